@@ -1,0 +1,27 @@
+"""A guest book in Flask: read the entries, add one."""
+
+from flask import Flask, abort, jsonify, request
+
+
+def create_app() -> Flask:
+    """Make the application; its entries live as long as the process."""
+    app = Flask(__name__)
+    entries: list[str] = []
+
+    @app.get("/")
+    def index():
+        return jsonify(entries=entries)
+
+    @app.post("/")
+    def add():
+        text = request.form.get("text", "").strip()
+        if not text:
+            abort(400, "text is empty")
+        entries.append(text)
+        return jsonify(entries=entries), 201
+
+    @app.get("/healthz")
+    def health():
+        return "ok"
+
+    return app

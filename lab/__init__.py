@@ -1,0 +1,1 @@
+"""The lab: a real Docker engine, BuildKit and registries on one machine, for tests and demos."""

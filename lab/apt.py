@@ -1,0 +1,112 @@
+"""Install Debian packages, some from a newer release, without changing the machine's apt sources.
+
+The lab has its own sources, pins and lists. The mirror is the one the machine already uses.
+"""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lab import versions
+from lab.commands import run
+from lab.errors import LabError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from lab.layout import Layout
+
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+# What the lab runs, and the packages that have it.
+PACKAGES: Mapping[str, tuple[str, ...]] = {
+    "dockerd": (f"docker.io/{versions.DEBIAN}",),
+    "iptables": ("iptables",),
+    "docker-registry": ("docker-registry",),
+    "mmdebstrap": ("mmdebstrap",),
+    "go": (f"golang-go/{versions.DEBIAN}", f"golang-src/{versions.DEBIAN}"),
+}
+POLICY = Path("/usr/sbin/policy-rc.d")
+SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"  # not on every user's PATH
+
+
+def find_program(name: str) -> str | None:
+    """Return the path of an installed program."""
+    return shutil.which(name) or shutil.which(name, path=SYSTEM_PATH)
+
+
+def install_missing(layout: Layout) -> None:
+    """Install the packages of programs that are not there."""
+    missing = [name for name in PACKAGES if find_program(name) is None]
+    if not missing:
+        return
+    if find_program("apt-get") is None:
+        message = "no Docker engine answers, and making one needs Debian's apt-get: start Docker."
+        raise LabError(message)
+    packages = [package for name in missing for package in PACKAGES[name]]
+    with _services_not_started():
+        _apt_get(layout, "install", "--yes", "--no-install-recommends", *packages)
+
+
+def mirror() -> str:
+    """Return the address of the Debian mirror that this machine is set up to use."""
+    return _debian_targets()[0].split()[0]
+
+
+def _apt_get(layout: Layout, *arguments: str) -> None:
+    directory = layout.root / "apt"
+    shutil.rmtree(directory, ignore_errors=True)
+    (directory / "lists" / "partial").mkdir(parents=True)
+    targets = [*_debian_targets(), f"{mirror()} {versions.DEBIAN} main"]
+    sources = directory / "sources.list"
+    sources.write_text("".join(f"deb [signed-by={KEYRING}] {line}\n" for line in targets))
+    pins = directory / "preferences"
+    pins.write_text(f"Package: *\nPin: release n={versions.DEBIAN}\nPin-Priority: 90\n")
+    options = {
+        "Dir::Etc::SourceList": sources,
+        "Dir::Etc::SourceParts": "/dev/null",
+        "Dir::Etc::Preferences": pins,
+        "Dir::Etc::PreferencesParts": "/dev/null",
+        "Dir::State::Lists": directory / "lists",
+        "DPkg::Lock::Timeout": "300",
+    }
+    command = ["apt-get", "--quiet"]
+    for name, value in options.items():
+        command += ["--option", f"{name}={value}"]
+    extra = {"DEBIAN_FRONTEND": "noninteractive"}
+    run([*command, "update"], extra=extra)
+    run([*command, *arguments], extra=extra)
+
+
+def _debian_targets() -> list[str]:
+    """Return "URI RELEASE COMPONENT" of each of Debian's own sources, the main archive first."""
+    query = ["apt-get", "indextargets", "--format", "$(LABEL)|$(REPO_URI) $(CODENAME) $(COMPONENT)"]
+    lines = run([*query, "Created-By: Packages"]).splitlines()
+    if not lines:  # a machine that never updated its lists
+        run(["apt-get", "--quiet", "update"])
+        lines = run([*query, "Created-By: Packages"]).splitlines()
+    found: dict[str, list[str]] = {"Debian": [], "Debian-Security": []}
+    for line in lines:
+        label, _, target = line.partition("|")
+        if label in found and target not in found[label]:
+            found[label].append(target)
+    if not found["Debian"]:
+        message = "apt has no source of Debian's packages: run the lab on Debian, or start Docker."
+        raise LabError(message)
+    return found["Debian"] + found["Debian-Security"]
+
+
+@contextmanager
+def _services_not_started() -> Iterator[None]:
+    """Keep packages from starting services; the lab starts its own, on its own ports."""
+    if POLICY.exists():
+        yield
+        return
+    POLICY.write_text("#!/bin/sh\nexit 101\n")
+    POLICY.chmod(0o755)
+    try:
+        yield
+    finally:
+        POLICY.unlink()

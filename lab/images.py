@@ -1,0 +1,154 @@
+"""The images that builds pull from Docker Hub, made from packages for the registry in its place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lab import golang, registries, versions
+from lab.apt import KEYRING, mirror
+from lab.commands import run
+from lab.layout import SOURCES, make_once, recipe_key
+from lab.registries import HUB
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from lab.layout import Layout
+
+CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+ADDED_CERTIFICATES = Path("/usr/local/share/ca-certificates")
+# As in docker.io/library/debian:*-slim: without them a layer of `apt-get install` has 100 MB more.
+APT_OPTIONS = (
+    'Dir::Cache::pkgcache ""',
+    'Dir::Cache::srcpkgcache ""',
+    'Acquire::Languages "none"',
+    'APT::Keep-Downloaded-Packages "false"',
+)
+DPKG_OPTIONS = (
+    "path-exclude=/usr/share/doc/*",
+    "path-exclude=/usr/share/locale/*",
+    "path-exclude=/usr/share/man/*",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """An image of the hub, built from a Dockerfile of lab/images.
+
+    `context` is the directory it is built in, if it needs one, `contexts` are those that its
+    Dockerfile copies from by name, `made_from` is what they hold, and `bases` are the images it
+    is built on.
+    """
+
+    directory: str
+    repository: str
+    tag: str
+    bases: tuple[Image, ...] = ()
+    context: Callable[[Layout], Path] | None = None
+    contexts: Mapping[str, Callable[[Layout], Path]] = field(default_factory=dict)
+    made_from: tuple[str | bytes, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The reference that a Dockerfile uses."""
+        return f"{self.repository.removeprefix('library/')}:{self.tag}"
+
+    @property
+    def dockerfile(self) -> Path:
+        """The recipe."""
+        return SOURCES / "images" / self.directory / "Dockerfile"
+
+    @property
+    def key(self) -> str:
+        """The tag under which the hub keeps what exactly this recipe makes."""
+        bases = (base.key for base in self.bases)
+        return recipe_key(self.dockerfile.read_bytes(), *bases, *self.made_from)
+
+
+def publish(layout: Layout, image: Image, engine: str) -> None:
+    """Make the hub serve an image under its tag; build it when this recipe was not built yet."""
+    if not registries.has_tag(HUB, image.repository, image.key):
+        _build(layout, image, engine)
+    registries.add_tag(HUB, image.repository, image.key, image.tag)
+
+
+def _build(layout: Layout, image: Image, engine: str) -> None:
+    """Build and push with the BuildKit in the engine: it needs no image to start from."""
+    command = [
+        str(golang.build_buildx(layout)),
+        "build",
+        "--builder=default",
+        "--push",
+        "--provenance=false",
+        "--network=host",
+        f"--tag={HUB.host}/{image.repository}:{image.key}",
+        f"--file={image.dockerfile}",
+    ]
+    for name, find in image.contexts.items():
+        command.append(f"--build-context={name}={find(layout)}")
+    configuration = str(layout.root / "docker-config")
+    extra = {"DOCKER_HOST": engine, "DOCKER_CONFIG": configuration, "BUILDX_CONFIG": configuration}
+    context = image.context(layout) if image.context else image.dockerfile.parent
+    run([*command, str(context)], extra=extra)
+
+
+def make_debian_root(layout: Layout) -> Path:
+    """Return a directory with `root.tar`, a small Debian that trusts what this machine trusts."""
+    recipe = (
+        "--variant=minbase",
+        f"--keyring={KEYRING}",
+        "--include=ca-certificates",
+        *(f"--aptopt={option}" for option in APT_OPTIONS),
+        *(f"--dpkgopt={option}" for option in DPKG_OPTIONS),
+        f"--customize-hook=copy-in {ADDED_CERTIFICATES} {ADDED_CERTIFICATES.parent}",
+        f"--customize-hook=copy-in {CERTIFICATES} {CERTIFICATES.parent}",
+        versions.DEBIAN,
+    )
+
+    def make(directory: Path) -> None:
+        run(["mmdebstrap", *recipe, str(directory / "root.tar"), mirror()])
+
+    return make_once(layout.root / "debian" / recipe_key(*recipe, _certificates()), make)
+
+
+def _certificates() -> bytes:
+    return CERTIFICATES.read_bytes() if CERTIFICATES.exists() else b""
+
+
+DEBIAN = Image(
+    directory="debian",
+    repository="library/debian",
+    tag=f"{versions.DEBIAN}-slim",
+    context=make_debian_root,
+    made_from=(_certificates(), *APT_OPTIONS, *DPKG_OPTIONS),
+)
+PYTHON = Image(directory="python", repository="library/python", tag="3.13-slim", bases=(DEBIAN,))
+GOLANG = Image(
+    directory="golang",
+    repository="library/golang",
+    tag="1.26",
+    bases=(DEBIAN,),
+    contexts={"goroot": lambda _: golang.goroot()},
+    made_from=(versions.GO,),
+)
+NODE = Image(directory="node", repository="library/node", tag="22-slim", bases=(DEBIAN, PYTHON))
+BUSYBOX = Image(directory="busybox", repository="library/busybox", tag="1.37", bases=(DEBIAN,))
+BUILDX = Image(
+    directory="buildx",
+    repository="docker/buildx-bin",
+    tag=versions.BUILDX,
+    contexts={"buildx": lambda layout: golang.build_buildx(layout).parent},
+    made_from=(versions.BUILDX, versions.GO),
+)
+BUILDKIT = Image(
+    directory="buildkit",
+    repository="moby/buildkit",
+    tag=f"v{versions.BUILDKIT}",
+    bases=(DEBIAN, BUSYBOX),
+    contexts={"buildkit": golang.build_buildkit},
+    made_from=(versions.BUILDKIT, versions.GO),
+)
+# Each after the ones it is built on.
+IMAGES = (DEBIAN, BUSYBOX, BUILDKIT, PYTHON, GOLANG, BUILDX, NODE)

@@ -1,0 +1,94 @@
+"""Where the lab keeps its files: one directory outside the checkout."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SOURCES = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """The paths of the lab below its root."""
+
+    root: Path
+
+    @property
+    def lock(self) -> Path:
+        """The file that a running `up` or `down` holds."""
+        return self.root / "lock"
+
+    @property
+    def state(self) -> Path:
+        """What `up` has made, for `env`; absent while the lab is down."""
+        return self.root / "state.json"
+
+    @property
+    def logs(self) -> Path:
+        """Logs of the engine and the registries, made anew at each start."""
+        return self.root / "logs"
+
+    @property
+    def engine(self) -> Path:
+        """The engine's images, containers and socket."""
+        return self.root / "engine"
+
+    @property
+    def socket(self) -> Path:
+        """The engine's socket."""
+        return self.engine / "docker.sock"
+
+    @property
+    def path(self) -> Path:
+        """A directory for PATH, with `buildx` in it."""
+        return self.root / "bin"
+
+    @property
+    def buildkitd_config(self) -> Path:
+        """The configuration for builders."""
+        return self.root / "buildkitd.toml"
+
+    def registry(self, name: str) -> Path:
+        """Return the directory of one registry's configuration and content."""
+        return self.root / "registries" / name
+
+
+def find_layout() -> Layout:
+    """Read the place of the cache from XDG_CACHE_HOME, like any program that keeps a cache."""
+    cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Layout(root=Path(cache) / "warmbuild-lab")
+
+
+def recipe_key(*parts: str | bytes) -> str:
+    """Return a short name for what a part is made from; another recipe gives another name."""
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        digest.update(b"%d:" % len(data) + data)
+    return digest.hexdigest()[:16]
+
+
+def make_once(directory: Path, make: Callable[[Path], object]) -> Path:
+    """Return `directory`; when absent, let `make` fill a temporary one that then takes its name.
+
+    So a killed run leaves nothing that looks finished.
+    """
+    if not directory.exists():
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=directory.parent))
+        try:
+            make(unfinished)
+            unfinished.chmod(0o755)
+            unfinished.rename(directory)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+    return directory

@@ -1,0 +1,154 @@
+"""Start and stop the lab as a whole."""
+
+from __future__ import annotations
+
+import fcntl
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from lab import engine, golang, images, registries, settings, versions
+from lab.apt import find_program, install_missing
+from lab.registries import AUTH, HUB, PLAIN
+from lab.tasks import Task, run_all, say
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from lab.images import Image
+    from lab.layout import Layout
+    from lab.registries import Registry
+
+
+@contextmanager
+def locked(layout: Layout) -> Iterator[None]:
+    """Let one `up` or `down` work at a time; the others wait."""
+    layout.root.mkdir(parents=True, exist_ok=True)
+    with layout.lock.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("another lab command is at work; waiting for it")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def up(layout: Layout) -> None:
+    """Make the lab, or what is missing of it."""
+    with locked(layout):
+        address = engine.find_installed(layout)
+        has_hub = address is None
+        _write_buildkitd_config(layout, has_hub=has_hub)
+        if address is None:
+            address = engine.own_address(layout)
+            run_all(_own_tasks(layout, address))
+        else:
+            run_all(_installed_tasks(layout, address))
+        settings.save(layout, settings.settings(layout, engine=address, has_hub=has_hub))
+    say(f"up, with the engine at {address}")
+
+
+def down(layout: Layout) -> None:
+    """Stop what the lab started."""
+    with locked(layout):
+        values = settings.load(layout)
+        for registry in (PLAIN, AUTH, HUB):
+            registries.stop_process(layout, registry)
+        engine.stop_own(layout)
+        if values is not None and not values["WARMBUILD_LAB_HUB"]:
+            for registry in (PLAIN, AUTH):
+                registries.remove_container(registry, values["DOCKER_HOST"])
+        layout.state.unlink(missing_ok=True)
+    say("down")
+
+
+def parts(layout: Layout) -> dict[str, bool]:
+    """Return each running part by name, and whether it answers; nothing when the lab is down."""
+    values = settings.load(layout)
+    if values is None:
+        return {}
+    kinds = [PLAIN, AUTH, *([HUB] if values["WARMBUILD_LAB_HUB"] else [])]
+    found = {f"engine at {values['DOCKER_HOST']}": engine.answers(values["DOCKER_HOST"])}
+    for registry in kinds:
+        found[f"{registry.name} registry at {registry.host}"] = registries.answers(registry)
+    return found
+
+
+def _own_tasks(layout: Layout, address: str) -> list[Task]:
+    """Return the tasks of a lab that makes everything from packages."""
+    go = () if find_program("go") else ("packages",)
+    tasks = [
+        Task(name="packages", action=lambda: install_missing(layout)),
+        Task(name="buildx", action=lambda: _link(layout, golang.build_buildx(layout)), needs=go),
+        Task(name="BuildKit", action=lambda: golang.build_buildkit(layout), needs=go),
+        Task(name="engine", action=lambda: engine.start_own(layout), needs=("packages",)),
+        *(_process_task(layout, registry) for registry in (PLAIN, AUTH, HUB)),
+        Task(
+            name="Debian root", action=lambda: images.make_debian_root(layout), needs=("packages",)
+        ),
+    ]
+    tasks += [_image_task(layout, image, address) for image in images.IMAGES]
+    pull = Task(
+        name="pull of BuildKit",
+        action=lambda: engine.pull(address, versions.BUILDKIT_IMAGE),
+        needs=(images.BUILDKIT.name,),
+    )
+    return [*tasks, pull]
+
+
+def _process_task(layout: Layout, registry: Registry) -> Task:
+    return Task(
+        name=f"{registry.name} registry",
+        action=lambda: registries.start_process(layout, registry),
+        needs=("packages",),
+    )
+
+
+def _image_task(layout: Layout, image: Image, address: str) -> Task:
+    before = ("buildx", "BuildKit", "Debian root", "engine", f"{HUB.name} registry")
+    return Task(
+        name=image.name,
+        action=lambda: images.publish(layout, image, address),
+        needs=(*before, *(base.name for base in image.bases)),
+    )
+
+
+def _installed_tasks(layout: Layout, address: str) -> list[Task]:
+    """Return the tasks of a lab on an engine that was there already."""
+    return [
+        Task(name="buildx", action=lambda: _link(layout, _find_or_build_buildx(layout))),
+        *(_container_task(layout, registry, address) for registry in (PLAIN, AUTH)),
+        Task(
+            name="pull of BuildKit",
+            action=lambda: engine.pull(address, versions.BUILDKIT_IMAGE),
+        ),
+    ]
+
+
+def _container_task(layout: Layout, registry: Registry, address: str) -> Task:
+    return Task(
+        name=f"{registry.name} registry",
+        action=lambda: registries.start_container(layout, registry, address),
+    )
+
+
+def _find_or_build_buildx(layout: Layout) -> Path:
+    """Return the path of the installed buildx plugin, or of the lab's own when that is too old."""
+    return engine.find_buildx_plugin() or golang.build_buildx(layout)
+
+
+def _link(layout: Layout, program: Path) -> None:
+    """Make `program` the `buildx` of the lab's PATH."""
+    layout.path.mkdir(parents=True, exist_ok=True)
+    unfinished = layout.path / ".buildx"
+    unfinished.unlink(missing_ok=True)
+    unfinished.symlink_to(program)
+    unfinished.rename(layout.path / "buildx")
+
+
+def _write_buildkitd_config(layout: Layout, *, has_hub: bool) -> None:
+    hosts = [PLAIN, AUTH, *([HUB] if has_hub else [])]
+    text = "".join(f'[registry."{registry.host}"]\nhttp = true\n' for registry in hosts)
+    if has_hub:
+        text = f'[registry."docker.io"]\nmirrors = ["{HUB.host}"]\n{text}'
+    layout.buildkitd_config.write_text(text)

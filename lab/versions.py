@@ -1,0 +1,12 @@
+"""Everything the lab is made from, pinned by version in one place."""
+
+from __future__ import annotations
+
+BUILDX = "0.36.1"
+BUILDX_MINIMUM = (0, 31)  # the oldest installed plugin the lab uses instead of its own
+BUILDKIT = "0.32.2"
+GO = "1.26.8"  # builds buildx and BuildKit, and is the toolchain of the golang image
+DEBIAN = "trixie"  # has Docker 26.1; the release of every base image
+REGISTRY_IMAGE = "registry:3"  # with an installed engine; Debian's docker-registry without one
+
+BUILDKIT_IMAGE = f"moby/buildkit:v{BUILDKIT}"
