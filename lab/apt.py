@@ -5,6 +5,7 @@ The lab has its own sources, pins and lists. The mirror is the one the machine a
 
 from __future__ import annotations
 
+import os
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,20 +30,20 @@ PACKAGES: Mapping[str, tuple[str, ...]] = {
     "go": (f"golang-go/{versions.DEBIAN}", f"golang-src/{versions.DEBIAN}"),
 }
 POLICY = Path("/usr/sbin/policy-rc.d")
-SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"  # not on every user's PATH
-
-
-def find_program(name: str) -> str | None:
-    """Return the path of an installed program."""
-    return shutil.which(name) or shutil.which(name, path=SYSTEM_PATH)
 
 
 def install_missing(layout: Layout) -> None:
-    """Install the packages of programs that are not there."""
-    missing = [name for name in PACKAGES if find_program(name) is None]
+    """Install the packages of programs that are not there.
+
+    Raises LabError where there is no apt-get, or no right to use it and to run an engine.
+    """
+    if os.geteuid() != 0:
+        message = "no Docker engine answers, and making one takes root: start Docker, or be root."
+        raise LabError(message)
+    missing = [name for name in PACKAGES if shutil.which(name) is None]
     if not missing:
         return
-    if find_program("apt-get") is None:
+    if shutil.which("apt-get") is None:
         message = "no Docker engine answers, and making one needs Debian's apt-get: start Docker."
         raise LabError(message)
     packages = [package for name in missing for package in PACKAGES[name]]

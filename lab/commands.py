@@ -24,7 +24,7 @@ def run(
     Raises LabError when the program is missing or its exit code is not 0.
     """
     try:
-        done = subprocess.run(
+        done = subprocess.run(  # noqa: S603  a list, never a shell
             argv,
             cwd=cwd,
             env={**os.environ, **(extra or {})},

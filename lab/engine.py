@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from lab import api, processes, versions
-from lab.apt import find_program
 from lab.commands import run
 from lab.errors import LabError
 from lab.registries import HUB
@@ -80,14 +79,10 @@ def start_own(layout: Layout) -> None:
     if answers(own_address(layout)):
         return
     _sweep(layout)
-    dockerd = find_program("dockerd")
-    if dockerd is None:
-        message = "dockerd is not installed."
-        raise LabError(message)
     layout.engine.mkdir(parents=True, exist_ok=True)
     log = layout.logs / "dockerd.log"
     argv = [
-        dockerd,
+        "dockerd",
         f"--data-root={layout.engine / 'data'}",
         f"--exec-root={_exec_root(layout)}",
         f"--pidfile={layout.engine / 'docker.pid'}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,17 +20,18 @@ if TYPE_CHECKING:
 
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 ADDED_CERTIFICATES = Path("/usr/local/share/ca-certificates")
-# As in docker.io/library/debian:*-slim: without them a layer of `apt-get install` has 100 MB more.
-APT_OPTIONS = (
-    'Dir::Cache::pkgcache ""',
-    'Dir::Cache::srcpkgcache ""',
-    'Acquire::Languages "none"',
-    'APT::Keep-Downloaded-Packages "false"',
-)
-DPKG_OPTIONS = (
-    "path-exclude=/usr/share/doc/*",
-    "path-exclude=/usr/share/locale/*",
-    "path-exclude=/usr/share/man/*",
+APT_CONFIG = SOURCES / "images" / "debian" / "image.conf"
+MMDEBSTRAP = (
+    "mmdebstrap",
+    "--variant=minbase",
+    f"--keyring={KEYRING}",
+    "--include=ca-certificates",
+    "--dpkgopt=path-exclude=/usr/share/doc/*",
+    "--dpkgopt=path-exclude=/usr/share/locale/*",
+    "--dpkgopt=path-exclude=/usr/share/man/*",
+    f"--customize-hook=copy-in {ADDED_CERTIFICATES} {ADDED_CERTIFICATES.parent}",
+    f"--customize-hook=copy-in {CERTIFICATES} {CERTIFICATES.parent}",
+    '--customize-hook=rm --force "$1"/var/cache/apt/*.bin',
 )
 
 
@@ -96,25 +98,17 @@ def _build(layout: Layout, image: Image, engine: str) -> None:
 
 def make_debian_root(layout: Layout) -> Path:
     """Return a directory with `root.tar`, a small Debian that trusts what this machine trusts."""
-    recipe = (
-        "--variant=minbase",
-        f"--keyring={KEYRING}",
-        "--include=ca-certificates",
-        *(f"--aptopt={option}" for option in APT_OPTIONS),
-        *(f"--dpkgopt={option}" for option in DPKG_OPTIONS),
-        f"--customize-hook=copy-in {ADDED_CERTIFICATES} {ADDED_CERTIFICATES.parent}",
-        f"--customize-hook=copy-in {CERTIFICATES} {CERTIFICATES.parent}",
-        versions.DEBIAN,
-    )
 
     def make(directory: Path) -> None:
-        run(["mmdebstrap", *recipe, str(directory / "root.tar"), mirror()])
+        configure = f"--customize-hook=copy-in {shlex.quote(str(APT_CONFIG))} /etc/apt/apt.conf.d"
+        run([*MMDEBSTRAP, configure, versions.DEBIAN, str(directory / "root.tar"), mirror()])
 
-    return make_once(layout.root / "debian" / recipe_key(*recipe, _certificates()), make)
+    return make_once(layout.root / "debian" / recipe_key(*_debian_recipe()), make)
 
 
-def _certificates() -> bytes:
-    return CERTIFICATES.read_bytes() if CERTIFICATES.exists() else b""
+def _debian_recipe() -> tuple[str | bytes, ...]:
+    certificates = CERTIFICATES.read_bytes() if CERTIFICATES.exists() else b""
+    return (*MMDEBSTRAP, versions.DEBIAN, APT_CONFIG.read_bytes(), certificates)
 
 
 DEBIAN = Image(
@@ -122,7 +116,7 @@ DEBIAN = Image(
     repository="library/debian",
     tag=f"{versions.DEBIAN}-slim",
     context=make_debian_root,
-    made_from=(_certificates(), *APT_OPTIONS, *DPKG_OPTIONS),
+    made_from=_debian_recipe(),
 )
 PYTHON = Image(directory="python", repository="library/python", tag="3.13-slim", bases=(DEBIAN,))
 GOLANG = Image(

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 SOURCES = Path(__file__).parent
+UNFINISHED = ".unfinished-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,11 +81,13 @@ def recipe_key(*parts: str | bytes) -> str:
 def make_once(directory: Path, make: Callable[[Path], object]) -> Path:
     """Return `directory`; when absent, let `make` fill a temporary one that then takes its name.
 
-    So a killed run leaves nothing that looks finished.
+    So a killed run leaves nothing that looks finished. Call it with the lab's lock held.
     """
     if not directory.exists():
         directory.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=directory.parent))
+        for left in directory.parent.glob(f"{UNFINISHED}*"):  # by a killed run
+            shutil.rmtree(left)
+        unfinished = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=directory.parent))
         try:
             make(unfinished)
             unfinished.chmod(0o755)

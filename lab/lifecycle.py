@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import fcntl
+import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lab import engine, golang, images, registries, settings, versions
-from lab.apt import find_program, install_missing
+from lab.apt import install_missing
 from lab.registries import AUTH, HUB, PLAIN
 from lab.tasks import Task, run_all, say
 
@@ -76,7 +77,7 @@ def parts(layout: Layout) -> dict[str, bool]:
 
 def _own_tasks(layout: Layout, address: str) -> list[Task]:
     """Return the tasks of a lab that makes everything from packages."""
-    go = () if find_program("go") else ("packages",)
+    go = () if shutil.which("go") else ("packages",)
     tasks = [
         Task(name="packages", action=lambda: install_missing(layout)),
         Task(name="buildx", action=lambda: _link(layout, golang.build_buildx(layout)), needs=go),

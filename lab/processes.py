@@ -26,7 +26,7 @@ def start(argv: Sequence[str], *, output: Path, errors: Path) -> subprocess.Pope
     """Start `argv` in a session of its own, with its two streams in files made anew."""
     output.parent.mkdir(parents=True, exist_ok=True)
     with output.open("wb") as stdout, errors.open("wb") as stderr:
-        return subprocess.Popen(
+        return subprocess.Popen(  # noqa: S603  a list, never a shell
             argv, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, start_new_session=True
         )
 

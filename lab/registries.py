@@ -11,7 +11,6 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from lab import api, processes, versions
-from lab.apt import find_program
 from lab.commands import run
 from lab.errors import LabError
 from lab.layout import SOURCES
@@ -81,34 +80,29 @@ def start_process(layout: Layout, registry: Registry) -> None:
     """Start a registry as a process, unless it runs."""
     if _pids(layout, registry):
         return
-    if answers(registry):
-        message = f"{registry.host} is taken by a program that is not the lab's: stop it first."
-        raise LabError(message)
-    program = find_program("docker-registry")
-    if program is None:
-        message = "docker-registry is not installed."
-        raise LabError(message)
+    _refuse_stranger(registry)
     directory = layout.registry(registry.name)
     content = directory / "content"
     if not registry.is_kept:
         shutil.rmtree(content, ignore_errors=True)
     _write_config(registry, directory, content=content, passwords=directory / HTPASSWD.name)
     log = registry.error_log(layout)
-    argv = [program, "serve", str(directory / CONFIG)]
+    argv = ["docker-registry", "serve", str(directory / CONFIG)]
     process = processes.start(argv, output=registry.access_log(layout), errors=log)
     processes.wait_until(lambda: answers(registry), process, log)
 
 
 def start_container(layout: Layout, registry: Registry, engine: str) -> None:
     """Start a registry as a container of the installed engine, unless it runs."""
-    if answers(registry):
+    docker = ["docker", "--host", engine]
+    if run([*docker, "ps", "--quiet", f"--filter=name=^{registry.container}$"]):
         return
+    _refuse_stranger(registry)
     remove_container(registry, engine)
     directory = layout.registry(registry.name)
     inside = PurePosixPath("/lab")
     content = PurePosixPath("/var/lib/registry")
     _write_config(registry, directory, content=content, passwords=inside / HTPASSWD.name)
-    docker = ["docker", "--host", engine]
     options = ["--detach", "--network=host", f"--name={registry.container}"]
     mount = f"--volume={directory}:{inside}:ro"
     image = versions.REGISTRY_IMAGE
@@ -147,6 +141,12 @@ def add_tag(registry: Registry, repository: str, old: str, new: str) -> None:
     )
     if put.status != HTTPStatus.CREATED:
         message = f"{registry.host} refused the tag {repository}:{new}: {put.body.decode()}"
+        raise LabError(message)
+
+
+def _refuse_stranger(registry: Registry) -> None:
+    if answers(registry):
+        message = f"{registry.host} is taken by a program that is not the lab's: stop it first."
         raise LabError(message)
 
 

@@ -1,6 +1,6 @@
 """A guest book in Flask: read the entries, add one."""
 
-from flask import Flask, abort, jsonify, request
+from flask import Flask, Response, abort, jsonify, request
 
 
 def create_app() -> Flask:
@@ -9,11 +9,11 @@ def create_app() -> Flask:
     entries: list[str] = []
 
     @app.get("/")
-    def index():
+    def index() -> Response:
         return jsonify(entries=entries)
 
     @app.post("/")
-    def add():
+    def add() -> tuple[Response, int]:
         text = request.form.get("text", "").strip()
         if not text:
             abort(400, "text is empty")
@@ -21,7 +21,7 @@ def create_app() -> Flask:
         return jsonify(entries=entries), 201
 
     @app.get("/healthz")
-    def health():
+    def health() -> str:
         return "ok"
 
     return app

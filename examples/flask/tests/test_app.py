@@ -15,12 +15,8 @@ class GuestBookTest(unittest.TestCase):
     def test_entry_is_kept(self) -> None:
         """What was added is read back."""
         self.client.post("/", data={"text": "hello"})
-        self.assertEqual(self.client.get("/").json, {"entries": ["hello"]})
+        assert self.client.get("/").json == {"entries": ["hello"]}
 
     def test_empty_entry_is_refused(self) -> None:
         """Blanks are not an entry."""
-        self.assertEqual(self.client.post("/", data={"text": " "}).status_code, 400)
-
-
-if __name__ == "__main__":
-    unittest.main()
+        assert self.client.post("/", data={"text": " "}).status_code == 400
