@@ -1,0 +1,55 @@
+# Everything a developer does; `make demo` and `make test` need nothing before them.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+RUN := source $(VENV)/bin/activate && eval "$$($(PYTHON) -m lab env)" &&
+
+.PHONY: demo test lint unit bench lab lab-stop lab-env front-doors lock clean
+
+demo: lab  ## The main job on the lab: flask, cold on main, then warm on a new branch
+	@eval "$$($(PYTHON) -m lab env)" && $(PYTHON) -m lab.demo
+
+test: lint lab  ## Lint, types, unit, contract and integration tests
+	@$(RUN) pytest --cov --cov-report=term-missing --durations=10
+
+lint: $(VENV)/ready
+	@source $(VENV)/bin/activate && ruff format --check . && ruff check . && mypy && codespell
+
+unit: $(VENV)/ready  ## The fast tests alone
+	@source $(VENV)/bin/activate && pytest tests/unit tests/contract
+
+bench: lab  ## An all-cached rebuild: warmbuild against the bare commands
+	@$(RUN) python benchmarks/rebuild.py
+
+lab: $(VENV)/ready  ## A real engine, BuildKit and registries on this machine
+	@$(PYTHON) -m lab up
+
+lab-stop:
+	@$(PYTHON) -m lab down
+
+lab-env:  ## What a shell needs to use the lab by hand: eval "$$(make lab-env)"
+	@$(PYTHON) -m lab env
+
+front-doors: $(VENV)/ready  ## Write the table of inputs into every front door
+	@source $(VENV)/bin/activate && PYTHONPATH=src python docs/generate.py
+
+lock: $(VENV)/ready  ## Pin the newest versions that pyproject.toml allows
+	@source $(VENV)/bin/activate && pip install --quiet uv && \
+	uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 \
+		--no-annotate --no-header --group dev pyproject.toml -o requirements-dev.lock && \
+	uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 \
+		--no-annotate --no-header pyproject.toml -o requirements.lock \
+		$(addprefix --no-emit-package ,$(UNUSED))
+
+# What actions-toolkit asks for and its part that we import does not use; and Windows.
+UNUSED := pygithub cryptography pynacl cffi pycparser pyjwt typing-extensions pywin32
+
+$(VENV)/ready: requirements-dev.lock
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { apt-get update -qq && apt-get install -y -qq python3-venv; }
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(VENV)/bin/pip install --quiet --require-hashes -r requirements-dev.lock
+	@$(VENV)/bin/python -c 'print("$(CURDIR)/src")' > $$($(VENV)/bin/python -c 'import site; print(site.getsitepackages()[0])')/warmbuild.pth
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,170 @@
+"""Has a builder for a run: finds buildx, reaches the engine, boots, and removes what it made."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from warmbuild import buildx, credentials, process
+from warmbuild.errors import EngineError
+from warmbuild.signals import shielded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from warmbuild.credentials import Private
+    from warmbuild.log import Log
+    from warmbuild.plan import BuilderPlan
+
+# Where Docker's packages put the plugin, beside the PATH.
+_PLUGIN_DIRECTORIES: Final = (
+    "/usr/local/lib/docker/cli-plugins",
+    "/usr/local/libexec/docker/cli-plugins",
+    "/usr/lib/docker/cli-plugins",
+    "/usr/libexec/docker/cli-plugins",
+)
+# Where a docker-in-docker service shares its client certificates with the job.
+_DIND_CERTIFICATES: Final = "/certs/client"
+_DIND: Final = "tcp://docker:2376"
+
+
+def program(env: Mapping[str, str]) -> str:
+    """Return buildx's path: a program of its own, or the Docker CLI's plugin."""
+    search = env.get("PATH", os.defpath)
+    plugins = [str(credentials.user_directory(env) / "cli-plugins"), *_PLUGIN_DIRECTORIES]
+    found = shutil.which("buildx", path=search) or shutil.which(
+        "docker-buildx", path=os.pathsep.join([*plugins, search])
+    )
+    if not found:
+        message = (
+            "there is no buildx here. Install it (Docker's packages call it docker-buildx-plugin) "
+            "or run warmbuild's image, which brings it."
+        )
+        raise EngineError(message)
+    return found
+
+
+def environment(env: Mapping[str, str], private: Private) -> dict[str, str]:
+    """Return the environment of buildx: no inputs in it, and the run's own configuration."""
+    child = {name: value for name, value in env.items() if not name.startswith("INPUT_")}
+    child.pop("DOCKER_AUTH_CONFIG", None)
+    if "DOCKER_HOST" not in child and Path(_DIND_CERTIFICATES, "ca.pem").is_file():
+        # What the entrypoint of the image docker:cli does in a job beside docker-in-docker.
+        child["DOCKER_HOST"] = _DIND
+        child["DOCKER_TLS_VERIFY"] = "1"
+        child["DOCKER_CERT_PATH"] = _DIND_CERTIFICATES
+    if child.get("DOCKER_TLS_VERIFY") and not child.get("DOCKER_CERT_PATH"):
+        child["DOCKER_CERT_PATH"] = str(credentials.user_directory(env))
+    child["DOCKER_CONFIG"] = str(private.docker_config)
+    child["BUILDX_CONFIG"] = str(private.buildx_config)
+    return child
+
+
+@contextmanager
+def booted(
+    plan: BuilderPlan, program: str, env: Mapping[str, str], private: Private, log: Log
+) -> Iterator[Callable[[], str]]:
+    """Have a builder for the block; what it yields waits until it is up and returns its name.
+
+    One that is there already, known to buildx or as a container, is used and stays.
+    """
+    name = plan.name or f"warmbuild-{secrets.token_hex(4)}"
+    if (private.buildx_config / "instances" / name).is_file():
+        _check_version(program, process.run([program, "version"], env).output)
+        yield lambda: name
+        return
+    endpoint = _endpoint(env, private)
+    keep = not plan.cleanup or bool(plan.name and _is_there(env, name))
+    argv = buildx.create(
+        plan, name=name, config=_buildkitd_config(plan, private), endpoint=endpoint
+    )
+    log.line(f"+ docker buildx {process.shown(argv, log.redact)}")
+    begun, up = time.monotonic(), False
+
+    def boot() -> str:
+        nonlocal up
+        _check_version(program, version.finish().output)
+        result = creation.finish()
+        if result.code:
+            raise _no_builder(env, result.output)
+        up = True
+        log.line(f"builder {name} is up after {time.monotonic() - begun:.1f} s")
+        return name
+
+    try:
+        with (
+            process.started([program, *argv], env) as creation,
+            process.started([program, "version"], env) as version,
+        ):
+            yield boot
+    finally:
+        if not keep:
+            with shielded():
+                removal = process.run([program, *buildx.remove(name)], env)
+            # What never came up has been reported already, and may leave nothing to remove.
+            if removal.code and up:
+                log.warning(f"the builder {name} is left behind: {removal.output}")
+
+
+def _endpoint(env: Mapping[str, str], private: Private) -> str:
+    """Wait for an engine that boots beside the job; return the context that reaches it, if any."""
+    if not env.get("DOCKER_HOST", "").startswith("tcp://"):
+        return ""
+    from warmbuild import engine  # noqa: PLC0415 (100 ms that a socket does not need)
+
+    engine.connect(env, wait=True)
+    if not env.get("DOCKER_CERT_PATH"):
+        return ""
+    engine.write_tls_context(private.docker_config / "contexts", env)
+    return engine.CONTEXT
+
+
+def _buildkitd_config(plan: BuilderPlan, private: Private) -> str:
+    if not plan.config_inline:
+        return plan.config
+    path = private.file("buildkitd.toml")
+    private.write(path, plan.config_inline)
+    return str(path)
+
+
+def _is_there(env: Mapping[str, str], name: str) -> bool:
+    from warmbuild import engine  # noqa: PLC0415 (only a builder with a name needs it)
+
+    return engine.has_builder(engine.connect(env, wait=False), name)
+
+
+def _check_version(program: str, output: str) -> None:
+    """Raise EngineError for a buildx whose progress cannot be read line by line."""
+    found = buildx.version(output)
+    if found and found < buildx.OLDEST:
+        have, need = (".".join(map(str, version)) for version in (found, buildx.OLDEST))
+        message = (
+            f"buildx {have} at {program} is too old; {need} or later is needed. Install a newer "
+            "one, or run warmbuild's image, which brings it."
+        )
+        raise EngineError(message)
+
+
+def _no_builder(env: Mapping[str, str], output: str) -> EngineError:
+    """Say why buildx could not make a builder: no engine, no room, or what it printed."""
+    from warmbuild import engine  # noqa: PLC0415 (only a failure needs it)
+
+    try:
+        engine.connect(env, wait=False)
+    except EngineError as error:
+        return error
+    if "no space left on device" in output:
+        return EngineError(
+            "the builder cannot start, for the engine's disk is full. Free space on the engine's "
+            "machine (docker system prune)."
+        )
+    return EngineError(f"the builder does not start. buildx says:\n{_quoted(output)}")
+
+
+def _quoted(text: str) -> str:
+    return "\n".join(f"  | {line}" for line in text.splitlines())

@@ -1,0 +1,145 @@
+"""A plan as arguments for buildx, and what buildx says read back."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from warmbuild.inputs import Secret
+    from warmbuild.plan import BuilderPlan, BuildPlan
+    from warmbuild.policy import CachePlan
+
+# The first with `--progress=rawjson` a line an event (docker/buildx#2358).
+OLDEST: Final = (0, 15, 0)
+_VERSION: Final = re.compile(r"\bv?(\d+)\.(\d+)\.(\d+)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Files:
+    """Where buildx writes what it did, and where it finds the secrets that have a value."""
+
+    metadata: str
+    iid: str
+    secret: Callable[[str], str]
+
+
+PLACEHOLDERS: Final = Files(
+    metadata="<metadata-file>", iid="<iidfile>", secret=lambda key: f"<secret:{key}>"
+)
+
+
+def build(plan: BuildPlan, files: Files) -> tuple[str, ...]:
+    """Return the arguments of `buildx` that run the build, in docker/build-push-action's order."""
+    argv = ["build", "--progress=rawjson"]
+    argv += _each("--build-arg", plan.build_args)
+    argv += _each("--cache-from", cache_from(plan.cache))
+    argv += _each("--cache-to", cache_to(plan.cache))
+    argv += _maybe("--file", plan.file)
+    argv += ["--iidfile", files.iid]
+    argv += _each("--label", plan.labels)
+    argv += _each("--no-cache-filter", plan.no_cache_filters)
+    argv += _maybe("--platform", ",".join(plan.platforms))
+    argv += _each("--attest", _attestations(plan))
+    argv += _each("--secret", (_secret(secret, files) for secret in plan.secrets))
+    argv += _each("--tag", plan.tags)
+    argv += _maybe("--target", plan.target)
+    argv += _maybe("--builder", plan.builder.name)
+    argv += ["--load"] if plan.load else []
+    argv += ["--metadata-file", files.metadata]
+    argv += ["--no-cache"] if plan.no_cache else []
+    argv += ["--pull"] if plan.pull else []
+    argv += ["--push"] if plan.push else []
+    return (*argv, plan.context)
+
+
+def create(builder: BuilderPlan, *, name: str, config: str, endpoint: str) -> tuple[str, ...]:
+    """Return the arguments that make and boot a builder; `config` is a file, `endpoint` a context.
+
+    Both may be empty.
+    """
+    argv = ["create", "--name", name, "--driver", builder.driver]
+    argv += _each("--driver-opt", builder.driver_opts)
+    argv += _maybe("--buildkitd-flags", builder.flags)
+    argv += _maybe("--buildkitd-config", config)
+    argv += ["--bootstrap"]
+    return (*argv, endpoint) if endpoint else tuple(argv)
+
+
+def remove(name: str) -> tuple[str, ...]:
+    """Return the arguments that remove a builder with its container and its volume."""
+    return ("rm", "--force", name)
+
+
+def cache_from(cache: CachePlan) -> tuple[str, ...]:
+    """Return what is imported, as `--cache-from` takes it."""
+    return (*cache.sources, *(f"type=registry,ref={read.ref}" for read in cache.read))
+
+
+def cache_to(cache: CachePlan) -> tuple[str, ...]:
+    """Return what is exported, as `--cache-to` takes it.
+
+    Every attribute is written out: BuildKit ignores what it does not know, and an export that
+    fails without `ignore-error` cancels the push since BuildKit 0.28.
+    """
+    if cache.write is None:
+        return cache.destinations
+    attributes = (
+        "type=registry",
+        f"ref={cache.write.ref}",
+        f"mode={cache.mode}",
+        "image-manifest=true",
+        "oci-mediatypes=true",
+        "ignore-error=true",
+    )
+    return (*cache.destinations, ",".join(attributes))
+
+
+def version(text: str) -> tuple[int, int, int] | None:
+    """Read what `buildx version` prints, such as `github.com/docker/buildx v0.36.1 1a2b3c`."""
+    found = _VERSION.search(text)
+    return (int(found[1]), int(found[2]), int(found[3])) if found else None
+
+
+def _each(flag: str, values: Iterable[str]) -> list[str]:
+    return [part for value in values for part in (flag, value)]
+
+
+def _maybe(flag: str, value: str) -> list[str]:
+    return [flag, value] if value else []
+
+
+def _attestations(plan: BuildPlan) -> list[str]:
+    """Return provenance and sbom as `--attest` takes them; buildx's own default where empty."""
+    return [
+        _attestation(kind, value)
+        for kind, value in (("provenance", plan.provenance), ("sbom", plan.sbom))
+        if value
+    ]
+
+
+def _attestation(kind: str, value: str) -> str:
+    match value.lower():
+        case "true":
+            return f"type={kind}"
+        case "false":
+            return f"type={kind},disabled=true"
+        case _:
+            return f"type={kind},{value}"
+
+
+def _secret(secret: Secret, files: Files) -> str:
+    if secret.variable:
+        return f"id={secret.id},{_csv_field('env', secret.variable)}"
+    return f"id={secret.id},{_csv_field('src', secret.path or files.secret(secret.id))}"
+
+
+def _csv_field(name: str, value: str) -> str:
+    """Quote an attribute that holds a comma or a quote, as buildx reads them as CSV."""
+    text = f"{name}={value}"
+    if "," in text or '"' in text:
+        return '"' + text.replace('"', '""') + '"'
+    return text

@@ -1,0 +1,25 @@
+"""The CI systems, one module each; the first that detects itself wins, `local` is last."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from warmbuild.ci import github, gitlab, local
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from warmbuild.ci.base import Provider
+
+PROVIDERS: Final[tuple[Provider, ...]] = (github, gitlab, local)
+NAMES: Final = tuple(provider.NAME for provider in PROVIDERS)
+
+
+def detect(env: Mapping[str, str]) -> Provider:
+    """Return the CI system that this environment is of."""
+    return next(provider for provider in PROVIDERS if provider.detect(env))
+
+
+def named(name: str) -> Provider:
+    """Return the CI system of this name, one of NAMES."""
+    return next(provider for provider in PROVIDERS if name == provider.NAME)

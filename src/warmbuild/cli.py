@@ -1,0 +1,176 @@
+"""argv, environment and signals in, exit codes out."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from warmbuild import __version__, ci, inputs, pipeline, report, signals
+from warmbuild.errors import InputError, Problem, Stopped, WarmbuildError
+from warmbuild.log import Log
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_BUG: Final = 1
+
+
+def entry() -> NoReturn:
+    """Run the command line of this process."""
+    sys.exit(main(sys.argv[1:], os.environ))
+
+
+def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
+    """Run a command line and return its exit code; see `errors` for what they mean."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A child writes to the same stream, and what it says belongs between our lines.
+        sys.stdout.reconfigure(line_buffering=True, errors="replace")
+    signals.install()
+    log = Log(ci.detect(env))
+    try:
+        return _command(argv, env, log)
+    except Stopped as stopped:
+        log.fail(f"warmbuild was {stopped}; what it had made is removed")
+        return stopped.code
+    except WarmbuildError as error:
+        log.fail(str(error))
+        return error.exit_code
+    except Exception:  # noqa: BLE001 (the last line of defence: a bug of ours)
+        _report_bug(log)
+        return _BUG
+
+
+def _command(argv: Sequence[str], env: Mapping[str, str], log: Log) -> int:
+    arguments, unknown = _parser().parse_known_args(argv)
+    if arguments.ci:
+        log.provider = ci.named(arguments.ci)
+    given = inputs.gather(_flags(arguments, unknown), env)
+    log.hide(given.get(row.name, "") for row in inputs.TABLE if row.secret)
+    known = log.provider.known_inputs(env, given)
+    run = pipeline.Run(
+        inputs=inputs.parse(given, known),
+        context=log.provider.context(env, str(Path.cwd()), _read_text),
+        env=env,
+        log=log,
+    )
+    log.hide(run.inputs.secret_values)
+    if arguments.command == "build":
+        pipeline.build(run)
+    else:
+        decided = pipeline.plan(run, probe=arguments.probe)
+        show = report.plan_json if arguments.format == "json" else report.plan_text
+        for line in show(decided).splitlines():
+            log.line(line)
+    return 0
+
+
+def _flags(arguments: argparse.Namespace, unknown: Sequence[str]) -> Mapping[str, str]:
+    """Return the inputs given as flags; raises InputError for flags that there are not."""
+    flags = {
+        row.name: "\n".join(values)
+        for row in inputs.TABLE
+        if (values := getattr(arguments, row.field, None))
+    }
+    if arguments.password_stdin:
+        flags["password"] = sys.stdin.readline().rstrip("\r\n")
+    named = False
+    for text in unknown:
+        name, equals, _ = text.removeprefix("--").partition("=")
+        if text.startswith("--"):
+            # Reported with every other problem, as an input that there is not.
+            flags[name] = text
+            named = not equals
+        elif named:
+            named = False
+        else:
+            raise InputError([Problem(name=repr(text), text="is not expected here.")])
+        if name in _SECRET:
+            reason = f"is secret, and arguments are not; set {inputs.variable(name)} instead."
+            raise InputError([Problem(name=name, text=reason)])
+    return flags
+
+
+_SECRET: Final = tuple(row.name for row in inputs.TABLE if row.secret)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Reports a wrong command line as every other wrong input is."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError([Problem(name="command line", text=f"{message}.")])
+
+
+def _parser() -> argparse.ArgumentParser:
+    common = _Parser(add_help=False, allow_abbrev=False)
+    common.add_argument("--ci", choices=ci.NAMES, help="take this for the CI system")
+    common.add_argument(
+        "--password-stdin", action="store_true", help="read the password from standard input"
+    )
+    group = common.add_argument_group(
+        "inputs",
+        "each is also read from the environment, as INPUT_NAME with underscores or hyphens; "
+        f"secret ones ({', '.join(_SECRET)}) from there alone",
+    )
+    for row in inputs.TABLE:
+        if row.secret:
+            continue
+        text = row.help.replace("%", "%%")
+        if row.kind is inputs.Kind.BOOLEAN:
+            group.add_argument(
+                f"--{row.name}",
+                action="append",
+                nargs="?",
+                const="true",
+                metavar="true|false",
+                help=text,
+            )
+        else:
+            metavar = "|".join(row.choices) or row.field.upper()
+            group.add_argument(f"--{row.name}", action="append", metavar=metavar, help=text)
+    parser = _Parser(
+        prog="warmbuild",
+        description="Docker image builds in CI that start warm.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands.add_parser(
+        "build",
+        parents=[common],
+        allow_abbrev=False,
+        help="build and push an image, warm",
+        description="Build and push an image with a cache per branch in the registry.",
+    )
+    planner = commands.add_parser(
+        "plan",
+        parents=[common],
+        allow_abbrev=False,
+        help="say what build would do, and start nothing",
+        description="Say what build would do and why. Nothing is started or contacted.",
+    )
+    planner.add_argument("--format", choices=("text", "json"), default="text")
+    planner.add_argument("--probe", action="store_true", help="ask the registry which refs exist")
+    return parser
+
+
+def _read_text(path: str) -> str | None:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return None
+
+
+def _report_bug(log: Log) -> None:
+    import platform  # noqa: PLC0415 (only a bug needs it)
+    import traceback  # noqa: PLC0415 (only a bug needs it)
+
+    for line in traceback.format_exc().splitlines():
+        log.line(line)
+    log.fail(
+        f"this is a bug in warmbuild {__version__} (Python {platform.python_version()}, "
+        f"{platform.platform()}). Please report it with the lines above."
+    )

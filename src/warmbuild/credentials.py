@@ -1,0 +1,162 @@
+"""The private Docker configuration of a run: the user's own with this run's logins laid over it.
+
+The user's files are read and never written. What is made here lies in a directory that only this
+user can enter and that goes with the run.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from warmbuild import refs
+from warmbuild.errors import EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from warmbuild.inputs import Login, Secret
+
+# Where Docker's clients look for Docker Hub's login.
+_HUB_KEY: Final = "https://index.docker.io/v1/"
+# What buildx knows of builders that the user made; the rest of its state is the run's own.
+_BUILDX_STATE: Final = ("instances", "certs", "current", "buildkitd.default.toml")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Private:
+    """The private directory of a run; `docker_config` is what DOCKER_CONFIG is set to."""
+
+    root: Path
+
+    @property
+    def docker_config(self) -> Path:
+        """The directory of config.json."""
+        return self.root / "docker"
+
+    @property
+    def buildx_config(self) -> Path:
+        """The directory of buildx's state."""
+        return self.root / "buildx"
+
+    def file(self, name: str) -> Path:
+        """Return the path of a file of the run."""
+        return self.root / name
+
+    def secret(self, key: str) -> Path:
+        """Return the path of a build secret's value."""
+        return self.root / "secrets" / key
+
+    def write(self, path: Path, text: str) -> None:
+        """Write a file that only this user can read."""
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+
+
+@contextmanager
+def private(
+    env: Mapping[str, str], logins: Sequence[Login], secrets: Sequence[Secret]
+) -> Iterator[Private]:
+    """Make the private directory, and remove it with everything in it."""
+    try:
+        root = Path(tempfile.mkdtemp(prefix="warmbuild-"))
+    except OSError as error:
+        message = f"the temporary directory cannot be written: {error.strerror}"
+        raise EngineError(message) from error
+    try:
+        place = Private(root=root)
+        user = user_directory(env)
+        config = merged(read_config(env), logins)
+        place.write(place.docker_config / "config.json", json.dumps(config))
+        _take_over(user / "contexts", place.docker_config / "contexts")
+        buildx = Path(env.get("BUILDX_CONFIG") or user / "buildx")
+        place.buildx_config.mkdir(mode=0o700)
+        for name in _BUILDX_STATE:
+            _take_over(buildx / name, place.buildx_config / name)
+        for secret in secrets:
+            if secret.value:
+                place.write(place.secret(secret.id), secret.value)
+        yield place
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def user_directory(env: Mapping[str, str]) -> Path:
+    """Return the directory of the user's Docker configuration."""
+    return Path(env.get("DOCKER_CONFIG") or Path(env.get("HOME") or "/", ".docker"))
+
+
+def read_config(env: Mapping[str, str]) -> dict[str, object]:
+    """Return the user's config.json with the logins of DOCKER_AUTH_CONFIG, which win over it.
+
+    What cannot be read is taken for empty, as Docker's own clients do with a warning.
+    """
+    config = _json_object(_text(user_directory(env) / "config.json"))
+    from_env = _section(_json_object(env.get("DOCKER_AUTH_CONFIG", "")), "auths")
+    if from_env:
+        config["auths"] = _section(config, "auths") | from_env
+        helpers = _section(config, "credHelpers") | dict.fromkeys(from_env, "")
+        config["credHelpers"] = helpers
+    return config
+
+
+def merged(config: Mapping[str, object], logins: Sequence[Login]) -> dict[str, object]:
+    """Return a Docker configuration with these logins laid over it.
+
+    An empty credential helper for a host makes Docker's clients read `auths` for it, whatever
+    store is configured for the others.
+    """
+    auths, helpers = _section(config, "auths"), _section(config, "credHelpers")
+    for login in logins:
+        key = _HUB_KEY if login.host == refs.DOCKER_HUB else login.host
+        pair = f"{login.username}:{login.password}".encode()
+        auths[key] = {"auth": base64.b64encode(pair).decode()}
+        helpers[key] = ""
+    laid = dict(config)
+    if auths:
+        laid["auths"] = auths
+    if helpers:
+        laid["credHelpers"] = helpers
+    return laid
+
+
+def has_logins(config: Mapping[str, object]) -> bool:
+    """Say whether a configuration could hold anybody's credentials."""
+    return any(config.get(name) for name in ("auths", "credHelpers", "credsStore"))
+
+
+def _section(config: Mapping[str, object], name: str) -> dict[str, object]:
+    section = config.get(name)
+    return dict(section) if isinstance(section, dict) else {}
+
+
+def _json_object(text: str) -> dict[str, object]:
+    try:
+        value = json.loads(text) if text else {}
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _take_over(source: Path, target: Path) -> None:
+    """Copy what is there; links are followed, for their targets may be relative."""
+    if source.is_dir():
+        shutil.copytree(source, target)
+    elif source.is_file():
+        shutil.copyfile(source, target)

@@ -1,0 +1,128 @@
+"""Asks the Docker engine through the docker SDK: is it there, whose builder is this, who is user.
+
+The SDK knows neither buildx nor BuildKit; it answers for the daemon, contexts and credentials.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import docker
+import docker.auth
+import docker.context.config
+import docker.errors
+import requests
+from docker.context import Context
+
+from warmbuild.errors import EngineError
+from warmbuild.inputs import IDENTITY_TOKEN, Login
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# A service container boots beside the job; in seconds.
+_BOOT_TIMEOUT: Final = 60
+_RETRY_INTERVAL: Final = 0.5
+_ANSWER_TIMEOUT: Final = 10
+CONTEXT: Final = "warmbuild"
+# A driver's first node is the builder's name and 0; container and volume are called after it.
+_CONTAINER: Final = "buildx_buildkit_{builder}0"
+
+_FAILURES: Final = (
+    docker.errors.DockerException,
+    requests.RequestException,
+    OSError,
+    # What the SDK lets through for a configuration that is not as it expects.
+    AttributeError,
+    ValueError,
+)
+
+
+def connect(env: Mapping[str, str], *, wait: bool) -> docker.DockerClient:
+    """Return a client of the engine that DOCKER_HOST or the Docker context names.
+
+    With `wait` it is given time to boot, as a docker-in-docker service needs it. Raises
+    EngineError with what to do where there is none.
+    """
+    deadline = time.monotonic() + (_BOOT_TIMEOUT if wait else 0)
+    while True:
+        try:
+            client = docker.from_env(environment=dict(env), timeout=_ANSWER_TIMEOUT)
+            client.ping()
+        except _FAILURES as error:
+            if time.monotonic() >= deadline:
+                raise EngineError(_advice(env, error)) from error
+            time.sleep(_RETRY_INTERVAL)
+        else:
+            return client
+
+
+def has_builder(client: docker.DockerClient, builder: str) -> bool:
+    """Say whether a builder's container is there, running or not."""
+    name = _CONTAINER.format(builder=builder)
+    found = client.containers.list(all=True, filters={"name": name})
+    return any(container.name == name for container in found)
+
+
+def write_tls_context(directory: Path, env: Mapping[str, str]) -> None:
+    """Write a Docker context for the engine that DOCKER_HOST names, with its certificates.
+
+    buildx takes TLS from a context and refuses it from the environment (docker/buildx#413).
+    `directory` is the contexts folder of a Docker configuration.
+    """
+    certificates = Path(env["DOCKER_CERT_PATH"])
+    context = Context(CONTEXT, host=env["DOCKER_HOST"], tls=True)
+    # The SDK makes https:// of it, which Docker's own clients cannot dial.
+    context.endpoints["docker"]["Host"] = env["DOCKER_HOST"]
+    context.endpoints["docker"]["SkipTLSVerify"] = not env.get("DOCKER_TLS_VERIFY")
+    identity = docker.context.config.get_context_id(CONTEXT)
+    meta, tls = directory / "meta" / identity, directory / "tls" / identity / "docker"
+    meta.mkdir(parents=True)
+    tls.mkdir(parents=True)
+    (meta / docker.context.config.METAFILE).write_text(json.dumps(context.Metadata))
+    for name in ("ca.pem", "cert.pem", "key.pem"):
+        try:
+            shutil.copy(certificates / name, tls / name)
+        except OSError as error:
+            message = (
+                f"the engine's certificate {certificates / name} cannot be read: "
+                f"{error.strerror}. Share the certificates of the docker-in-docker service with "
+                "the job, or set DOCKER_CERT_PATH."
+            )
+            raise EngineError(message) from error
+
+
+def credential(config: Mapping[str, object], host: str) -> Login | None:
+    """Return what the user's Docker configuration holds for a registry, helpers included."""
+    try:
+        found = docker.auth.AuthConfig.load_config(None, json.loads(json.dumps(config)))
+        entry = found.resolve_authconfig(host)
+    except _FAILURES:
+        return None
+    if not entry:
+        return None
+    # Entries of the file are in lower case, those of a helper are not.
+    if entry.get("IdentityToken"):
+        return Login(host=host, username=IDENTITY_TOKEN, password=entry["IdentityToken"])
+    username = entry.get("username") or entry.get("Username") or ""
+    password = entry.get("password") or entry.get("Password") or ""
+    return Login(host=host, username=username, password=password) if username else None
+
+
+def _advice(env: Mapping[str, str], error: Exception) -> str:
+    where = env.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
+    text = str(error)
+    if "Permission denied" in text or "PermissionError" in text:
+        return (
+            f"this user may not use the Docker engine at {where}. Run as root, or as a member of "
+            "the group that owns the socket."
+        )
+    return (
+        f"there is no Docker engine at {where}. Mount its socket "
+        "(-v /var/run/docker.sock:/var/run/docker.sock), start a docker-in-docker service, or set "
+        "DOCKER_HOST."
+    )

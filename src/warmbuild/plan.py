@@ -1,0 +1,168 @@
+"""BuildPlan: everything that a build will do, as one value that can be shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from warmbuild import refs
+from warmbuild.inputs import DEFAULT_BUILDKIT_IMAGE, Secret
+
+if TYPE_CHECKING:
+    from warmbuild.context import RunContext
+    from warmbuild.inputs import Inputs
+    from warmbuild.policy import CachePlan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuilderPlan:
+    """The builder to use; an empty name means one of this run, under a name of its own."""
+
+    name: str
+    driver: str
+    driver_opts: tuple[str, ...]
+    flags: str
+    config: str
+    config_inline: str
+    cleanup: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildPlan:
+    """A build, decided; `tags` are full references."""
+
+    run: RunContext
+    builder: BuilderPlan
+    cache: CachePlan
+    context: str
+    file: str
+    target: str
+    platforms: tuple[str, ...]
+    build_args: tuple[str, ...]
+    labels: tuple[str, ...]
+    secrets: tuple[Secret, ...]
+    tags: tuple[str, ...]
+    push: bool
+    load: bool
+    pull: bool
+    no_cache: bool
+    no_cache_filters: tuple[str, ...]
+    provenance: str
+    sbom: str
+    notes: tuple[str, ...]
+
+    def with_cache(self, cache: CachePlan) -> BuildPlan:
+        """Return the same build with another cache plan."""
+        return replace(self, cache=cache)
+
+
+def make(inputs: Inputs, context: RunContext, cache: CachePlan) -> BuildPlan:
+    """Decide what is not the cache: tags, where the image goes, the builder, secrets."""
+    push, why_push = _push(inputs, context)
+    load, why_load = _load(inputs, context, push=push)
+    tags, why_tags = _tags(inputs, context)
+    return BuildPlan(
+        run=context,
+        builder=_builder(inputs),
+        cache=cache,
+        context=inputs.context,
+        file=inputs.file,
+        target=inputs.target,
+        platforms=inputs.platforms,
+        build_args=inputs.build_args,
+        labels=inputs.labels,
+        secrets=(*inputs.secrets, *_git_token(inputs, context)),
+        tags=tags,
+        push=push,
+        load=load,
+        pull=inputs.pull,
+        no_cache=inputs.no_cache,
+        no_cache_filters=inputs.no_cache_filters,
+        provenance=inputs.provenance,
+        sbom=inputs.sbom,
+        notes=tuple(note for note in (why_tags, why_push, why_load) if note),
+    )
+
+
+def repository(inputs: Inputs) -> refs.Reference | None:
+    """Return where the image goes, and so by default its cache: the first image's repository."""
+    if inputs.image:
+        return inputs.image[0]
+    full = next((tag for tag in inputs.tags if not refs.is_tag(tag)), None)
+    return replace(refs.parse(full), tag="", digest="") if full else None
+
+
+def is_remote(context: str) -> bool:
+    """Say whether BuildKit fetches a build context itself: a URL, or git over ssh."""
+    return "://" in context or context.startswith(("git@", "github.com/"))
+
+
+def _push(inputs: Inputs, context: RunContext) -> tuple[bool, str]:
+    if inputs.push is not None:
+        return inputs.push, ""
+    if context.untrusted:
+        return False, f"the image is not pushed: {context.untrusted}; push: true pushes it"
+    if context.ci == "local":
+        return False, "the image is not pushed: this is a local run; push: true pushes it"
+    return True, ""
+
+
+def _load(inputs: Inputs, context: RunContext, *, push: bool) -> tuple[bool, str]:
+    if inputs.load is not None:
+        return inputs.load, ""
+    if context.ci == "local" and not push and len(inputs.platforms) <= 1:
+        return True, "the image is loaded into the engine, since it is not pushed"
+    return False, ""
+
+
+def _tags(inputs: Inputs, context: RunContext) -> tuple[tuple[str, ...], str]:
+    """Return full references, every name under every image, and why where nobody named them."""
+    names = [tag for tag in inputs.tags if refs.is_tag(tag)]
+    full = [refs.parse(tag) for tag in inputs.tags if not refs.is_tag(tag)]
+    reason = ""
+    if inputs.image and not inputs.tags:
+        names, reason = _names(inputs, context)
+    named = [replace(image, tag=name) for image in inputs.image for name in names]
+    return tuple(dict.fromkeys(str(reference) for reference in (*named, *full))), reason
+
+
+def _names(inputs: Inputs, context: RunContext) -> tuple[list[str], str]:
+    if context.pull_request is not None:
+        return [f"pr-{context.pull_request}"], "tagged by the pull request's number"
+    if context.tag:
+        return [refs.image_tag(context.tag)], "tagged as the git tag"
+    if not context.branch:
+        return ["latest"], "tagged latest, since neither branch nor tag is known"
+    name = refs.image_tag(context.branch)
+    if context.branch == (inputs.default_branch or context.default_branch):
+        return [name, "latest"], "tagged by the branch, and latest as it is the default one"
+    return [name], "tagged by the branch"
+
+
+def _builder(inputs: Inputs) -> BuilderPlan:
+    opts = inputs.driver_opts
+    # An option's line may hold several, as buildx reads them as CSV.
+    if not any(opt.strip('" ').startswith("image=") for line in opts for opt in line.split(",")):
+        opts = (f"image={DEFAULT_BUILDKIT_IMAGE}", *opts)
+    return BuilderPlan(
+        name=inputs.builder,
+        driver=inputs.driver,
+        driver_opts=opts,
+        flags=inputs.buildkitd_flags,
+        config=inputs.buildkitd_config,
+        config_inline=inputs.buildkitd_config_inline,
+        cleanup=inputs.cleanup,
+    )
+
+
+def _git_token(inputs: Inputs, context: RunContext) -> tuple[Secret, ...]:
+    """Return the token for a git context on the server that gave it, and for no other one.
+
+    BuildKit takes it as the secret GIT_AUTH_TOKEN.<host>; a secret of the user's own wins.
+    """
+    host = urlsplit(inputs.context).hostname or ""
+    ours = any(secret.id.startswith("GIT_AUTH_TOKEN") for secret in inputs.secrets)
+    if not inputs.github_token or not host or host != context.server or ours:
+        return ()
+    return (Secret(id=f"GIT_AUTH_TOKEN.{host}", value=inputs.github_token),)

@@ -1,0 +1,97 @@
+"""Runs a command and stops it; the only module that imports subprocess."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import subprocess
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from warmbuild.redaction import Redact
+
+# How long a command may take to stop when it is told to, in seconds; GitHub gives a cancelled
+# step 7.5 s, and the builder has to be removed in them too.
+_GRACE: Final = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """How a command ended; `output` is its stdout with stderr folded in, as text."""
+
+    code: int
+    output: str
+
+
+class Running:
+    """A command on its way."""
+
+    def __init__(self, child: subprocess.Popen[bytes]) -> None:
+        """Take over a child process."""
+        self._child = child
+
+    def lines(self) -> Iterator[str]:
+        """Yield what it prints, line by line and at once, without line ends."""
+        assert self._child.stdout is not None  # noqa: S101 (for mypy: it was started with a pipe)
+        for line in self._child.stdout:
+            yield line.decode(errors="replace").rstrip("\r\n")
+
+    def wait(self) -> int:
+        """Wait for its end and return its exit code."""
+        return self._child.wait()
+
+    def finish(self) -> Result:
+        """Read it to its end."""
+        output = "\n".join(self.lines())
+        return Result(code=self.wait(), output=output)
+
+    def stop(self) -> None:
+        """End it: politely, then not."""
+        if self._child.poll() is not None:
+            return
+        self._child.send_signal(signal.SIGTERM)
+        try:
+            self._child.wait(_GRACE)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            self._child.wait()
+
+
+@contextmanager
+def started(argv: Sequence[str], env: Mapping[str, str]) -> Iterator[Running]:
+    """Run a command while the block runs; what is left of it at the end is stopped.
+
+    Raises FileNotFoundError where there is no such program.
+    """
+    child = subprocess.Popen(  # noqa: S603 (a list of arguments, no shell)
+        list(argv),
+        env=dict(env),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    running = Running(child)
+    try:
+        yield running
+    finally:
+        running.stop()
+        if child.stdout is not None:
+            child.stdout.close()
+
+
+def run(argv: Sequence[str], env: Mapping[str, str]) -> Result:
+    """Run a command to its end."""
+    with started(argv, env) as running:
+        return running.finish()
+
+
+def shown(argv: Sequence[str], redact: Redact) -> str:
+    """Return a command as a person would type it, secrets hidden.
+
+    They are hidden in each argument before it is quoted: quoting may change a secret's text.
+    """
+    return shlex.join(redact(argument) for argument in argv)

@@ -1,0 +1,345 @@
+"""BuildKit's raw progress: printed in the plain form people know, and counted.
+
+The stream is `buildx build --progress=rawjson`: a `SolveStatus` of BuildKit's client package a
+line (vertexes, statuses, logs, warnings), mixed with text lines of buildx itself. Times are the
+daemon's, so nothing here looks at a clock.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+# [stage 2/4] RUN ..., [linux/arm64 build 1/3] FROM ...; the count is right-aligned.
+_STEP: Final = re.compile(
+    r"\[(?:(?P<prefix>.+?) )? *(?P<index>\d+)/(?P<count>\d+)\] "
+    r"(?P<instruction>(?:ONBUILD )?[A-Z]+\b.*)",
+    re.DOTALL,
+)
+_SOURCE_LINE: Final = re.compile(r"\S.*:\d+")
+_IMPORT: Final = "importing cache manifest from "
+_EXPORT: Final = "exporting cache to "
+_MANIFEST_WRITTEN: Final = re.compile(r"writing (?:cache image )?manifest (?P<digest>sha256:\w+)")
+# How many of a step's last lines an error quotes.
+_TAIL: Final = 12
+# How often a status that is under way is printed, in seconds.
+_STATUS_INTERVAL: Final = 5.0
+_SPEECH: Final = ("statuses", "logs")
+_LINE_ENDS: Final = re.compile(r"\r\n|\n|\r")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One instruction of the Dockerfile, but for FROM; `seconds` is None where it never ran."""
+
+    number: int
+    prefix: str
+    position: str
+    instruction: str
+    cached: bool
+    seconds: float | None
+    error: str
+
+    @property
+    def title(self) -> str:
+        """The step as BuildKit names it."""
+        prefix = f"{self.prefix} " if self.prefix else ""
+        return f"[{prefix}{self.position}] {self.instruction}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why a build failed: the vertex, its last lines, and the Dockerfile's line if buildx says."""
+
+    title: str
+    error: str
+    tail: tuple[str, ...]
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer:
+    """An import of a cache, or an export: `name` is the ref or the backend, `error` or empty.
+
+    `digest` is the manifest that an export wrote; it is empty where there was nothing to write.
+    """
+
+    name: str
+    error: str
+    digest: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Vertex:
+    number: int
+    name: str
+    intervals: dict[datetime, datetime | None] = field(default_factory=dict)
+    cached: bool = False
+    error: str = ""
+    closed: int = 0
+    spoken: bool = False
+    partial: str = ""
+    tail: deque[str] = field(default_factory=lambda: deque(maxlen=_TAIL))
+    manifest: str = ""
+
+    @property
+    def seconds(self) -> float:
+        """The time it took: the length of its intervals taken together."""
+        total, end = 0.0, None
+        for start, stop in sorted((a, b) for a, b in self.intervals.items() if b is not None):
+            begin = start if end is None else max(start, end)
+            total += max(0.0, (stop - begin).total_seconds())
+            end = stop if end is None else max(stop, end)
+        return total
+
+
+class Progress:
+    """Takes the stream line by line; remembers what happened."""
+
+    def __init__(self) -> None:
+        """Start with nothing seen."""
+        self._vertices: dict[str, _Vertex] = {}
+        self._statuses: dict[tuple[str, str], datetime] = {}
+        self._text: deque[str] = deque(maxlen=60)
+
+    def feed(self, line: str) -> Iterator[str]:
+        """Take one line of the stream and yield the lines to print."""
+        status = _status(line)
+        if status is None:
+            self._text.append(line)
+            yield line
+            return
+        vertices = list(_objects(status, "vertexes"))
+        spoken = {_text(item, "vertex") for name in _SPEECH for item in _objects(status, name)}
+        for vertex in vertices:
+            yield from self._begin(vertex)
+            if _text(vertex, "digest") not in spoken:
+                yield from self._end(vertex)
+        for item in _objects(status, "statuses"):
+            yield from self._status(item)
+        for log in _objects(status, "logs"):
+            yield from self._log(log)
+        # What a step said in the same message comes before its end.
+        for vertex in vertices:
+            yield from self._end(vertex)
+        for warning in _objects(status, "warnings"):
+            yield f"WARNING: {_decoded(warning.get('short'))}"
+
+    def steps(self) -> tuple[Step, ...]:
+        """Return the instructions that ran or were cached, in the order in which they came up."""
+        found: list[Step] = []
+        for vertex in self._vertices.values():
+            match = _STEP.fullmatch(vertex.name)
+            # One that was merged with another platform's never starts: neither hit nor miss.
+            if not match or not (vertex.intervals or vertex.cached):
+                continue
+            if match["instruction"].split(" ", 1)[0] == "FROM":
+                continue
+            found.append(
+                Step(
+                    number=vertex.number,
+                    prefix=match["prefix"] or "",
+                    position=f"{match['index']}/{match['count']}",
+                    instruction=match["instruction"],
+                    cached=vertex.cached,
+                    seconds=vertex.seconds if vertex.intervals else None,
+                    error=vertex.error,
+                )
+            )
+        return tuple(found)
+
+    def imports(self) -> tuple[Transfer, ...]:
+        """Return the caches that BuildKit tried to read."""
+        return tuple(self._transfers(_IMPORT))
+
+    def exports(self) -> tuple[Transfer, ...]:
+        """Return the caches that BuildKit tried to write; one that never ended has an error."""
+        return tuple(self._transfers(_EXPORT))
+
+    def failure(self) -> Failure:
+        """Return why the build failed, once it has."""
+        failed = [
+            vertex
+            for vertex in self._vertices.values()
+            if vertex.error
+            and not vertex.name.startswith((_IMPORT, _EXPORT))
+            and "context canceled" not in vertex.error
+        ]
+        errors = [text.removeprefix("ERROR: ") for text in self._text if text.startswith("ERROR: ")]
+        # buildx heads its excerpt of the Dockerfile by `Dockerfile:3` and a rule.
+        texts = list(self._text)
+        sources = [
+            text
+            for text, below in pairwise(texts)
+            if _SOURCE_LINE.fullmatch(text) and below.startswith("----")
+        ]
+        last = failed[-1] if failed else None
+        spoken = [text for text in self._text if text.strip()]
+        error = errors[-1] if errors else last.error if last else "\n".join(spoken[-3:])
+        return Failure(
+            title=last.name if last else "",
+            error=error.removeprefix("failed to build: ").removeprefix("failed to solve: "),
+            tail=tuple(last.tail) if last else (),
+            source=sources[-1] if sources else "",
+        )
+
+    def _transfers(self, prefix: str) -> Iterator[Transfer]:
+        for vertex in self._vertices.values():
+            if vertex.name.startswith(prefix):
+                ended = bool(vertex.intervals) and None not in vertex.intervals.values()
+                yield Transfer(
+                    name=vertex.name.removeprefix(prefix),
+                    error=vertex.error or ("" if ended else "it did not end"),
+                    digest=vertex.manifest,
+                )
+
+    def _begin(self, item: Mapping[str, object]) -> Iterator[str]:
+        started, cached, error = _time(item, "started"), item.get("cached"), item.get("error")
+        digest = _text(item, "digest")
+        if not (started or cached or error):
+            return
+        if digest not in self._vertices:
+            vertex = _Vertex(number=len(self._vertices) + 1, name=_text(item, "name"))
+            self._vertices[digest] = vertex
+            yield f"#{vertex.number} {vertex.name}"
+        vertex = self._vertices[digest]
+        vertex.cached = vertex.cached or bool(cached)
+        vertex.error = vertex.error or _text(item, "error")
+        if started:
+            completed = _time(item, "completed")
+            vertex.intervals[started] = completed or vertex.intervals.get(started)
+
+    def _end(self, item: Mapping[str, object]) -> Iterator[str]:
+        vertex = self._vertices.get(_text(item, "digest"))
+        if vertex is None:
+            return
+        closed = sum(1 for stop in vertex.intervals.values() if stop)
+        if closed <= vertex.closed and not (vertex.cached and not vertex.intervals):
+            return
+        yield from self._flush(vertex)
+        first, vertex.closed = vertex.closed == 0, max(closed, 1)
+        if not first and not vertex.spoken and not vertex.error:
+            return
+        vertex.spoken = False
+        if vertex.error:
+            yield f"#{vertex.number} ERROR: {_LINE_ENDS.split(vertex.error)[0]}"
+        elif vertex.cached and first:
+            yield f"#{vertex.number} CACHED"
+        else:
+            yield f"#{vertex.number} DONE {vertex.seconds:.1f}s"
+
+    def _status(self, item: Mapping[str, object]) -> Iterator[str]:
+        vertex = self._vertices.get(_text(item, "vertex"))
+        identity = _text(item, "id")
+        if vertex is None or not identity:
+            return
+        manifest = _MANIFEST_WRITTEN.fullmatch(identity)
+        if manifest:
+            vertex.manifest = manifest["digest"]
+        key = (_text(item, "vertex"), identity)
+        now, started, completed = (
+            _time(item, name) for name in ("timestamp", "started", "completed")
+        )
+        shown = self._statuses.get(key)
+        if completed is None:
+            if now is None or (shown and (now - shown).total_seconds() < _STATUS_INTERVAL):
+                return
+            self._statuses[key] = now
+            if shown is None:
+                return
+        amount = _amount(item.get("current"), item.get("total"))
+        took = f" {(completed - started).total_seconds():.1f}s" if completed and started else ""
+        done = f"{took} done" if completed else ""
+        vertex.spoken = True
+        yield f"#{vertex.number} {identity}{amount}{done}"
+
+    def _log(self, item: Mapping[str, object]) -> Iterator[str]:
+        vertex = self._vertices.get(_text(item, "vertex"))
+        if vertex is None:
+            return
+        # A lone carriage return ends a line too: to GitHub's runner it does, and what follows it
+        # could be a workflow command.
+        *whole, vertex.partial = _LINE_ENDS.split(vertex.partial + _decoded(item.get("data")))
+        begun = max(vertex.intervals, default=None)
+        now = _time(item, "timestamp")
+        elapsed = (now - begun).total_seconds() if now and begun else 0.0
+        for text in whole:
+            if text:
+                vertex.spoken = True
+                vertex.tail.append(text)
+                yield f"#{vertex.number} {elapsed:.3f} {text}"
+
+    def _flush(self, vertex: _Vertex) -> Iterator[str]:
+        """Print what a command wrote last without ending the line."""
+        if vertex.partial:
+            vertex.tail.append(vertex.partial)
+            yield f"#{vertex.number} {vertex.seconds:.3f} {vertex.partial}"
+            vertex.partial = ""
+
+
+def hit_ratio(steps: Iterable[Step]) -> tuple[int, int, float]:
+    """Return (steps cached, steps in all, the first by the second); no step at all is 0."""
+    flags = [step.cached for step in steps]
+    return sum(flags), len(flags), (sum(flags) / len(flags) if flags else 0.0)
+
+
+def _status(line: str) -> Mapping[str, object] | None:
+    if not line.startswith("{"):
+        return None
+    try:
+        status = json.loads(line)
+    except ValueError:
+        return None
+    return status if isinstance(status, dict) else None
+
+
+def _objects(item: Mapping[str, object], name: str) -> Iterator[Mapping[str, object]]:
+    values = item.get(name)
+    for value in values if isinstance(values, list) else ():
+        if isinstance(value, dict):
+            yield value
+
+
+def _text(item: Mapping[str, object], name: str) -> str:
+    value = item.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _time(item: Mapping[str, object], name: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(_text(item, name))
+    except ValueError:
+        return None
+
+
+def _decoded(data: object) -> str:
+    try:
+        return base64.b64decode(str(data or "")).decode(errors="replace")
+    except binascii.Error:
+        return ""
+
+
+def _amount(current: object, total: object) -> str:
+    if not isinstance(current, int) or not current:
+        return ""
+    of = f" / {_bytes(total)}" if isinstance(total, int) and total else ""
+    return f" {_bytes(current)}{of}"
+
+
+def _bytes(count: int) -> str:
+    size = float(count)
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:  # noqa: PLR2004 (decimal units)
+            return f"{size:.0f}B" if unit == "B" else f"{size:.2f}{unit}"
+        size /= 1000
+    return f"{size:.2f}GB"

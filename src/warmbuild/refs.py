@@ -1,0 +1,146 @@
+"""Image references, and branch names as tags of cache refs and back.
+
+The grammar of a reference is the one of the OCI distribution specification 1.1 ("Pulling
+manifests") and of Docker's short names for Docker Hub.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import Final
+
+DOCKER_HUB: Final = "docker.io"
+LONGEST_TAG: Final = 128
+# What a prefix leaves for a scope, a separator and a slug.
+LONGEST_PREFIX: Final = 40
+
+_TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+_DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
+_PATH: Final = re.compile(
+    r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*"
+)
+_HOST: Final = re.compile(
+    r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*"
+    r"|\[[0-9a-fA-F:]+\])(?::[0-9]{1,5})?"
+)
+# A name that is a slug as it stands: no run of hyphens, none at an end.
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_.]+(?:-[A-Za-z0-9_.]+)*")
+_LOOKS_HASHED: Final = re.compile(r"(?:.*-)?[0-9a-f]{8}")
+_HASH_LENGTH: Final = 8
+_SEPARATOR: Final = "--"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """A repository in a registry, with a tag, a digest, both or neither."""
+
+    host: str
+    path: str
+    tag: str = ""
+    digest: str = ""
+
+    @property
+    def repository(self) -> str:
+        """Host and path, Docker Hub's short names written out."""
+        return f"{self.host}/{self.path}"
+
+    def __str__(self) -> str:
+        """Return the reference as Docker and BuildKit take it."""
+        tag = f":{self.tag}" if self.tag else ""
+        digest = f"@{self.digest}" if self.digest else ""
+        return f"{self.repository}{tag}{digest}"
+
+
+def parse(text: str) -> Reference:
+    """Read a reference; the path is lower-cased, and Docker Hub's short names are completed.
+
+    Raises ValueError that says what is wrong.
+    """
+    rest, at, digest = text.strip().partition("@")
+    if at and not _DIGEST.fullmatch(digest):
+        message = "its digest is not sha256: and 64 hex digits"
+        raise ValueError(message)
+    first, slash, after = rest.partition("/")
+    is_host = bool(slash) and ("." in first or ":" in first or first == "localhost")
+    name_host, path = (first, after) if is_host else (DOCKER_HUB, rest)
+    path, colon, tag = path.partition(":")
+    if colon and not is_tag(tag):
+        message = f"{tag!r} is not a tag"
+        raise ValueError(message)
+    path = path.lower()
+    if not _PATH.fullmatch(path):
+        message = f"{path!r} is not a repository's name" if path else "there is no name in it"
+        raise ValueError(message)
+    name_host = host(name_host)
+    if name_host == DOCKER_HUB and "/" not in path:
+        path = f"library/{path}"
+    return Reference(host=name_host, path=path, tag=tag, digest=digest)
+
+
+def host(text: str) -> str:
+    """Return a registry's host, `docker.io` for every name that Docker Hub goes by.
+
+    Raises ValueError where it is none; a scheme and a path are taken off, as they are by
+    docker/login-action's users.
+    """
+    bare = re.sub(r"^https?://", "", text.strip()).partition("/")[0]
+    if not _HOST.fullmatch(bare):
+        message = f"{bare!r} is not a host" if bare else "there is no host in it"
+        raise ValueError(message)
+    if bare in {"index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"}:
+        return DOCKER_HUB
+    return bare
+
+
+def is_tag(text: str) -> bool:
+    """Say whether a text can be a tag."""
+    return bool(_TAG.fullmatch(text))
+
+
+def image_tag(name: str) -> str:
+    """Make an image's tag of a branch or git tag, as docker/metadata-action does.
+
+    Illegal runs become a hyphen. Unlike there the result is always a tag: it is cut to 128
+    characters, and a leading dot or hyphen is taken off.
+    """
+    tag = re.sub(r"[^A-Za-z0-9._-]+", "-", name).lstrip(".-")[:LONGEST_TAG]
+    return tag or _hash(name)
+
+
+def slug(name: str, longest: int) -> str:
+    """Make a part of a cache tag of a branch's name, so that no two names share one.
+
+    A legal name stays. Otherwise illegal runs become a hyphen, and 8 hex digits of the name's
+    SHA-256 follow, so that `feature/a` and `feature-a` differ. A legal name that looks as if it
+    had such digits gets them too, or somebody could name a branch like another's slug.
+    """
+    if len(name) <= longest and _PLAIN.fullmatch(name) and not _LOOKS_HASHED.fullmatch(name):
+        return name
+    kept = re.sub(r"[^A-Za-z0-9_.]+", "-", name)[: longest - _HASH_LENGTH - 1].strip("-")
+    return f"{kept}-{_hash(name)}" if kept else _hash(name)
+
+
+def cache_tag(*, prefix: str, scope: str, branch: str) -> str:
+    """Return the tag of a branch's cache ref: `<prefix><slug>` or `<prefix><scope>--<slug>`."""
+    if not scope:
+        return prefix + slug(branch, LONGEST_TAG - len(prefix))
+    room = LONGEST_TAG - len(prefix) - len(_SEPARATOR)
+    scope_slug = slug(scope, room // 2)
+    return f"{prefix}{scope_slug}{_SEPARATOR}{slug(branch, room - len(scope_slug))}"
+
+
+def read_cache_tag(tag: str, *, prefix: str) -> tuple[str, str] | None:
+    """Return the slugs of (scope, branch) that a cache tag was made of, or None for another tag."""
+    if not tag.startswith(prefix):
+        return None
+    scope, separator, branch = tag.removeprefix(prefix).partition(_SEPARATOR)
+    if not separator:
+        scope, branch = "", scope
+    parts = (scope, branch) if scope else (branch,)
+    return (scope, branch) if all(_PLAIN.fullmatch(part) for part in parts) else None
+
+
+def _hash(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()[:_HASH_LENGTH]

@@ -1,0 +1,293 @@
+"""The OCI distribution API over requests: who may log in, and what a cache ref holds.
+
+Follows the OCI distribution specification 1.1 and the token flow of the "Docker Registry v2
+authentication" documents.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import ipaddress
+import json
+import re
+import threading
+import time
+import tomllib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+import requests
+from requests.auth import AuthBase
+
+from warmbuild import refs
+from warmbuild.errors import RegistryError
+from warmbuild.inputs import IDENTITY_TOKEN, Login
+from warmbuild.probe import Answer, Found, Missing, NotACache, Refused, Silent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+
+# Seconds to connect, and in all: a cache is not worth more waiting than it saves.
+CONNECT_TIMEOUT: Final = 2.0
+TIMEOUT: Final = 5.0
+# BuildKit reads neither a manifest nor a cache's configuration above this, in bytes.
+LARGEST_MANIFEST: Final = 1024 * 1024
+_CACHE_CONFIG: Final = "application/vnd.buildkit.cacheconfig.v0"
+_ACCEPT: Final = (
+    "application/vnd.oci.image.manifest.v1+json, "
+    "application/vnd.oci.image.index.v1+json, "
+    "application/vnd.docker.distribution.manifest.v2+json, "
+    "application/vnd.docker.distribution.manifest.list.v2+json"
+)
+_CHALLENGE_VALUE: Final = re.compile(r'(\w+)="([^"]*)"')
+_HUB_API: Final = "registry-1.docker.io"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transport:
+    """How a registry is reached; `verify` is what requests takes: a CA file, or yes or no."""
+
+    scheme: str = "https"
+    verify: bool | str = True
+
+
+def transports(buildkitd_config: str) -> Mapping[str, Transport]:
+    """Return what the BuildKit daemon's configuration says of registries, by host.
+
+    The probe has to reach a registry in the way in which BuildKit will. A text that is no TOML
+    says nothing here; BuildKit reports it.
+    """
+    try:
+        registries = tomllib.loads(buildkitd_config).get("registry", {})
+    except tomllib.TOMLDecodeError:
+        return {}
+    found: dict[str, Transport] = {}
+    for host, entry in registries.items() if isinstance(registries, dict) else ():
+        if not isinstance(entry, dict):
+            continue
+        authorities = entry.get("ca")
+        found[host] = Transport(
+            scheme="http" if entry.get("http") is True else "https",
+            verify=(
+                False
+                if entry.get("insecure") is True
+                else str(authorities[0])
+                if isinstance(authorities, list) and authorities
+                else True
+            ),
+        )
+    return found
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether a registry is on this machine, where Docker and BuildKit speak plain HTTP."""
+    name = urlsplit(f"//{host}").hostname or ""
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost"
+
+
+class Registry:
+    """One registry: a session, the login for it, and the tokens that it gave."""
+
+    def __init__(self, host: str, login: Login | None, transport: Transport | None) -> None:
+        """Speak to `host` as `login`, in the way of `transport` where the user configured one."""
+        self.host = host
+        self._login = login
+        default = Transport(scheme="http" if is_loopback(host) else "https")
+        self._transport = transport or default
+        self._session = requests.Session()
+        self._session.verify = self._transport.verify
+        self._authorization: dict[str, str] = {}
+
+    def check_login(self) -> None:
+        """Log in.
+
+        Raises RegistryError where the registry refuses the login, or cannot be reached. A slow
+        one gets the time that a push would give it.
+        """
+        try:
+            response = self._get("/v2/", scope="")
+        except requests.RequestException as error:
+            message = (
+                f"the registry {self.host} {_why(error)}, and the image goes there. Check the "
+                "input registry, and that this machine may reach it."
+            )
+            raise RegistryError(message) from error
+        if response.status_code in {401, 403}:
+            user = self._login.username if self._login else ""
+            message = (
+                f"the registry {self.host} refuses the login of {user!r}: "
+                f"{_said(response, 'GET /v2/')}. Check username, password and registry."
+            )
+            raise RegistryError(message)
+
+    def answer(self, ref: refs.Reference) -> Answer:
+        """Say what a cache ref holds; never raises."""
+        path = f"/v2/{ref.path}/manifests/{ref.digest or ref.tag}"
+        try:
+            response = self._get(path, scope=f"repository:{ref.path}:pull")
+            body = response.raw.read(LARGEST_MANIFEST + 1, decode_content=True)
+        except requests.RequestException as error:
+            return Silent(f"the registry {self.host} {_why(error)}")
+        except Exception as error:  # noqa: BLE001 (urllib3's, for a body that ends early or hangs)
+            return Silent(f"the registry {self.host} broke off: {error}")
+        said = f"the registry {self.host} says {_said(response, f'GET {path}', body)}"
+        match response.status_code:
+            case 200:
+                return _read_manifest(response, body)
+            case 404:
+                return Missing()
+            case 401 if self._login is None:
+                return Refused(f"{said}; give a login for it")
+            case _:
+                return Refused(said)
+
+    def _get(self, path: str, *, scope: str) -> requests.Response:
+        """GET with whatever the registry's challenge asks for."""
+        response = self._send(path, self._authorization.get(scope, ""))
+        if response.status_code != requests.codes.unauthorized:
+            return response
+        kind, _, rest = response.headers.get("WWW-Authenticate", "").partition(" ")
+        if kind.lower() == "bearer":
+            granted = self._token(dict(_CHALLENGE_VALUE.findall(rest)), scope)
+            if granted is None:
+                return response
+            self._authorization[scope] = f"Bearer {granted}"
+        elif kind.lower() == "basic" and self._login:
+            self._authorization[scope] = _basic(self._login)
+        else:
+            return response
+        return self._send(path, self._authorization[scope])
+
+    def _send(self, path: str, authorization: str) -> requests.Response:
+        host = _HUB_API if self.host == refs.DOCKER_HUB else self.host
+        return self._session.get(
+            f"{self._transport.scheme}://{host}{path}",
+            headers={"Accept": _ACCEPT},
+            auth=_Header(authorization),
+            timeout=(CONNECT_TIMEOUT, TIMEOUT),
+            stream=True,
+        )
+
+    def _token(self, challenge: Mapping[str, str], scope: str) -> str | None:
+        """Fetch a token from the realm that a challenge names; None where it is refused."""
+        realm = challenge.get("realm", "")
+        fields = {"service": challenge.get("service", ""), "scope": scope}
+        fields = {name: value for name, value in fields.items() if value}
+        timeout = (CONNECT_TIMEOUT, TIMEOUT)
+        if self._login and self._login.username == IDENTITY_TOKEN:
+            form = {"grant_type": "refresh_token", "client_id": "warmbuild"}
+            form["refresh_token"] = self._login.password
+            response = self._session.post(
+                realm, data=form | fields, auth=_Header(""), timeout=timeout
+            )
+        else:
+            authorization = _basic(self._login) if self._login else ""
+            response = self._session.get(
+                realm, params=fields, auth=_Header(authorization), timeout=timeout
+            )
+        if not response.ok:
+            return None
+        try:
+            granted = response.json()
+        except ValueError:
+            return None
+        token = granted.get("token") or granted.get("access_token")
+        return token if isinstance(token, str) else None
+
+
+def ask(
+    wanted: Iterable[refs.Reference], registry_of: Callable[[str], Registry]
+) -> Mapping[refs.Reference, Answer]:
+    """Ask for every ref at once; a registry that takes longer than TIMEOUT in all is silent.
+
+    The threads are daemons: one that hangs is left behind and does not hold up the exit.
+    """
+    answers: dict[refs.Reference, Answer] = {}
+
+    def one(ref: refs.Reference) -> None:
+        answers[ref] = registry_of(ref.host).answer(ref)
+
+    threads = {
+        ref: threading.Thread(target=one, args=(ref,), daemon=True) for ref in dict.fromkeys(wanted)
+    }
+    for thread in threads.values():
+        thread.start()
+    deadline = time.monotonic() + TIMEOUT
+    for thread in threads.values():
+        thread.join(max(0.0, deadline - time.monotonic()))
+    silence = f"does not answer within {TIMEOUT:.0f} s"
+    late = {ref: Silent(f"the registry {ref.host} {silence}") for ref in threads}
+    # A copy, for a late thread still writes.
+    return late | dict(answers)
+
+
+class _Header(AuthBase):
+    """Sets the Authorization header, or none: without it requests would look into ~/.netrc."""
+
+    def __init__(self, value: str) -> None:
+        self.value = value
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if self.value:
+            request.headers["Authorization"] = self.value
+        return request
+
+
+def _basic(login: Login) -> str:
+    pair = f"{login.username}:{login.password}".encode()
+    return "Basic " + base64.b64encode(pair).decode()
+
+
+def _read_manifest(response: requests.Response, body: bytes) -> Answer:
+    """Say whether a manifest is a cache that BuildKit can read."""
+    if len(body) > LARGEST_MANIFEST:
+        return Refused("its manifest is larger than 1 MiB, and BuildKit does not read such a one")
+    try:
+        manifest = json.loads(body)
+    except ValueError:
+        return NotACache("what is there is no manifest; remove it, or choose a cache-tag-prefix")
+    if not isinstance(manifest, dict) or _CACHE_CONFIG not in _media_types(manifest):
+        return NotACache(
+            "an image is there and no cache; remove it, or choose another cache-repository "
+            "or cache-tag-prefix"
+        )
+    return Found(response.headers.get("Docker-Content-Digest") or _digest(body))
+
+
+def _media_types(manifest: Mapping[str, object]) -> set[object]:
+    """Return where BuildKit says that it is a cache: the config's type, or an entry's."""
+    config, entries = manifest.get("config"), manifest.get("manifests")
+    parts = [config, *(entries if isinstance(entries, list) else ())]
+    return {part.get("mediaType") for part in parts if isinstance(part, dict)}
+
+
+def _digest(body: bytes) -> str:
+    return f"sha256:{hashlib.sha256(body).hexdigest()}"
+
+
+def _said(response: requests.Response, request: str, body: bytes | None = None) -> str:
+    """Return status and the registry's own error codes; never a query, a header or a token."""
+    text = f"{response.status_code} to {request}"
+    try:
+        errors = json.loads(response.content if body is None else body)["errors"]
+        codes = [f"{error['code']}: {error.get('message', '')}".strip(" :") for error in errors]
+    except (ValueError, KeyError, TypeError, requests.RequestException):
+        return text
+    return f"{text} ({'; '.join(codes)[:300]})" if codes else text
+
+
+def _why(error: requests.RequestException) -> str:
+    """Return half a sentence on why there was no answer."""
+    if isinstance(error, requests.ConnectTimeout):
+        return f"cannot be reached within {CONNECT_TIMEOUT:.0f} s"
+    if isinstance(error, requests.Timeout):
+        return f"does not answer within {TIMEOUT:.0f} s"
+    if isinstance(error, requests.exceptions.SSLError):
+        return "has a certificate that is not trusted here"
+    return "cannot be reached"

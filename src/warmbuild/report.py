@@ -1,0 +1,249 @@
+"""A plan and its outcome as text, Markdown, JSON and output values."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from warmbuild import buildx, policy
+from warmbuild.errors import BuildError, EngineError, RegistryError, WarmbuildError
+from warmbuild.progress import hit_ratio
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from warmbuild.plan import BuildPlan
+    from warmbuild.policy import CacheRef
+    from warmbuild.progress import Failure, Progress, Step, Transfer
+
+# The outputs and what they hold: the table behind action.yml, the component and the docs.
+OUTPUTS: Final[Mapping[str, str]] = {
+    "digest": "Digest of the image, or of its index.",
+    "imageid": "ID of the image, as --iidfile has it.",
+    "metadata": "What buildx says of the build, as JSON in one line.",
+    "tags": "Full references that the image got, separated by commas.",
+    "cache-read": "Cache refs that were found and imported, separated by commas.",
+    "cache-written": "Cache ref that was written, or nothing.",
+    "cache-hits": "Number of steps that came from a cache.",
+    "cache-steps": "Number of steps of the Dockerfile that the build needed, FROM not counted.",
+    "cache-hit-ratio": "Steps from a cache by steps, from 0.00 to 1.00.",
+}
+
+_LONGEST_INSTRUCTION: Final = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a build did."""
+
+    digest: str
+    image_id: str
+    metadata: str
+    tags: tuple[str, ...]
+    steps: tuple[Step, ...]
+    cache_read: tuple[str, ...]
+    cache_written: str
+    seconds: float
+    notes: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def cache_outcome(
+    plan: BuildPlan, progress: Progress
+) -> tuple[tuple[str, ...], str, tuple[str, ...]]:
+    """Return the refs that were read, the one that was written, and what went wrong with them."""
+    imports, exports = progress.imports(), progress.exports()
+    read = tuple(done.name for done in imports if not done.error)
+    warnings = [f"{failed.name} is not read: {failed.error}" for failed in imports if failed.error]
+    destinations = _destinations(plan)
+    errors = [done.error for done in exports if done.error]
+    warnings += [f"no cache is written to {', '.join(destinations)}: {error}" for error in errors]
+    written = bool(exports) and not errors and _wrote(exports)
+    return read, ",".join(destinations) if written else "", tuple(dict.fromkeys(warnings))
+
+
+def _wrote(exports: Sequence[Transfer]) -> bool:
+    """Say whether anything was exported: a build without a layer leaves nothing to write."""
+    return any(done.digest or done.name != "registry" for done in exports)
+
+
+def _destinations(plan: BuildPlan) -> list[str]:
+    written = [str(plan.cache.write.ref)] if plan.cache.write else []
+    entries = [dict(policy.attributes(entry)) for entry in plan.cache.destinations]
+    return [*written, *(entry.get("ref") or entry.get("type", "") for entry in entries)]
+
+
+def outputs(outcome: Outcome) -> Mapping[str, str]:
+    """Return every output by name, each a single line."""
+    hits, steps, ratio = hit_ratio(outcome.steps)
+    return {
+        "digest": outcome.digest,
+        "imageid": outcome.image_id,
+        "metadata": outcome.metadata,
+        "tags": ",".join(outcome.tags),
+        "cache-read": ",".join(outcome.cache_read),
+        "cache-written": outcome.cache_written,
+        "cache-hits": str(hits),
+        "cache-steps": str(steps),
+        "cache-hit-ratio": f"{ratio:.2f}",
+    }
+
+
+def plan_text(plan: BuildPlan) -> str:
+    """Return the decisions for people, each with its reason."""
+    run = plan.run
+    where = [run.event or run.ci]
+    where += [f"branch {run.branch}"] if run.branch else []
+    where += [f"tag {run.tag}"] if run.tag else []
+    where += [f"pull request {run.pull_request}"] if run.pull_request is not None else []
+    where += [f"into {run.target_branch}"] if run.target_branch else []
+    where += [f"default branch {run.default_branch}"] if run.default_branch else []
+    where += ["from a fork"] if run.fork else []
+    rows = [("run", f"{run.ci}: {', '.join(where)}")]
+    rows += [("image", tag) for tag in plan.tags]
+    rows.append(("push", "yes" if plan.push else "no"))
+    rows += [("cache read", _because(read)) for read in plan.cache.read]
+    rows += [("cache read", source) for source in plan.cache.sources]
+    rows += [("cache write", _because(plan.cache.write))] if plan.cache.write else []
+    rows += [("cache write", destination) for destination in plan.cache.destinations]
+    rows.append(("builder", plan.builder.name or f"a {plan.builder.driver} builder of this run"))
+    rows += [("note", note) for note in (*plan.notes, *plan.cache.notes)]
+    rows += [("warning", warning) for warning in plan.cache.warnings]
+    return "\n".join(f"{name:<12}{value}" for name, value in rows)
+
+
+def _because(item: CacheRef) -> str:
+    return f"{item.ref} ({item.reason})"
+
+
+def plan_json(plan: BuildPlan) -> str:
+    """Return the decisions for programs: a public contract, see docs/plan.md."""
+    run, cache = plan.run, plan.cache
+    return json.dumps(
+        {
+            "argv": buildx.build(plan, buildx.PLACEHOLDERS),
+            "builder": _builder_json(plan),
+            "cache": {
+                "read": [{"ref": str(read.ref), "reason": read.reason} for read in cache.read],
+                "write": (
+                    {"ref": str(cache.write.ref), "reason": cache.write.reason}
+                    if cache.write
+                    else None
+                ),
+                "from": buildx.cache_from(cache),
+                "to": buildx.cache_to(cache),
+            },
+            "tags": plan.tags,
+            "labels": dict(label.split("=", 1) for label in plan.labels),
+            "context": {
+                "ci": run.ci,
+                "branch": run.branch,
+                "default_branch": run.default_branch,
+                "target_branch": run.target_branch,
+                "pull_request": run.pull_request,
+                "tag": run.tag,
+                "commit": run.commit,
+                "fork": run.fork,
+                "event": run.event,
+            },
+            "notes": [*plan.notes, *cache.notes, *cache.warnings],
+        },
+        indent=2,
+    )
+
+
+def _builder_json(plan: BuildPlan) -> Mapping[str, object] | None:
+    """Return the builder that would be made; None where one is named that may be there already."""
+    builder = plan.builder
+    if builder.name:
+        return None
+    return {
+        "driver": builder.driver,
+        "driver-opts": builder.driver_opts,
+        "buildkitd-flags": builder.flags,
+        "cleanup": builder.cleanup,
+    }
+
+
+def headline(outcome: Outcome) -> str:
+    """Return the build in one line."""
+    hits, steps, _ = hit_ratio(outcome.steps)
+    return (
+        f"{steps - hits} of {steps} steps run, {hits} cached, {outcome.seconds:.1f} s"
+        if steps
+        else f"no steps, {outcome.seconds:.1f} s"
+    )
+
+
+def outcome_text(outcome: Outcome) -> str:
+    """Return the outcome for the log."""
+    rows = [("steps", headline(outcome))]
+    rows += [("digest", outcome.digest)] if outcome.digest else []
+    rows += [("tag", tag) for tag in outcome.tags]
+    rows += [("cache read", ref) for ref in outcome.cache_read] or [("cache read", "nothing")]
+    rows.append(("cache written", outcome.cache_written or "nothing"))
+    return "\n".join(f"{name:<15}{value}" for name, value in rows)
+
+
+def summary(outcome: Outcome) -> str:
+    """Return the outcome as Markdown: a line, a table of steps, what was decided and why."""
+    lines = [
+        f"### warmbuild: {headline(outcome)}",
+        "",
+        "| | |",
+        "| --- | --- |",
+        *(f"| Image | `{tag}` |" for tag in outcome.tags),
+        *([f"| Digest | `{outcome.digest}` |"] if outcome.digest else []),
+        f"| Cache read | {_code(outcome.cache_read)} |",
+        f"| Cache written | {_code((outcome.cache_written,) if outcome.cache_written else ())} |",
+        "",
+    ]
+    if outcome.steps:
+        lines += ["| Step | Instruction | Took |", "| --- | --- | ---: |"]
+        lines += [_step_row(step) for step in outcome.steps]
+        lines.append("")
+    lines += [f"> **Warning:** {_inline(warning)}\n" for warning in outcome.warnings]
+    lines += [f"- {_inline(note)}" for note in outcome.notes]
+    return "\n".join(lines) + "\n"
+
+
+def _step_row(step: Step) -> str:
+    place = f"{step.prefix} {step.position}".strip()
+    instruction = " ".join(step.instruction.split())
+    if len(instruction) > _LONGEST_INSTRUCTION:
+        instruction = instruction[: _LONGEST_INSTRUCTION - 1] + "…"
+    took = "cached" if step.cached else f"{step.seconds or 0:.1f} s"
+    return f"| {_inline(place)} | `{_inline(instruction.replace('`', chr(39)))}` | {took} |"
+
+
+def _code(refs: Sequence[str]) -> str:
+    return "<br>".join(f"`{ref}`" for ref in refs) or "nothing"
+
+
+def _inline(text: str) -> str:
+    """Keep a text from ending a table's cell or a paragraph."""
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def failure_error(failure: Failure) -> WarmbuildError:
+    """Say what went wrong and what to do, in the class that has the right exit code."""
+    text = failure.error.lower()
+    if "no space left on device" in text:
+        return EngineError(
+            f"the builder's disk is full: {failure.error}. Free space on the engine's machine "
+            "(docker system prune), or give it a larger disk."
+        )
+    if "exporting to" in failure.title and any(
+        sign in text for sign in ("push", "authorization", "denied", "unauthorized", "registry")
+    ):
+        return RegistryError(
+            f"the image is built and was not pushed: {failure.error}. Check that the registry is "
+            "there and that the login may write to this repository (inputs registry, username, "
+            "password)."
+        )
+    parts = [f"the build failed{f' at {failure.source}' if failure.source else ''}"]
+    parts += [f" in {failure.title}"] if failure.title else []
+    parts.append(f": {failure.error}")
+    parts += [f"\n  | {line}" for line in failure.tail]
+    return BuildError("".join(parts))

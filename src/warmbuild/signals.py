@@ -1,0 +1,41 @@
+"""SIGINT and SIGTERM become an exception, but for while a run cleans up behind itself.
+
+A process that is PID 1 in a container ignores SIGTERM unless it installs a handler.
+"""
+
+from __future__ import annotations
+
+import signal
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from warmbuild.errors import Stopped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+
+
+def install() -> None:
+    """Make both signals raise Stopped in the main thread; the first one only."""
+    for number in _SIGNALS:
+        signal.signal(number, _stop)
+
+
+@contextmanager
+def shielded() -> Iterator[None]:
+    """Ignore both signals while the block cleans up: its outcome stands."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _stop(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
+    for other in _SIGNALS:
+        signal.signal(other, signal.SIG_IGN)
+    raise Stopped(number)
