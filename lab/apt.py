@@ -25,6 +25,7 @@ KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 PACKAGES: Mapping[str, tuple[str, ...]] = {
     "dockerd": (f"docker.io/{versions.DEBIAN}",),
     "iptables": ("iptables",),
+    "ip": ("iproute2",),
     "docker-registry": ("docker-registry",),
     "mmdebstrap": ("mmdebstrap",),
     "go": (f"golang-go/{versions.DEBIAN}", f"golang-src/{versions.DEBIAN}"),

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 DEFAULT_SOCKET = "unix:///var/run/docker.sock"
 PULL_SECONDS = 600
 STOP_SECONDS = 20
+# A bridge of its own: Docker's docker0 may be of another engine, which would change it.
+BRIDGE = "warmbuild-lab0"
+BRIDGE_ADDRESS = "172.31.250.1/24"
 
 
 def find_installed(layout: Layout) -> str | None:
@@ -79,6 +82,9 @@ def start_own(layout: Layout) -> None:
     if answers(own_address(layout)):
         return
     _sweep(layout)
+    run(["ip", "link", "add", "name", BRIDGE, "type", "bridge"])
+    run(["ip", "address", "add", BRIDGE_ADDRESS, "dev", BRIDGE])
+    run(["ip", "link", "set", BRIDGE, "up"])
     layout.engine.mkdir(parents=True, exist_ok=True)
     log = layout.logs / "dockerd.log"
     argv = [
@@ -88,6 +94,7 @@ def start_own(layout: Layout) -> None:
         f"--pidfile={layout.engine / 'docker.pid'}",
         f"--host={own_address(layout)}",
         f"--registry-mirror={HUB.address}",
+        f"--bridge={BRIDGE}",
         f"--mtu={_mtu()}",
     ]
     process = processes.start(argv, output=layout.logs / "dockerd.stdout.log", errors=log)
@@ -102,13 +109,15 @@ def stop_own(layout: Layout) -> None:
 
 
 def _sweep(layout: Layout) -> None:
-    """Remove what a killed engine leaves: containerd, containers, mounts, its socket."""
+    """Remove what an engine leaves: containers (when it was killed), mounts, bridge, socket."""
     root = _exec_root(layout)
     shims = processes.find({"containerd-shim-runc-v2"}, root)
     left = processes.find({"dockerd", "containerd"}, root) + shims + processes.children(shims)
     processes.stop(left, number=signal.SIGKILL, seconds=STOP_SECONDS)
     for mount in _mounts_below(layout.engine):
         run(["umount", "--lazy", str(mount)])
+    if Path("/sys/class/net", BRIDGE).exists():
+        run(["ip", "link", "delete", BRIDGE])
     shutil.rmtree(root, ignore_errors=True)
     (layout.engine / "docker.pid").unlink(missing_ok=True)
     layout.socket.unlink(missing_ok=True)

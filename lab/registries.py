@@ -104,6 +104,7 @@ def start_container(layout: Layout, registry: Registry, engine: str) -> None:
     content = PurePosixPath("/var/lib/registry")
     _write_config(registry, directory, content=content, passwords=inside / HTPASSWD.name)
     options = ["--detach", "--network=host", f"--name={registry.container}"]
+    options.append("--env=OTEL_TRACES_EXPORTER=none")  # else it seeks a collector of traces
     mount = f"--volume={directory}:{inside}:ro"
     image = versions.REGISTRY_IMAGE
     run([*docker, "run", *options, mount, image, "serve", str(inside / CONFIG)])
