@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
-RUN := source $(VENV)/bin/activate && eval "$$($(PYTHON) -m lab env)" &&
+RUN := source $(VENV)/bin/activate && export PYTHONPATH=src && eval "$$($(PYTHON) -m lab env)" &&
 
 .PHONY: demo test lint unit bench lab lab-stop lab-env front-doors lock clean
 
@@ -48,7 +48,6 @@ $(VENV)/ready: requirements-dev.lock
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { apt-get update -qq && apt-get install -y -qq python3-venv; }
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(VENV)/bin/pip install --quiet --require-hashes -r requirements-dev.lock
-	@$(VENV)/bin/python -c 'print("$(CURDIR)/src")' > $$($(VENV)/bin/python -c 'import site; print(site.getsitepackages()[0])')/warmbuild.pth
 	@touch $@
 
 clean:

@@ -24,6 +24,7 @@ KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 # What the lab runs, and the packages that have it.
 PACKAGES: Mapping[str, tuple[str, ...]] = {
     "dockerd": (f"docker.io/{versions.DEBIAN}",),
+    "docker": (f"docker-cli/{versions.DEBIAN}",),
     "iptables": ("iptables",),
     "ip": ("iproute2",),
     "docker-registry": ("docker-registry",),

@@ -60,6 +60,9 @@ def environment(env: Mapping[str, str], private: Private) -> dict[str, str]:
         child["DOCKER_CERT_PATH"] = _DIND_CERTIFICATES
     if child.get("DOCKER_TLS_VERIFY") and not child.get("DOCKER_CERT_PATH"):
         child["DOCKER_CERT_PATH"] = str(credentials.user_directory(env))
+    if shutil.which("git", path=child.get("PATH")) is None:
+        # buildx would warn at every build that it cannot record the commit.
+        child["BUILDX_GIT_INFO"] = "false"
     child["DOCKER_CONFIG"] = str(private.docker_config)
     child["BUILDX_CONFIG"] = str(private.buildx_config)
     return child

@@ -6,13 +6,12 @@ docker/login-action wherever one of them has such an input.
 
 from __future__ import annotations
 
-import csv
 import re
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import refs
+from warmbuild import lists, refs
 from warmbuild.errors import InputError, Problem
 
 if TYPE_CHECKING:
@@ -341,53 +340,6 @@ def nearest(name: str, names: Iterable[str]) -> str:
     return f" Did you mean '{close[0]}'?" if close else ""
 
 
-def words(text: str) -> tuple[str, ...]:
-    """Split a list by newline or comma, as docker/build-push-action does.
-
-    Quotes at the start of a field make it one line, but a comma in it still separates.
-    """
-    return _items(
-        word
-        for record in _records(text.strip())
-        for word in (record[0].split(",") if len(record) == 1 else record)
-    )
-
-
-def lines(text: str) -> tuple[str, ...]:
-    """Split a list by newline; a quoted item may hold newlines, and `""` in it is a quote."""
-    return _items(",".join(record) for record in _records(text.strip()))
-
-
-def raw_lines(text: str) -> tuple[str, ...]:
-    """Split a list by newline and leave quotes as they are."""
-    return _items(text.replace("\r\n", "\n").split("\n"))
-
-
-def untrimmed_lines(text: str) -> tuple[str, ...]:
-    """Split a list by newline as `lines` does, and keep the spaces of each item."""
-    joined = (",".join(record) for record in _records(text))
-    return tuple(line for line in joined if line.strip())
-
-
-def _records(text: str) -> list[list[str]]:
-    """Read CSV as csv-parse does with `relax_quotes`, the parser of Docker's own actions."""
-    rows = text.replace("\r\n", "\n").split("\n")
-    source = [row + "\n" for row in rows]
-    try:
-        records = list(csv.reader(source, strict=True))
-    except csv.Error as error:
-        if "unexpected end of data" in str(error):
-            message = "a quote is opened and never closed"
-            raise ValueError(message) from error
-        records = list(csv.reader(source))
-    return [record for record in records if record]
-
-
-def _items(texts: Iterable[str]) -> tuple[str, ...]:
-    stripped = (text.strip() for text in texts)
-    return tuple(text for text in stripped if text)
-
-
 def _with_login_whole(given: Mapping[str, str], known: Mapping[str, str]) -> dict[str, str]:
     """Lay what was given over what CI knows, without mixing two logins."""
     base = dict(known)
@@ -457,10 +409,10 @@ class _Reader:
 
     def items(self, name: str) -> tuple[str, ...]:
         split = {
-            Kind.WORDS: words,
-            Kind.LINES: lines,
-            Kind.RAW_LINES: raw_lines,
-            Kind.UNTRIMMED_LINES: untrimmed_lines,
+            Kind.WORDS: lists.words,
+            Kind.LINES: lists.lines,
+            Kind.RAW_LINES: lists.raw_lines,
+            Kind.UNTRIMMED_LINES: lists.untrimmed_lines,
         }[BY_NAME[name].kind]
         try:
             return split(self.values[name])

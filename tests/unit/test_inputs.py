@@ -1,0 +1,302 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from warmbuild import inputs, lists, refs
+from warmbuild.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("a:1, b:2\n c:3 ,", ("a:1", "b:2", "c:3"), id="newlines and commas"),
+        pytest.param('"a:1,b:2"\nc', ("a:1", "b:2", "c"), id="a quoted comma still separates"),
+        pytest.param("# comment\na", ("# comment", "a"), id="there are no comments"),
+        pytest.param("linux/amd64 linux/arm64", ("linux/amd64 linux/arm64",), id="spaces do not"),
+        pytest.param("a\r\nb\r\n", ("a", "b"), id="CRLF"),
+        pytest.param("", (), id="nothing"),
+    ],
+)
+def test_words_are_read_as_docker_build_push_action_does(
+    text: str, expected: tuple[str, ...]
+) -> None:
+    assert lists.words(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("a=b, c\n  d=e", ("a=b, c", "d=e"), id="a comma is part of the item"),
+        pytest.param('a="quoted"', ('a="quoted"',), id="a quote inside is literal"),
+        pytest.param('A=it"s', ('A=it"s',), id="an odd quote inside is literal"),
+        pytest.param('a={"k":"v","z":"w"}', ('a={"k":"v","z":"w"}',), id="JSON in a value"),
+        pytest.param('"a=x\ny"', ("a=x\ny",), id="a quoted item holds newlines"),
+        pytest.param('"a={""k"":""v""}"', ('a={"k":"v"}',), id="a doubled quote is one"),
+        pytest.param("A=1\n\n\nB=2", ("A=1", "B=2"), id="empty lines are skipped"),
+        pytest.param("A=foo # not comment", ("A=foo # not comment",), id="no comments"),
+        pytest.param('A=1\n  "B=x\ny"\nC=3', ("A=1", '"B=x', 'y"', "C=3"), id="indented quote"),
+        pytest.param(
+            'type=registry,"ref=a,b",mode=max', ("type=registry,ref=a,b,mode=max",), id="inner"
+        ),
+        pytest.param('"a"b', ('"a"b',), id="a quote closed too early is literal"),
+    ],
+)
+def test_lines_are_read_as_docker_build_push_action_does(
+    text: str, expected: tuple[str, ...]
+) -> None:
+    assert lists.lines(text) == expected
+
+
+def test_an_open_quote_is_an_error() -> None:
+    with pytest.raises(ValueError, match="never closed"):
+        lists.lines('"A=unterminated')
+
+
+def test_secrets_keep_their_spaces() -> None:
+    assert lists.untrimmed_lines("A=abc  \nB=  x \n\n") == ("A=abc  ", "B=  x ")
+    assert lists.untrimmed_lines('A="b\nc"') == ('A="b', 'c"')
+
+
+def test_raw_lines_keep_quotes() -> None:
+    assert lists.raw_lines('"env.no_proxy=a,b"\r\nnetwork=host') == (
+        '"env.no_proxy=a,b"',
+        "network=host",
+    )
+
+
+@pytest.mark.parametrize(
+    ("flags", "env", "expected"),
+    [
+        pytest.param({}, {"INPUT_CACHE-FROM": "a"}, {"cache-from": "a"}, id="as GitHub spells it"),
+        pytest.param({}, {"INPUT_CACHE_FROM": "a"}, {"cache-from": "a"}, id="as a shell can"),
+        pytest.param(
+            {},
+            {"INPUT_CACHE-FROM": "hyphen", "INPUT_CACHE_FROM": "underscore"},
+            {"cache-from": "hyphen"},
+            id="GitHub's spelling wins",
+        ),
+        pytest.param(
+            {"cache-from": "flag"}, {"INPUT_CACHE-FROM": "env"}, {"cache-from": "flag"}, id="a flag"
+        ),
+        pytest.param({}, {"INPUT_TAGS": "", "PATH": "/bin"}, {}, id="empty is not given"),
+    ],
+)
+def test_inputs_come_from_flags_and_environment(
+    flags: dict[str, str], env: dict[str, str], expected: dict[str, str]
+) -> None:
+    assert inputs.gather(flags, env) == expected
+
+
+def test_defaults_are_those_of_the_table(parsed: Callable[..., inputs.Inputs]) -> None:
+    found = parsed()
+    assert found.context == "."
+    assert found.cache == "auto"
+    assert found.cache_mode == "max"
+    assert found.push is None
+    assert found.cleanup is True
+    assert found.login is None
+
+
+def test_every_row_has_a_field_and_a_sentence() -> None:
+    login = {"registry", "username", "password"}
+    secrets = {"secret_files", "secret_envs"}
+    fields = {row.field for row in inputs.TABLE} - login - secrets
+    assert fields == set(inputs.Inputs.__dataclass_fields__) - {"login"}
+    assert all(row.help.endswith(".") for row in inputs.TABLE)
+
+
+def problems_of(**values: str) -> dict[str, str]:
+    given = {name.replace("_", "-"): value for name, value in values.items()}
+    with pytest.raises(InputError) as raised:
+        inputs.parse(given, {})
+    return {problem.name: problem.text for problem in raised.value.problems}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        (
+            "cache",
+            "readonly",
+            "'readonly' is not accepted; use auto or read-write or read-only or "
+            "write-only or off. Did you mean 'read-only'?",
+        ),
+        ("cache-mode", "maximum", "'maximum' is not accepted; use max or min. Did you mean 'max'?"),
+        (
+            "driver",
+            "docker",
+            "'docker' is not accepted; use docker-container.",
+        ),
+        ("push", "yes", "'yes' is not accepted; use true or false."),
+        ("platforms", "amd64", "'amd64' is not accepted; use os/arch, such as linux/amd64."),
+        ("labels", "a", "'a' is not accepted; use name=value."),
+        ("driver-opts", "host", "'host' is not accepted; use name=value."),
+        ("build-args", '"A=1', "'\"A=1' cannot be read: a quote is opened and never closed."),
+        (
+            "cache-repository",
+            "a:1",
+            "'a:1' has a tag or a digest; give the repository, and tags by the input tags.",
+        ),
+        ("cache-repository", "A B", "'A B' is not a repository: 'a b' is not a repository's name."),
+        (
+            "tags",
+            "a b",
+            "'a b' is neither a tag's name nor a reference: 'a b' is not a repository's name.",
+        ),
+        (
+            "builder",
+            "1x",
+            "'1x' is not a builder's name; it begins with a letter, and letters, "
+            "digits and . _ - follow.",
+        ),
+        (
+            "cache-tag-prefix",
+            "-x",
+            "'-x' cannot begin a tag; use letters, digits and . _ -, at "
+            "most 40, the first one no dot or hyphen.",
+        ),
+        ("registry", "a b", "'a b' is not a registry's host: 'a b' is not a host."),
+        ("imgae", "x", "there is no such input. Did you mean 'image'?"),
+        ("zzzzz", "x", "there is no such input."),
+    ],
+)
+def test_a_wrong_input_says_what_is_accepted(name: str, value: str, text: str) -> None:
+    given = {"image": "app", "username": "me", "password": "secret"} | {name: value}
+    with pytest.raises(InputError) as raised:
+        inputs.parse(given, {})
+    assert [(problem.name, problem.text) for problem in raised.value.problems] == [(name, text)]
+
+
+def test_all_problems_come_at_once() -> None:
+    assert set(problems_of(cache="x", push="x", imgae="x")) == {"cache", "push", "imgae"}
+
+
+def test_an_error_counts_its_problems() -> None:
+    with pytest.raises(InputError, match="2 inputs are not usable, so nothing was started:\n  "):
+        inputs.parse({"image": "app", "cache": "x", "push": "y"}, {})
+    with pytest.raises(InputError, match="one input is not usable"):
+        inputs.parse({"image": "app", "cache": "x"}, {})
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        pytest.param({"secrets": "hunter2"}, "secrets", id="no value"),
+        pytest.param({"secrets": "a,b=hunter2"}, "secrets", id="a comma in the ID"),
+        pytest.param({"secrets": "A=hunter2\n=hunter2"}, "secrets", id="no ID"),
+        pytest.param({"secrets": '"A=hunter2'}, "secrets", id="an open quote"),
+        pytest.param({"secret-files": "hunter2"}, "secret-files", id="a file without an ID"),
+        pytest.param({"secret-envs": "hunter2"}, "secret-envs", id="a variable without an ID"),
+        pytest.param({"password": "hunter2"}, "username", id="a password without a name"),
+    ],
+)
+def test_a_wrong_secret_is_never_shown(given: dict[str, str], name: str) -> None:
+    with pytest.raises(InputError) as raised:
+        inputs.parse({"image": "app"} | given, {})
+    assert [problem.name for problem in raised.value.problems] == [name]
+    assert "hunter2" not in str(raised.value)
+
+
+def test_one_id_has_one_value() -> None:
+    assert problems_of(image="app", secrets="A=1", secret_envs="A=B") == {
+        "secrets": "the ID 'A' is given more than once."
+    }
+
+
+def test_secrets_come_from_values_files_and_variables(
+    parsed: Callable[..., inputs.Inputs],
+) -> None:
+    found = parsed(secrets="A=1=2\nB= x ", secret_files="C=/c,d", secret_envs="D=TOKEN").secrets
+    assert found == (
+        inputs.Secret(id="A", value="1=2"),
+        inputs.Secret(id="B", value=" x "),
+        inputs.Secret(id="C", path="/c,d"),
+        inputs.Secret(id="D", variable="TOKEN"),
+    )
+
+
+def test_secrets_are_in_no_representation(parsed: Callable[..., inputs.Inputs]) -> None:
+    found = parsed(username="me", password="hunter2", secrets="A=hunter2", github_token="hunter2")
+    assert "hunter2" not in repr(found)
+    assert set(found.secret_values) == {"hunter2"}
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ({"tags": "latest"}, {"tags": "'latest' is a tag's name, and there is no image to tag."}),
+        ({}, {"image": "is missing: say what is built, such as ghcr.io/me/app."}),
+        (
+            {"image": "app:1"},
+            {
+                "image": "'app:1' has a tag or a digest; give the repository, and "
+                "tags by the input tags."
+            },
+        ),
+        (
+            {"image": "app", "username": "me"},
+            {"password": "is missing: a login takes a user name and a password."},
+        ),
+        (
+            {"image": "app", "buildkitd-config": "a", "buildkitd-config-inline": "b"},
+            {"buildkitd-config-inline": "is given, and buildkitd-config too; give one."},
+        ),
+    ],
+)
+def test_inputs_that_do_not_go_together(given: dict[str, str], text: dict[str, str]) -> None:
+    with pytest.raises(InputError) as raised:
+        inputs.parse(given, {})
+    assert {problem.name: problem.text for problem in raised.value.problems} == text
+
+
+def test_full_references_need_no_image() -> None:
+    assert inputs.parse({"tags": "ghcr.io/me/app:1"}, {}).tags == ("ghcr.io/me/app:1",)
+
+
+def test_nothing_to_name_is_fine_where_nothing_is_pushed() -> None:
+    assert inputs.parse({"push": "false"}, {}).image == ()
+
+
+KNOWN = {"image": "r.io/group/app", "registry": "r.io", "username": "job", "password": "token"}
+
+
+@pytest.mark.parametrize(
+    ("given", "login"),
+    [
+        pytest.param({}, ("r.io", "job", "token"), id="the CI system's own"),
+        pytest.param({"registry": "r.io"}, ("r.io", "job", "token"), id="the same registry"),
+        pytest.param({"registry": "x.io"}, None, id="another registry"),
+        pytest.param(
+            {"username": "me", "password": "mine"}, ("r.io", "me", "mine"), id="the user's own"
+        ),
+        pytest.param(
+            {"registry": "https://x.io/v2/", "username": "me", "password": "mine"},
+            ("x.io", "me", "mine"),
+            id="the user's own elsewhere",
+        ),
+    ],
+)
+def test_a_login_is_taken_whole(given: dict[str, str], login: tuple[str, str, str] | None) -> None:
+    found = inputs.parse(given, KNOWN).login
+    assert (found and (found.host, found.username, found.password)) == login
+
+
+def test_a_login_is_for_the_first_image_where_no_registry_is_given() -> None:
+    given = {"image": "ghcr.io/me/app", "username": "me", "password": " spaced "}
+    found = inputs.parse(given, {}).login
+    assert found == inputs.Login(host="ghcr.io", username="me", password=" spaced ")
+
+
+def test_a_login_without_an_image_is_for_docker_hub() -> None:
+    found = inputs.parse({"push": "false", "username": "me", "password": "x"}, {}).login
+    assert found is not None
+    assert found.host == refs.DOCKER_HUB
+
+
+def test_an_input_has_a_variable_that_a_shell_can_set() -> None:
+    assert inputs.variable("cache-from") == "INPUT_CACHE_FROM"

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from warmbuild import refs
+
+DIGEST = "sha256:" + "a" * 64
+
+NAMES = st.one_of(
+    st.text(min_size=1, max_size=300),
+    st.text(alphabet="ab/-_.#0", min_size=1, max_size=12),
+    st.from_regex(r"[a-z]{1,3}-[0-9a-f]{8}", fullmatch=True),
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("app", "docker.io/library/app", id="a short name is Docker Hub's"),
+        pytest.param("me/app:1", "docker.io/me/app:1", id="a user's repository on Docker Hub"),
+        pytest.param("index.docker.io/me/app", "docker.io/me/app", id="another name of Docker Hub"),
+        pytest.param("GHCR.io/Me/App", "GHCR.io/me/app", id="paths are lower-cased, hosts kept"),
+        pytest.param("localhost/app", "localhost/app", id="localhost is a host"),
+        pytest.param("127.0.0.1:5000/a/b/c:t", "127.0.0.1:5000/a/b/c:t", id="a port is no tag"),
+        pytest.param(f"r.io/a:t@{DIGEST}", f"r.io/a:t@{DIGEST}", id="tag and digest"),
+        pytest.param("[::1]:5000/a", "[::1]:5000/a", id="an IPv6 address"),
+    ],
+)
+def test_a_reference_is_read_and_written_out(text: str, expected: str) -> None:
+    assert str(refs.parse(text)) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        pytest.param("", "there is no name in it", id="empty"),
+        pytest.param("r.io/", "there is no name in it", id="a host alone"),
+        pytest.param("a b", "'a b' is not a repository's name", id="a space"),
+        pytest.param("a//b", "'a//b' is not a repository's name", id="an empty component"),
+        pytest.param("me/app:a/b", "'a/b' is not a tag", id="a slash in the tag"),
+        pytest.param("app:", "'' is not a tag", id="an empty tag"),
+        pytest.param("app@sha256:12", "its digest is not", id="a short digest"),
+        pytest.param("-x.io/app", "'-x.io' is not a host", id="a host that begins with a hyphen"),
+    ],
+)
+def test_a_wrong_reference_says_what_is_wrong(text: str, why: str) -> None:
+    with pytest.raises(ValueError, match=why.replace("(", r"\(")):
+        refs.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("https://ghcr.io/v2/", "ghcr.io"),
+        ("https://index.docker.io/v1/", "docker.io"),
+        ("registry:5000", "registry:5000"),
+    ],
+)
+def test_a_registry_may_be_given_as_an_address(text: str, expected: str) -> None:
+    assert refs.host(text) == expected
+
+
+def test_a_host_may_not_be_empty() -> None:
+    with pytest.raises(ValueError, match="there is no host in it"):
+        refs.host("https://")
+
+
+@pytest.mark.parametrize(
+    ("branch", "expected"),
+    [
+        ("main", "cache-main"),
+        ("v1.2_x", "cache-v1.2_x"),
+        ("feature-a", "cache-feature-a"),
+        ("feature/a", "cache-feature-a-" + hashlib.sha256(b"feature/a").hexdigest()[:8]),
+        ("a--b", "cache-a-b-" + hashlib.sha256(b"a--b").hexdigest()[:8]),
+        ("x-", "cache-x-" + hashlib.sha256(b"x-").hexdigest()[:8]),
+        ("日本", "cache-" + hashlib.sha256("日本".encode()).hexdigest()[:8]),
+        ("a-0123abcd", "cache-a-0123abcd-" + hashlib.sha256(b"a-0123abcd").hexdigest()[:8]),
+    ],
+)
+def test_a_branch_makes_a_cache_tag(branch: str, expected: str) -> None:
+    assert refs.cache_tag(prefix="cache-", scope="", branch=branch) == expected
+
+
+def test_a_scope_stands_before_the_branch() -> None:
+    assert refs.cache_tag(prefix="cache-", scope="api", branch="main") == "cache-api--main"
+
+
+def test_a_branch_cannot_be_named_like_the_slug_of_another() -> None:
+    taken = refs.cache_tag(prefix="cache-", scope="", branch="feature/a")
+    attempt = taken.removeprefix("cache-")
+    assert refs.cache_tag(prefix="cache-", scope="", branch=attempt) != taken
+
+
+@given(branch=NAMES, scope=st.one_of(st.just(""), NAMES))
+def test_every_branch_and_scope_make_a_tag_that_reads_back(branch: str, scope: str) -> None:
+    tag = refs.cache_tag(prefix="cache-", scope=scope, branch=branch)
+    assert refs.is_tag(tag)
+    assert len(tag) <= 128
+    read = refs.read_cache_tag(tag, prefix="cache-")
+    assert read is not None
+    assert bool(read[0]) == bool(scope)
+    assert refs.cache_tag(prefix="cache-", scope="", branch=read[1]).startswith("cache-")
+    rebuilt = f"{read[0]}--{read[1]}" if scope else read[1]
+    assert tag == f"cache-{rebuilt}"
+
+
+@given(st.lists(st.tuples(st.one_of(st.just(""), NAMES), NAMES), unique=True, max_size=30))
+def test_no_two_branches_share_a_tag(keys: list[tuple[str, str]]) -> None:
+    tags = {refs.cache_tag(prefix="c-", scope=scope, branch=branch) for scope, branch in keys}
+    assert len(tags) == len(keys)
+
+
+@pytest.mark.parametrize("tag", ["latest", "cache-", "cache-a--b--c", "cache--x"])
+def test_other_tags_are_not_taken_for_ours(tag: str) -> None:
+    assert refs.read_cache_tag(tag, prefix="cache-") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("main", "main"),
+        ("feature/x", "feature-x"),
+        ("v1.0+build", "v1.0-build"),
+        (".hidden", "hidden"),
+        ("x" * 200, "x" * 128),
+    ],
+)
+def test_an_image_tag_is_that_of_docker_metadata_action(name: str, expected: str) -> None:
+    assert refs.image_tag(name) == expected
+
+
+def test_a_name_without_a_legal_character_still_makes_an_image_tag() -> None:
+    assert refs.is_tag(refs.image_tag("日本"))
