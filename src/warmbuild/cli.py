@@ -172,5 +172,5 @@ def _report_bug(log: Log) -> None:
         log.line(line)
     log.fail(
         f"this is a bug in warmbuild {__version__} (Python {platform.python_version()}, "
-        f"{platform.platform()}). Please report it with the lines above."
+        f"{platform.system()} {platform.machine()}). Please report it with the lines above."
     )

@@ -5,9 +5,11 @@ The SDK knows neither buildx nor BuildKit; it answers for the daemon, contexts a
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 import time
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -99,8 +101,12 @@ def write_tls_context(directory: Path, env: Mapping[str, str]) -> None:
 def credential(config: Mapping[str, object], host: str) -> Login | None:
     """Return what the user's Docker configuration holds for a registry, helpers included."""
     try:
-        found = docker.auth.AuthConfig.load_config(None, json.loads(json.dumps(config)))
-        entry = found.resolve_authconfig(host)
+        with warnings.catch_warnings():
+            # The SDK warns of a helper that is not installed; buildx will say so itself.
+            warnings.simplefilter("ignore")
+            # A copy, for the SDK takes what it reads out of it.
+            found = docker.auth.AuthConfig.load_config(None, copy.deepcopy(dict(config)))
+            entry = found.resolve_authconfig(host)
     except _FAILURES:
         return None
     if not entry:

@@ -43,7 +43,7 @@ class Run:
 def plan(run: Run, *, probe: bool) -> BuildPlan:
     """Decide everything; start nothing, and contact nothing but, with `probe`, the registry."""
     decided = _decide(run)
-    return decided.with_cache(_settle(run, decided)) if probe else decided
+    return replace(decided, cache=_settle(run, decided)) if probe else decided
 
 
 def build(run: Run) -> report.Outcome:
@@ -65,7 +65,7 @@ def build(run: Run) -> report.Outcome:
         with builder.booted(decided.builder, program, env, private, run.log) as boot:
             # The registry is asked while the builder boots.
             _check_login(run, decided)
-            decided = decided.with_cache(_settle(run, decided))
+            decided = replace(decided, cache=_settle(run, decided))
             _say_plan(run.log, decided)
             name = boot()
             outcome = _solve(run, decided, program, env | {"BUILDX_BUILDER": name}, private)

@@ -52,10 +52,6 @@ class BuildPlan:
     sbom: str
     notes: tuple[str, ...]
 
-    def with_cache(self, cache: CachePlan) -> BuildPlan:
-        """Return the same build with another cache plan."""
-        return replace(self, cache=cache)
-
 
 def make(inputs: Inputs, context: RunContext, cache: CachePlan) -> BuildPlan:
     """Decide what is not the cache: tags, where the image goes, the builder, secrets."""

@@ -74,8 +74,6 @@ def decide(inputs: Inputs, context: RunContext, repository: refs.Reference | Non
     elif inputs.no_cache:
         read = []
         notes.append("no cache is read: no-cache is on")
-    elif not read:
-        notes.append("no cache is read: neither this branch nor the default branch is known")
     if why_not:
         notes.append(f"no cache is written: {why_not}")
 

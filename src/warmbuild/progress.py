@@ -133,7 +133,7 @@ class Progress:
         for vertex in vertices:
             yield from self._end(vertex)
         for warning in _objects(status, "warnings"):
-            yield f"WARNING: {_decoded(warning.get('short'))}"
+            yield f"WARNING: {_one_line(_decoded(warning.get('short')))}"
 
     def steps(self) -> tuple[Step, ...]:
         """Return the instructions that ran or were cached, in the order in which they came up."""
@@ -211,7 +211,7 @@ class Progress:
         if digest not in self._vertices:
             vertex = _Vertex(number=len(self._vertices) + 1, name=_text(item, "name"))
             self._vertices[digest] = vertex
-            yield f"#{vertex.number} {vertex.name}"
+            yield f"#{vertex.number} {_one_line(vertex.name)}"
         vertex = self._vertices[digest]
         vertex.cached = vertex.cached or bool(cached)
         vertex.error = vertex.error or _text(item, "error")
@@ -232,7 +232,7 @@ class Progress:
             return
         vertex.spoken = False
         if vertex.error:
-            yield f"#{vertex.number} ERROR: {_LINE_ENDS.split(vertex.error)[0]}"
+            yield f"#{vertex.number} ERROR: {_one_line(vertex.error)}"
         elif vertex.cached and first:
             yield f"#{vertex.number} CACHED"
         else:
@@ -327,6 +327,10 @@ def _decoded(data: object) -> str:
         return base64.b64decode(str(data or "")).decode(errors="replace")
     except binascii.Error:
         return ""
+
+
+def _one_line(text: str) -> str:
+    return " ".join(_LINE_ENDS.split(text))
 
 
 def _amount(current: object, total: object) -> str:

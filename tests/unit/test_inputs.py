@@ -123,8 +123,10 @@ def problems_of(**values: str) -> dict[str, str]:
         (
             "cache",
             "readonly",
-            "'readonly' is not accepted; use auto or read-write or read-only or "
-            "write-only or off. Did you mean 'read-only'?",
+            (
+                "'readonly' is not accepted; use auto or read-write or read-only or "
+                "write-only or off. Did you mean 'read-only'?"
+            ),
         ),
         ("cache-mode", "maximum", "'maximum' is not accepted; use max or min. Did you mean 'max'?"),
         (
@@ -151,14 +153,18 @@ def problems_of(**values: str) -> dict[str, str]:
         (
             "builder",
             "1x",
-            "'1x' is not a builder's name; it begins with a letter, and letters, "
-            "digits and . _ - follow.",
+            (
+                "'1x' is not a builder's name; it begins with a letter, and letters, "
+                "digits and . _ - follow."
+            ),
         ),
         (
             "cache-tag-prefix",
             "-x",
-            "'-x' cannot begin a tag; use letters, digits and . _ -, at "
-            "most 40, the first one no dot or hyphen.",
+            (
+                "'-x' cannot begin a tag; use letters, digits and . _ -, at "
+                "most 40, the first one no dot or hyphen."
+            ),
         ),
         ("registry", "a b", "'a b' is not a registry's host: 'a b' is not a host."),
         ("imgae", "x", "there is no such input. Did you mean 'image'?"),

@@ -51,10 +51,16 @@ def context(env: Mapping[str, str], directory: str, read_text: ReadText) -> RunC
     return RunContext(
         ci=NAME,
         event="local",
-        branch=name.removeprefix("refs/heads/") if name.startswith("refs/heads/") else "",
+        branch=_branch(name),
         default_branch=origin.removeprefix("ref: refs/remotes/origin/") if origin else "",
         commit=commit if _COMMIT.fullmatch(commit) else "",
     )
+
+
+def _branch(ref: str) -> str:
+    """Return the branch of a symbolic ref; a reftable repository has a dummy in its HEAD."""
+    name = ref.removeprefix("refs/heads/")
+    return "" if name in {ref, ".invalid"} else name
 
 
 def _git_directory(directory: PurePosixPath, read_text: ReadText) -> PurePosixPath | None:

@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from warmbuild import buildx, plan, policy
+from warmbuild.context import RunContext
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from warmbuild.inputs import Inputs
+
+PUSH = RunContext(ci="github", event="push", branch="x", default_branch="main")
+FIXED = ("--iidfile", "<iidfile>")
+CACHE = "ghcr.io/me/app:cache-x"
+EXPORT = (
+    f"type=registry,ref={CACHE},mode=max,image-manifest=true,oci-mediatypes=true,ignore-error=true"
+)
+
+
+def argv(inputs: Inputs) -> tuple[str, ...]:
+    cache = policy.decide(inputs, PUSH, plan.repository(inputs))
+    return buildx.build(plan.make(inputs, PUSH, cache), buildx.PLACEHOLDERS)
+
+
+def test_a_plain_build(parsed: Callable[..., Inputs]) -> None:
+    assert argv(parsed()) == (
+        "build",
+        "--progress=rawjson",
+        "--cache-from",
+        f"type=registry,ref={CACHE}",
+        "--cache-from",
+        "type=registry,ref=ghcr.io/me/app:cache-main",
+        "--cache-to",
+        EXPORT,
+        *FIXED,
+        "--tag",
+        "ghcr.io/me/app:x",
+        "--metadata-file",
+        "<metadata-file>",
+        "--push",
+        ".",
+    )
+
+
+def test_everything_at_once(parsed: Callable[..., Inputs]) -> None:
+    inputs = parsed(
+        tags="1,2",
+        context="services/api",
+        file="services/api/Containerfile",
+        target="final",
+        platforms="linux/amd64,linux/arm64",
+        build_args="A=1\nB=two words",
+        labels="a=b, c",
+        secrets="TOKEN=hunter2",
+        secret_files='KEY=/etc/a,b"c"',
+        secret_envs="NPM=NPM_TOKEN",
+        push="false",
+        load="true",
+        pull="true",
+        no_cache="true",
+        no_cache_filters="build,test",
+        provenance="mode=max",
+        sbom="false",
+        builder="mine",
+        cache="off",
+    )
+    assert argv(inputs) == (
+        "build",
+        "--progress=rawjson",
+        "--build-arg",
+        "A=1",
+        "--build-arg",
+        "B=two words",
+        "--file",
+        "services/api/Containerfile",
+        *FIXED,
+        "--label",
+        "a=b, c",
+        "--no-cache-filter",
+        "build",
+        "--no-cache-filter",
+        "test",
+        "--platform",
+        "linux/amd64,linux/arm64",
+        "--attest",
+        "type=provenance,mode=max",
+        "--attest",
+        "type=sbom,disabled=true",
+        "--secret",
+        "id=TOKEN,src=<secret:TOKEN>",
+        "--secret",
+        'id=KEY,"src=/etc/a,b""c"""',
+        "--secret",
+        "id=NPM,env=NPM_TOKEN",
+        "--tag",
+        "ghcr.io/me/app:1",
+        "--tag",
+        "ghcr.io/me/app:2",
+        "--target",
+        "final",
+        "--builder",
+        "mine",
+        "--load",
+        "--metadata-file",
+        "<metadata-file>",
+        "--no-cache",
+        "--pull",
+        "services/api",
+    )
+
+
+def test_explicit_caches_are_passed_on_verbatim(parsed: Callable[..., Inputs]) -> None:
+    found = argv(parsed(cache_from="type=gha", cache_to="type=gha,mode=max"))
+    assert found[2:6] == ("--cache-from", "type=gha", "--cache-to", "type=gha,mode=max")
+    assert found.count("--cache-from") == found.count("--cache-to") == 1
+
+
+def test_the_mode_of_the_export_can_be_chosen(parsed: Callable[..., Inputs]) -> None:
+    assert EXPORT.replace("mode=max", "mode=min") in argv(parsed(cache_mode="min"))
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("", None),
+        ("true", "type=provenance"),
+        ("False", "type=provenance,disabled=true"),
+        ("mode=min,builder-id=x", "type=provenance,mode=min,builder-id=x"),
+    ],
+)
+def test_provenance(parsed: Callable[..., Inputs], value: str, expected: str | None) -> None:
+    found = argv(parsed(provenance=value))
+    assert (found[found.index("--attest") + 1] if "--attest" in found else None) == expected
+
+
+def test_no_secret_is_an_argument(parsed: Callable[..., Inputs]) -> None:
+    inputs = parsed(secrets="A=hunter2", username="me", password="hunter2", github_token="hunter2")
+    assert not any("hunter2" in argument for argument in argv(inputs))
+
+
+def test_a_builder_is_made_and_booted(parsed: Callable[..., Inputs]) -> None:
+    inputs = parsed(driver_opts="network=host", buildkitd_flags="--debug")
+    builder = plan.make(inputs, PUSH, policy.CachePlan()).builder
+    assert buildx.create(builder, name="b", config="/c.toml", endpoint="tls") == (
+        "create",
+        "--name",
+        "b",
+        "--driver",
+        "docker-container",
+        "--driver-opt",
+        "image=moby/buildkit:v0.32.2",
+        "--driver-opt",
+        "network=host",
+        "--buildkitd-flags",
+        "--debug",
+        "--buildkitd-config",
+        "/c.toml",
+        "--bootstrap",
+        "tls",
+    )
+
+
+def test_a_plain_builder_needs_little(parsed: Callable[..., Inputs]) -> None:
+    builder = plan.make(parsed(), PUSH, policy.CachePlan()).builder
+    found = buildx.create(builder, name="b", config="", endpoint="")
+    assert found[-3:] == ("--driver-opt", "image=moby/buildkit:v0.32.2", "--bootstrap")
+
+
+def test_a_builder_is_removed_whatever_it_does() -> None:
+    assert buildx.remove("b") == ("rm", "--force", "b")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("github.com/docker/buildx v0.36.1 1a2b3c", (0, 36, 1)),
+        ("github.com/docker/buildx 0.13.1+ds1 ", (0, 13, 1)),
+        ("unknown", None),
+    ],
+)
+def test_a_version_is_read(text: str, expected: tuple[int, int, int] | None) -> None:
+    assert buildx.version(text) == expected

@@ -1,0 +1,391 @@
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from warmbuild import ci
+from warmbuild.ci import github, gitlab, local
+from warmbuild.context import RunContext
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SHA = "0123456789abcdef0123456789abcdef01234567"
+REPOSITORY = {"full_name": "me/app", "default_branch": "main"}
+HEAD = {"ref": "feature/x", "sha": SHA, "repo": {"full_name": "me/app"}}
+FORK_HEAD = {**HEAD, "repo": {"full_name": "stranger/app"}}
+LOST_HEAD = {**HEAD, "repo": None}
+
+
+def pull(head: object) -> dict[str, object]:
+    return {"pull_request": {"number": 7, "head": head, "base": {"ref": "develop"}}}
+
+
+def on_github(event: str, ref: str, payload: object, **env: str) -> RunContext:
+    variables = {
+        "GITHUB_ACTIONS": "true",
+        "GITHUB_EVENT_NAME": event,
+        "GITHUB_EVENT_PATH": "/event.json",
+        "GITHUB_REF": ref,
+        "GITHUB_SHA": SHA,
+        "GITHUB_SERVER_URL": "https://github.com",
+        **env,
+    }
+    text = payload if isinstance(payload, str) else json.dumps(payload)
+    return github.context(variables, "/", {"/event.json": text}.get)
+
+
+def base(event: str) -> dict[str, object]:
+    return {
+        "ci": "github",
+        "event": event,
+        "default_branch": "main",
+        "commit": SHA,
+        "server": "github.com",
+    }
+
+
+@pytest.mark.parametrize(
+    ("event", "ref", "payload", "expected"),
+    [
+        ("push", "refs/heads/feature/x", {}, {"branch": "feature/x"}),
+        ("push", "refs/tags/v1/rc", {}, {"tag": "v1/rc"}),
+        ("schedule", "refs/heads/main", {}, {"branch": "main"}),
+        ("workflow_dispatch", "refs/tags/v1", {}, {"tag": "v1"}),
+        ("release", "refs/tags/v1", {}, {"tag": "v1"}),
+        (
+            "pull_request",
+            "refs/pull/7/merge",
+            pull(HEAD),
+            {"branch": "feature/x", "target_branch": "develop", "pull_request": 7},
+        ),
+        (
+            "pull_request",
+            "refs/pull/7/merge",
+            pull(FORK_HEAD),
+            {
+                "branch": "feature/x",
+                "target_branch": "develop",
+                "pull_request": 7,
+                "fork": True,
+                "untrusted": "the code comes from a fork",
+            },
+        ),
+        (
+            "pull_request",
+            "refs/pull/7/merge",
+            pull(LOST_HEAD),
+            {
+                "branch": "feature/x",
+                "target_branch": "develop",
+                "pull_request": 7,
+                "fork": True,
+                "untrusted": "the code comes from a fork",
+            },
+        ),
+        (
+            "pull_request_target",
+            "refs/heads/develop",
+            pull(HEAD),
+            {
+                "branch": "feature/x",
+                "target_branch": "develop",
+                "pull_request": 7,
+                "untrusted": "pull_request_target may build a stranger's code with this "
+                "repository's rights",
+            },
+        ),
+        (
+            "issue_comment",
+            "refs/heads/main",
+            {"issue": {"number": 7, "pull_request": {"url": "x"}}},
+            {"branch": "main", "pull_request": 7, "untrusted": "anybody may comment"},
+        ),
+        (
+            "issue_comment",
+            "refs/heads/main",
+            {"issue": {"number": 8}},
+            {"branch": "main", "untrusted": "anybody may comment"},
+        ),
+        (
+            "workflow_run",
+            "refs/heads/main",
+            {"workflow_run": {"head_branch": "x", "head_repository": {"full_name": "me/app"}}},
+            {"branch": "x"},
+        ),
+        (
+            "workflow_run",
+            "refs/heads/main",
+            {"workflow_run": {"head_branch": "x", "head_repository": {"full_name": "a/app"}}},
+            {"branch": "x", "fork": True, "untrusted": "the code comes from a fork"},
+        ),
+        (
+            "merge_group",
+            f"refs/heads/gh-readonly-queue/release/1/pr-7-{SHA}",
+            {},
+            {
+                "target_branch": "release/1",
+                "passing": "a merge queue's commit belongs to no branch yet",
+            },
+        ),
+    ],
+)
+def test_github_events(
+    event: str, ref: str, payload: dict[str, object], expected: dict[str, object]
+) -> None:
+    found = on_github(event, ref, {"repository": REPOSITORY, **payload})
+    assert found == RunContext(**{**base(event), **expected})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("payload", ["", "[1]", "{", '{"pull_request": 3, "repository": []}'])
+def test_a_payload_that_cannot_be_read_makes_a_pull_request_a_strangers(payload: str) -> None:
+    found = on_github(
+        "pull_request", "refs/pull/7/merge", payload, GITHUB_HEAD_REF="x", GITHUB_BASE_REF="main"
+    )
+    assert (found.branch, found.target_branch, found.pull_request) == ("x", "main", 7)
+    assert found.untrusted
+
+
+def test_a_pull_request_without_a_number_has_none() -> None:
+    assert on_github("pull_request", "refs/heads/x", {}).pull_request is None
+
+
+def test_githubs_token_is_the_login_for_its_registry() -> None:
+    env = {"GITHUB_ACTOR": "me"}
+    assert github.known_inputs(env, {"github-token": "t"}) == {
+        "registry": "ghcr.io",
+        "username": "me",
+        "password": "t",
+    }
+    assert github.known_inputs(env, {}) == {}
+    assert github.known_inputs({}, {"github-token": "t"}) == {}
+
+
+def nothing(_path: str) -> str | None:
+    return None
+
+
+MERGE_REQUEST = {
+    "GITLAB_CI": "true",
+    "CI_PIPELINE_SOURCE": "merge_request_event",
+    "CI_COMMIT_REF_NAME": "feature/x",
+    "CI_COMMIT_SHA": SHA,
+    "CI_DEFAULT_BRANCH": "main",
+    "CI_MERGE_REQUEST_IID": "7",
+    "CI_MERGE_REQUEST_EVENT_TYPE": "merged_result",
+    "CI_MERGE_REQUEST_PROJECT_ID": "1",
+    "CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "1",
+    "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME": "feature/x",
+    "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "develop",
+}
+PIPELINE = {"CI_PIPELINE_SOURCE": "push", "CI_DEFAULT_BRANCH": "main", "CI_COMMIT_SHA": SHA}
+
+
+@pytest.mark.parametrize(
+    ("env", "expected"),
+    [
+        ({**PIPELINE, "CI_COMMIT_BRANCH": "x"}, {"event": "push", "branch": "x"}),
+        ({**PIPELINE, "CI_COMMIT_TAG": "v1"}, {"event": "push", "tag": "v1"}),
+        (
+            {**PIPELINE, "CI_PIPELINE_SOURCE": "schedule", "CI_COMMIT_BRANCH": "main"},
+            {"event": "schedule", "branch": "main"},
+        ),
+        (
+            MERGE_REQUEST,
+            {
+                "event": "merge_request_event",
+                "branch": "feature/x",
+                "target_branch": "develop",
+                "pull_request": 7,
+            },
+        ),
+        (
+            {**MERGE_REQUEST, "CI_MERGE_REQUEST_EVENT_TYPE": "merge_train"},
+            {
+                "event": "merge_request_event",
+                "branch": "feature/x",
+                "target_branch": "develop",
+                "pull_request": 7,
+                "passing": "a merge train's commit belongs to no branch yet",
+            },
+        ),
+        (
+            {**MERGE_REQUEST, "CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "2"},
+            {
+                "event": "merge_request_event",
+                "branch": "feature/x",
+                "target_branch": "develop",
+                "pull_request": 7,
+                "fork": True,
+                "untrusted": "the code comes from a fork",
+            },
+        ),
+    ],
+)
+def test_gitlab_pipelines(env: dict[str, str], expected: dict[str, object]) -> None:
+    known: dict[str, object] = {"ci": "gitlab", "default_branch": "main", "commit": SHA}
+    found = gitlab.context(env, "/", nothing)
+    assert found == RunContext(**{**known, **expected})  # type: ignore[arg-type]
+
+
+def test_gitlab_knows_its_registry() -> None:
+    env = {
+        "CI_REGISTRY": "r.io",
+        "CI_REGISTRY_IMAGE": "r.io/group/app",
+        "CI_REGISTRY_USER": "gitlab-ci-token",
+        "CI_REGISTRY_PASSWORD": "t",
+    }
+    assert gitlab.known_inputs(env, {}) == {
+        "image": "r.io/group/app",
+        "registry": "r.io",
+        "username": "gitlab-ci-token",
+        "password": "t",
+    }
+    assert gitlab.known_inputs({}, {}) == {}
+
+
+def test_gitlab_gets_a_dotenv_file(tmp_path: Path) -> None:
+    env = {"CI_PROJECT_DIR": str(tmp_path)}
+    gitlab.publish(env, {"cache-hit-ratio": "1.00", "metadata": "{}"}, "")
+    text = (tmp_path / "warmbuild.env").read_text()
+    assert text == "WARMBUILD_CACHE_HIT_RATIO=1.00\nWARMBUILD_METADATA={}\n"
+
+
+def test_metadata_that_is_too_long_for_gitlab_is_left_out(tmp_path: Path) -> None:
+    env = {"CI_PROJECT_DIR": str(tmp_path)}
+    gitlab.publish(env, {"digest": "sha256:1", "metadata": "x" * 6000}, "")
+    assert (tmp_path / "warmbuild.env").read_text() == "WARMBUILD_DIGEST=sha256:1\n"
+
+
+def test_without_a_project_directory_gitlab_gets_nothing() -> None:
+    gitlab.publish({}, {"digest": "sha256:1"}, "")
+    assert gitlab.output_files({}) == ()
+
+
+def test_gitlab_folds_sections(capsys: pytest.CaptureFixture[str]) -> None:
+    gitlab.open_group("warmbuild: plan")
+    gitlab.close_group()
+    written = capsys.readouterr().out
+    start = r"\x1b\[0Ksection_start:\d+:warmbuild\r\x1b\[0Kwarmbuild: plan\n"
+    assert re.fullmatch(start + r"\x1b\[0Ksection_end:\d+:warmbuild\r\x1b\[0K\n", written)
+
+
+def test_github_gets_outputs_and_a_summary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    output, summary = tmp_path / "output", tmp_path / "summary"
+    output.touch()
+    summary.touch()
+    env = {"GITHUB_OUTPUT": str(output), "GITHUB_STEP_SUMMARY": str(summary)}
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    github.publish(env, {"digest": "sha256:1"}, "### fine")
+    assert re.fullmatch(r"digest<<(\S+)\nsha256:1\n\1\n", output.read_text())
+    assert summary.read_text() == "### fine\n"
+
+
+def test_outside_a_runner_github_gets_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    github.publish({}, {"digest": "sha256:1"}, "### fine")
+    assert capsys.readouterr().out == ""
+    assert github.output_files({}) == ()
+
+
+def test_github_annotates_folds_and_masks(capsys: pytest.CaptureFixture[str]) -> None:
+    github.open_group("plan")
+    github.warning("50%\nless")
+    github.fail("gone")
+    github.mask("one\n\ntwo")
+    github.close_group()
+    assert capsys.readouterr().out.splitlines() == [
+        "::group::plan",
+        "::warning title=warmbuild,file=,line=,endLine=,col=,endColumn=::50%25%0Aless",
+        "::error title=warmbuild,file=,line=,endLine=,col=,endColumn=::gone",
+        "::add-mask::one",
+        "::add-mask::two",
+        "::endgroup::",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("::set-output name=x::y", "| ::set-output name=x::y"),
+        ("  ::add-mask::y", "|   ::add-mask::y"),
+        ("#5 0.1 ##[add-mask]x", "#5 0.1 ## [add-mask]x"),
+        ("#5 0.1 a::b", "#5 0.1 a::b"),
+    ],
+)
+def test_no_line_of_a_build_is_a_command_to_github(text: str, expected: str) -> None:
+    assert github.inert(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("env", "name"),
+    [
+        ({"GITHUB_ACTIONS": "true"}, "github"),
+        ({"GITLAB_CI": "true"}, "gitlab"),
+        ({"GITLAB_CI": "false"}, "gitlab"),
+        ({"CI": "woodpecker", "CI_COMMIT_BRANCH": "x"}, "local"),
+        ({}, "local"),
+    ],
+)
+def test_the_ci_system_is_detected(env: dict[str, str], name: str) -> None:
+    assert name == ci.detect(env).NAME
+    assert name == ci.named(name).NAME
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        pytest.param({}, {}, id="no repository"),
+        pytest.param(
+            {
+                "/w/.git/HEAD": "ref: refs/heads/feature/x\n",
+                "/w/.git/refs/heads/feature/x": f"{SHA}\n",
+                "/w/.git/refs/remotes/origin/HEAD": "ref: refs/remotes/origin/main\n",
+            },
+            {"branch": "feature/x", "commit": SHA, "default_branch": "main"},
+            id="a branch",
+        ),
+        pytest.param(
+            {
+                "/w/.git/HEAD": "ref: refs/heads/main",
+                "/w/.git/packed-refs": f"# pack-refs with: peeled\n{SHA} refs/heads/main\n^{SHA}\n",
+            },
+            {"branch": "main", "commit": SHA},
+            id="packed refs",
+        ),
+        pytest.param({"/w/.git/HEAD": SHA}, {"commit": SHA}, id="detached"),
+        pytest.param({"/w/.git/HEAD": "ref: refs/heads/.invalid"}, {}, id="a reftable repository"),
+        pytest.param(
+            {
+                "/w/.git": "gitdir: /repo/.git/worktrees/w\n",
+                "/repo/.git/worktrees/w/HEAD": "ref: refs/heads/x",
+                "/repo/.git/worktrees/w/commondir": "../..\n",
+                "/repo/.git/worktrees/w/../../refs/heads/x": SHA,
+            },
+            {"branch": "x", "commit": SHA},
+            id="a linked work tree",
+        ),
+        pytest.param({"/w/.git/HEAD": "ref: refs/bisect/x"}, {}, id="a ref that is no branch"),
+    ],
+)
+def test_a_local_run_reads_gits_own_files(
+    files: dict[str, str], expected: dict[str, object]
+) -> None:
+    found = local.context({}, "/w/sub", files.get)
+    assert found == RunContext(ci="local", event="local", **expected)  # type: ignore[arg-type]
+
+
+def test_a_local_run_writes_plain_text(capsys: pytest.CaptureFixture[str]) -> None:
+    local.open_group("plan")
+    local.warning("careful")
+    local.fail("gone")
+    local.mask("hidden")
+    local.close_group()
+    local.publish({}, {"digest": "x"}, "y")
+    assert capsys.readouterr().out == "== plan\nwarning: careful\nerror: gone\n"
+    assert local.known_inputs({}, {}) == {}
+    assert local.output_files({}) == ()
+    assert local.inert("::x::") == "::x::"

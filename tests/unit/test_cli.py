@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import io
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from warmbuild import __version__, cli, pipeline
+from warmbuild.inputs import TABLE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("warmbuild.signals.install", lambda: None)
+
+
+def run(*argv: str, **env: str) -> int:
+    return cli.main(argv, env)
+
+
+def test_a_plan_is_shown_and_nothing_is_contacted(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("plan", "--image", "ghcr.io/me/app", "--ci", "gitlab", CI_COMMIT_BRANCH="x") == 0
+    assert "cache write ghcr.io/me/app:cache-x (this branch's own cache)" in capsys.readouterr().out
+
+
+def test_a_plan_is_json_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
+    env = {"INPUT_IMAGE": "app", "INPUT_PASSWORD": "hunter2", "INPUT_USERNAME": "me"}
+    env["INPUT_BUILD-ARGS"] = "TOKEN=hunter2"
+    assert run("plan", "--format", "json", **env) == 0
+    text = capsys.readouterr().out
+    assert "hunter2" not in text
+    assert "TOKEN=***" in json.loads(text)["argv"]
+
+
+def test_flags_may_be_repeated(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("plan", "--image=a", "--image", "b", "--tags=1", "--push", "--load=false") == 0
+    said = capsys.readouterr().out
+    assert "docker.io/library/a:1" in said
+    assert "docker.io/library/b:1" in said
+    assert "push        yes" in said
+
+
+@pytest.mark.parametrize(
+    ("argv", "env", "text"),
+    [
+        (
+            ["plan", "--imgae", "x", "--cache=of"],
+            {},
+            (
+                "error: 3 inputs are not usable, so nothing was started:\n"
+                "  imgae: there is no such input. Did you mean 'image'?\n"
+                "  image: is missing: say what is built, such as ghcr.io/me/app.\n"
+                "  cache: 'of' is not accepted; use auto or read-write or read-only or write-only or "
+                "off. Did you mean 'off'?\n"
+            ),
+        ),
+        (
+            ["plan", "app"],
+            {},
+            (
+                "error: one input is not usable, so nothing was started:\n"
+                "  'app': is not expected here.\n"
+            ),
+        ),
+        (
+            ["plan", "--imgae=x", "y"],
+            {},
+            (
+                "error: one input is not usable, so nothing was started:\n"
+                "  'y': is not expected here.\n"
+            ),
+        ),
+        (
+            ["build", "--password", "hunter2"],
+            {},
+            (
+                "error: one input is not usable, so nothing was started:\n"
+                "  password: is secret, and arguments are not; set INPUT_PASSWORD instead.\n"
+            ),
+        ),
+        (
+            ["bild"],
+            {},
+            (
+                "error: one input is not usable, so nothing was started:\n"
+                "  command line: argument COMMAND: invalid choice: 'bild' (choose from 'build', "
+                "'plan').\n"
+            ),
+        ),
+    ],
+)
+def test_a_wrong_command_line_is_a_wrong_input(
+    argv: list[str], env: dict[str, str], text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*argv, **env) == 2
+    assert capsys.readouterr().out == text
+
+
+def test_a_password_may_come_by_standard_input(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("hunter2\n"))
+    flags = ("--image=a", "--username=me", "--password-stdin", "--build-args=A=hunter2")
+    assert run("plan", "--format=json", *flags) == 0
+    assert "A=***" in json.loads(capsys.readouterr().out)["argv"]
+
+
+def test_files_that_are_not_there_stop_a_build_before_it_starts(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    flags = [
+        "--image=a",
+        "--context=nowhere",
+        "--secret-files=A=/none",
+        "--secret-envs=B=NONE",
+        "--buildkitd-config=/none.toml",
+        "--output-file=none/out.json",
+    ]
+    assert run("build", *flags) == 2
+    assert capsys.readouterr().out == (
+        "error: 5 inputs are not usable, so nothing was started:\n"
+        "  buildkitd-config: there is no file '/none.toml'.\n"
+        "  secret-files: there is no file '/none'.\n"
+        "  secret-envs: the environment variable 'NONE' is not set.\n"
+        "  context: there is no directory 'nowhere' here.\n"
+        "  output-file: 'none/out.json' cannot be written.\n"
+    )
+
+
+def test_a_machine_without_buildx(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert run("build", "--image=a", PATH=str(tmp_path), HOME=str(tmp_path)) == 3
+    assert capsys.readouterr().out.startswith("error: there is no buildx here. Install it")
+
+
+def test_a_bug_is_reported_with_what_a_report_needs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_arguments: object, **_options: object) -> None:
+        raise ZeroDivisionError("hunter2")
+
+    monkeypatch.setattr(pipeline, "build", broken)
+    env = {"INPUT_IMAGE": "a", "INPUT_SECRETS": "A=hunter2"}
+    assert run("build", **env) == 1
+    said = capsys.readouterr().out
+    assert "ZeroDivisionError: ***" in said
+    assert f"this is a bug in warmbuild {__version__} (Python 3." in said
+
+
+def test_help_names_every_input_that_is_no_secret(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        run("build", "--help")
+    assert stopped.value.code == 0
+    said = capsys.readouterr().out
+    assert [row.name for row in TABLE if f"--{row.name} " in said] == [
+        row.name for row in TABLE if not row.secret
+    ]
+
+
+def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        run("--version")
+    assert capsys.readouterr().out == f"{__version__}\n"

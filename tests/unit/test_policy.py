@@ -1,0 +1,297 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from warmbuild import plan, policy, refs
+from warmbuild.context import RunContext
+from warmbuild.probe import Answer, Found, Missing, NotACache, Refused, Silent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from warmbuild.inputs import Inputs
+
+REPOSITORY = "ghcr.io/me/app"
+OWN = "this branch's own cache"
+TARGET = "the branch that this one goes into"
+FALLBACK = "named by cache-fallback"
+DEFAULT = "the default branch"
+GUESS = "often the default branch, which nobody names here"
+
+PUSH = RunContext(ci="github", event="push", branch="feature", default_branch="main")
+PULL = replace(PUSH, event="pull_request", target_branch="develop", pull_request=7)
+FORK = replace(PULL, fork=True, untrusted="the code comes from a fork")
+QUEUE = replace(PUSH, branch="", target_branch="develop", passing="it belongs to no branch yet")
+TRAIN = replace(PULL, ci="gitlab", passing="a merge train's commit belongs to no branch yet")
+TAG = replace(PUSH, branch="", tag="v1")
+LOCAL = replace(PUSH, ci="local", event="local")
+
+
+def decide(inputs: Inputs, context: RunContext) -> policy.CachePlan:
+    return policy.decide(inputs, context, plan.repository(inputs))
+
+
+def read(found: policy.CachePlan) -> list[tuple[str, str]]:
+    return [(str(item.ref).removeprefix(f"{REPOSITORY}:"), item.reason) for item in found.read]
+
+
+def written(found: policy.CachePlan) -> str | None:
+    return str(found.write.ref).removeprefix(f"{REPOSITORY}:") if found.write else None
+
+
+@pytest.mark.parametrize(
+    ("context", "expected", "write", "why_not"),
+    [
+        pytest.param(
+            PUSH, [("cache-feature", OWN), ("cache-main", DEFAULT)], "cache-feature", "", id="push"
+        ),
+        pytest.param(
+            replace(PUSH, branch="main"), [("cache-main", OWN)], "cache-main", "", id="default"
+        ),
+        pytest.param(
+            PULL,
+            [("cache-feature", OWN), ("cache-develop", TARGET), ("cache-main", DEFAULT)],
+            "cache-feature",
+            "",
+            id="a pull request from the same repository",
+        ),
+        pytest.param(
+            FORK,
+            [("cache-develop", TARGET), ("cache-main", DEFAULT)],
+            None,
+            "the code comes from a fork",
+            id="a pull request from a fork",
+        ),
+        pytest.param(
+            QUEUE,
+            [("cache-develop", TARGET), ("cache-main", DEFAULT)],
+            None,
+            "it belongs to no branch yet",
+            id="a merge queue",
+        ),
+        pytest.param(
+            TRAIN,
+            [("cache-feature", OWN), ("cache-develop", TARGET), ("cache-main", DEFAULT)],
+            None,
+            "a merge train's commit belongs to no branch yet",
+            id="a merge train",
+        ),
+        pytest.param(
+            TAG,
+            [("cache-main", DEFAULT)],
+            None,
+            "a tag has no cache of its own; its branch has",
+            id="a tag",
+        ),
+        pytest.param(
+            LOCAL,
+            [("cache-feature", OWN), ("cache-main", DEFAULT)],
+            None,
+            "a local run leaves the shared cache alone; cache: read-write writes it",
+            id="a local run",
+        ),
+        pytest.param(
+            replace(PUSH, branch="", default_branch=""),
+            [("cache-main", GUESS), ("cache-master", GUESS)],
+            None,
+            "this run belongs to no branch",
+            id="nothing known",
+        ),
+        pytest.param(
+            replace(PUSH, default_branch="", branch="main"),
+            [("cache-main", OWN), ("cache-master", GUESS)],
+            "cache-main",
+            "",
+            id="a branch that is a usual default one",
+        ),
+    ],
+)
+def test_refs_by_event(
+    parsed: Callable[..., Inputs],
+    context: RunContext,
+    expected: list[tuple[str, str]],
+    write: str | None,
+    why_not: str,
+) -> None:
+    found = decide(parsed(), context)
+    assert read(found) == expected
+    assert written(found) == write
+    if found.write:
+        assert found.write.reason == OWN
+    assert [note for note in found.notes if note.startswith("no cache is written")] == (
+        [f"no cache is written: {why_not}"] if why_not else []
+    )
+
+
+@pytest.mark.parametrize(
+    ("cache", "context", "reads", "write"),
+    [
+        ("read-write", LOCAL, 2, "cache-feature"),
+        ("read-write", FORK, 2, None),
+        ("read-write", TAG, 1, None),
+        ("read-only", PUSH, 2, None),
+        ("write-only", PUSH, 0, "cache-feature"),
+        ("write-only", FORK, 0, None),
+        ("off", PUSH, 0, None),
+    ],
+)
+def test_the_input_cache_bends_the_table_and_never_for_a_fork(
+    parsed: Callable[..., Inputs], cache: str, context: RunContext, reads: int, write: str | None
+) -> None:
+    found = decide(parsed(cache=cache), context)
+    assert len(found.read) == reads
+    assert written(found) == write
+
+
+def test_fallbacks_stand_between_target_and_default(parsed: Callable[..., Inputs]) -> None:
+    found = decide(parsed(cache_fallback="release,develop"), PULL)
+    assert read(found) == [
+        ("cache-feature", OWN),
+        ("cache-develop", TARGET),
+        ("cache-release", FALLBACK),
+        ("cache-main", DEFAULT),
+    ]
+
+
+def test_the_default_branch_can_be_named(parsed: Callable[..., Inputs]) -> None:
+    assert read(decide(parsed(default_branch="trunk"), PUSH))[-1] == ("cache-trunk", DEFAULT)
+
+
+@pytest.mark.parametrize(
+    ("values", "tag"),
+    [
+        ({"cache_scope": "api"}, "cache-api--feature"),
+        ({"platforms": "linux/arm64"}, "cache-linux-arm64-b3e3ab55--feature"),
+        ({"platforms": "linux/arm64,linux/amd64"}, "cache-feature"),
+        ({"cache_tag_prefix": "bc."}, "bc.feature"),
+    ],
+)
+def test_a_scope_a_lone_platform_and_a_prefix_keep_caches_apart(
+    parsed: Callable[..., Inputs], values: dict[str, str], tag: str
+) -> None:
+    found = decide(parsed(**values), PUSH)
+    assert written(found) == tag
+    assert read(found)[0][0] == tag
+
+
+def test_the_cache_may_live_elsewhere(parsed: Callable[..., Inputs]) -> None:
+    found = decide(parsed(cache_repository="r.io/cache"), PUSH)
+    assert found.write is not None
+    assert str(found.write.ref) == "r.io/cache:cache-feature"
+
+
+def test_the_cache_goes_where_the_first_image_goes(parsed: Callable[..., Inputs]) -> None:
+    found = decide(parsed(image="", tags="r.io/a:1,r.io/b:1"), PUSH)
+    assert found.write is not None
+    assert str(found.write.ref) == "r.io/a:cache-feature"
+
+
+def test_without_a_repository_there_is_no_cache(parsed: Callable[..., Inputs]) -> None:
+    found = decide(parsed(image="", push="false"), PUSH)
+    assert found == policy.CachePlan(
+        notes=("no cache: there is neither an image nor a cache-repository",)
+    )
+
+
+def test_no_cache_reads_nothing_and_writes_a_fresh_one(parsed: Callable[..., Inputs]) -> None:
+    found = decide(parsed(no_cache="true"), PUSH)
+    assert found.read == ()
+    assert written(found) == "cache-feature"
+    assert found.notes == ("no cache is read: no-cache is on",)
+
+
+def test_explicit_caches_replace_the_refs(parsed: Callable[..., Inputs]) -> None:
+    found = decide(parsed(cache_from="type=gha\nme/app:x", cache_to="type=gha,mode=max"), PUSH)
+    assert (found.read, found.write) == ((), None)
+    assert found.sources == ("type=gha", "me/app:x")
+    assert found.destinations == ("type=gha,mode=max",)
+    assert found.warnings == ()
+
+
+@pytest.mark.parametrize("given", [{"cache_from": "type=gha"}, {"cache_to": "type=gha"}])
+def test_one_explicit_cache_turns_all_refs_off(
+    parsed: Callable[..., Inputs], given: dict[str, str]
+) -> None:
+    found = decide(parsed(**given), PUSH)
+    assert (found.read, found.write) == ((), None)
+
+
+def test_untrusted_code_writes_no_shared_cache_that_is_explicit(
+    parsed: Callable[..., Inputs],
+) -> None:
+    shared = "type=registry,ref=me/app:c\nme/app:d\ntype=s3,bucket=b\ntype=azblob,name=n"
+    found = decide(parsed(cache_to=f"{shared}\ntype=local,dest=/c\ntype=inline"), FORK)
+    assert found.destinations == ("type=local,dest=/c", "type=inline")
+    assert found.warnings[0] == (
+        "cache-to type=registry,ref=me/app:c is left out: the code comes from a fork"
+    )
+    assert len(found.warnings) == 4
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        ("type=registry,ref=a/b:c", [("type", "registry"), ("ref", "a/b:c")]),
+        ("a/b:c", [("ref", "a/b:c")]),
+        ('TYPE=local,"dest=/a,b"', [("type", "local"), ("dest", "/a,b")]),
+        ("", []),
+    ],
+)
+def test_an_entry_is_read_as_buildx_reads_it(entry: str, expected: list[tuple[str, str]]) -> None:
+    assert policy.attributes(entry) == expected
+
+
+MAIN = refs.parse(f"{REPOSITORY}:cache-main")
+FEATURE = refs.parse(f"{REPOSITORY}:cache-feature")
+DIGESTS = ("sha256:" + "1" * 64, "sha256:" + "2" * 64)
+
+
+def settled(
+    parsed: Callable[..., Inputs], own: Answer, main: Answer, **values: str
+) -> policy.CachePlan:
+    return policy.settle(decide(parsed(**values), PUSH), {FEATURE: own, MAIN: main})
+
+
+def test_the_nearest_ref_that_exists_is_read_pinned_by_digest(
+    parsed: Callable[..., Inputs],
+) -> None:
+    found = settled(parsed, Found(DIGESTS[0]), Found(DIGESTS[1]))
+    assert [str(item.ref) for item in found.read] == [f"{FEATURE}@{DIGESTS[0]}"]
+    assert found.notes == (f"{MAIN} is not read: a nearer ref is there",)
+    assert found.warnings == ()
+    assert written(found) == "cache-feature"
+
+
+def test_a_new_branch_reads_the_default_branch(parsed: Callable[..., Inputs]) -> None:
+    found = settled(parsed, Missing(), Found(DIGESTS[1]))
+    assert [str(item.ref) for item in found.read] == [f"{MAIN}@{DIGESTS[1]}"]
+    assert found.notes == (f"{FEATURE} is not there yet",)
+    assert found.warnings == ()
+
+
+def test_a_union_reads_all(parsed: Callable[..., Inputs]) -> None:
+    found = settled(parsed, Found(DIGESTS[0]), Found(DIGESTS[1]), cache_import="union")
+    assert [item.ref.digest for item in found.read] == list(DIGESTS)
+
+
+@pytest.mark.parametrize(
+    ("answer", "write"),
+    [
+        pytest.param(Refused("it says 403"), "cache-feature", id="refused: an export may still do"),
+        pytest.param(Silent("it does not answer"), None, id="silent: an export would hang"),
+        pytest.param(
+            NotACache("an image is there"), None, id="an image: it is nobody's to replace"
+        ),
+    ],
+)
+def test_what_is_no_cache_is_not_read_and_said(
+    parsed: Callable[..., Inputs], answer: Refused | Silent | NotACache, write: str | None
+) -> None:
+    found = settled(parsed, answer, Missing())
+    assert found.read == ()
+    assert written(found) == write
+    assert found.warnings[0] == f"{FEATURE} is not read: {answer.reason}"
+    assert (f"{FEATURE} is not written: {answer.reason}" in found.warnings) == (write is None)

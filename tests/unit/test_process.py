@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+
+import pytest
+
+from warmbuild import process
+from warmbuild.errors import Stopped
+from warmbuild.signals import install, shielded
+
+pytestmark = pytest.mark.processes
+PYTHON = sys.executable
+
+
+def test_output_and_exit_code_of_a_command() -> None:
+    code = "import sys; print('out', flush=True); print('err', file=sys.stderr); sys.exit(3)"
+    assert process.run([PYTHON, "-c", code], {}) == process.Result(code=3, output="out\nerr")
+
+
+def test_a_command_sees_only_the_environment_that_it_is_given() -> None:
+    result = process.run([PYTHON, "-c", "import os; print(os.environ.get('A'))"], {"A": "1"})
+    assert result.output == "1"
+
+
+def test_lines_come_as_they_are_written() -> None:
+    code = "import time; print('one', flush=True); time.sleep(60)"
+    with process.started([PYTHON, "-c", code], {}) as running:
+        assert next(running.lines()) == "one"
+        begun = time.monotonic()
+    assert time.monotonic() - begun < 2
+
+
+def test_bytes_that_are_no_text_are_survived() -> None:
+    code = "import sys; sys.stdout.buffer.write(b'a\\xffb')"
+    assert process.run([PYTHON, "-c", code], {}).output == "a\ufffdb"
+
+
+def test_a_command_that_does_not_want_to_stop_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "_GRACE", 0.2)
+    ignore = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN)"
+    code = f"{ignore}; print('ready', flush=True); time.sleep(60)"
+    with process.started([PYTHON, "-c", code], {}) as running:
+        next(running.lines())
+    assert running.wait() == -signal.SIGKILL
+
+
+def test_a_program_that_is_not_there() -> None:
+    with pytest.raises(FileNotFoundError):
+        process.run(["no-such-program-at-all"], {})
+
+
+@pytest.fixture
+def _handlers() -> object:
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    install()
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("_handlers")
+@pytest.mark.parametrize(
+    ("number", "code", "text"),
+    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
+)
+def test_a_signal_stops_the_run_once(number: int, code: int, text: str) -> None:
+    with pytest.raises(Stopped, match=text) as stopped:
+        os.kill(os.getpid(), number)
+    assert stopped.value.code == code
+    # The clean-up that follows is not to be stopped by an impatient second one.
+    os.kill(os.getpid(), number)
+
+
+@pytest.mark.usefixtures("_handlers")
+def test_a_clean_up_is_not_stopped() -> None:
+    with shielded():
+        os.kill(os.getpid(), signal.SIGTERM)
+    with pytest.raises(Stopped):
+        os.kill(os.getpid(), signal.SIGTERM)

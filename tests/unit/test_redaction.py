@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import pytest
+
+from warmbuild.ci import github
+from warmbuild.log import Log
+from warmbuild.process import shown
+from warmbuild.redaction import redactor
+
+
+@pytest.mark.parametrize(
+    ("secrets", "text", "expected"),
+    [
+        pytest.param([], "a b", "a b", id="nothing to hide"),
+        pytest.param([""], "a b", "a b", id="an empty secret"),
+        pytest.param(["it's"], "say it's me", "say *** me", id="a quote"),
+        pytest.param(["x"], "axb", "a***b", id="however short"),
+        pytest.param(["$a.*"], "aa $a.* aa", "aa *** aa", id="no pattern"),
+        pytest.param(["abcd", "abcdef"], "abcdef", "***", id="the longest first"),
+        pytest.param(["first line\nab\nlast line"], "last line", "***", id="a line of it"),
+        pytest.param(["first line\nab\nlast line"], "ab", "ab", id="but for tiny ones"),
+        pytest.param([" spaced "], "a spaced b", "a *** b", id="without its spaces"),
+    ],
+)
+def test_secrets_are_hidden(secrets: list[str], text: str, expected: str) -> None:
+    assert redactor(secrets)(text) == expected
+
+
+def test_a_command_is_shown_with_secrets_hidden_before_it_is_quoted() -> None:
+    assert shown(["build", "it's $secret"], redactor(["it's $secret"])) == "build '***'"
+
+
+def test_a_log_hides_secrets_everywhere(capsys: pytest.CaptureFixture[str]) -> None:
+    log = Log(github)
+    log.hide(["hunter2"])
+    log.hide(["sesame"])
+    log.line("::a hunter2 sesame")
+    log.warning("w hunter2")
+    log.fail("f hunter2")
+    with log.group("g hunter2"):
+        pass
+    properties = "title=warmbuild,file=,line=,endLine=,col=,endColumn="
+    assert capsys.readouterr().out.splitlines() == [
+        "| ::a *** ***",
+        f"::warning {properties}::w ***",
+        f"::error {properties}::f ***",
+        "::group::g ***",
+        "::endgroup::",
+    ]
+    assert log.warnings == ["w ***"]

@@ -1,0 +1,336 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import time
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import requests
+import responses
+
+from warmbuild import refs, registry
+from warmbuild.errors import RegistryError
+from warmbuild.inputs import Login
+from warmbuild.probe import Found, Missing, NotACache, Refused, Silent
+from warmbuild.registry import Registry, Transport, ask, is_loopback, transports
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    Answer = tuple[int, dict[str, str], str]
+
+REF = refs.parse("r.io/me/app:cache-main")
+LOGIN = Login(host="r.io", username="me", password='it\'s "pa:ss"')
+IDENTITY = Login(host="r.io", username="<token>", password="refresh")
+CACHE = json.dumps(
+    {"config": {"mediaType": "application/vnd.buildkit.cacheconfig.v0"}, "layers": []}
+)
+INDEX = json.dumps({"manifests": [{"mediaType": "application/vnd.buildkit.cacheconfig.v0"}]})
+IMAGE = json.dumps({"config": {"mediaType": "application/vnd.oci.image.config.v1+json"}})
+
+
+class FakeRegistry:
+    """A registry that behaves: challenges, tokens for a scope, manifests, the errors of the API."""
+
+    def __init__(self, mocked: responses.RequestsMock, kind: str, host: str = "r.io") -> None:
+        self.kind = kind
+        self.manifests: dict[str, str] = {}
+        self.requests: list[str] = []
+        self.users = {"me": LOGIN.password}
+        anything = re.compile(rf"https?://{re.escape(host)}/v2/.*")
+        mocked.add_callback(responses.GET, anything, self.get)
+        realm = re.compile(r"https://auth\.io/token.*")
+        mocked.add_callback(responses.GET, realm, self.token)
+        mocked.add_callback(responses.POST, realm, self.exchange)
+
+    def get(self, request: requests.PreparedRequest) -> Answer:
+        path = urlsplit(request.url or "").path
+        self.requests.append(path)
+        match = re.fullmatch(r"/v2/(.+)/manifests/(.+)", path)
+        scope = f"repository:{match[1]}:pull" if match else ""
+        if not self.allows(request.headers.get("Authorization", ""), scope):
+            challenge = {
+                "bearer": f'Bearer realm="https://auth.io/token",service="r.io",scope="{scope}"',
+                "basic": 'Basic realm="r"',
+                "odd": "Negotiate",
+            }[self.kind]
+            return self.error(401, "UNAUTHORIZED", {"WWW-Authenticate": challenge})
+        if not match:
+            return (200, {}, "{}")
+        body = self.manifests.get(match[2])
+        if body is None:
+            return self.error(404, "MANIFEST_UNKNOWN")
+        return (200, {}, body)
+
+    def allows(self, authorization: str, scope: str) -> bool:
+        if self.kind == "open":
+            return True
+        if self.kind == "bearer":
+            return authorization == f"Bearer for {scope}"
+        pair = base64.b64decode(authorization.removeprefix("Basic ") or "").decode()
+        user, _, password = pair.partition(":")
+        return bool(user) and self.users.get(user) == password
+
+    def token(self, request: requests.PreparedRequest) -> Answer:
+        query = parse_qs(urlsplit(request.url or "").query)
+        pair = base64.b64decode(request.headers["Authorization"].removeprefix("Basic ")).decode()
+        user, _, password = pair.partition(":")
+        if self.users.get(user) != password:
+            return self.error(401, "DENIED")
+        return (200, {}, json.dumps({"token": f"for {query.get('scope', [''])[0]}"}))
+
+    def exchange(self, request: requests.PreparedRequest) -> Answer:
+        form = parse_qs(str(request.body))
+        if form["refresh_token"] != ["refresh"]:
+            return self.error(401, "DENIED")
+        return (200, {}, json.dumps({"access_token": f"for {form['scope'][0]}"}))
+
+    @staticmethod
+    def error(status: int, code: str, headers: dict[str, str] | None = None) -> Answer:
+        body = {"errors": [{"code": code, "message": "not today"}]}
+        return (status, headers or {}, json.dumps(body))
+
+
+@pytest.fixture
+def mocked() -> Iterator[responses.RequestsMock]:
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
+        yield mock
+
+
+@pytest.mark.parametrize("kind", ["open", "bearer", "basic"])
+def test_a_cache_is_found_through_every_challenge(
+    mocked: responses.RequestsMock, kind: str
+) -> None:
+    fake = FakeRegistry(mocked, kind)
+    fake.manifests["cache-main"] = CACHE
+    digest = f"sha256:{hashlib.sha256(CACHE.encode()).hexdigest()}"
+    assert Registry("r.io", LOGIN, None).answer(REF) == Found(digest)
+
+
+def test_an_identity_token_is_exchanged(mocked: responses.RequestsMock) -> None:
+    fake = FakeRegistry(mocked, "bearer")
+    fake.manifests["cache-main"] = CACHE
+    assert isinstance(Registry("r.io", IDENTITY, None).answer(REF), Found)
+
+
+def test_a_token_serves_for_its_scope_again(mocked: responses.RequestsMock) -> None:
+    fake = FakeRegistry(mocked, "bearer")
+    fake.manifests["cache-main"] = CACHE
+    client = Registry("r.io", LOGIN, None)
+    client.answer(REF)
+    client.answer(REF)
+    assert len(fake.requests) == 3
+
+
+def test_a_registrys_own_digest_is_taken(mocked: responses.RequestsMock) -> None:
+    mocked.get(
+        "https://r.io/v2/me/app/manifests/cache-main",
+        body=INDEX,
+        headers={"Docker-Content-Digest": "sha256:own"},
+    )
+    assert Registry("r.io", None, None).answer(REF) == Found("sha256:own")
+
+
+def test_nothing_is_missing(mocked: responses.RequestsMock) -> None:
+    FakeRegistry(mocked, "open")
+    assert Registry("r.io", None, None).answer(REF) == Missing()
+
+
+@pytest.mark.parametrize(
+    ("kind", "login", "reason"),
+    [
+        pytest.param(
+            "basic",
+            None,
+            "the registry r.io says 401 to GET /v2/me/app/manifests/cache-main (UNAUTHORIZED: not "
+            "today); give a login for it",
+            id="no login",
+        ),
+        pytest.param(
+            "basic",
+            Login(host="r.io", username="me", password="wrong"),
+            "the registry r.io says 401 to GET /v2/me/app/manifests/cache-main (UNAUTHORIZED: not "
+            "today)",
+            id="a wrong login",
+        ),
+        pytest.param(
+            "bearer",
+            Login(host="r.io", username="me", password="wrong"),
+            "the registry r.io says 401 to GET /v2/me/app/manifests/cache-main (UNAUTHORIZED: not "
+            "today)",
+            id="a token that is refused",
+        ),
+        pytest.param(
+            "odd",
+            LOGIN,
+            "the registry r.io says 401 to GET /v2/me/app/manifests/cache-main (UNAUTHORIZED: not "
+            "today)",
+            id="a challenge nobody knows",
+        ),
+    ],
+)
+def test_a_refusal_is_told_in_the_registrys_words(
+    mocked: responses.RequestsMock, kind: str, login: Login | None, reason: str
+) -> None:
+    FakeRegistry(mocked, kind)
+    found = Registry("r.io", login, None).answer(REF)
+    assert found == Refused(reason)
+    assert "wrong" not in str(found)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "said"),
+    [
+        (403, "<html>", "403 to GET /v2/me/app/manifests/cache-main"),
+        (429, '{"errors": []}', "429 to GET /v2/me/app/manifests/cache-main"),
+        (500, '{"errors": [{"code": "X"}]}', "500 to GET /v2/me/app/manifests/cache-main (X)"),
+    ],
+)
+def test_every_other_status_is_a_refusal(
+    mocked: responses.RequestsMock, status: int, body: str, said: str
+) -> None:
+    mocked.get("https://r.io/v2/me/app/manifests/cache-main", status=status, body=body)
+    assert Registry("r.io", None, None).answer(REF) == Refused(f"the registry r.io says {said}")
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (IMAGE, NotACache),
+        ("garbage", NotACache),
+        ("[1]", NotACache),
+        (json.dumps({"manifests": [3], "config": 4}), NotACache),
+        (CACHE + " " * registry.LARGEST_MANIFEST, Refused),
+    ],
+)
+def test_what_is_no_readable_cache(
+    mocked: responses.RequestsMock, body: str, kind: type[object]
+) -> None:
+    FakeRegistry(mocked, "open").manifests["cache-main"] = body
+    assert isinstance(Registry("r.io", None, None).answer(REF), kind)
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (requests.ConnectionError(), "cannot be reached"),
+        (requests.ConnectTimeout(), "cannot be reached within 2 s"),
+        (requests.ReadTimeout(), "does not answer within 5 s"),
+        (requests.exceptions.SSLError(), "has a certificate that is not trusted here"),
+    ],
+)
+def test_silence_is_told(
+    mocked: responses.RequestsMock, error: requests.RequestException, why: str
+) -> None:
+    mocked.get("https://r.io/v2/me/app/manifests/cache-main", body=error)
+    assert Registry("r.io", None, None).answer(REF) == Silent(f"the registry r.io {why}")
+
+
+@pytest.mark.parametrize("token", [{"token": 3}, {}, "{"])
+@pytest.mark.parametrize("status", [200, 500])
+def test_a_token_service_that_makes_no_sense(
+    mocked: responses.RequestsMock, token: object, status: int
+) -> None:
+    challenge = {"WWW-Authenticate": 'Bearer realm="https://auth.io/token"'}
+    mocked.get("https://r.io/v2/me/app/manifests/cache-main", status=401, headers=challenge)
+    mocked.get("https://auth.io/token", body=json.dumps(token)[:-1] or "{", status=status)
+    assert isinstance(Registry("r.io", LOGIN, None).answer(REF), Refused)
+
+
+@pytest.mark.parametrize("kind", ["open", "bearer", "basic"])
+def test_a_login_is_checked(mocked: responses.RequestsMock, kind: str) -> None:
+    FakeRegistry(mocked, kind)
+    Registry("r.io", LOGIN, None).check_login()
+
+
+@pytest.mark.parametrize("kind", ["bearer", "basic"])
+def test_a_wrong_login_is_refused(mocked: responses.RequestsMock, kind: str) -> None:
+    FakeRegistry(mocked, kind)
+    login = Login(host="r.io", username="me", password="wrong")
+    with pytest.raises(RegistryError) as raised:
+        Registry("r.io", login, None).check_login()
+    assert str(raised.value) == (
+        "the registry r.io refuses the login of 'me': 401 to GET /v2/ (UNAUTHORIZED: not today). "
+        "Check username, password and registry."
+    )
+
+
+def test_a_login_at_a_registry_that_is_not_there(mocked: responses.RequestsMock) -> None:
+    mocked.get("https://r.io/v2/", body=requests.ConnectionError())
+    with pytest.raises(RegistryError, match=r"the registry r\.io cannot be reached, and the image"):
+        Registry("r.io", LOGIN, None).check_login()
+
+
+def test_docker_hub_answers_elsewhere(mocked: responses.RequestsMock) -> None:
+    fake = FakeRegistry(mocked, "open", host="registry-1.docker.io")
+    fake.manifests["latest"] = CACHE
+    found = Registry("docker.io", None, None).answer(refs.parse("app:latest"))
+    assert isinstance(found, Found)
+
+
+def test_all_are_asked_and_one_that_hangs_is_left_behind(
+    mocked: responses.RequestsMock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = FakeRegistry(mocked, "open")
+    fake.manifests["cache-main"] = CACHE
+    monkeypatch.setattr(registry, "TIMEOUT", 0.3)
+
+    def registry_of(host: str) -> Registry:
+        if host == "slow.io":
+            time.sleep(2)
+        return Registry(host, None, None)
+
+    slow = refs.parse("slow.io/a:b")
+    begun = time.monotonic()
+    found = ask([REF, slow, REF], registry_of)
+    assert time.monotonic() - begun < 1.5
+    assert isinstance(found[REF], Found)
+    assert found[slow] == Silent("the registry slow.io does not answer within 0 s")
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("localhost:5000", True),
+        ("127.0.0.1:5000", True),
+        ("[::1]:5000", True),
+        ("r.io", False),
+        ("10.0.0.1", False),
+    ],
+)
+def test_plain_http_is_for_this_machine(host: str, expected: bool) -> None:  # noqa: FBT001
+    assert is_loopback(host) is expected
+
+
+def test_buildkits_configuration_says_how_a_registry_is_reached(
+    mocked: responses.RequestsMock,
+) -> None:
+    text = """
+        [registry."plain.io"]
+        http = true
+        [registry."self.io"]
+        insecure = true
+        [registry."own.io"]
+        ca = ["/own.pem"]
+        [registry."docker.io"]
+        mirrors = ["plain.io"]
+    """
+    found = transports(text)
+    assert found == {
+        "plain.io": Transport(scheme="http"),
+        "self.io": Transport(verify=False),
+        "own.io": Transport(verify="/own.pem"),
+        "docker.io": Transport(),
+    }
+    fake = FakeRegistry(mocked, "open", host="plain.io")
+    Registry("plain.io", None, found["plain.io"]).answer(refs.parse("plain.io/a:b"))
+    assert fake.requests == ["/v2/a/manifests/b"]
+
+
+@pytest.mark.parametrize("text", ["", "[[[", "registry = 3", '[registry]\n"a.io" = 3'])
+def test_a_configuration_that_says_nothing(text: str) -> None:
+    assert transports(text) == {}

@@ -1,0 +1,307 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from warmbuild import buildx, plan, policy, report
+from warmbuild.context import RunContext
+from warmbuild.errors import BuildError, EngineError, RegistryError
+from warmbuild.progress import Failure, Progress, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from warmbuild.inputs import Inputs
+
+DATA = Path(__file__).parents[1] / "data"
+PUSH = RunContext(
+    ci="github",
+    event="pull_request",
+    branch="x",
+    default_branch="main",
+    target_branch="develop",
+    pull_request=7,
+    commit="abc",
+)
+CACHED = Step(
+    number=1,
+    prefix="build",
+    position="2/3",
+    instruction="RUN `make` | tee  log",
+    cached=True,
+    seconds=0.5,
+    error="",
+)
+RAN = replace(CACHED, position="3/3", instruction="RUN " + "x" * 200, cached=False, seconds=1.26)
+OUTCOME = report.Outcome(
+    digest="sha256:1",
+    image_id="sha256:2",
+    metadata='{"a":1}',
+    tags=("r.io/a:1", "r.io/a:2"),
+    steps=(CACHED, RAN),
+    cache_read=("r.io/a:cache-main@sha256:3",),
+    cache_written="r.io/a:cache-x",
+    seconds=12.34,
+    notes=("tagged by the branch",),
+    warnings=("careful\nnow",),
+)
+EMPTY = replace(
+    OUTCOME,
+    digest="",
+    tags=(),
+    steps=(),
+    cache_read=(),
+    cache_written="",
+    notes=(),
+    warnings=(),
+)
+
+
+def planned(inputs: Inputs, context: RunContext = PUSH) -> plan.BuildPlan:
+    cache = policy.decide(inputs, context, plan.repository(inputs))
+    return plan.make(inputs, context, cache)
+
+
+def replayed(name: str) -> Progress:
+    progress = Progress()
+    for line in (DATA / f"buildx-0.36.1-{name}.jsonl").read_text().splitlines():
+        list(progress.feed(line))
+    return progress
+
+
+def test_outputs_are_those_of_the_table_each_in_one_line() -> None:
+    found = report.outputs(OUTCOME)
+    assert dict(found) == {
+        "digest": "sha256:1",
+        "imageid": "sha256:2",
+        "metadata": '{"a":1}',
+        "tags": "r.io/a:1,r.io/a:2",
+        "cache-read": "r.io/a:cache-main@sha256:3",
+        "cache-written": "r.io/a:cache-x",
+        "cache-hits": "1",
+        "cache-steps": "2",
+        "cache-hit-ratio": "0.50",
+    }
+    assert list(found) == list(report.OUTPUTS)
+    assert report.outputs(EMPTY)["cache-hit-ratio"] == "0.00"
+
+
+def test_the_summary_is_a_table_of_steps() -> None:
+    assert report.summary(OUTCOME).splitlines() == [
+        "### warmbuild: 1 of 2 steps run, 1 cached, 12.3 s",
+        "",
+        "| | |",
+        "| --- | --- |",
+        "| Image | `r.io/a:1` |",
+        "| Image | `r.io/a:2` |",
+        "| Digest | `sha256:1` |",
+        "| Cache read | `r.io/a:cache-main@sha256:3` |",
+        "| Cache written | `r.io/a:cache-x` |",
+        "",
+        "| Step | Instruction | Took |",
+        "| --- | --- | ---: |",
+        r"| build 2/3 | `RUN 'make' \| tee log` | cached |",
+        f"| build 3/3 | `RUN {'x' * 95}…` | 1.3 s |",
+        "",
+        "> **Warning:** careful now",
+        "",
+        "- tagged by the branch",
+    ]
+
+
+def test_a_summary_of_nothing_is_short() -> None:
+    assert report.summary(EMPTY).splitlines() == [
+        "### warmbuild: no steps, 12.3 s",
+        "",
+        "| | |",
+        "| --- | --- |",
+        "| Cache read | nothing |",
+        "| Cache written | nothing |",
+        "",
+    ]
+
+
+def test_the_outcome_in_the_log() -> None:
+    assert report.outcome_text(OUTCOME).splitlines() == [
+        "steps          1 of 2 steps run, 1 cached, 12.3 s",
+        "digest         sha256:1",
+        "tag            r.io/a:1",
+        "tag            r.io/a:2",
+        "cache read     r.io/a:cache-main@sha256:3",
+        "cache written  r.io/a:cache-x",
+    ]
+    assert report.outcome_text(EMPTY).splitlines()[1:] == [
+        "cache read     nothing",
+        "cache written  nothing",
+    ]
+
+
+def test_the_plan_for_people(parsed: Callable[..., Inputs]) -> None:
+    assert report.plan_text(planned(parsed())).splitlines() == [
+        (
+            "run         github: pull_request, branch x, pull request 7, into develop, "
+            "default branch main"
+        ),
+        "image       ghcr.io/me/app:pr-7",
+        "push        yes",
+        "cache read  ghcr.io/me/app:cache-x (this branch's own cache)",
+        "cache read  ghcr.io/me/app:cache-develop (the branch that this one goes into)",
+        "cache read  ghcr.io/me/app:cache-main (the default branch)",
+        "cache write ghcr.io/me/app:cache-x (this branch's own cache)",
+        "builder     a docker-container builder of this run",
+        "note        tagged by the pull request's number",
+    ]
+
+
+def test_the_plan_of_a_strangers_tag_for_people(parsed: Callable[..., Inputs]) -> None:
+    context = RunContext(ci="github", tag="v1", fork=True, untrusted="the code comes from a fork")
+    inputs = parsed(cache_from="type=gha", cache_to="a/b:c\ntype=inline", builder="mine")
+    assert report.plan_text(planned(inputs, context)).splitlines() == [
+        "run         github: github, tag v1, from a fork",
+        "image       ghcr.io/me/app:v1",
+        "push        no",
+        "cache read  type=gha",
+        "cache write type=inline",
+        "builder     mine",
+        "note        tagged as the git tag",
+        "note        the image is not pushed: the code comes from a fork; push: true pushes it",
+        "note        cache-from and cache-to are given, so no refs are chosen",
+        "warning     cache-to a/b:c is left out: the code comes from a fork",
+    ]
+
+
+def test_the_plan_for_programs(parsed: Callable[..., Inputs]) -> None:
+    decided = planned(parsed(labels="a=b=c"))
+    found = json.loads(report.plan_json(decided))
+    assert found["argv"] == list(buildx.build(decided, buildx.PLACEHOLDERS))
+    assert found["builder"] == {
+        "driver": "docker-container",
+        "driver-opts": ["image=moby/buildkit:v0.32.2"],
+        "buildkitd-flags": "",
+        "cleanup": True,
+    }
+    assert found["cache"]["write"] == {
+        "ref": "ghcr.io/me/app:cache-x",
+        "reason": "this branch's own cache",
+    }
+    assert found["cache"]["read"][2] == {
+        "ref": "ghcr.io/me/app:cache-main",
+        "reason": "the default branch",
+    }
+    assert found["cache"]["from"][0] == "type=registry,ref=ghcr.io/me/app:cache-x"
+    assert found["cache"]["to"][0].startswith("type=registry,ref=ghcr.io/me/app:cache-x,mode=max,")
+    assert found["tags"] == ["ghcr.io/me/app:pr-7"]
+    assert found["labels"] == {"a": "b=c"}
+    assert found["context"] == {
+        "ci": "github",
+        "branch": "x",
+        "default_branch": "main",
+        "target_branch": "develop",
+        "pull_request": 7,
+        "tag": "",
+        "commit": "abc",
+        "fork": False,
+        "event": "pull_request",
+    }
+    assert found["notes"] == ["tagged by the pull request's number"]
+
+
+def test_the_plan_for_programs_has_nulls(parsed: Callable[..., Inputs]) -> None:
+    found = json.loads(report.plan_json(planned(parsed(cache="off", builder="mine"))))
+    assert found["builder"] is None
+    assert found["cache"] == {"read": [], "write": None, "from": [], "to": []}
+
+
+def test_what_was_read_and_written(parsed: Callable[..., Inputs]) -> None:
+    read, written, warnings = report.cache_outcome(planned(parsed()), replayed("cold"))
+    assert (read, written, warnings) == ((), "ghcr.io/me/app:cache-x", ())
+
+
+def test_what_could_not_be_read_and_written(parsed: Callable[..., Inputs]) -> None:
+    read, written, warnings = report.cache_outcome(planned(parsed()), replayed("warm"))
+    assert read == ("127.0.0.1:5000/rec:cache-main",)
+    assert written == ""
+    assert warnings[0].startswith("127.0.0.1:5000/rec:cache-none is not read: failed to configure")
+    assert warnings[1].startswith("no cache is written to ghcr.io/me/app:cache-x: error writing")
+
+
+@pytest.mark.parametrize(
+    ("digest", "backend", "cache_to", "expected"),
+    [
+        pytest.param("", "registry", "", "", id="a build without a layer has no cache"),
+        pytest.param(
+            "sha256:1",
+            "registry",
+            "type=registry,ref=a/b:c\ntype=inline",
+            "a/b:c,inline",
+            id="explicit destinations",
+        ),
+        pytest.param("", "gha", "type=gha", "gha", id="a backend without a manifest"),
+    ],
+)
+def test_what_an_export_wrote(
+    parsed: Callable[..., Inputs], digest: str, backend: str, cache_to: str, expected: str
+) -> None:
+    at = "2026-11-21T05:00:00Z"
+    vertex = {"digest": "d", "name": f"exporting cache to {backend}", "started": at}
+    lines = [{"vertexes": [vertex]}]
+    if digest:
+        status = {"id": f"writing cache image manifest {digest}", "vertex": "d", "completed": at}
+        lines.append({"statuses": [status]})
+    lines.append({"vertexes": [vertex | {"completed": at}]})
+    progress = Progress()
+    for line in lines:
+        list(progress.feed(json.dumps(line)))
+    found = report.cache_outcome(planned(parsed(cache_to=cache_to)), progress)
+    assert found == ((), expected, ())
+
+
+FAILURE = Failure(title="[2/3] RUN make", error="exit code: 2", tail=("one", "two"), source="")
+
+
+@pytest.mark.parametrize(
+    ("failure", "kind", "text"),
+    [
+        pytest.param(
+            FAILURE,
+            BuildError,
+            "the build failed in [2/3] RUN make: exit code: 2\n  | one\n  | two",
+            id="a step",
+        ),
+        pytest.param(
+            replace(FAILURE, source="Dockerfile:2", title="", tail=()),
+            BuildError,
+            "the build failed at Dockerfile:2: exit code: 2",
+            id="a Dockerfile",
+        ),
+        pytest.param(
+            replace(FAILURE, error="write /x: no space left on device"),
+            EngineError,
+            "the builder's disk is full: write /x: no space left on device. Free space on the "
+            "engine's machine (docker system prune), or give it a larger disk.",
+            id="a full disk",
+        ),
+        pytest.param(
+            Failure(title="exporting to image", error="failed to push", tail=(), source=""),
+            RegistryError,
+            "the image is built and was not pushed: failed to push. Check that the registry is "
+            "there and that the login may write to this repository (inputs registry, username, "
+            "password).",
+            id="a refused push",
+        ),
+        pytest.param(
+            Failure(title="exporting to image", error="broken", tail=(), source=""),
+            BuildError,
+            "the build failed in exporting to image: broken",
+            id="an export that is no push",
+        ),
+    ],
+)
+def test_a_failure_says_what_to_do(failure: Failure, kind: type[Exception], text: str) -> None:
+    error = report.failure_error(failure)
+    assert type(error) is kind
+    assert str(error) == text
