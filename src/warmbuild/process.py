@@ -73,6 +73,8 @@ def started(argv: Sequence[str], env: Mapping[str, str]) -> Iterator[Running]:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
+        # A terminal's Ctrl-C is for us alone: we stop what builds, and not what cleans up.
+        process_group=0,
     )
     running = Running(child)
     try:

@@ -27,7 +27,7 @@ def install() -> None:
 @contextmanager
 def shielded() -> Iterator[None]:
     """Ignore both signals while the block cleans up: its outcome stands."""
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in _SIGNALS}
+    before = {number: signal.signal(number, _ignore) for number in _SIGNALS}
     try:
         yield
     finally:
@@ -37,5 +37,9 @@ def shielded() -> Iterator[None]:
 
 def _stop(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
     for other in _SIGNALS:
-        signal.signal(other, signal.SIG_IGN)
+        signal.signal(other, _ignore)
     raise Stopped(number)
+
+
+def _ignore(number: int, frame: FrameType | None) -> None:
+    """Do nothing; with SIG_IGN Python would print a traceback for a signal that is just coming."""
