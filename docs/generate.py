@@ -110,7 +110,7 @@ def _input_rows() -> Iterator[str]:
     yield "| --- | --- | --- | --- |"
     for row in TABLE:
         kind = ", ".join([row.kind.value, *(["secret"] if row.secret else [])])
-        choices = f" One of {_listed(row.choices)}." if row.choices else ""
+        choices = f" One of {_listed(row.choices)}." if len(row.choices) > 1 else ""
         default = f"`{row.default}`" if row.default else ""
         yield f"| `{row.name}` | {kind} | {default} | {_cell(row.help)}{choices} |"
 
@@ -136,7 +136,7 @@ def _described(row: Input) -> str:
     text = row.help
     if row.kind not in (Kind.TEXT, Kind.BOOLEAN):
         text += f" A {row.kind.value}."
-    if row.choices:
+    if len(row.choices) > 1:
         text += f" One of {', '.join(row.choices)}."
     return text
 

@@ -28,9 +28,11 @@ _PLUGIN_DIRECTORIES: Final = (
     "/usr/lib/docker/cli-plugins",
     "/usr/libexec/docker/cli-plugins",
 )
-# Where a docker-in-docker service shares its client certificates with the job.
-_DIND_CERTIFICATES: Final = "/certs/client"
+# Where the engine of this machine listens, and where one of a docker-in-docker service does.
+_SOCKET: Final = "/var/run/docker.sock"
 _DIND: Final = "tcp://docker:2376"
+# Where such a service shares its client certificates with the job, unless the job says.
+_DIND_CERTIFICATES: Final = "/certs"
 
 
 def program(env: Mapping[str, str]) -> str:
@@ -53,11 +55,13 @@ def environment(env: Mapping[str, str], private: Private) -> dict[str, str]:
     """Return the environment of buildx: no inputs in it, and the run's own configuration."""
     child = {name: value for name, value in env.items() if not name.startswith("INPUT_")}
     child.pop("DOCKER_AUTH_CONFIG", None)
-    if "DOCKER_HOST" not in child and Path(_DIND_CERTIFICATES, "ca.pem").is_file():
-        # What the entrypoint of the image docker:cli does in a job beside docker-in-docker.
+    shared = Path(child.get("DOCKER_TLS_CERTDIR") or _DIND_CERTIFICATES, "client")
+    if "DOCKER_HOST" not in child and not Path(_SOCKET).exists() and shared.parent.is_dir():
+        # What the entrypoint of the image docker:cli does in a job beside docker-in-docker. The
+        # certificates themselves may come later: the service is still booting.
         child["DOCKER_HOST"] = _DIND
         child["DOCKER_TLS_VERIFY"] = "1"
-        child["DOCKER_CERT_PATH"] = _DIND_CERTIFICATES
+        child["DOCKER_CERT_PATH"] = str(shared)
     if child.get("DOCKER_TLS_VERIFY") and not child.get("DOCKER_CERT_PATH"):
         child["DOCKER_CERT_PATH"] = str(credentials.user_directory(env))
     if shutil.which("git", path=child.get("PATH")) is None:

@@ -42,6 +42,7 @@ def build(plan: BuildPlan, files: Files) -> tuple[str, ...]:
     argv += ["--iidfile", files.iid]
     argv += _each("--label", plan.labels)
     argv += _each("--no-cache-filter", plan.no_cache_filters)
+    argv += _each("--output", plan.outputs)
     argv += _maybe("--platform", ",".join(plan.platforms))
     argv += _each("--attest", _attestations(plan))
     argv += _each("--secret", (_secret(secret, files) for secret in plan.secrets))

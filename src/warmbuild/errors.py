@@ -5,7 +5,7 @@
     +-- EngineError     3    no engine, no builder, no buildx, no disk left
     +-- BuildError      4    the build itself failed
     +-- RegistryError   5    a registry refused or did not answer
-    +-- Stopped         130  interrupted, or 143 terminated, as the shell counts signals
+    +-- Stopped         130  interrupted; 143 terminated, as a shell counts signals
 
 Exit code 1 is a bug in warmbuild, and 0 is fine. The codes are public.
 """

@@ -115,7 +115,10 @@ TABLE: Final[tuple[Input, ...]] = (
         help="Provenance attestation: true, false or attributes such as mode=max. "
         "Default: as buildx does it.",
     ),
-    Input(name="sbom", help="SBOM attestation: true, false or attributes such as generator=IMAGE."),
+    Input(
+        name="sbom",
+        help="SBOM attestation: true, false or attributes such as generator=IMAGE. Default: none.",
+    ),
     Input(
         name="github-token",
         secret=True,
@@ -139,7 +142,7 @@ TABLE: Final[tuple[Input, ...]] = (
         name="driver",
         default="docker-container",
         choices=("docker-container",),
-        help="Driver of the builder that is made.",
+        help="Driver of the builder that is made; docker-container is the one there is today.",
     ),
     Input(
         name="driver-opts",

@@ -40,6 +40,15 @@ class Run:
     log: Log
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """buildx as this run uses it."""
+
+    program: str
+    env: Mapping[str, str]
+    files: buildx.Files
+
+
 def plan(run: Run, *, probe: bool) -> BuildPlan:
     """Decide everything; start nothing, and contact nothing but, with `probe`, the registry."""
     decided = _decide(run)
@@ -67,8 +76,9 @@ def build(run: Run) -> report.Outcome:
             _check_login(run, decided)
             decided = replace(decided, cache=_settle(run, decided))
             _say_plan(run.log, decided)
-            name = boot()
-            outcome = _solve(run, decided, program, env | {"BUILDX_BUILDER": name}, private)
+            env = env | {"BUILDX_BUILDER": boot()}
+            tool = Tool(program=program, env=env, files=_files(private))
+            outcome = _solve(run, decided, tool)
     outcome = replace(outcome, seconds=time.monotonic() - begun, warnings=tuple(run.log.warnings))
     _publish(run, outcome)
     return outcome
@@ -150,41 +160,56 @@ def _say_plan(log: Log, plan: BuildPlan) -> None:
         log.warning(warning)
 
 
-def _solve(
-    run: Run, plan: BuildPlan, program: str, env: Mapping[str, str], private: Private
-) -> report.Outcome:
-    """Run the build, print its progress, and read what it left."""
-    files = buildx.Files(
-        metadata=str(private.file("metadata.json")),
-        iid=str(private.file("iid")),
-        secret=lambda key: str(private.secret(key)),
-    )
-    argv = buildx.build(plan, files)
-    progress = Progress()
-    with run.log.group("warmbuild: build"):
-        run.log.line(f"+ docker buildx {process.shown(argv, run.log.redact)}")
-        with process.started([program, *argv], env) as running:
-            for line in running.lines():
-                for text in progress.feed(line):
-                    run.log.line(text)
-            code = running.wait()
-    read, written, warnings = report.cache_outcome(plan, progress)
+def _solve(run: Run, plan: BuildPlan, tool: Tool) -> report.Outcome:
+    """Build, a second time without the cache beside the push where that may help."""
+    code, first = _attempt(run, plan, tool)
+    last = exported = first
+    again = report.second_try(plan, first.failure()) if code else None
+    if again:
+        run.log.warning(again.reason)
+        code, last = _attempt(run, plans.image_alone(plan), tool)
+    if code:
+        raise report.failure_error(last.failure())
+    metadata, image_id = json.loads(_read(tool.files.metadata) or "{}"), _read(tool.files.iid)
+    if again and again.export_after:
+        _, exported = _attempt(run, plans.cache_alone(plan), tool)
+    # What ran, ran in the first attempt that came so far.
+    built = first if first.steps() else last
+    read, written, warnings = report.cache_outcome(plan, imported=built, exported=exported)
     for warning in warnings:
         run.log.warning(warning)
-    if code:
-        raise report.failure_error(progress.failure())
-    metadata = json.loads(_read(files.metadata) or "{}")
     return report.Outcome(
         digest=str(metadata.get("containerimage.digest", "")),
-        image_id=_read(files.iid),
+        image_id=image_id,
         metadata=json.dumps(metadata, separators=(",", ":")),
         tags=plan.tags,
-        steps=progress.steps(),
+        steps=built.steps(),
         cache_read=read,
         cache_written=written,
         seconds=0.0,
         notes=(*plan.notes, *plan.cache.notes),
         warnings=(),
+    )
+
+
+def _attempt(run: Run, plan: BuildPlan, tool: Tool) -> tuple[int, Progress]:
+    """Run one build, print its progress; return its exit code and what happened."""
+    argv = buildx.build(plan, tool.files)
+    progress = Progress()
+    with run.log.group("warmbuild: build"):
+        run.log.line(f"+ docker buildx {process.shown(argv, run.log.redact)}")
+        with process.started([tool.program, *argv], tool.env) as running:
+            for line in running.lines():
+                for text in progress.feed(line):
+                    run.log.line(text)
+            return running.wait(), progress
+
+
+def _files(private: Private) -> buildx.Files:
+    return buildx.Files(
+        metadata=str(private.file("metadata.json")),
+        iid=str(private.file("iid")),
+        secret=lambda key: str(private.secret(key)),
     )
 
 

@@ -50,6 +50,7 @@ class BuildPlan:
     no_cache_filters: tuple[str, ...]
     provenance: str
     sbom: str
+    outputs: tuple[str, ...] = ()
     notes: tuple[str, ...]
 
 
@@ -87,6 +88,16 @@ def repository(inputs: Inputs) -> refs.Reference | None:
         return inputs.image[0]
     full = next((tag for tag in inputs.tags if not refs.is_tag(tag)), None)
     return replace(refs.parse(full), tag="", digest="") if full else None
+
+
+def image_alone(plan: BuildPlan) -> BuildPlan:
+    """Return the same build without the export of its cache."""
+    return replace(plan, cache=replace(plan.cache, write=None, destinations=()))
+
+
+def cache_alone(plan: BuildPlan) -> BuildPlan:
+    """Return the export of a build's cache, for a builder that has just made its image."""
+    return replace(plan, push=False, load=False, tags=(), outputs=("type=cacheonly",))
 
 
 def is_remote(context: str) -> bool:

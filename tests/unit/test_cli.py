@@ -55,8 +55,8 @@ def test_flags_may_be_repeated(capsys: pytest.CaptureFixture[str]) -> None:
                 "error: 3 inputs are not usable, so nothing was started:\n"
                 "  imgae: there is no such input. Did you mean 'image'?\n"
                 "  image: is missing: say what is built, such as ghcr.io/me/app.\n"
-                "  cache: 'of' is not accepted; use auto or read-write or read-only or write-only or "
-                "off. Did you mean 'off'?\n"
+                "  cache: 'of' is not accepted; use auto or read-write or read-only or write-only "
+                "or off. Did you mean 'off'?\n"
             ),
         ),
         (

@@ -217,12 +217,14 @@ def test_the_plan_for_programs_has_nulls(parsed: Callable[..., Inputs]) -> None:
 
 
 def test_what_was_read_and_written(parsed: Callable[..., Inputs]) -> None:
-    read, written, warnings = report.cache_outcome(planned(parsed()), replayed("cold"))
+    cold = replayed("cold")
+    read, written, warnings = report.cache_outcome(planned(parsed()), imported=cold, exported=cold)
     assert (read, written, warnings) == ((), "ghcr.io/me/app:cache-x", ())
 
 
 def test_what_could_not_be_read_and_written(parsed: Callable[..., Inputs]) -> None:
-    read, written, warnings = report.cache_outcome(planned(parsed()), replayed("warm"))
+    warm = replayed("warm")
+    read, written, warnings = report.cache_outcome(planned(parsed()), imported=warm, exported=warm)
     assert read == ("127.0.0.1:5000/rec:cache-main",)
     assert written == ""
     assert warnings[0].startswith("127.0.0.1:5000/rec:cache-none is not read: failed to configure")
@@ -256,7 +258,8 @@ def test_what_an_export_wrote(
     progress = Progress()
     for line in lines:
         list(progress.feed(json.dumps(line)))
-    found = report.cache_outcome(planned(parsed(cache_to=cache_to)), progress)
+    decided = planned(parsed(cache_to=cache_to))
+    found = report.cache_outcome(decided, imported=progress, exported=progress)
     assert found == ((), expected, ())
 
 
@@ -305,3 +308,67 @@ def test_a_failure_says_what_to_do(failure: Failure, kind: type[Exception], text
     error = report.failure_error(failure)
     assert type(error) is kind
     assert str(error) == text
+
+
+RACE = Failure(
+    title="exporting to image",
+    error="failed to push r.io/a:1: unknown: blob unknown to registry - sha256:1",
+    tail=(),
+    source="",
+)
+AGAIN = report.SecondTry(
+    reason="the push failed for a reason that may pass; once more, the cache after it",
+    export_after=True,
+)
+NEVER = report.SecondTry(
+    reason="no cache is written: this builder cannot; one of driver docker-container can",
+    export_after=False,
+)
+
+
+@pytest.mark.parametrize(
+    ("failure", "values", "expected"),
+    [
+        pytest.param(RACE, {}, AGAIN, id="a push beside an export"),
+        pytest.param(RACE, {"cache": "read-only"}, None, id="a push alone"),
+        pytest.param(RACE, {"cache_to": "type=inline"}, AGAIN, id="beside an explicit export"),
+        pytest.param(
+            replace(RACE, error="failed to push: insufficient_scope: authorization failed"),
+            {},
+            None,
+            id="a push that is forbidden",
+        ),
+        pytest.param(FAILURE, {}, None, id="a step"),
+        pytest.param(
+            Failure(
+                title="",
+                error="Cache export is not supported for the docker driver.",
+                tail=(),
+                source="",
+            ),
+            {},
+            NEVER,
+            id="a builder without exports",
+        ),
+    ],
+)
+def test_what_is_worth_a_second_try(
+    parsed: Callable[..., Inputs],
+    failure: Failure,
+    values: dict[str, str],
+    expected: report.SecondTry | None,
+) -> None:
+    assert report.second_try(planned(parsed(**values)), failure) == expected
+
+
+def test_a_second_try_is_the_image_alone_and_then_the_cache(
+    parsed: Callable[..., Inputs],
+) -> None:
+    decided = planned(parsed())
+    image = buildx.build(plan.image_alone(decided), buildx.PLACEHOLDERS)
+    assert "--cache-to" not in image
+    assert "--push" in image
+    cache = buildx.build(plan.cache_alone(decided), buildx.PLACEHOLDERS)
+    assert "--cache-to" in cache
+    assert cache[cache.index("--output") + 1] == "type=cacheonly"
+    assert not {"--push", "--load", "--tag"} & set(cache)

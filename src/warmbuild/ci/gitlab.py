@@ -83,8 +83,12 @@ mask = plain.mask
 
 
 def publish(env: Mapping[str, str], outputs: Mapping[str, str], summary: str) -> None:  # noqa: ARG001
-    """Write the dotenv report; the metadata is left out where it would make the file too large."""
+    """Write the dotenv report; the metadata is left out where it would make the file too large.
+
+    GitLab takes no spaces in a value, and the one that may have some is JSON.
+    """
     for path in output_files(env):
+        outputs = dict(outputs, metadata=outputs["metadata"].replace(" ", "\\u0020"))
         text = dotenv(outputs)
         if len(text.encode()) > _LONGEST_DOTENV:
             text = dotenv({name: value for name, value in outputs.items() if name != "metadata"})
