@@ -1,0 +1,569 @@
+"""What the integration tests share: the lab, runs of warmbuild as CI starts it, and registries.
+
+Nothing is faked here. A run is a process with an environment of its own, what it did is read from
+its exit code, its output files, the engine and the registries, and every test ends with a look at
+what its runs left behind.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import secrets
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import docker
+import pytest
+import requests
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = ROOT / "tests" / "data"
+CACHE_CONFIG = "application/vnd.buildkit.cacheconfig.v0"
+OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+MANIFESTS = f"{OCI_MANIFEST}, application/vnd.oci.image.index.v1+json"
+# How long a run may take before a test gives up on it, in seconds.
+PATIENCE = 120.0
+_BUILDER = re.compile(r"^\+ docker buildx create --name (\S+)", re.MULTILINE)
+_STEP_ROW = re.compile(r"^\| (?P<place>.*\d+/\d+) \| `(?P<step>.*)` \| (?P<took>.*) \|$")
+
+
+@dataclass(frozen=True, slots=True)
+class Lab:
+    """What `python -m lab env` says."""
+
+    env: Mapping[str, str]
+
+    @property
+    def registry(self) -> str:
+        return self.env["WARMBUILD_LAB_REGISTRY"]
+
+    @property
+    def auth_registry(self) -> str:
+        return self.env["WARMBUILD_LAB_AUTH_REGISTRY"]
+
+    @property
+    def username(self) -> str:
+        return self.env["WARMBUILD_LAB_AUTH_USERNAME"]
+
+    @property
+    def password(self) -> str:
+        return self.env["WARMBUILD_LAB_AUTH_PASSWORD"]
+
+    @property
+    def basic(self) -> str:
+        """The login as an HTTP header and a config.json hold it."""
+        return base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
+
+    @property
+    def buildkitd_config(self) -> str:
+        return self.env["WARMBUILD_LAB_BUILDKITD_CONFIG"]
+
+    @property
+    def driver_opts(self) -> str:
+        return f"image={self.env['WARMBUILD_LAB_BUILDKIT_IMAGE']}\nnetwork=host"
+
+    @property
+    def engine_socket(self) -> str:
+        return self.env["DOCKER_HOST"].removeprefix("unix://")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """A run that is over; `lines` are (seconds since its start, text), as they were read."""
+
+    code: int
+    lines: tuple[tuple[float, str], ...]
+    outputs: Mapping[str, str]
+    summary: str
+    seconds: float
+
+    @property
+    def log(self) -> str:
+        return "\n".join(text for _, text in self.lines)
+
+    @property
+    def builder(self) -> str:
+        """The name of the builder that the run made."""
+        found = _BUILDER.search(self.log)
+        assert found, self.log
+        return found[1]
+
+    @property
+    def command(self) -> str:
+        """The build as the log shows it."""
+        return next(text for _, text in self.lines if text.startswith("+ docker buildx build "))
+
+    @property
+    def warnings(self) -> list[str]:
+        return [text for _, text in self.lines if text.startswith("warning: ")]
+
+    @property
+    def errors(self) -> list[str]:
+        return [text for _, text in self.lines if text.startswith("error: ")]
+
+    @property
+    def steps(self) -> dict[str, bool]:
+        """Whether each step was cached, by its instruction, as the summary's table has it."""
+        rows = [_STEP_ROW.match(line) for line in self.summary.splitlines()]
+        return {row["step"]: row["took"] == "cached" for row in rows if row}
+
+    @property
+    def cached(self) -> list[str]:
+        return [step for step, is_cached in self.steps.items() if is_cached]
+
+    @property
+    def executed(self) -> list[str]:
+        return [step for step, is_cached in self.steps.items() if not is_cached]
+
+
+class Run:
+    """warmbuild on its way; a thread reads its log."""
+
+    def __init__(self, process: subprocess.Popen[bytes], outputs: Path, summary: Path) -> None:
+        self.process = process
+        self._outputs, self._summary = outputs, summary
+        self._begun = time.monotonic()
+        self._lines: list[tuple[float, str]] = []
+        self._news = threading.Condition()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    @property
+    def log(self) -> str:
+        with self._news:
+            return "\n".join(text for _, text in self._lines)
+
+    @property
+    def builder(self) -> str:
+        found = _BUILDER.search(self.log)
+        return found[1] if found else ""
+
+    def wait_for(self, pattern: str) -> None:
+        """Return once the log has what a regular expression finds."""
+        with self._news:
+            while not any(re.search(pattern, text) for _, text in self._lines):
+                if not self._news.wait(PATIENCE) or not self._reader.is_alive():
+                    found = any(re.search(pattern, text) for _, text in self._lines)
+                    assert found, "\n".join(text for _, text in self._lines)
+
+    def end(self) -> Ended:
+        """Wait for the end. There is no way to end that shows a traceback."""
+        try:
+            code = self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            pytest.fail(f"the run did not end:\n{self.log}")
+        seconds = time.monotonic() - self._begun
+        self._reader.join(PATIENCE)
+        assert "Traceback" not in self.log, self.log
+        return Ended(
+            code=code,
+            lines=tuple(self._lines),
+            outputs=json.loads(self._outputs.read_text()) if self._outputs.exists() else {},
+            summary=self._summary.read_text() if self._summary.exists() else "",
+            seconds=seconds,
+        )
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        with self.process.stdout as stream:
+            for line in stream:
+                with self._news:
+                    self._lines.append((time.monotonic() - self._begun, line.decode().rstrip("\n")))
+                    self._news.notify_all()
+        with self._news:
+            self._news.notify_all()
+
+
+@dataclass(slots=True, kw_only=True)
+class Warmbuild:
+    """Starts warmbuild as a CI job does, and remembers the builders that the runs made."""
+
+    lab: Lab
+    engine: docker.DockerClient
+    directory: Path
+    # Builders that are to stay, and that the test itself removes.
+    kept: set[str] = field(default_factory=set)
+    runs: list[Run] = field(default_factory=list)
+
+    @property
+    def home(self) -> Path:
+        return self.directory / "home"
+
+    @property
+    def temporary(self) -> Path:
+        return self.directory / "tmp"
+
+    def start(
+        self,
+        project: Path,
+        *,
+        branch: str = "main",
+        ci: Mapping[str, str] | None = None,
+        extra: Mapping[str, str] | None = None,
+        **inputs: str,
+    ) -> Run:
+        """Start a build in a project: by default a push to `branch` on GitLab, or as `ci` says."""
+        files = self.directory / f"run-{len(self.runs)}"
+        files.mkdir()
+        outputs, summary = files / "outputs.json", files / "summary.md"
+        inputs = {"output_file": str(outputs), "summary_file": str(summary)} | inputs
+        process = subprocess.Popen(
+            [sys.executable, "-m", "warmbuild", "build"],
+            cwd=project,
+            env={
+                **self.environment,
+                **(gitlab(branch) if ci is None else ci),
+                **{f"INPUT_{name.upper()}": value for name, value in inputs.items()},
+                **(extra or {}),
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        run = Run(process, outputs, summary)
+        self.runs.append(run)
+        return run
+
+    def build(
+        self,
+        project: Path,
+        *,
+        branch: str = "main",
+        ci: Mapping[str, str] | None = None,
+        extra: Mapping[str, str] | None = None,
+        **inputs: str,
+    ) -> Ended:
+        """Run a build to its end."""
+        return self.start(project, branch=branch, ci=ci, extra=extra, **inputs).end()
+
+    def succeed(
+        self,
+        project: Path,
+        *,
+        branch: str = "main",
+        ci: Mapping[str, str] | None = None,
+        extra: Mapping[str, str] | None = None,
+        **inputs: str,
+    ) -> Ended:
+        """Run a build that has to end well."""
+        ended = self.build(project, branch=branch, ci=ci, extra=extra, **inputs)
+        assert ended.code == 0, ended.log
+        return ended
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What every run has: the lab, and a home and a temporary directory of the test's own."""
+        return {
+            "PATH": self.lab.env["PATH"],
+            "DOCKER_HOST": self.lab.env["DOCKER_HOST"],
+            "HOME": str(self.home),
+            "TMPDIR": str(self.temporary),
+            "PYTHONPATH": str(ROOT / "src"),
+            "INPUT_DRIVER_OPTS": self.lab.driver_opts,
+            "INPUT_BUILDKITD_CONFIG": self.lab.buildkitd_config,
+        }
+
+    def remains(self, builder: str) -> list[str]:
+        """Return the containers and volumes that a builder has in the engine."""
+        name = f"buildx_buildkit_{builder}0"
+        found = self.engine.containers.list(all=True, filters={"name": name})
+        volumes = self.engine.volumes.list(filters={"name": name})
+        return [*(f"container {item.name}" for item in found), *(item.name for item in volumes)]
+
+    def builders_left(self) -> list[str]:
+        """Return what there still is of the builders that the runs made and had to remove."""
+        return [
+            remain
+            for run in self.runs
+            if run.builder and run.builder not in self.kept
+            for remain in self.remains(run.builder)
+        ]
+
+    def check(self) -> None:
+        """Fail where a run is still there, or has left something."""
+        for run in self.runs:
+            if run.process.poll() is None:
+                run.process.kill()
+                pytest.fail(f"a run was left behind:\n{run.log}")
+        assert self.builders_left() == []
+        assert [path.name for path in self.temporary.glob("warmbuild-*") if path.is_dir()] == []
+        assert list(self.home.iterdir()) == []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registry:
+    """A registry of the lab, asked over its API, and what it was asked by others."""
+
+    host: str
+    access_log: Path
+    login: tuple[str, str] | None = None
+
+    def get(self, path: str, method: str = "GET") -> requests.Response:
+        return requests.request(
+            method,
+            f"http://{self.host}/v2/{path}",
+            headers={"Accept": MANIFESTS},
+            auth=self.login,
+            timeout=10,
+        )
+
+    def tags(self, repository: str) -> list[str]:
+        """Return the tags of `host/path`; none where there is no such repository."""
+        response = self.get(f"{self._path(repository)}/tags/list")
+        return sorted(response.json()["tags"] or []) if response.ok else []
+
+    def digest(self, ref: str) -> str:
+        """Return the digest of a ref that is there."""
+        return str(self._manifest(ref).headers["Docker-Content-Digest"])
+
+    def manifest(self, ref: str) -> dict[str, Any]:
+        """Return the manifest of an image; of an index, its first image's."""
+        manifest = self._manifest(ref).json()
+        if "manifests" not in manifest:
+            return dict(manifest)
+        repository = self._split(ref)[0]
+        return self.manifest(f"{self.host}/{repository}@{manifest['manifests'][0]['digest']}")
+
+    def layers(self, ref: str) -> list[str]:
+        return [layer["digest"] for layer in self.manifest(ref)["layers"]]
+
+    def check_image(self, ref: str) -> None:
+        """Fail unless all that an image is made of is there."""
+        manifest = self.manifest(ref)
+        self._check_blobs(ref, [manifest["config"], *manifest["layers"]])
+
+    def check_cache(self, ref: str) -> None:
+        """Fail unless a ref is a cache, with its records and all its layers."""
+        manifest = self.manifest(ref)
+        assert manifest["config"]["mediaType"] == CACHE_CONFIG, manifest
+        repository, _ = self._split(ref)
+        config = self.get(f"{repository}/blobs/{manifest['config']['digest']}").json()
+        assert config["records"]
+        assert {layer["blob"] for layer in config["layers"]} == set(self.layers(ref))
+        self._check_blobs(ref, manifest["layers"])
+
+    def put_blob(self, repository: str, content: bytes, digest: str) -> None:
+        path = self._path(repository)
+        begun = requests.post(f"http://{self.host}/v2/{path}/blobs/uploads/", timeout=10)
+        place = begun.headers["Location"]
+        requests.put(place, params={"digest": digest}, data=content, timeout=10).raise_for_status()
+
+    def put_manifest(self, ref: str, manifest: Mapping[str, object]) -> None:
+        path, tag = self._split(ref)
+        requests.put(
+            f"http://{self.host}/v2/{path}/manifests/{tag}",
+            data=json.dumps(manifest),
+            headers={"Content-Type": OCI_MANIFEST},
+            timeout=10,
+        ).raise_for_status()
+
+    def asked(self, repository: str, method: str) -> list[str]:
+        """Return the paths below a repository that anybody asked for by a method."""
+        pattern = re.compile(rf'"{method} /v2/{re.escape(self._path(repository))}/(\S+) HTTP')
+        return pattern.findall(self.access_log.read_text())
+
+    def _check_blobs(self, ref: str, descriptors: list[dict[str, Any]]) -> None:
+        repository, _ = self._split(ref)
+        answers = {
+            item["digest"]: self.get(f"{repository}/blobs/{item['digest']}", "HEAD").status_code
+            for item in descriptors
+        }
+        assert answers
+        assert set(answers.values()) == {200}
+
+    def _manifest(self, ref: str) -> requests.Response:
+        repository, name = self._split(ref)
+        response = self.get(f"{repository}/manifests/{name}")
+        response.raise_for_status()
+        return response
+
+    def _path(self, repository: str) -> str:
+        return repository.removeprefix(f"{self.host}/")
+
+    def _split(self, ref: str) -> tuple[str, str]:
+        path, separator, name = self._path(ref).partition("@")
+        return (path, name) if separator else (path.partition(":")[0], path.partition(":")[2])
+
+
+def gitlab(branch: str) -> dict[str, str]:
+    """Return what GitLab sets in a push pipeline of a project whose default branch is main."""
+    return {
+        "CI": "true",
+        "GITLAB_CI": "true",
+        "CI_PIPELINE_SOURCE": "push",
+        "CI_COMMIT_BRANCH": branch,
+        "CI_COMMIT_REF_NAME": branch,
+        "CI_DEFAULT_BRANCH": "main",
+        "CI_COMMIT_SHA": "5f0c3a1e9b7d42d8a6c1f4e2b3d59780c6e1a2f4",
+    }
+
+
+@pytest.fixture(scope="session")
+def lab() -> Lab:
+    """Return the settings of the lab that is up; `make lab` starts it."""
+    done = subprocess.run(
+        [sys.executable, "-m", "lab", "env", "--format", "json"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    return Lab(json.loads(done.stdout))
+
+
+@pytest.fixture(scope="session")
+def engine(lab: Lab) -> Iterator[docker.DockerClient]:
+    client = docker.DockerClient(base_url=lab.env["DOCKER_HOST"], timeout=int(PATIENCE))
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def registry(lab: Lab) -> Registry:
+    """The lab's plain registry."""
+    return Registry(host=lab.registry, access_log=Path(lab.env["WARMBUILD_LAB_REGISTRY_LOG"]))
+
+
+@pytest.fixture(scope="session")
+def auth_registry(lab: Lab) -> Registry:
+    """The lab's registry with a password."""
+    return Registry(
+        host=lab.auth_registry,
+        access_log=Path(lab.env["WARMBUILD_LAB_AUTH_REGISTRY_LOG"]),
+        login=(lab.username, lab.password),
+    )
+
+
+@pytest.fixture
+def name(request: pytest.FixtureRequest) -> str:
+    """Return a name that no other test has, in this session or another one."""
+    words = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-")
+    return f"{words[:80].strip('-')}-{secrets.token_hex(3)}"
+
+
+@pytest.fixture
+def repository(lab: Lab, name: str) -> str:
+    """Return a repository of the plain registry that nothing was pushed to."""
+    return f"{lab.registry}/{name}"
+
+
+@pytest.fixture
+def secured(lab: Lab, name: str) -> str:
+    """Return a repository of the registry with a password."""
+    return f"{lab.auth_registry}/{name}"
+
+
+@pytest.fixture(scope="session")
+def _runs() -> Iterator[list[Warmbuild]]:
+    """Collect every test's runs: what was stopped may not come back to life later."""
+    everything: list[Warmbuild] = []
+    yield everything
+    assert [left for warmbuild in everything for left in warmbuild.builders_left()] == []
+
+
+@pytest.fixture
+def warmbuild(
+    lab: Lab, engine: docker.DockerClient, tmp_path: Path, _runs: list[Warmbuild]
+) -> Iterator[Warmbuild]:
+    runs = Warmbuild(lab=lab, engine=engine, directory=tmp_path)
+    for directory in (runs.home, runs.temporary):
+        directory.mkdir()
+    _runs.append(runs)
+    yield runs
+    runs.check()
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Callable[..., Path]:
+    """Write a project: its Dockerfile, and other files by name."""
+
+    def write(dockerfile: str, files: Mapping[str, str] | None = None) -> Path:
+        place = tmp_path / "project"
+        place.mkdir(exist_ok=True)
+        for path, text in {"Dockerfile": dockerfile, **(files or {})}.items():
+            (place / path).parent.mkdir(parents=True, exist_ok=True)
+            (place / path).write_text(text)
+        return place
+
+    return write
+
+
+@pytest.fixture
+def small(project: Callable[..., Path]) -> Path:
+    """Return a project of two steps, the first of which never gives the same result twice."""
+    return project(
+        "FROM busybox:1.37\nRUN cat /proc/sys/kernel/random/uuid > /once\nCOPY source.txt /\n",
+        {"source.txt": "one"},
+    )
+
+
+@pytest.fixture
+def flask(tmp_path: Path) -> Path:
+    """Return a copy of the example project."""
+    return Path(shutil.copytree(ROOT / "examples" / "flask", tmp_path / "flask"))
+
+
+@pytest.fixture
+def github(tmp_path: Path) -> Callable[..., dict[str, str]]:
+    """Return what GitHub sets for an event; its command files are in the test's directory."""
+
+    def event(name: str, payload: str, ref: str) -> dict[str, str]:
+        directory = tmp_path / "github"
+        directory.mkdir(exist_ok=True)
+        paths = {"GITHUB_OUTPUT": "output", "GITHUB_STEP_SUMMARY": "summary.md"}
+        for file in paths.values():
+            (directory / file).write_text("")
+        return {
+            "CI": "true",
+            "GITHUB_ACTIONS": "true",
+            "GITHUB_EVENT_NAME": name,
+            "GITHUB_EVENT_PATH": str(DATA / payload),
+            "GITHUB_REF": ref,
+            "GITHUB_SHA": "5f0c3a1e9b7d42d8a6c1f4e2b3d59780c6e1a2f4",
+            "GITHUB_ACTOR": "octocat",
+            "GITHUB_REPOSITORY": "octo-org/shop",
+            "GITHUB_SERVER_URL": "https://github.com",
+            "GITHUB_WORKFLOW": "build",
+            "RUNNER_TEMP": str(tmp_path),
+            **{variable: str(directory / file) for variable, file in paths.items()},
+        }
+
+    return event
+
+
+@pytest.fixture
+def unused_port() -> int:
+    """Return a port of the loopback interface that nothing listens on."""
+    import socket  # noqa: PLC0415 (for this alone)
+
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@pytest.fixture
+def program(tmp_path: Path, lab: Lab) -> Callable[[str, str], dict[str, str]]:
+    """Put a shell script before everything else on the PATH; returns the variable to set."""
+
+    def write(name: str, script: str) -> dict[str, str]:
+        directory = tmp_path / "bin"
+        directory.mkdir(exist_ok=True)
+        path = directory / name
+        path.write_text(f"#!/bin/sh\n{script}")
+        path.chmod(0o755)
+        return {"PATH": f"{directory}{os.pathsep}{lab.env['PATH']}"}
+
+    return write

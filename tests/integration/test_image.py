@@ -1,0 +1,262 @@
+"""The container image, run as GitHub and GitLab run it."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    import docker
+
+    from tests.integration.conftest import Lab, Registry
+
+ROOT = Path(__file__).resolve().parents[2]
+# What the lab needs of every builder: its registry is this machine's.
+DRIVER_OPTS = "network=host"
+
+
+@pytest.fixture(scope="module")
+def image(
+    lab: Lab, engine: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """Build the Dockerfile of this checkout with buildx alone; return the image's name."""
+    tag = f"warmbuild:test-{secrets.token_hex(4)}"
+    builder = tag.replace(":", "-")
+    env = {**lab.env, "BUILDX_CONFIG": str(tmp_path_factory.mktemp("buildx"))}
+    options = [part for opt in lab.driver_opts.splitlines() for part in ("--driver-opt", opt)]
+    create = ["create", "--name", builder, "--driver=docker-container", *options]
+    try:
+        buildx(env, *create, "--buildkitd-config", lab.buildkitd_config)
+        buildx(env, "build", "--builder", builder, "--load", "--tag", tag, ".")
+    finally:
+        buildx(env, "rm", "--force", builder)
+    yield tag
+    engine.images.remove(tag, force=True)
+
+
+@pytest.fixture
+def in_container(
+    lab: Lab, engine: docker.DockerClient, image: str
+) -> Iterator[Callable[..., tuple[int, str]]]:
+    """Run the image with the engine's socket in it; return exit code and log."""
+    before = builders(engine)
+
+    def run(
+        env: Mapping[str, str],
+        mounts: Mapping[Path, str],
+        **options: Any,  # noqa: ANN401 (docker's)
+    ) -> tuple[int, str]:
+        volumes = {lab.engine_socket: "/var/run/docker.sock"}
+        volumes |= {str(path): place for path, place in mounts.items()}
+        container = engine.containers.run(
+            image,
+            detach=True,
+            network_mode="host",
+            environment=dict(env),
+            volumes={path: {"bind": place, "mode": "rw"} for path, place in volumes.items()},
+            **options,
+        )
+        try:
+            code = container.wait()["StatusCode"]
+            return code, container.logs().decode()
+        finally:
+            container.remove(force=True, v=True)
+
+    yield run
+    assert builders(engine) - before == set()
+
+
+def test_as_github_runs_it(
+    in_container: Callable[..., tuple[int, str]],
+    lab: Lab,
+    registry: Registry,
+    repository: str,
+    small: Path,
+    github: Callable[..., dict[str, str]],
+    tmp_path: Path,
+) -> None:
+    home, files, workflow = (tmp_path / name for name in ("home", "github", "workflow"))
+    home.mkdir()
+    workflow.mkdir()
+    env = github("push", "github-push.json", "refs/heads/feature/x")
+    event = Path(env["GITHUB_EVENT_PATH"]).read_text()
+    (workflow / "event.json").write_text(event)
+    inputs = action_inputs() | {
+        "INPUT_IMAGE": repository,
+        "INPUT_DRIVER-OPTS": DRIVER_OPTS,
+        "INPUT_BUILDKITD-CONFIG-INLINE": Path(lab.buildkitd_config).read_text(),
+    }
+    code, log = in_container(
+        env
+        | inputs
+        | {
+            "HOME": "/github/home",
+            "GITHUB_WORKSPACE": "/github/workspace",
+            "GITHUB_EVENT_PATH": "/github/workflow/event.json",
+            "GITHUB_OUTPUT": "/github/file_commands/output",
+            "GITHUB_STEP_SUMMARY": "/github/file_commands/summary.md",
+        },
+        {
+            small: "/github/workspace",
+            home: "/github/home",
+            files: "/github/file_commands",
+            workflow: "/github/workflow",
+        },
+        working_dir="/github/workspace",
+        command=["build"],
+    )
+    assert code == 0, log
+    outputs = read_command_file(files / "output")
+    assert outputs["digest"] == registry.digest(f"{repository}:feature-x")
+    assert outputs["tags"] == f"{repository}:feature-x"
+    assert outputs["cache-written"].startswith(f"{repository}:cache-feature-x-")
+    registry.check_cache(outputs["cache-written"])
+    assert json.loads(outputs["metadata"])["containerimage.digest"] == outputs["digest"]
+    assert "2 of 2 steps run, 0 cached" in (files / "summary.md").read_text()
+    assert "::group::warmbuild: build\n" in log
+    assert "::endgroup::\n" in log
+    assert "::add-mask::ghs_16C7e42F292c6912E7710c838347Ae178B4a" in log
+    # Nothing in the workspace, where the next step would find it in its context.
+    assert sorted(path.name for path in small.iterdir()) == ["Dockerfile", "source.txt"]
+    assert list(home.iterdir()) == []
+
+
+def test_as_gitlab_runs_it(
+    in_container: Callable[..., tuple[int, str]],
+    lab: Lab,
+    auth_registry: Registry,
+    secured: str,
+    small: Path,
+) -> None:
+    project = "/builds/octo-org/shop"
+    code, log = in_container(
+        {
+            "CI": "true",
+            "GITLAB_CI": "true",
+            "CI_PIPELINE_SOURCE": "push",
+            "CI_COMMIT_BRANCH": "main",
+            "CI_COMMIT_REF_NAME": "main",
+            "CI_COMMIT_SHA": "5f0c3a1e9b7d42d8a6c1f4e2b3d59780c6e1a2f4",
+            "CI_DEFAULT_BRANCH": "main",
+            "CI_PROJECT_DIR": project,
+            # The project's own registry, which needs no input at all.
+            "CI_REGISTRY": lab.auth_registry,
+            "CI_REGISTRY_IMAGE": secured,
+            "CI_REGISTRY_USER": lab.username,
+            "CI_REGISTRY_PASSWORD": lab.password,
+            "INPUT_IMAGE": "",
+            "INPUT_PUSH": "",
+            "INPUT_CACHE_MODE": "max",
+            "INPUT_SUMMARY_FILE": "warmbuild-summary.md",
+            "INPUT_DRIVER_OPTS": DRIVER_OPTS,
+            "INPUT_BUILDKITD_CONFIG_INLINE": Path(lab.buildkitd_config).read_text(),
+        },
+        {small: project},
+        working_dir=project,
+        entrypoint=[""],
+        command=["sh", "-c", "python -m warmbuild build"],
+    )
+    assert code == 0, log
+    assert lab.password not in log
+    report = (small / "warmbuild.env").read_text()
+    outputs = dict(line.split("=", 1) for line in report.splitlines())
+    assert outputs["WARMBUILD_DIGEST"] == auth_registry.digest(f"{secured}:main")
+    assert outputs["WARMBUILD_TAGS"] == f"{secured}:main,{secured}:latest"
+    assert outputs["WARMBUILD_CACHE_WRITTEN"] == f"{secured}:cache-main"
+    auth_registry.check_cache(f"{secured}:cache-main")
+    assert "2 of 2 steps run" in (small / "warmbuild-summary.md").read_text()
+
+
+def test_with_nothing_but_its_socket_missing(
+    engine: docker.DockerClient, image: str, repository: str
+) -> None:
+    container = engine.containers.run(
+        image, detach=True, network_mode="none", environment={"INPUT_IMAGE": repository}
+    )
+    try:
+        assert container.wait()["StatusCode"] == 3
+        log = container.logs().decode()
+    finally:
+        container.remove(force=True)
+    assert "error: there is no Docker engine at unix:///var/run/docker.sock" in log
+    assert "Traceback" not in log
+
+
+def test_stopped_as_github_cancels_a_job(
+    lab: Lab,
+    engine: docker.DockerClient,
+    image: str,
+    repository: str,
+    project: Callable[..., Path],
+) -> None:
+    """As PID 1 of its container, where SIGTERM does nothing unless it is handled."""
+    before = builders(engine)
+    place = project("FROM busybox:1.37\nRUN echo has begun; sleep 60\n")
+    container = engine.containers.run(
+        image,
+        detach=True,
+        network_mode="host",
+        working_dir="/workspace",
+        environment={
+            "INPUT_IMAGE": repository,
+            "INPUT_DRIVER_OPTS": DRIVER_OPTS,
+            "INPUT_BUILDKITD_CONFIG_INLINE": Path(lab.buildkitd_config).read_text(),
+        },
+        volumes={
+            lab.engine_socket: {"bind": "/var/run/docker.sock", "mode": "rw"},
+            str(place): {"bind": "/workspace", "mode": "rw"},
+        },
+    )
+    try:
+        for line in container.logs(stream=True, follow=True):
+            if b" has begun" in line:
+                container.stop(timeout=10)
+        assert container.wait()["StatusCode"] == 143
+    finally:
+        container.remove(force=True)
+    assert builders(engine) - before == set()
+
+
+def action_inputs() -> dict[str, str]:
+    """Return every input of action.yml as the runner sets it, given or not."""
+    action = yaml.safe_load((ROOT / "action.yml").read_text())
+    values = {
+        f"INPUT_{name.upper()}": str(entry.get("default", ""))
+        for name, entry in action["inputs"].items()
+    }
+    assert values["INPUT_GITHUB-TOKEN"] == "${{ github.token }}"
+    return values | {"INPUT_GITHUB-TOKEN": "ghs_16C7e42F292c6912E7710c838347Ae178B4a"}
+
+
+def read_command_file(path: Path) -> dict[str, str]:
+    """Read `name<<delimiter`, value, delimiter, as the runner does."""
+    lines = iter(path.read_text().splitlines())
+    values = {}
+    for line in lines:
+        name, _, delimiter = line.partition("<<")
+        value = []
+        while (text := next(lines)) != delimiter:
+            value.append(text)
+        values[name] = "\n".join(value)
+    return values
+
+
+def builders(engine: docker.DockerClient) -> set[str]:
+    """Return the builders in the engine that a run made for itself."""
+    containers = engine.containers.list(all=True, filters={"name": "buildx_buildkit_warmbuild-"})
+    volumes = engine.volumes.list(filters={"name": "buildx_buildkit_warmbuild-"})
+    return {str(container.name) for container in containers} | {str(item.id) for item in volumes}
+
+
+def buildx(env: Mapping[str, str], *arguments: str) -> None:
+    subprocess.run(  # noqa: S603 (the lab's own program)
+        [env["WARMBUILD_LAB_BUILDX"], *arguments], cwd=ROOT, env=env, check=True
+    )

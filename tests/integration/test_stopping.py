@@ -1,0 +1,141 @@
+"""A run that is told to stop stops soon, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.integration.conftest import Lab, Registry, Run, Warmbuild
+
+# GitHub kills a cancelled step after 7.5 s and GitLab one after 10 s.
+SOON = 7.5
+SLEEPER = "FROM busybox:1.37\nRUN echo has begun; sleep 60\n"
+
+
+def kill_process(run: Run, number: int) -> None:
+    """Signal the process alone, as a CI system's runner does."""
+    os.kill(run.process.pid, number)
+
+
+def kill_group(run: Run, number: int) -> None:
+    """Signal buildx and warmbuild at once, as a terminal does at Ctrl-C."""
+    os.killpg(run.process.pid, number)
+
+
+@pytest.mark.parametrize(
+    ("number", "kill", "code", "word"),
+    [
+        pytest.param(signal.SIGTERM, kill_process, 143, "terminated", id="SIGTERM"),
+        pytest.param(signal.SIGINT, kill_process, 130, "interrupted", id="SIGINT"),
+        pytest.param(signal.SIGINT, kill_group, 130, "interrupted", id="Ctrl-C"),
+    ],
+)
+def test_a_build_that_is_stopped_leaves_nothing(
+    number: int,
+    kill: Callable[[Run, int], None],
+    code: int,
+    word: str,
+    *,
+    warmbuild: Warmbuild,
+    auth_registry: Registry,
+    lab: Lab,
+    secured: str,
+    project: Callable[..., Path],
+) -> None:
+    run = warmbuild.start(
+        project(SLEEPER), image=secured, username=lab.username, password=lab.password
+    )
+    run.wait_for(r"^#\d+ [\d.]+ has begun$")
+    # It is all there while the build runs, or its absence would show nothing.
+    assert len(warmbuild.remains(run.builder)) == 2
+    (private,) = warmbuild.temporary.iterdir()
+    assert private.stat().st_mode & 0o777 == 0o700
+    assert lab.basic in (private / "docker" / "config.json").read_text()
+    assert len(processes_of(run)) == 2
+
+    begun = time.monotonic()
+    kill(run, number)
+    ended = run.end()
+    assert time.monotonic() - begun < SOON
+    assert ended.code == code
+    assert f"error: warmbuild was {word}; what it had made is removed" in ended.errors
+    assert warmbuild.remains(ended.builder) == []
+    assert list(warmbuild.temporary.iterdir()) == []
+    assert processes_of(run) == []
+    assert ended.outputs == {}
+    assert auth_registry.tags(secured) == []
+
+
+def has_volume(warmbuild: Warmbuild, run: Run) -> bool:
+    return len(warmbuild.remains(run.builder)) > 0
+
+
+def has_both(warmbuild: Warmbuild, run: Run) -> bool:
+    return len(warmbuild.remains(run.builder)) > 1
+
+
+def is_up(warmbuild: Warmbuild, run: Run) -> bool:  # noqa: ARG001 (as the others are called)
+    return "is up after" in run.log
+
+
+def at_once(warmbuild: Warmbuild, run: Run) -> bool:  # noqa: ARG001 (as the others are called)
+    return True
+
+
+@pytest.mark.parametrize("moment", [at_once, has_volume, has_both, is_up])
+def test_a_builder_that_is_stopped_while_it_boots_is_removed(
+    moment: Callable[[Warmbuild, Run], bool],
+    warmbuild: Warmbuild,
+    repository: str,
+    project: Callable[..., Path],
+) -> None:
+    run = warmbuild.start(project(SLEEPER), image=repository)
+    run.wait_for(r"^\+ docker buildx create ")
+    deadline = time.monotonic() + SOON
+    while not moment(warmbuild, run):
+        assert time.monotonic() < deadline, run.log
+    os.kill(run.process.pid, signal.SIGTERM)
+    ended = run.end()
+    assert ended.code == 143, ended.log
+    assert warmbuild.remains(ended.builder) == []
+    assert list(warmbuild.temporary.iterdir()) == []
+    assert processes_of(run) == []
+
+
+def test_an_impatient_ctrl_c_does_not_keep_the_builder_from_being_removed(
+    warmbuild: Warmbuild, repository: str, project: Callable[..., Path]
+) -> None:
+    run = warmbuild.start(project(SLEEPER), image=repository)
+    run.wait_for(r"^#\d+ [\d.]+ has begun$")
+    while run.process.poll() is None:
+        kill_group(run, signal.SIGINT)
+        time.sleep(0.05)
+    ended = run.end()
+    # A signal that comes while Python itself ends kills it; to a shell the two are the same.
+    assert ended.code in {130, -signal.SIGINT}
+    assert "error: warmbuild was interrupted; what it had made is removed" in ended.errors
+    assert ended.warnings == []
+    assert warmbuild.remains(ended.builder) == []
+    assert list(warmbuild.temporary.iterdir()) == []
+
+
+def processes_of(run: Run) -> list[str]:
+    """Return the command lines of what is still there of a run's session."""
+    found = []
+    for directory in Path("/proc").glob("[0-9]*"):
+        try:
+            _, _, rest = (directory / "stat").read_text().rpartition(") ")
+            state, _, _, session, *_ = rest.split()
+            if int(session) == run.process.pid and state != "Z":
+                found.append((directory / "cmdline").read_text().replace("\0", " "))
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return found
