@@ -18,10 +18,10 @@ lint: $(VENV)/ready
 unit: $(VENV)/ready  ## The fast tests alone
 	@source $(VENV)/bin/activate && pytest tests/unit tests/contract
 
-bench: lab  ## An all-cached rebuild: warmbuild against the bare commands
+bench: $(VENV)/ready lab  ## An all-cached rebuild: warmbuild against the bare commands
 	@$(RUN) python benchmarks/rebuild.py
 
-lab: $(VENV)/ready  ## A real engine, BuildKit and registries on this machine
+lab:  ## A real engine, BuildKit and registries on this machine
 	@$(PYTHON) -m lab up
 
 lab-stop:

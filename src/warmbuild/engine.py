@@ -83,8 +83,8 @@ def write_tls_context(directory: Path, env: Mapping[str, str]) -> None:
     context.endpoints["docker"]["SkipTLSVerify"] = not env.get("DOCKER_TLS_VERIFY")
     identity = docker.context.config.get_context_id(CONTEXT)
     meta, tls = directory / "meta" / identity, directory / "tls" / identity / "docker"
-    meta.mkdir(parents=True)
-    tls.mkdir(parents=True)
+    meta.mkdir(parents=True, exist_ok=True)
+    tls.mkdir(parents=True, exist_ok=True)
     (meta / docker.context.config.METAFILE).write_text(json.dumps(context.Metadata))
     for name in ("ca.pem", "cert.pem", "key.pem"):
         try:

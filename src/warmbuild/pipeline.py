@@ -15,6 +15,7 @@ from warmbuild import builder, buildx, credentials, policy, process, refs, repor
 from warmbuild import plan as plans
 from warmbuild.errors import EngineError, InputError, Problem
 from warmbuild.progress import Progress
+from warmbuild.redaction import redact_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -101,10 +102,8 @@ def _check_paths(run: Run) -> None:
         if secret.variable and secret.variable not in run.env:
             text = f"the environment variable {secret.variable!r} is not set."
             problems.append(Problem(name="secret-envs", text=text))
-    if not plans.is_remote(inputs.context) and not Path(inputs.context).is_dir():
-        problems.append(
-            Problem(name="context", text=f"there is no directory {inputs.context!r} here.")
-        )
+    if not plans.is_remote(inputs.context):
+        problems += _check_context(Path(inputs.context), inputs.file)
     for name, path in (("output-file", inputs.output_file), ("summary-file", inputs.summary_file)):
         if path and not os.access(Path(path).absolute().parent, os.W_OK):
             problems.append(Problem(name=name, text=f"{path!r} cannot be written."))
@@ -132,6 +131,16 @@ def _registries(run: Run) -> Callable[[str], Registry]:
         return engine.credential(config, host)
 
     return lambda host: Registry(host, login_for(host), ways.get(host))
+
+
+def _check_context(context: Path, file: str) -> list[Problem]:
+    if not context.is_dir():
+        return [Problem(name="context", text=f"there is no directory {str(context)!r} here.")]
+    # BuildKit takes the name in lower case too.
+    usual = (context / "Dockerfile", context / "dockerfile")
+    if not any(path.is_file() for path in ((Path(file),) if file else usual)):
+        return [Problem(name="file", text=f"there is no file {file or str(usual[0])!r}.")]
+    return []
 
 
 def _check_login(run: Run, plan: BuildPlan) -> None:
@@ -181,7 +190,7 @@ def _solve(run: Run, plan: BuildPlan, tool: Tool) -> report.Outcome:
     return report.Outcome(
         digest=str(metadata.get("containerimage.digest", "")),
         image_id=image_id,
-        metadata=json.dumps(metadata, separators=(",", ":")),
+        metadata=json.dumps(redact_json(metadata, run.log.redact), separators=(",", ":")),
         tags=plan.tags,
         steps=built.steps(),
         cache_read=read,
@@ -222,11 +231,11 @@ def _read(path: str) -> str:
 
 
 def _publish(run: Run, outcome: report.Outcome) -> None:
-    values, summary = report.outputs(outcome), report.summary(outcome)
+    values, summary = report.outputs(outcome), run.log.redact(report.summary(outcome))
     with run.log.group("warmbuild: result"):
         for line in report.outcome_text(outcome).splitlines():
             run.log.line(line)
-    run.log.provider.publish(run.env, values, run.log.redact(summary))
+    run.log.provider.publish(run.env, values, summary)
     if run.inputs.output_file:
         _write(Path(run.inputs.output_file), json.dumps(values, indent=2) + "\n")
     summary_file = run.inputs.summary_file

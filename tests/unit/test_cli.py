@@ -132,7 +132,19 @@ def test_files_that_are_not_there_stop_a_build_before_it_starts(
     )
 
 
+@pytest.mark.parametrize(
+    ("flags", "name"),
+    [((), "Dockerfile"), (("--file=other/Containerfile",), "other/Containerfile")],
+)
+def test_a_dockerfile_that_is_not_there_stops_a_build_before_it_starts(
+    flags: tuple[str, ...], name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("build", "--image=a", *flags) == 2
+    assert capsys.readouterr().out.endswith(f"\n  file: there is no file {name!r}.\n")
+
+
 def test_a_machine_without_buildx(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").touch()
     assert run("build", "--image=a", PATH=str(tmp_path), HOME=str(tmp_path)) == 3
     assert capsys.readouterr().out.startswith("error: there is no buildx here. Install it")
 
