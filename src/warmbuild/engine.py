@@ -127,6 +127,12 @@ def _advice(env: Mapping[str, str], error: Exception) -> str:
             f"this user may not use the Docker engine at {where}. Run as root, or as a member of "
             "the group that owns the socket."
         )
+    if env.get("DOCKER_CERT_PATH") and isinstance(error, docker.errors.TLSParameterError):
+        return (
+            f"there are no certificates for the Docker engine at {where} in "
+            f"{env['DOCKER_CERT_PATH']}. Share those of the docker-in-docker service with the job "
+            "(DOCKER_TLS_CERTDIR: /certs), or set DOCKER_CERT_PATH."
+        )
     return (
         f"there is no Docker engine at {where}. Mount its socket "
         "(-v /var/run/docker.sock:/var/run/docker.sock), start a docker-in-docker service, or set "
