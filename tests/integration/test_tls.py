@@ -1,0 +1,189 @@
+"""An engine behind TLS, as the docker-in-docker service of GitLab's hosted runners has it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import ipaddress
+import socket
+import ssl
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from warmbuild.engine import connect
+from warmbuild.errors import EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.integration.conftest import Lab, Registry, Warmbuild
+
+# How long a service may take to boot in these tests, in seconds.
+BOOT = 3.0
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make an authority, and of it `server/` and `client/` as Docker's certs directory has them."""
+    root = tmp_path_factory.mktemp("certs")
+    authority_key = ec.generate_private_key(ec.SECP256R1())
+    authority = certificate("authority", authority_key, authority_key, None)
+    for name in ("server", "client"):
+        key = ec.generate_private_key(ec.SECP256R1())
+        signed = certificate(name, key, authority_key, authority)
+        (root / name).mkdir()
+        (root / name / "ca.pem").write_bytes(authority.public_bytes(Encoding.PEM))
+        (root / name / "cert.pem").write_bytes(signed.public_bytes(Encoding.PEM))
+        (root / name / "key.pem").write_bytes(
+            key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        )
+    return root
+
+
+def test_a_build_pushes_through_it(
+    warmbuild: Warmbuild,
+    lab: Lab,
+    registry: Registry,
+    repository: str,
+    small: Path,
+    certificates: Path,
+) -> None:
+    with engine_behind_tls(lab, certificates, delay=0.0) as port:
+        ended = warmbuild.succeed(small, image=repository, extra=variables(port, certificates))
+    assert registry.digest(f"{repository}:main") == ended.outputs["digest"]
+    registry.check_cache(f"{repository}:cache-main")
+    assert ended.warnings == []
+
+
+def test_one_that_is_still_booting_is_waited_for(
+    warmbuild: Warmbuild,
+    lab: Lab,
+    registry: Registry,
+    repository: str,
+    small: Path,
+    certificates: Path,
+) -> None:
+    with engine_behind_tls(lab, certificates, delay=BOOT) as port:
+        ended = warmbuild.succeed(small, image=repository, extra=variables(port, certificates))
+    assert ended.seconds > BOOT
+    assert registry.digest(f"{repository}:main") == ended.outputs["digest"]
+
+
+def test_stopping_while_it_is_waited_for(
+    warmbuild: Warmbuild, repository: str, small: Path, certificates: Path, unused_port: int
+) -> None:
+    run = warmbuild.start(small, image=repository, extra=variables(unused_port, certificates))
+    deadline = time.monotonic() + BOOT
+    # The private directory is what it makes last before it waits.
+    while not any(warmbuild.temporary.iterdir()):
+        assert time.monotonic() < deadline
+    run.process.terminate()
+    assert run.end().code == 143
+
+
+def test_certificates_that_the_job_does_not_share_are_asked_for(
+    unused_port: int, tmp_path: Path
+) -> None:
+    with pytest.raises(EngineError, match=f"there are no certificates for .* in {tmp_path}/client"):
+        connect(variables(unused_port, tmp_path), wait=False)
+
+
+def variables(port: int, certificates: Path) -> dict[str, str]:
+    """Return what GitLab's documentation has a job with docker-in-docker set."""
+    return {
+        "DOCKER_HOST": f"tcp://127.0.0.1:{port}",
+        "DOCKER_TLS_VERIFY": "1",
+        "DOCKER_CERT_PATH": str(certificates / "client"),
+    }
+
+
+def certificate(
+    name: str,
+    key: ec.EllipticCurvePrivateKey,
+    issuer_key: ec.EllipticCurvePrivateKey,
+    issuer: x509.Certificate | None,
+) -> x509.Certificate:
+    """Sign a certificate that is good for this hour; without an issuer it is an authority."""
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = dt.datetime.now(dt.UTC)
+    public = issuer_key.public_key()
+    usages = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer.subject if issuer else subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(minutes=5))
+        .not_valid_after(now + dt.timedelta(hours=1))
+        .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(public), critical=False)
+    )
+    if issuer is not None:
+        address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+        builder = builder.add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
+    return builder.sign(issuer_key, hashes.SHA256())
+
+
+@contextmanager
+def engine_behind_tls(lab: Lab, certificates: Path, *, delay: float) -> Iterator[int]:
+    """Have the lab's engine on a port that wants a client certificate, from `delay` seconds on."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates / "server" / "cert.pem", certificates / "server/key.pem")
+    context.load_verify_locations(certificates / "server" / "ca.pem")
+    context.verify_mode = ssl.CERT_REQUIRED
+    # Bound and not yet listening, a port refuses connections, as before a service is up.
+    bound = socket.socket()
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.bind(("127.0.0.1", 0))
+    loop = asyncio.new_event_loop()
+    is_over = asyncio.Event()
+
+    async def serve() -> None:
+        async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            inner = await asyncio.open_unix_connection(lab.engine_socket)
+            with contextlib.suppress(ConnectionError, ssl.SSLError):
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(copy(reader, inner[1]))
+                    group.create_task(copy(inner[0], writer))
+
+        await asyncio.sleep(delay)
+        server = await asyncio.start_server(connected, sock=bound, ssl=context)
+        async with server:
+            await is_over.wait()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
+    thread.start()
+    try:
+        yield bound.getsockname()[1]
+    finally:
+        loop.call_soon_threadsafe(is_over.set)
+        thread.join()
+        loop.close()
+
+
+async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Pass on what comes until it ends, and then end the other side too."""
+    try:
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+    finally:
+        writer.close()
