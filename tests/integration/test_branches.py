@@ -142,7 +142,7 @@ def test_a_changed_dependency_runs_everything_from_there(
 @pytest.mark.parametrize(
     ("mode", "is_cached"), [("max", True), ("min", False)], ids=["max keeps it", "min loses it"]
 )
-def test_the_first_of_two_stages_comes_from_the_registry(
+def test_the_first_of_two_stages_comes_from_the_registry_alone(
     mode: str,
     *,
     is_cached: bool,
@@ -154,6 +154,7 @@ def test_the_first_of_two_stages_comes_from_the_registry(
     place = project(MULTISTAGE, {"source.txt": "one"})
     warmbuild.succeed(place, image=repository, cache_mode=mode)
     (place / "source.txt").write_text("two")
+    # The builder is another one, so the registry is all that they share.
     second = warmbuild.succeed(place, image=repository, cache_mode=mode)
     assert second.steps["RUN cat /proc/sys/kernel/random/uuid > /dependencies"] is is_cached
     assert second.outputs["cache-hits"] == ("1" if is_cached else "0")
@@ -247,8 +248,8 @@ def test_an_image_is_pushed_and_loaded_where_both_are_asked_for(
     repository: str,
     small: Path,
 ) -> None:
-    # A fixed tag name apart from the branch: what is given is what is used.
-    warmbuild.succeed(small, image=repository, tags="mine", load="true")
+    ended = warmbuild.succeed(small, image=repository, tags="mine", load="true")
+    assert engine.images.get(f"{repository}:mine").id == ended.outputs["imageid"]
     engine.images.remove(f"{repository}:mine")
     assert registry.tags(repository) == ["cache-main", "mine"]
 

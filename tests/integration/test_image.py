@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     import docker
+    from docker.models.containers import Container
 
     from tests.integration.conftest import Lab, Registry
 
 ROOT = Path(__file__).resolve().parents[2]
-# What the lab needs of every builder: its registry is this machine's.
-DRIVER_OPTS = "network=host"
+GITHUB_TOKEN = "ghs_16C7e42F292c6912E7710c838347Ae178B4a"
 
 
 @pytest.fixture(scope="module")
@@ -43,40 +43,44 @@ def image(
 
 
 @pytest.fixture
-def in_container(
-    lab: Lab, engine: docker.DockerClient, image: str
-) -> Iterator[Callable[..., tuple[int, str]]]:
-    """Run the image with the engine's socket in it; return exit code and log."""
+def start(engine: docker.DockerClient, image: str) -> Iterator[Callable[..., Container]]:
+    """Start the image with an environment and with mounts, on this machine's network."""
     before = builders(engine)
+    containers = []
 
-    def run(
-        env: Mapping[str, str],
-        mounts: Mapping[Path, str],
-        **options: Any,  # noqa: ANN401 (docker's)
-    ) -> tuple[int, str]:
-        volumes = {lab.engine_socket: "/var/run/docker.sock"}
-        volumes |= {str(path): place for path, place in mounts.items()}
-        container = engine.containers.run(
-            image,
-            detach=True,
-            network_mode="host",
-            environment=dict(env),
-            volumes={path: {"bind": place, "mode": "rw"} for path, place in volumes.items()},
-            **options,
+    def run(env: Mapping[str, str], mounts: Mapping[Path | str, str], **options: Any) -> Container:  # noqa: ANN401 (docker's)
+        volumes = {str(path): {"bind": place, "mode": "rw"} for path, place in mounts.items()}
+        containers.append(
+            engine.containers.run(
+                image,
+                detach=True,
+                network_mode="host",
+                environment=dict(env),
+                volumes=volumes,
+                **options,
+            )
         )
-        try:
-            code = container.wait()["StatusCode"]
-            return code, container.logs().decode()
-        finally:
-            container.remove(force=True, v=True)
+        return containers[-1]
 
     yield run
+    for container in containers:
+        container.remove(force=True, v=True)
     assert builders(engine) - before == set()
 
 
+@pytest.fixture
+def of_the_lab(lab: Lab) -> dict[str, str]:
+    """Return the inputs that every builder on the lab needs: its registry is this machine's."""
+    return {
+        "DRIVER_OPTS": "network=host",
+        "BUILDKITD_CONFIG_INLINE": Path(lab.buildkitd_config).read_text(),
+    }
+
+
 def test_as_github_runs_it(
-    in_container: Callable[..., tuple[int, str]],
+    start: Callable[..., Container],
     lab: Lab,
+    of_the_lab: Mapping[str, str],
     registry: Registry,
     repository: str,
     small: Path,
@@ -86,32 +90,30 @@ def test_as_github_runs_it(
     home, files, workflow = (tmp_path / name for name in ("home", "github", "workflow"))
     home.mkdir()
     workflow.mkdir()
-    env = github("push", "github-push.json", "refs/heads/feature/x")
-    event = Path(env["GITHUB_EVENT_PATH"]).read_text()
-    (workflow / "event.json").write_text(event)
-    inputs = action_inputs() | {
-        "INPUT_IMAGE": repository,
-        "INPUT_DRIVER-OPTS": DRIVER_OPTS,
-        "INPUT_BUILDKITD-CONFIG-INLINE": Path(lab.buildkitd_config).read_text(),
+    event = github("push", "github-push.json", "refs/heads/feature/x")
+    (workflow / "event.json").write_text(Path(event["GITHUB_EVENT_PATH"]).read_text())
+    inputs = {f"INPUT_{name.replace('_', '-')}": value for name, value in of_the_lab.items()}
+    places = {
+        "HOME": "/github/home",
+        "GITHUB_WORKSPACE": "/github/workspace",
+        "GITHUB_EVENT_PATH": "/github/workflow/event.json",
+        "GITHUB_OUTPUT": "/github/file_commands/output",
+        "GITHUB_STEP_SUMMARY": "/github/file_commands/summary.md",
     }
-    code, log = in_container(
-        env
-        | inputs
-        | {
-            "HOME": "/github/home",
-            "GITHUB_WORKSPACE": "/github/workspace",
-            "GITHUB_EVENT_PATH": "/github/workflow/event.json",
-            "GITHUB_OUTPUT": "/github/file_commands/output",
-            "GITHUB_STEP_SUMMARY": "/github/file_commands/summary.md",
-        },
-        {
-            small: "/github/workspace",
-            home: "/github/home",
-            files: "/github/file_commands",
-            workflow: "/github/workflow",
-        },
-        working_dir="/github/workspace",
-        command=["build"],
+    mounts = {
+        lab.engine_socket: "/var/run/docker.sock",
+        small: "/github/workspace",
+        home: "/github/home",
+        files: "/github/file_commands",
+        workflow: "/github/workflow",
+    }
+    code, log = end(
+        start(
+            event | places | action_inputs() | {"INPUT_IMAGE": repository} | inputs,
+            mounts,
+            working_dir="/github/workspace",
+            command=["build"],
+        )
     )
     assert code == 0, log
     outputs = read_command_file(files / "output")
@@ -123,46 +125,51 @@ def test_as_github_runs_it(
     assert "2 of 2 steps run, 0 cached" in (files / "summary.md").read_text()
     assert "::group::warmbuild: build\n" in log
     assert "::endgroup::\n" in log
-    assert "::add-mask::ghs_16C7e42F292c6912E7710c838347Ae178B4a" in log
+    assert f"::add-mask::{GITHUB_TOKEN}\n" in log
     # Nothing in the workspace, where the next step would find it in its context.
     assert sorted(path.name for path in small.iterdir()) == ["Dockerfile", "source.txt"]
     assert list(home.iterdir()) == []
 
 
 def test_as_gitlab_runs_it(
-    in_container: Callable[..., tuple[int, str]],
+    start: Callable[..., Container],
     lab: Lab,
+    of_the_lab: Mapping[str, str],
     auth_registry: Registry,
     secured: str,
     small: Path,
 ) -> None:
     project = "/builds/octo-org/shop"
-    code, log = in_container(
-        {
-            "CI": "true",
-            "GITLAB_CI": "true",
-            "CI_PIPELINE_SOURCE": "push",
-            "CI_COMMIT_BRANCH": "main",
-            "CI_COMMIT_REF_NAME": "main",
-            "CI_COMMIT_SHA": "5f0c3a1e9b7d42d8a6c1f4e2b3d59780c6e1a2f4",
-            "CI_DEFAULT_BRANCH": "main",
-            "CI_PROJECT_DIR": project,
-            # The project's own registry, which needs no input at all.
-            "CI_REGISTRY": lab.auth_registry,
-            "CI_REGISTRY_IMAGE": secured,
-            "CI_REGISTRY_USER": lab.username,
-            "CI_REGISTRY_PASSWORD": lab.password,
-            "INPUT_IMAGE": "",
-            "INPUT_PUSH": "",
-            "INPUT_CACHE_MODE": "max",
-            "INPUT_SUMMARY_FILE": "warmbuild-summary.md",
-            "INPUT_DRIVER_OPTS": DRIVER_OPTS,
-            "INPUT_BUILDKITD_CONFIG_INLINE": Path(lab.buildkitd_config).read_text(),
-        },
-        {small: project},
-        working_dir=project,
-        entrypoint=[""],
-        command=["sh", "-c", "python -m warmbuild build"],
+    job = {
+        "CI": "true",
+        "GITLAB_CI": "true",
+        "CI_PIPELINE_SOURCE": "push",
+        "CI_COMMIT_BRANCH": "main",
+        "CI_COMMIT_REF_NAME": "main",
+        "CI_COMMIT_SHA": "5f0c3a1e9b7d42d8a6c1f4e2b3d59780c6e1a2f4",
+        "CI_DEFAULT_BRANCH": "main",
+        "CI_PROJECT_DIR": project,
+        # The project's own registry, which needs no input at all.
+        "CI_REGISTRY": lab.auth_registry,
+        "CI_REGISTRY_IMAGE": secured,
+        "CI_REGISTRY_USER": lab.username,
+        "CI_REGISTRY_PASSWORD": lab.password,
+    }
+    inputs = {
+        "IMAGE": "",
+        "PUSH": "",
+        "CACHE_MODE": "max",
+        "SUMMARY_FILE": "warmbuild-summary.md",
+        **of_the_lab,
+    }
+    code, log = end(
+        start(
+            job | {f"INPUT_{name}": value for name, value in inputs.items()},
+            {lab.engine_socket: "/var/run/docker.sock", small: project},
+            working_dir=project,
+            entrypoint=[""],
+            command=["sh", "-c", "python -m warmbuild build"],
+        )
     )
     assert code == 0, log
     assert lab.password not in log
@@ -175,54 +182,45 @@ def test_as_gitlab_runs_it(
     assert "2 of 2 steps run" in (small / "warmbuild-summary.md").read_text()
 
 
-def test_with_nothing_but_its_socket_missing(
-    engine: docker.DockerClient, image: str, repository: str
+def test_with_no_socket_in_it(
+    start: Callable[..., Container], repository: str, small: Path
 ) -> None:
-    container = engine.containers.run(
-        image, detach=True, network_mode="none", environment={"INPUT_IMAGE": repository}
-    )
-    try:
-        assert container.wait()["StatusCode"] == 3
-        log = container.logs().decode()
-    finally:
-        container.remove(force=True)
+    container = start({"INPUT_IMAGE": repository}, {small: "/workspace"}, working_dir="/workspace")
+    code, log = end(container)
+    assert code == 3
     assert "error: there is no Docker engine at unix:///var/run/docker.sock" in log
     assert "Traceback" not in log
 
 
-def test_stopped_as_github_cancels_a_job(
+def test_stopped_as_a_job_is_cancelled(
+    start: Callable[..., Container],
     lab: Lab,
-    engine: docker.DockerClient,
-    image: str,
+    of_the_lab: Mapping[str, str],
     repository: str,
     project: Callable[..., Path],
 ) -> None:
     """As PID 1 of its container, where SIGTERM does nothing unless it is handled."""
-    before = builders(engine)
-    place = project("FROM busybox:1.37\nRUN echo has begun; sleep 60\n")
-    container = engine.containers.run(
-        image,
-        detach=True,
-        network_mode="host",
+    inputs = {"IMAGE": repository, **of_the_lab}
+    container = start(
+        {f"INPUT_{name}": value for name, value in inputs.items()},
+        {
+            lab.engine_socket: "/var/run/docker.sock",
+            project("FROM busybox:1.37\nRUN echo has begun; sleep 60\n"): "/workspace",
+        },
         working_dir="/workspace",
-        environment={
-            "INPUT_IMAGE": repository,
-            "INPUT_DRIVER_OPTS": DRIVER_OPTS,
-            "INPUT_BUILDKITD_CONFIG_INLINE": Path(lab.buildkitd_config).read_text(),
-        },
-        volumes={
-            lab.engine_socket: {"bind": "/var/run/docker.sock", "mode": "rw"},
-            str(place): {"bind": "/workspace", "mode": "rw"},
-        },
     )
-    try:
-        for line in container.logs(stream=True, follow=True):
-            if b" has begun" in line:
-                container.stop(timeout=10)
-        assert container.wait()["StatusCode"] == 143
-    finally:
-        container.remove(force=True)
-    assert builders(engine) - before == set()
+    for line in container.logs(stream=True, follow=True):
+        if b" has begun" in line:
+            container.stop(timeout=10)
+    code, log = end(container)
+    assert code == 143
+    assert "error: warmbuild was terminated; what it had made is removed" in log
+
+
+def end(container: Container) -> tuple[int, str]:
+    """Wait for the end of a container; return exit code and log."""
+    code = int(container.wait()["StatusCode"])
+    return code, container.logs().decode()
 
 
 def action_inputs() -> dict[str, str]:
@@ -233,7 +231,7 @@ def action_inputs() -> dict[str, str]:
         for name, entry in action["inputs"].items()
     }
     assert values["INPUT_GITHUB-TOKEN"] == "${{ github.token }}"
-    return values | {"INPUT_GITHUB-TOKEN": "ghs_16C7e42F292c6912E7710c838347Ae178B4a"}
+    return values | {"INPUT_GITHUB-TOKEN": GITHUB_TOKEN}
 
 
 def read_command_file(path: Path) -> dict[str, str]:
