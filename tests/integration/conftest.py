@@ -266,8 +266,13 @@ class Warmbuild:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What every run has: the lab, and a home and a temporary directory of the test's own."""
+        """What every run has: the lab, and a home and a temporary directory of the test's own.
+
+        With `--cov` the runs are measured too.
+        """
+        measured = {key: value for key, value in os.environ.items() if key.startswith("COVERAGE_")}
         return {
+            **measured,
             "PATH": self.lab.env["PATH"],
             "DOCKER_HOST": self.lab.env["DOCKER_HOST"],
             "HOME": str(self.home),
