@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from warmbuild.log import Log
     from warmbuild.plan import BuilderPlan
 
+# buildx makes a nameless container to look for GPUs, and leaves it behind when it is stopped in
+# that moment; in seconds.
+_LINGER: Final = 2.0
 # Where Docker's packages put the plugin, beside the PATH.
 _PLUGIN_DIRECTORIES: Final = (
     "/usr/local/lib/docker/cli-plugins",
@@ -85,7 +88,7 @@ def booted(
         _check_version(program, process.run([program, "version"], env).output)
         yield lambda: name
         return
-    endpoint = _endpoint(env, private)
+    endpoint = _endpoint(env, private, log)
     keep = not plan.cleanup or bool(plan.name and _is_there(env, name))
     argv = buildx.create(
         plan, name=name, config=_buildkitd_config(plan, private), endpoint=endpoint
@@ -105,7 +108,7 @@ def booted(
 
     try:
         with (
-            process.started([program, *argv], env) as creation,
+            process.started([program, *argv], env, linger=_LINGER) as creation,
             process.started([program, "version"], env) as version,
         ):
             yield boot
@@ -118,12 +121,14 @@ def booted(
                 log.warning(f"the builder {name} is left behind: {removal.output}")
 
 
-def _endpoint(env: Mapping[str, str], private: Private) -> str:
+def _endpoint(env: Mapping[str, str], private: Private, log: Log) -> str:
     """Wait for an engine that boots beside the job; return the context that reaches it, if any."""
-    if not env.get("DOCKER_HOST", "").startswith("tcp://"):
+    host = env.get("DOCKER_HOST", "")
+    if not host.startswith("tcp://"):
         return ""
     from warmbuild import engine  # noqa: PLC0415 (100 ms that a socket does not need)
 
+    log.line(f"the engine is at {host}; it gets {engine.BOOT_TIMEOUT} s to boot")
     engine.connect(env, wait=True)
     if not env.get("DOCKER_CERT_PATH"):
         return ""

@@ -26,8 +26,8 @@ from warmbuild.inputs import IDENTITY_TOKEN, Login
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# A service container boots beside the job; in seconds.
-_BOOT_TIMEOUT: Final = 60
+# How long an engine that boots beside the job may take; in seconds.
+BOOT_TIMEOUT: Final = 60
 _RETRY_INTERVAL: Final = 0.5
 _ANSWER_TIMEOUT: Final = 10
 CONTEXT: Final = "warmbuild"
@@ -50,7 +50,7 @@ def connect(env: Mapping[str, str], *, wait: bool) -> docker.DockerClient:
     With `wait` it is given time to boot, as a docker-in-docker service needs it. Raises
     EngineError with what to do where there is none.
     """
-    deadline = time.monotonic() + (_BOOT_TIMEOUT if wait else 0)
+    deadline = time.monotonic() + (BOOT_TIMEOUT if wait else 0)
     while True:
         try:
             client = docker.from_env(environment=dict(env), timeout=_ANSWER_TIMEOUT)

@@ -49,22 +49,28 @@ class Running:
         output = "\n".join(self.lines())
         return Result(code=self.wait(), output=output)
 
-    def stop(self) -> None:
-        """End it: politely, then not."""
-        if self._child.poll() is not None:
+    def stop(self, linger: float) -> None:
+        """End it: after `linger` seconds in which it may end by itself, politely, then not."""
+        if self._ended(linger):
             return
         self._child.send_signal(signal.SIGTERM)
-        try:
-            self._child.wait(_GRACE)
-        except subprocess.TimeoutExpired:
+        if not self._ended(_GRACE):
             self._child.kill()
             self._child.wait()
 
+    def _ended(self, patience: float) -> bool:
+        try:
+            self._child.wait(patience)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
 
 @contextmanager
-def started(argv: Sequence[str], env: Mapping[str, str]) -> Iterator[Running]:
+def started(argv: Sequence[str], env: Mapping[str, str], *, linger: float = 0) -> Iterator[Running]:
     """Run a command while the block runs; what is left of it at the end is stopped.
 
+    It gets `linger` seconds to end by itself, for what it should not be interrupted in.
     Raises FileNotFoundError where there is no such program.
     """
     child = subprocess.Popen(  # noqa: S603 (a list of arguments, no shell)
@@ -80,7 +86,7 @@ def started(argv: Sequence[str], env: Mapping[str, str]) -> Iterator[Running]:
     try:
         yield running
     finally:
-        running.stop()
+        running.stop(linger)
         if child.stdout is not None:
             child.stdout.close()
 

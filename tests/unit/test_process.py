@@ -80,3 +80,10 @@ def test_a_clean_up_is_not_stopped() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
     with pytest.raises(Stopped):
         os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_a_command_may_be_given_time_to_end_by_itself() -> None:
+    code = "import sys, time; time.sleep(0.3); sys.exit(7)"
+    with process.started([PYTHON, "-c", code], {}, linger=10) as running:
+        pass
+    assert running.wait() == 7
