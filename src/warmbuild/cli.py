@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from warmbuild import __version__, ci, inputs, pipeline, report, signals
+from warmbuild import __version__, ci, inputs, pipeline, signals
 from warmbuild.errors import InputError, Problem, Stopped, WarmbuildError
 from warmbuild.log import Log
 
@@ -67,6 +67,8 @@ def _command(argv: Sequence[str], env: Mapping[str, str], log: Log) -> int:
     if arguments.command == "build":
         pipeline.build(run)
     else:
+        from warmbuild import report  # noqa: PLC0415 (a build loads it while its builder boots)
+
         decided = pipeline.plan(run, probe=arguments.probe)
         show = report.plan_json if arguments.format == "json" else report.plan_text
         for line in show(decided).splitlines():

@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import os
-import secrets
-import tempfile
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from warmbuild import builder, buildx, credentials, policy, process, refs, report
+from warmbuild import builder, credentials, policy, refs
 from warmbuild import plan as plans
-from warmbuild.errors import EngineError, InputError, Problem
-from warmbuild.progress import Progress
-from warmbuild.redaction import redact_json
+from warmbuild.errors import InputError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from warmbuild.context import RunContext
-    from warmbuild.credentials import Private
     from warmbuild.inputs import Inputs, Login
     from warmbuild.log import Log
     from warmbuild.plan import BuildPlan
     from warmbuild.policy import CachePlan
     from warmbuild.registry import Registry
-
-_SUMMARY: Final = "warmbuild-summary.md"
+    from warmbuild.report import Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,22 +34,13 @@ class Run:
     log: Log
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tool:
-    """buildx as this run uses it."""
-
-    program: str
-    env: Mapping[str, str]
-    files: buildx.Files
-
-
 def plan(run: Run, *, probe: bool) -> BuildPlan:
     """Decide everything; start nothing, and contact nothing but, with `probe`, the registry."""
     decided = _decide(run)
     return replace(decided, cache=_settle(run, decided)) if probe else decided
 
 
-def build(run: Run) -> report.Outcome:
+def build(run: Run) -> Outcome:
     """Carry a plan out, and publish what came of it.
 
     Raises a WarmbuildError that says why there is no image.
@@ -76,12 +60,14 @@ def build(run: Run) -> report.Outcome:
             # The registry is asked while the builder boots.
             _check_login(run, decided)
             decided = replace(decided, cache=_settle(run, decided))
-            _say_plan(run.log, decided)
+            from warmbuild import solve  # noqa: PLC0415 (10 ms that the builder boots in)
+
+            solve.say_plan(decided, run.log)
             env = env | {"BUILDX_BUILDER": boot()}
-            tool = Tool(program=program, env=env, files=_files(private))
-            outcome = _solve(run, decided, tool)
+            tool = solve.Tool(program=program, env=env, files=solve.files(private))
+            outcome = solve.build(decided, tool, run.log)
     outcome = replace(outcome, seconds=time.monotonic() - begun, warnings=tuple(run.log.warnings))
-    _publish(run, outcome)
+    solve.publish(run.inputs, run.env, run.log, outcome)
     return outcome
 
 
@@ -159,96 +145,3 @@ def _settle(run: Run, plan: BuildPlan) -> CachePlan:
     from warmbuild.registry import ask  # noqa: PLC0415 (80 ms to import)
 
     return policy.settle(plan.cache, ask(wanted, _registries(run)))
-
-
-def _say_plan(log: Log, plan: BuildPlan) -> None:
-    with log.group("warmbuild: plan"):
-        for line in report.plan_text(plan).splitlines():
-            log.line(line)
-    for warning in plan.cache.warnings:
-        log.warning(warning)
-
-
-def _solve(run: Run, plan: BuildPlan, tool: Tool) -> report.Outcome:
-    """Build, a second time without the cache beside the push where that may help."""
-    code, first = _attempt(run, plan, tool)
-    last = exported = first
-    again = report.second_try(plan, first.failure()) if code else None
-    if again:
-        run.log.warning(again.reason)
-        code, last = _attempt(run, plans.image_alone(plan), tool)
-    if code:
-        raise report.failure_error(last.failure())
-    metadata, image_id = json.loads(_read(tool.files.metadata) or "{}"), _read(tool.files.iid)
-    if again and again.export_after:
-        _, exported = _attempt(run, plans.cache_alone(plan), tool)
-    # What ran, ran in the first attempt that came so far.
-    built = first if first.steps() else last
-    read, written, warnings = report.cache_outcome(plan, imported=built, exported=exported)
-    for warning in warnings:
-        run.log.warning(warning)
-    return report.Outcome(
-        digest=str(metadata.get("containerimage.digest", "")),
-        image_id=image_id,
-        metadata=json.dumps(redact_json(metadata, run.log.redact), separators=(",", ":")),
-        tags=plan.tags,
-        steps=built.steps(),
-        cache_read=read,
-        cache_written=written,
-        seconds=0.0,
-        notes=(*plan.notes, *plan.cache.notes),
-        warnings=(),
-    )
-
-
-def _attempt(run: Run, plan: BuildPlan, tool: Tool) -> tuple[int, Progress]:
-    """Run one build, print its progress; return its exit code and what happened."""
-    argv = buildx.build(plan, tool.files)
-    progress = Progress()
-    with run.log.group("warmbuild: build"):
-        run.log.line(f"+ docker buildx {process.shown(argv, run.log.redact)}")
-        with process.started([tool.program, *argv], tool.env) as running:
-            for line in running.lines():
-                for text in progress.feed(line):
-                    run.log.line(text)
-            return running.wait(), progress
-
-
-def _files(private: Private) -> buildx.Files:
-    return buildx.Files(
-        metadata=str(private.file("metadata.json")),
-        iid=str(private.file("iid")),
-        secret=lambda key: str(private.secret(key)),
-    )
-
-
-def _read(path: str) -> str:
-    """Return a file's text; buildx leaves one out where it has nothing to say."""
-    try:
-        return Path(path).read_text(encoding="utf-8").strip()
-    except FileNotFoundError:
-        return ""
-
-
-def _publish(run: Run, outcome: report.Outcome) -> None:
-    values, summary = report.outputs(outcome), run.log.redact(report.summary(outcome))
-    with run.log.group("warmbuild: result"):
-        for line in report.outcome_text(outcome).splitlines():
-            run.log.line(line)
-    run.log.provider.publish(run.env, values, summary)
-    if run.inputs.output_file:
-        _write(Path(run.inputs.output_file), json.dumps(values, indent=2) + "\n")
-    summary_file = run.inputs.summary_file
-    if summary_file or not run.env.get("GITHUB_STEP_SUMMARY"):
-        _write(Path(summary_file or Path(tempfile.gettempdir(), _SUMMARY)), summary)
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file whole or not at all, for another run may write it too."""
-    try:
-        whole = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-        whole.write_text(text, encoding="utf-8")
-        whole.replace(path)
-    except OSError as error:
-        message = f"{path} cannot be written: {error.strerror}; the image is built all the same"
-        raise EngineError(message) from error

@@ -55,7 +55,7 @@ def test_the_readme_names_every_output(readme: str) -> None:
 
 
 def test_inputs_that_the_readme_names_are_in_the_table(readme: str) -> None:
-    table = readme.split("## Inputs")[1].split("## Outputs")[0]
+    table = readme.split("## Inputs")[1].split("## Outputs", maxsplit=1)[0]
     cells = re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
     named = {name for cell in cells for name in re.findall(r"`([\w-]+)`", cell)}
     assert len(named) > 15
