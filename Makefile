@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := source $(VENV)/bin/activate && export PYTHONPATH=src && eval "$$($(PYTHON) -m lab env)" &&
 
-.PHONY: demo test lint unit bench lab lab-stop lab-env front-doors lock clean
+.PHONY: demo test lint unit bench bench-push lab lab-stop lab-env front-doors lock clean
 
 demo: lab  ## The main job on the lab: flask, cold on main, then warm on a new branch
 	@eval "$$($(PYTHON) -m lab env)" && $(PYTHON) -m lab.demo
@@ -20,6 +20,9 @@ unit: $(VENV)/ready  ## The fast tests alone
 
 bench: $(VENV)/ready lab  ## An all-cached rebuild: warmbuild against the bare commands
 	@$(RUN) python benchmarks/rebuild.py
+
+bench-push: $(VENV)/ready lab  ## How often a push fails beside the export of its cache
+	@$(RUN) python benchmarks/side_by_side.py
 
 lab:  ## A real engine, BuildKit and registries on this machine
 	@$(PYTHON) -m lab up

@@ -7,28 +7,24 @@ in alternating order, for this kind of machine is noisy. A container's start is 
 
 from __future__ import annotations
 
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+import bare
+
 ROUNDS = 7
-CONTEXT = "examples/flask"
-REPOSITORY = f"{os.environ['WARMBUILD_LAB_REGISTRY']}/bench/flask"
-IMAGE = f"image={os.environ['WARMBUILD_LAB_BUILDKIT_IMAGE']}"
-CONFIG = os.environ["WARMBUILD_LAB_BUILDKITD_CONFIG"]
-ATTRIBUTES = "mode=max,image-manifest=true,oci-mediatypes=true,ignore-error=true"
+REPOSITORY = f"{bare.REGISTRY}/bench/flask"
 
 
 def main() -> None:
     """Warm both caches, then time both sides and print medians and ratio."""
     with tempfile.TemporaryDirectory(prefix="warmbuild-bench-") as directory:
         sides = {"warmbuild": with_warmbuild, "bare": with_bare_commands}
-        for run in sides.values():
-            run(Path(directory))
+        for side in sides.values():
+            side(Path(directory))
         times: dict[str, list[float]] = {name: [] for name in sides}
         for number in range(ROUNDS):
             order = list(sides) if number % 2 else list(reversed(sides))
@@ -39,10 +35,10 @@ def main() -> None:
     for name, seconds in times.items():
         shown = " ".join(f"{value:.2f}" for value in sorted(seconds))
         print(f"{name:<10} median {statistics.median(seconds):.2f} s of {shown}")
-    medians = [statistics.median(seconds) for seconds in times.values()]
+    ours, theirs = (statistics.median(seconds) for seconds in times.values())
     pairs = zip(*times.values(), strict=True)
-    print(f"ratio of medians {medians[0] / medians[1]:.2f}")
-    print(f"median of ratios {statistics.median(ours / bare for ours, bare in pairs):.2f}")
+    print(f"ratio of medians {ours / theirs:.2f}")
+    print(f"median of ratios {statistics.median(one / other for one, other in pairs):.2f}")
 
 
 def with_warmbuild(directory: Path) -> None:
@@ -50,9 +46,9 @@ def with_warmbuild(directory: Path) -> None:
     inputs = {
         "IMAGE": REPOSITORY,
         "TAGS": "ours",
-        "CONTEXT": CONTEXT,
-        "DRIVER_OPTS": f"{IMAGE}\nnetwork=host",
-        "BUILDKITD_CONFIG": CONFIG,
+        "CONTEXT": bare.CONTEXT,
+        "DRIVER_OPTS": f"{bare.IMAGE}\nnetwork=host",
+        "BUILDKITD_CONFIG": bare.CONFIG,
         "SUMMARY_FILE": str(directory / "summary.md"),
     }
     gitlab = {
@@ -61,33 +57,15 @@ def with_warmbuild(directory: Path) -> None:
         "CI_COMMIT_BRANCH": "ours",
         "CI_DEFAULT_BRANCH": "ours",
     }
-    environment = os.environ | gitlab | {f"INPUT_{key}": value for key, value in inputs.items()}
-    _run([sys.executable, "-m", "warmbuild", "build"], environment)
+    given = {f"INPUT_{name}": value for name, value in inputs.items()}
+    bare.must([sys.executable, "-m", "warmbuild", "build"], gitlab | given)
 
 
 def with_bare_commands(directory: Path) -> None:
-    """Build with what a careful user would write by hand: three commands."""
-    builder, cache = "bench-bare", f"{REPOSITORY}:cache-bare"
-    create = ["buildx", "create", "--name", builder, "--driver", "docker-container"]
-    create += ["--driver-opt", IMAGE, "--driver-opt", "network=host", "--buildkitd-config", CONFIG]
-    build = ["buildx", "build", "--builder", builder]
-    build += ["--cache-from", f"type=registry,ref={cache}"]
-    build += ["--cache-to", f"type=registry,ref={cache},{ATTRIBUTES}"]
-    build += ["--iidfile", str(directory / "iid"), "--metadata-file", str(directory / "metadata")]
-    build += ["--tag", f"{REPOSITORY}:bare", "--push", CONTEXT]
-    for argv in (create, build, ["buildx", "rm", builder]):
-        _run(argv, os.environ | {"BUILDX_CONFIG": str(directory / "buildx")})
-
-
-def _run(argv: list[str], environment: dict[str, str]) -> None:
-    done = subprocess.run(  # noqa: S603
-        argv,
-        env=environment,
-        check=False,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    """Build with three commands."""
+    bare.create("bench-bare", directory)
+    done = bare.build("bench-bare", directory, REPOSITORY, "bare")
+    bare.remove("bench-bare", directory)
     if done.returncode:
         sys.exit(done.stdout)
 
