@@ -97,15 +97,12 @@ def _check_paths(run: Run) -> None:
         raise InputError(problems)
 
 
-def _registries(run: Run) -> Callable[[str], Registry]:
+def _registries(run: Run) -> Callable[..., Registry]:
     """Return what makes a client of a registry, with this run's login or the user's own."""
-    from warmbuild.registry import Registry, transports  # noqa: PLC0415 (80 ms to import)
+    from warmbuild.registry import TIMEOUT, Registry, transports  # noqa: PLC0415 (80 ms to import)
 
     inputs, config = run.inputs, credentials.read_config(run.env)
-    text = inputs.buildkitd_config_inline
-    if inputs.buildkitd_config:
-        text = Path(inputs.buildkitd_config).read_text(encoding="utf-8", errors="replace")
-    ways = transports(text)
+    ways = transports(inputs.buildkitd_config_inline or _text(inputs.buildkitd_config))
 
     def login_for(host: str) -> Login | None:
         if inputs.login and inputs.login.host == host:
@@ -116,7 +113,18 @@ def _registries(run: Run) -> Callable[[str], Registry]:
 
         return engine.credential(config, host)
 
-    return lambda host: Registry(host, login_for(host), ways.get(host))
+    def client(host: str, timeout: float = TIMEOUT) -> Registry:
+        return Registry(host, login_for(host), ways.get(host), timeout)
+
+    return client
+
+
+def _text(path: str) -> str:
+    """Return a file's text; a plan may be made where the file is not."""
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace") if path else ""
+    except OSError:
+        return ""
 
 
 def _check_context(context: Path, file: str) -> list[Problem]:
@@ -133,7 +141,9 @@ def _check_login(run: Run, plan: BuildPlan) -> None:
     """Raise RegistryError where the login that was given cannot push what will be built."""
     login = run.inputs.login
     if login and plan.push and any(refs.parse(tag).host == login.host for tag in plan.tags):
-        _registries(run)(login.host).check_login()
+        from warmbuild.registry import LOGIN_TIMEOUT  # noqa: PLC0415 (80 ms to import)
+
+        _registries(run)(login.host, LOGIN_TIMEOUT).check_login()
 
 
 def _settle(run: Run, plan: BuildPlan) -> CachePlan:

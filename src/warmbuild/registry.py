@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 # Seconds to connect, and in all: a cache is not worth more waiting than it saves.
 CONNECT_TIMEOUT: Final = 2.0
 TIMEOUT: Final = 5.0
+# Seconds for an answer to a login, which a push cannot do without.
+LOGIN_TIMEOUT: Final = 30.0
 # BuildKit reads neither a manifest nor a cache's configuration above this, in bytes.
 LARGEST_MANIFEST: Final = 1024 * 1024
 _CACHE_CONFIG: Final = "application/vnd.buildkit.cacheconfig.v0"
@@ -94,9 +96,19 @@ def is_loopback(host: str) -> bool:
 class Registry:
     """One registry: a session, the login for it, and the tokens that it gave."""
 
-    def __init__(self, host: str, login: Login | None, transport: Transport | None) -> None:
-        """Speak to `host` as `login`, in the way of `transport` where the user configured one."""
+    def __init__(
+        self,
+        host: str,
+        login: Login | None,
+        transport: Transport | None,
+        timeout: float = TIMEOUT,
+    ) -> None:
+        """Speak to `host` as `login`, in the way of `transport` where the user configured one.
+
+        `timeout` is for each answer, in seconds.
+        """
         self.host = host
+        self._timeout = (CONNECT_TIMEOUT, timeout)
         self._login = login
         default = Transport(scheme="http" if is_loopback(host) else "https")
         self._transport = transport or default
@@ -107,14 +119,13 @@ class Registry:
     def check_login(self) -> None:
         """Log in.
 
-        Raises RegistryError where the registry refuses the login, or cannot be reached. A slow
-        one gets the time that a push would give it.
+        Raises RegistryError where the registry refuses the login, or cannot be reached.
         """
         try:
             response = self._get("/v2/", scope="")
         except requests.RequestException as error:
             message = (
-                f"the registry {self.host} {_why(error)}, and the image goes there. Check the "
+                f"the registry {self.host} {self._why(error)}, and the image goes there. Check the "
                 "input registry, and that this machine may reach it."
             )
             raise RegistryError(message) from error
@@ -133,7 +144,7 @@ class Registry:
             response = self._get(path, scope=f"repository:{ref.path}:pull")
             body = response.raw.read(LARGEST_MANIFEST + 1, decode_content=True)
         except requests.RequestException as error:
-            return Silent(f"the registry {self.host} {_why(error)}")
+            return Silent(f"the registry {self.host} {self._why(error)}")
         except Exception as error:  # noqa: BLE001 (urllib3's, for a body that ends early or hangs)
             return Silent(f"the registry {self.host} broke off: {error}")
         said = f"the registry {self.host} says {_said(response, f'GET {path}', body)}"
@@ -170,7 +181,7 @@ class Registry:
             f"{self._transport.scheme}://{host}{path}",
             headers={"Accept": _ACCEPT},
             auth=_Header(authorization),
-            timeout=(CONNECT_TIMEOUT, TIMEOUT),
+            timeout=self._timeout,
             stream=True,
         )
 
@@ -179,17 +190,16 @@ class Registry:
         realm = challenge.get("realm", "")
         fields = {"service": challenge.get("service", ""), "scope": scope}
         fields = {name: value for name, value in fields.items() if value}
-        timeout = (CONNECT_TIMEOUT, TIMEOUT)
         if self._login and self._login.username == IDENTITY_TOKEN:
             form = {"grant_type": "refresh_token", "client_id": "warmbuild"}
             form["refresh_token"] = self._login.password
             response = self._session.post(
-                realm, data=form | fields, auth=_Header(""), timeout=timeout
+                realm, data=form | fields, auth=_Header(""), timeout=self._timeout
             )
         else:
             authorization = _basic(self._login) if self._login else ""
             response = self._session.get(
-                realm, params=fields, auth=_Header(authorization), timeout=timeout
+                realm, params=fields, auth=_Header(authorization), timeout=self._timeout
             )
         if not response.ok:
             return None
@@ -199,6 +209,17 @@ class Registry:
             return None
         token = granted.get("token") or granted.get("access_token")
         return token if isinstance(token, str) else None
+
+    def _why(self, error: requests.RequestException) -> str:
+        """Return half a sentence on why there was no answer."""
+        connect, answer = self._timeout
+        if isinstance(error, requests.ConnectTimeout):
+            return f"cannot be reached within {connect:.0f} s"
+        if isinstance(error, requests.Timeout):
+            return f"does not answer within {answer:.0f} s"
+        if isinstance(error, requests.exceptions.SSLError):
+            return "has a certificate that is not trusted here"
+        return "cannot be reached"
 
 
 def ask(
@@ -280,14 +301,3 @@ def _said(response: requests.Response, request: str, body: bytes | None = None) 
     except (ValueError, KeyError, TypeError, requests.RequestException):
         return text
     return f"{text} ({'; '.join(codes)[:300]})" if codes else text
-
-
-def _why(error: requests.RequestException) -> str:
-    """Return half a sentence on why there was no answer."""
-    if isinstance(error, requests.ConnectTimeout):
-        return f"cannot be reached within {CONNECT_TIMEOUT:.0f} s"
-    if isinstance(error, requests.Timeout):
-        return f"does not answer within {TIMEOUT:.0f} s"
-    if isinstance(error, requests.exceptions.SSLError):
-        return "has a certificate that is not trusted here"
-    return "cannot be reached"

@@ -177,3 +177,9 @@ def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         run("--version")
     assert capsys.readouterr().out == f"{__version__}\n"
+
+
+def test_a_plan_may_be_made_where_its_files_are_not(capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ("--image=127.0.0.1:1/a", "--buildkitd-config=/none.toml", "--context=nowhere")
+    assert run("plan", *flags) == 0
+    assert "the registry" not in capsys.readouterr().out
