@@ -88,7 +88,8 @@ class _Vertex:
     error: str = ""
     closed: int = 0
     spoken: bool = False
-    partial: str = ""
+    # What each of a command's two streams has not ended by a newline yet.
+    partial: dict[object, str] = field(default_factory=dict)
     tail: deque[str] = field(default_factory=lambda: deque(maxlen=_TAIL))
     manifest: str = ""
 
@@ -269,22 +270,23 @@ class Progress:
             return
         # A lone carriage return ends a line too: to GitHub's runner it does, and what follows it
         # could be a workflow command.
-        *whole, vertex.partial = _LINE_ENDS.split(vertex.partial + _decoded(item.get("data")))
+        stream = item.get("stream")
+        text = vertex.partial.get(stream, "") + _decoded(item.get("data"))
+        *whole, vertex.partial[stream] = _LINE_ENDS.split(text)
         begun = max(vertex.intervals, default=None)
         now = _time(item, "timestamp")
         elapsed = (now - begun).total_seconds() if now and begun else 0.0
-        for text in whole:
-            if text:
-                vertex.spoken = True
-                vertex.tail.append(text)
-                yield f"#{vertex.number} {elapsed:.3f} {text}"
+        for line in filter(None, whole):
+            vertex.spoken = True
+            vertex.tail.append(line)
+            yield f"#{vertex.number} {elapsed:.3f} {line}"
 
     def _flush(self, vertex: _Vertex) -> Iterator[str]:
         """Print what a command wrote last without ending the line."""
-        if vertex.partial:
-            vertex.tail.append(vertex.partial)
-            yield f"#{vertex.number} {vertex.seconds:.3f} {vertex.partial}"
-            vertex.partial = ""
+        for text in filter(None, vertex.partial.values()):
+            vertex.tail.append(text)
+            yield f"#{vertex.number} {vertex.seconds:.3f} {text}"
+        vertex.partial.clear()
 
 
 def hit_ratio(steps: Iterable[Step]) -> tuple[int, int, float]:

@@ -26,9 +26,9 @@ def vertex(**values: object) -> str:
     return json.dumps({"vertexes": [{"digest": "sha256:1", "name": "[2/3] RUN make", **values}]})
 
 
-def log(text: str, at: float = 1.0) -> dict[str, object]:
+def log(text: str, at: float = 1.0, stream: int = 1) -> dict[str, object]:
     data = base64.b64encode(text.encode()).decode()
-    return {"vertex": "sha256:1", "stream": 1, "data": data, "timestamp": time(at)}
+    return {"vertex": "sha256:1", "stream": stream, "data": data, "timestamp": time(at)}
 
 
 def fed(*lines: str) -> tuple[Progress, list[str]]:
@@ -208,6 +208,14 @@ def test_a_line_that_comes_in_pieces_is_printed_whole() -> None:
         json.dumps({"logs": [log("\nworld\n")]}),
     )
     assert shown == ["#1 [2/3] RUN make", "#1 1.000 hello", "#1 1.000 world"]
+
+
+def test_pieces_of_two_streams_are_two_lines() -> None:
+    _, shown = fed(
+        vertex(started=T0),
+        json.dumps({"logs": [log("out"), log("err\n", stream=2), log("put\n")]}),
+    )
+    assert shown == ["#1 [2/3] RUN make", "#1 1.000 err", "#1 1.000 output"]
 
 
 def test_no_text_from_outside_begins_a_line() -> None:

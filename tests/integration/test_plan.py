@@ -1,0 +1,68 @@
+"""A plan is what a build then does, and making one starts and contacts nothing."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.integration.conftest import Registry, Warmbuild
+
+BRANCH = {
+    "GITLAB_CI": "true",
+    "CI_COMMIT_BRANCH": "feature/x",
+    "CI_DEFAULT_BRANCH": "main",
+    "INPUT_BUILD_ARGS": "A=two words",
+    "INPUT_SECRETS": "TOKEN=hunter2 and more",
+    "INPUT_LABELS": "a=b",
+}
+
+
+def plan(warmbuild: Warmbuild, project: Path, repository: str, *flags: str) -> dict[str, Any]:
+    done = subprocess.run(  # noqa: S603 (each argument is written out in a test)
+        [sys.executable, "-m", "warmbuild", "plan", "--format=json", *flags],
+        cwd=project,
+        env={**warmbuild.environment, **BRANCH, "INPUT_IMAGE": repository},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def test_a_plan_lists_what_would_be_tried_and_contacts_nobody(
+    warmbuild: Warmbuild, registry: Registry, repository: str, small: Path
+) -> None:
+    found = plan(warmbuild, small, repository)
+    tags = [read["ref"].removeprefix(f"{repository}:") for read in found["cache"]["read"]]
+    assert tags == ["cache-feature-x-217d2bf5", "cache-main"]
+    assert registry.asked(repository, "GET") == []
+    assert registry.asked(repository, "HEAD") == []
+
+
+def test_a_plan_with_a_probe_is_the_command_that_the_build_runs(
+    warmbuild: Warmbuild, repository: str, small: Path
+) -> None:
+    warmbuild.succeed(small, image=repository)
+    found = plan(warmbuild, small, repository, "--probe")
+    ended = warmbuild.succeed(small, ci=BRANCH, image=repository)
+    ran = shlex.split(ended.command)[3:]
+    assert len(ran) == len(found["argv"])
+    paths = 0
+    for planned, argument in zip(found["argv"], ran, strict=True):
+        before, placeholder, after = planned.partition("<")
+        if placeholder:
+            paths += 1
+            assert argument.startswith(f"{before}{warmbuild.temporary}/warmbuild-")
+            assert after.rpartition(">")[2] == ""
+        else:
+            assert argument == planned
+    # The metadata file, the image's ID and one secret.
+    assert paths == 3
+    assert found["cache"]["from"] == [ran[ran.index("--cache-from") + 1]]
