@@ -17,16 +17,16 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
 @pytest.mark.parametrize(
-    ("name", "file"),
+    ("example", "file"),
     [
         pytest.param("flask", "Dockerfile.multistage", id="flask-multistage"),
         pytest.param("node-ci", "Dockerfile", id="node-ci"),
     ],
 )
 def test_an_example_is_cold_once(
-    warmbuild: Warmbuild, tmp_path: Path, repository: str, name: str, file: str
+    warmbuild: Warmbuild, tmp_path: Path, repository: str, example: str, file: str
 ) -> None:
-    project = Path(shutil.copytree(EXAMPLES / name, tmp_path / name))
+    project = Path(shutil.copytree(EXAMPLES / example, tmp_path / example))
     cold = warmbuild.succeed(project, image=repository, file=file)
     assert cold.cached == []
     warm = warmbuild.succeed(project, branch="feature/x", image=repository, file=file)
