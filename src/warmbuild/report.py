@@ -242,7 +242,7 @@ def second_try(plan: BuildPlan, failure: Failure) -> SecondTry | None:
 
     Image and cache are exported side by side since BuildKit 0.28, and what they share is uploaded
     twice at once. The distribution registry 2.8 writes a blob's link in place, so a manifest that
-    arrives in that moment is told that its blob is unknown: 3 of 40 cold pushes failed so.
+    arrives in that moment is told that its blob is unknown: 6 of 120 cold pushes failed so.
     """
     text = failure.error.lower()
     if "cache export is not supported" in text:
