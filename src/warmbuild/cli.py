@@ -57,13 +57,15 @@ def _command(argv: Sequence[str], env: Mapping[str, str], log: Log) -> int:
     given = inputs.gather(_flags(arguments, unknown), env)
     log.hide(given.get(row.name, "") for row in inputs.TABLE if row.secret)
     known = log.provider.known_inputs(env, given)
+    asked = inputs.parse(given, known)
+    log.hide(asked.secret_values)
+    context = log.provider.context(env, str(Path.cwd()), _read_text)
     run = pipeline.Run(
-        inputs=inputs.parse(given, known),
-        context=log.provider.context(env, str(Path.cwd()), _read_text),
+        inputs=asked,
+        context=context.told(branch=asked.branch, default_branch=asked.default_branch),
         env=env,
         log=log,
     )
-    log.hide(run.inputs.secret_values)
     if arguments.command == "build":
         pipeline.build(run)
     else:

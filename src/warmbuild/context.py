@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,3 +28,11 @@ class RunContext:
     untrusted: str = ""
     passing: str = ""
     server: str = ""
+
+    def told(self, *, branch: str, default_branch: str) -> RunContext:
+        """Return the context with what the user says of it, where that is anything."""
+        return replace(
+            self,
+            branch=branch or self.branch,
+            default_branch=default_branch or self.default_branch,
+        )

@@ -210,8 +210,13 @@ TABLE: Final[tuple[Input, ...]] = (
         help="Cache destinations as buildx takes them; replaces the automatic ref.",
     ),
     Input(
+        name="branch",
+        help="The branch that is built. Default: as the CI system or git says, "
+        "which a detached checkout does not.",
+    ),
+    Input(
         name="default-branch",
-        help="The default branch. Default: as the CI system says.",
+        help="The default branch. Default: as the CI system or git says.",
     ),
     # What is left behind.
     Input(name="output-file", help="File that gets the outputs as JSON."),
@@ -287,6 +292,7 @@ class Inputs:
     cache_import: str
     cache_from: tuple[str, ...]
     cache_to: tuple[str, ...]
+    branch: str
     default_branch: str
     output_file: str
     summary_file: str
@@ -559,6 +565,7 @@ class _Reader:
             cache_import=self.choice("cache-import"),
             cache_from=self.items("cache-from"),
             cache_to=self.items("cache-to"),
+            branch=self.text("branch"),
             default_branch=self.text("default-branch"),
             output_file=self.text("output-file"),
             summary_file=self.text("summary-file"),

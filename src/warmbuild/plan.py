@@ -129,12 +129,12 @@ def _tags(inputs: Inputs, context: RunContext) -> tuple[tuple[str, ...], str]:
     full = [refs.parse(tag) for tag in inputs.tags if not refs.is_tag(tag)]
     reason = ""
     if inputs.image and not inputs.tags:
-        names, reason = _names(inputs, context)
+        names, reason = _names(context)
     named = [replace(image, tag=name) for image in inputs.image for name in names]
     return tuple(dict.fromkeys(str(reference) for reference in (*named, *full))), reason
 
 
-def _names(inputs: Inputs, context: RunContext) -> tuple[list[str], str]:
+def _names(context: RunContext) -> tuple[list[str], str]:
     if context.pull_request is not None:
         return [f"pr-{context.pull_request}"], "tagged by the pull request's number"
     if context.tag:
@@ -142,7 +142,7 @@ def _names(inputs: Inputs, context: RunContext) -> tuple[list[str], str]:
     if not context.branch:
         return ["latest"], "tagged latest, since neither branch nor tag is known"
     name = refs.image_tag(context.branch)
-    if context.branch == (inputs.default_branch or context.default_branch):
+    if context.branch == context.default_branch:
         return [name, "latest"], "tagged by the branch, and latest as it is the default one"
     return [name], "tagged by the branch"
 

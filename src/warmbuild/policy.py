@@ -134,7 +134,6 @@ def settle(plan: CachePlan, answers: Mapping[refs.Reference, Answer]) -> CachePl
 
 def _reads(inputs: Inputs, context: RunContext) -> list[tuple[str, str]]:
     """Return (branch, reason), near before far, each branch once."""
-    default = inputs.default_branch or context.default_branch
     own = _own(context)
     wanted: list[tuple[str, str]] = []
     if own:
@@ -142,8 +141,8 @@ def _reads(inputs: Inputs, context: RunContext) -> list[tuple[str, str]]:
     if context.target_branch:
         wanted.append((context.target_branch, "the branch that this one goes into"))
     wanted += [(branch, "named by cache-fallback") for branch in inputs.cache_fallback]
-    if default:
-        wanted.append((default, "the default branch"))
+    if context.default_branch:
+        wanted.append((context.default_branch, "the default branch"))
     else:
         wanted += [
             (branch, "often the default branch, which nobody names here")

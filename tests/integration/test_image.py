@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import secrets
 import subprocess
 from pathlib import Path
@@ -258,3 +260,50 @@ def buildx(env: Mapping[str, str], *arguments: str) -> None:
     subprocess.run(  # noqa: S603 (the lab's own program)
         [env["WARMBUILD_LAB_BUILDX"], *arguments], cwd=ROOT, env=env, check=True
     )
+
+
+def test_as_the_readme_says_it_anywhere_else(
+    image: str,
+    engine: docker.DockerClient,
+    lab: Lab,
+    of_the_lab: Mapping[str, str],
+    auth_registry: Registry,
+    secured: str,
+    small: Path,
+) -> None:
+    readme = (ROOT / "README.md").read_text()
+    (snippet,) = re.findall(r"```sh\n(docker run .*?)```", readme, re.DOTALL)
+    # Only what is somebody's own is changed, and what the lab needs is added.
+    own = {
+        r"registry\.example\.com/team/app": secured,
+        r"INPUT_USERNAME=ci\b": f"INPUT_USERNAME={lab.username}",
+        r"/var/run/docker\.sock:": f"{lab.engine_socket}:",
+        r"ghcr\.io/warmbuild/warmbuild:\S+": image,
+        r"docker run --rm": "docker run --rm --network host "
+        + " ".join(f"-e INPUT_{name}" for name in of_the_lab),
+    }
+    for pattern, text in own.items():
+        snippet, count = re.subn(pattern, text, snippet)
+        assert count == 1, pattern
+    given = {f"INPUT_{name}": value for name, value in of_the_lab.items()}
+    given |= {"INPUT_PASSWORD": lab.password, "BRANCH": "release-2"}
+    before = builders(engine)
+    done = subprocess.run(  # noqa: S603 (README's own words)
+        ["bash", "-c", snippet],  # noqa: S607
+        cwd=small,
+        env={
+            **os.environ,
+            **lab.env,
+            **given,
+            "INPUT_PASSWORD": lab.password,
+            "BRANCH": "release-2",
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert auth_registry.tags(secured) == ["cache-release-2", "release-2"]
+    assert lab.password not in done.stdout
+    assert builders(engine) == before

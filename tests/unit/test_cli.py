@@ -179,6 +179,13 @@ def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"{__version__}\n"
 
 
+def test_a_run_can_be_told_its_branches(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("plan", "--image=r.io/a", "--branch=trunk", "--default-branch=trunk") == 0
+    said = capsys.readouterr().out
+    assert "cache read  r.io/a:cache-trunk (this branch's own cache)" in said
+    assert "image       r.io/a:latest" in said
+
+
 def test_a_plan_may_be_made_where_its_files_are_not(capsys: pytest.CaptureFixture[str]) -> None:
     flags = ("--image=127.0.0.1:1/a", "--buildkitd-config=/none.toml", "--context=nowhere")
     assert run("plan", *flags) == 0

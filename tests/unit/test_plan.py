@@ -35,12 +35,6 @@ def make(inputs: Inputs, context: RunContext) -> plan.BuildPlan:
             id="latest on the default branch",
         ),
         pytest.param(
-            replace(PUSH, default_branch=""),
-            {"default_branch": "feature/x"},
-            ["ghcr.io/me/app:feature-x", "ghcr.io/me/app:latest"],
-            id="the default branch as it is named",
-        ),
-        pytest.param(
             replace(PUSH, branch="", tag="v1.0"), {}, ["ghcr.io/me/app:v1.0"], id="the git tag"
         ),
         pytest.param(FORK, {}, ["ghcr.io/me/app:pr-7"], id="the pull request's number"),

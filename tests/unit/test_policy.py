@@ -156,8 +156,10 @@ def test_fallbacks_stand_between_target_and_default(parsed: Callable[..., Inputs
     ]
 
 
-def test_the_default_branch_can_be_named(parsed: Callable[..., Inputs]) -> None:
-    assert read(decide(parsed(default_branch="trunk"), PUSH))[-1] == ("cache-trunk", DEFAULT)
+def test_a_context_can_be_told_its_branches() -> None:
+    told = RunContext(ci="local").told(branch="x", default_branch="trunk")
+    assert told == RunContext(ci="local", branch="x", default_branch="trunk")
+    assert PUSH.told(branch="", default_branch="") == PUSH
 
 
 @pytest.mark.parametrize(
