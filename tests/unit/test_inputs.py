@@ -292,6 +292,17 @@ def test_a_login_is_taken_whole(given: dict[str, str], login: tuple[str, str, st
     assert (found and (found.host, found.username, found.password)) == login
 
 
+@pytest.mark.parametrize(
+    ("given", "missing"), [({"username": "me"}, "password"), ({"password": "x"}, "username")]
+)
+def test_half_a_login_is_not_completed_by_the_ci_systems(
+    given: dict[str, str], missing: str
+) -> None:
+    with pytest.raises(InputError) as raised:
+        inputs.parse(given, KNOWN)
+    assert [problem.name for problem in raised.value.problems] == [missing]
+
+
 def test_a_login_is_for_the_first_image_where_no_registry_is_given() -> None:
     given = {"image": "ghcr.io/me/app", "username": "me", "password": " spaced "}
     found = inputs.parse(given, {}).login
