@@ -255,6 +255,16 @@ def second_try(plan: BuildPlan, failure: Failure) -> SecondTry | None:
     return None
 
 
+def exports_again(plan: BuildPlan, exported: Progress) -> bool:
+    """Say whether the export of our cache failed for a reason that may pass, and the rest did not.
+
+    The image is out by then, so another try costs no more than its time.
+    """
+    errors = [done.error.lower() for done in exported.exports() if done.error]
+    final = any(sign in error for error in errors for sign in _FINAL)
+    return bool(plan.cache.write and errors) and not final
+
+
 # What a registry says that will not say otherwise the next time.
 _FINAL: Final = (
     "denied",

@@ -1,4 +1,4 @@
-"""A push that fails for a reason that passes is tried once more, the cache after it."""
+"""A push or an export that fails for a reason that passes is tried once more."""
 
 from __future__ import annotations
 
@@ -47,9 +47,38 @@ def test_a_push_that_is_denied_is_not_tried_again(
     assert "the image is built and was not pushed" in ended.errors[0]
 
 
+def test_an_export_that_failed_once(
+    warmbuild: Warmbuild, registry: Registry, name: str, small: Path
+) -> None:
+    with relay(registry.host, of="cache", times=1, status=400, body=BLOB_UNKNOWN) as host:
+        ended = warmbuild.succeed(small, image=f"{host}/{name}")
+    assert ended.log.count("+ docker buildx build ") == 2
+    assert "the image is out; now the cache alone" in ended.log
+    registry.check_cache(f"{registry.host}/{name}:cache-main")
+    assert ended.outputs["cache-written"] == f"{host}/{name}:cache-main"
+    assert ended.warnings == []
+    assert len(ended.executed) == 2
+
+
+def test_an_export_that_fails_again_is_told(
+    warmbuild: Warmbuild, registry: Registry, name: str, small: Path
+) -> None:
+    with relay(registry.host, of="cache", times=100, status=400, body=BLOB_UNKNOWN) as host:
+        ended = warmbuild.succeed(small, image=f"{host}/{name}")
+    assert ended.log.count("+ docker buildx build ") == 2
+    assert ended.outputs["cache-written"] == ""
+    (warning,) = ended.warnings
+    assert f"no cache is written to {host}/{name}:cache-main: " in warning
+
+
 @contextmanager
-def relay(upstream: str, *, times: int, status: int, body: bytes) -> Iterator[str]:
-    """Relay to a registry, but answer the first images' manifests by an error; yield the host."""
+def relay(
+    upstream: str, *, of: str = "image", times: int, status: int, body: bytes
+) -> Iterator[str]:
+    """Relay to a registry, but answer the first manifests of images or caches by an error.
+
+    Yields the relay's host.
+    """
     left = threading.Semaphore(times)
 
     class Handler(BaseHTTPRequestHandler):
@@ -57,8 +86,9 @@ def relay(upstream: str, *, times: int, status: int, body: bytes) -> Iterator[st
 
         def relayed(self) -> None:
             sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            of_image = "/manifests/" in self.path and "/manifests/cache-" not in self.path
-            if self.command == "PUT" and of_image and left.acquire(blocking=False):
+            manifest = self.path.partition("/manifests/")[2]
+            kind = "cache" if manifest.startswith("cache-") else "image" if manifest else ""
+            if self.command == "PUT" and kind == of and left.acquire(blocking=False):
                 self.answer(status, [("Content-Type", "application/json")], body)
                 return
             # With the relay's own Host header the registry's redirects lead back to it.

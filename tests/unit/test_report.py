@@ -372,3 +372,25 @@ def test_a_second_try_is_the_image_alone_and_then_the_cache(
     assert "--cache-to" in cache
     assert cache[cache.index("--output") + 1] == "type=cacheonly"
     assert not {"--push", "--load", "--tag"} & set(cache)
+
+
+@pytest.mark.parametrize(
+    ("error", "values", "expected"),
+    [
+        pytest.param("unknown: 500 Internal Server Error", {}, True, id="a passing reason"),
+        pytest.param("401 Unauthorized", {}, False, id="a final one"),
+        pytest.param("", {}, False, id="none"),
+        pytest.param("500", {"cache_to": "type=gha"}, False, id="an explicit export"),
+    ],
+)
+def test_an_export_that_is_worth_another_try(
+    parsed: Callable[..., Inputs],
+    error: str,
+    values: dict[str, str],
+    expected: bool,  # noqa: FBT001
+) -> None:
+    at = "2026-11-21T05:00:00Z"
+    vertex = {"digest": "d", "name": "exporting cache to registry", "started": at, "completed": at}
+    progress = Progress()
+    list(progress.feed(json.dumps({"vertexes": [vertex | {"error": error}]})))
+    assert report.exports_again(planned(parsed(**values)), progress) is expected
