@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from warmbuild import refs
 from warmbuild.errors import EngineError
+from warmbuild.signals import held, shielded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -67,12 +68,10 @@ def private(
     env: Mapping[str, str], logins: Sequence[Login], secrets: Sequence[Secret]
 ) -> Iterator[Private]:
     """Make the private directory, and remove it with everything in it."""
+    root = None
     try:
-        root = Path(tempfile.mkdtemp(prefix="warmbuild-"))
-    except OSError as error:
-        message = f"the temporary directory cannot be written: {error.strerror}"
-        raise EngineError(message) from error
-    try:
+        with held():
+            root = _make_root()
         place = Private(root=root)
         user = user_directory(env)
         config = merged(read_config(env), logins)
@@ -87,7 +86,17 @@ def private(
                 place.write(place.secret(secret.id), secret.value)
         yield place
     finally:
-        shutil.rmtree(root, ignore_errors=True)
+        if root is not None:
+            with shielded():
+                shutil.rmtree(root, ignore_errors=True)
+
+
+def _make_root() -> Path:
+    try:
+        return Path(tempfile.mkdtemp(prefix="warmbuild-"))
+    except OSError as error:
+        message = f"the temporary directory cannot be written: {error.strerror}"
+        raise EngineError(message) from error
 
 
 def user_directory(env: Mapping[str, str]) -> Path:

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from warmbuild.signals import held
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -51,12 +53,13 @@ class Running:
 
     def stop(self, linger: float) -> None:
         """End it: after `linger` seconds in which it may end by itself, politely, then not."""
-        if self._ended(linger):
-            return
-        self._child.send_signal(signal.SIGTERM)
-        if not self._ended(_GRACE):
-            self._child.kill()
-            self._child.wait()
+        if not self._ended(linger):
+            self._child.send_signal(signal.SIGTERM)
+            if not self._ended(_GRACE):
+                self._child.kill()
+                self._child.wait()
+        if self._child.stdout is not None:
+            self._child.stdout.close()
 
     def _ended(self, patience: float) -> bool:
         try:
@@ -73,22 +76,25 @@ def started(argv: Sequence[str], env: Mapping[str, str], *, linger: float = 0) -
     It gets `linger` seconds to end by itself, for what it should not be interrupted in.
     Raises FileNotFoundError where there is no such program.
     """
-    child = subprocess.Popen(  # noqa: S603 (a list of arguments, no shell)
-        list(argv),
-        env=dict(env),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        # A terminal's Ctrl-C is for us alone: we stop what builds, and not what cleans up.
-        process_group=0,
-    )
-    running = Running(child)
+    running = None
     try:
+        with held():
+            running = Running(
+                subprocess.Popen(  # noqa: S603 (a list of arguments, no shell)
+                    list(argv),
+                    env=dict(env),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    # A terminal's Ctrl-C is for us alone: we stop what builds, and not what
+                    # cleans up.
+                    process_group=0,
+                )
+            )
         yield running
     finally:
-        running.stop(linger)
-        if child.stdout is not None:
-            child.stdout.close()
+        if running is not None:
+            running.stop(linger)
 
 
 def run(argv: Sequence[str], env: Mapping[str, str]) -> Result:

@@ -25,6 +25,26 @@ def install() -> None:
 
 
 @contextmanager
+def held() -> Iterator[None]:
+    """Have both signals wait for the end of the block, which makes what has to be removed.
+
+    Enter it inside the `try` whose `finally` removes it.
+    """
+    waiting: list[int] = []
+    before = {
+        number: signal.signal(number, lambda arrived, _frame: waiting.append(arrived))
+        for number in _SIGNALS
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if waiting:
+        signal.raise_signal(waiting[0])
+
+
+@contextmanager
 def shielded() -> Iterator[None]:
     """Ignore both signals while the block cleans up: its outcome stands."""
     before = {number: signal.signal(number, _ignore) for number in _SIGNALS}

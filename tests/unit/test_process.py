@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
+from typing import Any
 
 import pytest
 
 from warmbuild import process
 from warmbuild.errors import Stopped
-from warmbuild.signals import install, shielded
+from warmbuild.signals import held, install, shielded
 
 pytestmark = pytest.mark.processes
 PYTHON = sys.executable
@@ -87,3 +89,39 @@ def test_a_command_may_be_given_time_to_end_by_itself() -> None:
     with process.started([PYTHON, "-c", code], {}, linger=10) as running:
         pass
     assert running.wait() == 7
+
+
+@pytest.mark.usefixtures("_handlers")
+def test_a_signal_waits_while_something_is_made_that_has_to_be_removed() -> None:
+    made = False
+
+    def make() -> None:
+        nonlocal made
+        with held():
+            os.kill(os.getpid(), signal.SIGTERM)
+            made = True
+
+    with pytest.raises(Stopped):
+        make()
+    assert made
+
+
+@pytest.mark.usefixtures("_handlers")
+def test_a_command_that_starts_when_a_signal_comes_is_stopped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real = subprocess.Popen
+    children: list[subprocess.Popen[bytes]] = []
+
+    def popen(*arguments: Any, **options: Any) -> subprocess.Popen[bytes]:  # noqa: ANN401
+        children.append(real(*arguments, **options))
+        os.kill(os.getpid(), signal.SIGTERM)
+        return children[-1]
+
+    monkeypatch.setattr(subprocess, "Popen", popen)
+    with (
+        pytest.raises(Stopped),
+        process.started([PYTHON, "-c", "import time; time.sleep(60)"], {}),
+    ):
+        pytest.fail("the block ran all the same")
+    assert children[0].poll() == -signal.SIGTERM
