@@ -111,7 +111,7 @@ def test_a_buildkit_that_does_not_start(warmbuild: Warmbuild, repository: str, s
 def test_a_step_that_fails_is_shown_with_its_last_lines(
     warmbuild: Warmbuild, registry: Registry, repository: str, project: Callable[..., Path]
 ) -> None:
-    place = project("FROM busybox:1.37\n\nRUN seq 1 30; echo it is broken >&2; exit 7\n")
+    place = project("FROM busybox:1.37\n\nRUN seq 1 30; echo it is broken; exit 7\n")
     ended = warmbuild.build(place, image=repository)
     assert ended.code == 4
     lines = [text for _, text in ended.lines]

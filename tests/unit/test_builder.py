@@ -55,8 +55,8 @@ def test_else_the_engine_is_where_it_always_is(
 
 
 def test_certificates_are_the_users_where_nobody_says(tmp_path: Path) -> None:
-    env = {"DOCKER_HOST": "tcp://there:2376", "DOCKER_TLS_VERIFY": "1", "HOME": "/home/me"}
-    assert engine_of(tmp_path, **env)["DOCKER_CERT_PATH"] == "/home/me/.docker"
+    env = {"DOCKER_HOST": "tcp://there:2376", "DOCKER_TLS_VERIFY": "1", "HOME": "/somewhere"}
+    assert engine_of(tmp_path, **env)["DOCKER_CERT_PATH"] == "/somewhere/.docker"
 
 
 def test_buildx_gets_no_inputs_and_the_runs_own_configuration(tmp_path: Path) -> None:
