@@ -42,7 +42,6 @@ _LINE_ENDS: Final = re.compile(r"\r\n|\n|\r")
 class Step:
     """One instruction of the Dockerfile, but for FROM; `seconds` is None where it never ran."""
 
-    number: int
     prefix: str
     position: str
     instruction: str
@@ -148,7 +147,6 @@ class Progress:
                 continue
             found.append(
                 Step(
-                    number=vertex.number,
                     prefix=match["prefix"] or "",
                     position=f"{match['index']}/{match['count']}",
                     instruction=match["instruction"],

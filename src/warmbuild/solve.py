@@ -60,7 +60,8 @@ def build(decided: BuildPlan, tool: Tool, log: Log) -> report.Outcome:
     if code:
         raise report.failure_error(last.failure())
     metadata, image_id = json.loads(_read(tool.files.metadata) or "{}"), _read(tool.files.iid)
-    if again.export_after if again else report.exports_again(decided, exported):
+    after = again.export_after if again else report.exports_again(decided, exported)
+    if after:
         log.line("the image is out; now the cache alone")
         _, exported = _attempt(plan.cache_alone(decided), tool, log)
     # What ran, ran in the first attempt that came so far.

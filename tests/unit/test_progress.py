@@ -129,7 +129,6 @@ def test_the_name_of_a_step(name: str, prefix: str, position: str, instruction: 
     progress, _ = fed(vertex(name=name, started=T0, completed=time(2)))
     assert progress.steps() == (
         Step(
-            number=1,
             prefix=prefix,
             position=position,
             instruction=instruction,

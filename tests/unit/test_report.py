@@ -28,7 +28,6 @@ PUSH = RunContext(
     commit="abc",
 )
 CACHED = Step(
-    number=1,
     prefix="build",
     position="2/3",
     instruction="RUN `make` | tee  log",
