@@ -46,7 +46,7 @@ def build(plan: BuildPlan, files: Files) -> tuple[str, ...]:
     argv += _maybe("--platform", ",".join(plan.platforms))
     argv += _each("--attest", _attestations(plan))
     argv += _each("--secret", (_secret(secret, files) for secret in plan.secrets))
-    argv += _each("--tag", plan.tags)
+    argv += _each("--tag", (*plan.tags, *_inline_tag(plan.cache)))
     argv += _maybe("--target", plan.target)
     argv += _maybe("--builder", plan.builder.name)
     argv += ["--load"] if plan.load else []
@@ -77,7 +77,14 @@ def remove(name: str) -> tuple[str, ...]:
 
 def cache_from(cache: CachePlan) -> tuple[str, ...]:
     """Return what is imported, as `--cache-from` takes it."""
-    return (*cache.sources, *(f"type=registry,ref={read.ref}" for read in cache.read))
+    backend = cache.backend
+    # What lies in an image is read as a cache in a registry is; there is no such importer.
+    kind = "registry" if backend.name == "inline" else backend.name
+    options = [option for option in cache.options if _name_of(option) in backend.options]
+    return (
+        *cache.sources,
+        *(_entry(f"type={kind}", f"{backend.source}={read.ref}", *options) for read in cache.read),
+    )
 
 
 def cache_to(cache: CachePlan) -> tuple[str, ...]:
@@ -88,15 +95,21 @@ def cache_to(cache: CachePlan) -> tuple[str, ...]:
     """
     if cache.write is None:
         return cache.destinations
-    attributes = (
-        "type=registry",
-        f"ref={cache.write.ref}",
-        f"mode={cache.mode}",
-        "image-manifest=true",
-        "oci-mediatypes=true",
-        "ignore-error=true",
-    )
-    return (*cache.destinations, ",".join(attributes))
+    backend = cache.backend
+    attributes = [f"type={backend.name}"]
+    if backend.destination:
+        attributes += [f"{backend.destination}={cache.write.ref}", f"mode={cache.mode}"]
+        attributes += [*backend.fixed, *cache.options]
+    return (*cache.destinations, _entry(*attributes))
+
+
+def _name_of(option: str) -> str:
+    return option.partition("=")[0]
+
+
+def _entry(*attributes: str) -> str:
+    """Write one entry of a cache as buildx reads it, which is CSV."""
+    return ",".join(_csv_field(*attribute.split("=", 1)) for attribute in attributes)
 
 
 def version(text: str) -> tuple[int, int, int] | None:
@@ -130,6 +143,12 @@ def _attestation(kind: str, value: str) -> str:
             return f"type={kind},disabled=true"
         case _:
             return f"type={kind},{value}"
+
+
+def _inline_tag(cache: CachePlan) -> list[str]:
+    """Return the ref under which an image that has its cache in it is found by the next build."""
+    is_inline = cache.backend.name == "inline" and cache.write
+    return [str(cache.write.ref)] if cache.write and is_inline else []
 
 
 def _secret(secret: Secret, files: Files) -> str:

@@ -5,21 +5,24 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from warmbuild import builder, credentials, policy, refs
+from warmbuild import builder, cachedir, credentials, policy, refs
 from warmbuild import plan as plans
-from warmbuild.errors import InputError, Problem
+from warmbuild.errors import CacheError, InputError, Problem, RegistryError
+from warmbuild.probe import Found
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from warmbuild.context import RunContext
     from warmbuild.inputs import Inputs, Login
     from warmbuild.log import Log
     from warmbuild.plan import BuildPlan
     from warmbuild.policy import CachePlan
+    from warmbuild.probe import Answer
     from warmbuild.registry import Registry
     from warmbuild.report import Outcome
 
@@ -37,7 +40,7 @@ class Run:
 def plan(run: Run, *, probe: bool) -> BuildPlan:
     """Decide everything; start nothing, and contact nothing but, with `probe`, the registry."""
     decided = _decide(run)
-    return replace(decided, cache=_settle(run, decided)) if probe else decided
+    return plans.with_cache(decided, _settle(run, decided)) if probe else decided
 
 
 def build(run: Run) -> Outcome:
@@ -47,6 +50,8 @@ def build(run: Run) -> Outcome:
     """
     begun = time.monotonic()
     _check_paths(run)
+    backend_secrets = [run.env.get(name, "") for name in run.inputs.cache_backend.secrets.values()]
+    run.log.hide(filter(None, backend_secrets))
     for secret in run.inputs.secret_values:
         run.log.provider.mask(secret)
     for stale in run.log.provider.output_files(run.env):
@@ -59,21 +64,55 @@ def build(run: Run) -> Outcome:
         with builder.booted(decided.builder, program, env, private, run.log) as boot:
             # The registry is asked while the builder boots.
             _check_login(run, decided)
-            decided = replace(decided, cache=_settle(run, decided))
+            decided = plans.with_cache(decided, _settle(run, decided))
             from warmbuild import solve  # noqa: PLC0415 (10 ms that the builder boots in)
 
             solve.say_plan(decided, run.log)
-            env = env | {"BUILDX_BUILDER": boot()}
-            tool = solve.Tool(program=program, env=env, files=solve.files(private))
+            name = boot()
+            env = env | {"BUILDX_BUILDER": name}
+            tool = solve.Tool(
+                program=program,
+                env=env,
+                files=solve.files(private),
+                cache_timeout=run.inputs.cache_timeout.total_seconds(),
+                restart=lambda: builder.restart(decided.builder, env, name, run.log),
+            )
             outcome = solve.build(decided, tool, run.log)
+            if outcome.cache_written and decided.cache.history:
+                outcome = _keep_history(run, decided.cache, outcome)
     outcome = replace(outcome, seconds=time.monotonic() - begun, warnings=tuple(run.log.warnings))
     solve.publish(run.inputs, run.env, run.log, outcome)
+    if run.inputs.cache_strict and outcome.lost:
+        raise CacheError(outcome.lost)
     return outcome
+
+
+def _keep_history(run: Run, cache: CachePlan, outcome: Outcome) -> Outcome:
+    """Give the generations before the one that was written their tags."""
+    from warmbuild.registry import ask  # noqa: PLC0415 (80 ms to import)
+
+    write = cache.write
+    if write is None or not isinstance(write.ref, refs.Reference):
+        return outcome
+    client = _registries(run)
+    written = ask([write.ref], client)[write.ref]
+    if not isinstance(written, Found):
+        return outcome
+    lost: list[str] = []
+    for ref, found in policy.shifted(cache, written):
+        try:
+            client(ref.host).retag(ref, found)
+            run.log.line(f"kept the generation before as {ref}")
+        except RegistryError as error:
+            run.log.warning(str(error))
+            lost.append(str(error))
+    return replace(outcome, lost=(*outcome.lost, *lost))
 
 
 def _decide(run: Run) -> BuildPlan:
     cache = policy.decide(run.inputs, run.context, plans.repository(run.inputs))
-    return plans.make(run.inputs, run.context, cache)
+    missing = [one for one in cache.backend.variables if not run.env.get(one)]
+    return plans.make(run.inputs, run.context, policy.without(cache, missing))
 
 
 def _check_paths(run: Run) -> None:
@@ -147,11 +186,17 @@ def _check_login(run: Run, plan: BuildPlan) -> None:
 
 
 def _settle(run: Run, plan: BuildPlan) -> CachePlan:
-    """Ask the registry for the refs that the plan would use, and keep what is of use."""
-    written = [plan.cache.write] if plan.cache.write else []
-    wanted = [item.ref for item in (*plan.cache.read, *written)]
-    if not wanted:
-        return plan.cache
-    from warmbuild.registry import ask  # noqa: PLC0415 (80 ms to import)
+    """Ask for the caches that the plan would use, and keep what is of use."""
+    return policy.settle(plan.cache, _answers(run, plan.cache.asked), datetime.now(UTC))
 
-    return policy.settle(plan.cache, ask(wanted, _registries(run)))
+
+def _answers(run: Run, wanted: Sequence[policy.Place]) -> Mapping[policy.Place, Answer]:
+    refs_asked = [place for place in wanted if isinstance(place, refs.Reference)]
+    answers: dict[policy.Place, Answer] = {
+        place: cachedir.answer(place) for place in wanted if isinstance(place, str)
+    }
+    if refs_asked:
+        from warmbuild.registry import ask  # noqa: PLC0415 (80 ms to import)
+
+        answers.update(ask(refs_asked, _registries(run)).items())
+    return answers

@@ -7,7 +7,6 @@ authentication" documents.
 from __future__ import annotations
 
 import base64
-import hashlib
 import ipaddress
 import json
 import re
@@ -21,23 +20,19 @@ from urllib.parse import urlsplit
 import requests
 from requests.auth import AuthBase
 
-from warmbuild import refs
+from warmbuild import probe, refs
 from warmbuild.errors import RegistryError
 from warmbuild.inputs import IDENTITY_TOKEN, Login
-from warmbuild.probe import Answer, Found, Missing, NotACache, Refused, Silent
+from warmbuild.probe import Answer, Found, Missing, Refused, Silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-
 
 # Seconds to connect, and in all: a cache is not worth more waiting than it saves.
 CONNECT_TIMEOUT: Final = 2.0
 TIMEOUT: Final = 5.0
 # Seconds for an answer to a login, which a push cannot do without.
 LOGIN_TIMEOUT: Final = 30.0
-# BuildKit reads neither a manifest nor a cache's configuration above this, in bytes.
-LARGEST_MANIFEST: Final = 1024 * 1024
-_CACHE_CONFIG: Final = "application/vnd.buildkit.cacheconfig.v0"
 _ACCEPT: Final = (
     "application/vnd.oci.image.manifest.v1+json, "
     "application/vnd.oci.image.index.v1+json, "
@@ -139,28 +134,83 @@ class Registry:
 
     def answer(self, ref: refs.Reference) -> Answer:
         """Say what a cache ref holds; never raises."""
-        path = f"/v2/{ref.path}/manifests/{ref.digest or ref.tag}"
         try:
-            response = self._get(path, scope=f"repository:{ref.path}:pull")
-            body = response.raw.read(LARGEST_MANIFEST + 1, decode_content=True)
+            return self._answer(ref)
         except requests.RequestException as error:
             return Silent(f"the registry {self.host} {self._why(error)}")
         except Exception as error:  # noqa: BLE001 (urllib3's, for a body that ends early or hangs)
             return Silent(f"the registry {self.host} broke off: {error}")
-        said = f"the registry {self.host} says {_said(response, f'GET {path}', body)}"
-        match response.status_code:
-            case 200:
-                return _read_manifest(response, body)
-            case 404:
-                return Missing()
-            case 401 if self._login is None:
-                return Refused(f"{said}; give a login for it")
-            case _:
-                return Refused(said)
+
+    def retag(self, ref: refs.Reference, found: Found) -> None:
+        """Give what was found another tag; no blob moves.
+
+        Raises RegistryError where the registry does not take it.
+        """
+        path = f"/v2/{ref.path}/manifests/{ref.tag}"
+        scope = f"repository:{ref.path}:pull,push"
+        content = {"Content-Type": found.media_type}
+        try:
+            response = self._ask("PUT", path, scope=scope, data=found.manifest, headers=content)
+            said = _said(response, f"PUT {path}")
+        except requests.RequestException as error:
+            message = f"{ref} is not written: the registry {self.host} {self._why(error)}"
+            raise RegistryError(message) from error
+        if not response.ok:
+            raise RegistryError(f"{ref} is not written: the registry {self.host} says {said}")
+
+    def _answer(self, ref: refs.Reference) -> Answer:
+        path = f"/v2/{ref.path}/manifests/{ref.digest or ref.tag}"
+        response, body = self._fetch(ref, path)
+        if response.ok:
+            return probe.look(
+                body,
+                media_type=response.headers.get("Content-Type", ""),
+                digest=response.headers.get("Docker-Content-Digest", ""),
+                fetch=lambda kind, digest: self._part(ref, f"{kind}/{digest}"),
+            )
+        if response.status_code == requests.codes.not_found:
+            return Missing()
+        is_nobody = response.status_code == requests.codes.unauthorized and self._login is None
+        said = _said(response, f"GET {path}", body)
+        more = "; give a login for it" if is_nobody else ""
+        return Refused(f"the registry {self.host} says {said}{more}")
+
+    def _part(self, ref: refs.Reference, place: str) -> bytes | None:
+        response, body = self._fetch(ref, f"/v2/{ref.path}/{place}")
+        return body if response.ok else None
+
+    def _fetch(self, ref: refs.Reference, path: str) -> tuple[requests.Response, bytes]:
+        """Return an answer and as much of its body as BuildKit would read, and a byte."""
+        response = self._get(path, scope=f"repository:{ref.path}:pull")
+        return response, bytes(response.raw.read(probe.LARGEST + 1, decode_content=True))
 
     def _get(self, path: str, *, scope: str) -> requests.Response:
-        """GET with whatever the registry's challenge asks for."""
-        response = self._send(path, self._authorization.get(scope, ""))
+        return self._ask("GET", path, scope=scope)
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        scope: str,
+        data: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> requests.Response:
+        """Send a request with whatever the registry's challenge asks for."""
+
+        def send() -> requests.Response:
+            host = _HUB_API if self.host == refs.DOCKER_HUB else self.host
+            return self._session.request(
+                method,
+                f"{self._transport.scheme}://{host}{path}",
+                headers={"Accept": _ACCEPT, **(headers or {})},
+                auth=_Header(self._authorization.get(scope, "")),
+                data=data,
+                timeout=self._timeout,
+                stream=True,
+            )
+
+        response = send()
         if response.status_code != requests.codes.unauthorized:
             return response
         kind, _, rest = response.headers.get("WWW-Authenticate", "").partition(" ")
@@ -173,17 +223,7 @@ class Registry:
             self._authorization[scope] = _basic(self._login)
         else:
             return response
-        return self._send(path, self._authorization[scope])
-
-    def _send(self, path: str, authorization: str) -> requests.Response:
-        host = _HUB_API if self.host == refs.DOCKER_HUB else self.host
-        return self._session.get(
-            f"{self._transport.scheme}://{host}{path}",
-            headers={"Accept": _ACCEPT},
-            auth=_Header(authorization),
-            timeout=self._timeout,
-            stream=True,
-        )
+        return send()
 
     def _token(self, challenge: Mapping[str, str], scope: str) -> str | None:
         """Fetch a token from the realm that a challenge names; None where it is refused."""
@@ -263,33 +303,6 @@ class _Header(AuthBase):
 def _basic(login: Login) -> str:
     pair = f"{login.username}:{login.password}".encode()
     return "Basic " + base64.b64encode(pair).decode()
-
-
-def _read_manifest(response: requests.Response, body: bytes) -> Answer:
-    """Say whether a manifest is a cache that BuildKit can read."""
-    if len(body) > LARGEST_MANIFEST:
-        return Refused("its manifest is larger than 1 MiB, and BuildKit does not read such a one")
-    try:
-        manifest = json.loads(body)
-    except ValueError:
-        return NotACache("what is there is no manifest; remove it, or choose a cache-tag-prefix")
-    if not isinstance(manifest, dict) or _CACHE_CONFIG not in _media_types(manifest):
-        return NotACache(
-            "an image is there and no cache; remove it, or choose another cache-repository "
-            "or cache-tag-prefix"
-        )
-    return Found(response.headers.get("Docker-Content-Digest") or _digest(body))
-
-
-def _media_types(manifest: Mapping[str, object]) -> set[object]:
-    """Return where BuildKit says that it is a cache: the config's type, or an entry's."""
-    config, entries = manifest.get("config"), manifest.get("manifests")
-    parts = [config, *(entries if isinstance(entries, list) else ())]
-    return {part.get("mediaType") for part in parts if isinstance(part, dict)}
-
-
-def _digest(body: bytes) -> str:
-    return f"sha256:{hashlib.sha256(body).hexdigest()}"
 
 
 def _said(response: requests.Response, request: str, body: bytes | None = None) -> str:

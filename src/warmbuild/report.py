@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import buildx, policy
+from warmbuild import buildx, policy, records
+from warmbuild import plan as plans
 from warmbuild.errors import BuildError, EngineError, RegistryError, WarmbuildError
 from warmbuild.progress import hit_ratio
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from warmbuild.plan import BuildPlan
     from warmbuild.policy import CacheRef
@@ -25,6 +28,8 @@ OUTPUTS: Final[Mapping[str, str]] = {
     "tags": "Full references that the image got, separated by commas.",
     "cache-read": "Cache refs that were found and imported, separated by commas.",
     "cache-written": "Cache ref that was written, or nothing.",
+    "cache-write-error": "Why the cache was not written where it should have been, or nothing.",
+    "cache-age": "Age of the oldest result in the caches that were read and used, in seconds.",
     "cache-hits": "Number of steps that came from a cache.",
     "cache-steps": "Number of steps of the Dockerfile that the build needed, FROM not counted.",
     "cache-hit-ratio": "Steps from a cache by steps, from 0.00 to 1.00.",
@@ -35,7 +40,7 @@ _LONGEST_INSTRUCTION: Final = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What a build did."""
+    """What a build did; `lost` are the warnings of caches that could not be read or written."""
 
     digest: str
     image_id: str
@@ -44,26 +49,73 @@ class Outcome:
     steps: tuple[Step, ...]
     cache_read: tuple[str, ...]
     cache_written: str
+    cache_error: str
+    cache_age: timedelta | None
     seconds: float
     notes: tuple[str, ...]
+    warnings: tuple[str, ...]
+    lost: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheOutcome:
+    """What became of the cache: refs that were read, the one that was written, what went wrong.
+
+    `error` is why nothing was written where something should have been.
+    """
+
+    read: tuple[str, ...]
+    written: str
+    error: str
     warnings: tuple[str, ...]
 
 
 def cache_outcome(
-    plan: BuildPlan, *, imported: Progress, exported: Progress
-) -> tuple[tuple[str, ...], str, tuple[str, ...]]:
-    """Return the refs that were read, the one that was written, and what went wrong with them.
+    plan: BuildPlan, *, imported: Progress, exported: Progress | None, pushed: bool
+) -> CacheOutcome:
+    """Return what became of the cache, as the progress of the build and of its export have it.
 
-    The two may come of different attempts at the same build.
+    `exported` is None where an export was not needed; `pushed` says whether the image is out,
+    and its inline cache with it.
     """
-    imports, exports = imported.imports(), exported.exports()
+    imports = imported.imports()
     read = tuple(done.name for done in imports if not done.error)
     warnings = [f"{failed.name} is not read: {failed.error}" for failed in imports if failed.error]
-    destinations = _destinations(plan)
-    errors = [done.error for done in exports if done.error]
-    warnings += [f"no cache is written to {', '.join(destinations)}: {error}" for error in errors]
-    written = bool(exports) and not errors and _wrote(exports)
-    return read, ",".join(destinations) if written else "", tuple(dict.fromkeys(warnings))
+    destinations = ",".join(_destinations(plan))
+    if plan.cache.backend.name == "inline" and plan.cache.write:
+        return CacheOutcome(
+            read=read,
+            written=destinations if pushed else "",
+            error="",
+            warnings=tuple(warnings),
+        )
+    exports = exported.exports() if exported else ()
+    errors = list(dict.fromkeys(done.error for done in exports if done.error))
+    warnings += [f"no cache is written to {destinations}: {error}" for error in errors]
+    is_written = bool(exports) and not errors and _wrote(exports)
+    return CacheOutcome(
+        read=read,
+        written=destinations if is_written else "",
+        error="; ".join(errors),
+        warnings=tuple(dict.fromkeys(warnings)),
+    )
+
+
+def needs_no_export(plan: BuildPlan, built: Progress) -> bool:
+    """Say whether the cache that is there is what an export would write.
+
+    It is where every step came from it, and from no other.
+    """
+    cache, steps = plan.cache, built.steps()
+    if cache.write is None or cache.write.found is None or cache.destinations:
+        return False
+    is_only_source = [read.found for read in cache.read] == [cache.write.found]
+    return (
+        is_only_source
+        and bool(steps)
+        and all(step.cached for step in steps)
+        and not any(done.error for done in built.imports())
+    )
 
 
 def _wrote(exports: Sequence[Transfer]) -> bool:
@@ -77,9 +129,20 @@ def _destinations(plan: BuildPlan) -> list[str]:
     return [*written, *(entry.get("ref") or entry.get("type", "") for entry in entries)]
 
 
+def cache_age(plan: BuildPlan, built: Progress, now: datetime) -> timedelta | None:
+    """Return how old the oldest result is in the caches that steps came from; None without any."""
+    oldest = records.oldest(
+        one for read in plan.cache.read if read.found for one in read.found.records
+    )
+    if oldest is None or not any(step.cached for step in built.steps()):
+        return None
+    return max(now - oldest, timedelta())
+
+
 def outputs(outcome: Outcome) -> Mapping[str, str]:
     """Return every output by name, each a single line."""
     hits, steps, ratio = hit_ratio(outcome.steps)
+    age = outcome.cache_age
     return {
         "digest": outcome.digest,
         "imageid": outcome.image_id,
@@ -87,6 +150,8 @@ def outputs(outcome: Outcome) -> Mapping[str, str]:
         "tags": ",".join(outcome.tags),
         "cache-read": ",".join(outcome.cache_read),
         "cache-written": outcome.cache_written,
+        "cache-write-error": " ".join(outcome.cache_error.split()),
+        "cache-age": str(int(age.total_seconds())) if age else "",
         "cache-hits": str(hits),
         "cache-steps": str(steps),
         "cache-hit-ratio": f"{ratio:.2f}",
@@ -185,6 +250,8 @@ def outcome_text(outcome: Outcome) -> str:
     rows += [("digest", outcome.digest)] if outcome.digest else []
     rows += [("tag", tag) for tag in outcome.tags]
     rows += [("cache read", ref) for ref in outcome.cache_read] or [("cache read", "nothing")]
+    if outcome.cache_age:
+        rows.append(("cache age", policy.age_text(outcome.cache_age)))
     rows.append(("cache written", outcome.cache_written or "nothing"))
     return "\n".join(f"{name:<15}{value}" for name, value in rows)
 
@@ -231,28 +298,73 @@ def _inline(text: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecondTry:
-    """Why a failed build is worth another try without its cache, and whether that comes after."""
+    """The build that may do where another one failed, and why.
 
+    `export_after` says whether its cache is to be written once it has succeeded, `restart`
+    whether the builder has to be started anew before it.
+    """
+
+    plan: BuildPlan
     reason: str
-    export_after: bool
+    export_after: bool = False
+    restart: bool = False
 
 
-def second_try(plan: BuildPlan, failure: Failure) -> SecondTry | None:
+def second_try(plan: BuildPlan, failure: Failure, waited_for: str = "") -> SecondTry | None:
     """Return how a failed build may still succeed, None where it cannot.
 
-    Image and cache are exported side by side since BuildKit 0.28, and what they share is uploaded
-    twice at once. The distribution registry 2.8 writes a blob's link in place, so a manifest that
-    arrives in that moment is told that its blob is unknown: 6 of 120 cold pushes failed so.
+    `waited_for` is the part of the cache that the build was given up for. Image and cache are
+    exported side by side since BuildKit 0.28, and what they share is uploaded twice at once. The
+    distribution registry 2.8 writes a blob's link in place, so a manifest that arrives in that
+    moment is told that its blob is unknown: 6 of 120 cold pushes failed so.
     """
     text = failure.error.lower()
+    exports = bool(plan.cache.write or plan.cache.destinations)
+    if waited_for == "import":
+        refs = ", ".join(str(read.ref) for read in plan.cache.read)
+        reason = f"{refs} is not read: the registry stopped answering; once more without"
+        return SecondTry(plan=_without_reads(plan), reason=reason, restart=True)
+    if waited_for == "export":
+        reason = "no cache is written: the registry stopped answering; once more without"
+        return SecondTry(plan=plans.image_alone(plan), reason=reason)
     if "cache export is not supported" in text:
         reason = "no cache is written: this builder cannot; one of driver docker-container can"
-        return SecondTry(reason=reason, export_after=False)
-    exports = bool(plan.cache.write or plan.cache.destinations)
+        return SecondTry(plan=plans.image_alone(plan), reason=reason)
+    if plan.cache.read and any(sign in text for sign in _GONE):
+        refs = ", ".join(str(read.ref) for read in _names(plan, failure.error))
+        reason = f"{refs} is not read: a layer of it is gone from the registry; once more without"
+        return SecondTry(plan=_without_reads(plan, failure.error), reason=reason)
     if exports and _is_push(failure) and not any(sign in text for sign in _FINAL):
         reason = "the push failed for a reason that may pass; once more, the cache after it"
-        return SecondTry(reason=reason, export_after=True)
+        return SecondTry(plan=plans.image_alone(plan), reason=reason, export_after=True)
     return None
+
+
+# What BuildKit says when a layer that a cache names cannot be fetched: containerd's fetcher for
+# one that is not there, and for one that ends early or is not what its digest says.
+_GONE: Final = (
+    "httpreadseeker",
+    "could not fetch content descriptor",
+    "failed to copy: ",
+    "unexpected commit digest",
+    "missing descriptor handlers",
+)
+
+
+def _names(plan: BuildPlan, error: str) -> tuple[CacheRef, ...]:
+    """Return the caches that an error is about: those with the layer it names, else all."""
+    guilty = tuple(
+        read
+        for read in plan.cache.read
+        if read.found and any(blob in error for blob in read.found.blobs)
+    )
+    return guilty or plan.cache.read
+
+
+def _without_reads(plan: BuildPlan, error: str = "") -> BuildPlan:
+    guilty = _names(plan, error)
+    read = tuple(item for item in plan.cache.read if item not in guilty)
+    return replace(plan, cache=replace(plan.cache, read=read))
 
 
 def exports_again(plan: BuildPlan, exported: Progress) -> bool:

@@ -8,17 +8,21 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from dataclasses import dataclass
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import buildx, plan, process, report
+from warmbuild import buildx, cachedir, plan, process, report
 from warmbuild.errors import EngineError
 from warmbuild.progress import Progress
 from warmbuild.redaction import redact_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from warmbuild.credentials import Private
     from warmbuild.inputs import Inputs
@@ -26,6 +30,12 @@ if TYPE_CHECKING:
     from warmbuild.plan import BuildPlan
 
 _SUMMARY: Final = "warmbuild-summary.md"
+# How often a build that failed may be tried in another way.
+_MOST_RETRIES: Final = 3
+# How long BuildKit may take to read the caches, in seconds: a few small answers each.
+_IMPORT_TIMEOUT: Final = 30.0
+# How often it is looked whether there is news, in seconds.
+_GLANCE: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +45,8 @@ class Tool:
     program: str
     env: Mapping[str, str]
     files: buildx.Files
+    cache_timeout: float
+    restart: Callable[[], None]
 
 
 def say_plan(decided: BuildPlan, log: Log) -> None:
@@ -47,53 +59,200 @@ def say_plan(decided: BuildPlan, log: Log) -> None:
 
 
 def build(decided: BuildPlan, tool: Tool, log: Log) -> report.Outcome:
-    """Build, a second time without the cache beside the push where that may help.
+    """Build the image, then what of its cache is not written with it.
 
     Raises BuildError, RegistryError or EngineError with what went wrong.
     """
-    code, first = _attempt(decided, tool, log)
-    last = exported = first
-    again = report.second_try(decided, first.failure()) if code else None
-    if again:
-        log.warning(again.reason)
-        code, last = _attempt(plan.image_alone(decided), tool, log)
-    if code:
-        raise report.failure_error(last.failure())
+    image = _image(decided, tool, log)
     metadata, image_id = json.loads(_read(tool.files.metadata) or "{}"), _read(tool.files.iid)
-    after = again.export_after if again else report.exports_again(decided, exported)
-    if after:
-        log.line("the image is out; now the cache alone")
-        _, exported = _attempt(plan.cache_alone(decided), tool, log)
-    # What ran, ran in the first attempt that came so far.
-    built = first if first.steps() else last
-    read, written, warnings = report.cache_outcome(decided, imported=built, exported=exported)
-    for warning in warnings:
+    cache = _cache(decided, image, tool, log)
+    for warning in cache.warnings:
         log.warning(warning)
     return report.Outcome(
         digest=str(metadata.get("containerimage.digest", "")),
         image_id=image_id,
         metadata=json.dumps(redact_json(metadata, log.redact), separators=(",", ":")),
         tags=decided.tags,
-        steps=built.steps(),
-        cache_read=read,
-        cache_written=written,
+        steps=image.progress.steps(),
+        cache_read=cache.read,
+        cache_written=cache.written,
+        cache_error=cache.error or decided.cache.write_error,
+        cache_age=report.cache_age(image.plan, image.progress, datetime.now(UTC)),
         seconds=0.0,
         notes=(*decided.notes, *decided.cache.notes),
         warnings=(),
+        lost=(*decided.cache.lost, *image.lost, *cache.warnings),
     )
 
 
-def _attempt(decided: BuildPlan, tool: Tool, log: Log) -> tuple[int, Progress]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Image:
+    """A build that has succeeded: as it was planned in the end, and what is left to do.
+
+    `progress` is that of the first attempt that came as far as to a step, `lost` what of the
+    cache was given up on the way.
+    """
+
+    plan: BuildPlan
+    progress: Progress
+    last: Progress
+    export_after: bool
+    lost: tuple[str, ...]
+
+
+def _image(decided: BuildPlan, tool: Tool, log: Log) -> _Image:
+    """Build until the image is out, or until there is no other way to try."""
+    after = decided.cache.after
+    now = plan.image_alone(decided) if after else decided
+    attempts, lost = [_attempt(now, tool, log)], []
+    while attempts[-1].code:
+        last = attempts[-1]
+        failure = last.progress.failure()
+        again = report.second_try(now, failure, last.waited_for)
+        if again is None or len(attempts) > _MOST_RETRIES:
+            raise report.failure_error(failure)
+        log.warning(again.reason)
+        lost += [] if again.export_after else [again.reason]
+        if again.restart:
+            tool.restart()
+        now, after = again.plan, after or again.export_after
+        attempts.append(_attempt(now, tool, log))
+    progress = [attempt.progress for attempt in attempts]
+    return _Image(
+        plan=now,
+        # What ran, ran in the first attempt that came so far.
+        progress=next((each for each in progress if each.steps()), progress[-1]),
+        last=progress[-1],
+        export_after=after,
+        lost=tuple(lost),
+    )
+
+
+def _cache(decided: BuildPlan, image: _Image, tool: Tool, log: Log) -> report.CacheOutcome:
+    """Write the cache that was not written with the image, and what belongs to it."""
+    # What was found out about the caches to read holds for the export too.
+    wanted = replace(decided, cache=replace(decided.cache, read=image.plan.cache.read))
+    exported: Progress | None = image.last
+    is_inline = wanted.cache.backend.name == "inline"
+    if image.export_after and not is_inline:
+        exported = None
+        if report.needs_no_export(wanted, image.progress):
+            log.line("the cache is not written: all of it is there already")
+        elif wanted.cache.write or wanted.cache.destinations:
+            log.line("the image is out; now its cache")
+            exported = _export(wanted, tool, log)
+    elif exported and report.exports_again(wanted, exported):
+        log.line("the image is out; now the cache alone, once more")
+        exported = _export(wanted, tool, log)
+    outcome = report.cache_outcome(
+        wanted, imported=image.progress, exported=exported, pushed=image.plan.push
+    )
+    if is_inline and outcome.written:
+        outcome = _stages(wanted, outcome, tool, log)
+    return outcome
+
+
+def _export(wanted: BuildPlan, tool: Tool, log: Log) -> Progress:
+    """Write the cache alone; once more where that may help."""
+    alone = plan.cache_alone(wanted)
+    attempt = _attempt(alone, tool, log)
+    if not attempt.waited_for and report.exports_again(wanted, attempt.progress):
+        attempt = _attempt(alone, tool, log)
+    return attempt.progress
+
+
+def _stages(
+    wanted: BuildPlan, outcome: report.CacheOutcome, tool: Tool, log: Log
+) -> report.CacheOutcome:
+    """Push the stages that an inline cache keeps; none of them fails the build."""
+    written, errors = [outcome.written], []
+    for stage in plan.stages(wanted):
+        attempt = _attempt(stage, tool, log)
+        ref = stage.cache.write.ref if stage.cache.write else ""
+        if attempt.code:
+            errors.append(f"no cache is written to {ref}: {attempt.progress.failure().error}")
+        else:
+            written.append(str(ref))
+    return replace(
+        outcome,
+        written=",".join(written),
+        error="; ".join(errors),
+        warnings=(*outcome.warnings, *errors),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Attempt:
+    """One run of buildx; `waited_for` is the part of the cache that it was given up for."""
+
+    code: int
+    progress: Progress
+    waited_for: str = ""
+
+
+def _attempt(decided: BuildPlan, tool: Tool, log: Log) -> _Attempt:
     """Run one build, print its progress; return its exit code and what happened."""
+    place = decided.cache.write.ref if decided.cache.write else ""
+    unfinished = ""
+    if decided.cache.backend.name == "local" and place:
+        unfinished = cachedir.beside(str(place))
+        decided = _writing_to(decided, unfinished)
     argv = buildx.build(decided, tool.files)
-    progress = Progress()
+    progress, patience = Progress(), _Patience(tool.cache_timeout)
     with log.group("warmbuild: build"):
         log.line(f"+ docker buildx {process.shown(argv, log.redact)}")
-        with process.started([tool.program, *argv], tool.env) as running:
+        with process.started([tool.program, *argv], tool.env) as running, patience.over(running):
             for line in running.lines():
                 for text in progress.feed(line):
                     log.line(text)
-            return running.wait(), progress
+                patience.news(progress.waiting_for())
+            code = running.wait()
+    if unfinished and Path(unfinished).exists():
+        cachedir.swap(unfinished, str(place))
+    return _Attempt(code=code, progress=progress, waited_for=patience.lost_for)
+
+
+def _writing_to(decided: BuildPlan, place: str) -> BuildPlan:
+    write = decided.cache.write
+    new = replace(write, ref=place) if write else None
+    return replace(decided, cache=replace(decided.cache, write=new))
+
+
+class _Patience:
+    """Ends a build that waits for a cache alone, and has for too long."""
+
+    def __init__(self, export_timeout: float) -> None:
+        """Give an export this many seconds without news."""
+        self.lost_for = ""
+        self._limits = {"import": _IMPORT_TIMEOUT, "export": export_timeout}
+        self._waiting_for, self._since = "", time.monotonic()
+
+    def news(self, waiting_for: str) -> None:
+        """Take note of what is waited for, as of now; an import's time runs from its begin."""
+        if waiting_for != "import" or self._waiting_for != "import":
+            self._since = time.monotonic()
+        self._waiting_for = waiting_for
+
+    @contextmanager
+    def over(self, running: process.Running) -> Iterator[None]:
+        """Watch a command while the block runs."""
+        done = threading.Event()
+
+        def watch() -> None:
+            while not done.wait(_GLANCE):
+                limit = self._limits.get(self._waiting_for)
+                if limit is not None and time.monotonic() - self._since > limit:
+                    self.lost_for = self._waiting_for
+                    running.end()
+                    return
+
+        thread = threading.Thread(target=watch, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
 
 
 def files(private: Private) -> buildx.Files:

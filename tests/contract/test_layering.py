@@ -11,15 +11,18 @@ from warmbuild import ci
 
 SOURCES = Path(ci.__file__).parents[1]
 PURE = {
+    "backends",
     "buildx",
     "context",
     "errors",
     "inputs",
     "lists",
+    "loose",
     "plan",
     "policy",
     "probe",
     "progress",
+    "records",
     "redaction",
     "refs",
     "report",

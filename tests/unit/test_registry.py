@@ -12,7 +12,7 @@ import pytest
 import requests
 import responses
 
-from warmbuild import refs, registry
+from warmbuild import probe, refs, registry
 from warmbuild.errors import RegistryError
 from warmbuild.inputs import Login
 from warmbuild.probe import Found, Missing, NotACache, Refused, Silent
@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 REF = refs.parse("r.io/me/app:cache-main")
 LOGIN = Login(host="r.io", username="me", password='it\'s "pa:ss"')
 IDENTITY = Login(host="r.io", username="<token>", password="refresh")
-CACHE = json.dumps(
-    {"config": {"mediaType": "application/vnd.buildkit.cacheconfig.v0"}, "layers": []}
-)
-INDEX = json.dumps({"manifests": [{"mediaType": "application/vnd.buildkit.cacheconfig.v0"}]})
+CONFIG_TYPE = "application/vnd.buildkit.cacheconfig.v0"
+CONFIG = {"mediaType": CONFIG_TYPE, "digest": "sha256:config", "size": 30}
+CACHE = json.dumps({"config": CONFIG, "layers": []})
+INDEX = json.dumps({"manifests": [CONFIG]})
+RECORDS = json.dumps({"layers": [], "records": [{"digest": "sha256:r"}]})
 IMAGE = json.dumps({"config": {"mediaType": "application/vnd.oci.image.config.v1+json"}})
 
 
@@ -38,7 +39,7 @@ class FakeRegistry:
 
     def __init__(self, mocked: responses.RequestsMock, kind: str, host: str = "r.io") -> None:
         self.kind = kind
-        self.manifests: dict[str, str] = {}
+        self.manifests = {"sha256:config": RECORDS}
         self.requests: list[str] = []
         self.users = {"me": LOGIN.password}
         anything = re.compile(rf"https?://{re.escape(host)}/v2/.*")
@@ -50,7 +51,7 @@ class FakeRegistry:
     def get(self, request: requests.PreparedRequest) -> Answer:
         path = urlsplit(request.url or "").path
         self.requests.append(path)
-        match = re.fullmatch(r"/v2/(.+)/manifests/(.+)", path)
+        match = re.fullmatch(r"/v2/(.+)/(?:manifests|blobs)/(.+)", path)
         scope = f"repository:{match[1]}:pull" if match else ""
         if not self.allows(request.headers.get("Authorization", ""), scope):
             challenge = {
@@ -107,8 +108,11 @@ def test_a_cache_is_found_through_every_challenge(
 ) -> None:
     fake = FakeRegistry(mocked, kind)
     fake.manifests["cache-main"] = CACHE
-    digest = f"sha256:{hashlib.sha256(CACHE.encode()).hexdigest()}"
-    assert Registry("r.io", LOGIN, None).answer(REF) == Found(digest)
+    found = Registry("r.io", LOGIN, None).answer(REF)
+    assert isinstance(found, Found)
+    assert found.digest == f"sha256:{hashlib.sha256(CACHE.encode()).hexdigest()}"
+    assert found.manifest == CACHE.encode()
+    assert [record.digest for one in found.records for record in one.records] == ["sha256:r"]
 
 
 def test_an_identity_token_is_exchanged(mocked: responses.RequestsMock) -> None:
@@ -123,7 +127,8 @@ def test_a_token_serves_for_its_scope_again(mocked: responses.RequestsMock) -> N
     client = Registry("r.io", LOGIN, None)
     client.answer(REF)
     client.answer(REF)
-    assert len(fake.requests) == 3
+    # The challenge, then a manifest and a configuration each time.
+    assert len(fake.requests) == 5
 
 
 def test_a_registrys_own_digest_is_taken(mocked: responses.RequestsMock) -> None:
@@ -132,7 +137,10 @@ def test_a_registrys_own_digest_is_taken(mocked: responses.RequestsMock) -> None
         body=INDEX,
         headers={"Docker-Content-Digest": "sha256:own"},
     )
-    assert Registry("r.io", None, None).answer(REF) == Found("sha256:own")
+    mocked.get("https://r.io/v2/me/app/blobs/sha256:config", body=RECORDS)
+    found = Registry("r.io", None, None).answer(REF)
+    assert isinstance(found, Found)
+    assert found.digest == "sha256:own"
 
 
 def test_nothing_is_missing(mocked: responses.RequestsMock) -> None:
@@ -204,7 +212,7 @@ def test_every_other_status_is_a_refusal(
         ("garbage", NotACache),
         ("[1]", NotACache),
         (json.dumps({"manifests": [3], "config": 4}), NotACache),
-        (CACHE + " " * registry.LARGEST_MANIFEST, Refused),
+        (CACHE + " " * probe.LARGEST, Refused),
     ],
 )
 def test_what_is_no_readable_cache(

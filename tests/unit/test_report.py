@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,9 @@ OUTCOME = report.Outcome(
     tags=("r.io/a:1", "r.io/a:2"),
     steps=(CACHED, RAN),
     cache_read=("r.io/a:cache-main@sha256:3",),
+    cache_error="",
+    cache_age=timedelta(hours=5, minutes=3),
+    lost=(),
     cache_written="r.io/a:cache-x",
     seconds=12.34,
     notes=("tagged by the branch",),
@@ -54,6 +58,7 @@ EMPTY = replace(
     tags=(),
     steps=(),
     cache_read=(),
+    cache_age=None,
     cache_written="",
     notes=(),
     warnings=(),
@@ -81,6 +86,8 @@ def test_outputs_are_those_of_the_table_each_in_one_line() -> None:
         "tags": "r.io/a:1,r.io/a:2",
         "cache-read": "r.io/a:cache-main@sha256:3",
         "cache-written": "r.io/a:cache-x",
+        "cache-write-error": "",
+        "cache-age": "18180",
         "cache-hits": "1",
         "cache-steps": "2",
         "cache-hit-ratio": "0.50",
@@ -131,6 +138,7 @@ def test_the_outcome_in_the_log() -> None:
         "tag            r.io/a:1",
         "tag            r.io/a:2",
         "cache read     r.io/a:cache-main@sha256:3",
+        "cache age      5 hours",
         "cache written  r.io/a:cache-x",
     ]
     assert report.outcome_text(EMPTY).splitlines()[1:] == [
@@ -217,15 +225,18 @@ def test_the_plan_for_programs_has_nulls(parsed: Callable[..., Inputs]) -> None:
 
 def test_what_was_read_and_written(parsed: Callable[..., Inputs]) -> None:
     cold = replayed("cold")
-    read, written, warnings = report.cache_outcome(planned(parsed()), imported=cold, exported=cold)
-    assert (read, written, warnings) == ((), "ghcr.io/me/app:cache-x", ())
+    found = report.cache_outcome(planned(parsed()), imported=cold, exported=cold, pushed=True)
+    written = "ghcr.io/me/app:cache-x"
+    assert found == report.CacheOutcome(read=(), written=written, error="", warnings=())
 
 
 def test_what_could_not_be_read_and_written(parsed: Callable[..., Inputs]) -> None:
     warm = replayed("warm")
-    read, written, warnings = report.cache_outcome(planned(parsed()), imported=warm, exported=warm)
-    assert read == ("127.0.0.1:5000/rec:cache-main",)
-    assert written == ""
+    found = report.cache_outcome(planned(parsed()), imported=warm, exported=warm, pushed=True)
+    warnings = found.warnings
+    assert found.read == ("127.0.0.1:5000/rec:cache-main",)
+    assert found.written == ""
+    assert found.error.startswith("error writing")
     assert warnings[0].startswith("127.0.0.1:5000/rec:cache-none is not read: failed to configure")
     assert warnings[1].startswith("no cache is written to ghcr.io/me/app:cache-x: error writing")
 
@@ -258,8 +269,8 @@ def test_what_an_export_wrote(
     for line in lines:
         list(progress.feed(json.dumps(line)))
     decided = planned(parsed(cache_to=cache_to))
-    found = report.cache_outcome(decided, imported=progress, exported=progress)
-    assert found == ((), expected, ())
+    found = report.cache_outcome(decided, imported=progress, exported=progress, pushed=True)
+    assert found == report.CacheOutcome(read=(), written=expected, error="", warnings=())
 
 
 FAILURE = Failure(title="[2/3] RUN make", error="exit code: 2", tail=("one", "two"), source="")
@@ -315,22 +326,22 @@ RACE = Failure(
     tail=(),
     source="",
 )
-AGAIN = report.SecondTry(
-    reason="the push failed for a reason that may pass; once more, the cache after it",
-    export_after=True,
-)
-NEVER = report.SecondTry(
-    reason="no cache is written: this builder cannot; one of driver docker-container can",
-    export_after=False,
+PUSH_AGAIN = "the push failed for a reason that may pass; once more, the cache after it"
+NO_EXPORT = "no cache is written: this builder cannot; one of driver docker-container can"
+NO_EXPORTS = Failure(
+    title="",
+    error="Cache export is not supported for the docker driver.",
+    tail=(),
+    source="",
 )
 
 
 @pytest.mark.parametrize(
-    ("failure", "values", "expected"),
+    ("failure", "values", "reason"),
     [
-        pytest.param(RACE, {}, AGAIN, id="a push beside an export"),
+        pytest.param(RACE, {}, PUSH_AGAIN, id="a push beside an export"),
         pytest.param(RACE, {"cache": "read-only"}, None, id="a push alone"),
-        pytest.param(RACE, {"cache_to": "type=inline"}, AGAIN, id="beside an explicit export"),
+        pytest.param(RACE, {"cache_to": "type=inline"}, PUSH_AGAIN, id="an explicit export"),
         pytest.param(
             replace(RACE, error="failed to push: insufficient_scope: authorization failed"),
             {},
@@ -338,26 +349,18 @@ NEVER = report.SecondTry(
             id="a push that is forbidden",
         ),
         pytest.param(FAILURE, {}, None, id="a step"),
-        pytest.param(
-            Failure(
-                title="",
-                error="Cache export is not supported for the docker driver.",
-                tail=(),
-                source="",
-            ),
-            {},
-            NEVER,
-            id="a builder without exports",
-        ),
+        pytest.param(NO_EXPORTS, {}, NO_EXPORT, id="a builder without exports"),
     ],
 )
 def test_what_is_worth_a_second_try(
-    parsed: Callable[..., Inputs],
-    failure: Failure,
-    values: dict[str, str],
-    expected: report.SecondTry | None,
+    parsed: Callable[..., Inputs], failure: Failure, values: dict[str, str], reason: str | None
 ) -> None:
-    assert report.second_try(planned(parsed(**values)), failure) == expected
+    decided = planned(parsed(**values))
+    again = report.second_try(decided, failure)
+    assert (again.reason if again else None) == reason
+    if again:
+        assert again.plan == plan.image_alone(decided)
+        assert again.export_after == (reason == PUSH_AGAIN)
 
 
 def test_a_second_try_is_the_image_alone_and_then_the_cache(
