@@ -57,7 +57,8 @@ class CachePlan:
 
     `stages` are what an inline cache writes beside its image, `history` the older generations of
     the ref that is written. `sources` and `destinations` are the user's own, passed on as they
-    are; `mode` is BuildKit's. `options` are the backend's further attributes. `stale` says that
+    are; `mode` is BuildKit's. `options` are the backend's further attributes, `prefix` is
+    what its tags begin with. `stale` says that
     everything there is was too old, so that nothing may come from any cache. `notes` are decisions
     without a ref; `warnings` are what a user would want to mend, and `lost` those of them that
     are caches which could not be read or written; `write_error` is why the latter.
@@ -65,6 +66,7 @@ class CachePlan:
 
     backend: Backend = BACKENDS["registry"]
     options: tuple[str, ...] = ()
+    prefix: str = ""
     read: tuple[CacheRef, ...] = ()
     write: CacheRef | None = None
     stages: tuple[CacheRef, ...] = ()
@@ -128,6 +130,7 @@ def decide(inputs: Inputs, context: RunContext, repository: refs.Reference | Non
     return CachePlan(
         backend=inputs.cache_backend,
         options=inputs.cache_options,
+        prefix=inputs.cache_tag_prefix,
         read=tuple(ref for branch, reason in wanted for ref in refs_of.read(branch, reason)),
         write=refs_of.written(*write) if write else None,
         stages=tuple(refs_of.stages(*write)) if write else (),

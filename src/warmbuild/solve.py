@@ -208,7 +208,8 @@ def _attempt(decided: BuildPlan, tool: Tool, log: Log) -> _Attempt:
                 patience.news(progress.waiting_for())
             code = running.wait()
     if unfinished and Path(unfinished).exists():
-        cachedir.swap(unfinished, str(place))
+        keep = [str(read.ref) for read in decided.cache.read]
+        cachedir.swap(unfinished, str(place), prefix=decided.cache.prefix, keep=keep)
     return _Attempt(code=code, progress=progress, waited_for=patience.lost_for)
 
 
