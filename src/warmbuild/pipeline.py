@@ -74,6 +74,7 @@ def build(run: Run) -> Outcome:
                 program=program,
                 env=env,
                 files=solve.files(private),
+                definition=str(private.file("definition.json")),
                 cache_timeout=run.inputs.cache_timeout.total_seconds(),
                 restart=lambda: builder.restart(decided.builder, env, name, run.log),
             )
@@ -111,8 +112,8 @@ def _keep_history(run: Run, cache: CachePlan, outcome: Outcome) -> Outcome:
 
 def _decide(run: Run) -> BuildPlan:
     cache = policy.decide(run.inputs, run.context, plans.repository(run.inputs))
-    missing = [one for one in cache.backend.variables if not run.env.get(one)]
-    return plans.make(run.inputs, run.context, policy.without(cache, missing))
+    set_ones = {name for name, value in run.env.items() if value}
+    return plans.make(run.inputs, run.context, policy.with_variables(cache, set_ones))
 
 
 def _check_paths(run: Run) -> None:

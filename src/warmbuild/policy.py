@@ -15,7 +15,7 @@ from warmbuild.backends import BACKENDS, Backend
 from warmbuild.probe import Found, Missing, NotACache, Refused, Silent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from datetime import datetime, timedelta
 
     from warmbuild.context import RunContext
@@ -57,15 +57,17 @@ class CachePlan:
 
     `stages` are what an inline cache writes beside its image, `history` the older generations of
     the ref that is written. `sources` and `destinations` are the user's own, passed on as they
-    are; `mode` is BuildKit's. `options` are the backend's further attributes, `prefix` is
-    what its tags begin with. `stale` says that
-    everything there is was too old, so that nothing may come from any cache. `notes` are decisions
-    without a ref; `warnings` are what a user would want to mend, and `lost` those of them that
-    are caches which could not be read or written; `write_error` is why the latter.
+    are; `mode` is BuildKit's. `options` are the backend's further attributes, `secrets` those that
+    buildx does not find by itself, with the variables that hold them; `prefix` is what tags begin
+    with. `stale` says that everything there is was too old, so that nothing may come from any
+    cache. `notes` are decisions without a ref; `warnings` are what a user would want to mend, and
+    `lost` those of them that are caches which could not be read or written; `write_error` is why
+    the latter.
     """
 
     backend: Backend = BACKENDS["registry"]
     options: tuple[str, ...] = ()
+    secrets: tuple[tuple[str, str], ...] = ()
     prefix: str = ""
     read: tuple[CacheRef, ...] = ()
     write: CacheRef | None = None
@@ -144,16 +146,22 @@ def decide(inputs: Inputs, context: RunContext, repository: refs.Reference | Non
     )
 
 
-def without(plan: CachePlan, missing: Sequence[str]) -> CachePlan:
-    """Give the cache up where the environment lacks variables that its backend cannot do without.
+def with_variables(plan: CachePlan, known: Collection[str]) -> CachePlan:
+    """Take note of which of the backend's variables the environment has.
 
-    They are those that a CI system sets, so a user can do no more than choose another backend.
+    The cache is given up where one is missing that nothing works without: a CI system sets it, so
+    a user can do no more than choose another backend.
     """
+    backend = plan.backend
+    found = tuple(
+        (name, variable) for name, variable in backend.passed.items() if variable in known
+    )
+    missing = [variable for variable in backend.variables if variable not in known]
     if not missing or not (plan.read or plan.write):
-        return plan
+        return replace(plan, secrets=found)
     warning = (
-        f"no cache is read or written: the backend {plan.backend.name} needs "
-        f"{' and '.join(missing)}, which GitHub Actions sets for actions, and not for `run` steps"
+        f"no cache is read or written: the backend {backend.name} needs {' and '.join(missing)}, "
+        "which GitHub Actions sets for actions, and not for `run` steps"
     )
     return replace(
         plan,

@@ -330,6 +330,11 @@ def second_try(plan: BuildPlan, failure: Failure, waited_for: str = "") -> Secon
     if "cache export is not supported" in text:
         reason = "no cache is written: this builder cannot; one of driver docker-container can"
         return SecondTry(plan=plans.image_alone(plan), reason=reason)
+    if not plan.cache.backend.asked and not failure.title and (plan.cache.read or plan.cache.write):
+        # BuildKit looks for these before it builds, and then nothing is ignored.
+        reason = f"no cache is read or written: {failure.error}; once more without"
+        cache = replace(plan.cache, read=(), write=None)
+        return SecondTry(plan=replace(plan, cache=cache), reason=reason)
     if plan.cache.read and any(sign in text for sign in _GONE):
         refs = ", ".join(str(read.ref) for read in _names(plan, failure.error))
         reason = f"{refs} is not read: a layer of it is gone from the registry; once more without"

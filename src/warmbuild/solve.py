@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import buildx, cachedir, plan, process, report
+from warmbuild import bake, buildx, cachedir, plan, process, report
 from warmbuild.errors import EngineError
 from warmbuild.progress import Progress
 from warmbuild.redaction import redact_json
@@ -45,6 +45,7 @@ class Tool:
     program: str
     env: Mapping[str, str]
     files: buildx.Files
+    definition: str
     cache_timeout: float
     restart: Callable[[], None]
 
@@ -64,7 +65,8 @@ def build(decided: BuildPlan, tool: Tool, log: Log) -> report.Outcome:
     Raises BuildError, RegistryError or EngineError with what went wrong.
     """
     image = _image(decided, tool, log)
-    metadata, image_id = json.loads(_read(tool.files.metadata) or "{}"), _read(tool.files.iid)
+    metadata = bake.metadata(json.loads(_read(tool.files.metadata) or "{}"))
+    image_id = _read(tool.files.iid) or str(metadata.get("containerimage.config.digest", ""))
     cache = _cache(decided, image, tool, log)
     for warning in cache.warnings:
         log.warning(warning)
@@ -197,7 +199,7 @@ def _attempt(decided: BuildPlan, tool: Tool, log: Log) -> _Attempt:
     if decided.cache.backend.name == "local" and place:
         unfinished = cachedir.beside(str(place))
         decided = _writing_to(decided, unfinished)
-    argv = buildx.build(decided, tool.files)
+    argv = _argv(decided, tool)
     progress, patience = Progress(), _Patience(tool.cache_timeout)
     with log.group("warmbuild: build"):
         log.line(f"+ docker buildx {process.shown(argv, log.redact)}")
@@ -211,6 +213,13 @@ def _attempt(decided: BuildPlan, tool: Tool, log: Log) -> _Attempt:
         keep = [str(read.ref) for read in decided.cache.read]
         cachedir.swap(unfinished, str(place), prefix=decided.cache.prefix, keep=keep)
     return _Attempt(code=code, progress=progress, waited_for=patience.lost_for)
+
+
+def _argv(decided: BuildPlan, tool: Tool) -> tuple[str, ...]:
+    if not bake.is_needed(decided):
+        return buildx.build(decided, tool.files)
+    Path(tool.definition).write_text(bake.definition(decided, tool.files), encoding="utf-8")
+    return bake.argv(decided, tool.files, tool.definition)
 
 
 def _writing_to(decided: BuildPlan, place: str) -> BuildPlan:

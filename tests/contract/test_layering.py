@@ -12,6 +12,7 @@ from warmbuild import ci
 SOURCES = Path(ci.__file__).parents[1]
 PURE = {
     "backends",
+    "bake",
     "buildx",
     "context",
     "errors",
