@@ -100,6 +100,10 @@ def decide(inputs: Inputs, context: RunContext, repository: refs.Reference | Non
 
     The table of `docs/cache.md`: own branch, target branch, fallbacks, default branch.
     """
+    return replace(_decide(inputs, context, repository), stale=inputs.refresh)
+
+
+def _decide(inputs: Inputs, context: RunContext, repository: refs.Reference | None) -> CachePlan:
     if inputs.cache == "off":
         return CachePlan(notes=("the cache is off: cache is off",))
     if inputs.cache_from or inputs.cache_to:
@@ -141,7 +145,6 @@ def decide(inputs: Inputs, context: RunContext, repository: refs.Reference | Non
         imports=inputs.cache_import,
         after=inputs.cache_export == "after",
         max_age=inputs.cache_max_age,
-        stale=inputs.refresh,
         notes=tuple(notes),
     )
 
@@ -447,7 +450,7 @@ def _explicit(inputs: Inputs, context: RunContext) -> CachePlan:
             if to not in destinations
         )
     return CachePlan(
-        sources=inputs.cache_from,
+        sources=() if inputs.refresh else inputs.cache_from,
         destinations=destinations,
         notes=("cache-from and cache-to are given, so no refs are chosen",),
         warnings=warnings,

@@ -11,6 +11,7 @@ from warmbuild import ci
 
 SOURCES = Path(ci.__file__).parents[1]
 PURE = {
+    "attempts",
     "backends",
     "bake",
     "buildx",

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.integration.conftest import Registry, Warmbuild
+    from tests.integration.conftest import S3, Azblob, GithubCache, Registry, Warmbuild
 
 MULTISTAGE = """\
 FROM busybox:1.37 AS dependencies
@@ -154,3 +154,104 @@ def test_strict_fails_once_the_image_is_out(
     assert ended.code == (6 if strict == "true" else 0)
     registry.check_image(f"{repository}:main")
     assert ended.outputs["digest"] == registry.digest(f"{repository}:main")
+
+
+def test_gha_makes_another_builder_warm(
+    warmbuild: Warmbuild, repository: str, small: Path, name: str, github_cache: GithubCache
+) -> None:
+    options: dict[str, Any] = {
+        "image": repository,
+        "cache_backend": "gha",
+        "cache_options": "version=1",
+        "cache_scope": name,
+        "extra": github_cache.environment,
+    }
+    cold = warmbuild.succeed(small, **options)
+    assert cold.outputs["cache-written"].endswith("--main")
+    assert len(cold.executed) == 2
+    warm = warmbuild.succeed(small, **options, branch="feature")
+    assert warm.executed == []
+    assert "the backend gha is not asked what it has, so all is read" in warm.log
+    assert github_cache.token not in cold.log + cold.summary + warm.log
+
+
+def test_gha_with_a_token_that_is_refused_fails_no_build(
+    warmbuild: Warmbuild,
+    registry: Registry,
+    repository: str,
+    small: Path,
+    github_cache: GithubCache,
+) -> None:
+    bad = {**github_cache.environment, "ACTIONS_RUNTIME_TOKEN": "not.a.token"}
+    ended = warmbuild.succeed(
+        small, image=repository, cache_backend="gha", cache_options="version=1", extra=bad
+    )
+    registry.check_image(f"{repository}:main")
+    assert ended.warnings
+    assert ended.outputs["cache-write-error"]
+
+
+def test_s3_makes_another_builder_warm(
+    warmbuild: Warmbuild, repository: str, small: Path, name: str, s3: S3
+) -> None:
+    options: dict[str, Any] = {
+        "image": repository,
+        "cache_backend": "s3",
+        "cache_options": f"bucket={s3.bucket}\nregion={s3.region}\nendpoint_url={s3.url}\n"
+        "use_path_style=true",
+        "cache_scope": name,
+        "extra": s3.environment,
+    }
+    cold = warmbuild.succeed(small, **options)
+    # Each branch has a name of its own, so none overwrites another's.
+    assert cold.outputs["cache-written"].endswith("--main")
+    warm = warmbuild.succeed(small, **options, branch="feature")
+    assert warm.executed == []
+    assert warm.outputs["cache-written"].endswith("--feature")
+    (small / "source.txt").write_text("two")
+    assert warmbuild.succeed(small, **options).executed == ["COPY source.txt /"]
+    assert s3.secret not in cold.log + cold.summary
+
+
+def test_azblob_makes_another_builder_warm_and_its_key_is_no_argument(
+    warmbuild: Warmbuild,
+    registry: Registry,
+    repository: str,
+    small: Path,
+    name: str,
+    azblob: Azblob,
+) -> None:
+    options: dict[str, Any] = {
+        "image": repository,
+        "cache_backend": "azblob",
+        "cache_options": f"account_url={azblob.url}\naccount_name={azblob.account}",
+        "cache_scope": name,
+        "labels": "price=${NOT_A_TEMPLATE}",
+        "extra": {"AZURE_STORAGE_KEY": azblob.key},
+    }
+    cold = warmbuild.succeed(small, **options)
+    assert cold.outputs["cache-written"].endswith("--main")
+    assert cold.outputs["digest"] == registry.digest(f"{repository}:main")
+    warm = warmbuild.succeed(small, **options, branch="feature")
+    assert warm.executed == []
+    assert azblob.key not in cold.log + cold.summary + warm.log
+    image = registry.manifest(f"{repository}:main")["config"]["digest"]
+    path = repository.partition("/")[2]
+    labels = registry.get(f"{path}/blobs/{image}").json()["config"]["Labels"]
+    assert labels["price"] == "${NOT_A_TEMPLATE}"
+
+
+def test_azblob_that_is_not_there_fails_no_build(
+    warmbuild: Warmbuild, registry: Registry, repository: str, small: Path, unused_port: int
+) -> None:
+    ended = warmbuild.succeed(
+        small,
+        image=repository,
+        cache_backend="azblob",
+        cache_options=f"account_url=http://127.0.0.1:{unused_port}/a\naccount_name=a",
+        extra={"AZURE_STORAGE_KEY": "bm8="},
+    )
+    registry.check_image(f"{repository}:main")
+    assert ended.warnings
+    assert ended.outputs["cache-written"] == ""
+    assert ended.outputs["cache-write-error"]

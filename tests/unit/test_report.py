@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from warmbuild import buildx, plan, policy, report
+from warmbuild import attempts, buildx, plan, policy, report
 from warmbuild.context import RunContext
 from warmbuild.errors import BuildError, EngineError, RegistryError
 from warmbuild.progress import Failure, Progress, Step
@@ -225,14 +225,14 @@ def test_the_plan_for_programs_has_nulls(parsed: Callable[..., Inputs]) -> None:
 
 def test_what_was_read_and_written(parsed: Callable[..., Inputs]) -> None:
     cold = replayed("cold")
-    found = report.cache_outcome(planned(parsed()), imported=cold, exported=cold, pushed=True)
+    found = report.cache_outcome(planned(parsed()), imported=cold, exported=cold)
     written = "ghcr.io/me/app:cache-x"
     assert found == report.CacheOutcome(read=(), written=written, error="", warnings=())
 
 
 def test_what_could_not_be_read_and_written(parsed: Callable[..., Inputs]) -> None:
     warm = replayed("warm")
-    found = report.cache_outcome(planned(parsed()), imported=warm, exported=warm, pushed=True)
+    found = report.cache_outcome(planned(parsed()), imported=warm, exported=warm)
     warnings = found.warnings
     assert found.read == ("127.0.0.1:5000/rec:cache-main",)
     assert found.written == ""
@@ -269,7 +269,7 @@ def test_what_an_export_wrote(
     for line in lines:
         list(progress.feed(json.dumps(line)))
     decided = planned(parsed(cache_to=cache_to))
-    found = report.cache_outcome(decided, imported=progress, exported=progress, pushed=True)
+    found = report.cache_outcome(decided, imported=progress, exported=progress)
     assert found == report.CacheOutcome(read=(), written=expected, error="", warnings=())
 
 
@@ -326,8 +326,12 @@ RACE = Failure(
     tail=(),
     source="",
 )
+PUSH_ALONE = "the push failed for a reason that may pass; once more"
 PUSH_AGAIN = "the push failed for a reason that may pass; once more, the cache after it"
-NO_EXPORT = "no cache is written: this builder cannot; one of driver docker-container can"
+NO_EXPORT = (
+    "no cache is written: this builder cannot; one of driver docker-container can; "
+    "once more without"
+)
 NO_EXPORTS = Failure(
     title="",
     error="Cache export is not supported for the docker driver.",
@@ -340,7 +344,7 @@ NO_EXPORTS = Failure(
     ("failure", "values", "reason"),
     [
         pytest.param(RACE, {}, PUSH_AGAIN, id="a push beside an export"),
-        pytest.param(RACE, {"cache": "read-only"}, None, id="a push alone"),
+        pytest.param(RACE, {"cache": "read-only"}, PUSH_ALONE, id="a push alone"),
         pytest.param(RACE, {"cache_to": "type=inline"}, PUSH_AGAIN, id="an explicit export"),
         pytest.param(
             replace(RACE, error="failed to push: insufficient_scope: authorization failed"),
@@ -356,10 +360,11 @@ def test_what_is_worth_a_second_try(
     parsed: Callable[..., Inputs], failure: Failure, values: dict[str, str], reason: str | None
 ) -> None:
     decided = planned(parsed(**values))
-    again = report.second_try(decided, failure)
+    again = attempts.second_try(decided, failure)
     assert (again.reason if again else None) == reason
     if again:
-        assert again.plan == plan.image_alone(decided)
+        assert again.plan.cache.write is None
+        assert again.plan.cache.read == decided.cache.read
         assert again.export_after == (reason == PUSH_AGAIN)
 
 
@@ -395,4 +400,4 @@ def test_an_export_that_is_worth_another_try(
     vertex = {"digest": "d", "name": "exporting cache to registry", "started": at, "completed": at}
     progress = Progress()
     list(progress.feed(json.dumps({"vertexes": [vertex | {"error": error}]})))
-    assert report.exports_again(planned(parsed(**values)), progress) is expected
+    assert attempts.exports_again(planned(parsed(**values)), progress) is expected
