@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from warmbuild.log import Log
     from warmbuild.plan import BuildPlan
     from warmbuild.policy import CachePlan
-    from warmbuild.registry import Registry
+    from warmbuild.registry import Patience, Registry
     from warmbuild.report import Outcome
 
 
@@ -97,9 +97,9 @@ def _check_paths(run: Run) -> None:
         raise InputError(problems)
 
 
-def _registries(run: Run) -> Callable[..., Registry]:
+def _registries(run: Run, say: Callable[[str], None]) -> Callable[..., Registry]:
     """Return what makes a client of a registry, with this run's login or the user's own."""
-    from warmbuild.registry import TIMEOUT, Registry, transports  # noqa: PLC0415 (80 ms to import)
+    from warmbuild.registry import PROBE, Registry, transports  # noqa: PLC0415 (80 ms to import)
 
     inputs, config = run.inputs, credentials.read_config(run.env)
     ways = transports(inputs.buildkitd_config_inline or _text(inputs.buildkitd_config))
@@ -113,8 +113,8 @@ def _registries(run: Run) -> Callable[..., Registry]:
 
         return engine.credential(config, host)
 
-    def client(host: str, timeout: float = TIMEOUT) -> Registry:
-        return Registry(host, login_for(host), ways.get(host), timeout)
+    def client(host: str, patience: Patience = PROBE) -> Registry:
+        return Registry(host, login_for(host), ways.get(host), patience, say)
 
     return client
 
@@ -141,17 +141,22 @@ def _check_login(run: Run, plan: BuildPlan) -> None:
     """Raise RegistryError where the login that was given cannot push what will be built."""
     login = run.inputs.login
     if login and plan.push and any(refs.parse(tag).host == login.host for tag in plan.tags):
-        from warmbuild.registry import LOGIN_TIMEOUT  # noqa: PLC0415 (80 ms to import)
+        from warmbuild.registry import LOGIN  # noqa: PLC0415 (80 ms to import)
 
-        _registries(run)(login.host, LOGIN_TIMEOUT).check_login()
+        _registries(run, run.log.line)(login.host, LOGIN).check_login()
 
 
 def _settle(run: Run, plan: BuildPlan) -> CachePlan:
-    """Ask the registry for the refs that the plan would use, and keep what is of use."""
+    """Ask the registry for the refs that the plan would use, and keep what is of use.
+
+    What was asked again is noted, for a plan is the answer of a command too.
+    """
     written = [plan.cache.write] if plan.cache.write else []
     wanted = [item.ref for item in (*plan.cache.read, *written)]
     if not wanted:
         return plan.cache
     from warmbuild.registry import ask  # noqa: PLC0415 (80 ms to import)
 
-    return policy.settle(plan.cache, ask(wanted, _registries(run)))
+    retried: list[str] = []
+    settled = policy.settle(plan.cache, ask(wanted, _registries(run, retried.append)))
+    return replace(settled, notes=(*settled.notes, *dict.fromkeys(retried)))

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import buildx, policy
+from warmbuild import buildx, policy, retries
 from warmbuild.errors import BuildError, EngineError, RegistryError, WarmbuildError
 from warmbuild.progress import hit_ratio
 
@@ -229,59 +229,6 @@ def _inline(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SecondTry:
-    """Why a failed build is worth another try without its cache, and whether that comes after."""
-
-    reason: str
-    export_after: bool
-
-
-def second_try(plan: BuildPlan, failure: Failure) -> SecondTry | None:
-    """Return how a failed build may still succeed, None where it cannot.
-
-    Image and cache are exported side by side since BuildKit 0.28, and what they share is uploaded
-    twice at once. The distribution registry 2.8 writes a blob's link in place, so a manifest that
-    arrives in that moment is told that its blob is unknown: 6 of 120 cold pushes failed so.
-    """
-    text = failure.error.lower()
-    if "cache export is not supported" in text:
-        reason = "no cache is written: this builder cannot; one of driver docker-container can"
-        return SecondTry(reason=reason, export_after=False)
-    exports = bool(plan.cache.write or plan.cache.destinations)
-    if exports and _is_push(failure) and not any(sign in text for sign in _FINAL):
-        reason = "the push failed for a reason that may pass; once more, the cache after it"
-        return SecondTry(reason=reason, export_after=True)
-    return None
-
-
-def exports_again(plan: BuildPlan, exported: Progress) -> bool:
-    """Say whether the export of our cache failed for a reason that may pass, and the rest did not.
-
-    The image is out by then, so another try costs no more than its time.
-    """
-    errors = [done.error.lower() for done in exported.exports() if done.error]
-    final = any(sign in error for error in errors for sign in _FINAL)
-    return bool(plan.cache.write and errors) and not final
-
-
-# What a registry says that will not say otherwise the next time.
-_FINAL: Final = (
-    "denied",
-    "authoriz",
-    "forbidden",
-    "insufficient_scope",
-    "name unknown",
-    "immutable",
-    "connection refused",
-    "no such host",
-)
-
-
-def _is_push(failure: Failure) -> bool:
-    return "exporting to" in failure.title and "push" in failure.error.lower()
-
-
 def failure_error(failure: Failure) -> WarmbuildError:
     """Say what went wrong and what to do, in the class that has the right exit code."""
     text = failure.error.lower()
@@ -290,7 +237,7 @@ def failure_error(failure: Failure) -> WarmbuildError:
             f"the builder's disk is full: {failure.error}. Free space on the engine's machine "
             "(docker system prune), or give it a larger disk."
         )
-    if _is_push(failure):
+    if retries.is_push(failure):
         return RegistryError(
             f"the image is built and was not pushed: {failure.error}. Check that the registry is "
             "there and that the login may write to this repository (inputs registry, username, "

@@ -5,14 +5,16 @@ Loaded while the builder boots.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import buildx, plan, process, report
+from warmbuild import buildx, plan, process, report, retries
 from warmbuild.errors import EngineError
 from warmbuild.progress import Progress
 from warmbuild.redaction import redact_json
@@ -47,21 +49,29 @@ def say_plan(decided: BuildPlan, log: Log) -> None:
 
 
 def build(decided: BuildPlan, tool: Tool, log: Log) -> report.Outcome:
-    """Build, a second time without the cache beside the push where that may help.
+    """Build, and again without the cache beside the push where that may help.
 
     Raises BuildError, RegistryError or EngineError with what went wrong.
     """
     code, first = _attempt(decided, tool, log)
     last = exported = first
-    again = report.second_try(decided, first.failure()) if code else None
-    if again:
+    trying, after = decided, False
+    for number in itertools.count(1):
+        again = retries.another_try(trying, last.failure(), number) if code else None
+        if again is None:
+            break
         log.warning(again.reason)
-        code, last = _attempt(plan.image_alone(decided), tool, log)
+        time.sleep(again.pause)
+        trying, after = plan.image_alone(trying), after or again.export_after
+        code, last = _attempt(trying, tool, log)
     if code:
         raise report.failure_error(last.failure())
     metadata, image_id = json.loads(_read(tool.files.metadata) or "{}"), _read(tool.files.iid)
-    after = again.export_after if again else report.exports_again(decided, exported)
-    if after:
+    alone = retries.exports_again(trying, exported)
+    if alone:
+        log.line(alone.reason)
+        time.sleep(alone.pause)
+    if alone or after:
         log.line("the image is out; now the cache alone")
         _, exported = _attempt(plan.cache_alone(decided), tool, log)
     # What ran, ran in the first attempt that came so far.

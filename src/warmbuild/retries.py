@@ -1,0 +1,171 @@
+"""Which failures pass by themselves, and how long to wait before another try.
+
+One classification for everything that speaks to a registry: warmbuild itself, BuildKit and the
+Docker engine. Too many requests, errors of the server, broken connections and timeouts pass; what
+was refused, is missing or makes no sense stays as it is.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from warmbuild.plan import BuildPlan
+    from warmbuild.progress import Failure, Progress
+
+# How often something is tried in all.
+TRIES: Final = 3
+# The longest pause that is worth it, in seconds, whatever a registry asks for.
+LONGEST_PAUSE: Final = 30.0
+_GROWTH: Final = 4
+
+_PASSING_STATUS: Final = {
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.TOO_EARLY,
+    HTTPStatus.TOO_MANY_REQUESTS,
+}
+# URLs and references, whose words are no part of what happened.
+_NAME: Final = re.compile(r"\S*/\S*")
+# A status as Go's clients print it, such as `503 Service Unavailable`.
+_STATUS: Final = re.compile(r"\b([1-5]\d\d) [A-Z]")
+# What a failure that passes is called by Go, by Python, and by registries whose status is lost.
+# Distribution 2.8 says `blob unknown` of one that somebody else is linking.
+_PASSING: Final = re.compile(
+    r"""
+    blob\ unknown | blob\ upload\ (unknown | invalid)
+    | too\ ?many\ ?requests | rate\ limit | throttl
+    | unknown\ error | internal\ server\ error | bad\ gateway | unavailable
+    | timeout | timed\ out | deadline\ exceeded
+    | connection\ (reset | aborted) | closed\ (network\ )?connection | broken\ pipe | \beof\b
+    | incompleteread
+    | temporary\ failure | server\ misbehaving
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+# How BuildKit prints an error of the registry that has a code it does not know.
+_CODE_UNKNOWN: Final = ": unknown: "
+
+
+def status_passes(status: int) -> bool:
+    """Say whether an HTTP status may be another one at the next try."""
+    return status in _PASSING_STATUS or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def passes(error: str) -> bool:
+    """Say whether an error, as its program printed it, may be gone at the next try.
+
+    A status that is in it decides. What nobody knows does not pass.
+    """
+    text = _NAME.sub("", error)
+    statuses = _STATUS.findall(text)
+    if statuses:
+        return status_passes(int(statuses[-1]))
+    return bool(_PASSING.search(text))
+
+
+def asked_for(retry_after: str, date: str) -> float | None:
+    """Return the seconds that a registry asks for, by its headers Retry-After and Date.
+
+    Retry-After is a number of seconds or a point in time (RFC 9110, 10.2.3), which is compared
+    with the registry's own clock. None where there is neither.
+    """
+    if retry_after.strip().isdecimal():
+        return float(retry_after)
+    try:
+        until = parsedate_to_datetime(retry_after) - parsedate_to_datetime(date)
+    except (TypeError, ValueError):
+        return None
+    return max(0.0, until.total_seconds())
+
+
+def pause(
+    attempt: int,
+    retry_after: float | None = None,
+    *,
+    first: float = 2.0,
+    left: float = math.inf,
+) -> float | None:
+    """Return the seconds to wait after the attempt of this number, None where it was the last.
+
+    Pauses grow from `first` and are never shorter than what was asked for. One that is longer
+    than LONGEST_PAUSE, or than the time that is `left`, is not waited for.
+    """
+    if attempt >= TRIES:
+        return None
+    wait = max(first * _GROWTH ** (attempt - 1), retry_after or 0.0)
+    return wait if wait <= min(LONGEST_PAUSE, left) else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnotherTry:
+    """Why something that failed is worth another try, and the seconds to wait before it.
+
+    After a push without its cache, `export_after` says whether the cache follows.
+    """
+
+    reason: str
+    pause: float
+    export_after: bool = False
+
+
+def another_try(plan: BuildPlan, failure: Failure, attempt: int) -> AnotherTry | None:
+    """Return why a build whose attempt of this number failed may succeed without its cache.
+
+    The builder has everything by then, so another push costs seconds. Image and cache are exported
+    side by side since BuildKit 0.28, and what they share is uploaded twice at once. The
+    distribution registry 2.8 writes a blob's link in place, so a manifest that arrives in that
+    moment is told that its blob is unknown: 6 of 120 cold pushes failed so.
+    """
+    if "cache export is not supported" in failure.error.lower():
+        reason = "no cache is written: this builder cannot; one of driver docker-container can"
+        return AnotherTry(reason=reason, pause=0.0)
+    wait = pause(attempt) if is_push(failure) and _push_passes(failure) else None
+    if wait is None:
+        return None
+    exports = bool(plan.cache.write or plan.cache.destinations)
+    return AnotherTry(
+        reason=f"the push failed for a reason that may pass ({_cause(failure.error)}); once more "
+        f"in {wait:.0f} s{', the cache after it' if exports else ''}",
+        pause=wait,
+        export_after=exports,
+    )
+
+
+def exports_again(plan: BuildPlan, exported: Progress) -> AnotherTry | None:
+    """Return why our cache may be written after all, when the image is out and its export failed.
+
+    Another try costs no more than its time.
+    """
+    errors = [done.error for done in exported.exports() if done.error]
+    wait = pause(1) if plan.cache.write and errors and all(map(passes, errors)) else None
+    if wait is None:
+        return None
+    return AnotherTry(
+        reason=f"the cache was not written for a reason that may pass ({_cause(errors[0])}); "
+        f"once more in {wait:.0f} s",
+        pause=wait,
+    )
+
+
+def _cause(error: str) -> str:
+    """Return the end of an error, where Go's programs have what it came from."""
+    return error.rpartition(": ")[2]
+
+
+def is_push(failure: Failure) -> bool:
+    """Say whether it was the push that failed."""
+    return "exporting to" in failure.title and "push" in failure.error.lower()
+
+
+def _push_passes(failure: Failure) -> bool:
+    """Say whether the error of a push passes, or is unclear and BuildKit had tried it again itself.
+
+    BuildKit logs what it tries again with its status, and may lose that in the error at the end.
+    """
+    unclear = _CODE_UNKNOWN in failure.error
+    return passes(failure.error) or (unclear and any(map(passes, failure.tail)))
