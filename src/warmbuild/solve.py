@@ -115,13 +115,14 @@ def _image(decided: BuildPlan, tool: Tool, log: Log) -> _Image:
         if not tried.code:
             break
         failure = tried.progress.failure()
-        again = attempts.second_try(now, failure, tried.waited_for)
+        again = attempts.another_try(now, failure, number, tried.waited_for)
         if again is None or number > _MOST_RETRIES:
             raise report.failure_error(failure)
         log.warning(again.reason)
         lost += [] if again.export_after else [again.reason]
         if again.plan.cache.read != now.cache.read:
             counted = None
+        time.sleep(again.pause)
         if again.restart:
             tool.restart()
         now, after = again.plan, after or again.export_after
@@ -152,7 +153,7 @@ def _cache(decided: BuildPlan, image: _Image, tool: Tool, log: Log) -> report.Ca
         elif wanted.cache.write or wanted.cache.destinations:
             log.line("the image is out; now its cache")
             exported = _export(wanted, tool, log)
-    elif attempts.exports_again(wanted, image.last.progress):
+    elif attempts.another_export(wanted, image.last.progress, 1):
         log.line("the image is out; now the cache alone, once more")
         exported = _export(wanted, tool, log)
     return report.cache_outcome(
@@ -164,10 +165,15 @@ def _cache(decided: BuildPlan, image: _Image, tool: Tool, log: Log) -> report.Ca
 
 
 def _export(wanted: BuildPlan, tool: Tool, log: Log) -> _Attempt:
-    """Write the cache alone; once more where that may help."""
+    """Write the cache alone; again where that may help."""
     alone = plan.cache_alone(wanted)
     attempt = _attempt(alone, tool, log)
-    if not attempt.waited_for and attempts.exports_again(wanted, attempt.progress):
+    for number in itertools.count(1):
+        again = attempts.another_export(wanted, attempt.progress, number)
+        if attempt.waited_for or again is None:
+            break
+        log.line(again.reason)
+        time.sleep(again.pause)
         attempt = _attempt(alone, tool, log)
     return attempt
 

@@ -28,6 +28,7 @@ PURE = {
     "redaction",
     "refs",
     "report",
+    "retries",
 }
 IMPURE = {"actions_toolkit", "docker", "os", "requests", "socket", "subprocess", "time"}
 MODULES = {

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from warmbuild import attempts, buildx, plan, policy, report
+from warmbuild import buildx, plan, policy, report
 from warmbuild.context import RunContext
 from warmbuild.errors import BuildError, EngineError, RegistryError
 from warmbuild.progress import Failure, Progress, Step
@@ -318,86 +318,3 @@ def test_a_failure_says_what_to_do(failure: Failure, kind: type[Exception], text
     error = report.failure_error(failure)
     assert type(error) is kind
     assert str(error) == text
-
-
-RACE = Failure(
-    title="exporting to image",
-    error="failed to push r.io/a:1: unknown: blob unknown to registry - sha256:1",
-    tail=(),
-    source="",
-)
-PUSH_ALONE = "the push failed for a reason that may pass; once more"
-PUSH_AGAIN = "the push failed for a reason that may pass; once more, the cache after it"
-NO_EXPORT = (
-    "no cache is written: this builder cannot; one of driver docker-container can; "
-    "once more without"
-)
-NO_EXPORTS = Failure(
-    title="",
-    error="Cache export is not supported for the docker driver.",
-    tail=(),
-    source="",
-)
-
-
-@pytest.mark.parametrize(
-    ("failure", "values", "reason"),
-    [
-        pytest.param(RACE, {}, PUSH_AGAIN, id="a push beside an export"),
-        pytest.param(RACE, {"cache": "read-only"}, PUSH_ALONE, id="a push alone"),
-        pytest.param(RACE, {"cache_to": "type=inline"}, PUSH_AGAIN, id="an explicit export"),
-        pytest.param(
-            replace(RACE, error="failed to push: insufficient_scope: authorization failed"),
-            {},
-            None,
-            id="a push that is forbidden",
-        ),
-        pytest.param(FAILURE, {}, None, id="a step"),
-        pytest.param(NO_EXPORTS, {}, NO_EXPORT, id="a builder without exports"),
-    ],
-)
-def test_what_is_worth_a_second_try(
-    parsed: Callable[..., Inputs], failure: Failure, values: dict[str, str], reason: str | None
-) -> None:
-    decided = planned(parsed(**values))
-    again = attempts.second_try(decided, failure)
-    assert (again.reason if again else None) == reason
-    if again:
-        assert again.plan.cache.write is None
-        assert again.plan.cache.read == decided.cache.read
-        assert again.export_after == (reason == PUSH_AGAIN)
-
-
-def test_a_second_try_is_the_image_alone_and_then_the_cache(
-    parsed: Callable[..., Inputs],
-) -> None:
-    decided = planned(parsed())
-    image = buildx.build(plan.image_alone(decided), buildx.PLACEHOLDERS)
-    assert "--cache-to" not in image
-    assert "--push" in image
-    cache = buildx.build(plan.cache_alone(decided), buildx.PLACEHOLDERS)
-    assert "--cache-to" in cache
-    assert cache[cache.index("--output") + 1] == "type=cacheonly"
-    assert not {"--push", "--load", "--tag"} & set(cache)
-
-
-@pytest.mark.parametrize(
-    ("error", "values", "expected"),
-    [
-        pytest.param("unknown: 500 Internal Server Error", {}, True, id="a passing reason"),
-        pytest.param("401 Unauthorized", {}, False, id="a final one"),
-        pytest.param("", {}, False, id="none"),
-        pytest.param("500", {"cache_to": "type=gha"}, False, id="an explicit export"),
-    ],
-)
-def test_an_export_that_is_worth_another_try(
-    parsed: Callable[..., Inputs],
-    error: str,
-    values: dict[str, str],
-    expected: bool,  # noqa: FBT001
-) -> None:
-    at = "2026-11-21T05:00:00Z"
-    vertex = {"digest": "d", "name": "exporting cache to registry", "started": at, "completed": at}
-    progress = Progress()
-    list(progress.feed(json.dumps({"vertexes": [vertex | {"error": error}]})))
-    assert attempts.exports_again(planned(parsed(**values)), progress) is expected
