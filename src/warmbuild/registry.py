@@ -13,17 +13,18 @@ import re
 import threading
 import time
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import requests
 from requests.auth import AuthBase
 
-from warmbuild import probe, refs
+from warmbuild import probe, refs, vendors
 from warmbuild.errors import RegistryError
 from warmbuild.inputs import IDENTITY_TOKEN, Login
 from warmbuild.probe import Answer, Found, Missing, Refused, Silent
+from warmbuild.vendors.refusal import Refusal, explained
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -110,6 +111,8 @@ class Registry:
         self._session = requests.Session()
         self._session.verify = self._transport.verify
         self._authorization: dict[str, str] = {}
+        # All that it ever said, for only some of its answers tell whose registry it is.
+        self._headers: dict[str, str] = {}
 
     def check_login(self) -> None:
         """Log in.
@@ -135,7 +138,7 @@ class Registry:
     def answer(self, ref: refs.Reference) -> Answer:
         """Say what a cache ref holds; never raises."""
         try:
-            return self._answer(ref)
+            return replace(self._answer(ref), vendor=vendors.detect(self.host, self._headers))
         except requests.RequestException as error:
             return Silent(f"the registry {self.host} {self._why(error)}")
         except Exception as error:  # noqa: BLE001 (urllib3's, for a body that ends early or hangs)
@@ -151,12 +154,12 @@ class Registry:
         content = {"Content-Type": found.media_type}
         try:
             response = self._ask("PUT", path, scope=scope, data=found.manifest, headers=content)
-            said = _said(response, f"PUT {path}")
+            said = self._refused(ref, response, f"PUT {path}", writing=True)
         except requests.RequestException as error:
             message = f"{ref} is not written: the registry {self.host} {self._why(error)}"
             raise RegistryError(message) from error
         if not response.ok:
-            raise RegistryError(f"{ref} is not written: the registry {self.host} says {said}")
+            raise RegistryError(f"{ref} is not written: {said}")
 
     def _answer(self, ref: refs.Reference) -> Answer:
         path = f"/v2/{ref.path}/manifests/{ref.digest or ref.tag}"
@@ -170,10 +173,22 @@ class Registry:
             )
         if response.status_code == requests.codes.not_found:
             return Missing()
-        is_nobody = response.status_code == requests.codes.unauthorized and self._login is None
-        said = _said(response, f"GET {path}", body)
-        more = "; give a login for it" if is_nobody else ""
-        return Refused(f"the registry {self.host} says {said}{more}")
+        return Refused(self._refused(ref, response, f"GET {path}", body, writing=False))
+
+    def _refused(
+        self,
+        ref: refs.Reference,
+        response: requests.Response,
+        request: str,
+        body: bytes | None = None,
+        *,
+        writing: bool,
+    ) -> str:
+        """Return what the registry says of a cache ref, and what to do about it."""
+        refusal = Refusal(status=response.status_code, words=_errors(response, body))
+        vendor = vendors.detect(self.host, self._headers)
+        said = f"the registry {self.host} says {_said(response, request, body)}"
+        return explained(said, vendor, ref, refusal, writing=writing)
 
     def _part(self, ref: refs.Reference, place: str) -> bytes | None:
         response, body = self._fetch(ref, f"/v2/{ref.path}/{place}")
@@ -200,7 +215,7 @@ class Registry:
 
         def send() -> requests.Response:
             host = _HUB_API if self.host == refs.DOCKER_HUB else self.host
-            return self._session.request(
+            response = self._session.request(
                 method,
                 f"{self._transport.scheme}://{host}{path}",
                 headers={"Accept": _ACCEPT, **(headers or {})},
@@ -209,6 +224,8 @@ class Registry:
                 timeout=self._timeout,
                 stream=True,
             )
+            self._headers |= {name.lower(): value for name, value in response.headers.items()}
+            return response
 
         response = send()
         if response.status_code != requests.codes.unauthorized:
@@ -307,10 +324,15 @@ def _basic(login: Login) -> str:
 
 def _said(response: requests.Response, request: str, body: bytes | None = None) -> str:
     """Return status and the registry's own error codes; never a query, a header or a token."""
-    text = f"{response.status_code} to {request}"
+    text, errors = f"{response.status_code} to {request}", _errors(response, body)
+    return f"{text} ({errors})" if errors else text
+
+
+def _errors(response: requests.Response, body: bytes | None) -> str:
+    """Return the errors that an answer names, each with its code and what it says."""
     try:
         errors = json.loads(response.content if body is None else body)["errors"]
         codes = [f"{error['code']}: {error.get('message', '')}".strip(" :") for error in errors]
     except (ValueError, KeyError, TypeError, requests.RequestException):
-        return text
-    return f"{text} ({'; '.join(codes)[:300]})" if codes else text
+        return ""
+    return "; ".join(codes)[:300]

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import buildx, policy, records
+from warmbuild import buildx, policy, records, refs, vendors
 from warmbuild import plan as plans
 from warmbuild.errors import BuildError, EngineError, RegistryError, WarmbuildError
 from warmbuild.progress import hit_ratio
+from warmbuild.vendors import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -91,7 +92,11 @@ def cache_outcome(
         )
     exports = exported.exports() if exported else ()
     errors = list(dict.fromkeys(done.error for done in exports if done.error))
-    warnings += [f"no cache is written to {destinations}: {error}" for error in errors]
+    warnings += [
+        f"no cache is written to {destinations}: {_advised(plan, failed)}"
+        for failed in exports
+        if failed.error
+    ]
     is_written = bool(exports) and not errors and _wrote(exports)
     return CacheOutcome(
         read=read,
@@ -99,6 +104,28 @@ def cache_outcome(
         error="; ".join(errors),
         warnings=tuple(dict.fromkeys(warnings)),
     )
+
+
+def _advised(plan: BuildPlan, failed: Transfer) -> str:
+    """Return why an export failed, in one line, and what to do about it at that registry.
+
+    BuildKit names the backend of an export and not its ref, so that one of several is nobody's.
+    """
+    text, write, run = " ".join(failed.error.split()), plan.cache.write, plan.run
+    if failed.name != "registry":
+        return text
+    entries = [dict(policy.attributes(entry)) for entry in plan.cache.destinations]
+    names = [str(write.ref)] if write else []
+    names += [
+        entry.get("ref", "") for entry in entries if entry.get("type", "registry") == "registry"
+    ]
+    try:
+        (ref,) = map(refs.parse, names)
+    except ValueError:
+        return text
+    own = run.ci if run.registry == ref.host else ""
+    vendor = (write.vendor if write else None) or vendors.detect(ref.host, ci=own)
+    return refusal.explained(text, vendor, ref, refusal.read(text), writing=True)
 
 
 def needs_no_export(plan: BuildPlan, built: Progress) -> bool:
@@ -334,7 +361,7 @@ def second_try(plan: BuildPlan, failure: Failure, waited_for: str = "") -> Secon
         refs = ", ".join(str(read.ref) for read in _names(plan, failure.error))
         reason = f"{refs} is not read: a layer of it is gone from the registry; once more without"
         return SecondTry(plan=_without_reads(plan, failure.error), reason=reason)
-    if exports and _is_push(failure) and not any(sign in text for sign in _FINAL):
+    if exports and _is_push(failure) and not _is_final(failure.error):
         reason = "the push failed for a reason that may pass; once more, the cache after it"
         return SecondTry(plan=plans.image_alone(plan), reason=reason, export_after=True)
     return None
@@ -372,22 +399,14 @@ def exports_again(plan: BuildPlan, exported: Progress) -> bool:
 
     The image is out by then, so another try costs no more than its time.
     """
-    errors = [done.error.lower() for done in exported.exports() if done.error]
-    final = any(sign in error for error in errors for sign in _FINAL)
-    return bool(plan.cache.write and errors) and not final
+    errors = [done.error for done in exported.exports() if done.error]
+    return bool(plan.cache.write and errors) and not any(map(_is_final, errors))
 
 
-# What a registry says that will not say otherwise the next time.
-_FINAL: Final = (
-    "denied",
-    "authoriz",
-    "forbidden",
-    "insufficient_scope",
-    "name unknown",
-    "immutable",
-    "connection refused",
-    "no such host",
-)
+def _is_final(error: str) -> bool:
+    """Say whether a registry that said so will not say otherwise the next time."""
+    is_absent = any(sign in error for sign in ("connection refused", "no such host"))
+    return is_absent or refusal.read(error).is_final
 
 
 def _is_push(failure: Failure) -> bool:
