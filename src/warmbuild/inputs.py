@@ -596,6 +596,17 @@ class _Reader:
                 self.bad("image", "is missing: say what is built, such as ghcr.io/me/app.")
         return images
 
+    def cache_repository(self) -> refs.Reference | None:
+        value = self.text("cache-repository")
+        if not value:
+            return None
+        from warmbuild import vendors  # noqa: PLC0415 (3 ms, for a few)
+
+        reference = self.repository("cache-repository", value)
+        if reference and (why_not := vendors.misfit(reference)):
+            self.bad("cache-repository", f"{why_not}.")
+        return reference
+
     def number(self, name: str, least: int, most: int) -> int:
         value = self.text(name)
         if not value.isdecimal() or not least <= int(value) <= most:
@@ -687,7 +698,6 @@ class _Reader:
                 f"{self.shown('cache-tag-prefix')} cannot begin a tag; use letters, digits and "
                 f". _ -, at most {refs.LONGEST_PREFIX}, the first one no dot or hyphen.",
             )
-        repository = self.text("cache-repository")
         backend = BACKENDS.get(self.choice("cache-backend"), BACKENDS["registry"])
         self.check_backend(backend)
         return Inputs(
@@ -721,9 +731,7 @@ class _Reader:
             cache_options=self.cache_options(backend),
             cache_dir=self.text("cache-dir"),
             cache_stages=self.matching("cache-stages", _STAGE, "use the name of a stage"),
-            cache_repository=(
-                self.repository("cache-repository", repository) if repository else None
-            ),
+            cache_repository=self.cache_repository(),
             cache_tag_prefix=prefix,
             cache_scope=self.part_of_scope("cache-scope"),
             cache_version=self.part_of_scope("cache-version"),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from warmbuild.context import RunContext
     from warmbuild.inputs import Inputs
     from warmbuild.probe import Answer
+    from warmbuild.vendors.base import Vendor
 
 # What is asked for where nobody says which branch is the default one.
 USUAL_DEFAULT_BRANCHES: Final = ("main", "master")
@@ -40,7 +41,8 @@ class CacheRef:
 
     `branch` is the one whose cache it is. `stage` is the stage that is built for it alone, and
     `beside` says that it stands beside its branch's own ref: an older generation, another
-    platform's, a stage's. `found` is what the registry holds there, once it was asked.
+    platform's, a stage's. `found` is what the registry holds there, once it was asked, and `vendor`
+    whose registry it is.
     """
 
     ref: Place
@@ -49,6 +51,7 @@ class CacheRef:
     stage: str = ""
     beside: bool = False
     found: Found | None = None
+    vendor: Vendor | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,7 +259,7 @@ def _settle_reads(plan: CachePlan, answers: Mapping[Place, Answer], now: datetim
 def _settle_write(plan: CachePlan, answers: Mapping[Place, Answer]) -> CachePlan:
     if plan.write is None:
         return plan
-    write = plan.write
+    write = replace(plan.write, vendor=answers[plan.write.ref].vendor)
     match answers[write.ref]:
         case Silent(reason=reason) | NotACache(reason=reason):
             warning = f"{write.ref} is not written: {reason}"

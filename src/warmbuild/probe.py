@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from warmbuild.records import Records
+    from warmbuild.vendors.base import Vendor
 
     # Returns what `manifests` or `blobs` has under a digest, None where it is not there.
     Fetch = Callable[[str, str], bytes | None]
@@ -26,7 +27,14 @@ LARGEST: Final = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class _Answer:
+    """What there is; `vendor` is whose registry said so, where one did."""
+
+    vendor: Vendor | None = field(default=None, compare=False, repr=False, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Found(_Answer):
     """A cache is there; `digest` is its manifest's.
 
     `records` are those of its configuration, of which an image for several platforms has one
@@ -45,26 +53,26 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
+class Missing(_Answer):
     """Nothing is there, as before a branch's first build."""
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(_Answer):
     """The registry answered and said no."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class NotACache:
+class NotACache(_Answer):
     """Something is there that BuildKit did not write as a cache."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class Silent:
+class Silent(_Answer):
     """The registry cannot be reached, or does not answer in time."""
 
     reason: str

@@ -13,17 +13,18 @@ import re
 import threading
 import time
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import requests
 from requests.auth import AuthBase
 
-from warmbuild import probe, refs, retries
+from warmbuild import probe, refs, retries, vendors
 from warmbuild.errors import RegistryError
 from warmbuild.inputs import IDENTITY_TOKEN, Login
 from warmbuild.probe import Answer, Found, Missing, Refused, Silent
+from warmbuild.vendors.refusal import Refusal, explained
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -135,6 +136,8 @@ class Registry:
         self._session = requests.Session()
         self._session.verify = self._transport.verify
         self._authorization: dict[str, str] = {}
+        # All that it ever said, for only some of its answers tell whose registry it is.
+        self._headers: dict[str, str] = {}
 
     def check_login(self) -> None:
         """Log in.
@@ -166,7 +169,7 @@ class Registry:
     def answer(self, ref: refs.Reference) -> Answer:
         """Say what a cache ref holds; never raises."""
         try:
-            return self._answer(ref)
+            return replace(self._answer(ref), vendor=vendors.detect(self.host, self._headers))
         except requests.RequestException as error:
             return Silent(f"the registry {self.host} {self._why(error)}")
 
@@ -184,8 +187,8 @@ class Registry:
             message = f"{ref} is not written: the registry {self.host} {self._why(error)}"
             raise RegistryError(message) from error
         if not response.ok:
-            said = _said(response, body)
-            raise RegistryError(f"{ref} is not written: the registry {self.host} says {said}")
+            said = self._refused(ref, response, body, writing=True)
+            raise RegistryError(f"{ref} is not written: {said}")
 
     def _answer(self, ref: refs.Reference) -> Answer:
         scope = f"repository:{ref.path}:pull"
@@ -204,9 +207,16 @@ class Registry:
             )
         if response.status_code == requests.codes.not_found:
             return Missing()
-        is_nobody = response.status_code == requests.codes.unauthorized and self._login is None
-        more = "; give a login for it" if is_nobody else ""
-        return Refused(f"the registry {self.host} says {_said(response, body)}{more}")
+        return Refused(self._refused(ref, response, body, writing=False))
+
+    def _refused(
+        self, ref: refs.Reference, response: requests.Response, body: bytes, *, writing: bool
+    ) -> str:
+        """Return what the registry says of a cache ref, and what to do about it."""
+        refusal = Refusal(status=response.status_code, words=_errors(body))
+        vendor = vendors.detect(self.host, self._headers)
+        said = f"the registry {self.host} says {_said(response, body)}"
+        return explained(said, vendor, ref, refusal, writing=writing)
 
     def _ask(
         self, path: str, *, scope: str, put: Put | None = None
@@ -278,6 +288,7 @@ class Registry:
             timeout=self._timeout,
             stream=True,
         ) as response:
+            self._headers |= {name.lower(): value for name, value in response.headers.items()}
             body = b""
             for piece in response.iter_content(_PIECE):
                 body += piece
@@ -383,9 +394,15 @@ def _said(response: requests.Response, body: bytes) -> str:
     """Return status and the registry's own error codes; never a query, a header or a token."""
     asked = (response.history or [response])[0].request
     text = f"{response.status_code} to {asked.method} {urlsplit(asked.url or '').path}"
+    errors = _errors(body)
+    return f"{text} ({errors})" if errors else text
+
+
+def _errors(body: bytes) -> str:
+    """Return the errors that an answer names, each with its code and what it says."""
     try:
         errors = json.loads(body)["errors"]
         codes = [f"{error['code']}: {error.get('message', '')}".strip(" :") for error in errors]
     except (ValueError, KeyError, TypeError):
-        return text
-    return f"{text} ({'; '.join(codes)[:300]})" if codes else text
+        return ""
+    return "; ".join(codes)[:300]

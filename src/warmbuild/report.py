@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import attempts, buildx, policy, records
+from warmbuild import attempts, buildx, policy, records, refs, vendors
 from warmbuild.errors import BuildError, EngineError, RegistryError, WarmbuildError
 from warmbuild.progress import hit_ratio
+from warmbuild.vendors import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -81,7 +82,8 @@ def cache_outcome(
     exports = exported.exports() if exported else ()
     errors = list(dict.fromkeys(done.error for done in exports if done.error))
     errors += [failed] if failed and not errors else []
-    not_written = [f"no cache is written to {destinations}: {error}" for error in errors]
+    said = [_advised(plan, export) for export in exports if export.error] or errors
+    not_written = [f"no cache is written to {destinations}: {text}" for text in said]
     is_written = bool(exports) and not errors and _wrote(exports)
     return CacheOutcome(
         read=read,
@@ -89,6 +91,28 @@ def cache_outcome(
         error="; ".join(errors),
         warnings=tuple(dict.fromkeys((*not_read, *not_written))),
     )
+
+
+def _advised(plan: BuildPlan, failed: Transfer) -> str:
+    """Return why an export failed, in one line, and what to do about it at that registry.
+
+    BuildKit names the backend of an export and not its ref, so that one of several is nobody's.
+    """
+    text, write, run = " ".join(failed.error.split()), plan.cache.write, plan.run
+    if failed.name != "registry":
+        return text
+    entries = [dict(policy.attributes(entry)) for entry in plan.cache.destinations]
+    names = [str(write.ref)] if write else []
+    names += [
+        entry.get("ref", "") for entry in entries if entry.get("type", "registry") == "registry"
+    ]
+    try:
+        (ref,) = map(refs.parse, names)
+    except ValueError:
+        return text
+    own = run.ci if run.registry == ref.host else ""
+    vendor = (write.vendor if write else None) or vendors.detect(ref.host, ci=own)
+    return refusal.explained(text, vendor, ref, refusal.read(text), writing=True)
 
 
 def inline_outcome(

@@ -245,6 +245,7 @@ def test_gitlab_knows_its_registry() -> None:
         "password": "t",
     }
     assert gitlab.known_inputs({}, {}) == {}
+    assert gitlab.context(env, "/", nothing).registry == "r.io"
 
 
 def test_gitlab_gets_a_dotenv_file(tmp_path: Path) -> None:

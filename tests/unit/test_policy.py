@@ -9,6 +9,7 @@ import pytest
 from warmbuild import plan, policy, refs
 from warmbuild.context import RunContext
 from warmbuild.probe import Answer, Found, Missing, NotACache, Refused, Silent
+from warmbuild.vendors import harbor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -302,3 +303,20 @@ def test_what_is_no_cache_is_not_read_and_said(
     assert written(found) == write
     assert found.warnings[0] == f"{FEATURE} is not read: {answer.reason}"
     assert (f"{FEATURE} is not written: {answer.reason}" in found.warnings) == (write is None)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Found(DIGESTS[0], vendor=harbor.VENDOR),
+        Missing(vendor=harbor.VENDOR),
+        Refused("it says 403", vendor=harbor.VENDOR),
+    ],
+    ids=["found", "missing", "refused"],
+)
+def test_what_is_written_knows_whose_registry_it_goes_to(
+    parsed: Callable[..., Inputs], answer: Answer
+) -> None:
+    found = settled(parsed, answer, Missing())
+    assert found.write
+    assert found.write.vendor is harbor.VENDOR

@@ -18,6 +18,7 @@ from warmbuild.errors import RegistryError
 from warmbuild.inputs import Login
 from warmbuild.probe import Found, Missing, NotACache, Refused, Silent
 from warmbuild.registry import Registry, Transport, ask, is_loopback, transports
+from warmbuild.vendors import harbor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -179,52 +180,52 @@ def test_nothing_is_missing(mocked: responses.RequestsMock) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "login", "reason"),
+    ("kind", "login"),
     [
+        pytest.param("basic", None, id="no login"),
         pytest.param(
-            "basic",
-            None,
-            "the registry r.io says 401 to GET /v2/me/app/manifests/cache-main (UNAUTHORIZED: not "
-            "today); give a login for it",
-            id="no login",
-        ),
-        pytest.param(
-            "basic",
-            Login(host="r.io", username="me", password="wrong"),
-            "the registry r.io says 401 to GET /v2/me/app/manifests/cache-main (UNAUTHORIZED: not "
-            "today)",
-            id="a wrong login",
+            "basic", Login(host="r.io", username="me", password="wrong"), id="a wrong login"
         ),
         pytest.param(
             "bearer",
             Login(host="r.io", username="me", password="wrong"),
-            "the registry r.io says 401 to GET /v2/me/app/manifests/cache-main (UNAUTHORIZED: not "
-            "today)",
             id="a token that is refused",
         ),
-        pytest.param(
-            "odd",
-            LOGIN,
-            "the registry r.io says 401 to GET /v2/me/app/manifests/cache-main (UNAUTHORIZED: not "
-            "today)",
-            id="a challenge nobody knows",
-        ),
+        pytest.param("odd", LOGIN, id="a challenge nobody knows"),
     ],
 )
 def test_a_refusal_is_told_in_the_registrys_words(
-    mocked: responses.RequestsMock, kind: str, login: Login | None, reason: str
+    mocked: responses.RequestsMock, kind: str, login: Login | None
 ) -> None:
     FakeRegistry(mocked, kind)
     found = Registry("r.io", login, None).answer(REF)
-    assert found == Refused(reason)
+    assert found == Refused(
+        "the registry r.io says 401 to GET /v2/me/app/manifests/cache-main (UNAUTHORIZED: not "
+        "today); give a login that may do it by username and password: for r.io a user name and a "
+        "password, with the right to pull and push"
+    )
     assert "wrong" not in str(found)
 
 
 @pytest.mark.parametrize(
     ("status", "body", "said"),
     [
-        (403, "<html>", "403 to GET /v2/me/app/manifests/cache-main"),
-        (429, '{"errors": []}', "429 to GET /v2/me/app/manifests/cache-main"),
+        (
+            403,
+            "<html>",
+            (
+                "403 to GET /v2/me/app/manifests/cache-main; r.io wants the right to pull and push "
+                "for a cache: give the login that, or set cache-repository to one that it may read"
+            ),
+        ),
+        (
+            429,
+            '{"errors": []}',
+            (
+                "429 to GET /v2/me/app/manifests/cache-main; r.io limits how often it is asked: "
+                "give a login by username and password, or set cache-repository to another registry"
+            ),
+        ),
         (500, '{"errors": [{"code": "X"}]}', "500 to GET /v2/me/app/manifests/cache-main (X)"),
     ],
 )
@@ -233,6 +234,31 @@ def test_every_other_status_is_a_refusal(
 ) -> None:
     mocked.get("https://r.io/v2/me/app/manifests/cache-main", status=status, body=body)
     assert Registry("r.io", None, None).answer(REF) == Refused(f"the registry r.io says {said}")
+
+
+def test_whose_registry_it_is_may_be_told_by_the_challenge_alone(
+    mocked: responses.RequestsMock,
+) -> None:
+    challenge = 'Bearer realm="https://auth.io/token",service="harbor-registry"'
+    path = "https://r.io/v2/me/app/manifests/cache-main"
+    mocked.get(path, status=401, headers={"WWW-Authenticate": challenge})
+    mocked.get("https://auth.io/token", json={"token": "t"})
+    mocked.get(path, status=404)
+    found = Registry("r.io", None, None).answer(REF)
+    assert found == Missing()
+    assert found.vendor is harbor.VENDOR
+
+
+def test_a_tag_that_is_refused_comes_with_advice(mocked: responses.RequestsMock) -> None:
+    refused = {"errors": [{"code": "DENIED", "message": "permission_denied: write_package"}]}
+    mocked.put("https://ghcr.io/v2/me/app/manifests/cache-main", status=403, json=refused)
+    with pytest.raises(RegistryError) as raised:
+        Registry("ghcr.io", None, None).retag(refs.parse("ghcr.io/me/app:cache-main"), Found("d"))
+    assert str(raised.value).startswith(
+        "ghcr.io/me/app:cache-main is not written: the registry ghcr.io says 403 to PUT "
+        "/v2/me/app/manifests/cache-main (DENIED: permission_denied: write_package); GHCR wants "
+        "permissions: packages: write in the job"
+    )
 
 
 @pytest.mark.parametrize(

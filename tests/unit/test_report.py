@@ -12,6 +12,7 @@ from warmbuild import buildx, plan, policy, report
 from warmbuild.context import RunContext
 from warmbuild.errors import BuildError, EngineError, RegistryError
 from warmbuild.progress import Failure, Progress, Step
+from warmbuild.vendors import harbor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -239,6 +240,104 @@ def test_what_could_not_be_read_and_written(parsed: Callable[..., Inputs]) -> No
     assert found.error.startswith("error writing")
     assert warnings[0].startswith("127.0.0.1:5000/rec:cache-none is not read: failed to configure")
     assert warnings[1].startswith("no cache is written to ghcr.io/me/app:cache-x: error writing")
+
+
+def failed_export(error: str, backend: str = "registry") -> Progress:
+    at, progress = "2026-11-21T05:00:00Z", Progress()
+    vertex = {"digest": "d", "name": f"exporting cache to {backend}", "started": at}
+    failed = vertex | {"completed": at, "error": error}
+    list(progress.feed(json.dumps({"vertexes": [failed]})))
+    return progress
+
+
+IMMUTABLE = "unknown: the tag is\n immutable."
+AT_GHCR = (
+    "unknown: the tag is immutable; GHCR does not let this tag be overwritten: set "
+    "cache-repository to a repository of its own with mutable tags"
+)
+AT_GITLAB = AT_GHCR.replace("GHCR", "GitLab") + (
+    ", or leave the tags that begin with cache-tag-prefix out of the project's immutable tags"
+)
+
+
+@pytest.mark.parametrize(
+    ("values", "backend", "registry", "expected"),
+    [
+        pytest.param({}, "registry", "", f"ghcr.io/me/app:cache-x: {AT_GHCR}", id="our own ref"),
+        pytest.param(
+            {"cache_to": "type=registry,ref=ghcr.io/me/c:x,mode=max"},
+            "registry",
+            "",
+            f"ghcr.io/me/c:x: {AT_GHCR}",
+            id="an explicit ref",
+        ),
+        pytest.param(
+            {"cache_to": "git.acme.dev/group/app:x"},
+            "registry",
+            "git.acme.dev",
+            f"git.acme.dev/group/app:x: {AT_GITLAB}",
+            id="an explicit ref in the CI system's own registry",
+        ),
+        pytest.param(
+            {"cache_to": "ghcr.io/me/c:x\nghcr.io/me/d:x"},
+            "registry",
+            "",
+            "ghcr.io/me/c:x,ghcr.io/me/d:x: unknown: the tag is immutable.",
+            id="one of several, and nobody knows which",
+        ),
+        pytest.param(
+            {"cache_to": "type=registry,ref=No Such Thing"},
+            "registry",
+            "",
+            "No Such Thing: unknown: the tag is immutable.",
+            id="a ref that only BuildKit understands",
+        ),
+        pytest.param(
+            {"cache_to": "type=gha"},
+            "GitHub Actions Cache",
+            "",
+            "gha: unknown: the tag is immutable.",
+            id="a backend without a registry",
+        ),
+    ],
+)
+def test_an_export_that_failed_comes_with_advice(
+    parsed: Callable[..., Inputs],
+    values: dict[str, str],
+    backend: str,
+    registry: str,
+    expected: str,
+) -> None:
+    context = replace(PUSH, ci="gitlab", registry=registry)
+    found = report.cache_outcome(
+        planned(parsed(**values), context),
+        imported=Progress(),
+        exported=failed_export(IMMUTABLE, backend),
+        pushed=True,
+    )
+    assert found.warnings == (f"no cache is written to {expected}",)
+    assert found.written == ""
+    assert found.error == IMMUTABLE
+
+
+def test_a_registry_that_the_probe_recognised_is_named(parsed: Callable[..., Inputs]) -> None:
+    decided = planned(parsed(cache_repository="r.io/team/cache"))
+    assert decided.cache.write
+    write = replace(decided.cache.write, vendor=harbor.VENDOR)
+    found = report.cache_outcome(
+        replace(decided, cache=replace(decided.cache, write=write)),
+        imported=Progress(),
+        exported=failed_export("denied"),
+        pushed=True,
+    )
+    assert found.warnings == (
+        (
+            "no cache is written to r.io/team/cache:cache-x: denied; Harbor wants Pull Repository "
+            "and Push Repository in the project for a cache, and says the same where there is no "
+            "such repository (PROJECT/REPOSITORY): give the login that, or create its project, or "
+            "set cache-repository to one that it may write"
+        ),
+    )
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,7 @@ def context(env: Mapping[str, str], directory: str, read_text: ReadText) -> RunC
         fork=fork,
         untrusted="the code comes from a fork" if fork else "",
         passing="a merge train's commit belongs to no branch yet" if train else "",
+        registry=env.get("CI_REGISTRY", ""),
     )
 
 
