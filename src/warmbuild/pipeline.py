@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from warmbuild.context import RunContext
     from warmbuild.inputs import Inputs, Login
+    from warmbuild.lints import Finding
     from warmbuild.log import Log
     from warmbuild.plan import BuildPlan
     from warmbuild.policy import CachePlan
@@ -36,7 +37,7 @@ class Run:
 
 def plan(run: Run, *, probe: bool) -> BuildPlan:
     """Decide everything; start nothing, and contact nothing but, with `probe`, the registry."""
-    decided = _decide(run)
+    decided = replace(_decide(run), findings=_findings(run))
     return replace(decided, cache=_settle(run, decided)) if probe else decided
 
 
@@ -60,12 +61,17 @@ def build(run: Run) -> Outcome:
             # The registry is asked while the builder boots.
             _check_login(run, decided)
             decided = replace(decided, cache=_settle(run, decided))
+            _normalize_modes(run)
+            decided = replace(decided, findings=_findings(run))
             from warmbuild import solve  # noqa: PLC0415 (10 ms that the builder boots in)
 
             solve.say_plan(decided, run.log)
             env = env | {"BUILDX_BUILDER": boot()}
             tool = solve.Tool(program=program, env=env, files=solve.files(private))
-            outcome = solve.build(decided, tool, run.log)
+            try:
+                outcome = solve.build(decided, tool, run.log)
+            finally:
+                solve.publish_findings(decided, run.env, run.log)
     outcome = replace(outcome, seconds=time.monotonic() - begun, warnings=tuple(run.log.warnings))
     solve.publish(run.inputs, run.env, run.log, outcome)
     return outcome
@@ -74,6 +80,36 @@ def build(run: Run) -> Outcome:
 def _decide(run: Run) -> BuildPlan:
     cache = policy.decide(run.inputs, run.context, plans.repository(run.inputs))
     return plans.make(run.inputs, run.context, cache)
+
+
+def _normalize_modes(run: Run) -> None:
+    """Set the modes that git stores, where that is asked for, and say what was done."""
+    if not run.inputs.normalize_modes:
+        return
+    from warmbuild import sources  # noqa: PLC0415 (loaded while the builder boots)
+
+    done = None
+    if not plans.is_remote(run.inputs.context):
+        done = sources.normalize_modes(Path(run.inputs.context))
+    if done is None:
+        run.log.warning("normalize-modes sets nothing: the context lies in no work tree of git")
+        return
+    run.log.line(
+        f"normalize-modes: {done.files} files and {done.directories} directories were set to the "
+        "modes that git stores"
+    )
+    if done.failed:
+        run.log.warning(f"normalize-modes: {done.failed} modes could not be set")
+
+
+def _findings(run: Run) -> tuple[Finding, ...]:
+    """Return what the lints find in the sources, which take nothing but being read."""
+    if not run.inputs.lint:
+        return ()
+    from warmbuild import lints, sources  # noqa: PLC0415 (loaded while the builder boots)
+
+    found = sources.read(run.inputs, run.log.provider.pipeline_file(run.env))
+    return lints.check(run.inputs, run.context, found, run.env)
 
 
 def _check_paths(run: Run) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -44,6 +44,8 @@ def say_plan(decided: BuildPlan, log: Log) -> None:
             log.line(line)
     for warning in decided.cache.warnings:
         log.warning(warning)
+    for found in decided.findings:
+        log.warning(report.finding(found), found.file, found.line)
 
 
 def build(decided: BuildPlan, tool: Tool, log: Log) -> report.Outcome:
@@ -128,6 +130,12 @@ def publish(inputs: Inputs, env: Mapping[str, str], log: Log, outcome: report.Ou
     summary_file = inputs.summary_file
     if summary_file or not env.get("GITHUB_STEP_SUMMARY"):
         _write(Path(summary_file or Path(tempfile.gettempdir(), _SUMMARY)), summary)
+
+
+def publish_findings(decided: BuildPlan, env: Mapping[str, str], log: Log) -> None:
+    """Hand what the lints found to the CI system, also where the build failed."""
+    findings = [replace(found, text=log.redact(found.text)) for found in decided.findings]
+    log.provider.publish_findings(env, findings)
 
 
 def _write(path: Path, text: str) -> None:

@@ -12,9 +12,14 @@ from warmbuild import ci
 SOURCES = Path(ci.__file__).parents[1]
 PURE = {
     "buildx",
+    "commands",
     "context",
+    "dockerfile",
     "errors",
+    "gitindex",
+    "ignorefile",
     "inputs",
+    "lints",
     "lists",
     "plan",
     "policy",
