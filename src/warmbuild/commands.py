@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from warmbuild.dockerfile import unquoted
@@ -12,6 +13,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from warmbuild.dockerfile import Instruction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Install:
+    """A command that installs dependencies: those it names, or those that the project's files do.
+
+    `shown` is the command without options and names.
+    """
+
+    program: str
+    shown: str
+    names_packages: bool
+
 
 # What installs dependencies: a program, and the first of its arguments that is no option. An
 # empty one is the program alone. A project's own build is none: it needs the sources.
@@ -114,24 +128,28 @@ def commands(run: Instruction) -> Iterator[tuple[str, ...]]:
         yield from _of_text(run.text)
 
 
-def install(words: Sequence[str]) -> tuple[str, str]:
-    """Return the program and the short form of a command that installs dependencies.
+def installs(run: Instruction) -> Iterator[Install]:
+    """Yield what a RUN installs, in order."""
+    found = (install(words) for words in commands(run))
+    return (done for done in found if done)
 
-    Both are empty where it installs none, or the project itself.
-    """
+
+def install(words: Sequence[str]) -> Install | None:
+    """Return what a command installs; None where that is nothing, or the project itself."""
     program, arguments = _program(words)
     plain = list(_plain(arguments))
     first = plain[0] if plain else ""
     rest = plain[1:]
     if first not in _INSTALLS.get(program, ()) or not _QUESTIONS.isdisjoint(arguments):
-        return "", ""
+        return None
     if (program, first) in _SECOND:
         if not rest or rest[0] not in _SECOND[program, first]:
-            return "", ""
+            return None
         first, rest = f"{first} {rest[0]}", rest[1:]
     if any(word in _EDITABLE for word in arguments) or any(map(_LOCAL.fullmatch, rest)):
-        return "", ""
-    return program, f"{program} {first}".strip()
+        return None
+    shown = f"{program} {first}".strip()
+    return Install(program=program, shown=shown, names_packages=bool(rest))
 
 
 def _program(words: Sequence[str]) -> tuple[str, Sequence[str]]:

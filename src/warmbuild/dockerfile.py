@@ -40,12 +40,18 @@ class Instruction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """A build stage; `start` is its FROM."""
+    """A build stage; `start` is its FROM, `number` its place among the stages.
 
+    `lineage` are the numbers of the stages that it is built on, the farthest first, and its own;
+    `uses` those of the stages that it copies or mounts from.
+    """
+
+    number: int
     name: str
-    base: str
     start: Instruction
     instructions: tuple[Instruction, ...]
+    lineage: tuple[int, ...]
+    uses: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,23 +63,30 @@ class Dockerfile:
     stages: tuple[Stage, ...]
 
 
-def parse(text: str) -> Dockerfile:
-    """Read a Dockerfile; a text that is none has no stages."""
+def parse(text: str, given: Mapping[str, str]) -> Dockerfile:
+    """Read a Dockerfile; a text that is none has no stages.
+
+    `given` are the build arguments. Where FROM holds a variable that has no value yet, a stage is
+    built on every earlier one that it may mean.
+    """
     lines = [line.removesuffix("\r") for line in text.removeprefix("\ufeff").split("\n")]
     directives = _directives(lines)
     arguments: list[Instruction] = []
-    stages: list[tuple[Instruction, list[Instruction]]] = []
+    parts: list[tuple[Instruction, list[Instruction]]] = []
     for instruction in _instructions(lines, directives.get("escape", "\\")):
         if instruction.word == "FROM":
-            stages.append((instruction, []))
-        elif stages:
-            stages[-1][1].append(instruction)
+            parts.append((instruction, []))
+        elif parts:
+            parts[-1][1].append(instruction)
         elif instruction.word == "ARG":
             arguments.append(instruction)
+    defaults = (pair for argument in arguments for pair in declared(argument))
+    values = dict(defaults) | {name: value for name, value in given.items() if value}
+    stages: list[Stage] = []
+    for start, instructions in parts:
+        stages.append(_stage(start, instructions, stages, values))
     return Dockerfile(
-        syntax=directives.get("syntax", ""),
-        arguments=tuple(arguments),
-        stages=tuple(_stage(start, instructions) for start, instructions in stages),
+        syntax=directives.get("syntax", ""), arguments=tuple(arguments), stages=tuple(stages)
     )
 
 
@@ -84,21 +97,9 @@ def declared(instruction: Instruction) -> Iterator[tuple[str, str]]:
         yield name, unquoted(default)
 
 
-def lineage(file: Dockerfile, stage: Stage, given: Mapping[str, str]) -> tuple[Stage, ...]:
-    """Return a stage behind those it is built on, the farthest first.
-
-    Where FROM holds a variable without a value, every earlier stage that it may mean is taken.
-    """
-    number = file.stages.index(stage)
-    values = {
-        name: default for argument in file.arguments for name, default in declared(argument)
-    } | {name: value for name, value in given.items() if value}
-    pattern = _pattern(stage.base, values)
-    found: dict[int, Stage] = {}
-    for base in file.stages[:number]:
-        if base.name and pattern.fullmatch(base.name):
-            found |= {id(item): item for item in lineage(file, base, given)}
-    return (*found.values(), stage)
+def lineage(file: Dockerfile, stage: Stage) -> tuple[Stage, ...]:
+    """Return the stages whose steps make up a stage, the farthest base first."""
+    return tuple(file.stages[number] for number in stage.lineage)
 
 
 def target(file: Dockerfile, name: str) -> Stage | None:
@@ -108,19 +109,16 @@ def target(file: Dockerfile, name: str) -> Stage | None:
     return file.stages[-1] if file.stages else None
 
 
-def needed(file: Dockerfile, built: Stage, given: Mapping[str, str]) -> tuple[Stage, ...]:
+def needed(file: Dockerfile, built: Stage) -> tuple[Stage, ...]:
     """Return the stages that BuildKit runs to make one of them, in the file's order."""
-    wanted, waiting = set[int](), [built]
+    wanted: set[int] = set()
+    waiting = [built.number]
     while waiting:
-        stage = waiting.pop()
-        number = file.stages.index(stage)
-        if number in wanted:
-            continue
-        wanted.add(number)
-        waiting += lineage(file, stage, given)[:-1]
-        found = (_named(file.stages[:number], source) for source in _sources(stage))
-        waiting += [source for source in found if source]
-    return tuple(stage for number, stage in enumerate(file.stages) if number in wanted)
+        number = waiting.pop()
+        if number not in wanted:
+            wanted.add(number)
+            waiting += (*file.stages[number].lineage, *file.stages[number].uses)
+    return tuple(stage for stage in file.stages if stage.number in wanted)
 
 
 def unquoted(word: str) -> str:
@@ -229,14 +227,23 @@ def _json_list(text: str) -> tuple[str, ...]:
     return tuple(item for item in items if isinstance(item, str))
 
 
-def _stage(start: Instruction, instructions: Sequence[Instruction]) -> Stage:
+def _stage(
+    start: Instruction,
+    instructions: Sequence[Instruction],
+    earlier: Sequence[Stage],
+    values: Mapping[str, str],
+) -> Stage:
     words = start.words()
     named = len(words) > _AS and words[_AS - 1].upper() == "AS"
+    bases = _bases(words[0], earlier, values) if words else ()
+    sources = (_named(earlier, name) for step in instructions for name in _sources(step))
     return Stage(
+        number=len(earlier),
         name=words[_AS].lower() if named else "",
-        base=words[0] if words else "",
         start=start,
         instructions=tuple(instructions),
+        lineage=(*sorted({number for base in bases for number in base.lineage}), len(earlier)),
+        uses=tuple(stage.number for stage in sources if stage),
     )
 
 
@@ -253,12 +260,19 @@ def _named(stages: Sequence[Stage], name: str) -> Stage | None:
     return next((stage for stage in reversed(stages) if stage.name == name.lower()), None)
 
 
-def _sources(stage: Stage) -> Iterator[str]:
-    """Yield what a stage copies or mounts from: stages, contexts and images alike."""
-    for instruction in stage.instructions:
-        yield instruction.flag("from")
-        for mount in mounts(instruction):
-            yield mount.get("from", "")
+def _bases(base: str, earlier: Sequence[Stage], values: Mapping[str, str]) -> Iterator[Stage]:
+    """Yield the stages that a FROM names, or may name."""
+    pattern = _pattern(base, values)
+    named = [stage for stage in earlier if stage.name and pattern.fullmatch(stage.name)]
+    # Of two with one name it is the later.
+    yield from named if "$" in base else named[-1:]
+
+
+def _sources(step: Instruction) -> Iterator[str]:
+    """Yield what a step copies or mounts from: stages, contexts and images alike."""
+    yield step.flag("from")
+    for mount in mounts(step):
+        yield mount.get("from", "")
 
 
 def mounts(instruction: Instruction) -> Iterator[Mapping[str, str]]:

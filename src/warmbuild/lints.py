@@ -7,7 +7,7 @@ it cannot know it leaves alone. The reasons are measured, see docs/lints.md.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +16,7 @@ from warmbuild import commands, dockerfile, ignorefile, policy
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from warmbuild.commands import Install
     from warmbuild.context import RunContext
     from warmbuild.dockerfile import Dockerfile, Instruction, Stage
     from warmbuild.inputs import Inputs
@@ -104,8 +105,8 @@ class _Case:
     @cached_property
     def file(self) -> Dockerfile:
         """The Dockerfile; one without stages where there is none that this could read."""
-        found = dockerfile.parse(self.sources.text)
-        return found if _SYNTAX.fullmatch(found.syntax) else dockerfile.parse("")
+        found = dockerfile.parse(self.sources.text, self.arguments)
+        return found if _SYNTAX.fullmatch(found.syntax) else replace(found, stages=())
 
     @cached_property
     def arguments(self) -> Mapping[str, str]:
@@ -126,10 +127,10 @@ class _Case:
         """The stages that the build needs."""
         if self.built is None:
             return ()
-        return dockerfile.needed(self.file, self.built, self.arguments)
+        return dockerfile.needed(self.file, self.built)
 
     def lineage(self, stage: Stage) -> tuple[Stage, ...]:
-        return dockerfile.lineage(self.file, stage, self.arguments)
+        return dockerfile.lineage(self.file, stage)
 
     @cached_property
     def chains(self) -> tuple[tuple[Instruction, ...], ...]:
@@ -143,6 +144,16 @@ class _Case:
     def steps(self) -> tuple[Instruction, ...]:
         """The instructions of the stages that the build needs."""
         return tuple(step for stage in self.stages for step in stage.instructions)
+
+    @cached_property
+    def installs(self) -> Mapping[int, tuple[Install, ...]]:
+        """What each of these steps installs, by its line."""
+        return {
+            step.line: tuple(commands.installs(step)) for step in self.steps if step.word == "RUN"
+        }
+
+    def later_installs(self, steps: Sequence[Instruction]) -> Iterator[tuple[Instruction, Install]]:
+        return ((step, done) for step in steps for done in self.installs.get(step.line, ()))
 
     @cached_property
     def patterns(self) -> tuple[str, ...]:
@@ -221,6 +232,8 @@ _SECRET_PAIRS: Final = re.compile(
 )
 # Words and beginnings of what a browser gets to see anyway.
 _PUBLIC: Final = re.compile(r"(?:.*_)?(?:PUBLIC|PUBLISHABLE)(?:_.*)?|(?:VITE|REACT_APP|GATSBY)_.*")
+# Between two words of a name such as accessToken.
+_HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _TOKENS: Final = re.compile(
     r"gh[opsru]_\w{30,}|github_pat_\w{20,}|glpat-[\w.-]{20,}|npm_\w{30,}|xox[abeprs]-[\w-]{10,}"
     r"|sk_live_\w{16,}|pypi-A\w{20,}.*|dckr_pat_[\w-]{20,}"
@@ -280,7 +293,7 @@ def _is_secret(name: str, value: str, known: Sequence[str]) -> bool:
         user, password, host = login.groups()
         own = host in _OWN_MACHINE or password == user
         return not own and not _PLACEHOLDER.fullmatch(password)
-    name = name.upper().replace("-", "_")
+    name = _HUMP.sub("_", name).upper().replace("-", "_")
     if _PLACEHOLDER.fullmatch(value) or _PUBLIC.fullmatch(name):
         return False
     return name.rpartition("_")[2] in _SECRET_ENDS or bool(_SECRET_PAIRS.fullmatch(name))
@@ -299,7 +312,7 @@ def _provenance_has_arguments(provenance: str) -> bool:
 _COMMITS: Final = re.compile(
     r"(?:GIT_|VCS_|SOURCE_|BUILD_|APP_|CI_|RENDER_|RAILWAY_GIT_|VERCEL_GIT_)?"
     r"(?:COMMIT|REVISION)(?:_(?:SHA1?|HASH|ID|REF))?"
-    r"|(?:GIT|VCS)_(?:SHA1?|HASH|REF|REV|DESCRIBE)|GITHUB_(?:SHA|RUN_ID|RUN_NUMBER)|GITCOMMIT"
+    r"|(?:GIT|VCS)_(?:SHA1?|HASH|REF|REV|HEAD|DESCRIBE)|GITHUB_(?:SHA|RUN_ID|RUN_NUMBER)|GITCOMMIT"
     r"|CI_COMMIT_\w+|CI_(?:JOB|PIPELINE|BUILD)_I?ID|CIRCLE_(?:SHA1|BUILD_NUM)|BUILD_SHA"
     r"|BUILD_?(?:DATE|TIME|TIMESTAMP|NUMBER|ID)|SOURCE_DATE_EPOCH|TIMESTAMP"
 )
@@ -314,13 +327,14 @@ def _early_arg(case: _Case) -> Iterator[_Found]:
                 if not _changes(case, name, default):
                     continue
                 reads = re.compile(rf"\$\{{?{re.escape(name)}\b")
-                for run, _, shown in _installs(chain[number:]):
+                for run, done in case.later_installs(chain[number:]):
                     if not any(map(reads.search, (run.text, *run.heredocs))):
                         yield _Found(
                             at=step,
                             about=name,
-                            text=f"{name} is declared above {shown} (line {run.line}), which does "
-                            "not read it and runs again with every new value. Declare it below.",
+                            text=f"{name} is declared above {done.shown} (line {run.line}), which "
+                            "does not read it and runs again with every new value. Declare it "
+                            "below.",
                         )
                         break
 
@@ -342,28 +356,23 @@ def _early_copy(case: _Case) -> Iterator[_Found]:
     for chain in case.chains:
         before: set[str] = set()
         for number, step in enumerate(chain):
-            before |= {program for _, program, _ in _installs([step])}
+            before |= {
+                done.program for done in case.installs.get(step.line, ()) if not done.names_packages
+            }
             if not _copies_everything(step):
                 continue
-            after = (found for found in _installs(chain[number:]) if found[1] not in before)
-            for run, _, shown in after:
+            for run, done in case.later_installs(chain[number:]):
+                # Once more with all sources there: what it fetches was fetched above.
+                if done.program in before and not done.names_packages:
+                    continue
                 yield _Found(
                     at=step,
-                    about=shown,
-                    text=f"{_shown(step)} stands above {shown} (line {run.line}), which so runs "
-                    "again when any file changes. Copy the files that it reads, run it, and copy "
-                    "the rest below.",
+                    about=done.shown,
+                    text=f"{_shown(step)} stands above {done.shown} (line {run.line}), which so "
+                    "runs again when any file changes. Copy the files that it reads, run it, and "
+                    "copy the rest below.",
                 )
                 break
-
-
-def _installs(steps: Sequence[Instruction]) -> Iterator[tuple[Instruction, str, str]]:
-    """Yield the RUN that install dependencies, with the program and how it was called."""
-    for step in steps:
-        for words in commands.commands(step) if step.word == "RUN" else ():
-            program, shown = commands.install(words)
-            if program:
-                yield step, program, shown
 
 
 def _copies_from_context(step: Instruction) -> bool:
@@ -465,7 +474,7 @@ def _mode_min(case: _Case) -> Iterator[_Found]:
         if stage not in final and any(step.word == "RUN" for step in stage.instructions)
     ]
     if lost:
-        names = ", ".join(stage.name or f"number {case.file.stages.index(stage)}" for stage in lost)
+        names = ", ".join(stage.name or f"number {stage.number}" for stage in lost)
         stages = f"stage {names} is" if len(lost) == 1 else f"stages {names} are"
         yield _Found(
             at=lost[0].start,
