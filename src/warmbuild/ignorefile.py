@@ -67,6 +67,9 @@ def _expression(pattern: str) -> re.Pattern[str]:
         return _NEVER
 
 
+# What means more in a set of Python's than in one of Go's.
+_IN_SET: Final = re.compile(r"[\[&~|]")
+_ESCAPED: Final = r"\\\g<0>"
 _NEVER: Final = re.compile(r"(?!)")
 
 
@@ -76,5 +79,5 @@ def _part(part: str, *, last: bool) -> str:
     if part in {"*", "?"}:
         return "[^/]*" if part == "*" else "[^/]"
     if part.startswith("[") and len(part) > 1:
-        return part
+        return f"[{_IN_SET.sub(_ESCAPED, part[1:-1])}]"
     return re.escape(part.removeprefix("\\") or part)
