@@ -20,6 +20,8 @@ _MODE_AT: Final = 24
 # What a file's times, owner and size take, in bytes; its object's name follows.
 _STAT: Final = 40
 _EXTENDED: Final = 0x4000
+_MODE: Final = struct.Struct(">L")
+_FLAGS: Final = struct.Struct(">H")
 
 
 def modes(data: bytes, *, object_bytes: int = 20) -> Iterator[tuple[str, int]]:
@@ -40,8 +42,8 @@ def _entries(data: bytes, object_bytes: int) -> Iterator[tuple[str, int]]:
         raise ValueError("this is no index that is known")
     at, path = 12, b""
     for _ in range(count):
-        (mode,) = struct.unpack_from(">L", data, at + _MODE_AT)
-        (flags,) = struct.unpack_from(">H", data, at + _STAT + object_bytes)
+        (mode,) = _MODE.unpack_from(data, at + _MODE_AT)
+        (flags,) = _FLAGS.unpack_from(data, at + _STAT + object_bytes)
         name = at + _STAT + object_bytes + (4 if flags & _EXTENDED else 2)
         if version == _PREFIXED:
             # A path is the one before, less some bytes at its end, and what follows here.

@@ -5,6 +5,7 @@ git's index is read where it lies, as `ci.local` reads git's other files.
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 from dataclasses import dataclass
@@ -130,7 +131,7 @@ def _stated(
             if not tracked.startswith(prefix) or not _is_straight(context, path, straight):
                 continue
             try:
-                found = (context / path).lstat().st_mode
+                found = os.lstat(f"{context}/{path}").st_mode
             except OSError:
                 continue
             if stat.S_ISREG(found):
