@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
@@ -73,7 +72,7 @@ def parse_inline(config: bytes) -> Records | None:
     if not isinstance(packed, str):
         return None
     try:
-        records = json.loads(base64.b64decode(packed, validate=True))
+        records = loose.anything(base64.b64decode(packed, validate=True))
     except binascii.Error as error:
         raise ValueError("its inline cache is not base64") from error
     diff_ids = loose.child(image, "rootfs").get("diff_ids")
@@ -204,5 +203,5 @@ def _time(item: Mapping[str, object]) -> datetime | None:
         time = datetime.fromisoformat(loose.text(item, "createdAt"))
     except ValueError:
         return None
-    # Go's zero time, where nobody knows.
-    return time if time.year > 1 else None
+    # Go writes its zero time where nobody knows, and every other one with its zone.
+    return time if time.year > 1 and time.tzinfo else None
