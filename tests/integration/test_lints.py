@@ -26,7 +26,7 @@ ARG NPM_TOKEN
 
 COPY . .
 # Everything below runs in every build.
-RUN --mount=type=cache,target=/root/.npm `
+RUN --mount=type=cache,target=/npm `
     # npm is not even here
     npm ci `
     || true

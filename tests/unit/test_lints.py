@@ -405,7 +405,7 @@ class TestFileModes:
 
 
 class TestCacheMount:
-    RUN = "RUN --mount=type=cache,target=/root/.cache"
+    RUN = "RUN --mount=type=cache,target=/cache"
 
     @pytest.mark.parametrize(
         ("text", "given", "found"),
@@ -547,7 +547,7 @@ FROM node:22 AS build
 ARG GIT_COMMIT
 ARG NPM_TOKEN
 COPY . .
-RUN --mount=type=cache,target=/root/.npm \\
+RUN --mount=type=cache,target=/npm \\
     npm ci
 FROM nginx
 COPY --from=build /dist /usr/share/nginx/html
