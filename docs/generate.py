@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the tables of inputs, outputs and exit codes into every front door.
+"""Writes the tables of inputs, outputs and exit codes into every front door, and of registries.
 
 Only the lines between a `begin NAME` and an `end NAME` are written, all others are by hand.
 With `--check` nothing is, and the exit code is 1 where a file would change.
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from warmbuild import __version__, errors
 from warmbuild.inputs import TABLE, Input, Kind, variable
 from warmbuild.report import OUTPUTS
+from warmbuild.vendors import VENDORS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -60,6 +61,7 @@ def _files() -> Mapping[str, Mapping[str, Iterator[str]]]:
             "outputs": _output_rows(),
             "exit codes": _exit_code_rows(),
         },
+        "docs/registries.md": {"places": _place_rows(), "logins": _login_rows()},
     }
 
 
@@ -129,6 +131,31 @@ def _exit_code_rows() -> Iterator[str]:
     yield "| 1 | a bug in warmbuild |"
     for code, text in _EXIT_CODE.findall(errors.__doc__ or ""):
         yield f"| {code} | {_cell(text)} |"
+
+
+def _place_rows() -> Iterator[str]:
+    yield (
+        "| Registry | Repository | Before the first push | Where there is none "
+        "| Where tags are immutable | Cache manifests |"
+    )
+    yield "| --- | --- | --- | --- | --- | --- |"
+    for vendor in VENDORS:
+        cells = (
+            vendor.path,
+            vendor.create.format(path="NAME") or "nothing",
+            " or ".join(map(str, vendor.missing)),
+            vendor.mutable or "they never are",
+            vendor.accepts,
+        )
+        yield f"| {vendor.name} | {' | '.join(map(_cell, cells))} |"
+
+
+def _login_rows() -> Iterator[str]:
+    yield "| Registry | Login | What a cache needs | Limits |"
+    yield "| --- | --- | --- | --- |"
+    for vendor in VENDORS:
+        cells = (vendor.login, vendor.permission, vendor.limits)
+        yield f"| {vendor.name} | {' | '.join(map(_cell, cells))} |"
 
 
 def _described(row: Input) -> str:

@@ -121,6 +121,19 @@ def booted(
                 log.warning(f"the builder {name} is left behind: {removal.output}")
 
 
+def restart(plan: BuilderPlan, env: Mapping[str, str], name: str, log: Log) -> None:
+    """Start the builder of this run anew, whose daemon waits without limit for a registry.
+
+    One with a name may have others' builds in it, and stays as it is.
+    """
+    if plan.name:
+        return
+    from warmbuild import engine  # noqa: PLC0415 (only a daemon that hangs needs it)
+
+    log.line(f"the builder {name} is started anew")
+    engine.restart_builder(engine.connect(env, wait=False), name)
+
+
 def _endpoint(env: Mapping[str, str], private: Private, log: Log) -> str:
     """Wait for an engine that boots beside the job; return the context that reaches it, if any."""
     host = env.get("DOCKER_HOST", "")

@@ -44,9 +44,9 @@ def build(plan: BuildPlan, files: Files) -> tuple[str, ...]:
     argv += _each("--no-cache-filter", plan.no_cache_filters)
     argv += _each("--output", plan.outputs)
     argv += _maybe("--platform", ",".join(plan.platforms))
-    argv += _each("--attest", _attestations(plan))
-    argv += _each("--secret", (_secret(secret, files) for secret in plan.secrets))
-    argv += _each("--tag", plan.tags)
+    argv += _each("--attest", attestations(plan))
+    argv += _each("--secret", secrets(plan, files))
+    argv += _each("--tag", tags(plan))
     argv += _maybe("--target", plan.target)
     argv += _maybe("--builder", plan.builder.name)
     argv += ["--load"] if plan.load else []
@@ -77,7 +77,14 @@ def remove(name: str) -> tuple[str, ...]:
 
 def cache_from(cache: CachePlan) -> tuple[str, ...]:
     """Return what is imported, as `--cache-from` takes it."""
-    return (*cache.sources, *(f"type=registry,ref={read.ref}" for read in cache.read))
+    backend = cache.backend
+    # What lies in an image is read as a cache in a registry is; there is no such importer.
+    kind = "registry" if backend.name == "inline" else backend.name
+    options = [option for option in cache.options if _name_of(option) in backend.options]
+    return (
+        *cache.sources,
+        *(_entry(f"type={kind}", f"{backend.source}={read.ref}", *options) for read in cache.read),
+    )
 
 
 def cache_to(cache: CachePlan) -> tuple[str, ...]:
@@ -88,15 +95,21 @@ def cache_to(cache: CachePlan) -> tuple[str, ...]:
     """
     if cache.write is None:
         return cache.destinations
-    attributes = (
-        "type=registry",
-        f"ref={cache.write.ref}",
-        f"mode={cache.mode}",
-        "image-manifest=true",
-        "oci-mediatypes=true",
-        "ignore-error=true",
-    )
-    return (*cache.destinations, ",".join(attributes))
+    backend = cache.backend
+    attributes = [f"type={backend.name}"]
+    if backend.destination:
+        attributes += [f"{backend.destination}={cache.write.ref}", f"mode={cache.mode}"]
+        attributes += [*backend.fixed, *cache.options]
+    return (*cache.destinations, _entry(*attributes))
+
+
+def _name_of(option: str) -> str:
+    return option.partition("=")[0]
+
+
+def _entry(*attributes: str) -> str:
+    """Write one entry of a cache as buildx reads it, which is CSV."""
+    return ",".join(_csv_field(*attribute.split("=", 1)) for attribute in attributes)
 
 
 def version(text: str) -> tuple[int, int, int] | None:
@@ -113,7 +126,7 @@ def _maybe(flag: str, value: str) -> list[str]:
     return [flag, value] if value else []
 
 
-def _attestations(plan: BuildPlan) -> list[str]:
+def attestations(plan: BuildPlan) -> list[str]:
     """Return provenance and sbom as `--attest` takes them; buildx's own default where empty."""
     return [
         _attestation(kind, value)
@@ -130,6 +143,17 @@ def _attestation(kind: str, value: str) -> str:
             return f"type={kind},disabled=true"
         case _:
             return f"type={kind},{value}"
+
+
+def secrets(plan: BuildPlan, files: Files) -> tuple[str, ...]:
+    """Return the build's secrets as `--secret` takes them."""
+    return tuple(_secret(secret, files) for secret in plan.secrets)
+
+
+def tags(plan: BuildPlan) -> tuple[str, ...]:
+    """Return the image's references, and the one that its inline cache is found under."""
+    write = plan.cache.write if plan.cache.backend.name == "inline" else None
+    return (*plan.tags, str(write.ref)) if write else plan.tags
 
 
 def _secret(secret: Secret, files: Files) -> str:

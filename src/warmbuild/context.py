@@ -13,7 +13,7 @@ class RunContext:
     request its source. `untrusted` is the reason, as half a sentence, why the code may come from
     somebody who may not write to the repository, and is empty where it cannot; `passing` is the
     reason why trusted code that has a branch still has no cache of its own to write. `server` is
-    the host of the git server that the CI system belongs to.
+    the host of the git server that the CI system belongs to, and `registry` that of its registry.
     """
 
     ci: str
@@ -28,6 +28,7 @@ class RunContext:
     untrusted: str = ""
     passing: str = ""
     server: str = ""
+    registry: str = ""
 
     def told(self, *, branch: str, default_branch: str) -> RunContext:
         """Return the context with what the user says of it, where that is anything."""

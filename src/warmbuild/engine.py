@@ -70,6 +70,17 @@ def has_builder(client: docker.DockerClient, builder: str) -> bool:
     return any(container.name == name for container in found)
 
 
+def restart_builder(client: docker.DockerClient, builder: str) -> None:
+    """Start the BuildKit daemon of a builder anew; what it has built stays.
+
+    Raises EngineError where the engine cannot.
+    """
+    try:
+        client.containers.get(_CONTAINER.format(builder=builder)).restart(timeout=1)
+    except _FAILURES as error:
+        raise EngineError(f"the builder {builder} cannot be started anew: {error}") from error
+
+
 def write_tls_context(directory: Path, env: Mapping[str, str]) -> None:
     """Write a Docker context for the engine that DOCKER_HOST names, with its certificates.
 

@@ -5,6 +5,7 @@
     +-- EngineError     3    no engine, no builder, no buildx, no disk left
     +-- BuildError      4    the build itself failed
     +-- RegistryError   5    a registry refused or did not answer
+    +-- CacheError      6    with cache-strict: the image is out, and its cache is not in order
     +-- Stopped         130  interrupted; 143 terminated, as a shell counts signals
 
 Exit code 1 is a bug in warmbuild, and 0 is fine. The codes are public.
@@ -62,6 +63,17 @@ class RegistryError(WarmbuildError):
     """A registry that the build needs refused it, or did not answer."""
 
     exit_code: ClassVar[int] = 5
+
+
+class CacheError(WarmbuildError):
+    """The image is out, but its cache could not be read or written, and cache-strict is on."""
+
+    exit_code: ClassVar[int] = 6
+
+    def __init__(self, lost: Sequence[str]) -> None:
+        """Say all that was lost, a line each."""
+        lines = [f"  {line}" for line in lost]
+        super().__init__("\n".join(["the image is built, and its cache is not in order:", *lines]))
 
 
 class Stopped(WarmbuildError):  # noqa: N818 (being told to stop is no error of anybody's)

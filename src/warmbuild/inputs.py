@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import lists, refs
+from warmbuild.backends import BACKENDS, Backend
 from warmbuild.errors import InputError, Problem
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ class Kind(Enum):
     LINES = "list, by newline"
     RAW_LINES = "list, by newline, quotes kept"
     UNTRIMMED_LINES = "list, by newline, spaces kept"
+    NUMBER = "number"
+    DURATION = "time, such as 90m, 12h or 7d"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +185,26 @@ TABLE: Final[tuple[Input, ...]] = (
         help="What is done with the cache; auto decides by event and trust.",
     ),
     Input(
+        name="cache-backend",
+        default="registry",
+        choices=tuple(BACKENDS),
+        help="Where the cache is kept.",
+    ),
+    Input(
+        name="cache-options",
+        kind=Kind.WORDS,
+        help="Further attributes of the backend, such as bucket=NAME or compression=zstd.",
+    ),
+    Input(
+        name="cache-dir",
+        help="Directory of the backend local, one that the CI system saves and restores.",
+    ),
+    Input(
+        name="cache-stages",
+        kind=Kind.WORDS,
+        help="Stages that the backend inline pushes as cache images of their own.",
+    ),
+    Input(
         name="cache-repository",
         help="Repository of the cache refs. Default: the first image's own.",
     ),
@@ -192,6 +216,10 @@ TABLE: Final[tuple[Input, ...]] = (
     Input(
         name="cache-scope",
         help="Keeps caches apart that share a repository: one a Dockerfile or matrix job.",
+    ),
+    Input(
+        name="cache-version",
+        help="Another value starts with an empty cache.",
     ),
     Input(
         name="cache-mode",
@@ -206,9 +234,46 @@ TABLE: Final[tuple[Input, ...]] = (
     ),
     Input(
         name="cache-import",
-        default="first",
-        choices=("first", "union"),
-        help="Read the nearest ref that exists, or all of them together.",
+        default="auto",
+        choices=("auto", "first", "union"),
+        help="Read the nearest branch's cache and every farther one that does not contradict it, "
+        "the nearest alone, or all.",
+    ),
+    Input(
+        name="cache-export",
+        default="after",
+        choices=("after", "with"),
+        help="Write the cache when the image is out, or beside it.",
+    ),
+    Input(
+        name="cache-history",
+        kind=Kind.NUMBER,
+        default="1",
+        help="Generations of a branch's cache that are kept and read, so that a revert is warm.",
+    ),
+    Input(
+        name="cache-max-age",
+        kind=Kind.DURATION,
+        help="Age, such as 7d, at which a cache is not read, and all is built anew on new base "
+        "images. Default: no limit.",
+    ),
+    Input(
+        name="cache-timeout",
+        kind=Kind.DURATION,
+        default="10m",
+        help="How long the export of the cache may be silent before it is given up.",
+    ),
+    Input(
+        name="cache-strict",
+        kind=Kind.BOOLEAN,
+        default="false",
+        help="Fail, once the image is out, when the cache could not be read or written.",
+    ),
+    Input(
+        name="refresh",
+        kind=Kind.BOOLEAN,
+        default="false",
+        help="Read no cache, ask for newer base images, and write a fresh cache.",
     ),
     Input(
         name="cache-from",
@@ -313,12 +378,23 @@ class Inputs:
     buildkitd_config_inline: str
     cleanup: bool
     cache: str
+    cache_backend: Backend
+    cache_options: tuple[str, ...]
+    cache_dir: str
+    cache_stages: tuple[str, ...]
     cache_repository: refs.Reference | None
     cache_tag_prefix: str
     cache_scope: str
+    cache_version: str
     cache_mode: str
     cache_fallback: tuple[str, ...]
     cache_import: str
+    cache_export: str
+    cache_history: int
+    cache_max_age: timedelta | None
+    cache_timeout: timedelta
+    cache_strict: bool
+    refresh: bool
     cache_from: tuple[str, ...]
     cache_to: tuple[str, ...]
     branch: str
@@ -405,6 +481,17 @@ _SECRET_FORMS: Final[Mapping[str, tuple[str, str]]] = {
     "secrets": ("ID=value", "value"),
     "secret-files": ("ID=path", "path"),
     "secret-envs": ("ID=VARIABLE", "variable"),
+}
+_SCOPE: Final = re.compile(r"[A-Za-z0-9._/-]+")
+# The name of a build stage, as BuildKit's Dockerfile parser takes it.
+_STAGE: Final = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
+_DURATION: Final = re.compile(r"([0-9]{1,5})([smhdw])")
+_UNITS: Final[Mapping[str, timedelta]] = {
+    "s": timedelta(seconds=1),
+    "m": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+    "d": timedelta(days=1),
+    "w": timedelta(weeks=1),
 }
 _BUILDER: Final = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
 
@@ -549,6 +636,90 @@ class _Reader:
                 self.bad("image", "is missing: say what is built, such as ghcr.io/me/app.")
         return images
 
+    def cache_repository(self) -> refs.Reference | None:
+        value = self.text("cache-repository")
+        if not value:
+            return None
+        from warmbuild import vendors  # noqa: PLC0415 (3 ms, for a few)
+
+        reference = self.repository("cache-repository", value)
+        if reference and (why_not := vendors.misfit(reference)):
+            self.bad("cache-repository", f"{why_not}.")
+        return reference
+
+    def number(self, name: str, least: int, most: int) -> int:
+        value = self.text(name)
+        if not value.isdecimal() or not least <= int(value) <= most:
+            self.bad(name, f"{self.shown(name)} is not accepted; use {least} to {most}.")
+            return least
+        return int(value)
+
+    def duration(self, name: str) -> timedelta | None:
+        value = self.text(name)
+        if not value:
+            return None
+        found = _DURATION.fullmatch(value)
+        if not found or not int(found[1]):
+            self.bad(name, f"{self.shown(name)} is not a time; use a number and s, m, h, d or w.")
+            return None
+        return int(found[1]) * _UNITS[found[2]]
+
+    def part_of_scope(self, name: str) -> str:
+        value = self.text(name)
+        if value and not _SCOPE.fullmatch(value):
+            self.bad(name, f"{self.shown(name)} is not accepted; use letters, digits and . _ / -.")
+        return value
+
+    def cache_options(self, backend: Backend) -> tuple[str, ...]:
+        items = self.items("cache-options")
+        for number, item in enumerate(items, start=1):
+            key, equals, value = item.partition("=")
+            if not equals or not value:
+                self.bad("cache-options", f"item {number} is not of the form name=value.")
+            elif key in backend.secrets:
+                self.bad(
+                    "cache-options",
+                    f"{key} is secret, and arguments are not; set {backend.secrets[key]} in the "
+                    "environment instead.",
+                )
+            elif key not in backend.known:
+                self.bad(
+                    "cache-options",
+                    f"{key!r} is no attribute that can be set for {backend.name}."
+                    f"{nearest(key, backend.known)}",
+                )
+        return items
+
+    def check_backend(self, backend: Backend) -> None:
+        """Find what does not go with a backend; explicit caches need none of it."""
+        is_explicit = self.text("cache-from") or self.text("cache-to")
+        if is_explicit or self.text("cache") == "off":
+            return
+        given = {item.partition("=")[0] for item in self.items("cache-options")}
+        for option in backend.required:
+            if option not in given:
+                self.bad("cache-options", f"{backend.name} needs {option}=….")
+        if bool(self.text("cache-dir")) != (backend.name == "local"):
+            self.bad(
+                "cache-dir",
+                "is missing: the backend local needs a directory."
+                if backend.name == "local"
+                else f"is of no use to the backend {backend.name}; cache-backend: local has it.",
+            )
+        if self.text("cache-stages") and backend.name != "inline":
+            self.bad(
+                "cache-stages",
+                f"is of no use to the backend {backend.name}, which has all stages already; "
+                "cache-backend: inline has it.",
+            )
+        if self.text("cache-history") != BY_NAME["cache-history"].default and not backend.retagged:
+            self.bad("cache-history", f"the backend {backend.name} keeps one generation only.")
+        if self.text("cache-max-age") and not backend.asked:
+            self.bad(
+                "cache-max-age",
+                f"the age of a cache of the backend {backend.name} cannot be read.",
+            )
+
     def read(self) -> Inputs:
         tags = self.tags()
         images = self.images(tags)
@@ -567,7 +738,8 @@ class _Reader:
                 f"{self.shown('cache-tag-prefix')} cannot begin a tag; use letters, digits and "
                 f". _ -, at most {refs.LONGEST_PREFIX}, the first one no dot or hyphen.",
             )
-        repository = self.text("cache-repository")
+        backend = BACKENDS.get(self.choice("cache-backend"), BACKENDS["registry"])
+        self.check_backend(backend)
         return Inputs(
             image=images,
             tags=tags,
@@ -595,14 +767,23 @@ class _Reader:
             buildkitd_config_inline=self.values["buildkitd-config-inline"],
             cleanup=self.boolean("cleanup"),
             cache=self.choice("cache"),
-            cache_repository=(
-                self.repository("cache-repository", repository) if repository else None
-            ),
+            cache_backend=backend,
+            cache_options=self.cache_options(backend),
+            cache_dir=self.text("cache-dir"),
+            cache_stages=self.matching("cache-stages", _STAGE, "use the name of a stage"),
+            cache_repository=self.cache_repository(),
             cache_tag_prefix=prefix,
-            cache_scope=self.text("cache-scope"),
+            cache_scope=self.part_of_scope("cache-scope"),
+            cache_version=self.part_of_scope("cache-version"),
             cache_mode=self.choice("cache-mode"),
             cache_fallback=self.items("cache-fallback"),
             cache_import=self.choice("cache-import"),
+            cache_export=self.choice("cache-export"),
+            cache_history=self.number("cache-history", 1, refs.MOST_GENERATIONS),
+            cache_max_age=self.duration("cache-max-age"),
+            cache_timeout=self.duration("cache-timeout") or timedelta(),
+            cache_strict=self.boolean("cache-strict"),
+            refresh=self.boolean("refresh"),
             cache_from=self.items("cache-from"),
             cache_to=self.items("cache-to"),
             branch=self.text("branch"),

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from warmbuild import builder, credentials, policy, refs
+from warmbuild import builder, cachedir, credentials, policy, refs
 from warmbuild import plan as plans
-from warmbuild.errors import InputError, Problem
+from warmbuild.errors import CacheError, InputError, Problem, RegistryError
+from warmbuild.probe import Found
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from warmbuild.context import RunContext
     from warmbuild.inputs import Inputs, Login
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
     from warmbuild.log import Log
     from warmbuild.plan import BuildPlan
     from warmbuild.policy import CachePlan
-    from warmbuild.registry import Registry
+    from warmbuild.probe import Answer
+    from warmbuild.registry import Patience, Registry
     from warmbuild.report import Outcome
 
 
@@ -38,7 +41,7 @@ class Run:
 def plan(run: Run, *, probe: bool) -> BuildPlan:
     """Decide everything; start nothing, and contact nothing but, with `probe`, the registry."""
     decided = replace(_decide(run), findings=_findings(run))
-    return replace(decided, cache=_settle(run, decided)) if probe else decided
+    return plans.with_cache(decided, _settle(run, decided)) if probe else decided
 
 
 def build(run: Run) -> Outcome:
@@ -48,6 +51,8 @@ def build(run: Run) -> Outcome:
     """
     begun = time.monotonic()
     _check_paths(run)
+    backend_secrets = [run.env.get(name, "") for name in run.inputs.cache_backend.secrets.values()]
+    run.log.hide(filter(None, backend_secrets))
     for secret in run.inputs.secret_values:
         run.log.provider.mask(secret)
     for stale in run.log.provider.output_files(run.env):
@@ -60,26 +65,61 @@ def build(run: Run) -> Outcome:
         with builder.booted(decided.builder, program, env, private, run.log) as boot:
             # The registry is asked while the builder boots.
             _check_login(run, decided)
-            decided = replace(decided, cache=_settle(run, decided))
+            decided = plans.with_cache(decided, _settle(run, decided))
             _normalize_modes(run)
             decided = replace(decided, findings=_findings(run))
             from warmbuild import solve  # noqa: PLC0415 (10 ms that the builder boots in)
 
             solve.say_plan(decided, run.log)
-            env = env | {"BUILDX_BUILDER": boot()}
-            tool = solve.Tool(program=program, env=env, files=solve.files(private))
+            name = boot()
+            env = env | {"BUILDX_BUILDER": name}
+            tool = solve.Tool(
+                program=program,
+                env=env,
+                files=solve.files(private),
+                definition=str(private.file("definition.json")),
+                cache_timeout=run.inputs.cache_timeout.total_seconds(),
+                restart=lambda: builder.restart(decided.builder, env, name, run.log),
+            )
             try:
                 outcome = solve.build(decided, tool, run.log)
             finally:
                 solve.publish_findings(decided, run.env, run.log)
+            if outcome.cache_written and decided.cache.history:
+                outcome = _keep_history(run, decided.cache, outcome)
     outcome = replace(outcome, seconds=time.monotonic() - begun, warnings=tuple(run.log.warnings))
     solve.publish(run.inputs, run.env, run.log, outcome)
+    if run.inputs.cache_strict and outcome.lost:
+        raise CacheError(outcome.lost)
     return outcome
+
+
+def _keep_history(run: Run, cache: CachePlan, outcome: Outcome) -> Outcome:
+    """Give the generations before the one that was written their tags."""
+    from warmbuild.registry import ask  # noqa: PLC0415 (80 ms to import)
+
+    write = cache.write
+    if write is None or not isinstance(write.ref, refs.Reference):
+        return outcome
+    client = _registries(run, run.log.line)
+    written = ask([write.ref], client)[write.ref]
+    if not isinstance(written, Found):
+        return outcome
+    lost: list[str] = []
+    for ref, found in policy.shifted(cache, written):
+        try:
+            client(ref.host).retag(ref, found)
+            run.log.line(f"kept the generation before as {ref}")
+        except RegistryError as error:
+            run.log.warning(str(error))
+            lost.append(str(error))
+    return replace(outcome, lost=(*outcome.lost, *lost))
 
 
 def _decide(run: Run) -> BuildPlan:
     cache = policy.decide(run.inputs, run.context, plans.repository(run.inputs))
-    return plans.make(run.inputs, run.context, cache)
+    set_ones = {name for name, value in run.env.items() if value}
+    return plans.make(run.inputs, run.context, policy.with_variables(cache, set_ones))
 
 
 def _normalize_modes(run: Run) -> None:
@@ -133,9 +173,9 @@ def _check_paths(run: Run) -> None:
         raise InputError(problems)
 
 
-def _registries(run: Run) -> Callable[..., Registry]:
+def _registries(run: Run, say: Callable[[str], None]) -> Callable[..., Registry]:
     """Return what makes a client of a registry, with this run's login or the user's own."""
-    from warmbuild.registry import TIMEOUT, Registry, transports  # noqa: PLC0415 (80 ms to import)
+    from warmbuild.registry import PROBE, Registry, transports  # noqa: PLC0415 (80 ms to import)
 
     inputs, config = run.inputs, credentials.read_config(run.env)
     ways = transports(inputs.buildkitd_config_inline or _text(inputs.buildkitd_config))
@@ -149,8 +189,8 @@ def _registries(run: Run) -> Callable[..., Registry]:
 
         return engine.credential(config, host)
 
-    def client(host: str, timeout: float = TIMEOUT) -> Registry:
-        return Registry(host, login_for(host), ways.get(host), timeout)
+    def client(host: str, patience: Patience = PROBE) -> Registry:
+        return Registry(host, login_for(host), ways.get(host), patience, say)
 
     return client
 
@@ -177,17 +217,31 @@ def _check_login(run: Run, plan: BuildPlan) -> None:
     """Raise RegistryError where the login that was given cannot push what will be built."""
     login = run.inputs.login
     if login and plan.push and any(refs.parse(tag).host == login.host for tag in plan.tags):
-        from warmbuild.registry import LOGIN_TIMEOUT  # noqa: PLC0415 (80 ms to import)
+        from warmbuild.registry import LOGIN  # noqa: PLC0415 (80 ms to import)
 
-        _registries(run)(login.host, LOGIN_TIMEOUT).check_login()
+        _registries(run, run.log.line)(login.host, LOGIN).check_login()
 
 
 def _settle(run: Run, plan: BuildPlan) -> CachePlan:
-    """Ask the registry for the refs that the plan would use, and keep what is of use."""
-    written = [plan.cache.write] if plan.cache.write else []
-    wanted = [item.ref for item in (*plan.cache.read, *written)]
-    if not wanted:
-        return plan.cache
-    from warmbuild.registry import ask  # noqa: PLC0415 (80 ms to import)
+    """Ask for the caches that the plan would use, and keep what is of use.
 
-    return policy.settle(plan.cache, ask(wanted, _registries(run)))
+    What was asked again is noted, for a plan is the answer of a command too.
+    """
+    retried: list[str] = []
+    answers = _answers(run, plan.cache.asked, retried.append)
+    settled = policy.settle(plan.cache, answers, datetime.now(UTC))
+    return replace(settled, notes=(*settled.notes, *dict.fromkeys(retried)))
+
+
+def _answers(
+    run: Run, wanted: Sequence[policy.Place], say: Callable[[str], None]
+) -> Mapping[policy.Place, Answer]:
+    refs_asked = [place for place in wanted if isinstance(place, refs.Reference)]
+    answers: dict[policy.Place, Answer] = {
+        place: cachedir.answer(place) for place in wanted if isinstance(place, str)
+    }
+    if refs_asked:
+        from warmbuild.registry import ask  # noqa: PLC0415 (80 ms to import)
+
+        answers.update(ask(refs_asked, _registries(run, say)).items())
+    return answers

@@ -61,6 +61,9 @@ def make(inputs: Inputs, context: RunContext, cache: CachePlan) -> BuildPlan:
     push, why_push = _push(inputs, context)
     load, why_load = _load(inputs, context, push=push)
     tags, why_tags = _tags(inputs, context)
+    if cache.write and cache.backend.name == "inline" and not push:
+        why = "no cache is written: an inline cache is pushed with its image, which is not pushed"
+        cache = replace(cache, write=None, stages=(), history=(), notes=(*cache.notes, why))
     return BuildPlan(
         run=context,
         builder=_builder(inputs),
@@ -75,8 +78,8 @@ def make(inputs: Inputs, context: RunContext, cache: CachePlan) -> BuildPlan:
         tags=tags,
         push=push,
         load=load,
-        pull=inputs.pull,
-        no_cache=inputs.no_cache,
+        pull=inputs.pull or cache.stale,
+        no_cache=inputs.no_cache or cache.stale,
         no_cache_filters=inputs.no_cache_filters,
         provenance=inputs.provenance,
         sbom=inputs.sbom,
@@ -92,14 +95,53 @@ def repository(inputs: Inputs) -> refs.Reference | None:
     return replace(refs.parse(full), tag="", digest="") if full else None
 
 
+def with_cache(plan: BuildPlan, cache: CachePlan) -> BuildPlan:
+    """Return the same build with its cache settled; one that is stale is kept from a builder too.
+
+    A builder that stays has a cache of its own.
+    """
+    return replace(
+        plan, cache=cache, pull=plan.pull or cache.stale, no_cache=plan.no_cache or cache.stale
+    )
+
+
 def image_alone(plan: BuildPlan) -> BuildPlan:
-    """Return the same build without the export of its cache."""
+    """Return the same build without the export of its cache, unless that lies in the image."""
+    if plan.cache.backend.name == "inline":
+        return plan
     return replace(plan, cache=replace(plan.cache, write=None, destinations=()))
 
 
 def cache_alone(plan: BuildPlan) -> BuildPlan:
     """Return the export of a build's cache, for a builder that has just made its image."""
-    return replace(plan, push=False, load=False, tags=(), outputs=("type=cacheonly",))
+    return replace(_again(plan), push=False, load=False, tags=(), outputs=("type=cacheonly",))
+
+
+def stages(plan: BuildPlan) -> tuple[BuildPlan, ...]:
+    """Return the builds that push the stages of an inline cache as images of their own."""
+    return tuple(
+        replace(
+            again,
+            cache=replace(again.cache, write=stage, stages=()),
+            target=stage.stage,
+            tags=(),
+            provenance="false",
+            sbom="",
+        )
+        for again in [_again(plan)]
+        for stage in plan.cache.stages
+    )
+
+
+def _again(plan: BuildPlan) -> BuildPlan:
+    """Return a build that finds all of its steps in the builder, as they ran there.
+
+    Layers that the builder only knows of are still read from the cache that named them. Where
+    steps had to run in any case that cache is left out, for it has others' results of them.
+    """
+    is_forced = plan.no_cache or bool(plan.no_cache_filters)
+    cache = replace(plan.cache, read=(), sources=()) if is_forced else plan.cache
+    return replace(plan, cache=cache, pull=False, no_cache=False, no_cache_filters=())
 
 
 def is_remote(context: str) -> bool:

@@ -10,47 +10,92 @@ import csv
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, assert_never
 
-from warmbuild import refs
+from warmbuild import records, refs
+from warmbuild.backends import BACKENDS, Backend
 from warmbuild.probe import Found, Missing, NotACache, Refused, Silent
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from datetime import datetime, timedelta
 
     from warmbuild.context import RunContext
     from warmbuild.inputs import Inputs
     from warmbuild.probe import Answer
+    from warmbuild.vendors.base import Vendor
 
 # What is asked for where nobody says which branch is the default one.
 USUAL_DEFAULT_BRANCHES: Final = ("main", "master")
+# Where the size of a configuration is worth a warning, in bytes.
+LARGE: Final = 800_000
 
 # Cache backends whose destination other runs read; see `Explicit caches` in docs/cache.md.
 _SHARED_BACKENDS: Final = ("registry", "s3", "azblob")
 
+# What names a cache: a reference, or a directory, scope or name of the other backends.
+Place = refs.Reference | str
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheRef:
-    """A cache ref and why it is read or written."""
+    """A cache ref and why it is read or written.
 
-    ref: refs.Reference
+    `branch` is the one whose cache it is. `stage` is the stage that is built for it alone, and
+    `beside` says that it stands beside its branch's own ref: an older generation, another
+    platform's, a stage's. `found` is what the registry holds there, once it was asked, and `vendor`
+    whose registry it is.
+    """
+
+    ref: Place
     reason: str
+    branch: str = ""
+    stage: str = ""
+    beside: bool = False
+    found: Found | None = None
+    vendor: Vendor | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CachePlan:
     """What the build reads, near before far, and the one ref it writes.
 
-    `sources` and `destinations` are the user's own, passed on as they are; `mode` is BuildKit's.
-    `notes` are decisions without a ref; `warnings` are losses that a user would want to mend.
+    `stages` are what an inline cache writes beside its image, `history` the older generations of
+    the ref that is written. `sources` and `destinations` are the user's own, passed on as they
+    are; `mode` is BuildKit's. `options` are the backend's further attributes, `secrets` those that
+    buildx does not find by itself, with the variables that hold them; `prefix` is what tags begin
+    with. `stale` says that everything there is was too old, so that nothing may come from any
+    cache. `notes` are decisions without a ref; `warnings` are what a user would want to mend, and
+    `lost` those of them that are caches which could not be read or written; `write_error` is why
+    the latter.
     """
 
+    backend: Backend = BACKENDS["registry"]
+    options: tuple[str, ...] = ()
+    secrets: tuple[tuple[str, str], ...] = ()
+    prefix: str = ""
     read: tuple[CacheRef, ...] = ()
     write: CacheRef | None = None
+    stages: tuple[CacheRef, ...] = ()
+    history: tuple[CacheRef, ...] = ()
     mode: str = "max"
-    union: bool = False
+    imports: str = "auto"
+    after: bool = False
+    max_age: timedelta | None = None
+    stale: bool = False
     sources: tuple[str, ...] = ()
     destinations: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+    write_error: str = ""
+
+    @property
+    def asked(self) -> tuple[Place, ...]:
+        """Everything that has to be asked for before the plan can be settled."""
+        if not self.backend.asked:
+            return ()
+        written = [self.write] if self.write else []
+        items = (*self.read, *written, *self.history)
+        return tuple(dict.fromkeys(item.ref for item in items))
 
 
 def decide(inputs: Inputs, context: RunContext, repository: refs.Reference | None) -> CachePlan:
@@ -58,78 +103,293 @@ def decide(inputs: Inputs, context: RunContext, repository: refs.Reference | Non
 
     The table of `docs/cache.md`: own branch, target branch, fallbacks, default branch.
     """
+    return replace(_decide(inputs, context, repository), stale=inputs.refresh)
+
+
+def _decide(inputs: Inputs, context: RunContext, repository: refs.Reference | None) -> CachePlan:
     if inputs.cache == "off":
         return CachePlan(notes=("the cache is off: cache is off",))
     if inputs.cache_from or inputs.cache_to:
         return _explicit(inputs, context)
     home = inputs.cache_repository or repository
-    if home is None:
+    if home is None and inputs.cache_backend.source == "ref":
         return CachePlan(notes=("no cache: there is neither an image nor a cache-repository",))
-    scope = _scope(inputs)
+    refs_of = _Places(inputs, home)
     notes: list[str] = []
-    read = [] if inputs.cache == "write-only" else _reads(inputs, context)
+    wanted = _reads(inputs, context)
     write, why_not = _write(inputs, context)
-    if inputs.cache == "write-only":
-        notes.append("no cache is read: cache is write-only")
-    elif inputs.no_cache:
-        read = []
-        notes.append("no cache is read: no-cache is on")
+    why_no_read = (
+        "cache is write-only"
+        if inputs.cache == "write-only"
+        else "refresh is on"
+        if inputs.refresh
+        else "no-cache is on"
+        if inputs.no_cache
+        else ""
+    )
+    if why_no_read:
+        wanted = []
+        notes.append(f"no cache is read: {why_no_read}")
     if why_not:
         notes.append(f"no cache is written: {why_not}")
-
-    def ref(branch: str) -> refs.Reference:
-        tag = refs.cache_tag(prefix=inputs.cache_tag_prefix, scope=scope, branch=branch)
-        return replace(home, tag=tag)
-
+    if wanted and not inputs.cache_backend.asked:
+        notes.append(
+            f"the backend {inputs.cache_backend.name} is not asked what it has, so all is read"
+        )
     return CachePlan(
-        read=tuple(CacheRef(ref=ref(branch), reason=reason) for branch, reason in read),
-        write=CacheRef(ref=ref(write[0]), reason=write[1]) if write else None,
+        backend=inputs.cache_backend,
+        options=inputs.cache_options,
+        prefix=inputs.cache_tag_prefix,
+        read=tuple(ref for branch, reason in wanted for ref in refs_of.read(branch, reason)),
+        write=refs_of.written(*write) if write else None,
+        stages=tuple(refs_of.stages(*write)) if write else (),
+        history=tuple(refs_of.history(*write)) if write else (),
         mode=inputs.cache_mode,
-        union=inputs.cache_import == "union",
+        imports=inputs.cache_import,
+        after=inputs.cache_export == "after",
+        max_age=inputs.cache_max_age,
         notes=tuple(notes),
     )
 
 
-def settle(plan: CachePlan, answers: Mapping[refs.Reference, Answer]) -> CachePlan:
+def with_variables(plan: CachePlan, known: Collection[str]) -> CachePlan:
+    """Take note of which of the backend's variables the environment has.
+
+    The cache is given up where one is missing that nothing works without: a CI system sets it, so
+    a user can do no more than choose another backend.
+    """
+    backend = plan.backend
+    found = tuple(
+        (name, variable) for name, variable in backend.passed.items() if variable in known
+    )
+    missing = [variable for variable in backend.variables if variable not in known]
+    if not missing or not (plan.read or plan.write):
+        return replace(plan, secrets=found)
+    warning = (
+        f"no cache is read or written: the backend {backend.name} needs {' and '.join(missing)}, "
+        "which GitHub Actions sets for actions, and not for `run` steps"
+    )
+    return replace(
+        plan,
+        read=(),
+        write=None,
+        warnings=(*plan.warnings, warning),
+        lost=(*plan.lost, warning),
+        write_error=warning if plan.write else "",
+    )
+
+
+def settle(plan: CachePlan, answers: Mapping[Place, Answer], now: datetime) -> CachePlan:
     """Keep what the registry has, pinned by digest, and give up what would fail or hang.
 
     A registry that does not answer is kept from BuildKit altogether, for it would wait without
     limit; a ref that holds something else than a cache is left as it is.
     """
+    if not plan.backend.asked:
+        return plan
+    settled = _settle_reads(plan, answers, now)
+    return _settle_write(settled, answers)
+
+
+def shifted(plan: CachePlan, written: Found) -> tuple[tuple[refs.Reference, Found], ...]:
+    """Return the tags that older generations get now that a new one is written.
+
+    A generation that is the same as the new one, or as a younger one, is not kept twice.
+    """
+    assert plan.write  # noqa: S101 (for mypy: something was written)
+    before = [plan.write.found, *(item.found for item in plan.history)]
+    seen, kept = {_identity(written)}, []
+    for found in before:
+        if found and _identity(found) not in seen:
+            seen.add(_identity(found))
+            kept.append(found)
+    return tuple(
+        (item.ref, found)
+        for item, found in zip(plan.history, kept, strict=False)
+        if isinstance(item.ref, refs.Reference) and item.found != found
+    )
+
+
+def _identity(found: Found) -> str:
+    """Return what two manifests of the same cache have in common.
+
+    The manifest of a cache that was read and written again differs by its annotations.
+    """
+    return found.config or found.digest
+
+
+def _settle_reads(plan: CachePlan, answers: Mapping[Place, Answer], now: datetime) -> CachePlan:
     kept: list[CacheRef] = []
     notes: list[str] = []
     warnings: list[str] = []
+    lost: list[str] = []
+    old: list[CacheRef] = []
     for candidate in plan.read:
         match answers[candidate.ref]:
-            case Found(digest=digest):
-                if kept and not plan.union:
-                    notes.append(f"{candidate.ref} is not read: a nearer ref is there")
+            case Found() as found:
+                if found.size > LARGE:
+                    warnings.append(_too_large(candidate.ref, found.size))
+                is_old = _is_old(found, plan.max_age, now)
+                why_not = is_old or _why_not_with(kept, candidate, found, plan.imports)
+                if why_not:
+                    notes.append(f"{candidate.ref} is not read: {why_not}")
+                    old += [candidate] if is_old else []
                 else:
-                    pinned = replace(candidate.ref, digest=digest)
-                    kept.append(replace(candidate, ref=pinned))
+                    kept.append(_pinned(candidate, found))
             case Missing():
-                notes.append(f"{candidate.ref} is not there yet")
+                if not candidate.beside:
+                    notes.append(f"{candidate.ref} is not there yet")
             case Refused(reason=reason) | Silent(reason=reason) | NotACache(reason=reason):
-                warnings.append(f"{candidate.ref} is not read: {reason}")
+                lost.append(f"{candidate.ref} is not read: {reason}")
             case _ as never:
                 assert_never(never)
-    write = plan.write
-    if write:
-        match answers[write.ref]:
-            case Silent(reason=reason) | NotACache(reason=reason):
-                warnings.append(f"{write.ref} is not written: {reason}")
-                write = None
-            case Found() | Missing() | Refused():
-                pass
-            case _ as never:
-                assert_never(never)
+    stale = plan.stale or bool(old and not kept)
+    if old and not kept:
+        notes.append("all is built anew on new base images, for every cache is too old")
     return replace(
         plan,
         read=tuple(kept),
-        write=write,
+        stale=stale,
         notes=plan.notes + tuple(notes),
-        warnings=plan.warnings + tuple(dict.fromkeys(warnings)),
+        warnings=(*plan.warnings, *dict.fromkeys((*warnings, *lost))),
+        lost=tuple(dict.fromkeys(lost)),
     )
+
+
+def _settle_write(plan: CachePlan, answers: Mapping[Place, Answer]) -> CachePlan:
+    if plan.write is None:
+        return plan
+    write = replace(plan.write, vendor=answers[plan.write.ref].vendor)
+    match answers[write.ref]:
+        case Silent(reason=reason) | NotACache(reason=reason):
+            warning = f"{write.ref} is not written: {reason}"
+            return replace(
+                plan,
+                write=None,
+                stages=(),
+                history=(),
+                warnings=(*plan.warnings, warning),
+                lost=(*plan.lost, warning),
+                write_error=reason,
+            )
+        case Found() as found:
+            write = replace(write, found=found)
+        case Missing() | Refused():
+            pass
+        case _ as never:
+            assert_never(never)
+    history = [
+        replace(item, found=answer if isinstance(answer, Found) else None)
+        for item in plan.history
+        for answer in [answers[item.ref]]
+    ]
+    return replace(plan, write=write, history=tuple(history))
+
+
+def _pinned(candidate: CacheRef, found: Found) -> CacheRef:
+    """Return a ref as BuildKit gets it: what is there now, whatever comes there meanwhile."""
+    ref = candidate.ref
+    if isinstance(ref, refs.Reference):
+        ref = replace(ref, digest=found.digest)
+    return replace(candidate, ref=ref, found=found)
+
+
+def _is_old(found: Found, max_age: timedelta | None, now: datetime) -> str:
+    """Return why a cache is too old to be read, or an empty text."""
+    oldest = records.oldest(found.records)
+    if max_age is None or oldest is None or now - oldest <= max_age:
+        return ""
+    return f"its oldest result is {age_text(now - oldest)} old, and cache-max-age is less"
+
+
+def _why_not_with(kept: Sequence[CacheRef], candidate: CacheRef, found: Found, imports: str) -> str:
+    """Return why a cache is not read beside those that are, or an empty text."""
+    if imports == "union" or not kept:
+        return ""
+    if imports == "first" and candidate.branch != kept[0].branch:
+        return "a nearer ref is there"
+    clash = next((item for item in kept if item.found and _contradict(item.found, found)), None)
+    return f"it has other results than {clash.ref} for the same steps" if clash else ""
+
+
+def _contradict(these: Found, those: Found) -> bool:
+    return any(records.contradict(one, other) for one in these.records for other in those.records)
+
+
+def _too_large(ref: Place, size: int) -> str:
+    return (
+        f"{ref} takes {size / 1000:.0f} kB to describe, and BuildKit reads no more than 1048 kB; "
+        "keep parts of it apart by cache-scope, or build fewer stages in one image"
+    )
+
+
+def age_text(age: timedelta) -> str:
+    """Return an age as people say it: 3 days, 5 hours, 12 minutes."""
+    seconds = max(0, int(age.total_seconds()))
+    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= length:
+            count = seconds // length
+            return f"{count} {unit}{'s' if count > 1 else ''}"
+    return f"{seconds} second{'s' if seconds != 1 else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Names the caches of a branch for the backend of a run."""
+
+    inputs: Inputs
+    home: refs.Reference | None
+
+    def read(self, branch: str, reason: str) -> Iterator[CacheRef]:
+        """Return all that may be read of a branch, its own ref first."""
+        own, *others = self._platforms()
+        yield CacheRef(ref=self._place(branch, own), reason=reason, branch=branch)
+        beside = list(self.stages(branch, reason)) + list(self.history(branch, reason))
+        for platform in others:
+            what = f"{platform} alone" if platform else "all platforms"
+            place = self._place(branch, platform)
+            beside.append(CacheRef(ref=place, reason=f"{reason}, {what}"))
+        for item in beside:
+            yield replace(item, branch=branch, beside=True)
+
+    def written(self, branch: str, reason: str) -> CacheRef:
+        """Return what a run writes."""
+        own = self._platforms()[0]
+        return CacheRef(ref=self._place(branch, own), reason=reason, branch=branch)
+
+    def stages(self, branch: str, reason: str) -> Iterator[CacheRef]:
+        """Return the refs of the stages that an inline cache keeps beside its image."""
+        own = self._platforms()[0]
+        for stage in self.inputs.cache_stages:
+            place = self._place(branch, own, stage=stage)
+            yield CacheRef(ref=place, reason=f"{reason}, stage {stage}", stage=stage)
+
+    def history(self, branch: str, reason: str) -> Iterator[CacheRef]:
+        """Return the older generations of a branch's cache, the youngest first."""
+        own = self._platforms()[0]
+        for generation in range(1, self.inputs.cache_history):
+            place = self._place(branch, own, generation=generation)
+            yield CacheRef(ref=place, reason=f"{reason}, {generation} before it")
+
+    def _platforms(self) -> tuple[str, ...]:
+        """Return whose caches are of use, this run's own first; an empty text is all platforms'.
+
+        Jobs that build one platform each would overwrite each other's cache under one name.
+        """
+        platforms = self.inputs.platforms
+        return (platforms[0], "") if len(platforms) == 1 else ("", *platforms)
+
+    def _place(self, branch: str, platform: str, *, stage: str = "", generation: int = 0) -> Place:
+        inputs = self.inputs
+        # The signs belong to no scope, stage, platform or version, so no two of them meet.
+        marked = (("@", platform), ("+", stage), ("=", inputs.cache_version))
+        scope = inputs.cache_scope + "".join(f"{sign}{value}" for sign, value in marked if value)
+        tag = refs.cache_tag(
+            prefix=inputs.cache_tag_prefix, scope=scope, branch=branch, generation=generation
+        )
+        if inputs.cache_backend.source == "ref" and self.home is not None:
+            return replace(self.home, tag=tag)
+        return f"{inputs.cache_dir.rstrip('/')}/{tag}" if inputs.cache_dir else tag
 
 
 def _reads(inputs: Inputs, context: RunContext) -> list[tuple[str, str]]:
@@ -169,21 +429,12 @@ def _write(inputs: Inputs, context: RunContext) -> tuple[tuple[str, str] | None,
         (context.passing, context.passing),
         (not context.branch, "this run belongs to no branch"),
         (
-            context.ci == "local" and not forced,
+            context.ci == "local" and not forced and inputs.cache_backend.name != "local",
             "a local run leaves the shared cache alone; cache: read-write writes it",
         ),
     )
     why_not = next((reason for stands, reason in obstacles if stands), "")
     return (None, why_not) if why_not else ((context.branch, "this branch's own cache"), "")
-
-
-def _scope(inputs: Inputs) -> str:
-    """Return what keeps this cache apart: the scope, and the platform where there is one.
-
-    Jobs that build one platform each would overwrite each other's cache otherwise.
-    """
-    platform = inputs.platforms if len(inputs.platforms) == 1 else ()
-    return "/".join(part for part in (inputs.cache_scope, *platform) if part)
 
 
 def _explicit(inputs: Inputs, context: RunContext) -> CachePlan:
@@ -202,7 +453,7 @@ def _explicit(inputs: Inputs, context: RunContext) -> CachePlan:
             if to not in destinations
         )
     return CachePlan(
-        sources=inputs.cache_from,
+        sources=() if inputs.refresh else inputs.cache_from,
         destinations=destinations,
         notes=("cache-from and cache-to are given, so no refs are chosen",),
         warnings=warnings,

@@ -1,41 +1,160 @@
-"""What a registry can answer when it is asked for a cache ref."""
+"""What can be at a cache ref, and how it is told from a manifest.
+
+The formats are those of BuildKit's cache/remotecache: an image manifest or an index that names
+one configuration (media type application/vnd.buildkit.cacheconfig.v0) beside its layers, or an
+image whose own config has the records in it.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
+
+from warmbuild import loose, records
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from warmbuild.records import Records
+    from warmbuild.vendors.base import Vendor
+
+    # Returns what `manifests` or `blobs` has under a digest, None where it is not there.
+    Fetch = Callable[[str, str], bytes | None]
+
+# BuildKit reads neither a manifest nor a cache's configuration above this, in bytes.
+LARGEST: Final = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A cache is there; `digest` is its manifest's."""
+class _Answer:
+    """What there is; `vendor` is whose registry said so, where one did."""
+
+    vendor: Vendor | None = field(default=None, compare=False, repr=False, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Found(_Answer):
+    """A cache is there; `digest` is its manifest's.
+
+    `records` are those of its configuration, of which an image for several platforms has one
+    each; `size` is the larger of manifest and configuration, in bytes. `blobs` are its layers.
+    `manifest` and `media_type` are what another tag needs to hold the same, and `config` tells
+    two manifests of the same cache from two caches.
+    """
 
     digest: str
+    records: tuple[Records, ...] = ()
+    size: int = 0
+    blobs: frozenset[str] = frozenset()
+    config: str = ""
+    media_type: str = ""
+    manifest: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
+class Missing(_Answer):
     """Nothing is there, as before a branch's first build."""
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(_Answer):
     """The registry answered and said no."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class NotACache:
+class NotACache(_Answer):
     """Something is there that BuildKit did not write as a cache."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class Silent:
+class Silent(_Answer):
     """The registry cannot be reached, or does not answer in time."""
 
     reason: str
 
 
 Answer = Found | Missing | Refused | NotACache | Silent
+
+
+def look(body: bytes, *, media_type: str, digest: str, fetch: Fetch) -> Answer:
+    """Say what a manifest is the manifest of; `fetch` gets the parts that it names.
+
+    `media_type` and `digest` are what the registry says of it, where it does.
+    """
+    if len(body) > LARGEST:
+        return Refused("its manifest is larger than 1 MiB, and BuildKit does not read such a one")
+    try:
+        manifest = loose.parsed(body)
+    except ValueError:
+        return NotACache("what is there is no manifest; remove it, or choose a cache-tag-prefix")
+    found = Found(
+        digest or f"sha256:{hashlib.sha256(body).hexdigest()}",
+        size=len(body),
+        blobs=frozenset(_layers(manifest)),
+        media_type=media_type or loose.text(manifest, "mediaType"),
+        manifest=body,
+    )
+    config = _configuration(manifest)
+    if config is None:
+        return _look_inside(manifest, found, fetch)
+    return _look_at(config, manifest, found, fetch)
+
+
+def _look_at(
+    config: Mapping[str, object], manifest: Mapping[str, object], found: Found, fetch: Fetch
+) -> Answer:
+    """Read the configuration of a cache."""
+    digest, size = loose.text(config, "digest"), loose.number(config, "size")
+    if size > LARGEST:
+        return Refused(
+            f"its configuration has {size} bytes, and BuildKit reads no more than {LARGEST}"
+        )
+    text = fetch("blobs", digest)
+    if text is None:
+        return Refused("its configuration is not there any more")
+    found = replace(found, size=max(found.size, size), config=digest)
+    try:
+        return replace(found, records=(records.parse(text, manifest),))
+    except ValueError:
+        # BuildKit will say so, and the next export repairs it.
+        return found
+
+
+def _look_inside(manifest: Mapping[str, object], found: Found, fetch: Fetch) -> Answer:
+    """Read the caches in an image, or in the images of an index."""
+    children = [loose.text(item, "digest") for item in loose.children(manifest, "manifests")]
+    bodies = [fetch("manifests", child) for child in children]
+    images = [manifest, *(loose.parsed(body) for body in bodies if body)]
+    inline: list[Records] = []
+    for image in images:
+        digest = loose.text(loose.child(image, "config"), "digest")
+        text = fetch("blobs", digest) if digest else None
+        try:
+            inside = records.parse_inline(text) if text else None
+        except ValueError:
+            inside = None
+        inline += [inside] if inside else []
+    if not inline:
+        return NotACache(
+            "an image is there and no cache; remove it, or choose another cache-repository "
+            "or cache-tag-prefix"
+        )
+    blobs = frozenset(digest for image in images for digest in _layers(image))
+    return replace(found, records=tuple(inline), blobs=blobs)
+
+
+def _configuration(manifest: Mapping[str, object]) -> Mapping[str, object] | None:
+    """Return what BuildKit calls the cache's configuration: the config, or an index's entry."""
+    parts = [loose.child(manifest, "config"), *loose.children(manifest, "manifests")]
+    is_it = (part for part in parts if part.get("mediaType") == records.CONFIG_TYPE)
+    return next(is_it, None)
+
+
+def _layers(manifest: Mapping[str, object]) -> Iterator[str]:
+    for name in ("layers", "manifests"):
+        yield from (loose.text(item, "digest") for item in loose.children(manifest, name))

@@ -51,6 +51,10 @@ class Running:
         output = "\n".join(self.lines())
         return Result(code=self.wait(), output=output)
 
+    def end(self) -> None:
+        """Tell it to stop, from another thread; who reads its lines comes to their end."""
+        self._child.terminate()
+
     def stop(self, linger: float) -> None:
         """End it: after `linger` seconds in which it may end by itself, politely, then not."""
         if not self._ended(linger):

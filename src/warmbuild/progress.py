@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import re
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
+
+from warmbuild import loose
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -28,7 +29,8 @@ _STEP: Final = re.compile(
 )
 _SOURCE_LINE: Final = re.compile(r"\S.*:\d+")
 _IMPORT: Final = "importing cache manifest from "
-_EXPORT: Final = "exporting cache to "
+# GitHub's exporter has a name of its own; an inline cache is part of an image, and no export.
+_EXPORT: Final = ("exporting cache to ", "exporting to GitHub Actions Cache")
 _MANIFEST_WRITTEN: Final = re.compile(r"writing (?:cache image )?manifest (?P<digest>sha256:\w+)")
 # How many of a step's last lines an error quotes.
 _TAIL: Final = 12
@@ -93,6 +95,11 @@ class _Vertex:
     manifest: str = ""
 
     @property
+    def ended(self) -> bool:
+        """Whether everything that it began is over."""
+        return bool(self.intervals) and None not in self.intervals.values()
+
+    @property
     def seconds(self) -> float:
         """The time it took: the length of its intervals taken together."""
         total, end = 0.0, None
@@ -119,20 +126,22 @@ class Progress:
             self._text.append(line)
             yield line
             return
-        vertices = list(_objects(status, "vertexes"))
-        spoken = {_text(item, "vertex") for name in _SPEECH for item in _objects(status, name)}
+        vertices = list(loose.children(status, "vertexes"))
+        spoken = {
+            loose.text(item, "vertex") for name in _SPEECH for item in loose.children(status, name)
+        }
         for vertex in vertices:
             yield from self._begin(vertex)
-            if _text(vertex, "digest") not in spoken:
+            if loose.text(vertex, "digest") not in spoken:
                 yield from self._end(vertex)
-        for item in _objects(status, "statuses"):
+        for item in loose.children(status, "statuses"):
             yield from self._status(item)
-        for log in _objects(status, "logs"):
+        for log in loose.children(status, "logs"):
             yield from self._log(log)
         # What a step said in the same message comes before its end.
         for vertex in vertices:
             yield from self._end(vertex)
-        for warning in _objects(status, "warnings"):
+        for warning in loose.children(status, "warnings"):
             yield f"WARNING: {_one_line(_decoded(warning.get('short')))}"
 
     def steps(self) -> tuple[Step, ...]:
@@ -159,11 +168,18 @@ class Progress:
 
     def imports(self) -> tuple[Transfer, ...]:
         """Return the caches that BuildKit tried to read."""
-        return tuple(self._transfers(_IMPORT))
+        return tuple(self._transfers((_IMPORT,)))
 
     def exports(self) -> tuple[Transfer, ...]:
         """Return the caches that BuildKit tried to write; one that never ended has an error."""
         return tuple(self._transfers(_EXPORT))
+
+    def waiting_for(self) -> str:
+        """Return `import` or `export` where nothing but a cache is waited for, else nothing."""
+        running = [vertex.name for vertex in self._running()]
+        if any(title.startswith(_IMPORT) for title in running):
+            return "import"
+        return "export" if running and all(map(_is_export, running)) else ""
 
     def failure(self) -> Failure:
         """Return why the build failed, once it has."""
@@ -171,7 +187,7 @@ class Progress:
             vertex
             for vertex in self._vertices.values()
             if vertex.error
-            and not vertex.name.startswith((_IMPORT, _EXPORT))
+            and not vertex.name.startswith((_IMPORT, *_EXPORT))
             and "context canceled" not in vertex.error
         ]
         errors = [text.removeprefix("ERROR: ") for text in self._text if text.startswith("ERROR: ")]
@@ -192,34 +208,42 @@ class Progress:
             source=sources[-1] if sources else "",
         )
 
-    def _transfers(self, prefix: str) -> Iterator[Transfer]:
+    def _running(self) -> Iterator[_Vertex]:
+        return (
+            vertex
+            for vertex in self._vertices.values()
+            if vertex.intervals and not vertex.ended and not vertex.error
+        )
+
+    def _transfers(self, prefixes: tuple[str, ...]) -> Iterator[Transfer]:
         for vertex in self._vertices.values():
-            if vertex.name.startswith(prefix):
-                ended = bool(vertex.intervals) and None not in vertex.intervals.values()
-                yield Transfer(
-                    name=vertex.name.removeprefix(prefix),
-                    error=vertex.error or ("" if ended else "it did not end"),
-                    digest=vertex.manifest,
-                )
+            prefix = next((one for one in prefixes if vertex.name.startswith(one)), None)
+            if prefix is None:
+                continue
+            yield Transfer(
+                name=vertex.name.removeprefix(prefix) or vertex.name,
+                error=vertex.error or ("" if vertex.ended else "it did not end"),
+                digest=vertex.manifest,
+            )
 
     def _begin(self, item: Mapping[str, object]) -> Iterator[str]:
         started, cached, error = _time(item, "started"), item.get("cached"), item.get("error")
-        digest = _text(item, "digest")
+        digest = loose.text(item, "digest")
         if not (started or cached or error):
             return
         if digest not in self._vertices:
-            vertex = _Vertex(number=len(self._vertices) + 1, name=_text(item, "name"))
+            vertex = _Vertex(number=len(self._vertices) + 1, name=loose.text(item, "name"))
             self._vertices[digest] = vertex
             yield f"#{vertex.number} {_one_line(vertex.name)}"
         vertex = self._vertices[digest]
         vertex.cached = vertex.cached or bool(cached)
-        vertex.error = vertex.error or _text(item, "error")
+        vertex.error = vertex.error or loose.text(item, "error")
         if started:
             completed = _time(item, "completed")
             vertex.intervals[started] = completed or vertex.intervals.get(started)
 
     def _end(self, item: Mapping[str, object]) -> Iterator[str]:
-        vertex = self._vertices.get(_text(item, "digest"))
+        vertex = self._vertices.get(loose.text(item, "digest"))
         if vertex is None:
             return
         closed = sum(1 for stop in vertex.intervals.values() if stop)
@@ -238,14 +262,14 @@ class Progress:
             yield f"#{vertex.number} DONE {vertex.seconds:.1f}s"
 
     def _status(self, item: Mapping[str, object]) -> Iterator[str]:
-        vertex = self._vertices.get(_text(item, "vertex"))
-        identity = _text(item, "id")
+        vertex = self._vertices.get(loose.text(item, "vertex"))
+        identity = loose.text(item, "id")
         if vertex is None or not identity:
             return
         manifest = _MANIFEST_WRITTEN.fullmatch(identity)
         if manifest:
             vertex.manifest = manifest["digest"]
-        key = (_text(item, "vertex"), identity)
+        key = (loose.text(item, "vertex"), identity)
         now, started, completed = (
             _time(item, name) for name in ("timestamp", "started", "completed")
         )
@@ -263,7 +287,7 @@ class Progress:
         yield f"#{vertex.number} {identity}{amount}{done}"
 
     def _log(self, item: Mapping[str, object]) -> Iterator[str]:
-        vertex = self._vertices.get(_text(item, "vertex"))
+        vertex = self._vertices.get(loose.text(item, "vertex"))
         if vertex is None:
             return
         # A lone carriage return ends a line too: to GitHub's runner it does, and what follows it
@@ -293,31 +317,22 @@ def hit_ratio(steps: Iterable[Step]) -> tuple[int, int, float]:
     return sum(flags), len(flags), (sum(flags) / len(flags) if flags else 0.0)
 
 
+def _is_export(title: str) -> bool:
+    return title.startswith(_EXPORT)
+
+
 def _status(line: str) -> Mapping[str, object] | None:
     if not line.startswith("{"):
         return None
     try:
-        status = json.loads(line)
+        return loose.parsed(line)
     except ValueError:
         return None
-    return status if isinstance(status, dict) else None
-
-
-def _objects(item: Mapping[str, object], name: str) -> Iterator[Mapping[str, object]]:
-    values = item.get(name)
-    for value in values if isinstance(values, list) else ():
-        if isinstance(value, dict):
-            yield value
-
-
-def _text(item: Mapping[str, object], name: str) -> str:
-    value = item.get(name)
-    return value if isinstance(value, str) else ""
 
 
 def _time(item: Mapping[str, object], name: str) -> datetime | None:
     try:
-        return datetime.fromisoformat(_text(item, name))
+        return datetime.fromisoformat(loose.text(item, name))
     except ValueError:
         return None
 

@@ -30,6 +30,10 @@ _PLAIN: Final = re.compile(r"[A-Za-z0-9_.]+(?:-[A-Za-z0-9_.]+)*")
 _LOOKS_HASHED: Final = re.compile(r"(?:.*-)?[0-9a-f]{8}")
 _HASH_LENGTH: Final = 8
 _SEPARATOR: Final = "--"
+# Before the number of an older generation; a slug ends in no hyphen, so it is never a separator.
+_GENERATION: Final = "---"
+# The most generations that are kept of a cache.
+MOST_GENERATIONS: Final = 9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,24 +126,41 @@ def slug(name: str, longest: int) -> str:
     return f"{kept}-{_hash(name)}" if kept else _hash(name)
 
 
-def cache_tag(*, prefix: str, scope: str, branch: str) -> str:
-    """Return the tag of a branch's cache ref: `<prefix><slug>` or `<prefix><scope>--<slug>`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheTag:
+    """The slugs that a cache's tag is made of; the generation before the present one is 1."""
+
+    scope: str
+    branch: str
+    generation: int
+
+
+def cache_tag(*, prefix: str, scope: str, branch: str, generation: int = 0) -> str:
+    """Return the tag of a branch's cache ref: `<prefix>[<scope>--]<slug>[---<generation>]`."""
+    end = f"{_GENERATION}{generation}" if generation else ""
+    # Room for a generation's number is always left, so that all of them have the same slugs.
+    room = LONGEST_TAG - len(prefix) - len(_GENERATION) - 1
     if not scope:
-        return prefix + slug(branch, LONGEST_TAG - len(prefix))
-    room = LONGEST_TAG - len(prefix) - len(_SEPARATOR)
+        return f"{prefix}{slug(branch, room)}{end}"
+    room -= len(_SEPARATOR)
     scope_slug = slug(scope, room // 2)
-    return f"{prefix}{scope_slug}{_SEPARATOR}{slug(branch, room - len(scope_slug))}"
+    return f"{prefix}{scope_slug}{_SEPARATOR}{slug(branch, room - len(scope_slug))}{end}"
 
 
-def read_cache_tag(tag: str, *, prefix: str) -> tuple[str, str] | None:
-    """Return the slugs of (scope, branch) that a cache tag was made of, or None for another tag."""
+def read_cache_tag(tag: str, *, prefix: str) -> CacheTag | None:
+    """Return what a cache's tag was made of, or None for another tag."""
     if not tag.startswith(prefix):
         return None
-    scope, separator, branch = tag.removeprefix(prefix).partition(_SEPARATOR)
+    name, is_older, number = tag.removeprefix(prefix).partition(_GENERATION)
+    scope, separator, branch = name.partition(_SEPARATOR)
     if not separator:
         scope, branch = "", scope
-    parts = (scope, branch) if scope else (branch,)
-    return (scope, branch) if all(_PLAIN.fullmatch(part) for part in parts) else None
+    parts = (scope, branch) if separator else (branch,)
+    if not all(_PLAIN.fullmatch(part) for part in parts):
+        return None
+    if is_older and not re.fullmatch(f"[1-{MOST_GENERATIONS - 1}]", number):
+        return None
+    return CacheTag(scope=scope, branch=branch, generation=int(number or 0))
 
 
 def _hash(name: str) -> str:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import buildx, policy
+from warmbuild import attempts, buildx, policy, records, refs, vendors
 from warmbuild.errors import BuildError, EngineError, RegistryError, WarmbuildError
 from warmbuild.progress import hit_ratio
+from warmbuild.vendors import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from warmbuild.lints import Finding
     from warmbuild.plan import BuildPlan
@@ -26,6 +29,8 @@ OUTPUTS: Final[Mapping[str, str]] = {
     "tags": "Full references that the image got, separated by commas.",
     "cache-read": "Cache refs that were found and imported, separated by commas.",
     "cache-written": "Cache ref that was written, or nothing.",
+    "cache-write-error": "Why the cache was not written where it should have been, or nothing.",
+    "cache-age": "Age of the oldest result in the caches that were read and used, in seconds.",
     "cache-hits": "Number of steps that came from a cache.",
     "cache-steps": "Number of steps of the Dockerfile that the build needed, FROM not counted.",
     "cache-hit-ratio": "Steps from a cache by steps, from 0.00 to 1.00.",
@@ -36,7 +41,7 @@ _LONGEST_INSTRUCTION: Final = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What a build did."""
+    """What a build did; `lost` are the warnings of caches that could not be read or written."""
 
     digest: str
     image_id: str
@@ -45,26 +50,94 @@ class Outcome:
     steps: tuple[Step, ...]
     cache_read: tuple[str, ...]
     cache_written: str
+    cache_error: str
+    cache_age: timedelta | None
     seconds: float
     notes: tuple[str, ...]
+    warnings: tuple[str, ...]
+    lost: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheOutcome:
+    """What became of the cache: refs that were read, the one that was written, what went wrong.
+
+    `error` is why nothing was written where something should have been.
+    """
+
+    read: tuple[str, ...]
+    written: str
+    error: str
     warnings: tuple[str, ...]
 
 
 def cache_outcome(
-    plan: BuildPlan, *, imported: Progress, exported: Progress
-) -> tuple[tuple[str, ...], str, tuple[str, ...]]:
-    """Return the refs that were read, the one that was written, and what went wrong with them.
+    plan: BuildPlan, *, imported: Progress, exported: Progress | None, failed: str = ""
+) -> CacheOutcome:
+    """Return what became of the cache, as the progress of the build and of its export have it.
 
-    The two may come of different attempts at the same build.
+    `exported` is None where no export was needed, and `failed` is why one came to nothing.
     """
-    imports, exports = imported.imports(), exported.exports()
+    read, not_read = _imported(plan, imported)
+    destinations = ",".join(_destinations(plan))
+    exports = exported.exports() if exported else ()
+    errors = list(dict.fromkeys(done.error for done in exports if done.error))
+    errors += [failed] if failed and not errors else []
+    said = [_advised(plan, export) for export in exports if export.error] or errors
+    not_written = [f"no cache is written to {destinations}: {text}" for text in said]
+    is_written = bool(exports) and not errors and _wrote(exports)
+    return CacheOutcome(
+        read=read,
+        written=destinations if is_written else "",
+        error="; ".join(errors),
+        warnings=tuple(dict.fromkeys((*not_read, *not_written))),
+    )
+
+
+def _advised(plan: BuildPlan, failed: Transfer) -> str:
+    """Return why an export failed, in one line, and what to do about it at that registry.
+
+    BuildKit names the backend of an export and not its ref, so that one of several is nobody's.
+    """
+    text, write, run = " ".join(failed.error.split()), plan.cache.write, plan.run
+    if failed.name != "registry":
+        return text
+    entries = [dict(policy.attributes(entry)) for entry in plan.cache.destinations]
+    names = [str(write.ref)] if write else []
+    names += [
+        entry.get("ref", "") for entry in entries if entry.get("type", "registry") == "registry"
+    ]
+    try:
+        (ref,) = map(refs.parse, names)
+    except ValueError:
+        return text
+    own = run.ci if run.registry == ref.host else ""
+    vendor = (write.vendor if write else None) or vendors.detect(ref.host, ci=own)
+    return refusal.explained(text, vendor, ref, refusal.read(text), writing=True)
+
+
+def inline_outcome(
+    plan: BuildPlan, *, imported: Progress, written: Sequence[str], failed: Sequence[str]
+) -> CacheOutcome:
+    """Return what became of an inline cache: refs that were pushed, and why others were not."""
+    read, not_read = _imported(plan, imported)
+    return CacheOutcome(
+        read=read,
+        written=",".join(written),
+        error="; ".join(failed),
+        warnings=(*not_read, *failed),
+    )
+
+
+def _imported(plan: BuildPlan, imported: Progress) -> tuple[tuple[str, ...], list[str]]:
+    """Return the caches that were read, and warnings for those that were not."""
+    imports = imported.imports()
     read = tuple(done.name for done in imports if not done.error)
-    warnings = [f"{failed.name} is not read: {failed.error}" for failed in imports if failed.error]
-    destinations = _destinations(plan)
-    errors = [done.error for done in exports if done.error]
-    warnings += [f"no cache is written to {', '.join(destinations)}: {error}" for error in errors]
-    written = bool(exports) and not errors and _wrote(exports)
-    return read, ",".join(destinations) if written else "", tuple(dict.fromkeys(warnings))
+    failed = [f"{done.name} is not read: {done.error}" for done in imports if done.error]
+    if plan.cache.read and plan.cache.backend.source != "ref" and not failed and read:
+        # BuildKit calls what is no reference by a digest of its attributes.
+        read = tuple(str(item.ref) for item in plan.cache.read)
+    return read, failed
 
 
 def _wrote(exports: Sequence[Transfer]) -> bool:
@@ -78,9 +151,20 @@ def _destinations(plan: BuildPlan) -> list[str]:
     return [*written, *(entry.get("ref") or entry.get("type", "") for entry in entries)]
 
 
+def cache_age(plan: BuildPlan, built: Progress, now: datetime) -> timedelta | None:
+    """Return how old the oldest result is in the caches that steps came from; None without any."""
+    oldest = records.oldest(
+        one for read in plan.cache.read if read.found for one in read.found.records
+    )
+    if oldest is None or not any(step.cached for step in built.steps()):
+        return None
+    return max(now - oldest, timedelta())
+
+
 def outputs(outcome: Outcome) -> Mapping[str, str]:
     """Return every output by name, each a single line."""
     hits, steps, ratio = hit_ratio(outcome.steps)
+    age = outcome.cache_age
     return {
         "digest": outcome.digest,
         "imageid": outcome.image_id,
@@ -88,6 +172,8 @@ def outputs(outcome: Outcome) -> Mapping[str, str]:
         "tags": ",".join(outcome.tags),
         "cache-read": ",".join(outcome.cache_read),
         "cache-written": outcome.cache_written,
+        "cache-write-error": " ".join(outcome.cache_error.split()),
+        "cache-age": str(int(age.total_seconds())) if age else "",
         "cache-hits": str(hits),
         "cache-steps": str(steps),
         "cache-hit-ratio": f"{ratio:.2f}",
@@ -196,6 +282,8 @@ def outcome_text(outcome: Outcome) -> str:
     rows += [("digest", outcome.digest)] if outcome.digest else []
     rows += [("tag", tag) for tag in outcome.tags]
     rows += [("cache read", ref) for ref in outcome.cache_read] or [("cache read", "nothing")]
+    if outcome.cache_age:
+        rows.append(("cache age", policy.age_text(outcome.cache_age)))
     rows.append(("cache written", outcome.cache_written or "nothing"))
     return "\n".join(f"{name:<15}{value}" for name, value in rows)
 
@@ -240,59 +328,6 @@ def _inline(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SecondTry:
-    """Why a failed build is worth another try without its cache, and whether that comes after."""
-
-    reason: str
-    export_after: bool
-
-
-def second_try(plan: BuildPlan, failure: Failure) -> SecondTry | None:
-    """Return how a failed build may still succeed, None where it cannot.
-
-    Image and cache are exported side by side since BuildKit 0.28, and what they share is uploaded
-    twice at once. The distribution registry 2.8 writes a blob's link in place, so a manifest that
-    arrives in that moment is told that its blob is unknown: 6 of 120 cold pushes failed so.
-    """
-    text = failure.error.lower()
-    if "cache export is not supported" in text:
-        reason = "no cache is written: this builder cannot; one of driver docker-container can"
-        return SecondTry(reason=reason, export_after=False)
-    exports = bool(plan.cache.write or plan.cache.destinations)
-    if exports and _is_push(failure) and not any(sign in text for sign in _FINAL):
-        reason = "the push failed for a reason that may pass; once more, the cache after it"
-        return SecondTry(reason=reason, export_after=True)
-    return None
-
-
-def exports_again(plan: BuildPlan, exported: Progress) -> bool:
-    """Say whether the export of our cache failed for a reason that may pass, and the rest did not.
-
-    The image is out by then, so another try costs no more than its time.
-    """
-    errors = [done.error.lower() for done in exported.exports() if done.error]
-    final = any(sign in error for error in errors for sign in _FINAL)
-    return bool(plan.cache.write and errors) and not final
-
-
-# What a registry says that will not say otherwise the next time.
-_FINAL: Final = (
-    "denied",
-    "authoriz",
-    "forbidden",
-    "insufficient_scope",
-    "name unknown",
-    "immutable",
-    "connection refused",
-    "no such host",
-)
-
-
-def _is_push(failure: Failure) -> bool:
-    return "exporting to" in failure.title and "push" in failure.error.lower()
-
-
 def failure_error(failure: Failure) -> WarmbuildError:
     """Say what went wrong and what to do, in the class that has the right exit code."""
     text = failure.error.lower()
@@ -301,7 +336,7 @@ def failure_error(failure: Failure) -> WarmbuildError:
             f"the builder's disk is full: {failure.error}. Free space on the engine's machine "
             "(docker system prune), or give it a larger disk."
         )
-    if _is_push(failure):
+    if attempts.is_push(failure):
         return RegistryError(
             f"the image is built and was not pushed: {failure.error}. Check that the registry is "
             "there and that the login may write to this repository (inputs registry, username, "

@@ -5,20 +5,25 @@ Loaded while the builder boots.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import tempfile
+import threading
+import time
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import buildx, plan, process, report
+from warmbuild import attempts, bake, buildx, cachedir, plan, process, report
 from warmbuild.errors import EngineError
 from warmbuild.progress import Progress
 from warmbuild.redaction import redact_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from warmbuild.credentials import Private
     from warmbuild.inputs import Inputs
@@ -26,6 +31,12 @@ if TYPE_CHECKING:
     from warmbuild.plan import BuildPlan
 
 _SUMMARY: Final = "warmbuild-summary.md"
+# How often a build that failed may be tried in another way.
+_MOST_RETRIES: Final = 3
+# How long BuildKit may take to read the caches, in seconds: a few small answers each.
+_IMPORT_TIMEOUT: Final = 30.0
+# How often it is looked whether there is news, in seconds.
+_GLANCE: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +46,9 @@ class Tool:
     program: str
     env: Mapping[str, str]
     files: buildx.Files
+    definition: str
+    cache_timeout: float
+    restart: Callable[[], None]
 
 
 def say_plan(decided: BuildPlan, log: Log) -> None:
@@ -49,53 +63,217 @@ def say_plan(decided: BuildPlan, log: Log) -> None:
 
 
 def build(decided: BuildPlan, tool: Tool, log: Log) -> report.Outcome:
-    """Build, a second time without the cache beside the push where that may help.
+    """Build the image, then what of its cache is not written with it.
 
     Raises BuildError, RegistryError or EngineError with what went wrong.
     """
-    code, first = _attempt(decided, tool, log)
-    last = exported = first
-    again = report.second_try(decided, first.failure()) if code else None
-    if again:
-        log.warning(again.reason)
-        code, last = _attempt(plan.image_alone(decided), tool, log)
-    if code:
-        raise report.failure_error(last.failure())
-    metadata, image_id = json.loads(_read(tool.files.metadata) or "{}"), _read(tool.files.iid)
-    after = again.export_after if again else report.exports_again(decided, exported)
-    if after:
-        log.line("the image is out; now the cache alone")
-        _, exported = _attempt(plan.cache_alone(decided), tool, log)
-    # What ran, ran in the first attempt that came so far.
-    built = first if first.steps() else last
-    read, written, warnings = report.cache_outcome(decided, imported=built, exported=exported)
-    for warning in warnings:
+    image = _image(decided, tool, log)
+    metadata = bake.metadata(json.loads(_read(tool.files.metadata) or "{}"))
+    image_id = _read(tool.files.iid) or str(metadata.get("containerimage.config.digest", ""))
+    cache = _cache(decided, image, tool, log)
+    for warning in cache.warnings:
         log.warning(warning)
     return report.Outcome(
         digest=str(metadata.get("containerimage.digest", "")),
         image_id=image_id,
         metadata=json.dumps(redact_json(metadata, log.redact), separators=(",", ":")),
         tags=decided.tags,
-        steps=built.steps(),
-        cache_read=read,
-        cache_written=written,
+        steps=image.progress.steps(),
+        cache_read=cache.read,
+        cache_written=cache.written,
+        cache_error=cache.error or decided.cache.write_error,
+        cache_age=report.cache_age(image.plan, image.progress, datetime.now(UTC)),
         seconds=0.0,
         notes=(*decided.notes, *decided.cache.notes),
         warnings=(),
+        lost=(*decided.cache.lost, *image.lost, *cache.warnings),
     )
 
 
-def _attempt(decided: BuildPlan, tool: Tool, log: Log) -> tuple[int, Progress]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Image:
+    """A build that has succeeded: as it was planned in the end, and what is left to do.
+
+    `progress` is that of the first attempt that came as far as to a step, `lost` what of the
+    cache was given up on the way.
+    """
+
+    plan: BuildPlan
+    progress: Progress
+    last: _Attempt
+    export_after: bool
+    lost: tuple[str, ...]
+
+
+def _image(decided: BuildPlan, tool: Tool, log: Log) -> _Image:
+    """Build until the image is out, or until there is no other way to try."""
+    after = decided.cache.after
+    now = plan.image_alone(decided) if after else decided
+    counted, lost = None, []
+    tried = _attempt(now, tool, log)
+    for number in itertools.count(1):
+        # What ran, ran in the first attempt that came so far.
+        counted = counted or (tried.progress if tried.progress.steps() else None)
+        if not tried.code:
+            break
+        failure = tried.progress.failure()
+        again = attempts.another_try(now, failure, number, tried.waited_for)
+        if again is None or number > _MOST_RETRIES:
+            raise report.failure_error(failure)
+        log.warning(again.reason)
+        lost += [] if again.export_after else [again.reason]
+        if again.plan.cache.read != now.cache.read:
+            counted = None
+        time.sleep(again.pause)
+        if again.restart:
+            tool.restart()
+        now, after = again.plan, after or again.export_after
+        tried = _attempt(now, tool, log)
+    return _Image(
+        plan=now,
+        progress=counted or tried.progress,
+        last=tried,
+        export_after=after,
+        lost=tuple(lost),
+    )
+
+
+def _cache(decided: BuildPlan, image: _Image, tool: Tool, log: Log) -> report.CacheOutcome:
+    """Write the cache that was not written with the image, and what belongs to it."""
+    # What was found out about the caches to read holds for the export too.
+    wanted = replace(decided, cache=replace(decided.cache, read=image.plan.cache.read))
+    given_up = image.plan.cache.write_error
+    if given_up and not decided.cache.write_error:
+        return report.CacheOutcome(read=(), written="", error=given_up, warnings=())
+    if wanted.cache.backend.name == "inline":
+        return _stages(wanted, image, tool, log)
+    exported: _Attempt | None = image.last
+    if image.export_after:
+        exported = None
+        if attempts.needs_no_export(wanted, image.progress):
+            log.line("the cache is not written: all of it is there already")
+        elif wanted.cache.write or wanted.cache.destinations:
+            log.line("the image is out; now its cache")
+            exported = _export(wanted, tool, log)
+    elif attempts.another_export(wanted, image.last.progress, 1):
+        log.line("the image is out; now the cache alone, once more")
+        exported = _export(wanted, tool, log)
+    return report.cache_outcome(
+        wanted,
+        imported=image.progress,
+        exported=exported.progress if exported else None,
+        failed=exported.progress.failure().error if exported and exported.code else "",
+    )
+
+
+def _export(wanted: BuildPlan, tool: Tool, log: Log) -> _Attempt:
+    """Write the cache alone; again where that may help."""
+    alone = plan.cache_alone(wanted)
+    attempt = _attempt(alone, tool, log)
+    for number in itertools.count(1):
+        again = attempts.another_export(wanted, attempt.progress, number)
+        if attempt.waited_for or again is None:
+            break
+        log.line(again.reason)
+        time.sleep(again.pause)
+        attempt = _attempt(alone, tool, log)
+    return attempt
+
+
+def _stages(wanted: BuildPlan, image: _Image, tool: Tool, log: Log) -> report.CacheOutcome:
+    """Push the stages that an inline cache keeps beside its image; none fails the build."""
+    write = wanted.cache.write
+    written, failed = [str(write.ref)] if write else [], []
+    for stage in plan.stages(wanted) if write else ():
+        attempt = _attempt(stage, tool, log)
+        ref = stage.cache.write.ref if stage.cache.write else ""
+        if attempt.code:
+            failed.append(f"no cache is written to {ref}: {attempt.progress.failure().error}")
+        else:
+            written.append(str(ref))
+    return report.inline_outcome(wanted, imported=image.progress, written=written, failed=failed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Attempt:
+    """One run of buildx; `waited_for` is the part of the cache that it was given up for."""
+
+    code: int
+    progress: Progress
+    waited_for: str = ""
+
+
+def _attempt(decided: BuildPlan, tool: Tool, log: Log) -> _Attempt:
     """Run one build, print its progress; return its exit code and what happened."""
-    argv = buildx.build(decided, tool.files)
-    progress = Progress()
+    place = decided.cache.write.ref if decided.cache.write else ""
+    unfinished = ""
+    if decided.cache.backend.name == "local" and place:
+        unfinished = cachedir.beside(str(place))
+        decided = _writing_to(decided, unfinished)
+    argv = _argv(decided, tool)
+    progress, patience = Progress(), _Patience(tool.cache_timeout)
     with log.group("warmbuild: build"):
         log.line(f"+ docker buildx {process.shown(argv, log.redact)}")
-        with process.started([tool.program, *argv], tool.env) as running:
+        with process.started([tool.program, *argv], tool.env) as running, patience.over(running):
             for line in running.lines():
                 for text in progress.feed(line):
                     log.line(text)
-            return running.wait(), progress
+                patience.news(progress.waiting_for())
+            code = running.wait()
+    if unfinished and Path(unfinished).exists():
+        keep = [str(read.ref) for read in decided.cache.read]
+        cachedir.swap(unfinished, str(place), prefix=decided.cache.prefix, keep=keep)
+    return _Attempt(code=code, progress=progress, waited_for=patience.lost_for)
+
+
+def _argv(decided: BuildPlan, tool: Tool) -> tuple[str, ...]:
+    if not bake.is_needed(decided):
+        return buildx.build(decided, tool.files)
+    Path(tool.definition).write_text(bake.definition(decided, tool.files), encoding="utf-8")
+    return bake.argv(decided, tool.files, tool.definition)
+
+
+def _writing_to(decided: BuildPlan, place: str) -> BuildPlan:
+    write = decided.cache.write
+    new = replace(write, ref=place) if write else None
+    return replace(decided, cache=replace(decided.cache, write=new))
+
+
+class _Patience:
+    """Ends a build that waits for a cache alone, and has for too long."""
+
+    def __init__(self, export_timeout: float) -> None:
+        """Give an export this many seconds without news."""
+        self.lost_for = ""
+        self._limits = {"import": _IMPORT_TIMEOUT, "export": export_timeout}
+        self._waiting_for, self._since = "", time.monotonic()
+
+    def news(self, waiting_for: str) -> None:
+        """Take note of what is waited for, as of now; an import's time runs from its begin."""
+        if waiting_for != "import" or self._waiting_for != "import":
+            self._since = time.monotonic()
+        self._waiting_for = waiting_for
+
+    @contextmanager
+    def over(self, running: process.Running) -> Iterator[None]:
+        """Watch a command while the block runs."""
+        done = threading.Event()
+
+        def watch() -> None:
+            while not done.wait(_GLANCE):
+                limit = self._limits.get(self._waiting_for)
+                if limit is not None and time.monotonic() - self._since > limit:
+                    self.lost_for = self._waiting_for
+                    running.end()
+                    return
+
+        thread = threading.Thread(target=watch, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
 
 
 def files(private: Private) -> buildx.Files:

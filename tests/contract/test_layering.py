@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from warmbuild import ci
+from warmbuild import ci, vendors
 
 SOURCES = Path(ci.__file__).parents[1]
 PURE = {
+    "attempts",
+    "backends",
+    "bake",
     "buildx",
     "commands",
     "context",
@@ -21,19 +24,25 @@ PURE = {
     "inputs",
     "lints",
     "lists",
+    "loose",
     "plan",
     "policy",
     "probe",
     "progress",
+    "records",
     "redaction",
     "refs",
     "report",
+    "retries",
 }
 IMPURE = {"actions_toolkit", "docker", "os", "requests", "socket", "subprocess", "time"}
 MODULES = {
     ".".join(path.relative_to(SOURCES).with_suffix("").parts): ast.parse(path.read_text())
     for path in SOURCES.rglob("*.py")
 }
+
+# Packages of which each module is pure.
+PURE |= {name for name in MODULES if name.startswith("vendors.")}
 
 
 def imports(module: str) -> set[str]:
@@ -71,8 +80,10 @@ def test_a_pure_module_reaches_for_nothing_outside(module: str) -> None:
 
 @pytest.mark.parametrize("module", sorted(PURE))
 def test_a_pure_module_imports_pure_modules_alone(module: str) -> None:
-    ours = {name.split(".")[1] for name in imports(module) if name.startswith("warmbuild.")}
-    assert {name for name in ours if name in MODULES} <= PURE
+    dotted = [name.split(".", 1)[1] for name in imports(module) if name.startswith("warmbuild.")]
+    # A name is imported from a module, or is one; a package's is that of its `__init__`.
+    ours = {way for name in dotted for way in (name, f"{name}.__init__", name.rpartition(".")[0])}
+    assert ours & set(MODULES) <= PURE
 
 
 @pytest.mark.parametrize(
@@ -99,3 +110,11 @@ def test_the_ci_systems_are_the_modules_of_their_folder() -> None:
     assert set(ci.NAMES) == folder
     assert len(ci.NAMES) == len(folder)
     assert ci.NAMES[-1] == "local"
+
+
+def test_the_registries_are_the_modules_of_their_folder() -> None:
+    folder = {path.stem for path in (SOURCES / "vendors").glob("*.py")}
+    names = [module.__name__.rpartition(".")[2] for module in vendors.MODULES]
+    assert set(names) == folder - {"__init__", "base", "refusal"}
+    assert len(names) == len(set(names)) == len({vendor.name for vendor in vendors.VENDORS})
+    assert names[-1] == "distribution"

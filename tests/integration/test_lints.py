@@ -26,7 +26,7 @@ ARG NPM_TOKEN
 
 COPY . .
 # Everything below runs in every build.
-RUN --mount=type=cache,target=/npm `
+RUN --mount=type=cache,target=/var/npm `
     # npm is not even here
     npm ci `
     || true

@@ -146,6 +146,14 @@ def problems_of(**values: str) -> dict[str, str]:
         ),
         ("cache-repository", "A B", "'A B' is not a repository: 'a b' is not a repository's name."),
         (
+            "cache-repository",
+            "docker.io/me/app/cache",
+            (
+                "'me/app/cache' cannot be a repository of Docker Hub, which takes "
+                "NAMESPACE/REPOSITORY."
+            ),
+        ),
+        (
             "tags",
             "a b",
             "'a b' is neither a tag's name nor a reference: 'a b' is not a repository's name.",

@@ -405,7 +405,7 @@ class TestFileModes:
 
 
 class TestCacheMount:
-    RUN = "RUN --mount=type=cache,target=/cache"
+    RUN = "RUN --mount=type=cache,target=/var/cache"
 
     @pytest.mark.parametrize(
         ("text", "given", "found"),
@@ -547,7 +547,7 @@ FROM node:22 AS build
 ARG GIT_COMMIT
 ARG NPM_TOKEN
 COPY . .
-RUN --mount=type=cache,target=/npm \\
+RUN --mount=type=cache,target=/var/npm \\
     npm ci
 FROM nginx
 COPY --from=build /dist /usr/share/nginx/html

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from warmbuild import plan, policy, refs
 from warmbuild.context import RunContext
 from warmbuild.probe import Answer, Found, Missing, NotACache, Refused, Silent
+from warmbuild.vendors import harbor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -166,7 +168,7 @@ def test_a_context_can_be_told_its_branches() -> None:
     ("values", "tag"),
     [
         ({"cache_scope": "api"}, "cache-api--feature"),
-        ({"platforms": "linux/arm64"}, "cache-linux-arm64-b3e3ab55--feature"),
+        ({"platforms": "linux/arm64"}, "cache-linux-arm64-69b36453--feature"),
         ({"platforms": "linux/arm64,linux/amd64"}, "cache-feature"),
         ({"cache_tag_prefix": "bc."}, "bc.feature"),
     ],
@@ -248,19 +250,20 @@ def test_an_entry_is_read_as_buildx_reads_it(entry: str, expected: list[tuple[st
 
 MAIN = refs.parse(f"{REPOSITORY}:cache-main")
 FEATURE = refs.parse(f"{REPOSITORY}:cache-feature")
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 DIGESTS = ("sha256:" + "1" * 64, "sha256:" + "2" * 64)
 
 
 def settled(
     parsed: Callable[..., Inputs], own: Answer, main: Answer, **values: str
 ) -> policy.CachePlan:
-    return policy.settle(decide(parsed(**values), PUSH), {FEATURE: own, MAIN: main})
+    return policy.settle(decide(parsed(**values), PUSH), {FEATURE: own, MAIN: main}, NOW)
 
 
 def test_the_nearest_ref_that_exists_is_read_pinned_by_digest(
     parsed: Callable[..., Inputs],
 ) -> None:
-    found = settled(parsed, Found(DIGESTS[0]), Found(DIGESTS[1]))
+    found = settled(parsed, Found(DIGESTS[0]), Found(DIGESTS[1]), cache_import="first")
     assert [str(item.ref) for item in found.read] == [f"{FEATURE}@{DIGESTS[0]}"]
     assert found.notes == (f"{MAIN} is not read: a nearer ref is there",)
     assert found.warnings == ()
@@ -276,7 +279,10 @@ def test_a_new_branch_reads_the_default_branch(parsed: Callable[..., Inputs]) ->
 
 def test_a_union_reads_all(parsed: Callable[..., Inputs]) -> None:
     found = settled(parsed, Found(DIGESTS[0]), Found(DIGESTS[1]), cache_import="union")
-    assert [item.ref.digest for item in found.read] == list(DIGESTS)
+    assert [str(item.ref) for item in found.read] == [
+        f"{FEATURE}@{DIGESTS[0]}",
+        f"{MAIN}@{DIGESTS[1]}",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -297,3 +303,20 @@ def test_what_is_no_cache_is_not_read_and_said(
     assert written(found) == write
     assert found.warnings[0] == f"{FEATURE} is not read: {answer.reason}"
     assert (f"{FEATURE} is not written: {answer.reason}" in found.warnings) == (write is None)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Found(DIGESTS[0], vendor=harbor.VENDOR),
+        Missing(vendor=harbor.VENDOR),
+        Refused("it says 403", vendor=harbor.VENDOR),
+    ],
+    ids=["found", "missing", "refused"],
+)
+def test_what_is_written_knows_whose_registry_it_goes_to(
+    parsed: Callable[..., Inputs], answer: Answer
+) -> None:
+    found = settled(parsed, answer, Missing())
+    assert found.write
+    assert found.write.vendor is harbor.VENDOR

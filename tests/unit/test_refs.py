@@ -96,26 +96,42 @@ def test_a_branch_cannot_be_named_like_the_slug_of_another() -> None:
     assert refs.cache_tag(prefix="cache-", scope="", branch=attempt) != taken
 
 
-@given(branch=NAMES, scope=st.one_of(st.just(""), NAMES))
-def test_every_branch_and_scope_make_a_tag_that_reads_back(branch: str, scope: str) -> None:
-    tag = refs.cache_tag(prefix="cache-", scope=scope, branch=branch)
+SCOPES = st.one_of(st.just(""), NAMES)
+GENERATIONS = st.integers(0, refs.MOST_GENERATIONS - 1)
+
+
+@given(branch=NAMES, scope=SCOPES, generation=GENERATIONS)
+def test_every_key_makes_a_tag_that_reads_back(branch: str, scope: str, generation: int) -> None:
+    tag = refs.cache_tag(prefix="cache-", scope=scope, branch=branch, generation=generation)
     assert refs.is_tag(tag)
     assert len(tag) <= 128
     read = refs.read_cache_tag(tag, prefix="cache-")
     assert read is not None
-    assert bool(read[0]) == bool(scope)
-    assert refs.cache_tag(prefix="cache-", scope="", branch=read[1]).startswith("cache-")
-    rebuilt = f"{read[0]}--{read[1]}" if scope else read[1]
-    assert tag == f"cache-{rebuilt}"
+    assert bool(read.scope) == bool(scope)
+    assert read.generation == generation
+    rebuilt = f"{read.scope}--{read.branch}" if scope else read.branch
+    assert tag == f"cache-{rebuilt}" + (f"---{generation}" if generation else "")
 
 
-@given(st.lists(st.tuples(st.one_of(st.just(""), NAMES), NAMES), unique=True, max_size=30))
-def test_no_two_branches_share_a_tag(keys: list[tuple[str, str]]) -> None:
-    tags = {refs.cache_tag(prefix="c-", scope=scope, branch=branch) for scope, branch in keys}
+@given(st.lists(st.tuples(SCOPES, NAMES, GENERATIONS), unique=True, max_size=30))
+def test_no_two_keys_share_a_tag(keys: list[tuple[str, str, int]]) -> None:
+    tags = {
+        refs.cache_tag(prefix="c-", scope=scope, branch=branch, generation=generation)
+        for scope, branch, generation in keys
+    }
     assert len(tags) == len(keys)
 
 
-@pytest.mark.parametrize("tag", ["latest", "cache-", "cache-a--b--c", "cache--x"])
+def test_a_generation_stands_behind_the_branch() -> None:
+    tag = refs.cache_tag(prefix="cache-", scope="api", branch="main", generation=2)
+    assert tag == "cache-api--main---2"
+    read = refs.read_cache_tag(tag, prefix="cache-")
+    assert read == refs.CacheTag(scope="api", branch="main", generation=2)
+
+
+@pytest.mark.parametrize(
+    "tag", ["latest", "cache-", "cache-a--b--c", "cache--x", "cache-a---0", "cache-a---x"]
+)
 def test_other_tags_are_not_taken_for_ours(tag: str) -> None:
     assert refs.read_cache_tag(tag, prefix="cache-") is None
 

@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
@@ -12,11 +13,12 @@ import pytest
 import requests
 import responses
 
-from warmbuild import refs, registry
+from warmbuild import probe, refs, registry
 from warmbuild.errors import RegistryError
 from warmbuild.inputs import Login
 from warmbuild.probe import Found, Missing, NotACache, Refused, Silent
 from warmbuild.registry import Registry, Transport, ask, is_loopback, transports
+from warmbuild.vendors import harbor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,10 +28,11 @@ if TYPE_CHECKING:
 REF = refs.parse("r.io/me/app:cache-main")
 LOGIN = Login(host="r.io", username="me", password='it\'s "pa:ss"')
 IDENTITY = Login(host="r.io", username="<token>", password="refresh")
-CACHE = json.dumps(
-    {"config": {"mediaType": "application/vnd.buildkit.cacheconfig.v0"}, "layers": []}
-)
-INDEX = json.dumps({"manifests": [{"mediaType": "application/vnd.buildkit.cacheconfig.v0"}]})
+CONFIG_TYPE = "application/vnd.buildkit.cacheconfig.v0"
+CONFIG = {"mediaType": CONFIG_TYPE, "digest": "sha256:config", "size": 30}
+CACHE = json.dumps({"config": CONFIG, "layers": []})
+INDEX = json.dumps({"manifests": [CONFIG]})
+RECORDS = json.dumps({"layers": [], "records": [{"digest": "sha256:r"}]})
 IMAGE = json.dumps({"config": {"mediaType": "application/vnd.oci.image.config.v1+json"}})
 
 
@@ -38,7 +41,7 @@ class FakeRegistry:
 
     def __init__(self, mocked: responses.RequestsMock, kind: str, host: str = "r.io") -> None:
         self.kind = kind
-        self.manifests: dict[str, str] = {}
+        self.manifests = {"sha256:config": RECORDS}
         self.requests: list[str] = []
         self.users = {"me": LOGIN.password}
         anything = re.compile(rf"https?://{re.escape(host)}/v2/.*")
@@ -50,7 +53,7 @@ class FakeRegistry:
     def get(self, request: requests.PreparedRequest) -> Answer:
         path = urlsplit(request.url or "").path
         self.requests.append(path)
-        match = re.fullmatch(r"/v2/(.+)/manifests/(.+)", path)
+        match = re.fullmatch(r"/v2/(.+)/(?:manifests|blobs)/(.+)", path)
         scope = f"repository:{match[1]}:pull" if match else ""
         if not self.allows(request.headers.get("Authorization", ""), scope):
             challenge = {
@@ -95,6 +98,35 @@ class FakeRegistry:
         return (status, headers or {}, json.dumps(body))
 
 
+class Clock:
+    """Time that passes only while somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.pauses: list[float] = []
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.now += seconds
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(registry, "time", clock)
+    return clock
+
+
+def aborted() -> requests.ConnectionError:
+    """Return what requests raises for a connection that is reset: urllib3's error is inside."""
+    error = requests.ConnectionError("Connection aborted.")
+    error.__context__ = ConnectionResetError(104, "Connection reset by peer")
+    return error
+
+
 @pytest.fixture
 def mocked() -> Iterator[responses.RequestsMock]:
     with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
@@ -107,8 +139,11 @@ def test_a_cache_is_found_through_every_challenge(
 ) -> None:
     fake = FakeRegistry(mocked, kind)
     fake.manifests["cache-main"] = CACHE
-    digest = f"sha256:{hashlib.sha256(CACHE.encode()).hexdigest()}"
-    assert Registry("r.io", LOGIN, None).answer(REF) == Found(digest)
+    found = Registry("r.io", LOGIN, None).answer(REF)
+    assert isinstance(found, Found)
+    assert found.digest == f"sha256:{hashlib.sha256(CACHE.encode()).hexdigest()}"
+    assert found.manifest == CACHE.encode()
+    assert [record.digest for one in found.records for record in one.records] == ["sha256:r"]
 
 
 def test_an_identity_token_is_exchanged(mocked: responses.RequestsMock) -> None:
@@ -123,7 +158,8 @@ def test_a_token_serves_for_its_scope_again(mocked: responses.RequestsMock) -> N
     client = Registry("r.io", LOGIN, None)
     client.answer(REF)
     client.answer(REF)
-    assert len(fake.requests) == 3
+    # The challenge, then a manifest and a configuration each time.
+    assert len(fake.requests) == 5
 
 
 def test_a_registrys_own_digest_is_taken(mocked: responses.RequestsMock) -> None:
@@ -132,7 +168,10 @@ def test_a_registrys_own_digest_is_taken(mocked: responses.RequestsMock) -> None
         body=INDEX,
         headers={"Docker-Content-Digest": "sha256:own"},
     )
-    assert Registry("r.io", None, None).answer(REF) == Found("sha256:own")
+    mocked.get("https://r.io/v2/me/app/blobs/sha256:config", body=RECORDS)
+    found = Registry("r.io", None, None).answer(REF)
+    assert isinstance(found, Found)
+    assert found.digest == "sha256:own"
 
 
 def test_nothing_is_missing(mocked: responses.RequestsMock) -> None:
@@ -141,52 +180,52 @@ def test_nothing_is_missing(mocked: responses.RequestsMock) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "login", "reason"),
+    ("kind", "login"),
     [
+        pytest.param("basic", None, id="no login"),
         pytest.param(
-            "basic",
-            None,
-            "the registry r.io says 401 to GET /v2/me/app/manifests/cache-main (UNAUTHORIZED: not "
-            "today); give a login for it",
-            id="no login",
-        ),
-        pytest.param(
-            "basic",
-            Login(host="r.io", username="me", password="wrong"),
-            "the registry r.io says 401 to GET /v2/me/app/manifests/cache-main (UNAUTHORIZED: not "
-            "today)",
-            id="a wrong login",
+            "basic", Login(host="r.io", username="me", password="wrong"), id="a wrong login"
         ),
         pytest.param(
             "bearer",
             Login(host="r.io", username="me", password="wrong"),
-            "the registry r.io says 401 to GET /v2/me/app/manifests/cache-main (UNAUTHORIZED: not "
-            "today)",
             id="a token that is refused",
         ),
-        pytest.param(
-            "odd",
-            LOGIN,
-            "the registry r.io says 401 to GET /v2/me/app/manifests/cache-main (UNAUTHORIZED: not "
-            "today)",
-            id="a challenge nobody knows",
-        ),
+        pytest.param("odd", LOGIN, id="a challenge nobody knows"),
     ],
 )
 def test_a_refusal_is_told_in_the_registrys_words(
-    mocked: responses.RequestsMock, kind: str, login: Login | None, reason: str
+    mocked: responses.RequestsMock, kind: str, login: Login | None
 ) -> None:
     FakeRegistry(mocked, kind)
     found = Registry("r.io", login, None).answer(REF)
-    assert found == Refused(reason)
+    assert found == Refused(
+        "the registry r.io says 401 to GET /v2/me/app/manifests/cache-main (UNAUTHORIZED: not "
+        "today); give a login that may do it by username and password: for r.io a user name and a "
+        "password, with the right to pull and push"
+    )
     assert "wrong" not in str(found)
 
 
 @pytest.mark.parametrize(
     ("status", "body", "said"),
     [
-        (403, "<html>", "403 to GET /v2/me/app/manifests/cache-main"),
-        (429, '{"errors": []}', "429 to GET /v2/me/app/manifests/cache-main"),
+        (
+            403,
+            "<html>",
+            (
+                "403 to GET /v2/me/app/manifests/cache-main; r.io wants the right to pull and push "
+                "for a cache: give the login that, or set cache-repository to one that it may read"
+            ),
+        ),
+        (
+            429,
+            '{"errors": []}',
+            (
+                "429 to GET /v2/me/app/manifests/cache-main; r.io limits how often it is asked: "
+                "give a login by username and password, or set cache-repository to another registry"
+            ),
+        ),
         (500, '{"errors": [{"code": "X"}]}', "500 to GET /v2/me/app/manifests/cache-main (X)"),
     ],
 )
@@ -197,6 +236,31 @@ def test_every_other_status_is_a_refusal(
     assert Registry("r.io", None, None).answer(REF) == Refused(f"the registry r.io says {said}")
 
 
+def test_whose_registry_it_is_may_be_told_by_the_challenge_alone(
+    mocked: responses.RequestsMock,
+) -> None:
+    challenge = 'Bearer realm="https://auth.io/token",service="harbor-registry"'
+    path = "https://r.io/v2/me/app/manifests/cache-main"
+    mocked.get(path, status=401, headers={"WWW-Authenticate": challenge})
+    mocked.get("https://auth.io/token", json={"token": "t"})
+    mocked.get(path, status=404)
+    found = Registry("r.io", None, None).answer(REF)
+    assert found == Missing()
+    assert found.vendor is harbor.VENDOR
+
+
+def test_a_tag_that_is_refused_comes_with_advice(mocked: responses.RequestsMock) -> None:
+    refused = {"errors": [{"code": "DENIED", "message": "permission_denied: write_package"}]}
+    mocked.put("https://ghcr.io/v2/me/app/manifests/cache-main", status=403, json=refused)
+    with pytest.raises(RegistryError) as raised:
+        Registry("ghcr.io", None, None).retag(refs.parse("ghcr.io/me/app:cache-main"), Found("d"))
+    assert str(raised.value).startswith(
+        "ghcr.io/me/app:cache-main is not written: the registry ghcr.io says 403 to PUT "
+        "/v2/me/app/manifests/cache-main (DENIED: permission_denied: write_package); GHCR wants "
+        "permissions: packages: write in the job"
+    )
+
+
 @pytest.mark.parametrize(
     ("body", "kind"),
     [
@@ -204,7 +268,7 @@ def test_every_other_status_is_a_refusal(
         ("garbage", NotACache),
         ("[1]", NotACache),
         (json.dumps({"manifests": [3], "config": 4}), NotACache),
-        (CACHE + " " * registry.LARGEST_MANIFEST, Refused),
+        (CACHE + " " * probe.LARGEST, Refused),
     ],
 )
 def test_what_is_no_readable_cache(
@@ -265,6 +329,96 @@ def test_a_login_at_a_registry_that_is_not_there(mocked: responses.RequestsMock)
         Registry("r.io", LOGIN, None).check_login()
 
 
+def test_a_login_at_a_registry_that_stays_ill(mocked: responses.RequestsMock, clock: Clock) -> None:
+    mocked.get("https://r.io/v2/", status=503, body='{"errors": [{"code": "UNAVAILABLE"}]}')
+    said: list[str] = []
+    with pytest.raises(RegistryError) as raised:
+        Registry("r.io", LOGIN, None, registry.LOGIN, said.append).check_login()
+    assert str(raised.value) == (
+        "the registry r.io says 503 to GET /v2/ (UNAVAILABLE), and the image goes there. This may "
+        "pass: run the job again later."
+    )
+    assert clock.pauses == [1.0, 4.0]
+    again = "the registry r.io says 503; it is asked again"
+    assert said == [again, again]
+
+
+def test_a_login_that_is_refused_is_tried_once(
+    mocked: responses.RequestsMock, clock: Clock
+) -> None:
+    fake = FakeRegistry(mocked, "basic")
+    with pytest.raises(RegistryError):
+        Registry("r.io", replace(LOGIN, password="wrong"), None, registry.LOGIN).check_login()
+    assert fake.requests == ["/v2/", "/v2/"]
+    assert clock.pauses == []
+
+
+def test_a_login_whose_token_service_is_overloaded(
+    mocked: responses.RequestsMock, clock: Clock
+) -> None:
+    challenge = {"WWW-Authenticate": 'Bearer realm="https://auth.io/token"'}
+    mocked.get("https://r.io/v2/", status=401, headers=challenge)
+    mocked.get("https://auth.io/token", status=429, headers={"Retry-After": "7"})
+    with pytest.raises(RegistryError, match=r"r\.io says 429 to GET /token, and the image goes"):
+        Registry("r.io", LOGIN, None, registry.LOGIN).check_login()
+    assert clock.pauses == [7.0, 7.0]
+
+
+def test_a_token_service_that_recovers(mocked: responses.RequestsMock, clock: Clock) -> None:
+    challenge = {"WWW-Authenticate": 'Bearer realm="https://auth.io/token"'}
+    mocked.get("https://r.io/v2/", status=401, headers=challenge)
+    mocked.get("https://auth.io/token", status=500)
+    mocked.get("https://r.io/v2/", status=401, headers=challenge)
+    mocked.get("https://auth.io/token", body='{"token": "x"}')
+    mocked.get("https://r.io/v2/", body="{}")
+    Registry("r.io", LOGIN, None, registry.LOGIN).check_login()
+    assert clock.pauses == [1.0]
+
+
+@pytest.mark.parametrize(
+    ("first", "said"),
+    [
+        (429, "says 429"),
+        (500, "says 500"),
+        (aborted(), "breaks the connection off"),
+        (requests.ReadTimeout("timed out"), "does not answer within 5 s"),
+    ],
+)
+def test_a_probe_that_fails_once_is_made_again(
+    mocked: responses.RequestsMock, clock: Clock, first: int | Exception, said: str
+) -> None:
+    url = "https://r.io/v2/me/app/manifests/cache-main"
+    if isinstance(first, int):
+        mocked.get(url, status=first)
+    else:
+        mocked.get(url, body=first)
+    mocked.get(url, body=CACHE)
+    mocked.get("https://r.io/v2/me/app/blobs/sha256:config", body=RECORDS)
+    heard: list[str] = []
+    assert isinstance(Registry("r.io", None, None, say=heard.append).answer(REF), Found)
+    assert clock.pauses == [0.5]
+    assert heard == [f"the registry r.io {said}; it is asked again"]
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "pauses"),
+    [
+        pytest.param("", [0.5, 2.0], id="as the probe does"),
+        pytest.param("1", [1.0, 2.0], id="as the registry asks"),
+        pytest.param("3", [3.0], id="once, for there is no time for twice"),
+        pytest.param("4", [], id="not at all, for nothing could be asked after it"),
+        pytest.param("3600", [], id="an hour"),
+    ],
+)
+def test_a_probe_waits_within_its_limit(
+    mocked: responses.RequestsMock, clock: Clock, retry_after: str, pauses: list[float]
+) -> None:
+    url = "https://r.io/v2/me/app/manifests/cache-main"
+    mocked.get(url, status=429, headers={"Retry-After": retry_after})
+    assert isinstance(Registry("r.io", None, None).answer(REF), Refused)
+    assert clock.pauses == pauses
+
+
 def test_docker_hub_answers_elsewhere(mocked: responses.RequestsMock) -> None:
     fake = FakeRegistry(mocked, "open", host="registry-1.docker.io")
     fake.manifests["latest"] = CACHE
@@ -277,7 +431,7 @@ def test_all_are_asked_and_one_that_hangs_is_left_behind(
 ) -> None:
     fake = FakeRegistry(mocked, "open")
     fake.manifests["cache-main"] = CACHE
-    monkeypatch.setattr(registry, "TIMEOUT", 0.3)
+    monkeypatch.setattr(registry, "PROBE", replace(registry.PROBE, total=0.3))
 
     def registry_of(host: str) -> Registry:
         if host == "slow.io":

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from warmbuild import buildx, plan, policy, report
 from warmbuild.context import RunContext
 from warmbuild.errors import BuildError, EngineError, RegistryError
 from warmbuild.progress import Failure, Progress, Step
+from warmbuild.vendors import harbor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +45,9 @@ OUTCOME = report.Outcome(
     tags=("r.io/a:1", "r.io/a:2"),
     steps=(CACHED, RAN),
     cache_read=("r.io/a:cache-main@sha256:3",),
+    cache_error="",
+    cache_age=timedelta(hours=5, minutes=3),
+    lost=(),
     cache_written="r.io/a:cache-x",
     seconds=12.34,
     notes=("tagged by the branch",),
@@ -54,6 +59,7 @@ EMPTY = replace(
     tags=(),
     steps=(),
     cache_read=(),
+    cache_age=None,
     cache_written="",
     notes=(),
     warnings=(),
@@ -81,6 +87,8 @@ def test_outputs_are_those_of_the_table_each_in_one_line() -> None:
         "tags": "r.io/a:1,r.io/a:2",
         "cache-read": "r.io/a:cache-main@sha256:3",
         "cache-written": "r.io/a:cache-x",
+        "cache-write-error": "",
+        "cache-age": "18180",
         "cache-hits": "1",
         "cache-steps": "2",
         "cache-hit-ratio": "0.50",
@@ -131,6 +139,7 @@ def test_the_outcome_in_the_log() -> None:
         "tag            r.io/a:1",
         "tag            r.io/a:2",
         "cache read     r.io/a:cache-main@sha256:3",
+        "cache age      5 hours",
         "cache written  r.io/a:cache-x",
     ]
     assert report.outcome_text(EMPTY).splitlines()[1:] == [
@@ -217,17 +226,116 @@ def test_the_plan_for_programs_has_nulls(parsed: Callable[..., Inputs]) -> None:
 
 def test_what_was_read_and_written(parsed: Callable[..., Inputs]) -> None:
     cold = replayed("cold")
-    read, written, warnings = report.cache_outcome(planned(parsed()), imported=cold, exported=cold)
-    assert (read, written, warnings) == ((), "ghcr.io/me/app:cache-x", ())
+    found = report.cache_outcome(planned(parsed()), imported=cold, exported=cold)
+    written = "ghcr.io/me/app:cache-x"
+    assert found == report.CacheOutcome(read=(), written=written, error="", warnings=())
 
 
 def test_what_could_not_be_read_and_written(parsed: Callable[..., Inputs]) -> None:
     warm = replayed("warm")
-    read, written, warnings = report.cache_outcome(planned(parsed()), imported=warm, exported=warm)
-    assert read == ("127.0.0.1:5000/rec:cache-main",)
-    assert written == ""
+    found = report.cache_outcome(planned(parsed()), imported=warm, exported=warm)
+    warnings = found.warnings
+    assert found.read == ("127.0.0.1:5000/rec:cache-main",)
+    assert found.written == ""
+    assert found.error.startswith("error writing")
     assert warnings[0].startswith("127.0.0.1:5000/rec:cache-none is not read: failed to configure")
     assert warnings[1].startswith("no cache is written to ghcr.io/me/app:cache-x: error writing")
+
+
+def failed_export(error: str, backend: str = "registry") -> Progress:
+    at, progress = "2026-11-21T05:00:00Z", Progress()
+    vertex = {"digest": "d", "name": f"exporting cache to {backend}", "started": at}
+    failed = vertex | {"completed": at, "error": error}
+    list(progress.feed(json.dumps({"vertexes": [failed]})))
+    return progress
+
+
+IMMUTABLE = "unknown: the tag is\n immutable."
+AT_GHCR = (
+    "unknown: the tag is immutable; GHCR does not let this tag be overwritten: set "
+    "cache-repository to a repository of its own with mutable tags"
+)
+AT_GITLAB = AT_GHCR.replace("GHCR", "GitLab") + (
+    ", or leave the tags that begin with cache-tag-prefix out of the project's immutable tags"
+)
+
+
+@pytest.mark.parametrize(
+    ("values", "backend", "registry", "expected"),
+    [
+        pytest.param({}, "registry", "", f"ghcr.io/me/app:cache-x: {AT_GHCR}", id="our own ref"),
+        pytest.param(
+            {"cache_to": "type=registry,ref=ghcr.io/me/c:x,mode=max"},
+            "registry",
+            "",
+            f"ghcr.io/me/c:x: {AT_GHCR}",
+            id="an explicit ref",
+        ),
+        pytest.param(
+            {"cache_to": "git.acme.dev/group/app:x"},
+            "registry",
+            "git.acme.dev",
+            f"git.acme.dev/group/app:x: {AT_GITLAB}",
+            id="an explicit ref in the CI system's own registry",
+        ),
+        pytest.param(
+            {"cache_to": "ghcr.io/me/c:x\nghcr.io/me/d:x"},
+            "registry",
+            "",
+            "ghcr.io/me/c:x,ghcr.io/me/d:x: unknown: the tag is immutable.",
+            id="one of several, and nobody knows which",
+        ),
+        pytest.param(
+            {"cache_to": "type=registry,ref=No Such Thing"},
+            "registry",
+            "",
+            "No Such Thing: unknown: the tag is immutable.",
+            id="a ref that only BuildKit understands",
+        ),
+        pytest.param(
+            {"cache_to": "type=gha"},
+            "GitHub Actions Cache",
+            "",
+            "gha: unknown: the tag is immutable.",
+            id="a backend without a registry",
+        ),
+    ],
+)
+def test_an_export_that_failed_comes_with_advice(
+    parsed: Callable[..., Inputs],
+    values: dict[str, str],
+    backend: str,
+    registry: str,
+    expected: str,
+) -> None:
+    context = replace(PUSH, ci="gitlab", registry=registry)
+    found = report.cache_outcome(
+        planned(parsed(**values), context),
+        imported=Progress(),
+        exported=failed_export(IMMUTABLE, backend),
+    )
+    assert found.warnings == (f"no cache is written to {expected}",)
+    assert found.written == ""
+    assert found.error == IMMUTABLE
+
+
+def test_a_registry_that_the_probe_recognised_is_named(parsed: Callable[..., Inputs]) -> None:
+    decided = planned(parsed(cache_repository="r.io/team/cache"))
+    assert decided.cache.write
+    write = replace(decided.cache.write, vendor=harbor.VENDOR)
+    found = report.cache_outcome(
+        replace(decided, cache=replace(decided.cache, write=write)),
+        imported=Progress(),
+        exported=failed_export("denied"),
+    )
+    assert found.warnings == (
+        (
+            "no cache is written to r.io/team/cache:cache-x: denied; Harbor wants Pull Repository "
+            "and Push Repository in the project for a cache, and says the same where there is no "
+            "such repository (PROJECT/REPOSITORY): give the login that, or create its project, or "
+            "set cache-repository to one that it may write"
+        ),
+    )
 
 
 @pytest.mark.parametrize(
@@ -259,7 +367,7 @@ def test_what_an_export_wrote(
         list(progress.feed(json.dumps(line)))
     decided = planned(parsed(cache_to=cache_to))
     found = report.cache_outcome(decided, imported=progress, exported=progress)
-    assert found == ((), expected, ())
+    assert found == report.CacheOutcome(read=(), written=expected, error="", warnings=())
 
 
 FAILURE = Failure(title="[2/3] RUN make", error="exit code: 2", tail=("one", "two"), source="")
@@ -307,89 +415,3 @@ def test_a_failure_says_what_to_do(failure: Failure, kind: type[Exception], text
     error = report.failure_error(failure)
     assert type(error) is kind
     assert str(error) == text
-
-
-RACE = Failure(
-    title="exporting to image",
-    error="failed to push r.io/a:1: unknown: blob unknown to registry - sha256:1",
-    tail=(),
-    source="",
-)
-AGAIN = report.SecondTry(
-    reason="the push failed for a reason that may pass; once more, the cache after it",
-    export_after=True,
-)
-NEVER = report.SecondTry(
-    reason="no cache is written: this builder cannot; one of driver docker-container can",
-    export_after=False,
-)
-
-
-@pytest.mark.parametrize(
-    ("failure", "values", "expected"),
-    [
-        pytest.param(RACE, {}, AGAIN, id="a push beside an export"),
-        pytest.param(RACE, {"cache": "read-only"}, None, id="a push alone"),
-        pytest.param(RACE, {"cache_to": "type=inline"}, AGAIN, id="beside an explicit export"),
-        pytest.param(
-            replace(RACE, error="failed to push: insufficient_scope: authorization failed"),
-            {},
-            None,
-            id="a push that is forbidden",
-        ),
-        pytest.param(FAILURE, {}, None, id="a step"),
-        pytest.param(
-            Failure(
-                title="",
-                error="Cache export is not supported for the docker driver.",
-                tail=(),
-                source="",
-            ),
-            {},
-            NEVER,
-            id="a builder without exports",
-        ),
-    ],
-)
-def test_what_is_worth_a_second_try(
-    parsed: Callable[..., Inputs],
-    failure: Failure,
-    values: dict[str, str],
-    expected: report.SecondTry | None,
-) -> None:
-    assert report.second_try(planned(parsed(**values)), failure) == expected
-
-
-def test_a_second_try_is_the_image_alone_and_then_the_cache(
-    parsed: Callable[..., Inputs],
-) -> None:
-    decided = planned(parsed())
-    image = buildx.build(plan.image_alone(decided), buildx.PLACEHOLDERS)
-    assert "--cache-to" not in image
-    assert "--push" in image
-    cache = buildx.build(plan.cache_alone(decided), buildx.PLACEHOLDERS)
-    assert "--cache-to" in cache
-    assert cache[cache.index("--output") + 1] == "type=cacheonly"
-    assert not {"--push", "--load", "--tag"} & set(cache)
-
-
-@pytest.mark.parametrize(
-    ("error", "values", "expected"),
-    [
-        pytest.param("unknown: 500 Internal Server Error", {}, True, id="a passing reason"),
-        pytest.param("401 Unauthorized", {}, False, id="a final one"),
-        pytest.param("", {}, False, id="none"),
-        pytest.param("500", {"cache_to": "type=gha"}, False, id="an explicit export"),
-    ],
-)
-def test_an_export_that_is_worth_another_try(
-    parsed: Callable[..., Inputs],
-    error: str,
-    values: dict[str, str],
-    expected: bool,  # noqa: FBT001
-) -> None:
-    at = "2026-11-21T05:00:00Z"
-    vertex = {"digest": "d", "name": "exporting cache to registry", "started": at, "completed": at}
-    progress = Progress()
-    list(progress.feed(json.dumps({"vertexes": [vertex | {"error": error}]})))
-    assert report.exports_again(planned(parsed(**values)), progress) is expected

@@ -1,0 +1,45 @@
+"""JSON that others wrote, read without trusting its shape."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+
+def parsed(text: str | bytes) -> Mapping[str, object]:
+    """Read a JSON object; raises ValueError where it is none."""
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise ValueError("it is no JSON object")  # noqa: TRY004 (what json raises too)
+    return value
+
+
+def child(item: Mapping[str, object], name: str) -> Mapping[str, object]:
+    """Return an object's object; an empty one where there is none."""
+    value = item.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def children(item: Mapping[str, object], name: str) -> Iterator[Mapping[str, object]]:
+    """Return the objects in an object's list."""
+    return objects(item.get(name))
+
+
+def objects(value: object) -> Iterator[Mapping[str, object]]:
+    """Return the objects in a list."""
+    return (item for item in (value if isinstance(value, list) else ()) if isinstance(item, dict))
+
+
+def text(item: Mapping[str, object], name: str) -> str:
+    """Return an object's text; an empty one where there is none."""
+    value = item.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def number(item: Mapping[str, object], name: str) -> int:
+    """Return an object's number; 0 where there is none, as Go leaves it out."""
+    value = item.get(name)
+    return value if isinstance(value, int) else 0

@@ -1,0 +1,28 @@
+"""GitHub Packages' container registry.
+
+From docs.github.com: "Working with the Container registry" and "About permissions for GitHub
+Packages": GITHUB_TOKEN has what `permissions:` gives it, and reaches a package that was not
+made by a workflow of its repository only where that is named under "Manage Actions access".
+It answers `denied: permission_denied: write_package` and `denied: installation not allowed to
+Create organization package`, to a missing package too; it takes cache manifests since December
+2020: moby/buildkit#1865.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from warmbuild.vendors.base import ANY, Vendor
+
+VENDOR: Final = Vendor(
+    name="GHCR",
+    hosts=r"ghcr\.io|containers\.[a-z0-9.-]+\.ghe\.com",
+    challenge=r'service="ghcr\.io"',
+    path="OWNER/IMAGE",
+    names=(2, ANY),
+    missing=(403, 404),
+    accepts="every kind",
+    login="any user name and GITHUB_TOKEN, or a classic personal access token",
+    permission="permissions: packages: write in the job, and access to a package that another "
+    "repository has made (Package settings, Manage Actions access: Write)",
+)
