@@ -1,4 +1,4 @@
-"""The lab's command line: `python3 -m lab up | down | env | status`."""
+"""The lab's command line: `python3 -m lab up [PART ...] | down | env | status`."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from lab import lifecycle, settings
 from lab.errors import LabError
 from lab.layout import Layout, find_layout
 
+_PARTS_HELP = f"what only some tests need: {', '.join(settings.PARTS)}"
+
 
 def main() -> int:
     """Run one command; return 1 after an error, which is printed as a sentence."""
     parser = argparse.ArgumentParser(prog="python3 -m lab", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("up", help="make and start what is missing")
+    up = commands.add_parser("up", help="make and start what is missing")
+    up.add_argument("parts", nargs="*", metavar="PART", type=_part, help=_PARTS_HELP)
     commands.add_parser("down", help="stop what `up` started")
     commands.add_parser("status", help="say which parts answer; exit code 1 if one does not")
     env = commands.add_parser("env", help="print the environment that uses the lab")
@@ -23,7 +26,7 @@ def main() -> int:
     layout = find_layout()
     try:
         if arguments.command == "up":
-            lifecycle.up(layout)
+            lifecycle.up(layout, arguments.parts)
         elif arguments.command == "down":
             lifecycle.down(layout)
         elif arguments.command == "status":
@@ -34,6 +37,13 @@ def main() -> int:
         print(f"lab: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _part(name: str) -> str:
+    if name not in settings.PARTS:
+        message = f"there is no part {name!r}; the parts are {', '.join(settings.PARTS)}."
+        raise argparse.ArgumentTypeError(message)
+    return name
 
 
 def _status(layout: Layout) -> int:

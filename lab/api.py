@@ -1,4 +1,4 @@
-"""HTTP to the engine's socket and to the lab's registries, by the standard library alone."""
+"""HTTP to the engine's socket and to the lab's services, by the standard library alone."""
 
 from __future__ import annotations
 
@@ -70,6 +70,13 @@ def answers(address: str, path: str) -> bool:
     except (OSError, http.client.HTTPException):
         return False
     return True
+
+
+def refuse_stranger(address: str) -> None:
+    """Raise LabError when something answers where the lab is to listen."""
+    if answers(address, "/"):
+        message = f"{address} is taken by a program that is not the lab's: stop it first."
+        raise LabError(message)
 
 
 def _connection(address: str, timeout: float) -> http.client.HTTPConnection:

@@ -16,7 +16,7 @@ from lab.commands import run
 from lab.errors import LabError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from lab.layout import Layout
 
@@ -31,26 +31,37 @@ PACKAGES: Mapping[str, tuple[str, ...]] = {
     "mmdebstrap": ("mmdebstrap",),
     "go": (f"golang-go/{versions.DEBIAN}", f"golang-src/{versions.DEBIAN}"),
 }
+PACKAGES_OF_PARTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "azblob": {"npm": ("nodejs", "npm")},
+}
 POLICY = Path("/usr/sbin/policy-rc.d")
 
 
-def install_missing(layout: Layout) -> None:
-    """Install the packages of programs that are not there.
+def install_missing(layout: Layout, parts: Collection[str]) -> None:
+    """Install the packages of programs that are not there, of the usual lab and of these parts.
 
     Raises LabError where there is no apt-get, or no right to use it and to run an engine.
     """
     if os.geteuid() != 0:
         message = "no Docker engine answers, and making one takes root: start Docker, or be root."
         raise LabError(message)
-    missing = [name for name in PACKAGES if shutil.which(name) is None]
+    wanted = dict(PACKAGES)
+    for part in parts:
+        wanted |= PACKAGES_OF_PARTS.get(part, {})
+    missing = [name for name in wanted if shutil.which(name) is None]
     if not missing:
         return
     if shutil.which("apt-get") is None:
         message = "no Docker engine answers, and making one needs Debian's apt-get: start Docker."
         raise LabError(message)
-    packages = [package for name in missing for package in PACKAGES[name]]
+    packages = [package for name in missing for package in wanted[name]]
     with _services_not_started():
         _apt_get(layout, "install", "--yes", "--no-install-recommends", *packages)
+
+
+def download(layout: Layout, package: str, directory: Path) -> None:
+    """Put a package's file into a directory; nothing is installed."""
+    _apt_get(layout, "download", f"{package}/{versions.DEBIAN}", cwd=directory)
 
 
 def mirror() -> str:
@@ -58,7 +69,7 @@ def mirror() -> str:
     return _debian_targets()[0].split()[0]
 
 
-def _apt_get(layout: Layout, *arguments: str) -> None:
+def _apt_get(layout: Layout, *arguments: str, cwd: Path | None = None) -> None:
     directory = layout.root / "apt"
     shutil.rmtree(directory, ignore_errors=True)
     (directory / "lists" / "partial").mkdir(parents=True)
@@ -80,7 +91,7 @@ def _apt_get(layout: Layout, *arguments: str) -> None:
         command += ["--option", f"{name}={value}"]
     extra = {"DEBIAN_FRONTEND": "noninteractive"}
     run([*command, "update"], extra=extra)
-    run([*command, *arguments], extra=extra)
+    run([*command, *arguments], cwd=cwd, extra=extra)
 
 
 def _debian_targets() -> list[str]:

@@ -1,4 +1,4 @@
-"""Build buildx and BuildKit from their Go modules."""
+"""Build programs from their Go modules."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ ENVIRONMENT = {"GOTOOLCHAIN": f"go{versions.GO}", "CGO_ENABLED": "0", "GOFLAGS":
 BUILDX_MODULE = "github.com/docker/buildx"
 BUILDKIT_MODULE = "github.com/moby/buildkit"
 BUILDKIT_SOURCES = SOURCES / "buildkit"
+VERSITYGW_MODULE = "github.com/versity/versitygw"
+GHA_SOURCES = SOURCES / "gha"
 
 
 def goroot() -> Path:
@@ -27,13 +29,7 @@ def goroot() -> Path:
 def build_buildx(layout: Layout) -> Path:
     """Return the path of the static program `buildx`, in a directory of its own."""
     module = f"{BUILDX_MODULE}/cmd/buildx@v{versions.BUILDX}"
-    flags = _flags(BUILDX_MODULE, versions.BUILDX)
-
-    def make(directory: Path) -> None:
-        run(["go", "install", *flags, module], extra={**ENVIRONMENT, "GOBIN": str(directory)})
-
-    key = recipe_key(versions.GO, module, *flags)
-    return make_once(layout.root / "buildx" / key, make) / "buildx"
+    return _install(layout.root / "buildx", module, _flags(BUILDX_MODULE, versions.BUILDX))
 
 
 def build_buildkit(layout: Layout) -> Path:
@@ -49,6 +45,32 @@ def build_buildkit(layout: Layout) -> Path:
         run(command, cwd=BUILDKIT_SOURCES, extra=ENVIRONMENT)
 
     return make_once(layout.root / "buildkit" / recipe_key(versions.GO, sums, *flags), make)
+
+
+def build_versitygw(layout: Layout) -> Path:
+    """Return the path of the program `versitygw`."""
+    module = f"{VERSITYGW_MODULE}/cmd/versitygw@v{versions.VERSITYGW}"
+    return _install(layout.root / "versitygw", module, _flags(VERSITYGW_MODULE, versions.VERSITYGW))
+
+
+def build_gha(layout: Layout) -> Path:
+    """Return the path of the program `gha`, of a module of our own around a package of act."""
+    sources = [path.read_bytes() for path in sorted(GHA_SOURCES.iterdir())]
+
+    def make(directory: Path) -> None:
+        command = ["go", "build", "-trimpath", "-o", f"{directory}/", "."]
+        run(command, cwd=GHA_SOURCES, extra=ENVIRONMENT)
+
+    return make_once(layout.root / "gha" / recipe_key(versions.GO, *sources), make) / "gha"
+
+
+def _install(parent: Path, module: str, flags: Sequence[str]) -> Path:
+    """Return the path of a module's program, in a directory of its own; `parent` has its name."""
+
+    def make(directory: Path) -> None:
+        run(["go", "install", *flags, module], extra={**ENVIRONMENT, "GOBIN": str(directory)})
+
+    return make_once(parent / recipe_key(versions.GO, module, *flags), make) / parent.name
 
 
 def _flags(module: str, version: str) -> Sequence[str]:

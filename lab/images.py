@@ -41,7 +41,7 @@ class Image:
 
     `context` is the directory it is built in, if it needs one, `contexts` are those that its
     Dockerfile copies from by name, `made_from` is what they hold, and `bases` are the images it
-    is built on.
+    is built on. `platform` is another one than this machine's.
     """
 
     directory: str
@@ -51,6 +51,7 @@ class Image:
     context: Callable[[Layout], Path] | None = None
     contexts: Mapping[str, Callable[[Layout], Path]] = field(default_factory=dict)
     made_from: tuple[str | bytes, ...] = ()
+    platform: str = ""
 
     @property
     def name(self) -> str:
@@ -68,6 +69,11 @@ class Image:
         bases = (base.key for base in self.bases)
         return recipe_key(self.dockerfile.read_bytes(), *bases, *self.made_from)
 
+    @property
+    def kept(self) -> str:
+        """The reference under which the hub keeps it."""
+        return f"{HUB.host}/{self.repository}:{self.key}"
+
 
 def publish(layout: Layout, image: Image, engine: str) -> None:
     """Make the hub serve an image under its tag; build it when this recipe was not built yet."""
@@ -79,21 +85,32 @@ def publish(layout: Layout, image: Image, engine: str) -> None:
 def _build(layout: Layout, image: Image, engine: str) -> None:
     """Build and push with the BuildKit in the engine: it needs no image to start from."""
     command = [
-        str(golang.build_buildx(layout)),
         "build",
         "--builder=default",
         "--push",
         "--provenance=false",
         "--network=host",
-        f"--tag={HUB.host}/{image.repository}:{image.key}",
+        f"--tag={image.kept}",
         f"--file={image.dockerfile}",
     ]
+    if image.platform:
+        command.append(f"--platform={image.platform}")
     for name, find in image.contexts.items():
         command.append(f"--build-context={name}={find(layout)}")
+    context = image.context(layout) if image.context else image.dockerfile.parent
+    _buildx(layout, engine, *command, str(context))
+
+
+def publish_index(layout: Layout, engine: str) -> None:
+    """Make the hub serve busybox of two platforms under one name."""
+    tag = f"--tag={HUB.host}/library/{BOTH_PLATFORMS}"
+    _buildx(layout, engine, "imagetools", "create", tag, BUSYBOX.kept, BUSYBOX_ARM64.kept)
+
+
+def _buildx(layout: Layout, engine: str, *arguments: str) -> None:
     configuration = str(layout.root / "docker-config")
     extra = {"DOCKER_HOST": engine, "DOCKER_CONFIG": configuration, "BUILDX_CONFIG": configuration}
-    context = image.context(layout) if image.context else image.dockerfile.parent
-    run([*command, str(context)], extra=extra)
+    run([str(golang.build_buildx(layout)), *arguments], extra=extra)
 
 
 def make_debian_root(layout: Layout) -> Path:
@@ -144,5 +161,14 @@ BUILDKIT = Image(
     contexts={"buildkit": golang.build_buildkit},
     made_from=(versions.BUILDKIT, versions.GO),
 )
+BUSYBOX_ARM64 = Image(
+    directory="busybox-arm64",
+    repository="arm64v8/busybox",
+    tag="1.37",
+    bases=(DEBIAN, BUSYBOX),
+    platform="linux/arm64",
+)
+# On Docker Hub too this name has both; busybox:1.37 is this machine's platform alone in the lab.
+BOTH_PLATFORMS = "busybox:1.37-glibc"
 # Each after the ones it is built on.
 IMAGES = (DEBIAN, BUSYBOX, BUILDKIT, PYTHON, GOLANG, BUILDX, NODE)

@@ -58,6 +58,10 @@ class Layout:
         """The configuration for builders."""
         return self.root / "buildkitd.toml"
 
+    def service(self, name: str) -> Path:
+        """Return the directory of one cache service's content."""
+        return self.root / "services" / name
+
     def registry(self, name: str) -> Path:
         """Return the directory of one registry's configuration and content."""
         return self.root / "registries" / name

@@ -7,18 +7,20 @@ import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from lab import engine, golang, images, registries, settings, versions
+from lab import emulation, engine, golang, images, registries, services, settings, versions
 from lab.apt import install_missing
 from lab.registries import AUTH, HUB, PLAIN
+from lab.services import SERVICES
 from lab.tasks import Task, run_all, say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
     from lab.images import Image
     from lab.layout import Layout
     from lab.registries import Registry
+    from lab.services import Service
 
 
 @contextmanager
@@ -34,18 +36,20 @@ def locked(layout: Layout) -> Iterator[None]:
         yield
 
 
-def up(layout: Layout) -> None:
-    """Make the lab, or what is missing of it."""
+def up(layout: Layout, parts: Collection[str] = ()) -> None:
+    """Make the lab, or what is missing of it, with these parts and those that it has already."""
     with locked(layout):
+        wanted = sorted({*parts, *settings.parts_of(settings.load(layout) or {})})
         address = engine.find_installed(layout)
         has_hub = address is None
         _write_buildkitd_config(layout, has_hub=has_hub)
         if address is None:
             address = engine.own_address(layout)
-            run_all(_own_tasks(layout, address))
+            run_all(_own_tasks(layout, address, wanted))
         else:
-            run_all(_installed_tasks(layout, address))
-        settings.save(layout, settings.settings(layout, engine=address, has_hub=has_hub))
+            run_all(_installed_tasks(layout, address, wanted))
+        values = settings.settings(layout, engine=address, has_hub=has_hub, parts=wanted)
+        settings.save(layout, values)
     say(f"up, with the engine at {address}")
 
 
@@ -53,6 +57,9 @@ def down(layout: Layout) -> None:
     """Stop what the lab started."""
     with locked(layout):
         values = settings.load(layout)
+        for service in SERVICES:
+            services.stop(layout, service)
+        emulation.stop()
         for registry in (PLAIN, AUTH, HUB):
             registries.stop_process(layout, registry)
         engine.stop_own(layout)
@@ -72,14 +79,20 @@ def parts(layout: Layout) -> dict[str, bool]:
     found = {f"engine at {values['DOCKER_HOST']}": engine.answers(values["DOCKER_HOST"])}
     for registry in kinds:
         found[f"{registry.name} registry at {registry.host}"] = registries.answers(registry)
+    has = settings.parts_of(values)
+    for service in SERVICES:
+        if service.name in has:
+            found[f"{service.name} at {service.host}"] = services.answers(layout, service)
+    if "arm64" in has and values["WARMBUILD_LAB_HUB"]:
+        found["arm64"] = emulation.is_on()
     return found
 
 
-def _own_tasks(layout: Layout, address: str) -> list[Task]:
+def _own_tasks(layout: Layout, address: str, parts: Collection[str]) -> list[Task]:
     """Return the tasks of a lab that makes everything from packages."""
     go = () if shutil.which("go") else ("packages",)
     tasks = [
-        Task(name="packages", action=lambda: install_missing(layout)),
+        Task(name="packages", action=lambda: install_missing(layout, parts)),
         Task(name="buildx", action=lambda: _link(layout, golang.build_buildx(layout)), needs=go),
         Task(name="BuildKit", action=lambda: golang.build_buildkit(layout), needs=go),
         Task(name="engine", action=lambda: engine.start_own(layout), needs=("packages",)),
@@ -94,7 +107,35 @@ def _own_tasks(layout: Layout, address: str) -> list[Task]:
         action=lambda: engine.pull(address, versions.BUILDKIT_IMAGE),
         needs=(images.BUILDKIT.name,),
     )
-    return [*tasks, pull]
+    tasks += [pull, *_service_tasks(layout, parts, needs=("packages",))]
+    return tasks + (_arm64_tasks(layout, address) if "arm64" in parts else [])
+
+
+def _service_tasks(
+    layout: Layout, parts: Collection[str], *, needs: tuple[str, ...] = ()
+) -> list[Task]:
+    return [_service_task(layout, service, needs) for service in SERVICES if service.name in parts]
+
+
+def _service_task(layout: Layout, service: Service, needs: tuple[str, ...]) -> Task:
+    return Task(name=service.name, action=lambda: services.start(layout, service), needs=needs)
+
+
+def _arm64_tasks(layout: Layout, address: str) -> list[Task]:
+    """Return what is to be done for builds of two platforms.
+
+    With an installed engine there is nothing: the published image of BuildKit has QEMU in it, and
+    Docker Hub has images of both platforms.
+    """
+    return [
+        Task(name="QEMU", action=lambda: emulation.start(layout), needs=("packages",)),
+        _image_task(layout, images.BUSYBOX_ARM64, address),
+        Task(
+            name=images.BOTH_PLATFORMS,
+            action=lambda: images.publish_index(layout, address),
+            needs=(images.BUSYBOX_ARM64.name,),
+        ),
+    ]
 
 
 def _process_task(layout: Layout, registry: Registry) -> Task:
@@ -114,7 +155,7 @@ def _image_task(layout: Layout, image: Image, address: str) -> Task:
     )
 
 
-def _installed_tasks(layout: Layout, address: str) -> list[Task]:
+def _installed_tasks(layout: Layout, address: str, parts: Collection[str]) -> list[Task]:
     """Return the tasks of a lab on an engine that was there already."""
     return [
         Task(name="buildx", action=lambda: _link(layout, _find_or_build_buildx(layout))),
@@ -123,6 +164,7 @@ def _installed_tasks(layout: Layout, address: str) -> list[Task]:
             name="pull of BuildKit",
             action=lambda: engine.pull(address, versions.BUILDKIT_IMAGE),
         ),
+        *_service_tasks(layout, parts),
     ]
 
 

@@ -16,18 +16,28 @@ from typing import TYPE_CHECKING
 from lab.errors import LabError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
 POLL_SECONDS = 0.05
 LAST_LINES = 15
 
 
-def start(argv: Sequence[str], *, output: Path, errors: Path) -> subprocess.Popen[bytes]:
-    """Start `argv` in a session of its own, with its two streams in files made anew."""
+def start(
+    argv: Sequence[str], *, output: Path, errors: Path, extra: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
+    """Start `argv` in a session of its own, with its two streams in files made anew.
+
+    The variables of `extra` are added to its environment.
+    """
     output.parent.mkdir(parents=True, exist_ok=True)
     with output.open("wb") as stdout, errors.open("wb") as stderr:
         return subprocess.Popen(  # noqa: S603  a list, never a shell
-            argv, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, start_new_session=True
+            argv,
+            env={**os.environ, **(extra or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            start_new_session=True,
         )
 
 

@@ -80,7 +80,7 @@ def start_process(layout: Layout, registry: Registry) -> None:
     """Start a registry as a process, unless it runs."""
     if _pids(layout, registry):
         return
-    _refuse_stranger(registry)
+    api.refuse_stranger(registry.address)
     directory = layout.registry(registry.name)
     content = directory / "content"
     if not registry.is_kept:
@@ -97,7 +97,7 @@ def start_container(layout: Layout, registry: Registry, engine: str) -> None:
     docker = ["docker", "--host", engine]
     if run([*docker, "ps", "--quiet", f"--filter=name=^{registry.container}$"]):
         return
-    _refuse_stranger(registry)
+    api.refuse_stranger(registry.address)
     remove_container(registry, engine)
     directory = layout.registry(registry.name)
     inside = PurePosixPath("/lab")
@@ -142,12 +142,6 @@ def add_tag(registry: Registry, repository: str, old: str, new: str) -> None:
     )
     if put.status != HTTPStatus.CREATED:
         message = f"{registry.host} refused the tag {repository}:{new}: {put.body.decode()}"
-        raise LabError(message)
-
-
-def _refuse_stranger(registry: Registry) -> None:
-    if answers(registry):
-        message = f"{registry.host} is taken by a program that is not the lab's: stop it first."
         raise LabError(message)
 
 

@@ -7,18 +7,20 @@ import os
 import shlex
 from typing import TYPE_CHECKING
 
-from lab import versions
+from lab import images, services, versions
 from lab.registries import AUTH, HUB, PASSWORD, PLAIN, USERNAME
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from lab.layout import Layout
 
 
-def settings(layout: Layout, *, engine: str, has_hub: bool) -> dict[str, str]:
-    """Return the variables of a running lab, all but PATH."""
-    return {
+def settings(
+    layout: Layout, *, engine: str, has_hub: bool, parts: Collection[str]
+) -> dict[str, str]:
+    """Return the variables of a running lab with these parts, all but PATH."""
+    values = {
         "DOCKER_HOST": engine,
         "WARMBUILD_LAB_REGISTRY": PLAIN.host,
         "WARMBUILD_LAB_REGISTRY_LOG": str(PLAIN.access_log(layout)),
@@ -30,7 +32,55 @@ def settings(layout: Layout, *, engine: str, has_hub: bool) -> dict[str, str]:
         "WARMBUILD_LAB_BUILDKITD_CONFIG": str(layout.buildkitd_config),
         "WARMBUILD_LAB_BUILDKIT_IMAGE": versions.BUILDKIT_IMAGE,
         "WARMBUILD_LAB_BUILDX": str(layout.path / "buildx"),
+        _PARTS: " ".join(parts),
     }
+    for part in parts:
+        values |= PARTS[part](layout)
+    return values
+
+
+def parts_of(values: Mapping[str, str]) -> set[str]:
+    """Return the parts that a lab of these settings has."""
+    return set(values.get(_PARTS, "").split())
+
+
+def _gha(layout: Layout) -> dict[str, str]:
+    return {
+        "WARMBUILD_LAB_GHA_URL": services.github_url(layout),
+        "WARMBUILD_LAB_GHA_TOKEN": services.github_token(),
+    }
+
+
+def _s3(_: Layout) -> dict[str, str]:
+    return {
+        "WARMBUILD_LAB_S3_URL": services.S3.address,
+        "WARMBUILD_LAB_S3_BUCKET": services.S3_BUCKET,
+        "WARMBUILD_LAB_S3_REGION": services.S3_REGION,
+        "WARMBUILD_LAB_S3_KEY_ID": services.S3_KEY_ID,
+        "WARMBUILD_LAB_S3_SECRET": services.S3_SECRET,
+    }
+
+
+def _azblob(_: Layout) -> dict[str, str]:
+    return {
+        "WARMBUILD_LAB_AZBLOB_URL": f"{services.AZBLOB.address}/{services.AZBLOB_ACCOUNT}",
+        "WARMBUILD_LAB_AZBLOB_ACCOUNT": services.AZBLOB_ACCOUNT,
+        "WARMBUILD_LAB_AZBLOB_KEY": services.AZBLOB_KEY,
+    }
+
+
+def _arm64(_: Layout) -> dict[str, str]:
+    return {"WARMBUILD_LAB_ARM64_IMAGE": images.BOTH_PLATFORMS}
+
+
+_PARTS = "WARMBUILD_LAB_PARTS"
+# What only some tests need, and the variables that it has.
+PARTS: Mapping[str, Callable[[Layout], dict[str, str]]] = {
+    "gha": _gha,
+    "s3": _s3,
+    "azblob": _azblob,
+    "arm64": _arm64,
+}
 
 
 def save(layout: Layout, values: Mapping[str, str]) -> None:

@@ -6,7 +6,7 @@ ignores what it does not know, a wrong name as well as a wrong `mode`, so names 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ class Backend:
     `source` and `destination` are the attributes that name one cache among others. `fixed` is
     what every export gets, `options` what `cache-options` may set on both sides and
     `export_options` on the export's alone. `required` must be set so that anything works at all.
-    `secrets` are attributes that hold a secret, and where it is read from instead; `variables`
-    of the environment have to be there.
+    `secrets` are attributes that hold a secret, and the variables of the environment where it is
+    read from instead, by buildx itself but for those of `passed`; `variables` have to be there.
     `asked` says that warmbuild can look into a cache before BuildKit does, `retagged` that an
     older generation can be kept under a tag of its own.
     """
@@ -42,6 +42,7 @@ class Backend:
     export_options: tuple[str, ...] = ()
     required: tuple[str, ...] = ()
     secrets: Mapping[str, str]
+    passed: Mapping[str, str] = field(default_factory=dict)
     variables: tuple[str, ...] = ()
     asked: bool = False
     retagged: bool = False
@@ -116,6 +117,7 @@ BACKENDS: Final[Mapping[str, Backend]] = {
             options=(*_AZURE, *_PREFIXES),
             required=("account_url",),
             secrets={"secret_access_key": "AZURE_STORAGE_KEY"},
+            passed={"secret_access_key": "AZURE_STORAGE_KEY"},
         ),
     )
 }

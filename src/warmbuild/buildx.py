@@ -44,9 +44,9 @@ def build(plan: BuildPlan, files: Files) -> tuple[str, ...]:
     argv += _each("--no-cache-filter", plan.no_cache_filters)
     argv += _each("--output", plan.outputs)
     argv += _maybe("--platform", ",".join(plan.platforms))
-    argv += _each("--attest", _attestations(plan))
-    argv += _each("--secret", (_secret(secret, files) for secret in plan.secrets))
-    argv += _each("--tag", (*plan.tags, *_inline_tag(plan.cache)))
+    argv += _each("--attest", attestations(plan))
+    argv += _each("--secret", secrets(plan, files))
+    argv += _each("--tag", tags(plan))
     argv += _maybe("--target", plan.target)
     argv += _maybe("--builder", plan.builder.name)
     argv += ["--load"] if plan.load else []
@@ -126,7 +126,7 @@ def _maybe(flag: str, value: str) -> list[str]:
     return [flag, value] if value else []
 
 
-def _attestations(plan: BuildPlan) -> list[str]:
+def attestations(plan: BuildPlan) -> list[str]:
     """Return provenance and sbom as `--attest` takes them; buildx's own default where empty."""
     return [
         _attestation(kind, value)
@@ -145,10 +145,15 @@ def _attestation(kind: str, value: str) -> str:
             return f"type={kind},{value}"
 
 
-def _inline_tag(cache: CachePlan) -> list[str]:
-    """Return the ref under which an image that has its cache in it is found by the next build."""
-    is_inline = cache.backend.name == "inline" and cache.write
-    return [str(cache.write.ref)] if cache.write and is_inline else []
+def secrets(plan: BuildPlan, files: Files) -> tuple[str, ...]:
+    """Return the build's secrets as `--secret` takes them."""
+    return tuple(_secret(secret, files) for secret in plan.secrets)
+
+
+def tags(plan: BuildPlan) -> tuple[str, ...]:
+    """Return the image's references, and the one that its inline cache is found under."""
+    write = plan.cache.write if plan.cache.backend.name == "inline" else None
+    return (*plan.tags, str(write.ref)) if write else plan.tags
 
 
 def _secret(secret: Secret, files: Files) -> str:

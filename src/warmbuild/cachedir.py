@@ -50,31 +50,31 @@ def beside(place: str) -> str:
     return str(path.with_name(f".{path.name}.{os.urandom(4).hex()}"))
 
 
-def swap(new: str, place: str) -> None:
-    """Put a cache that is written in whole where the old one is, which goes."""
+def swap(new: str, place: str, *, prefix: str, keep: Collection[str]) -> None:
+    """Put a cache that is written in whole where the old one is, which goes.
+
+    With it go the other caches of its scope that are not in `keep`: a file cache is handed from
+    branch to branch, and would gather those of all of them.
+    """
     old = beside(place)
     if Path(place).exists():
         Path(place).rename(old)
     Path(new).rename(place)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def prune(place: str, *, prefix: str, keep: Collection[str]) -> None:
-    """Remove the caches of the same scope that are neither written here nor in `keep`.
-
-    A file cache goes from branch to branch, and would gather those of all of them.
-    """
-    own = Path(place)
-    ours = refs.read_cache_tag(own.name, prefix=prefix)
-    for path in own.parent.iterdir():
-        tag = refs.read_cache_tag(path.name, prefix=prefix)
-        is_sibling = tag is not None and ours is not None and tag.scope == ours.scope
-        is_useless = is_sibling and path != own and str(path) not in keep
-        is_abandoned = (
-            path.name.startswith(f".{prefix}") and time.time() - path.stat().st_mtime > _ABANDONED
-        )
-        if is_useless or is_abandoned:
+    kept = {Path(path).name for path in (*keep, place)}
+    for path in Path(place).parent.iterdir():
+        is_left = path.name.startswith(f".{prefix}") and _age(path) > _ABANDONED
+        is_other = path.name not in kept and _scope(path, prefix) == _scope(Path(place), prefix)
+        if str(path) == old or is_left or is_other:
             shutil.rmtree(path, ignore_errors=True)
+
+
+def _scope(path: Path, prefix: str) -> str | None:
+    tag = refs.read_cache_tag(path.name, prefix=prefix)
+    return tag.scope if tag else None
+
+
+def _age(path: Path) -> float:
+    return time.time() - path.stat().st_mtime
 
 
 def _blob(layout: Path, digest: str) -> bytes | None:

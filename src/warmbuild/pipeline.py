@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from warmbuild.plan import BuildPlan
     from warmbuild.policy import CachePlan
     from warmbuild.probe import Answer
-    from warmbuild.registry import Registry
+    from warmbuild.registry import Patience, Registry
     from warmbuild.report import Outcome
 
 
@@ -74,6 +74,7 @@ def build(run: Run) -> Outcome:
                 program=program,
                 env=env,
                 files=solve.files(private),
+                definition=str(private.file("definition.json")),
                 cache_timeout=run.inputs.cache_timeout.total_seconds(),
                 restart=lambda: builder.restart(decided.builder, env, name, run.log),
             )
@@ -94,7 +95,7 @@ def _keep_history(run: Run, cache: CachePlan, outcome: Outcome) -> Outcome:
     write = cache.write
     if write is None or not isinstance(write.ref, refs.Reference):
         return outcome
-    client = _registries(run)
+    client = _registries(run, run.log.line)
     written = ask([write.ref], client)[write.ref]
     if not isinstance(written, Found):
         return outcome
@@ -111,8 +112,8 @@ def _keep_history(run: Run, cache: CachePlan, outcome: Outcome) -> Outcome:
 
 def _decide(run: Run) -> BuildPlan:
     cache = policy.decide(run.inputs, run.context, plans.repository(run.inputs))
-    missing = [one for one in cache.backend.variables if not run.env.get(one)]
-    return plans.make(run.inputs, run.context, policy.without(cache, missing))
+    set_ones = {name for name, value in run.env.items() if value}
+    return plans.make(run.inputs, run.context, policy.with_variables(cache, set_ones))
 
 
 def _check_paths(run: Run) -> None:
@@ -136,9 +137,9 @@ def _check_paths(run: Run) -> None:
         raise InputError(problems)
 
 
-def _registries(run: Run) -> Callable[..., Registry]:
+def _registries(run: Run, say: Callable[[str], None]) -> Callable[..., Registry]:
     """Return what makes a client of a registry, with this run's login or the user's own."""
-    from warmbuild.registry import TIMEOUT, Registry, transports  # noqa: PLC0415 (80 ms to import)
+    from warmbuild.registry import PROBE, Registry, transports  # noqa: PLC0415 (80 ms to import)
 
     inputs, config = run.inputs, credentials.read_config(run.env)
     ways = transports(inputs.buildkitd_config_inline or _text(inputs.buildkitd_config))
@@ -152,8 +153,8 @@ def _registries(run: Run) -> Callable[..., Registry]:
 
         return engine.credential(config, host)
 
-    def client(host: str, timeout: float = TIMEOUT) -> Registry:
-        return Registry(host, login_for(host), ways.get(host), timeout)
+    def client(host: str, patience: Patience = PROBE) -> Registry:
+        return Registry(host, login_for(host), ways.get(host), patience, say)
 
     return client
 
@@ -180,17 +181,25 @@ def _check_login(run: Run, plan: BuildPlan) -> None:
     """Raise RegistryError where the login that was given cannot push what will be built."""
     login = run.inputs.login
     if login and plan.push and any(refs.parse(tag).host == login.host for tag in plan.tags):
-        from warmbuild.registry import LOGIN_TIMEOUT  # noqa: PLC0415 (80 ms to import)
+        from warmbuild.registry import LOGIN  # noqa: PLC0415 (80 ms to import)
 
-        _registries(run)(login.host, LOGIN_TIMEOUT).check_login()
+        _registries(run, run.log.line)(login.host, LOGIN).check_login()
 
 
 def _settle(run: Run, plan: BuildPlan) -> CachePlan:
-    """Ask for the caches that the plan would use, and keep what is of use."""
-    return policy.settle(plan.cache, _answers(run, plan.cache.asked), datetime.now(UTC))
+    """Ask for the caches that the plan would use, and keep what is of use.
+
+    What was asked again is noted, for a plan is the answer of a command too.
+    """
+    retried: list[str] = []
+    answers = _answers(run, plan.cache.asked, retried.append)
+    settled = policy.settle(plan.cache, answers, datetime.now(UTC))
+    return replace(settled, notes=(*settled.notes, *dict.fromkeys(retried)))
 
 
-def _answers(run: Run, wanted: Sequence[policy.Place]) -> Mapping[policy.Place, Answer]:
+def _answers(
+    run: Run, wanted: Sequence[policy.Place], say: Callable[[str], None]
+) -> Mapping[policy.Place, Answer]:
     refs_asked = [place for place in wanted if isinstance(place, refs.Reference)]
     answers: dict[policy.Place, Answer] = {
         place: cachedir.answer(place) for place in wanted if isinstance(place, str)
@@ -198,5 +207,5 @@ def _answers(run: Run, wanted: Sequence[policy.Place]) -> Mapping[policy.Place, 
     if refs_asked:
         from warmbuild.registry import ask  # noqa: PLC0415 (80 ms to import)
 
-        answers.update(ask(refs_asked, _registries(run)).items())
+        answers.update(ask(refs_asked, _registries(run, say)).items())
     return answers

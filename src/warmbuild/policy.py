@@ -15,7 +15,7 @@ from warmbuild.backends import BACKENDS, Backend
 from warmbuild.probe import Found, Missing, NotACache, Refused, Silent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from datetime import datetime, timedelta
 
     from warmbuild.context import RunContext
@@ -60,14 +60,18 @@ class CachePlan:
 
     `stages` are what an inline cache writes beside its image, `history` the older generations of
     the ref that is written. `sources` and `destinations` are the user's own, passed on as they
-    are; `mode` is BuildKit's. `options` are the backend's further attributes. `stale` says that
-    everything there is was too old, so that nothing may come from any cache. `notes` are decisions
-    without a ref; `warnings` are what a user would want to mend, and `lost` those of them that
-    are caches which could not be read or written; `write_error` is why the latter.
+    are; `mode` is BuildKit's. `options` are the backend's further attributes, `secrets` those that
+    buildx does not find by itself, with the variables that hold them; `prefix` is what tags begin
+    with. `stale` says that everything there is was too old, so that nothing may come from any
+    cache. `notes` are decisions without a ref; `warnings` are what a user would want to mend, and
+    `lost` those of them that are caches which could not be read or written; `write_error` is why
+    the latter.
     """
 
     backend: Backend = BACKENDS["registry"]
     options: tuple[str, ...] = ()
+    secrets: tuple[tuple[str, str], ...] = ()
+    prefix: str = ""
     read: tuple[CacheRef, ...] = ()
     write: CacheRef | None = None
     stages: tuple[CacheRef, ...] = ()
@@ -99,6 +103,10 @@ def decide(inputs: Inputs, context: RunContext, repository: refs.Reference | Non
 
     The table of `docs/cache.md`: own branch, target branch, fallbacks, default branch.
     """
+    return replace(_decide(inputs, context, repository), stale=inputs.refresh)
+
+
+def _decide(inputs: Inputs, context: RunContext, repository: refs.Reference | None) -> CachePlan:
     if inputs.cache == "off":
         return CachePlan(notes=("the cache is off: cache is off",))
     if inputs.cache_from or inputs.cache_to:
@@ -131,6 +139,7 @@ def decide(inputs: Inputs, context: RunContext, repository: refs.Reference | Non
     return CachePlan(
         backend=inputs.cache_backend,
         options=inputs.cache_options,
+        prefix=inputs.cache_tag_prefix,
         read=tuple(ref for branch, reason in wanted for ref in refs_of.read(branch, reason)),
         write=refs_of.written(*write) if write else None,
         stages=tuple(refs_of.stages(*write)) if write else (),
@@ -139,21 +148,26 @@ def decide(inputs: Inputs, context: RunContext, repository: refs.Reference | Non
         imports=inputs.cache_import,
         after=inputs.cache_export == "after",
         max_age=inputs.cache_max_age,
-        stale=inputs.refresh,
         notes=tuple(notes),
     )
 
 
-def without(plan: CachePlan, missing: Sequence[str]) -> CachePlan:
-    """Give the cache up where the environment lacks variables that its backend cannot do without.
+def with_variables(plan: CachePlan, known: Collection[str]) -> CachePlan:
+    """Take note of which of the backend's variables the environment has.
 
-    They are those that a CI system sets, so a user can do no more than choose another backend.
+    The cache is given up where one is missing that nothing works without: a CI system sets it, so
+    a user can do no more than choose another backend.
     """
+    backend = plan.backend
+    found = tuple(
+        (name, variable) for name, variable in backend.passed.items() if variable in known
+    )
+    missing = [variable for variable in backend.variables if variable not in known]
     if not missing or not (plan.read or plan.write):
-        return plan
+        return replace(plan, secrets=found)
     warning = (
-        f"no cache is read or written: the backend {plan.backend.name} needs "
-        f"{' and '.join(missing)}, which GitHub Actions sets for actions, and not for `run` steps"
+        f"no cache is read or written: the backend {backend.name} needs {' and '.join(missing)}, "
+        "which GitHub Actions sets for actions, and not for `run` steps"
     )
     return replace(
         plan,
@@ -439,7 +453,7 @@ def _explicit(inputs: Inputs, context: RunContext) -> CachePlan:
             if to not in destinations
         )
     return CachePlan(
-        sources=inputs.cache_from,
+        sources=() if inputs.refresh else inputs.cache_from,
         destinations=destinations,
         notes=("cache-from and cache-to are given, so no refs are chosen",),
         warnings=warnings,

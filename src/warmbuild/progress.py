@@ -29,7 +29,8 @@ _STEP: Final = re.compile(
 )
 _SOURCE_LINE: Final = re.compile(r"\S.*:\d+")
 _IMPORT: Final = "importing cache manifest from "
-_EXPORT: Final = "exporting cache to "
+# GitHub's exporter has a name of its own; an inline cache is part of an image, and no export.
+_EXPORT: Final = ("exporting cache to ", "exporting to GitHub Actions Cache")
 _MANIFEST_WRITTEN: Final = re.compile(r"writing (?:cache image )?manifest (?P<digest>sha256:\w+)")
 # How many of a step's last lines an error quotes.
 _TAIL: Final = 12
@@ -167,7 +168,7 @@ class Progress:
 
     def imports(self) -> tuple[Transfer, ...]:
         """Return the caches that BuildKit tried to read."""
-        return tuple(self._transfers(_IMPORT))
+        return tuple(self._transfers((_IMPORT,)))
 
     def exports(self) -> tuple[Transfer, ...]:
         """Return the caches that BuildKit tried to write; one that never ended has an error."""
@@ -186,7 +187,7 @@ class Progress:
             vertex
             for vertex in self._vertices.values()
             if vertex.error
-            and not vertex.name.startswith((_IMPORT, _EXPORT))
+            and not vertex.name.startswith((_IMPORT, *_EXPORT))
             and "context canceled" not in vertex.error
         ]
         errors = [text.removeprefix("ERROR: ") for text in self._text if text.startswith("ERROR: ")]
@@ -207,9 +208,6 @@ class Progress:
             source=sources[-1] if sources else "",
         )
 
-    def _of(self, prefix: str) -> Iterator[_Vertex]:
-        return (vertex for vertex in self._vertices.values() if vertex.name.startswith(prefix))
-
     def _running(self) -> Iterator[_Vertex]:
         return (
             vertex
@@ -217,10 +215,13 @@ class Progress:
             if vertex.intervals and not vertex.ended and not vertex.error
         )
 
-    def _transfers(self, prefix: str) -> Iterator[Transfer]:
-        for vertex in self._of(prefix):
+    def _transfers(self, prefixes: tuple[str, ...]) -> Iterator[Transfer]:
+        for vertex in self._vertices.values():
+            prefix = next((one for one in prefixes if vertex.name.startswith(one)), None)
+            if prefix is None:
+                continue
             yield Transfer(
-                name=vertex.name.removeprefix(prefix),
+                name=vertex.name.removeprefix(prefix) or vertex.name,
                 error=vertex.error or ("" if vertex.ended else "it did not end"),
                 digest=vertex.manifest,
             )

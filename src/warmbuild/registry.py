@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import requests
 from requests.auth import AuthBase
 
-from warmbuild import probe, refs, vendors
+from warmbuild import probe, refs, retries, vendors
 from warmbuild.errors import RegistryError
 from warmbuild.inputs import IDENTITY_TOKEN, Login
 from warmbuild.probe import Answer, Found, Missing, Refused, Silent
@@ -29,11 +29,34 @@ from warmbuild.vendors.refusal import Refusal, explained
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-# Seconds to connect, and in all: a cache is not worth more waiting than it saves.
-CONNECT_TIMEOUT: Final = 2.0
-TIMEOUT: Final = 5.0
-# Seconds for an answer to a login, which a push cannot do without.
-LOGIN_TIMEOUT: Final = 30.0
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long a registry is waited for, in seconds: to connect, and for an answer.
+
+    No other try begins after `total`; `pause` is the one before the second.
+    """
+
+    connect: float = 2.0
+    answer: float
+    total: float
+    pause: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Put:
+    """What a registry is to take under a tag."""
+
+    content: bytes
+    media_type: str
+
+
+# A cache is not worth more waiting than it saves.
+PROBE: Final = Patience(answer=5.0, total=5.0, pause=0.5)
+# What a push cannot do without is given the time that a push would have.
+LOGIN: Final = Patience(answer=30.0, total=60.0, pause=1.0)
+# How much of it is read at once, in bytes.
+_PIECE: Final = 64 * 1024
 _ACCEPT: Final = (
     "application/vnd.oci.image.manifest.v1+json, "
     "application/vnd.oci.image.index.v1+json, "
@@ -97,14 +120,16 @@ class Registry:
         host: str,
         login: Login | None,
         transport: Transport | None,
-        timeout: float = TIMEOUT,
+        patience: Patience = PROBE,
+        say: Callable[[str], object] = str,
     ) -> None:
         """Speak to `host` as `login`, in the way of `transport` where the user configured one.
 
-        `timeout` is for each answer, in seconds.
+        What is tried again is told to `say`, with its reason.
         """
         self.host = host
-        self._timeout = (CONNECT_TIMEOUT, timeout)
+        self._patience = patience
+        self._say = say
         self._login = login
         default = Transport(scheme="http" if is_loopback(host) else "https")
         self._transport = transport or default
@@ -117,10 +142,10 @@ class Registry:
     def check_login(self) -> None:
         """Log in.
 
-        Raises RegistryError where the registry refuses the login, or cannot be reached.
+        Raises RegistryError where the registry refuses the login, or has no answer.
         """
         try:
-            response = self._get("/v2/", scope="")
+            response, body = self._ask("/v2/", scope="")
         except requests.RequestException as error:
             message = (
                 f"the registry {self.host} {self._why(error)}, and the image goes there. Check the "
@@ -131,7 +156,13 @@ class Registry:
             user = self._login.username if self._login else ""
             message = (
                 f"the registry {self.host} refuses the login of {user!r}: "
-                f"{_said(response, 'GET /v2/')}. Check username, password and registry."
+                f"{_said(response, body)}. Check username, password and registry."
+            )
+            raise RegistryError(message)
+        if retries.status_passes(response.status_code):
+            message = (
+                f"the registry {self.host} says {_said(response, body)}, and the image goes there. "
+                "This may pass: run the job again later."
             )
             raise RegistryError(message)
 
@@ -141,8 +172,6 @@ class Registry:
             return replace(self._answer(ref), vendor=vendors.detect(self.host, self._headers))
         except requests.RequestException as error:
             return Silent(f"the registry {self.host} {self._why(error)}")
-        except Exception as error:  # noqa: BLE001 (urllib3's, for a body that ends early or hangs)
-            return Silent(f"the registry {self.host} broke off: {error}")
 
     def retag(self, ref: refs.Reference, found: Found) -> None:
         """Give what was found another tag; no blob moves.
@@ -151,121 +180,141 @@ class Registry:
         """
         path = f"/v2/{ref.path}/manifests/{ref.tag}"
         scope = f"repository:{ref.path}:pull,push"
-        content = {"Content-Type": found.media_type}
+        put = Put(content=found.manifest, media_type=found.media_type)
         try:
-            response = self._ask("PUT", path, scope=scope, data=found.manifest, headers=content)
-            said = self._refused(ref, response, f"PUT {path}", writing=True)
+            response, body = self._ask(path, scope=scope, put=put)
         except requests.RequestException as error:
             message = f"{ref} is not written: the registry {self.host} {self._why(error)}"
             raise RegistryError(message) from error
         if not response.ok:
+            said = self._refused(ref, response, body, writing=True)
             raise RegistryError(f"{ref} is not written: {said}")
 
     def _answer(self, ref: refs.Reference) -> Answer:
-        path = f"/v2/{ref.path}/manifests/{ref.digest or ref.tag}"
-        response, body = self._fetch(ref, path)
+        scope = f"repository:{ref.path}:pull"
+        response, body = self._ask(f"/v2/{ref.path}/manifests/{ref.digest or ref.tag}", scope=scope)
+
+        def part(kind: str, digest: str) -> bytes | None:
+            response, body = self._ask(f"/v2/{ref.path}/{kind}/{digest}", scope=scope)
+            return body if response.ok else None
+
         if response.ok:
             return probe.look(
                 body,
                 media_type=response.headers.get("Content-Type", ""),
                 digest=response.headers.get("Docker-Content-Digest", ""),
-                fetch=lambda kind, digest: self._part(ref, f"{kind}/{digest}"),
+                fetch=part,
             )
         if response.status_code == requests.codes.not_found:
             return Missing()
-        return Refused(self._refused(ref, response, f"GET {path}", body, writing=False))
+        return Refused(self._refused(ref, response, body, writing=False))
 
     def _refused(
-        self,
-        ref: refs.Reference,
-        response: requests.Response,
-        request: str,
-        body: bytes | None = None,
-        *,
-        writing: bool,
+        self, ref: refs.Reference, response: requests.Response, body: bytes, *, writing: bool
     ) -> str:
         """Return what the registry says of a cache ref, and what to do about it."""
-        refusal = Refusal(status=response.status_code, words=_errors(response, body))
+        refusal = Refusal(status=response.status_code, words=_errors(body))
         vendor = vendors.detect(self.host, self._headers)
-        said = f"the registry {self.host} says {_said(response, request, body)}"
+        said = f"the registry {self.host} says {_said(response, body)}"
         return explained(said, vendor, ref, refusal, writing=writing)
 
-    def _part(self, ref: refs.Reference, place: str) -> bytes | None:
-        response, body = self._fetch(ref, f"/v2/{ref.path}/{place}")
-        return body if response.ok else None
-
-    def _fetch(self, ref: refs.Reference, path: str) -> tuple[requests.Response, bytes]:
-        """Return an answer and as much of its body as BuildKit would read, and a byte."""
-        response = self._get(path, scope=f"repository:{ref.path}:pull")
-        return response, bytes(response.raw.read(probe.LARGEST + 1, decode_content=True))
-
-    def _get(self, path: str, *, scope: str) -> requests.Response:
-        return self._ask("GET", path, scope=scope)
-
     def _ask(
-        self,
-        method: str,
-        path: str,
-        *,
-        scope: str,
-        data: bytes | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> requests.Response:
-        """Send a request with whatever the registry's challenge asks for."""
+        self, path: str, *, scope: str, put: Put | None = None
+    ) -> tuple[requests.Response, bytes]:
+        """GET, or put what is given, again where that may help.
 
-        def send() -> requests.Response:
-            host = _HUB_API if self.host == refs.DOCKER_HUB else self.host
-            response = self._session.request(
-                method,
-                f"{self._transport.scheme}://{host}{path}",
-                headers={"Accept": _ACCEPT, **(headers or {})},
-                auth=_Header(self._authorization.get(scope, "")),
-                data=data,
-                timeout=self._timeout,
-                stream=True,
-            )
-            self._headers |= {name.lower(): value for name, value in response.headers.items()}
-            return response
+        Return the answer and the beginning of its body, a byte more than BuildKit would read.
+        Raises requests.RequestException where there is no answer.
+        """
+        begun, attempt = time.monotonic(), 0
+        while True:
+            attempt += 1
+            try:
+                response, body = self._authorized(path, scope, put)
+            except requests.RequestException as error:
+                wait = self._wait(attempt, begun) if retries.passes(_origin(error)) else None
+                if wait is None:
+                    raise
+                why = self._why(error)
+            else:
+                asked = retries.asked_for(
+                    response.headers.get("Retry-After", ""), response.headers.get("Date", "")
+                )
+                passes = retries.status_passes(response.status_code)
+                wait = self._wait(attempt, begun, asked) if passes else None
+                if wait is None:
+                    return response, body
+                why = f"says {response.status_code}"
+            self._say(f"the registry {self.host} {why}; it is asked again")
+            time.sleep(wait)
 
-        response = send()
+    def _wait(self, attempt: int, begun: float, asked: float | None = None) -> float | None:
+        """Return the seconds until another try that can still connect, None where there is none."""
+        left = begun + self._patience.total - self._patience.connect - time.monotonic()
+        return retries.pause(attempt, asked, first=self._patience.pause, left=left)
+
+    def _authorized(
+        self, path: str, scope: str, put: Put | None
+    ) -> tuple[requests.Response, bytes]:
+        """Ask with whatever the registry's challenge asks for."""
+        response, body = self._send(path, self._authorization.get(scope, ""), put)
         if response.status_code != requests.codes.unauthorized:
-            return response
+            return response, body
         kind, _, rest = response.headers.get("WWW-Authenticate", "").partition(" ")
         if kind.lower() == "bearer":
-            granted = self._token(dict(_CHALLENGE_VALUE.findall(rest)), scope)
-            if granted is None:
-                return response
-            self._authorization[scope] = f"Bearer {granted}"
+            granted = self._grant(dict(_CHALLENGE_VALUE.findall(rest)), scope)
+            if retries.status_passes(granted.status_code):
+                return granted, granted.content
+            token = _token(granted)
+            if token is None:
+                return response, body
+            self._authorization[scope] = f"Bearer {token}"
         elif kind.lower() == "basic" and self._login:
             self._authorization[scope] = _basic(self._login)
         else:
-            return response
-        return send()
+            return response, body
+        return self._send(path, self._authorization[scope], put)
 
-    def _token(self, challenge: Mapping[str, str], scope: str) -> str | None:
-        """Fetch a token from the realm that a challenge names; None where it is refused."""
+    def _send(
+        self, path: str, authorization: str, put: Put | None
+    ) -> tuple[requests.Response, bytes]:
+        host = _HUB_API if self.host == refs.DOCKER_HUB else self.host
+        with self._session.request(
+            "PUT" if put else "GET",
+            f"{self._transport.scheme}://{host}{path}",
+            headers={"Content-Type": put.media_type} if put else {"Accept": _ACCEPT},
+            data=put.content if put else None,
+            auth=_Header(authorization),
+            timeout=self._timeout,
+            stream=True,
+        ) as response:
+            self._headers |= {name.lower(): value for name, value in response.headers.items()}
+            body = b""
+            for piece in response.iter_content(_PIECE):
+                body += piece
+                if len(body) > probe.LARGEST:
+                    break
+            return response, body
+
+    def _grant(self, challenge: Mapping[str, str], scope: str) -> requests.Response:
+        """Ask the realm that a challenge names for a token."""
         realm = challenge.get("realm", "")
         fields = {"service": challenge.get("service", ""), "scope": scope}
         fields = {name: value for name, value in fields.items() if value}
         if self._login and self._login.username == IDENTITY_TOKEN:
             form = {"grant_type": "refresh_token", "client_id": "warmbuild"}
             form["refresh_token"] = self._login.password
-            response = self._session.post(
+            return self._session.post(
                 realm, data=form | fields, auth=_Header(""), timeout=self._timeout
             )
-        else:
-            authorization = _basic(self._login) if self._login else ""
-            response = self._session.get(
-                realm, params=fields, auth=_Header(authorization), timeout=self._timeout
-            )
-        if not response.ok:
-            return None
-        try:
-            granted = response.json()
-        except ValueError:
-            return None
-        token = granted.get("token") or granted.get("access_token")
-        return token if isinstance(token, str) else None
+        authorization = _basic(self._login) if self._login else ""
+        return self._session.get(
+            realm, params=fields, auth=_Header(authorization), timeout=self._timeout
+        )
+
+    @property
+    def _timeout(self) -> tuple[float, float]:
+        return self._patience.connect, self._patience.answer
 
     def _why(self, error: requests.RequestException) -> str:
         """Return half a sentence on why there was no answer."""
@@ -276,13 +325,15 @@ class Registry:
             return f"does not answer within {answer:.0f} s"
         if isinstance(error, requests.exceptions.SSLError):
             return "has a certificate that is not trusted here"
+        if retries.passes(_origin(error)):
+            return "breaks the connection off"
         return "cannot be reached"
 
 
 def ask(
     wanted: Iterable[refs.Reference], registry_of: Callable[[str], Registry]
 ) -> Mapping[refs.Reference, Answer]:
-    """Ask for every ref at once; a registry that takes longer than TIMEOUT in all is silent.
+    """Ask for every ref at once; a registry that takes longer than a probe may in all is silent.
 
     The threads are daemons: one that hangs is left behind and does not hold up the exit.
     """
@@ -296,10 +347,10 @@ def ask(
     }
     for thread in threads.values():
         thread.start()
-    deadline = time.monotonic() + TIMEOUT
+    deadline = time.monotonic() + PROBE.total
     for thread in threads.values():
         thread.join(max(0.0, deadline - time.monotonic()))
-    silence = f"does not answer within {TIMEOUT:.0f} s"
+    silence = f"does not answer within {PROBE.total:.0f} s"
     late = {ref: Silent(f"the registry {ref.host} {silence}") for ref in threads}
     # A copy, for a late thread still writes.
     return late | dict(answers)
@@ -317,22 +368,41 @@ class _Header(AuthBase):
         return request
 
 
+def _origin(error: BaseException) -> str:
+    """Return what an error came from, as text: requests wraps urllib3's, which wrap sockets'."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return f"{type(error).__name__}: {error}"
+
+
+def _token(granted: requests.Response) -> str | None:
+    """Read the token that was granted; None where it was refused."""
+    try:
+        answer = granted.json() if granted.ok else {}
+    except ValueError:
+        return None
+    token = answer.get("token") or answer.get("access_token")
+    return token if isinstance(token, str) else None
+
+
 def _basic(login: Login) -> str:
     pair = f"{login.username}:{login.password}".encode()
     return "Basic " + base64.b64encode(pair).decode()
 
 
-def _said(response: requests.Response, request: str, body: bytes | None = None) -> str:
+def _said(response: requests.Response, body: bytes) -> str:
     """Return status and the registry's own error codes; never a query, a header or a token."""
-    text, errors = f"{response.status_code} to {request}", _errors(response, body)
+    asked = (response.history or [response])[0].request
+    text = f"{response.status_code} to {asked.method} {urlsplit(asked.url or '').path}"
+    errors = _errors(body)
     return f"{text} ({errors})" if errors else text
 
 
-def _errors(response: requests.Response, body: bytes | None) -> str:
+def _errors(body: bytes) -> str:
     """Return the errors that an answer names, each with its code and what it says."""
     try:
-        errors = json.loads(response.content if body is None else body)["errors"]
+        errors = json.loads(body)["errors"]
         codes = [f"{error['code']}: {error.get('message', '')}".strip(" :") for error in errors]
-    except (ValueError, KeyError, TypeError, requests.RequestException):
+    except (ValueError, KeyError, TypeError):
         return ""
     return "; ".join(codes)[:300]

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import buildx, policy, records, refs, vendors
-from warmbuild import plan as plans
+from warmbuild import attempts, buildx, policy, records, refs, vendors
 from warmbuild.errors import BuildError, EngineError, RegistryError, WarmbuildError
 from warmbuild.progress import hit_ratio
 from warmbuild.vendors import refusal
@@ -72,37 +71,25 @@ class CacheOutcome:
 
 
 def cache_outcome(
-    plan: BuildPlan, *, imported: Progress, exported: Progress | None, pushed: bool
+    plan: BuildPlan, *, imported: Progress, exported: Progress | None, failed: str = ""
 ) -> CacheOutcome:
     """Return what became of the cache, as the progress of the build and of its export have it.
 
-    `exported` is None where an export was not needed; `pushed` says whether the image is out,
-    and its inline cache with it.
+    `exported` is None where no export was needed, and `failed` is why one came to nothing.
     """
-    imports = imported.imports()
-    read = tuple(done.name for done in imports if not done.error)
-    warnings = [f"{failed.name} is not read: {failed.error}" for failed in imports if failed.error]
+    read, not_read = _imported(plan, imported)
     destinations = ",".join(_destinations(plan))
-    if plan.cache.backend.name == "inline" and plan.cache.write:
-        return CacheOutcome(
-            read=read,
-            written=destinations if pushed else "",
-            error="",
-            warnings=tuple(warnings),
-        )
     exports = exported.exports() if exported else ()
     errors = list(dict.fromkeys(done.error for done in exports if done.error))
-    warnings += [
-        f"no cache is written to {destinations}: {_advised(plan, failed)}"
-        for failed in exports
-        if failed.error
-    ]
+    errors += [failed] if failed and not errors else []
+    said = [_advised(plan, export) for export in exports if export.error] or errors
+    not_written = [f"no cache is written to {destinations}: {text}" for text in said]
     is_written = bool(exports) and not errors and _wrote(exports)
     return CacheOutcome(
         read=read,
         written=destinations if is_written else "",
         error="; ".join(errors),
-        warnings=tuple(dict.fromkeys(warnings)),
+        warnings=tuple(dict.fromkeys((*not_read, *not_written))),
     )
 
 
@@ -128,21 +115,28 @@ def _advised(plan: BuildPlan, failed: Transfer) -> str:
     return refusal.explained(text, vendor, ref, refusal.read(text), writing=True)
 
 
-def needs_no_export(plan: BuildPlan, built: Progress) -> bool:
-    """Say whether the cache that is there is what an export would write.
-
-    It is where every step came from it, and from no other.
-    """
-    cache, steps = plan.cache, built.steps()
-    if cache.write is None or cache.write.found is None or cache.destinations:
-        return False
-    is_only_source = [read.found for read in cache.read] == [cache.write.found]
-    return (
-        is_only_source
-        and bool(steps)
-        and all(step.cached for step in steps)
-        and not any(done.error for done in built.imports())
+def inline_outcome(
+    plan: BuildPlan, *, imported: Progress, written: Sequence[str], failed: Sequence[str]
+) -> CacheOutcome:
+    """Return what became of an inline cache: refs that were pushed, and why others were not."""
+    read, not_read = _imported(plan, imported)
+    return CacheOutcome(
+        read=read,
+        written=",".join(written),
+        error="; ".join(failed),
+        warnings=(*not_read, *failed),
     )
+
+
+def _imported(plan: BuildPlan, imported: Progress) -> tuple[tuple[str, ...], list[str]]:
+    """Return the caches that were read, and warnings for those that were not."""
+    imports = imported.imports()
+    read = tuple(done.name for done in imports if not done.error)
+    failed = [f"{done.name} is not read: {done.error}" for done in imports if done.error]
+    if plan.cache.read and plan.cache.backend.source != "ref" and not failed and read:
+        # BuildKit calls what is no reference by a digest of its attributes.
+        read = tuple(str(item.ref) for item in plan.cache.read)
+    return read, failed
 
 
 def _wrote(exports: Sequence[Transfer]) -> bool:
@@ -323,96 +317,6 @@ def _inline(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SecondTry:
-    """The build that may do where another one failed, and why.
-
-    `export_after` says whether its cache is to be written once it has succeeded, `restart`
-    whether the builder has to be started anew before it.
-    """
-
-    plan: BuildPlan
-    reason: str
-    export_after: bool = False
-    restart: bool = False
-
-
-def second_try(plan: BuildPlan, failure: Failure, waited_for: str = "") -> SecondTry | None:
-    """Return how a failed build may still succeed, None where it cannot.
-
-    `waited_for` is the part of the cache that the build was given up for. Image and cache are
-    exported side by side since BuildKit 0.28, and what they share is uploaded twice at once. The
-    distribution registry 2.8 writes a blob's link in place, so a manifest that arrives in that
-    moment is told that its blob is unknown: 6 of 120 cold pushes failed so.
-    """
-    text = failure.error.lower()
-    exports = bool(plan.cache.write or plan.cache.destinations)
-    if waited_for == "import":
-        refs = ", ".join(str(read.ref) for read in plan.cache.read)
-        reason = f"{refs} is not read: the registry stopped answering; once more without"
-        return SecondTry(plan=_without_reads(plan), reason=reason, restart=True)
-    if waited_for == "export":
-        reason = "no cache is written: the registry stopped answering; once more without"
-        return SecondTry(plan=plans.image_alone(plan), reason=reason)
-    if "cache export is not supported" in text:
-        reason = "no cache is written: this builder cannot; one of driver docker-container can"
-        return SecondTry(plan=plans.image_alone(plan), reason=reason)
-    if plan.cache.read and any(sign in text for sign in _GONE):
-        refs = ", ".join(str(read.ref) for read in _names(plan, failure.error))
-        reason = f"{refs} is not read: a layer of it is gone from the registry; once more without"
-        return SecondTry(plan=_without_reads(plan, failure.error), reason=reason)
-    if exports and _is_push(failure) and not _is_final(failure.error):
-        reason = "the push failed for a reason that may pass; once more, the cache after it"
-        return SecondTry(plan=plans.image_alone(plan), reason=reason, export_after=True)
-    return None
-
-
-# What BuildKit says when a layer that a cache names cannot be fetched: containerd's fetcher for
-# one that is not there, and for one that ends early or is not what its digest says.
-_GONE: Final = (
-    "httpreadseeker",
-    "could not fetch content descriptor",
-    "failed to copy: ",
-    "unexpected commit digest",
-    "missing descriptor handlers",
-)
-
-
-def _names(plan: BuildPlan, error: str) -> tuple[CacheRef, ...]:
-    """Return the caches that an error is about: those with the layer it names, else all."""
-    guilty = tuple(
-        read
-        for read in plan.cache.read
-        if read.found and any(blob in error for blob in read.found.blobs)
-    )
-    return guilty or plan.cache.read
-
-
-def _without_reads(plan: BuildPlan, error: str = "") -> BuildPlan:
-    guilty = _names(plan, error)
-    read = tuple(item for item in plan.cache.read if item not in guilty)
-    return replace(plan, cache=replace(plan.cache, read=read))
-
-
-def exports_again(plan: BuildPlan, exported: Progress) -> bool:
-    """Say whether the export of our cache failed for a reason that may pass, and the rest did not.
-
-    The image is out by then, so another try costs no more than its time.
-    """
-    errors = [done.error for done in exported.exports() if done.error]
-    return bool(plan.cache.write and errors) and not any(map(_is_final, errors))
-
-
-def _is_final(error: str) -> bool:
-    """Say whether a registry that said so will not say otherwise the next time."""
-    is_absent = any(sign in error for sign in ("connection refused", "no such host"))
-    return is_absent or refusal.read(error).is_final
-
-
-def _is_push(failure: Failure) -> bool:
-    return "exporting to" in failure.title and "push" in failure.error.lower()
-
-
 def failure_error(failure: Failure) -> WarmbuildError:
     """Say what went wrong and what to do, in the class that has the right exit code."""
     text = failure.error.lower()
@@ -421,7 +325,7 @@ def failure_error(failure: Failure) -> WarmbuildError:
             f"the builder's disk is full: {failure.error}. Free space on the engine's machine "
             "(docker system prune), or give it a larger disk."
         )
-    if _is_push(failure):
+    if attempts.is_push(failure):
         return RegistryError(
             f"the image is built and was not pushed: {failure.error}. Check that the registry is "
             "there and that the login may write to this repository (inputs registry, username, "

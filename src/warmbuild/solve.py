@@ -5,6 +5,7 @@ Loaded while the builder boots.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import tempfile
@@ -16,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import buildx, cachedir, plan, process, report
+from warmbuild import attempts, bake, buildx, cachedir, plan, process, report
 from warmbuild.errors import EngineError
 from warmbuild.progress import Progress
 from warmbuild.redaction import redact_json
@@ -45,6 +46,7 @@ class Tool:
     program: str
     env: Mapping[str, str]
     files: buildx.Files
+    definition: str
     cache_timeout: float
     restart: Callable[[], None]
 
@@ -64,7 +66,8 @@ def build(decided: BuildPlan, tool: Tool, log: Log) -> report.Outcome:
     Raises BuildError, RegistryError or EngineError with what went wrong.
     """
     image = _image(decided, tool, log)
-    metadata, image_id = json.loads(_read(tool.files.metadata) or "{}"), _read(tool.files.iid)
+    metadata = bake.metadata(json.loads(_read(tool.files.metadata) or "{}"))
+    image_id = _read(tool.files.iid) or str(metadata.get("containerimage.config.digest", ""))
     cache = _cache(decided, image, tool, log)
     for warning in cache.warnings:
         log.warning(warning)
@@ -95,7 +98,7 @@ class _Image:
 
     plan: BuildPlan
     progress: Progress
-    last: Progress
+    last: _Attempt
     export_after: bool
     lost: tuple[str, ...]
 
@@ -104,25 +107,30 @@ def _image(decided: BuildPlan, tool: Tool, log: Log) -> _Image:
     """Build until the image is out, or until there is no other way to try."""
     after = decided.cache.after
     now = plan.image_alone(decided) if after else decided
-    attempts, lost = [_attempt(now, tool, log)], []
-    while attempts[-1].code:
-        last = attempts[-1]
-        failure = last.progress.failure()
-        again = report.second_try(now, failure, last.waited_for)
-        if again is None or len(attempts) > _MOST_RETRIES:
+    counted, lost = None, []
+    tried = _attempt(now, tool, log)
+    for number in itertools.count(1):
+        # What ran, ran in the first attempt that came so far.
+        counted = counted or (tried.progress if tried.progress.steps() else None)
+        if not tried.code:
+            break
+        failure = tried.progress.failure()
+        again = attempts.another_try(now, failure, number, tried.waited_for)
+        if again is None or number > _MOST_RETRIES:
             raise report.failure_error(failure)
         log.warning(again.reason)
         lost += [] if again.export_after else [again.reason]
+        if again.plan.cache.read != now.cache.read:
+            counted = None
+        time.sleep(again.pause)
         if again.restart:
             tool.restart()
         now, after = again.plan, after or again.export_after
-        attempts.append(_attempt(now, tool, log))
-    progress = [attempt.progress for attempt in attempts]
+        tried = _attempt(now, tool, log)
     return _Image(
         plan=now,
-        # What ran, ran in the first attempt that came so far.
-        progress=next((each for each in progress if each.steps()), progress[-1]),
-        last=progress[-1],
+        progress=counted or tried.progress,
+        last=tried,
         export_after=after,
         lost=tuple(lost),
     )
@@ -132,53 +140,56 @@ def _cache(decided: BuildPlan, image: _Image, tool: Tool, log: Log) -> report.Ca
     """Write the cache that was not written with the image, and what belongs to it."""
     # What was found out about the caches to read holds for the export too.
     wanted = replace(decided, cache=replace(decided.cache, read=image.plan.cache.read))
-    exported: Progress | None = image.last
-    is_inline = wanted.cache.backend.name == "inline"
-    if image.export_after and not is_inline:
+    given_up = image.plan.cache.write_error
+    if given_up and not decided.cache.write_error:
+        return report.CacheOutcome(read=(), written="", error=given_up, warnings=())
+    if wanted.cache.backend.name == "inline":
+        return _stages(wanted, image, tool, log)
+    exported: _Attempt | None = image.last
+    if image.export_after:
         exported = None
-        if report.needs_no_export(wanted, image.progress):
+        if attempts.needs_no_export(wanted, image.progress):
             log.line("the cache is not written: all of it is there already")
         elif wanted.cache.write or wanted.cache.destinations:
             log.line("the image is out; now its cache")
             exported = _export(wanted, tool, log)
-    elif exported and report.exports_again(wanted, exported):
+    elif attempts.another_export(wanted, image.last.progress, 1):
         log.line("the image is out; now the cache alone, once more")
         exported = _export(wanted, tool, log)
-    outcome = report.cache_outcome(
-        wanted, imported=image.progress, exported=exported, pushed=image.plan.push
+    return report.cache_outcome(
+        wanted,
+        imported=image.progress,
+        exported=exported.progress if exported else None,
+        failed=exported.progress.failure().error if exported and exported.code else "",
     )
-    if is_inline and outcome.written:
-        outcome = _stages(wanted, outcome, tool, log)
-    return outcome
 
 
-def _export(wanted: BuildPlan, tool: Tool, log: Log) -> Progress:
-    """Write the cache alone; once more where that may help."""
+def _export(wanted: BuildPlan, tool: Tool, log: Log) -> _Attempt:
+    """Write the cache alone; again where that may help."""
     alone = plan.cache_alone(wanted)
     attempt = _attempt(alone, tool, log)
-    if not attempt.waited_for and report.exports_again(wanted, attempt.progress):
+    for number in itertools.count(1):
+        again = attempts.another_export(wanted, attempt.progress, number)
+        if attempt.waited_for or again is None:
+            break
+        log.line(again.reason)
+        time.sleep(again.pause)
         attempt = _attempt(alone, tool, log)
-    return attempt.progress
+    return attempt
 
 
-def _stages(
-    wanted: BuildPlan, outcome: report.CacheOutcome, tool: Tool, log: Log
-) -> report.CacheOutcome:
-    """Push the stages that an inline cache keeps; none of them fails the build."""
-    written, errors = [outcome.written], []
-    for stage in plan.stages(wanted):
+def _stages(wanted: BuildPlan, image: _Image, tool: Tool, log: Log) -> report.CacheOutcome:
+    """Push the stages that an inline cache keeps beside its image; none fails the build."""
+    write = wanted.cache.write
+    written, failed = [str(write.ref)] if write else [], []
+    for stage in plan.stages(wanted) if write else ():
         attempt = _attempt(stage, tool, log)
         ref = stage.cache.write.ref if stage.cache.write else ""
         if attempt.code:
-            errors.append(f"no cache is written to {ref}: {attempt.progress.failure().error}")
+            failed.append(f"no cache is written to {ref}: {attempt.progress.failure().error}")
         else:
             written.append(str(ref))
-    return replace(
-        outcome,
-        written=",".join(written),
-        error="; ".join(errors),
-        warnings=(*outcome.warnings, *errors),
-    )
+    return report.inline_outcome(wanted, imported=image.progress, written=written, failed=failed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,7 +208,7 @@ def _attempt(decided: BuildPlan, tool: Tool, log: Log) -> _Attempt:
     if decided.cache.backend.name == "local" and place:
         unfinished = cachedir.beside(str(place))
         decided = _writing_to(decided, unfinished)
-    argv = buildx.build(decided, tool.files)
+    argv = _argv(decided, tool)
     progress, patience = Progress(), _Patience(tool.cache_timeout)
     with log.group("warmbuild: build"):
         log.line(f"+ docker buildx {process.shown(argv, log.redact)}")
@@ -208,8 +219,16 @@ def _attempt(decided: BuildPlan, tool: Tool, log: Log) -> _Attempt:
                 patience.news(progress.waiting_for())
             code = running.wait()
     if unfinished and Path(unfinished).exists():
-        cachedir.swap(unfinished, str(place))
+        keep = [str(read.ref) for read in decided.cache.read]
+        cachedir.swap(unfinished, str(place), prefix=decided.cache.prefix, keep=keep)
     return _Attempt(code=code, progress=progress, waited_for=patience.lost_for)
+
+
+def _argv(decided: BuildPlan, tool: Tool) -> tuple[str, ...]:
+    if not bake.is_needed(decided):
+        return buildx.build(decided, tool.files)
+    Path(tool.definition).write_text(bake.definition(decided, tool.files), encoding="utf-8")
+    return bake.argv(decided, tool.files, tool.definition)
 
 
 def _writing_to(decided: BuildPlan, place: str) -> BuildPlan:

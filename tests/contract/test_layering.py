@@ -11,7 +11,9 @@ from warmbuild import ci, vendors
 
 SOURCES = Path(ci.__file__).parents[1]
 PURE = {
+    "attempts",
     "backends",
+    "bake",
     "buildx",
     "context",
     "errors",
@@ -26,6 +28,7 @@ PURE = {
     "redaction",
     "refs",
     "report",
+    "retries",
 }
 IMPURE = {"actions_toolkit", "docker", "os", "requests", "socket", "subprocess", "time"}
 MODULES = {

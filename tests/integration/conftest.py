@@ -572,3 +572,86 @@ def program(tmp_path: Path, lab: Lab) -> Callable[[str, str], dict[str, str]]:
         return {"PATH": f"{directory}{os.pathsep}{lab.env['PATH']}"}
 
     return write
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GithubCache:
+    """The lab's cache service of GitHub, version 1, as a job of the branch main has it."""
+
+    url: str
+    token: str
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the runner sets, and buildx reads by itself."""
+        return {"ACTIONS_CACHE_URL": self.url, "ACTIONS_RUNTIME_TOKEN": self.token}
+
+    def of_branch(self, branch: str) -> GithubCache:
+        """Return it as a job of another branch has it: main's caches are there to be read."""
+        scopes = [
+            {"Scope": f"refs/heads/{branch}", "Permission": 3},
+            {"Scope": "refs/heads/main", "Permission": 1},
+        ]
+        header, payload, signature = self.token.split(".")
+        claims = json.loads(base64.urlsafe_b64decode(f"{payload}=="))
+        text = json.dumps(claims | {"ac": json.dumps(scopes)}).encode()
+        payload = base64.urlsafe_b64encode(text).decode().rstrip("=")
+        return GithubCache(url=self.url, token=f"{header}.{payload}.{signature}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class S3:
+    """The lab's S3, and a bucket in it."""
+
+    url: str
+    bucket: str
+    region: str
+    key_id: str
+    secret: str
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The keys, as buildx reads them by itself."""
+        return {"AWS_ACCESS_KEY_ID": self.key_id, "AWS_SECRET_ACCESS_KEY": self.secret}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Azblob:
+    """The lab's Azure Blob Storage; buildx reads none of this from the environment."""
+
+    url: str
+    account: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arm64:
+    """What builds for linux/amd64 and linux/arm64 start from; both run here."""
+
+    image: str
+
+
+def of_part(lab: Lab, part: str, *names: str) -> dict[str, str]:
+    """Return the variables of a part of the lab, by the end of their names in lower case."""
+    assert part in lab.env["WARMBUILD_LAB_PARTS"].split(), f"run: python3 -m lab up {part}"
+    return {name: lab.env[f"WARMBUILD_LAB_{part}_{name}".upper()] for name in names}
+
+
+@pytest.fixture(scope="session")
+def github_cache(lab: Lab) -> GithubCache:
+    return GithubCache(**of_part(lab, "gha", "url", "token"))
+
+
+@pytest.fixture(scope="session")
+def s3(lab: Lab) -> S3:
+    return S3(**of_part(lab, "s3", "url", "bucket", "region", "key_id", "secret"))
+
+
+@pytest.fixture(scope="session")
+def azblob(lab: Lab) -> Azblob:
+    return Azblob(**of_part(lab, "azblob", "url", "account", "key"))
+
+
+@pytest.fixture(scope="session")
+def arm64(lab: Lab) -> Arm64:
+    return Arm64(**of_part(lab, "arm64", "image"))

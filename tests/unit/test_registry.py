@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
@@ -95,6 +96,35 @@ class FakeRegistry:
     def error(status: int, code: str, headers: dict[str, str] | None = None) -> Answer:
         body = {"errors": [{"code": code, "message": "not today"}]}
         return (status, headers or {}, json.dumps(body))
+
+
+class Clock:
+    """Time that passes only while somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.pauses: list[float] = []
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.now += seconds
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(registry, "time", clock)
+    return clock
+
+
+def aborted() -> requests.ConnectionError:
+    """Return what requests raises for a connection that is reset: urllib3's error is inside."""
+    error = requests.ConnectionError("Connection aborted.")
+    error.__context__ = ConnectionResetError(104, "Connection reset by peer")
+    return error
 
 
 @pytest.fixture
@@ -299,6 +329,96 @@ def test_a_login_at_a_registry_that_is_not_there(mocked: responses.RequestsMock)
         Registry("r.io", LOGIN, None).check_login()
 
 
+def test_a_login_at_a_registry_that_stays_ill(mocked: responses.RequestsMock, clock: Clock) -> None:
+    mocked.get("https://r.io/v2/", status=503, body='{"errors": [{"code": "UNAVAILABLE"}]}')
+    said: list[str] = []
+    with pytest.raises(RegistryError) as raised:
+        Registry("r.io", LOGIN, None, registry.LOGIN, said.append).check_login()
+    assert str(raised.value) == (
+        "the registry r.io says 503 to GET /v2/ (UNAVAILABLE), and the image goes there. This may "
+        "pass: run the job again later."
+    )
+    assert clock.pauses == [1.0, 4.0]
+    again = "the registry r.io says 503; it is asked again"
+    assert said == [again, again]
+
+
+def test_a_login_that_is_refused_is_tried_once(
+    mocked: responses.RequestsMock, clock: Clock
+) -> None:
+    fake = FakeRegistry(mocked, "basic")
+    with pytest.raises(RegistryError):
+        Registry("r.io", replace(LOGIN, password="wrong"), None, registry.LOGIN).check_login()
+    assert fake.requests == ["/v2/", "/v2/"]
+    assert clock.pauses == []
+
+
+def test_a_login_whose_token_service_is_overloaded(
+    mocked: responses.RequestsMock, clock: Clock
+) -> None:
+    challenge = {"WWW-Authenticate": 'Bearer realm="https://auth.io/token"'}
+    mocked.get("https://r.io/v2/", status=401, headers=challenge)
+    mocked.get("https://auth.io/token", status=429, headers={"Retry-After": "7"})
+    with pytest.raises(RegistryError, match=r"r\.io says 429 to GET /token, and the image goes"):
+        Registry("r.io", LOGIN, None, registry.LOGIN).check_login()
+    assert clock.pauses == [7.0, 7.0]
+
+
+def test_a_token_service_that_recovers(mocked: responses.RequestsMock, clock: Clock) -> None:
+    challenge = {"WWW-Authenticate": 'Bearer realm="https://auth.io/token"'}
+    mocked.get("https://r.io/v2/", status=401, headers=challenge)
+    mocked.get("https://auth.io/token", status=500)
+    mocked.get("https://r.io/v2/", status=401, headers=challenge)
+    mocked.get("https://auth.io/token", body='{"token": "x"}')
+    mocked.get("https://r.io/v2/", body="{}")
+    Registry("r.io", LOGIN, None, registry.LOGIN).check_login()
+    assert clock.pauses == [1.0]
+
+
+@pytest.mark.parametrize(
+    ("first", "said"),
+    [
+        (429, "says 429"),
+        (500, "says 500"),
+        (aborted(), "breaks the connection off"),
+        (requests.ReadTimeout("timed out"), "does not answer within 5 s"),
+    ],
+)
+def test_a_probe_that_fails_once_is_made_again(
+    mocked: responses.RequestsMock, clock: Clock, first: int | Exception, said: str
+) -> None:
+    url = "https://r.io/v2/me/app/manifests/cache-main"
+    if isinstance(first, int):
+        mocked.get(url, status=first)
+    else:
+        mocked.get(url, body=first)
+    mocked.get(url, body=CACHE)
+    mocked.get("https://r.io/v2/me/app/blobs/sha256:config", body=RECORDS)
+    heard: list[str] = []
+    assert isinstance(Registry("r.io", None, None, say=heard.append).answer(REF), Found)
+    assert clock.pauses == [0.5]
+    assert heard == [f"the registry r.io {said}; it is asked again"]
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "pauses"),
+    [
+        pytest.param("", [0.5, 2.0], id="as the probe does"),
+        pytest.param("1", [1.0, 2.0], id="as the registry asks"),
+        pytest.param("3", [3.0], id="once, for there is no time for twice"),
+        pytest.param("4", [], id="not at all, for nothing could be asked after it"),
+        pytest.param("3600", [], id="an hour"),
+    ],
+)
+def test_a_probe_waits_within_its_limit(
+    mocked: responses.RequestsMock, clock: Clock, retry_after: str, pauses: list[float]
+) -> None:
+    url = "https://r.io/v2/me/app/manifests/cache-main"
+    mocked.get(url, status=429, headers={"Retry-After": retry_after})
+    assert isinstance(Registry("r.io", None, None).answer(REF), Refused)
+    assert clock.pauses == pauses
+
+
 def test_docker_hub_answers_elsewhere(mocked: responses.RequestsMock) -> None:
     fake = FakeRegistry(mocked, "open", host="registry-1.docker.io")
     fake.manifests["latest"] = CACHE
@@ -311,7 +431,7 @@ def test_all_are_asked_and_one_that_hangs_is_left_behind(
 ) -> None:
     fake = FakeRegistry(mocked, "open")
     fake.manifests["cache-main"] = CACHE
-    monkeypatch.setattr(registry, "TIMEOUT", 0.3)
+    monkeypatch.setattr(registry, "PROBE", replace(registry.PROBE, total=0.3))
 
     def registry_of(host: str) -> Registry:
         if host == "slow.io":

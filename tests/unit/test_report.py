@@ -226,14 +226,14 @@ def test_the_plan_for_programs_has_nulls(parsed: Callable[..., Inputs]) -> None:
 
 def test_what_was_read_and_written(parsed: Callable[..., Inputs]) -> None:
     cold = replayed("cold")
-    found = report.cache_outcome(planned(parsed()), imported=cold, exported=cold, pushed=True)
+    found = report.cache_outcome(planned(parsed()), imported=cold, exported=cold)
     written = "ghcr.io/me/app:cache-x"
     assert found == report.CacheOutcome(read=(), written=written, error="", warnings=())
 
 
 def test_what_could_not_be_read_and_written(parsed: Callable[..., Inputs]) -> None:
     warm = replayed("warm")
-    found = report.cache_outcome(planned(parsed()), imported=warm, exported=warm, pushed=True)
+    found = report.cache_outcome(planned(parsed()), imported=warm, exported=warm)
     warnings = found.warnings
     assert found.read == ("127.0.0.1:5000/rec:cache-main",)
     assert found.written == ""
@@ -368,7 +368,7 @@ def test_what_an_export_wrote(
     for line in lines:
         list(progress.feed(json.dumps(line)))
     decided = planned(parsed(cache_to=cache_to))
-    found = report.cache_outcome(decided, imported=progress, exported=progress, pushed=True)
+    found = report.cache_outcome(decided, imported=progress, exported=progress)
     assert found == report.CacheOutcome(read=(), written=expected, error="", warnings=())
 
 
@@ -417,80 +417,3 @@ def test_a_failure_says_what_to_do(failure: Failure, kind: type[Exception], text
     error = report.failure_error(failure)
     assert type(error) is kind
     assert str(error) == text
-
-
-RACE = Failure(
-    title="exporting to image",
-    error="failed to push r.io/a:1: unknown: blob unknown to registry - sha256:1",
-    tail=(),
-    source="",
-)
-PUSH_AGAIN = "the push failed for a reason that may pass; once more, the cache after it"
-NO_EXPORT = "no cache is written: this builder cannot; one of driver docker-container can"
-NO_EXPORTS = Failure(
-    title="",
-    error="Cache export is not supported for the docker driver.",
-    tail=(),
-    source="",
-)
-
-
-@pytest.mark.parametrize(
-    ("failure", "values", "reason"),
-    [
-        pytest.param(RACE, {}, PUSH_AGAIN, id="a push beside an export"),
-        pytest.param(RACE, {"cache": "read-only"}, None, id="a push alone"),
-        pytest.param(RACE, {"cache_to": "type=inline"}, PUSH_AGAIN, id="an explicit export"),
-        pytest.param(
-            replace(RACE, error="failed to push: insufficient_scope: authorization failed"),
-            {},
-            None,
-            id="a push that is forbidden",
-        ),
-        pytest.param(FAILURE, {}, None, id="a step"),
-        pytest.param(NO_EXPORTS, {}, NO_EXPORT, id="a builder without exports"),
-    ],
-)
-def test_what_is_worth_a_second_try(
-    parsed: Callable[..., Inputs], failure: Failure, values: dict[str, str], reason: str | None
-) -> None:
-    decided = planned(parsed(**values))
-    again = report.second_try(decided, failure)
-    assert (again.reason if again else None) == reason
-    if again:
-        assert again.plan == plan.image_alone(decided)
-        assert again.export_after == (reason == PUSH_AGAIN)
-
-
-def test_a_second_try_is_the_image_alone_and_then_the_cache(
-    parsed: Callable[..., Inputs],
-) -> None:
-    decided = planned(parsed())
-    image = buildx.build(plan.image_alone(decided), buildx.PLACEHOLDERS)
-    assert "--cache-to" not in image
-    assert "--push" in image
-    cache = buildx.build(plan.cache_alone(decided), buildx.PLACEHOLDERS)
-    assert "--cache-to" in cache
-    assert cache[cache.index("--output") + 1] == "type=cacheonly"
-    assert not {"--push", "--load", "--tag"} & set(cache)
-
-
-@pytest.mark.parametrize(
-    ("error", "values", "expected"),
-    [
-        pytest.param("unknown: 500 Internal Server Error", {}, True, id="a passing reason"),
-        pytest.param("401 Unauthorized", {}, False, id="a final one"),
-        pytest.param("error writing manifest blob: unsupported", {}, False, id="a mirror"),
-        pytest.param("dial tcp: connection refused", {}, False, id="nobody there"),
-        pytest.param("", {}, False, id="none"),
-        pytest.param("500", {"cache_to": "type=gha"}, False, id="an explicit export"),
-    ],
-)
-def test_an_export_that_is_worth_another_try(
-    parsed: Callable[..., Inputs],
-    error: str,
-    values: dict[str, str],
-    expected: bool,  # noqa: FBT001
-) -> None:
-    exported = failed_export(error)
-    assert report.exports_again(planned(parsed(**values)), exported) is expected

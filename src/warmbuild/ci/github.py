@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import importlib
 import json
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -22,7 +23,31 @@ if TYPE_CHECKING:
     from warmbuild.ci.base import ReadText
 
 NAME: Final = "github"
-_QUEUE: Final = "gh-readonly-queue/"
+_FORK: Final = "the code comes from a fork"
+# Events that a stranger can cause and that run with this repository's rights.
+_BY_ANYBODY: Final = {
+    "pull_request_target": "pull_request_target may build a stranger's code with this repository's "
+    "rights",
+    "issue_comment": "anybody may comment",
+    "discussion_comment": "anybody may comment",
+    "issues": "anybody may open an issue",
+    "discussion": "anybody may open a discussion",
+}
+_PULL_REQUEST: Final = frozenset(
+    {"pull_request", "pull_request_review", "pull_request_review_comment"}
+)
+_DEPENDABOT: Final = "dependabot[bot]"
+# Where GitHub gives Dependabot a token that only reads, and none of the repository's secrets.
+_READ_ONLY_FOR_DEPENDABOT: Final = _PULL_REQUEST | {
+    "push",
+    "create",
+    "deployment",
+    "deployment_status",
+}
+# The temporary branch of a merge queue; the number is the last pull request's in the group.
+_QUEUED: Final = re.compile(
+    r"refs/heads/gh-readonly-queue/(?P<target>.+)/pr-(?P<number>\d+)-[0-9a-f]+"
+)
 # A step's summary above this is dropped by the runner; in bytes.
 _LONGEST_SUMMARY: Final = 1024 * 1024
 
@@ -36,53 +61,120 @@ def context(env: Mapping[str, str], directory: str, read_text: ReadText) -> RunC
     """Read what GitHub knows about this run, from its variables and the event's payload."""
     event = env.get("GITHUB_EVENT_NAME", "")
     payload = _Payload.read(read_text(env.get("GITHUB_EVENT_PATH", "")) or "{}")
-    ref = env.get("GITHUB_REF", "")
-    kind, _, name = ref.removeprefix("refs/").partition("/")
-    branch = name if kind == "heads" else ""
-    tag = name if kind == "tags" else ""
-    target = number = None
-    fork, untrusted, passing = False, "", ""
-    if event in {"pull_request", "pull_request_target", "pull_request_review"}:
-        branch = payload.text("pull_request", "head", "ref") or env.get("GITHUB_HEAD_REF", "")
-        target = payload.text("pull_request", "base", "ref") or env.get("GITHUB_BASE_REF", "")
-        number = payload.number("pull_request", "number") or _number_of(ref)
-        fork = not payload.same_repository("pull_request", "head", "repo")
-    elif event == "issue_comment":
-        number = payload.number("issue", "number") if payload.has("issue", "pull_request") else None
-        untrusted = "anybody may comment"
-    elif event == "workflow_run":
-        branch = payload.text("workflow_run", "head_branch")
-        fork = not payload.same_repository("workflow_run", "head_repository")
-    elif branch.startswith(_QUEUE):
-        # refs/heads/gh-readonly-queue/<base>/pr-<number>-<sha>
-        target, _, _ = branch.removeprefix(_QUEUE).rpartition("/")
-        branch, passing = "", "a merge queue's commit belongs to no branch yet"
-    if fork:
-        untrusted = "the code comes from a fork"
-    elif event == "pull_request_target":
-        untrusted = "pull_request_target may build a stranger's code with this repository's rights"
-    return RunContext(
+    run = RunContext(
         ci=NAME,
         event=event,
-        branch=branch,
         default_branch=payload.text("repository", "default_branch"),
-        target_branch=target or "",
-        pull_request=number,
-        tag=tag,
         commit=env.get("GITHUB_SHA", ""),
+        untrusted=_BY_ANYBODY.get(event, ""),
+        server=_server(env),
+    )
+    ref = env.get("GITHUB_REF", "")
+    if event in _PULL_REQUEST or event == "pull_request_target":
+        run = _in_pull_request(run, payload, env)
+    elif event == "workflow_run":
+        run = _after_workflow(run, payload)
+    elif event == "push" and payload.at("deleted") is True:
+        # The pushed ref is gone, and GITHUB_SHA is the default branch's.
+        run = replace(run, branch=run.default_branch)
+    else:
+        run = _at(run, ref)
+    if event == "schedule" and not run.default_branch:
+        # Older servers send no repository here; a schedule runs on the default branch alone.
+        run = replace(run, default_branch=run.branch)
+    if payload.has("issue", "pull_request"):
+        run = replace(run, pull_request=payload.number("issue", "number"))
+    if _is_dependabots(run, env) and not run.untrusted:
+        run = replace(run, untrusted="GitHub lets dependabot only read, as it does a fork")
+    return run
+
+
+def _at(run: RunContext, ref: str) -> RunContext:
+    """Put a run on the branch or tag of a full ref, or into a merge queue."""
+    if queued := _QUEUED.fullmatch(ref):
+        return replace(
+            run,
+            target_branch=queued["target"],
+            pull_request=int(queued["number"]),
+            passing="a merge queue's commit belongs to no branch yet",
+        )
+    kind, _, name = ref.removeprefix("refs/").partition("/")
+    return replace(run, branch=name if kind == "heads" else "", tag=name if kind == "tags" else "")
+
+
+def _in_pull_request(run: RunContext, payload: _Payload, env: Mapping[str, str]) -> RunContext:
+    """Put a run on a pull request's source branch or, once that is merged, on its target.
+
+    GITHUB_REF tells the two apart: refs/pull/N/merge, or the branch that it was merged into. A
+    fork's merged pull request still runs with a fork's rights.
+    """
+    ref = env.get("GITHUB_REF", "")
+    source = payload.text("pull_request", "head", "ref") or env.get("GITHUB_HEAD_REF", "")
+    target = payload.text("pull_request", "base", "ref") or env.get("GITHUB_BASE_REF", "")
+    fork = not payload.same_repository("pull_request", "head", "repo")
+    if run.event in _PULL_REQUEST and not fork and not ref.startswith("refs/pull/"):
+        return replace(run, branch=target)
+    return replace(
+        run,
+        branch=source,
+        target_branch=target,
+        pull_request=payload.number("pull_request", "number") or _number_of(ref),
         fork=fork,
-        untrusted=untrusted,
-        passing=passing,
-        server=urlsplit(env.get("GITHUB_SERVER_URL", "")).hostname or "",
+        untrusted=_FORK if fork else run.untrusted,
+    )
+
+
+def _after_workflow(run: RunContext, payload: _Payload) -> RunContext:
+    """Put a run where the one stood that it follows.
+
+    After a tag's event `head_branch` is the tag's name, and nothing says so. Only a release's is
+    a tag for sure; a pushed one passes for a branch, whose cache nobody else reads.
+    """
+    event = payload.text("workflow_run", "event")
+    name = payload.text("workflow_run", "head_branch")
+    fork = not payload.same_repository("workflow_run", "head_repository")
+    run = replace(run, fork=fork, untrusted=_FORK if fork else _BY_ANYBODY.get(event, ""))
+    run = _at(run, f"refs/{'tags' if event == 'release' else 'heads'}/{name}")
+    # A push lists its branch's pull requests, too, and all events those into forks.
+    here = payload.at("repository", "id")
+    pulls = [
+        pull
+        for pull in payload.items("workflow_run", "pull_requests")
+        if event in _PULL_REQUEST and pull.at("base", "repo", "id") == here
+    ]
+    if len(pulls) == 1:
+        run = replace(
+            run,
+            target_branch=pulls[0].text("base", "ref"),
+            pull_request=pulls[0].number("number"),
+        )
+    return run
+
+
+def _is_dependabots(run: RunContext, env: Mapping[str, str]) -> bool:
+    """Say whether Dependabot started this run on a branch of its own.
+
+    What it merges into another branch is that branch's, and a member who pushes to Dependabot's
+    branch has a member's rights. A run that somebody repeats keeps its actor, and so its rights.
+    """
+    return (
+        env.get("GITHUB_ACTOR") == _DEPENDABOT
+        and run.event in _READ_ONLY_FOR_DEPENDABOT
+        and run.branch.startswith("dependabot")
     )
 
 
 def known_inputs(env: Mapping[str, str], given: Mapping[str, str]) -> Mapping[str, str]:
-    """Return the login for ghcr.io, which the job's own token is good for."""
+    """Return the login for GitHub's container registry, which the job's own token is good for.
+
+    An Enterprise Server has one of its own, and its token is none of ghcr.io's business.
+    """
     token, actor = given.get("github-token", ""), env.get("GITHUB_ACTOR", "")
     if not token or not actor:
         return {}
-    return {"registry": "ghcr.io", "username": actor, "password": token}
+    server = _server(env)
+    registry = "ghcr.io" if server in {"", "github.com"} else f"containers.{server}"
+    return {"registry": registry, "username": actor, "password": token}
 
 
 def inert(text: str) -> str:
@@ -164,10 +256,19 @@ class _Payload:
         value = self.at(*path)
         return value if isinstance(value, int) else None
 
+    def items(self, *path: str) -> list[_Payload]:
+        value = self.at(*path)
+        return [_Payload(item) for item in value] if isinstance(value, list) else []
+
     def same_repository(self, *path: str) -> bool:
         """Say whether a repository is the one the event is of; a deleted fork has no name."""
         name = self.text(*path, "full_name")
         return bool(name) and name == self.text("repository", "full_name")
+
+
+def _server(env: Mapping[str, str]) -> str:
+    """Return the host of github.com or of an Enterprise Server."""
+    return urlsplit(env.get("GITHUB_SERVER_URL", "")).hostname or ""
 
 
 def _number_of(ref: str) -> int | None:

@@ -6,6 +6,7 @@ Variables are those of GitLab's "Predefined CI/CD variables reference".
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from warmbuild.ci.base import ReadText
 
 NAME: Final = "gitlab"
+_FORK: Final = "the code comes from a fork"
 # The report that a job declares as artifacts:reports:dotenv; it has to lie in the project.
 DOTENV: Final = "warmbuild.env"
 # GitLab refuses a larger report; in bytes.
@@ -32,28 +34,59 @@ def detect(env: Mapping[str, str]) -> bool:
 
 def context(env: Mapping[str, str], directory: str, read_text: ReadText) -> RunContext:  # noqa: ARG001
     """Read what GitLab knows about this run from its variables."""
-    number = env.get("CI_MERGE_REQUEST_IID", "")
-    source_project = env.get("CI_MERGE_REQUEST_SOURCE_PROJECT_ID", "")
-    fork = bool(number) and source_project != env.get("CI_MERGE_REQUEST_PROJECT_ID", "")
-    train = env.get("CI_MERGE_REQUEST_EVENT_TYPE") == "merge_train"
-    return RunContext(
+    run = RunContext(
         ci=NAME,
         event=env.get("CI_PIPELINE_SOURCE", ""),
-        branch=(
-            env.get("CI_MERGE_REQUEST_SOURCE_BRANCH_NAME", "")
-            if number
-            else env.get("CI_COMMIT_BRANCH", "")
-        ),
+        branch=env.get("CI_COMMIT_BRANCH", ""),
         default_branch=env.get("CI_DEFAULT_BRANCH", ""),
-        target_branch=env.get("CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "") if number else "",
-        pull_request=int(number) if number.isdigit() else None,
         tag=env.get("CI_COMMIT_TAG", ""),
         commit=env.get("CI_COMMIT_SHA", ""),
+    )
+    if env.get("CI_MERGE_REQUEST_IID"):
+        return _in_merge_request(run, env)
+    if env.get("CI_EXTERNAL_PULL_REQUEST_IID"):
+        return _in_external_pull_request(run, env)
+    return run
+
+
+def _in_merge_request(run: RunContext, env: Mapping[str, str]) -> RunContext:
+    """Put a run on a merge request's source branch.
+
+    A child pipeline has its parent's variables, so the event's name decides nothing here. A fork
+    that builds its own merge request builds its own code; the variables of a source project that
+    was deleted are absent.
+    """
+    fork = env.get("CI_MERGE_REQUEST_SOURCE_PROJECT_ID", "") != env.get("CI_PROJECT_ID", "")
+    train = env.get("CI_MERGE_REQUEST_EVENT_TYPE") == "merge_train"
+    return replace(
+        run,
+        branch=env.get("CI_MERGE_REQUEST_SOURCE_BRANCH_NAME", "")
+        or env.get("CI_COMMIT_REF_NAME", ""),
+        target_branch=env.get("CI_MERGE_REQUEST_TARGET_BRANCH_NAME", ""),
+        pull_request=_number(env["CI_MERGE_REQUEST_IID"]),
         fork=fork,
-        untrusted="the code comes from a fork" if fork else "",
+        untrusted=_FORK if fork else "",
         passing="a merge train's commit belongs to no branch yet" if train else "",
         registry=env.get("CI_REGISTRY", ""),
     )
+
+
+def _in_external_pull_request(run: RunContext, env: Mapping[str, str]) -> RunContext:
+    """Put a run on the source branch of a pull request that was opened on GitHub."""
+    source = env.get("CI_EXTERNAL_PULL_REQUEST_SOURCE_REPOSITORY", "")
+    fork = source != env.get("CI_EXTERNAL_PULL_REQUEST_TARGET_REPOSITORY", "")
+    return replace(
+        run,
+        branch=env.get("CI_EXTERNAL_PULL_REQUEST_SOURCE_BRANCH_NAME", ""),
+        target_branch=env.get("CI_EXTERNAL_PULL_REQUEST_TARGET_BRANCH_NAME", ""),
+        pull_request=_number(env["CI_EXTERNAL_PULL_REQUEST_IID"]),
+        fork=fork,
+        untrusted=_FORK if fork else "",
+    )
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isdigit() else None
 
 
 def known_inputs(env: Mapping[str, str], given: Mapping[str, str]) -> Mapping[str, str]:  # noqa: ARG001

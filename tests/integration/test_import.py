@@ -1,0 +1,103 @@
+"""Which of several caches are read together, where BuildKit itself would pick at random."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.integration.conftest import Ended, Warmbuild
+
+# What the first stage makes is different each time, and a later one copies it: two caches that
+# were built apart hold different results of that step, and each its own steps upon its own.
+RANDOM_STAGE = """\
+FROM busybox:1.37 AS build
+COPY requirements.txt /
+RUN cat /proc/sys/kernel/random/uuid > /installed
+COPY source.txt /
+RUN cat /proc/sys/kernel/random/uuid > /program
+
+FROM busybox:1.37
+COPY --from=build /program /program
+RUN cat /program > /checked
+COPY --from=build /installed /installed
+RUN cat /installed > /listed
+"""
+REBUILDS = 20
+
+APPLICATION = """\
+FROM busybox:1.37
+COPY requirements.txt /srv/
+RUN cat /proc/sys/kernel/random/uuid > /srv/installed
+COPY source.txt /srv/
+RUN cat /srv/source.txt > /srv/compiled
+"""
+INSTALL = "RUN cat /proc/sys/kernel/random/uuid > /srv/installed"
+
+
+def two_caches_built_apart(warmbuild: Warmbuild, place: Path, repository: str) -> None:
+    """Build a branch, and then main as if there was no cache."""
+    (place / "source.txt").write_text("feature")
+    warmbuild.succeed(place, image=repository, branch="feature")
+    (place / "source.txt").write_text("main")
+    warmbuild.succeed(place, image=repository, no_cache="true")
+    (place / "source.txt").write_text("feature")
+
+
+def rebuilds(warmbuild: Warmbuild, place: Path, repository: str, imports: str) -> Iterator[Ended]:
+    """Build the branch again and again on fresh builders, and leave its cache as it is."""
+    for _ in range(REBUILDS):
+        yield warmbuild.succeed(
+            place, image=repository, branch="feature", cache="read-only", cache_import=imports
+        )
+
+
+def test_caches_that_contradict_are_not_read_together(
+    warmbuild: Warmbuild, repository: str, project: Callable[..., Path]
+) -> None:
+    place = project(RANDOM_STAGE, {"requirements.txt": "one", "source.txt": "main"})
+    two_caches_built_apart(warmbuild, place, repository)
+    found = list(rebuilds(warmbuild, place, repository, "auto"))
+    assert [ended.executed for ended in found] == [[]] * REBUILDS
+    assert len(found[0].cached) == 8
+    own = found[0].outputs["cache-read"]
+    assert own.startswith(f"{repository}:cache-feature@sha256:")
+    why = f"{repository}:cache-main is not read: it has other results than {own} for the same steps"
+    assert why in found[0].log
+    assert why in found[0].summary
+
+
+def test_a_union_of_caches_that_contradict_is_a_matter_of_luck(
+    warmbuild: Warmbuild, repository: str, project: Callable[..., Path]
+) -> None:
+    place = project(RANDOM_STAGE, {"requirements.txt": "one", "source.txt": "main"})
+    two_caches_built_apart(warmbuild, place, repository)
+    found = rebuilds(warmbuild, place, repository, "union")
+    # The first that is not all cached shows it.
+    missed = next(ended for ended in found if ended.executed)
+    assert missed.outputs["cache-read"].count("@") == 2
+
+
+def test_a_rebased_branch_gets_what_only_main_has(
+    warmbuild: Warmbuild, repository: str, project: Callable[..., Path]
+) -> None:
+    place = project(APPLICATION, {"requirements.txt": "one", "source.txt": "one"})
+    warmbuild.succeed(place, image=repository)
+    (place / "source.txt").write_text("feature")
+    warmbuild.succeed(place, image=repository, branch="feature")
+    # Main gains a dependency, and the branch is put on top of it.
+    (place / "requirements.txt").write_text("two")
+    (place / "source.txt").write_text("one")
+    assert INSTALL in warmbuild.succeed(place, image=repository).executed
+    (place / "source.txt").write_text("feature")
+    first = warmbuild.succeed(
+        place, image=repository, branch="feature", cache="read-only", cache_import="first"
+    )
+    assert INSTALL in first.executed
+    auto = warmbuild.succeed(place, image=repository, branch="feature")
+    assert auto.executed == ["COPY source.txt /srv/", "RUN cat /srv/source.txt > /srv/compiled"]
+    own, main = auto.outputs["cache-read"].split(",")
+    assert own.startswith(f"{repository}:cache-feature@")
+    assert main.startswith(f"{repository}:cache-main@")

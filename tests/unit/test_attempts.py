@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from warmbuild import attempts, buildx, plan, policy
+from warmbuild.attempts import AnotherExport
+from warmbuild.context import RunContext
+from warmbuild.probe import Found
+from warmbuild.progress import Failure, Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from warmbuild.inputs import Inputs
+
+PUSH = RunContext(ci="github", event="push", branch="x", default_branch="main")
+
+
+def planned(inputs: Inputs) -> plan.BuildPlan:
+    return plan.make(inputs, PUSH, policy.decide(inputs, PUSH, plan.repository(inputs)))
+
+
+RACE = Failure(
+    title="exporting to image",
+    error="failed to push r.io/a:1: unknown: blob unknown to registry",
+    tail=(),
+    source="",
+)
+# Half a sentence of reason, the pause before it, and whether the export comes after it.
+BESIDE = ("(blob unknown to registry); once more in 2 s, the cache after it", 2.0, True)
+ALONE = ("(blob unknown to registry); once more in 2 s", 2.0, False)
+NEVER = ("this builder cannot; one of driver docker-container can; once more without", 0.0, False)
+UNCLEAR = replace(RACE, error="failed to push r.io/a:1: unknown: ask the operator")
+RETRIED = (
+    "error: failed commit: unexpected status from PUT request to http://r.io/v2/: 502 Bad Gateway",
+    "retrying in 4s",
+)
+
+
+@pytest.mark.parametrize(
+    ("failure", "values", "expected"),
+    [
+        pytest.param(RACE, {}, BESIDE, id="a push beside an export"),
+        pytest.param(RACE, {"cache": "read-only"}, ALONE, id="a push alone"),
+        pytest.param(RACE, {"cache_to": "type=inline"}, BESIDE, id="beside an explicit export"),
+        pytest.param(
+            replace(RACE, error="failed to push: insufficient_scope: authorization failed"),
+            {},
+            None,
+            id="a push that is forbidden",
+        ),
+        pytest.param(UNCLEAR, {}, None, id="a push that fails for nobody knows what"),
+        pytest.param(
+            replace(UNCLEAR, tail=RETRIED),
+            {"cache": "off"},
+            ("(ask the operator); once more in 2 s", 2.0, False),
+            id="the same, and BuildKit had tried it again",
+        ),
+        pytest.param(
+            replace(RACE, error="failed to push r.io/a:1: denied: no", tail=RETRIED),
+            {},
+            None,
+            id="a push that is forbidden after a bad moment",
+        ),
+        pytest.param(
+            replace(RACE, title="[2/3] RUN make", error="push: connection reset"),
+            {},
+            None,
+            id="a step",
+        ),
+        pytest.param(
+            Failure(
+                title="",
+                error="Cache export is not supported for the docker driver.",
+                tail=(),
+                source="",
+            ),
+            {},
+            NEVER,
+            id="a builder without exports",
+        ),
+    ],
+)
+def test_what_is_worth_another_try(
+    parsed: Callable[..., Inputs],
+    failure: Failure,
+    values: dict[str, str],
+    expected: tuple[str, float, bool] | None,
+) -> None:
+    decided = planned(parsed(**values))
+    again = attempts.another_try(decided, failure, 1)
+    if expected is None:
+        assert again is None
+        return
+    reason, pause, export_after = expected
+    assert again is not None
+    assert again.reason.endswith(reason)
+    assert (again.pause, again.export_after, again.restart) == (pause, export_after, False)
+    assert again.plan.cache.write is None
+    assert again.plan.cache.read == decided.cache.read
+
+
+@pytest.mark.parametrize(("attempt", "expected"), [(1, 2.0), (2, 8.0), (3, None)])
+def test_a_push_has_three_attempts_with_growing_pauses(
+    parsed: Callable[..., Inputs], attempt: int, expected: float | None
+) -> None:
+    again = attempts.another_try(planned(parsed()), RACE, attempt)
+    assert (again.pause if again else None) == expected
+
+
+def test_another_try_is_the_image_alone_and_then_the_cache(
+    parsed: Callable[..., Inputs],
+) -> None:
+    decided = planned(parsed())
+    image = buildx.build(plan.image_alone(decided), buildx.PLACEHOLDERS)
+    assert "--cache-to" not in image
+    assert "--push" in image
+    cache = buildx.build(plan.cache_alone(decided), buildx.PLACEHOLDERS)
+    assert "--cache-to" in cache
+    assert cache[cache.index("--output") + 1] == "type=cacheonly"
+    assert not {"--push", "--load", "--tag"} & set(cache)
+
+
+@pytest.mark.parametrize(
+    ("error", "values", "expected"),
+    [
+        pytest.param(
+            "unexpected status: 500 Internal Server Error",
+            {},
+            AnotherExport(
+                reason="the cache was not written for a reason that may pass (500 Internal Server "
+                "Error); once more in 2 s",
+                pause=2.0,
+            ),
+            id="a passing reason",
+        ),
+        pytest.param("401 Unauthorized", {}, None, id="one that stays"),
+        pytest.param("", {}, None, id="none"),
+        pytest.param(
+            "500 Internal Server Error", {"cache_to": "type=gha"}, None, id="an explicit export"
+        ),
+    ],
+)
+def test_an_export_that_is_worth_another_try(
+    parsed: Callable[..., Inputs],
+    error: str,
+    values: dict[str, str],
+    expected: AnotherExport | None,
+) -> None:
+    at = "2026-11-21T05:00:00Z"
+    vertex = {"digest": "d", "name": "exporting cache to registry", "started": at, "completed": at}
+    progress = Progress()
+    list(progress.feed(json.dumps({"vertexes": [vertex | {"error": error}]})))
+    assert attempts.another_export(planned(parsed(**values)), progress, 1) == expected
+
+
+GONE = Failure(
+    title="[3/3] COPY source.txt /",
+    error="failed to compute cache key: failed to copy: httpReadSeeker: failed open: could not "
+    "fetch content descriptor sha256:aa from remote: not found",
+    tail=(),
+    source="",
+)
+
+
+def with_two_caches(parsed: Callable[..., Inputs]) -> plan.BuildPlan:
+    """Return a plan with two refs that were found, of the layers sha256:aa and sha256:bb."""
+    decided = planned(parsed())
+    found = [
+        replace(ref, found=Found(f"sha256:{layer}", blobs=frozenset([f"sha256:{layer}"])))
+        for ref, layer in zip(decided.cache.read, ("aa", "bb"), strict=True)
+    ]
+    return replace(decided, cache=replace(decided.cache, read=tuple(found)))
+
+
+@pytest.mark.parametrize(
+    ("error", "left"),
+    [
+        pytest.param(GONE.error, ["cache-main"], id="the one that names the layer goes"),
+        pytest.param(GONE.error.replace("aa", "cc"), [], id="all go where none names it"),
+    ],
+)
+def test_a_layer_that_is_gone_costs_its_cache_alone(
+    parsed: Callable[..., Inputs], error: str, left: list[str]
+) -> None:
+    decided = with_two_caches(parsed)
+    again = attempts.another_try(decided, replace(GONE, error=error), 1)
+    assert again is not None
+    assert [str(ref.ref).rpartition(":")[2] for ref in again.plan.cache.read] == left
+    assert again.plan.cache.write == decided.cache.write
+    assert "is not read: a layer of it cannot be had any more" in again.reason
+
+
+def test_a_step_that_fails_like_that_without_a_cache_has_failed(
+    parsed: Callable[..., Inputs],
+) -> None:
+    assert attempts.another_try(planned(parsed(cache="write-only")), GONE, 1) is None
+
+
+STALLED = Failure(title="", error="", tail=(), source="")
+
+
+def test_an_import_that_hangs_costs_every_cache_and_a_restart(
+    parsed: Callable[..., Inputs],
+) -> None:
+    again = attempts.another_try(with_two_caches(parsed), STALLED, 1, "import")
+    assert again is not None
+    assert again.plan.cache.read == ()
+    assert again.restart
+    assert "the registry stopped answering" in again.reason
+
+
+def test_an_export_that_hangs_is_given_up(parsed: Callable[..., Inputs]) -> None:
+    again = attempts.another_try(with_two_caches(parsed), STALLED, 1, "export")
+    assert again is not None
+    assert again.plan.cache.write is None
+    assert again.plan.cache.write_error == "the export took too long"
+    assert not again.export_after
+
+
+def test_a_backend_that_is_not_asked_and_fails_is_done_without(
+    parsed: Callable[..., Inputs],
+) -> None:
+    decided = planned(parsed(cache_backend="gha"))
+    again = attempts.another_try(decided, replace(STALLED, error="bad token"), 1)
+    assert again is not None
+    assert (again.plan.cache.read, again.plan.cache.write) == ((), None)
+    assert (
+        again.reason == "no cache is written: the backend gha fails: bad token; once more without"
+    )
