@@ -9,6 +9,7 @@ RUN := source $(VENV)/bin/activate && export PYTHONPATH=src && eval "$$($(PYTHON
 demo: lab  ## The main job on the lab: flask, cold on main, then warm on a new branch
 	@eval "$$($(PYTHON) -m lab env)" && $(PYTHON) -m lab.demo
 
+test: PARTS := gha s3 azblob arm64
 test: lint lab  ## Lint, types, unit, contract and integration tests
 	@$(RUN) pytest --cov --cov-report=term-missing --durations=10
 
@@ -25,7 +26,7 @@ bench-push: $(VENV)/ready lab  ## How often a push fails beside the export of it
 	@$(RUN) python benchmarks/side_by_side.py
 
 lab:  ## A real engine, BuildKit and registries on this machine
-	@$(PYTHON) -m lab up
+	@$(PYTHON) -m lab up $(PARTS)
 
 lab-stop:
 	@$(PYTHON) -m lab down

@@ -68,10 +68,11 @@ def answers(layout: Layout, service: Service) -> bool:
 
 
 def start(layout: Layout, service: Service) -> None:
-    """Start an empty service, unless it runs; make its program when that was not made yet."""
+    """Start an empty service, unless it answers; make its program when that was not made yet."""
     argv = service.command(layout, service)
-    if _pids(layout, service):
+    if _pids(layout, service) and answers(layout, service):
         return
+    stop(layout, service)
     api.refuse_stranger(service.address)
     directory = layout.service(service.name)
     shutil.rmtree(directory, ignore_errors=True)

@@ -5,9 +5,6 @@ import (
 	"flag"
 	"fmt"
 	"log"
-	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/nektos/act/pkg/artifactcache"
 	"github.com/sirupsen/logrus"
@@ -25,8 +22,5 @@ func main() {
 		log.Fatal(err)
 	}
 	fmt.Println(service.ExternalURL()) // its path is another one at each start
-
-	stopped := make(chan os.Signal, 1)
-	signal.Notify(stopped, syscall.SIGTERM)
-	<-stopped
+	select {}
 }

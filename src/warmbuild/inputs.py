@@ -56,6 +56,17 @@ class Input:
 
 
 DEFAULT_BUILDKIT_IMAGE: Final = "moby/buildkit:v0.32.2"
+# The names of lints.RULES, which this module does not have to load.
+LINT_RULES: Final = (
+    "secret-build-arg",
+    "early-arg",
+    "early-copy",
+    "dockerignore",
+    "file-modes",
+    "cache-mount",
+    "mode-min",
+    "cache-from-only",
+)
 
 TABLE: Final[tuple[Input, ...]] = (
     # What is built.
@@ -283,6 +294,24 @@ TABLE: Final[tuple[Input, ...]] = (
         name="default-branch",
         help="The default branch. Default: as the CI system or git says.",
     ),
+    # The sources.
+    Input(
+        name="lint",
+        kind=Kind.BOOLEAN,
+        default="true",
+        help="Warn of what defeats the cache or leaks into it.",
+    ),
+    Input(
+        name="lint-ignore",
+        kind=Kind.WORDS,
+        help=f"Rules that warn of nothing: {', '.join(LINT_RULES)}.",
+    ),
+    Input(
+        name="normalize-modes",
+        kind=Kind.BOOLEAN,
+        default="false",
+        help="Set the files that git tracks to 644 or 755, and their directories to 755.",
+    ),
     # What is left behind.
     Input(name="output-file", help="File that gets the outputs as JSON."),
     Input(
@@ -370,6 +399,9 @@ class Inputs:
     cache_to: tuple[str, ...]
     branch: str
     default_branch: str
+    lint: bool
+    lint_ignore: tuple[str, ...]
+    normalize_modes: bool
     output_file: str
     summary_file: str
 
@@ -546,6 +578,14 @@ class _Reader:
                 refs.parse(item)
             except ValueError as error:
                 self.bad("tags", f"{item!r} is neither a tag's name nor a reference: {error}.")
+        return items
+
+    def lint_ignore(self) -> tuple[str, ...]:
+        items = self.items("lint-ignore")
+        for item in items:
+            if item not in LINT_RULES:
+                near = nearest(item, LINT_RULES)
+                self.bad("lint-ignore", f"{item!r} is no rule's name.{near}")
         return items
 
     def secrets(self) -> tuple[Secret, ...]:
@@ -748,6 +788,9 @@ class _Reader:
             cache_to=self.items("cache-to"),
             branch=self.text("branch"),
             default_branch=self.text("default-branch"),
+            lint=self.boolean("lint"),
+            lint_ignore=self.lint_ignore(),
+            normalize_modes=self.boolean("normalize-modes"),
             output_file=self.text("output-file"),
             summary_file=self.text("summary-file"),
         )

@@ -42,10 +42,11 @@ class Log:
         finally:
             self.provider.close_group()
 
-    def warning(self, text: str) -> None:
+    def warning(self, text: str, file: str = "", line: int = 0) -> None:
         """Say something that the user would want to mend, and keep it for the summary."""
-        self.warnings.append(self.redact(text))
-        self.provider.warning(self.redact(text))
+        text = self.redact(text)
+        self.warnings.append(f"{file}:{line}: {text}" if file else text)
+        self.provider.warning(text, file, line)
 
     def fail(self, text: str) -> None:
         """Say why the run failed."""

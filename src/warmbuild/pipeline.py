@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from warmbuild.context import RunContext
     from warmbuild.inputs import Inputs, Login
+    from warmbuild.lints import Finding
     from warmbuild.log import Log
     from warmbuild.plan import BuildPlan
     from warmbuild.policy import CachePlan
@@ -39,7 +40,7 @@ class Run:
 
 def plan(run: Run, *, probe: bool) -> BuildPlan:
     """Decide everything; start nothing, and contact nothing but, with `probe`, the registry."""
-    decided = _decide(run)
+    decided = replace(_decide(run), findings=_findings(run))
     return plans.with_cache(decided, _settle(run, decided)) if probe else decided
 
 
@@ -65,6 +66,8 @@ def build(run: Run) -> Outcome:
             # The registry is asked while the builder boots.
             _check_login(run, decided)
             decided = plans.with_cache(decided, _settle(run, decided))
+            _normalize_modes(run)
+            decided = replace(decided, findings=_findings(run))
             from warmbuild import solve  # noqa: PLC0415 (10 ms that the builder boots in)
 
             solve.say_plan(decided, run.log)
@@ -78,7 +81,10 @@ def build(run: Run) -> Outcome:
                 cache_timeout=run.inputs.cache_timeout.total_seconds(),
                 restart=lambda: builder.restart(decided.builder, env, name, run.log),
             )
-            outcome = solve.build(decided, tool, run.log)
+            try:
+                outcome = solve.build(decided, tool, run.log)
+            finally:
+                solve.publish_findings(decided, run.env, run.log)
             if outcome.cache_written and decided.cache.history:
                 outcome = _keep_history(run, decided.cache, outcome)
     outcome = replace(outcome, seconds=time.monotonic() - begun, warnings=tuple(run.log.warnings))
@@ -114,6 +120,36 @@ def _decide(run: Run) -> BuildPlan:
     cache = policy.decide(run.inputs, run.context, plans.repository(run.inputs))
     set_ones = {name for name, value in run.env.items() if value}
     return plans.make(run.inputs, run.context, policy.with_variables(cache, set_ones))
+
+
+def _normalize_modes(run: Run) -> None:
+    """Set the modes that git stores, where that is asked for, and say what was done."""
+    if not run.inputs.normalize_modes:
+        return
+    from warmbuild import sources  # noqa: PLC0415 (loaded while the builder boots)
+
+    done = None
+    if not plans.is_remote(run.inputs.context):
+        done = sources.normalize_modes(Path(run.inputs.context))
+    if done is None:
+        run.log.warning("normalize-modes sets nothing: the context lies in no work tree of git")
+        return
+    run.log.line(
+        f"normalize-modes: {done.files} files and {done.directories} directories were set to the "
+        "modes that git stores"
+    )
+    if done.failed:
+        run.log.warning(f"normalize-modes: {done.failed} modes could not be set")
+
+
+def _findings(run: Run) -> tuple[Finding, ...]:
+    """Return what the lints find in the sources, which take nothing but being read."""
+    if not run.inputs.lint:
+        return ()
+    from warmbuild import lints, sources  # noqa: PLC0415 (loaded while the builder boots)
+
+    found = sources.read(run.inputs, run.log.provider.pipeline_file(run.env))
+    return lints.check(run.inputs, run.context, found, run.env)
 
 
 def _check_paths(run: Run) -> None:

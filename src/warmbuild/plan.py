@@ -12,6 +12,7 @@ from warmbuild.inputs import DEFAULT_BUILDKIT_IMAGE, Secret
 if TYPE_CHECKING:
     from warmbuild.context import RunContext
     from warmbuild.inputs import Inputs
+    from warmbuild.lints import Finding
     from warmbuild.policy import CachePlan
 
 
@@ -30,7 +31,7 @@ class BuilderPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildPlan:
-    """A build, decided; `tags` are full references."""
+    """A build, decided; `tags` are full references, `findings` are the lints'."""
 
     run: RunContext
     builder: BuilderPlan
@@ -52,6 +53,7 @@ class BuildPlan:
     sbom: str
     outputs: tuple[str, ...] = ()
     notes: tuple[str, ...]
+    findings: tuple[Finding, ...] = ()
 
 
 def make(inputs: Inputs, context: RunContext, cache: CachePlan) -> BuildPlan:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    from warmbuild.lints import Finding
     from warmbuild.plan import BuildPlan
     from warmbuild.policy import CacheRef
     from warmbuild.progress import Failure, Progress, Step, Transfer
@@ -199,7 +200,13 @@ def plan_text(plan: BuildPlan) -> str:
     rows.append(("builder", plan.builder.name or f"a {plan.builder.driver} builder of this run"))
     rows += [("note", note) for note in (*plan.notes, *plan.cache.notes)]
     rows += [("warning", warning) for warning in plan.cache.warnings]
+    rows += [("warning", f"{at.file}:{at.line}: {finding(at)}") for at in plan.findings]
     return "\n".join(f"{name:<12}{value}" for name, value in rows)
+
+
+def finding(found: Finding) -> str:
+    """Return what a lint found, with the name that switches it off."""
+    return f"{found.text} [{found.rule}]"
 
 
 def _because(item: CacheRef) -> str:
@@ -237,6 +244,10 @@ def plan_json(plan: BuildPlan) -> str:
                 "event": run.event,
             },
             "notes": [*plan.notes, *cache.notes, *cache.warnings],
+            "findings": [
+                {"rule": found.rule, "file": found.file, "line": found.line, "text": found.text}
+                for found in plan.findings
+            ],
         },
         indent=2,
     )

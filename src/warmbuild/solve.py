@@ -58,6 +58,8 @@ def say_plan(decided: BuildPlan, log: Log) -> None:
             log.line(line)
     for warning in decided.cache.warnings:
         log.warning(warning)
+    for found in decided.findings:
+        log.warning(report.finding(found), found.file, found.line)
 
 
 def build(decided: BuildPlan, tool: Tool, log: Log) -> report.Outcome:
@@ -306,6 +308,12 @@ def publish(inputs: Inputs, env: Mapping[str, str], log: Log, outcome: report.Ou
     summary_file = inputs.summary_file
     if summary_file or not env.get("GITHUB_STEP_SUMMARY"):
         _write(Path(summary_file or Path(tempfile.gettempdir(), _SUMMARY)), summary)
+
+
+def publish_findings(decided: BuildPlan, env: Mapping[str, str], log: Log) -> None:
+    """Hand what the lints found to the CI system, also where the build failed."""
+    findings = [replace(found, text=log.redact(found.text)) for found in decided.findings]
+    log.provider.publish_findings(env, findings)
 
 
 def _write(path: Path, text: str) -> None:

@@ -155,7 +155,13 @@ class TestBody:
             "image": {"name": "mirror/warmbuild:v1.0.0", "entrypoint": [""]},
             "inherit": {"default": ["interruptible", "retry", "tags", "timeout"]},
             "script": ["python -m warmbuild build"],
-            "artifacts": {"when": "always", "reports": {"dotenv": "warmbuild.env"}},
+            "artifacts": {
+                "when": "always",
+                "reports": {
+                    "dotenv": "warmbuild.env",
+                    "codequality": "gl-code-quality-report.json",
+                },
+            },
         }
 
 

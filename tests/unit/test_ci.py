@@ -103,7 +103,7 @@ def test_gitlab_knows_its_registry() -> None:
         "password": "t",
     }
     assert gitlab.known_inputs({}, {}) == {}
-    assert gitlab.context(env, "/", nothing).registry == "r.io"
+    assert gitlab.context(env, "/", dict[str, str]().get).registry == "r.io"
 
 
 def test_gitlab_gets_a_dotenv_file(tmp_path: Path) -> None:

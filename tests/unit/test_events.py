@@ -747,6 +747,7 @@ def test_on_gitlab(
         "event": env["CI_PIPELINE_SOURCE"],
         "commit": env["CI_COMMIT_SHA"],
         "default_branch": "main",
+        "registry": env.get("CI_REGISTRY", ""),
     }
     found = context(f"gitlab/{file}")
     assert found == RunContext(**{**known, **expected})  # type: ignore[arg-type]

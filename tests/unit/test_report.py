@@ -313,7 +313,6 @@ def test_an_export_that_failed_comes_with_advice(
         planned(parsed(**values), context),
         imported=Progress(),
         exported=failed_export(IMMUTABLE, backend),
-        pushed=True,
     )
     assert found.warnings == (f"no cache is written to {expected}",)
     assert found.written == ""
@@ -328,7 +327,6 @@ def test_a_registry_that_the_probe_recognised_is_named(parsed: Callable[..., Inp
         replace(decided, cache=replace(decided.cache, write=write)),
         imported=Progress(),
         exported=failed_export("denied"),
-        pushed=True,
     )
     assert found.warnings == (
         (

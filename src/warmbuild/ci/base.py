@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from warmbuild.context import RunContext
+    from warmbuild.lints import Finding
 
     # Returns a file's text, or None where there is no such file.
     ReadText = Callable[[str], str | None]
@@ -39,8 +40,8 @@ class Provider(Protocol):
     def close_group(self) -> None:
         """End it."""
 
-    def warning(self, text: str) -> None:
-        """Say something that the user would want to mend."""
+    def warning(self, text: str, file: str = "", line: int = 0) -> None:
+        """Say something that the user would want to mend, and in which line of which file."""
 
     def fail(self, text: str) -> None:
         """Say why the run failed."""
@@ -51,5 +52,11 @@ class Provider(Protocol):
     def publish(self, env: Mapping[str, str], outputs: Mapping[str, str], summary: str) -> None:
         """Hand outputs and the Markdown summary to the CI system; each output is one line."""
 
+    def publish_findings(self, env: Mapping[str, str], findings: Sequence[Finding]) -> None:
+        """Hand what the lints found to the CI system, which may show it beside the sources."""
+
+    def pipeline_file(self, env: Mapping[str, str]) -> str:
+        """Return the file that describes this run, from the repository's root; "" for none."""
+
     def output_files(self, env: Mapping[str, str]) -> tuple[Path, ...]:
-        """Return the files of `publish` that would lie among the sources, to be removed first."""
+        """Return the files that it writes among the sources, to be removed first."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from warmbuild.ci import plain
 from warmbuild.context import RunContext
 
 if TYPE_CHECKING:
@@ -194,9 +195,10 @@ def close_group() -> None:
     _core().end_group()
 
 
-def warning(text: str) -> None:
+def warning(text: str, file: str = "", line: int = 0) -> None:
     """Write a warning annotation."""
-    _core().warning(text, title="warmbuild")
+    at = line or None
+    _core().warning(text, title="warmbuild", file=file or None, start_line=at, end_line=at)
 
 
 def fail(text: str) -> None:
@@ -219,6 +221,15 @@ def publish(env: Mapping[str, str], outputs: Mapping[str, str], summary: str) ->
     if env.get("GITHUB_STEP_SUMMARY") and len(summary.encode()) < _LONGEST_SUMMARY:
         # The package knows every command file by its variable, but has no function for this one.
         _core().issue_file_command("STEP_SUMMARY", summary)
+
+
+publish_findings = plain.publish_findings
+
+
+def pipeline_file(env: Mapping[str, str]) -> str:
+    """Return the workflow's file, of `owner/repository/path@ref`."""
+    path = env.get("GITHUB_WORKFLOW_REF", "").partition("@")[0]
+    return path.removeprefix(f"{env.get('GITHUB_REPOSITORY', '')}/")
 
 
 def output_files(env: Mapping[str, str]) -> tuple[Path, ...]:  # noqa: ARG001

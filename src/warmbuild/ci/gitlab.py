@@ -5,7 +5,10 @@ Variables are those of GitLab's "Predefined CI/CD variables reference".
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -14,14 +17,17 @@ from warmbuild.ci import plain
 from warmbuild.context import RunContext
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from warmbuild.ci.base import ReadText
+    from warmbuild.lints import Finding
 
 NAME: Final = "gitlab"
 _FORK: Final = "the code comes from a fork"
 # The report that a job declares as artifacts:reports:dotenv; it has to lie in the project.
 DOTENV: Final = "warmbuild.env"
+# The same of artifacts:reports:codequality.
+CODE_QUALITY: Final = "gl-code-quality-report.json"
 # GitLab refuses a larger report; in bytes.
 _LONGEST_DOTENV: Final = 5 * 1024
 _SECTION: Final = "warmbuild"
@@ -41,6 +47,7 @@ def context(env: Mapping[str, str], directory: str, read_text: ReadText) -> RunC
         default_branch=env.get("CI_DEFAULT_BRANCH", ""),
         tag=env.get("CI_COMMIT_TAG", ""),
         commit=env.get("CI_COMMIT_SHA", ""),
+        registry=env.get("CI_REGISTRY", ""),
     )
     if env.get("CI_MERGE_REQUEST_IID"):
         return _in_merge_request(run, env)
@@ -67,7 +74,6 @@ def _in_merge_request(run: RunContext, env: Mapping[str, str]) -> RunContext:
         fork=fork,
         untrusted=_FORK if fork else "",
         passing="a merge train's commit belongs to no branch yet" if train else "",
-        registry=env.get("CI_REGISTRY", ""),
     )
 
 
@@ -121,18 +127,34 @@ def publish(env: Mapping[str, str], outputs: Mapping[str, str], summary: str) ->
 
     GitLab takes no spaces in a value, and the one that may have some is JSON.
     """
-    for path in output_files(env):
+    if project := env.get("CI_PROJECT_DIR"):
         outputs = dict(outputs, metadata=outputs["metadata"].replace(" ", "\\u0020"))
         text = dotenv(outputs)
         if len(text.encode()) > _LONGEST_DOTENV:
             text = dotenv({name: value for name, value in outputs.items() if name != "metadata"})
-        path.write_text(text, encoding="utf-8")
+        Path(project, DOTENV).write_text(text, encoding="utf-8")
+
+
+def publish_findings(env: Mapping[str, str], findings: Sequence[Finding]) -> None:
+    """Write the code quality report, also where there is nothing in it: what was found is mended.
+
+    A report that cannot be written is no reason for a build to fail.
+    """
+    if project := env.get("CI_PROJECT_DIR"):
+        with suppress(OSError):
+            Path(project, CODE_QUALITY).write_text(code_quality(findings), encoding="utf-8")
+
+
+def pipeline_file(env: Mapping[str, str]) -> str:
+    """Return the pipeline's file, unless it is another project's or a URL."""
+    path = env.get("CI_CONFIG_PATH") or ".gitlab-ci.yml"
+    return "" if "@" in path or "://" in path else path
 
 
 def output_files(env: Mapping[str, str]) -> tuple[Path, ...]:
-    """Return the dotenv report's path, which a second run would find in its context."""
+    """Return the reports' paths, which a second run would find in its context."""
     project = env.get("CI_PROJECT_DIR")
-    return (Path(project, DOTENV),) if project else ()
+    return (Path(project, DOTENV), Path(project, CODE_QUALITY)) if project else ()
 
 
 def dotenv(outputs: Mapping[str, str]) -> str:
@@ -140,3 +162,27 @@ def dotenv(outputs: Mapping[str, str]) -> str:
     return "".join(
         f"WARMBUILD_{name.upper().replace('-', '_')}={value}\n" for name, value in outputs.items()
     )
+
+
+def code_quality(findings: Sequence[Finding]) -> str:
+    """Format findings as GitLab's code quality report.
+
+    A fingerprint is the same wherever in its file a finding is, so that GitLab can tell what a
+    merge request adds. Two with the same one would be shown once.
+    """
+    seen: list[tuple[str, str, str]] = []
+    issues = []
+    for finding in (item for item in findings if item.file):
+        key = (finding.rule, finding.file, finding.about)
+        identity = "\0".join([*key, str(seen.count(key))])
+        seen.append(key)
+        issues.append(
+            {
+                "description": finding.text,
+                "check_name": f"warmbuild/{finding.rule}",
+                "fingerprint": hashlib.sha256(identity.encode()).hexdigest(),
+                "severity": finding.severity,
+                "location": {"path": finding.file, "lines": {"begin": finding.line}},
+            }
+        )
+    return json.dumps(issues, indent=2) + "\n"

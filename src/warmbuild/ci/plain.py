@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from warmbuild.lints import Finding
+
 
 def inert(text: str) -> str:
     """Return the line as it is."""
@@ -17,14 +24,18 @@ def close_group() -> None:
     """Leave the next headline to end this part."""
 
 
-def warning(text: str) -> None:
+def warning(text: str, file: str = "", line: int = 0) -> None:
     """Write a warning."""
-    print(f"warning: {text}")
+    print(f"warning: {file}:{line}: {text}" if file else f"warning: {text}")
 
 
 def fail(text: str) -> None:
     """Write an error."""
     print(f"error: {text}")
+
+
+def publish_findings(env: Mapping[str, str], findings: Sequence[Finding]) -> None:
+    """Do nothing: each was a warning."""
 
 
 def mask(secret: str) -> None:

@@ -1,0 +1,70 @@
+"""The modes that git stores, read from its index.
+
+The format is that of git's "gitformat-index", versions 2 to 4. Reading the file takes no git
+program, and no repository has to be declared safe for the user of a container.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# A file that git stores with its executable bit, and one without.
+MODES: Final = {0o100644: 0o644, 0o100755: 0o755}
+_OLDEST, _NEWEST = 2, 4
+_PREFIXED: Final = 4
+_MODE_AT: Final = 24
+# What a file's times, owner and size take, in bytes; its object's name follows.
+_STAT: Final = 40
+_EXTENDED: Final = 0x4000
+_MODE: Final = struct.Struct(">L")
+_FLAGS: Final = struct.Struct(">H")
+
+
+def modes(data: bytes, *, object_bytes: int = 20) -> Iterator[tuple[str, int]]:
+    """Yield (path, permissions) of each file; links and submodules have none of their own.
+
+    `object_bytes` is the length of an object's name: 32 in a repository of SHA-256. Raises
+    ValueError where the file is none of git's.
+    """
+    try:
+        yield from _entries(data, object_bytes)
+    except (IndexError, struct.error) as error:
+        raise ValueError("the index ends too early") from error
+
+
+def _entries(data: bytes, object_bytes: int) -> Iterator[tuple[str, int]]:
+    signature, version, count = struct.unpack_from(">4sLL", data)
+    if signature != b"DIRC" or not _OLDEST <= version <= _NEWEST:
+        raise ValueError("this is no index that is known")
+    at, path = 12, b""
+    for _ in range(count):
+        (mode,) = _MODE.unpack_from(data, at + _MODE_AT)
+        (flags,) = _FLAGS.unpack_from(data, at + _STAT + object_bytes)
+        name = at + _STAT + object_bytes + (4 if flags & _EXTENDED else 2)
+        if version == _PREFIXED:
+            # A path is the one before, less some bytes at its end, and what follows here.
+            less, name = _offset(data, name)
+            end = data.index(b"\0", name)
+            path = path[: len(path) - less] + data[name:end]
+            at = end + 1
+        else:
+            end = data.index(b"\0", name)
+            path = data[name:end]
+            at += (end - at) // 8 * 8 + 8
+        if mode in MODES:
+            yield path.decode("utf-8", "surrogateescape"), MODES[mode]
+
+
+def _offset(data: bytes, at: int) -> tuple[int, int]:
+    """Read a number as git's packs write an offset; return it and where the next byte is."""
+    byte = data[at]
+    value = byte & 0x7F
+    while byte & 0x80:
+        at += 1
+        byte = data[at]
+        value = ((value + 1) << 7) | (byte & 0x7F)
+    return value, at + 1
