@@ -7,20 +7,27 @@ import secrets
 import shutil
 import time
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import buildx, credentials, process
+from warmbuild import buildx, credentials, process, retries
 from warmbuild.errors import EngineError
 from warmbuild.signals import shielded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
+    from warmbuild.buildx import Boot
     from warmbuild.credentials import Private
     from warmbuild.log import Log
     from warmbuild.plan import BuilderPlan
+    from warmbuild.process import Running
 
+# How long a builder may take to come up, its image included; in seconds. A pull has no limit of
+# its own.
+BOOT_TIMEOUT: Final = 180.0
 # buildx makes a nameless container to look for GPUs, and leaves it behind when it is stopped in
 # that moment; in seconds.
 _LINGER: Final = 2.0
@@ -90,27 +97,42 @@ def booted(
         return
     endpoint = _endpoint(env, private, log)
     keep = not plan.cleanup or bool(plan.name and _is_there(env, name))
-    argv = buildx.create(
-        plan, name=name, config=_buildkitd_config(plan, private), endpoint=endpoint
+    create = partial(
+        buildx.create, plan, name=name, config=_buildkitd_config(plan, private), endpoint=endpoint
     )
-    log.line(f"+ docker buildx {process.shown(argv, log.redact)}")
     begun, up = time.monotonic(), False
+
+    def left() -> float:
+        return begun + BOOT_TIMEOUT - time.monotonic()
+
+    def started(mirror: str) -> AbstractContextManager[Running]:
+        argv = create(mirror=mirror)
+        log.line(f"+ docker buildx {process.shown(argv, log.redact)}")
+        return process.started([program, *argv], env, linger=_LINGER)
+
+    def again(mirror: str) -> Boot:
+        # What could not be pulled has left a name behind.
+        process.run([program, *buildx.remove(name)], env)
+        with started(mirror) as creation:
+            return _ended(creation)
 
     def boot() -> str:
         nonlocal up
         _check_version(program, version.finish().output)
-        result = creation.finish()
-        if result.code:
-            raise _no_builder(env, result.output)
+        boots = [_ended(creation)]
+        while another := retries.next_image(boots, plan.image_mirrors, left=left()):
+            mirror, pause = another
+            log.line(_unpulled(boots[-1], pause))
+            time.sleep(pause)
+            boots.append(again(mirror))
+        if not boots[-1].up:
+            raise _no_builder(env, boots)
         up = True
-        log.line(f"builder {name} is up after {time.monotonic() - begun:.1f} s")
+        log.line(f"builder {name} is up after {time.monotonic() - begun:.1f} s{_of(plan, boots)}")
         return name
 
     try:
-        with (
-            process.started([program, *argv], env, linger=_LINGER) as creation,
-            process.started([program, "version"], env) as version,
-        ):
+        with started("") as creation, process.started([program, "version"], env) as version:
             yield boot
     finally:
         if not keep:
@@ -132,6 +154,32 @@ def restart(plan: BuilderPlan, env: Mapping[str, str], name: str, log: Log) -> N
 
     log.line(f"the builder {name} is started anew")
     engine.restart_builder(engine.connect(env, wait=False), name)
+
+
+def _ended(creation: Running) -> Boot:
+    """Wait until a builder is up, or will not be."""
+    try:
+        result = creation.finish(BOOT_TIMEOUT)
+    except process.LateError as late:
+        creation.stop(0)
+        overdue = f"timeout: not there after {BOOT_TIMEOUT:.0f} s"
+        return buildx.boot(f"{late.output}\nERROR: {overdue}", up=False)
+    return buildx.boot(result.output, up=result.code == 0)
+
+
+def _unpulled(boot: Boot, pause: float) -> str:
+    """Say that an image could not be pulled, and why where buildx says so."""
+    why = f": {boot.error}" if boot.error else ""
+    again = f"; once more in {pause:.0f} s" if pause else ""
+    return f"the BuildKit image {boot.image} cannot be pulled{why}{again}"
+
+
+def _of(plan: BuilderPlan, boots: Sequence[Boot]) -> str:
+    """Say which image a builder is made of, where it is not the one that was asked for."""
+    last = boots[-1]
+    if last.local:
+        return f", made of the engine's own copy of {last.image}, which cannot be pulled"
+    return f", made of the mirror {last.image}" if last.image in plan.image_mirrors else ""
 
 
 def _endpoint(env: Mapping[str, str], private: Private, log: Log) -> str:
@@ -175,20 +223,30 @@ def _check_version(program: str, output: str) -> None:
         raise EngineError(message)
 
 
-def _no_builder(env: Mapping[str, str], output: str) -> EngineError:
-    """Say why buildx could not make a builder: no engine, no room, or what it printed."""
+def _no_builder(env: Mapping[str, str], boots: Sequence[Boot]) -> EngineError:
+    """Say why buildx could not make a builder: no engine, no room, no image, or what it printed."""
     from warmbuild import engine  # noqa: PLC0415 (only a failure needs it)
 
     try:
         engine.connect(env, wait=False)
     except EngineError as error:
         return error
-    if "no space left on device" in output:
+    last = boots[-1]
+    if "no space left on device" in last.output:
         return EngineError(
             "the builder cannot start, for the engine's disk is full. Free space on the engine's "
             "machine (docker system prune)."
         )
-    return EngineError(f"the builder does not start. buildx says:\n{_quoted(output)}")
+    if last.unpulled:
+        tried = {boot.image: boot.error for boot in boots}
+        reasons = "\n".join(f"{image}: {error}" for image, error in tried.items())
+        return EngineError(
+            "no BuildKit image can be pulled, and the engine has none of its own:\n"
+            f"{_quoted(reasons)}\n"
+            "Name one that the engine can pull, by image=REF in driver-opts or by "
+            "buildkit-image-mirrors, or load one into the engine under such a name."
+        )
+    return EngineError(f"the builder does not start. buildx says:\n{_quoted(last.output)}")
 
 
 def _quoted(text: str) -> str:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 # The first with `--progress=rawjson` a line an event (docker/buildx#2358).
 OLDEST: Final = (0, 15, 0)
+_PULLING: Final = re.compile(r"^#\d+ pulling image (\S+)", re.MULTILINE)
 _VERSION: Final = re.compile(r"\bv?(\d+)\.(\d+)\.(\d+)")
 
 
@@ -57,13 +58,38 @@ def build(plan: BuildPlan, files: Files) -> tuple[str, ...]:
     return (*argv, plan.context)
 
 
-def create(builder: BuilderPlan, *, name: str, config: str, endpoint: str) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Boot:
+    """What `buildx create --bootstrap` says it did.
+
+    `image` is what it wanted to pull, and empty where it did not come so far. One that could not
+    be pulled is `local` where buildx took the engine's own copy instead, and says no word of why.
+    """
+
+    up: bool
+    image: str
+    local: bool
+    container: bool
+    error: str
+    output: str
+
+    @property
+    def unpulled(self) -> bool:
+        """Whether the image was all that was missing."""
+        return bool(self.image) and not self.up and not self.container
+
+
+def create(
+    builder: BuilderPlan, *, name: str, config: str, endpoint: str, mirror: str
+) -> tuple[str, ...]:
     """Return the arguments that make and boot a builder; `config` is a file, `endpoint` a context.
 
-    Both may be empty.
+    `mirror` is an image that takes the place of the builder's own. All three may be empty.
     """
     argv = ["create", "--name", name, "--driver", builder.driver]
     argv += _each("--driver-opt", builder.driver_opts)
+    # The last one counts.
+    argv += _maybe("--driver-opt", f"image={mirror}" if mirror else "")
     argv += _maybe("--buildkitd-flags", builder.flags)
     argv += _maybe("--buildkitd-config", config)
     argv += ["--bootstrap"]
@@ -110,6 +136,21 @@ def _name_of(option: str) -> str:
 def _entry(*attributes: str) -> str:
     """Write one entry of a cache as buildx reads it, which is CSV."""
     return ",".join(_csv_field(*attribute.split("=", 1)) for attribute in attributes)
+
+
+def boot(output: str, *, up: bool) -> Boot:
+    """Read what `create` printed."""
+    pulling = _PULLING.search(output)
+    errors = [line for line in output.splitlines() if line.startswith("ERROR: ")]
+    error = errors[-1].removeprefix("ERROR: ") if errors else ""
+    return Boot(
+        up=up,
+        image=pulling[1] if pulling else "",
+        local="using local image " in output,
+        container="creating container " in output,
+        error=error.removeprefix("Error response from daemon: "),
+        output=output,
+    )
 
 
 def version(text: str) -> tuple[int, int, int] | None:

@@ -165,6 +165,11 @@ TABLE: Final[tuple[Input, ...]] = (
         help="Options of the driver, such as network=host or image=REF. "
         f"Default: image={DEFAULT_BUILDKIT_IMAGE}.",
     ),
+    Input(
+        name="buildkit-image-mirrors",
+        kind=Kind.WORDS,
+        help="BuildKit images to try, in this order, where the driver's own cannot be pulled.",
+    ),
     Input(name="buildkitd-flags", help="Flags of the BuildKit daemon."),
     Input(name="buildkitd-config", help="Configuration file (TOML) of the BuildKit daemon."),
     Input(
@@ -373,6 +378,7 @@ class Inputs:
     builder: str
     driver: str
     driver_opts: tuple[str, ...]
+    buildkit_image_mirrors: tuple[str, ...]
     buildkitd_flags: str
     buildkitd_config: str
     buildkitd_config_inline: str
@@ -622,6 +628,15 @@ class _Reader:
             password=password,
         )
 
+    def image_mirrors(self) -> tuple[str, ...]:
+        items = self.items("buildkit-image-mirrors")
+        for item in items:
+            try:
+                refs.parse(item)
+            except ValueError as error:
+                self.bad("buildkit-image-mirrors", f"{item!r} is not an image: {error}.")
+        return items
+
     def images(self, tags: Sequence[str]) -> tuple[refs.Reference, ...]:
         images = tuple(
             reference
@@ -762,6 +777,7 @@ class _Reader:
             builder=self.text("builder"),
             driver=self.choice("driver"),
             driver_opts=self.matching("driver-opts", _KEY_VALUE, "use name=value"),
+            buildkit_image_mirrors=self.image_mirrors(),
             buildkitd_flags=self.text("buildkitd-flags"),
             buildkitd_config=self.text("buildkitd-config"),
             buildkitd_config_inline=self.values["buildkitd-config-inline"],

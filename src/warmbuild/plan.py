@@ -23,6 +23,7 @@ class BuilderPlan:
     name: str
     driver: str
     driver_opts: tuple[str, ...]
+    image_mirrors: tuple[str, ...]
     flags: str
     config: str
     config_inline: str
@@ -200,6 +201,7 @@ def _builder(inputs: Inputs) -> BuilderPlan:
         name=inputs.builder,
         driver=inputs.driver,
         driver_opts=opts,
+        image_mirrors=inputs.buildkit_image_mirrors,
         flags=inputs.buildkitd_flags,
         config=inputs.buildkitd_config,
         config_inline=inputs.buildkitd_config_inline,

@@ -29,6 +29,14 @@ class Result:
     output: str
 
 
+class LateError(Exception):
+    """A command did not end in time; `output` is what it had printed by then."""
+
+    def __init__(self, output: str) -> None:
+        super().__init__("a command did not end in time")
+        self.output = output
+
+
 class Running:
     """A command on its way."""
 
@@ -46,10 +54,13 @@ class Running:
         """Wait for its end and return its exit code."""
         return self._child.wait()
 
-    def finish(self) -> Result:
-        """Read it to its end."""
-        output = "\n".join(self.lines())
-        return Result(code=self.wait(), output=output)
+    def finish(self, patience: float | None = None) -> Result:
+        """Read it to its end; raises LateError where that takes longer than `patience` seconds."""
+        try:
+            output, _ = self._child.communicate(timeout=patience)
+        except subprocess.TimeoutExpired as late:
+            raise LateError(_text(late.output or b"")) from late
+        return Result(code=self._child.returncode, output=_text(output))
 
     def end(self) -> None:
         """Tell it to stop, from another thread; who reads its lines comes to their end."""
@@ -71,6 +82,10 @@ class Running:
         except subprocess.TimeoutExpired:
             return False
         return True
+
+
+def _text(output: bytes) -> str:
+    return output.decode(errors="replace").replace("\r\n", "\n").removesuffix("\n")
 
 
 @contextmanager

@@ -25,8 +25,12 @@ import docker
 import pytest
 import requests
 
+from tests.integration.faults import proxied
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+    from tests.integration.faults import Proxy
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "tests" / "data"
@@ -469,6 +473,20 @@ def repository(lab: Lab, name: str) -> str:
 def secured(lab: Lab, name: str) -> str:
     """Return a repository of the registry with a password."""
     return f"{lab.auth_registry}/{name}"
+
+
+@pytest.fixture
+def proxy(lab: Lab) -> Iterator[Proxy]:
+    """Have a proxy before the plain registry that fails as it is told to."""
+    with proxied(lab.registry) as found:
+        yield found
+
+
+@pytest.fixture
+def auth_proxy(lab: Lab) -> Iterator[Proxy]:
+    """Have such a proxy before the registry with a password."""
+    with proxied(lab.auth_registry) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

@@ -1,14 +1,22 @@
 from __future__ import annotations
 
+import re
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from warmbuild import builder
+from warmbuild import builder, ci, engine, plan, policy
+from warmbuild.context import RunContext
 from warmbuild.credentials import Private
+from warmbuild.errors import EngineError
+from warmbuild.log import Log
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from warmbuild.inputs import Inputs
 
 HERE = ("DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH")
 
@@ -70,3 +78,83 @@ def test_buildx_gets_no_inputs_and_the_runs_own_configuration(tmp_path: Path) ->
         "DOCKER_CONFIG": str(private.docker_config),
         "BUILDX_CONFIG": str(private.buildx_config),
     }
+
+
+# A buildx for whose engine one registry never answers.
+HANGING = """
+import sys, time
+if sys.argv[1] == "create":
+    image = [word for word in sys.argv if word.startswith("image=")][-1].removeprefix("image=")
+    print("#1 pulling image", image, flush=True)
+    if image.startswith("hangs.io/"):
+        time.sleep(60)
+    print("#1 creating container x", flush=True)
+    if image.startswith("boots.not/"):
+        time.sleep(60)
+"""
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize(
+    ("image", "mirrors", "lines", "error"),
+    [
+        pytest.param(
+            "hangs.io/b:1",
+            "there.io/b:1",
+            [
+                "the BuildKit image hangs.io/b:1 cannot be pulled: timeout: not there after 1 s",
+                "builder mine is up after 1.N s, made of the mirror there.io/b:1",
+            ],
+            "",
+            id="a pull that hangs, and a mirror",
+        ),
+        pytest.param(
+            "hangs.io/b:1",
+            "",
+            [],
+            "no BuildKit image can be pulled, and the engine has none of its own:\n"
+            "  | hangs.io/b:1: timeout: not there after 1 s\n"
+            "Name one that the engine can pull, by image=REF in driver-opts or by "
+            "buildkit-image-mirrors, or load one into the engine under such a name.",
+            id="a pull that hangs",
+        ),
+        pytest.param(
+            "boots.not/b:1",
+            "there.io/b:1",
+            [],
+            "the builder does not start. buildx says:\n"
+            "  | #1 pulling image boots.not/b:1\n"
+            "  | #1 creating container x\n"
+            "  | ERROR: timeout: not there after 1 s",
+            id="a daemon that hangs",
+        ),
+    ],
+)
+def test_a_builder_is_not_waited_for_without_limit(
+    parsed: Callable[..., Inputs],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    image: str,
+    mirrors: str,
+    lines: list[str],
+    error: str,
+) -> None:
+    monkeypatch.setattr(builder, "BOOT_TIMEOUT", 1.0)
+    monkeypatch.setattr(builder, "_LINGER", 0.0)
+    monkeypatch.setattr(builder, "_is_there", lambda *_arguments: False)
+    monkeypatch.setattr(engine, "connect", lambda *_arguments, **_options: None)
+    fake = tmp_path / "buildx"
+    fake.write_text(f"#!{sys.executable}\n{HANGING}")
+    fake.chmod(0o755)
+    asked = parsed(builder="mine", driver_opts=f"image={image}", buildkit_image_mirrors=mirrors)
+    decided = plan.make(asked, RunContext(ci="local"), policy.CachePlan()).builder
+    raised, place = "", Private(root=tmp_path)
+    with builder.booted(decided, str(fake), {}, place, Log(ci.named("local"))) as boot:
+        try:
+            assert boot() == "mine"
+        except EngineError as known:
+            raised = str(known)
+    assert raised == error
+    said = re.sub(r"after 1\.\d s,", "after 1.N s,", capsys.readouterr().out).splitlines()
+    assert [line for line in said if not line.startswith("+ ")] == lines

@@ -144,7 +144,7 @@ def test_no_secret_is_an_argument(parsed: Callable[..., Inputs]) -> None:
 def test_a_builder_is_made_and_booted(parsed: Callable[..., Inputs]) -> None:
     inputs = parsed(driver_opts="network=host", buildkitd_flags="--debug")
     builder = plan.make(inputs, PUSH, policy.CachePlan()).builder
-    assert buildx.create(builder, name="b", config="/c.toml", endpoint="tls") == (
+    assert buildx.create(builder, name="b", config="/c.toml", endpoint="tls", mirror="") == (
         "create",
         "--name",
         "b",
@@ -165,8 +165,87 @@ def test_a_builder_is_made_and_booted(parsed: Callable[..., Inputs]) -> None:
 
 def test_a_plain_builder_needs_little(parsed: Callable[..., Inputs]) -> None:
     builder = plan.make(parsed(), PUSH, policy.CachePlan()).builder
-    found = buildx.create(builder, name="b", config="", endpoint="")
+    found = buildx.create(builder, name="b", config="", endpoint="", mirror="")
     assert found[-3:] == ("--driver-opt", "image=moby/buildkit:v0.32.2", "--bootstrap")
+
+
+def test_a_builder_of_a_mirrors_image(parsed: Callable[..., Inputs]) -> None:
+    inputs = parsed(driver_opts="network=host,image=a.io/buildkit")
+    builder = plan.make(inputs, PUSH, policy.CachePlan()).builder
+    found = buildx.create(builder, name="b", config="", endpoint="", mirror="b.io/buildkit")
+    # buildx takes the last one.
+    assert found[5:] == (
+        "--driver-opt",
+        "network=host,image=a.io/buildkit",
+        "--driver-opt",
+        "image=b.io/buildkit",
+        "--bootstrap",
+    )
+
+
+PULLED = """\
+#1 [internal] booting buildkit
+#1 pulling image a.io/b:1 0.4s done
+#1 creating container buildx_buildkit_x0
+#1 creating container buildx_buildkit_x0 0.5s done
+#1 DONE 0.9s
+x"""
+LOCAL = """\
+#1 [internal] booting buildkit
+#1 pulling image a.io/b:1 done
+#1 using local image a.io/b:1 done
+#1 creating container buildx_buildkit_x0 0.5s done
+#1 DONE 0.5s
+x"""
+UNPULLED = """\
+#1 [internal] booting buildkit
+#1 pulling image a.io/b:1 0.0s done
+#1 ERROR: Error response from daemon: manifest for a.io/b:1 not found: manifest unknown
+------
+ > [internal] booting buildkit:
+------
+ERROR: Error response from daemon: manifest for a.io/b:1 not found: manifest unknown"""
+BROKEN = """\
+#1 [internal] booting buildkit
+#1 pulling image a.io/b:1 0.4s done
+#1 creating container buildx_buildkit_x0 14.4s done
+#1 ERROR: exit code 1
+------
+ERROR: exit code 1"""
+NO_ENGINE = "ERROR: failed to initialize builder x (x0): Cannot connect to the Docker daemon"
+
+
+@pytest.mark.parametrize(
+    ("output", "up", "image", "local", "unpulled", "error"),
+    [
+        pytest.param(PULLED, True, "a.io/b:1", False, False, "", id="pulled"),
+        pytest.param(LOCAL, True, "a.io/b:1", True, False, "", id="the engine's own copy"),
+        pytest.param(
+            UNPULLED,
+            False,
+            "a.io/b:1",
+            False,
+            True,
+            "manifest for a.io/b:1 not found: manifest unknown",
+            id="an image that is not there",
+        ),
+        pytest.param(BROKEN, False, "a.io/b:1", False, False, "exit code 1", id="a bad flag"),
+        pytest.param(
+            NO_ENGINE, False, "", False, False, NO_ENGINE.removeprefix("ERROR: "), id="no engine"
+        ),
+    ],
+)
+def test_what_became_of_a_builder(
+    output: str,
+    up: bool,  # noqa: FBT001
+    image: str,
+    local: bool,  # noqa: FBT001
+    unpulled: bool,  # noqa: FBT001
+    error: str,
+) -> None:
+    boot = buildx.boot(output, up=up)
+    assert (boot.up, boot.image, boot.local) == (up, image, local)
+    assert (boot.unpulled, boot.error) == (unpulled, error)
 
 
 def test_a_builder_is_removed_whatever_it_does() -> None:

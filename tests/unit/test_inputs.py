@@ -138,6 +138,11 @@ def problems_of(**values: str) -> dict[str, str]:
         ("platforms", "amd64", "'amd64' is not accepted; use os/arch, such as linux/amd64."),
         ("labels", "a", "'a' is not accepted; use name=value."),
         ("driver-opts", "host", "'host' is not accepted; use name=value."),
+        (
+            "buildkit-image-mirrors",
+            "r.io/buildkit:1, A B",
+            "'A B' is not an image: 'a b' is not a repository's name.",
+        ),
         ("build-args", '"A=1', "'\"A=1' cannot be read: a quote is opened and never closed."),
         (
             "cache-repository",

@@ -49,6 +49,16 @@ def test_a_command_that_does_not_want_to_stop_is_killed(monkeypatch: pytest.Monk
     assert running.wait() == -signal.SIGKILL
 
 
+def test_a_command_that_is_late_is_told_with_what_it_said() -> None:
+    code = "import time; print('one', flush=True); time.sleep(60)"
+    with (
+        process.started([PYTHON, "-c", code], {}) as running,
+        pytest.raises(process.LateError) as raised,
+    ):
+        running.finish(0.5)
+    assert raised.value.output == "one"
+
+
 def test_a_program_that_is_not_there() -> None:
     with pytest.raises(FileNotFoundError):
         process.run(["no-such-program-at-all"], {})
