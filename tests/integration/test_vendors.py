@@ -1,48 +1,53 @@
 """A registry that takes the image and refuses its cache is named, and so is what to set.
 
-The stand-in speaks as a registry does: it asks for a login as that one, and refuses in its words.
+A proxy makes itself known as a registry does, when it asks for a login, and refuses in its words.
 """
 
 from __future__ import annotations
 
-import http.client
 import json
-import re
-import threading
-from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from tests.integration.conftest import Registry, Warmbuild
+    from tests.integration.faults import Proxy
 
-MANIFEST = r"PUT .*/manifests/cache-"
-ANY_MANIFEST = r".* .*/manifests/cache-"
-UPLOAD = r"POST .*/cache/blobs/uploads/"
+CACHE = "/manifests/cache-"
+UPLOAD = "/cache/blobs/uploads/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Speech:
-    """How a registry asks for a login, and what it says to the requests that `to` matches."""
+    """How a registry makes itself known, and how it refuses: {host} is the proxy's."""
 
-    to: str = MANIFEST
+    method: str = "PUT"
+    path: str = CACHE
     status: int
     code: str = ""
     message: str = ""
     challenge: str = ""
-    headers: tuple[tuple[str, str], ...] = ()
+    introduction: Mapping[str, str] = field(default_factory=dict)
 
-    @property
-    def body(self) -> bytes:
-        if not self.code:
-            return b""
-        return json.dumps({"errors": [{"code": self.code, "message": self.message}]}).encode()
+    def speak(self, proxy: Proxy) -> None:
+        """Have a proxy say all this."""
+        challenge = self.challenge.format(host=proxy.host)
+        if challenge:
+            known = {"WWW-Authenticate": challenge}
+            proxy.answer("GET", CACHE, 401, headers=known)
+            proxy.answer("GET", "[?&]service=", 200, body=b'{"token":"made-up"}', times=None)
+        if self.introduction:
+            proxy.answer("GET", CACHE, 404, headers=self.introduction)
+        errors = [{"code": self.code, "message": self.message}]
+        body = json.dumps({"errors": errors}).encode() if self.code else b""
+        again = {"WWW-Authenticate": f'{challenge},error="insufficient_scope"'}
+        headers = again if self.status == 401 else {}
+        proxy.answer(self.method, self.path, self.status, body=body, headers=headers, times=None)
 
 
 def bearer(service: str, realm: str = "token") -> str:
@@ -68,7 +73,8 @@ def bearer(service: str, realm: str = "token") -> str:
         ),
         pytest.param(
             Speech(
-                to=UPLOAD,
+                method="POST",
+                path=UPLOAD,
                 status=404,
                 code="NAME_UNKNOWN",
                 message="The repository with name 'cache' does not exist in the registry with id "
@@ -87,17 +93,12 @@ def bearer(service: str, realm: str = "token") -> str:
         ),
         pytest.param(
             Speech(
-                to=UPLOAD,
+                method="POST",
+                path=UPLOAD,
                 status=401,
                 code="UNAUTHORIZED",
                 message="authentication required",
                 challenge=bearer("registry.docker.io"),
-                headers=(
-                    (
-                        "WWW-Authenticate",
-                        bearer("registry.docker.io") + ',error="insufficient_scope"',
-                    ),
-                ),
             ),
             "{name}/app",
             {"INPUT_CACHE_REPOSITORY": "{host}/{name}/cache"},
@@ -132,7 +133,8 @@ def bearer(service: str, realm: str = "token") -> str:
         ),
         pytest.param(
             Speech(
-                to=UPLOAD,
+                method="POST",
+                path=UPLOAD,
                 status=403,
                 code="DENIED",
                 message='Permission "artifactregistry.repositories.uploadArtifacts" denied on '
@@ -210,7 +212,7 @@ def bearer(service: str, realm: str = "token") -> str:
                 status=403,
                 code="MANIFEST_INVALID",
                 message="manifest invalid",
-                headers=(("X-JFrog-Version", "Artifactory/7.90.1 79001900"),),
+                introduction={"X-JFrog-Version": "Artifactory/7.90.1 79001900"},
             ),
             "docker-local/{name}",
             {},
@@ -237,6 +239,7 @@ def bearer(service: str, realm: str = "token") -> str:
 def test_a_cache_that_is_not_taken(
     warmbuild: Warmbuild,
     registry: Registry,
+    proxy: Proxy,
     name: str,
     small: Path,
     speech: Speech,
@@ -244,16 +247,16 @@ def test_a_cache_that_is_not_taken(
     inputs: Mapping[str, str],
     expected: str,
 ) -> None:
-    with speaking(registry.host, speech) as host:
-        path, expected = path.format(name=name), expected.format(name=name, host=host)
-        given = {key: value.format(name=name, host=host) for key, value in inputs.items()}
-        ended = warmbuild.succeed(small, image=f"{host}/{path}", extra=given)
-    cache = given.get("INPUT_CACHE_REPOSITORY", f"{host}/{path}")
+    speech.speak(proxy)
+    path = path.format(name=name)
+    given = {key: value.format(name=name, host=proxy.host) for key, value in inputs.items()}
+    ended = warmbuild.succeed(small, image=f"{proxy.host}/{path}", extra=given)
     registry.check_image(f"{registry.host}/{path}:main")
     assert registry.digest(f"{registry.host}/{path}:main") == ended.outputs["digest"]
+    cache = given.get("INPUT_CACHE_REPOSITORY", f"{proxy.host}/{path}")
     (warning,) = ended.warnings
     assert warning.startswith(f"warning: no cache is written to {cache}:cache-main: error writing ")
-    assert f"; {expected}" in warning
+    assert f"; {expected.format(name=name, host=proxy.host)}" in warning
     assert ended.outputs["cache-written"] == ""
     assert ended.outputs["cache-write-error"]
     assert "cache-main" not in registry.tags(f"{registry.host}/{path}")
@@ -262,22 +265,20 @@ def test_a_cache_that_is_not_taken(
 
 
 def test_a_cache_that_may_not_be_read_either(
-    warmbuild: Warmbuild, registry: Registry, name: str, small: Path
+    warmbuild: Warmbuild, registry: Registry, proxy: Proxy, name: str, small: Path
 ) -> None:
-    denied = Speech(
-        to=ANY_MANIFEST,
+    Speech(
+        method="GET|HEAD|PUT",
         status=403,
         code="DENIED",
         message="requested access to the resource is denied",
         challenge=bearer("ghcr.io"),
-    )
-    with speaking(registry.host, denied) as host:
-        ended = warmbuild.succeed(small, image=f"{host}/acme/{name}")
+    ).speak(proxy)
+    image = f"{proxy.host}/acme/{name}"
+    ended = warmbuild.succeed(small, image=image)
     registry.check_image(f"{registry.host}/acme/{name}:main")
     read, written = ended.warnings
-    assert (
-        f"{host}/acme/{name}:cache-main is not read: the registry {host} says 403 to GET " in read
-    )
+    assert f"{image}:cache-main is not read: the registry {proxy.host} says 403 to GET " in read
     assert "; GHCR wants permissions: packages: write in the job" in read
     assert read.endswith("set cache-repository to one that it may read")
     assert "; GHCR wants permissions: packages: write in the job" in written
@@ -286,18 +287,17 @@ def test_a_cache_that_may_not_be_read_either(
 
 
 def test_a_generation_that_is_not_kept(
-    warmbuild: Warmbuild, registry: Registry, name: str, small: Path
+    warmbuild: Warmbuild, proxy: Proxy, name: str, small: Path
 ) -> None:
-    mirror = Speech(to=r"PUT .*/manifests/cache-.*1$", status=405, code="UNSUPPORTED")
-    with speaking(registry.host, mirror) as host:
-        image = f"{host}/{name}"
-        warmbuild.succeed(small, image=image, cache_history="2")
-        (small / "source.txt").write_text("two")
-        ended = warmbuild.succeed(small, image=image, cache_history="2")
+    proxy.answer("PUT", f"{CACHE}.*1$", 405, body=b"", times=None)
+    image = f"{proxy.host}/{name}"
+    warmbuild.succeed(small, image=image, cache_history="2")
+    (small / "source.txt").write_text("two")
+    ended = warmbuild.succeed(small, image=image, cache_history="2")
     assert ended.outputs["cache-written"] == f"{image}:cache-main"
     (warning,) = ended.warnings
-    assert f"the registry {host} says 405 to PUT /v2/{name}/manifests/cache-" in warning
-    assert f"; {host} takes no writes there, being read-only or a mirror: set cache-repo" in warning
+    assert f"the registry {proxy.host} says 405 to PUT /v2/{name}/manifests/cache-" in warning
+    assert f"; {proxy.host} takes no writes there, being read-only or a mirror: set " in warning
 
 
 def test_a_cache_repository_that_its_registry_cannot_have(
@@ -307,61 +307,3 @@ def test_a_cache_repository_that_its_registry_cannot_have(
     assert ended.code == 2
     assert "'me/app/cache' cannot be a repository of Docker Hub" in ended.log
     assert "docker buildx" not in ended.log
-
-
-@contextmanager
-def speaking(upstream: str, speech: Speech) -> Iterator[str]:
-    """Stand in front of a registry and speak for it; yields the host."""
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def answered(self) -> None:
-            sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            host, request = self.headers["Host"], f"{self.command} {self.path}"
-            challenge = speech.challenge.format(host=host)
-            if challenge and re.match(r'GET [^"?]*\?.*service=', request):
-                self.answer(200, [], b'{"token":"made-up"}')
-            elif challenge and "Authorization" not in self.headers:
-                self.answer(401, [("WWW-Authenticate", challenge)], b"")
-            elif re.match(speech.to, request):
-                headers = [(key, value.format(host=host)) for key, value in speech.headers]
-                self.answer(speech.status, headers, speech.body)
-            else:
-                self.relay(sent)
-
-        do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = answered  # noqa: N815
-
-        def relay(self, sent: bytes) -> None:
-            # With the stand-in's own Host header the registry's redirects lead back to it.
-            headers = {key: value for key, value in self.headers.items() if key != "Authorization"}
-            with closing(http.client.HTTPConnection(upstream, timeout=30)) as connection:
-                connection.request(self.command, self.path, sent, headers)
-                response = connection.getresponse()
-                relayed = [*response.getheaders(), *speech.headers]
-                self.answer(response.status, relayed, response.read())
-
-        def answer(self, status: int, headers: list[tuple[str, str]], content: bytes) -> None:
-            self.send_response(status)
-            for key, value in headers:
-                if key.lower() not in {"content-length", "transfer-encoding", "date"}:
-                    self.send_header(key, value)
-            length = dict(headers).get("Content-Length") if self.command == "HEAD" else None
-            self.send_header("Content-Length", length or str(len(content)))
-            # BuildKit hangs up on what it no longer needs.
-            with suppress(ConnectionError):
-                self.end_headers()
-                self.wfile.write(b"" if self.command == "HEAD" else content)
-
-        def log_message(self, *_arguments: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
