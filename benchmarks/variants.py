@@ -21,6 +21,7 @@ import bare
 
 ROUNDS: Final = 6
 EXAMPLES: Final = {"flask": "app/__init__.py", "go-server": "main.go"}
+KINDS: Final = ("cold", "edit", "same")
 VARIANTS: Final = {
     "after": {"CACHE_EXPORT": "after"},
     "with": {"CACHE_EXPORT": "with"},
@@ -35,7 +36,9 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="warmbuild-bench-") as directory:
             place = Path(directory, "project")
             shutil.copytree(Path("examples", example), place)
-            times = {(kind, name): [] for kind in ("cold", "edit", "same") for name in VARIANTS}
+            times: dict[tuple[str, str], list[float]] = {
+                (kind, name): [] for kind in KINDS for name in VARIANTS
+            }
             for number in range(ROUNDS + 1):
                 order = list(VARIANTS)[number % 3 :] + list(VARIANTS)[: number % 3]
                 text = (place / source).read_text()
@@ -44,12 +47,10 @@ def main() -> None:
                 for kind in ("cold",) if number == 0 else ("edit", "same"):
                     for name in order:
                         times[kind, name].append(_seconds(name, place, repository))
-        for kind in ("cold", "edit", "same"):
-            shown = (
-                f"{name} {statistics.median(times[kind, name]):.2f} s"
-                f" ({statistics.median(times[kind, name]) / statistics.median(times[kind, 'after']):.2f})"
-                for name in VARIANTS
-            )
+        for kind in KINDS:
+            medians = {name: statistics.median(times[kind, name]) for name in VARIANTS}
+            first = next(iter(medians.values()))
+            shown = [f"{name} {took:.2f} s ({took / first:.2f})" for name, took in medians.items()]
             print(f"{example:<10} {kind:<5} {', '.join(shown)}", flush=True)
 
 
