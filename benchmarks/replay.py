@@ -61,6 +61,7 @@ class Build:
     tag: str = ""
 
 
+_MERGE: Final = "merge --no-ff --no-edit -X theirs"
 HISTORY: Final = (
     Build(branch="main", what="first commit"),
     Build(branch="main", what="source", edit="source"),
@@ -76,16 +77,16 @@ HISTORY: Final = (
         git=("switch main", "switch -c upgrade"),
     ),
     Build(branch="upgrade", what="source", edit="source"),
-    Build(
-        branch="main", what="merge of search", git=("switch main", "merge --no-ff --no-edit -X theirs search")
-    ),
+    Build(branch="main", what="merge of search", git=("switch main", f"{_MERGE} search")),
     Build(branch="main", what="source", edit="source"),
     Build(branch="main", what="revert", git=("revert --no-edit HEAD",)),
-    Build(branch="upgrade", what="rebase onto main", git=("switch upgrade", "rebase -X theirs main")),
+    Build(
+        branch="upgrade", what="rebase onto main", git=("switch upgrade", "rebase -X theirs main")
+    ),
     Build(
         branch="main",
         what="merge of upgrade",
-        git=("switch main", "merge --no-ff --no-edit -X theirs upgrade"),
+        git=("switch main", f"{_MERGE} upgrade"),
     ),
     Build(branch="main", what="README", edit="readme"),
     Build(branch="main", what="tag v1.0.0", git=("tag v1.0.0",), tag="v1.0.0"),
@@ -106,9 +107,7 @@ HISTORY: Final = (
     ),
     Build(branch="basket", what="new branch", edit="source", git=("switch -c basket",)),
     Build(branch="basket", what="test", edit="test"),
-    Build(
-        branch="main", what="merge of basket", git=("switch main", "merge --no-ff --no-edit -X theirs basket")
-    ),
+    Build(branch="main", what="merge of basket", git=("switch main", f"{_MERGE} basket")),
 )
 
 
@@ -139,9 +138,8 @@ class Replay:
             return
         name, old, new = EDITS[self.example][build.edit]
         path, new = self.place / name, new.format(n=number)
-        # Lines that two branches add at one place would conflict.
         text = path.read_text()
-            path.write_text(text.replace(old, new) if old else _insert(text, new, number))
+        path.write_text(text.replace(old, new) if old else _insert(text, new, number))
         self.git("add", "--all")
         self.git("commit", "--message", build.what)
 
