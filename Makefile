@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := source $(VENV)/bin/activate && export PYTHONPATH=src && eval "$$($(PYTHON) -m lab env)" &&
 
-.PHONY: demo test lint unit bench bench-push lab lab-stop lab-env front-doors lock clean
+.PHONY: demo test lint unit bench bench-push bench-replay bench-variants lab lab-stop lab-env front-doors lock clean
 
 demo: lab  ## The main job on the lab: flask, cold on main, then warm on a new branch
 	@eval "$$($(PYTHON) -m lab env)" && $(PYTHON) -m lab.demo
@@ -24,6 +24,12 @@ bench: $(VENV)/ready lab  ## An all-cached rebuild: warmbuild against the bare c
 
 bench-push: $(VENV)/ready lab  ## How often a push fails beside the export of its cache
 	@$(RUN) python benchmarks/side_by_side.py
+
+bench-replay: $(VENV)/ready lab  ## Steps that 25 builds run, by strategy; a quarter of an hour
+	@$(RUN) python benchmarks/replay.py
+
+bench-variants: $(VENV)/ready lab  ## When the cache is written, and how it is compressed
+	@$(RUN) python benchmarks/variants.py
 
 lab:  ## A real engine, BuildKit and registries on this machine
 	@$(PYTHON) -m lab up $(PARTS)

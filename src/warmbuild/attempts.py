@@ -40,7 +40,7 @@ def another_try(
 
     `waited_for` is the part of the cache that the build was given up for.
     """
-    if waited_for == "import":
+    if waited_for in {"import", "layers"}:
         shown = _shown(plan.cache.read)
         reason = f"{shown} is not read: the registry stopped answering; once more without"
         return AnotherTry(plan=_without(plan, plan.cache.read), reason=reason, restart=True)

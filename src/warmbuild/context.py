@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
+from typing import Final
+
+# What git writes of a merge by itself, and GitLab and GitHub when they merge.
+_MERGE: Final = re.compile(
+    r"Merge (?:remote-tracking )?branch '(?:origin/)?(?P<branch>[^']+)'"
+    r"|Merge pull request #\d+ from (?P<owner>[^/\s]+)/(?P<source>\S+)"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,6 +22,7 @@ class RunContext:
     somebody who may not write to the repository, and is empty where it cannot; `passing` is the
     reason why trusted code that has a branch still has no cache of its own to write. `server` is
     the host of the git server that the CI system belongs to, and `registry` that of its registry.
+    `merged` is the branch of the same repository that the commit has just merged.
     """
 
     ci: str
@@ -21,6 +30,7 @@ class RunContext:
     branch: str = ""
     default_branch: str = ""
     target_branch: str = ""
+    merged: str = ""
     pull_request: int | None = None
     tag: str = ""
     commit: str = ""
@@ -37,3 +47,15 @@ class RunContext:
             branch=branch or self.branch,
             default_branch=default_branch or self.default_branch,
         )
+
+
+def merged_branch(message: str, owner: str) -> str:
+    """Return the branch that a commit's message says it has merged, if it is of this repository.
+
+    `owner` is whose repository it is. A message can say anything: what comes of it is read, and
+    only runs of this repository have written it.
+    """
+    found = _MERGE.match(message)
+    if not found or found["owner"] not in {None, owner}:
+        return ""
+    return str(found["branch"] or found["source"])

@@ -71,12 +71,18 @@ def has_builder(client: docker.DockerClient, builder: str) -> bool:
 
 
 def restart_builder(client: docker.DockerClient, builder: str) -> None:
-    """Start the BuildKit daemon of a builder anew; what it has built stays.
+    """Start the BuildKit daemon of a builder anew and wait until it answers.
 
-    Raises EngineError where the engine cannot.
+    What it has built stays. Raises EngineError where the engine cannot.
     """
+    deadline = time.monotonic() + BOOT_TIMEOUT
     try:
-        client.containers.get(_CONTAINER.format(builder=builder)).restart(timeout=1)
+        container = client.containers.get(_CONTAINER.format(builder=builder))
+        container.restart(timeout=1)
+        while container.exec_run(["buildctl", "debug", "workers"]).exit_code:
+            if time.monotonic() > deadline:
+                raise EngineError(f"the builder {builder} does not come up again")
+            time.sleep(_RETRY_INTERVAL)
     except _FAILURES as error:
         raise EngineError(f"the builder {builder} cannot be started anew: {error}") from error
 

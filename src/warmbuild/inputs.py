@@ -266,7 +266,8 @@ TABLE: Final[tuple[Input, ...]] = (
         name="cache-timeout",
         kind=Kind.DURATION,
         default="10m",
-        help="How long the export of the cache may be silent before it is given up.",
+        help="How long the export of the cache may be silent before it is given up; its import gets"
+        " 30 seconds at most.",
     ),
     Input(
         name="cache-strict",

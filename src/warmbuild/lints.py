@@ -464,14 +464,16 @@ def _cache_mount(case: _Case) -> Iterator[_Found]:
 
 
 def _mode_min(case: _Case) -> Iterator[_Found]:
-    why = _min_because(case.inputs)
+    why, advice = _min_because(case.inputs)
     if not why or case.built is None:
         return
-    final = case.lineage(case.built)
+    kept = {name.lower() for name in case.inputs.cache_stages}
+    ends = [case.built, *(stage for stage in case.stages if stage.name in kept)]
+    numbers = {number for stage in ends for number in stage.lineage}
     lost = [
         stage
         for stage in case.stages
-        if stage not in final and any(step.word == "RUN" for step in stage.instructions)
+        if stage.number not in numbers and any(step.word == "RUN" for step in stage.instructions)
     ]
     if lost:
         names = ", ".join(stage.name or f"number {stage.number}" for stage in lost)
@@ -480,23 +482,27 @@ def _mode_min(case: _Case) -> Iterator[_Found]:
             at=lost[0].start,
             about=names,
             text=f"{stages} not in the cache that is written, for {why}: one change there, and "
-            "every step of it runs again. mode=max keeps all stages.",
+            f"every step of it runs again. {advice}",
         )
 
 
-def _min_because(inputs: Inputs) -> str:
-    """Return why a cache holds the final stage only; nothing where it holds more, or is none."""
+def _min_because(inputs: Inputs) -> tuple[str, str]:
+    """Return why a cache holds the final stage only, and what to do; nothing where it does not."""
     if inputs.cache in {"off", "read-only"}:
-        return ""
+        return "", ""
     if not inputs.cache_from and not inputs.cache_to:
-        return "cache-mode is min" if inputs.cache_mode == "min" else ""
+        if inputs.cache_backend.name == "inline":
+            return "cache-backend is inline", "Name it in cache-stages, or take another backend."
+        is_min = inputs.cache_mode == "min"
+        return ("cache-mode is min", "cache-mode: max keeps all stages.") if is_min else ("", "")
     for entry in inputs.cache_to:
         attributes = dict(policy.attributes(entry))
         if attributes.get("type") == "inline":
-            return "an inline cache has mode=min"
+            return "an inline cache has mode=min", "type=registry with mode=max keeps all stages."
         if attributes.get("mode", "min") == "min":
-            return "cache-to has mode=min" if "mode" in attributes else "cache-to names no mode"
-    return ""
+            why = "has mode=min" if "mode" in attributes else "names no mode"
+            return f"cache-to {why}", "mode=max keeps all stages."
+    return "", ""
 
 
 def _cache_from_only(case: _Case) -> Iterator[_Found]:

@@ -114,7 +114,9 @@ class Progress:
     """Takes the stream line by line; remembers what happened."""
 
     def __init__(self) -> None:
-        """Start with nothing seen."""
+        """Start with nothing seen; `moves` counts what was news, which a repetition is not."""
+        self.moves = 0
+        self._amounts: dict[tuple[str, str], object] = {}
         self._vertices: dict[str, _Vertex] = {}
         self._statuses: dict[tuple[str, str], datetime] = {}
         self._text: deque[str] = deque(maxlen=60)
@@ -127,6 +129,7 @@ class Progress:
             yield line
             return
         vertices = list(loose.children(status, "vertexes"))
+        self.moves += len(vertices) + len(list(loose.children(status, "logs")))
         spoken = {
             loose.text(item, "vertex") for name in _SPEECH for item in loose.children(status, name)
         }
@@ -175,11 +178,16 @@ class Progress:
         return tuple(self._transfers(_EXPORT))
 
     def waiting_for(self) -> str:
-        """Return `import` or `export` where nothing but a cache is waited for, else nothing."""
-        running = [vertex.name for vertex in self._running()]
-        if any(title.startswith(_IMPORT) for title in running):
+        """Return what is waited for where that is nothing but a cache, else nothing.
+
+        `import` is that of its records, `layers` are those that a step needs which is not cached.
+        """
+        running = list(self._running())
+        if any(vertex.name.startswith(_IMPORT) for vertex in running):
             return "import"
-        return "export" if running and all(map(_is_export, running)) else ""
+        if running and all(vertex.cached for vertex in running):
+            return "layers"
+        return "export" if running and all(_is_export(vertex.name) for vertex in running) else ""
 
     def failure(self) -> Failure:
         """Return why the build failed, once it has."""
@@ -270,6 +278,10 @@ class Progress:
         if manifest:
             vertex.manifest = manifest["digest"]
         key = (loose.text(item, "vertex"), identity)
+        news = (item.get("current"), item.get("completed"))
+        if self._amounts.get(key) != news:
+            self._amounts[key] = news
+            self.moves += 1
         now, started, completed = (
             _time(item, name) for name in ("timestamp", "started", "completed")
         )

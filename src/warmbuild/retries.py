@@ -30,16 +30,17 @@ _PASSING_STATUS: Final = {
     HTTPStatus.TOO_MANY_REQUESTS,
 }
 # URLs and references, whose words are no part of what happened.
-_NAME: Final = re.compile(r"\S*/\S*")
+_NAME: Final = re.compile(r"\S*/\S*?(?=:?(?:\s|$))")
 # A status as Go's clients print it, such as `503 Service Unavailable`.
 _STATUS: Final = re.compile(r"\b([1-5]\d\d) [A-Z]")
 # What a failure that passes is called by Go, by Python, and by registries whose status is lost.
-# Distribution 2.8 says `blob unknown` of one that somebody else is linking.
+# Distribution 2.8 says `blob unknown` of one that somebody else is linking. The bare code
+# `unknown` at the end is that of a server's error.
 _PASSING: Final = re.compile(
     r"""
     blob\ unknown | blob\ upload\ (unknown | invalid)
     | too\ ?many\ ?requests | rate\ limit | throttl
-    | unknown\ error | internal\ server\ error | bad\ gateway | unavailable
+    | unknown\ error | :\ unknown$ | internal\ server\ error | bad\ gateway | unavailable
     | timeout | timed\ out | deadline\ exceeded
     | connection\ (reset | aborted) | closed\ (network\ )?connection | broken\ pipe | \beof\b
     | incompleteread

@@ -218,7 +218,7 @@ def _attempt(decided: BuildPlan, tool: Tool, log: Log) -> _Attempt:
             for line in running.lines():
                 for text in progress.feed(line):
                     log.line(text)
-                patience.news(progress.waiting_for())
+                patience.news(progress.waiting_for(), progress.moves)
             code = running.wait()
     if unfinished and Path(unfinished).exists():
         keep = [str(read.ref) for read in decided.cache.read]
@@ -242,17 +242,19 @@ def _writing_to(decided: BuildPlan, place: str) -> BuildPlan:
 class _Patience:
     """Ends a build that waits for a cache alone, and has for too long."""
 
-    def __init__(self, export_timeout: float) -> None:
-        """Give an export this many seconds without news."""
+    def __init__(self, timeout: float) -> None:
+        """Give an export this many seconds without news, and an import no more than it needs."""
         self.lost_for = ""
-        self._limits = {"import": _IMPORT_TIMEOUT, "export": export_timeout}
-        self._waiting_for, self._since = "", time.monotonic()
+        to_import = min(timeout, _IMPORT_TIMEOUT)
+        self._limits = {"import": to_import, "layers": to_import, "export": timeout}
+        self._waiting_for, self._moves, self._since = "", 0, time.monotonic()
 
-    def news(self, waiting_for: str) -> None:
+    def news(self, waiting_for: str, moves: int) -> None:
         """Take note of what is waited for, as of now; an import's time runs from its begin."""
-        if waiting_for != "import" or self._waiting_for != "import":
+        is_on = waiting_for == self._waiting_for
+        if not is_on or (waiting_for != "import" and moves != self._moves):
             self._since = time.monotonic()
-        self._waiting_for = waiting_for
+        self._waiting_for, self._moves = waiting_for, moves
 
     @contextmanager
     def over(self, running: process.Running) -> Iterator[None]:

@@ -167,7 +167,7 @@ def test_the_nearest_of_two_refs_is_read_alone(
 ) -> None:
     warmbuild.succeed(small, image=repository)
     warmbuild.succeed(small, image=repository, branch="feature/x")
-    third = warmbuild.succeed(small, image=repository, branch="feature/x")
+    third = warmbuild.succeed(small, image=repository, branch="feature/x", cache_import="first")
     own = f"{repository}:{FEATURE}@{registry.digest(f'{repository}:{FEATURE}')}"
     assert third.command.count("--cache-from") == 1
     assert third.outputs["cache-read"] == own

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -21,7 +23,7 @@ def test_a_push_that_the_export_got_in_the_way_of(
     warmbuild: Warmbuild, registry: Registry, proxy: Proxy, name: str, small: Path
 ) -> None:
     proxy.answer("PUT", IMAGE, 400, body=BLOB_UNKNOWN)
-    ended = warmbuild.succeed(small, image=f"{proxy.host}/{name}")
+    ended = warmbuild.succeed(small, image=f"{proxy.host}/{name}", cache_export="with")
     (warning,) = ended.warnings
     assert warning == (
         "warning: the push failed for a reason that may pass (blob unknown to registry); once "
@@ -49,14 +51,21 @@ def test_a_push_that_is_denied_is_not_tried_again(
     assert "the image is built and was not pushed" in ended.errors[0]
 
 
+@pytest.mark.parametrize(("export", "builds"), [("with", 2), ("after", 3)])
 def test_an_export_that_failed_once(
-    warmbuild: Warmbuild, registry: Registry, proxy: Proxy, name: str, small: Path
+    export: str,
+    builds: int,
+    warmbuild: Warmbuild,
+    registry: Registry,
+    proxy: Proxy,
+    name: str,
+    small: Path,
 ) -> None:
     proxy.answer("PUT", CACHE, 400, body=BLOB_UNKNOWN)
-    ended = warmbuild.succeed(small, image=f"{proxy.host}/{name}")
-    assert ended.log.count("+ docker buildx build ") == 2
+    ended = warmbuild.succeed(small, image=f"{proxy.host}/{name}", cache_export=export)
+    assert ended.log.count("+ docker buildx build ") == builds
     assert "the cache was not written for a reason that may pass (blob unknown to reg" in ended.log
-    assert "the image is out; now the cache alone" in ended.log
+    assert "the image is out; now " in ended.log
     registry.check_cache(f"{registry.host}/{name}:cache-main")
     assert ended.outputs["cache-written"] == f"{proxy.host}/{name}:cache-main"
     assert ended.warnings == []
@@ -68,7 +77,8 @@ def test_an_export_that_fails_again_is_told(
 ) -> None:
     proxy.answer("PUT", CACHE, 400, body=BLOB_UNKNOWN, times=None)
     ended = warmbuild.succeed(small, image=f"{proxy.host}/{name}")
-    assert ended.log.count("+ docker buildx build ") == 2
+    # The image, and three exports.
+    assert ended.log.count("+ docker buildx build ") == 4
     assert ended.outputs["cache-written"] == ""
     (warning,) = ended.warnings
     assert f"no cache is written to {proxy.host}/{name}:cache-main: " in warning

@@ -8,7 +8,7 @@ import pytest
 
 from warmbuild import ci
 from warmbuild.ci import github, gitlab, local
-from warmbuild.context import RunContext
+from warmbuild.context import RunContext, merged_branch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -248,3 +248,20 @@ def test_a_local_run_writes_plain_text(capsys: pytest.CaptureFixture[str]) -> No
     assert local.known_inputs({}, {}) == {}
     assert local.output_files({}) == ()
     assert local.inert("::x::") == "::x::"
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("Merge branch 'feature/x'", "feature/x"),
+        ("Merge branch 'feature/x' into 'main'\n\nSee merge request me/app!7", "feature/x"),
+        ("Merge remote-tracking branch 'origin/feature/x' into main", "feature/x"),
+        ("Merge pull request #7 from me/feature/x\n\nSell socks", "feature/x"),
+        ("Merge pull request #7 from stranger/main", ""),
+        ("Sell socks (#7)", ""),
+        ("Revert \"Merge branch 'feature/x'\"", ""),
+        ("", ""),
+    ],
+)
+def test_the_branch_that_a_commit_has_merged(message: str, expected: str) -> None:
+    assert merged_branch(message, "me") == expected

@@ -31,6 +31,7 @@ BUMP = "cache-dependabot-pip-flask-3.1.2-d5eed9b1"
 
 OWN = "this branch's own cache"
 TARGET = "the branch that this one goes into"
+MERGED = "the branch that was merged"
 DEFAULT = "the default branch"
 
 FORK = "the code comes from a fork"
@@ -124,8 +125,13 @@ ON_GITHUB = [
     ),
     pytest.param(
         "push-merge-queue",
-        {"target_branch": "main", "pull_request": 42, "passing": QUEUE},
-        [(MAIN, TARGET)],
+        {
+            "target_branch": "main",
+            "merged": "feature/socks",
+            "pull_request": 42,
+            "passing": QUEUE,
+        },
+        [(SOCKS, MERGED), (MAIN, TARGET)],
         "",
         QUEUE,
         id="the push of a merge queue's own branch",
@@ -149,8 +155,8 @@ ON_GITHUB = [
     ),
     pytest.param(
         "push-dependabot-merged",
-        {"branch": "main"},
-        ON_MAIN,
+        {"branch": "main", "merged": "dependabot/pip/flask-3.1.2"},
+        [(MAIN, OWN), (BUMP, MERGED)],
         MAIN,
         "",
         id="dependabot merges into the default branch",
@@ -243,8 +249,8 @@ ON_GITHUB = [
     ),
     pytest.param(
         "pull_request-merged",
-        {"branch": "develop"},
-        [(DEVELOP, OWN), (MAIN, DEFAULT)],
+        {"branch": "develop", "merged": "feature/socks"},
+        [(DEVELOP, OWN), (SOCKS, MERGED), (MAIN, DEFAULT)],
         DEVELOP,
         "",
         id="a pull request that was merged is a build of its target",
@@ -572,6 +578,14 @@ ON_GITLAB = [
         SOCKS,
         "",
         id="the first push of a branch",
+    ),
+    pytest.param(
+        "push-merged",
+        {"branch": "main", "merged": "feature/socks"},
+        [(MAIN, OWN), (SOCKS, MERGED)],
+        MAIN,
+        "",
+        id="a merge into the default branch",
     ),
     pytest.param(
         "push-default-branch",

@@ -452,6 +452,7 @@ class TestModeMin:
             ({"cache-to": "type=registry,ref=r.io/c"}, "for cache-to names no mode:"),
             ({"cache-to": "r.io/c"}, "for cache-to names no mode:"),
             ({"cache-to": "type=inline"}, "for an inline cache has mode=min:"),
+            ({"cache-backend": "inline"}, "for cache-backend is inline:"),
         ],
     )
     def test_it_says_why(self, given: dict[str, str], why: str) -> None:
@@ -462,6 +463,7 @@ class TestModeMin:
         "given",
         [
             {},
+            {"cache-backend": "inline", "cache-stages": "Build"},
             {"cache-mode": "min", "cache": "off"},
             {"cache-mode": "min", "cache": "read-only"},
             {"cache-to": "type=registry,ref=r.io/c,mode=max", "cache-mode": "min"},

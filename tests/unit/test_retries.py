@@ -61,7 +61,8 @@ def test_which_status_passes(status: int, expected: bool) -> None:  # noqa: FBT0
             "failed to push r.io/a:1: unknown: blob unknown to registry - sha256:1",
             id="a blob that is just being linked",
         ),
-        pytest.param("failed to push r.io/a:1: unknown: unknown error", id="the code UNKNOWN"),
+        pytest.param("failed to push r.io/a:1: unknown", id="the code UNKNOWN, by BuildKit"),
+        pytest.param("unknown: unknown error", id="the code UNKNOWN, by the engine"),
         pytest.param(
             "toomanyrequests: You have reached your unauthenticated pull rate limit.",
             id="Docker Hub's limit",
@@ -96,6 +97,7 @@ def test_an_error_that_passes(error: str) -> None:
         pytest.param("denied: requested access to the resource is denied", id="denied"),
         pytest.param("insufficient_scope: authorization failed", id="no right"),
         pytest.param("unknown: manifest invalid", id="a manifest that is refused"),
+        pytest.param("repository name not known to registry: unknown name", id="no repository"),
         pytest.param(
             "unexpected status from PUT request to http://r.io/v2/a/manifests/1: 413 Request "
             "Entity Too Large: <html>the gateway's timeout page",

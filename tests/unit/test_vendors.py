@@ -363,25 +363,6 @@ def test_an_answer_is_read_by_its_words_before_its_status(
     assert Refusal(status=status, words=words).kind is kind
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("denied", True),
-        ("unsupported", True),
-        ("tag is immutable", True),
-        ("name unknown", True),
-        ("unauthorized", True),
-        ("name invalid", True),
-        ("unknown: manifest invalid", False),
-        ("toomanyrequests", False),
-        ("unknown: blob unknown to registry", False),
-        ("unexpected status: 503 Service Unavailable", False),
-    ],
-)
-def test_what_would_be_said_again(text: str, expected: bool) -> None:  # noqa: FBT001
-    assert read(text).is_final is expected
-
-
 ECR = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
 GAR = "europe-west1-docker.pkg.dev"
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from warmbuild.ci import plain
-from warmbuild.context import RunContext
+from warmbuild.context import RunContext, merged_branch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,6 +80,9 @@ def context(env: Mapping[str, str], directory: str, read_text: ReadText) -> RunC
         run = replace(run, branch=run.default_branch)
     else:
         run = _at(run, ref)
+        owner = env.get("GITHUB_REPOSITORY", "").partition("/")[0]
+        message = payload.text("head_commit", "message")
+        run = replace(run, merged=merged_branch(message, owner))
     if event == "schedule" and not run.default_branch:
         # Older servers send no repository here; a schedule runs on the default branch alone.
         run = replace(run, default_branch=run.branch)
@@ -114,7 +117,7 @@ def _in_pull_request(run: RunContext, payload: _Payload, env: Mapping[str, str])
     target = payload.text("pull_request", "base", "ref") or env.get("GITHUB_BASE_REF", "")
     fork = not payload.same_repository("pull_request", "head", "repo")
     if run.event in _PULL_REQUEST and not fork and not ref.startswith("refs/pull/"):
-        return replace(run, branch=target)
+        return replace(run, branch=target, merged=source)
     return replace(
         run,
         branch=source,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from warmbuild.ci import plain
-from warmbuild.context import RunContext
+from warmbuild.context import RunContext, merged_branch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -53,7 +53,7 @@ def context(env: Mapping[str, str], directory: str, read_text: ReadText) -> RunC
         return _in_merge_request(run, env)
     if env.get("CI_EXTERNAL_PULL_REQUEST_IID"):
         return _in_external_pull_request(run, env)
-    return run
+    return replace(run, merged=merged_branch(env.get("CI_COMMIT_MESSAGE", ""), ""))
 
 
 def _in_merge_request(run: RunContext, env: Mapping[str, str]) -> RunContext:

@@ -86,11 +86,6 @@ class Refusal:
         )
         return next(found, None)
 
-    @property
-    def is_final(self) -> bool:
-        """Say whether another try would be told the same."""
-        return self.kind not in {None, Kind.LIMITED, Kind.REJECTED}
-
 
 def read(error: str) -> Refusal:
     """Read what BuildKit says of a push, an export or an import that failed."""

@@ -1,0 +1,214 @@
+"""The BuildKit image: where a builder gets it when the registry that should have it does not."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.integration.faults import proxied
+from warmbuild import builder, ci, credentials, plan, policy
+from warmbuild.context import RunContext
+from warmbuild.errors import EngineError
+from warmbuild.log import Log
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    import docker
+
+    from tests.integration.conftest import Lab, Registry, Warmbuild
+    from tests.integration.faults import Proxy
+    from warmbuild.inputs import Inputs
+
+PULL = "GET|HEAD"
+
+
+@pytest.fixture
+def hub(lab: Lab, engine: docker.DockerClient) -> Iterator[Proxy]:
+    """Have a proxy before the lab's Docker Hub; the engine forgets the tags that it got there."""
+    with proxied(lab.env["WARMBUILD_LAB_HUB"]) as proxy:
+        yield proxy
+        for image in engine.images.list():
+            for tag in image.tags:
+                if tag.startswith(f"{proxy.host}/"):
+                    engine.images.remove(tag)
+
+
+@pytest.fixture
+def wanted(lab: Lab, hub: Proxy) -> str:
+    """Return the BuildKit image at the proxy."""
+    return f"{hub.host}/{lab.env['WARMBUILD_LAB_BUILDKIT_IMAGE']}"
+
+
+@pytest.fixture
+def copied(lab: Lab, engine: docker.DockerClient, hub: Proxy) -> str:
+    """Return an image that the proxy does not have, and of which the engine has a copy."""
+    name = f"{hub.host}/moby/copied:1"
+    engine.images.get(lab.env["WARMBUILD_LAB_BUILDKIT_IMAGE"]).tag(name)
+    return name
+
+
+def of(image: str) -> str:
+    return f"network=host\nimage={image}"
+
+
+def test_a_mirror_that_has_it(
+    warmbuild: Warmbuild,
+    engine: docker.DockerClient,
+    registry: Registry,
+    repository: str,
+    small: Path,
+    hub: Proxy,
+    wanted: str,
+) -> None:
+    gone, nowhere = f"{hub.host}/moby/gone:1", f"{hub.host}/moby/nowhere:1"
+    run = warmbuild.start(
+        small,
+        image=repository,
+        driver_opts=of(gone),
+        buildkit_image_mirrors=f"{nowhere}, {wanted}",
+    )
+    run.wait_for(" is up after ")
+    container = engine.containers.get(f"buildx_buildkit_{run.builder}0")
+    assert container.attrs["Config"]["Image"] == wanted
+    ended = run.end()
+    assert ended.code == 0, ended.log
+    for image in (gone, nowhere):
+        said = f"the BuildKit image {image} cannot be pulled: manifest for {image} not found"
+        assert ended.log.count(said) == 1
+    assert f" s, made of the mirror {wanted}\n" in ended.log
+    registry.check_image(f"{repository}:main")
+    assert ended.warnings == []
+
+
+def test_no_image_anywhere(
+    warmbuild: Warmbuild,
+    registry: Registry,
+    repository: str,
+    small: Path,
+    hub: Proxy,
+    unused_port: int,
+) -> None:
+    gone, nobody = f"{hub.host}/moby/gone:1", f"127.0.0.1:{unused_port}/buildkit:1"
+    ended = warmbuild.build(
+        small, image=repository, driver_opts=of(gone), buildkit_image_mirrors=nobody
+    )
+    assert ended.code == 3
+    lines = [text for _, text in ended.lines]
+    begin = lines.index(
+        "error: no BuildKit image can be pulled, and the engine has none of its own:"
+    )
+    first, second, advice = lines[begin + 1 :]
+    assert first.startswith(f"  | {gone}: manifest for {gone} not found")
+    assert second.startswith(f"  | {nobody}: ")
+    assert second.endswith("connection refused")
+    assert "buildkit-image-mirrors" in advice
+    # Neither reason passes.
+    assert ended.log.count("+ docker buildx create ") == 2
+    assert registry.tags(repository) == []
+
+
+def test_the_engines_own_copy(
+    warmbuild: Warmbuild,
+    registry: Registry,
+    repository: str,
+    small: Path,
+    hub: Proxy,
+    copied: str,
+) -> None:
+    ended = warmbuild.succeed(small, image=repository, driver_opts=of(copied))
+    said = f" s, made of the engine's own copy of {copied}, which cannot be pulled\n"
+    assert said in ended.log
+    assert ended.log.count("+ docker buildx create ") == 1
+    assert hub.count(PULL, "/moby/copied/manifests/1") > 0
+    registry.check_image(f"{repository}:main")
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["a mirror that works", "and one that fails"])
+def test_a_mirror_comes_before_the_engines_own_copy(
+    warmbuild: Warmbuild,
+    registry: Registry,
+    repository: str,
+    small: Path,
+    hub: Proxy,
+    wanted: str,
+    copied: str,
+    there: bool,  # noqa: FBT001
+) -> None:
+    if not there:
+        hub.answer(PULL, "/moby/buildkit/manifests/", 403, times=None)
+    ended = warmbuild.succeed(
+        small, image=repository, driver_opts=of(copied), buildkit_image_mirrors=wanted
+    )
+    assert f"\nthe BuildKit image {copied} cannot be pulled\n" in ended.log
+    origin = f"the mirror {wanted}" if there else f"the engine's own copy of {copied}"
+    assert f" s, made of {origin}" in ended.log
+    assert (f"the BuildKit image {wanted} cannot be pulled: denied\n" in ended.log) is not there
+    registry.check_image(f"{repository}:main")
+
+
+@pytest.mark.parametrize("fault", ["429", "500", "a reset"])
+def test_a_pull_that_fails_once_is_made_again(
+    warmbuild: Warmbuild,
+    registry: Registry,
+    repository: str,
+    small: Path,
+    hub: Proxy,
+    wanted: str,
+    fault: str,
+) -> None:
+    if fault == "a reset":
+        hub.reset(PULL, "/manifests/")
+    else:
+        # The engine falls back from HEAD to GET.
+        hub.answer(PULL, "/manifests/", int(fault), times=2)
+    ended = warmbuild.succeed(small, image=repository, driver_opts=of(wanted))
+    (said,) = [text for _, text in ended.lines if "cannot be pulled" in text]
+    assert said.endswith("; once more in 1 s")
+    assert ended.log.count("+ docker buildx create ") == 2
+    registry.check_image(f"{repository}:main")
+    assert ended.warnings == []
+
+
+def test_a_pull_that_fails_always_is_given_up(
+    warmbuild: Warmbuild, repository: str, small: Path, hub: Proxy, wanted: str
+) -> None:
+    hub.answer(PULL, "/manifests/", 503, times=None)
+    ended = warmbuild.build(small, image=repository, driver_opts=of(wanted))
+    assert ended.code == 3
+    assert ended.log.count("+ docker buildx create ") == 3
+    assert 5 < ended.seconds < 15
+    assert f"  | {wanted}: received unexpected HTTP status: 503 Service Unavailable" in ended.log
+
+
+def test_a_pull_that_hangs_is_given_up(
+    warmbuild: Warmbuild,
+    parsed: Callable[..., Inputs],
+    hub: Proxy,
+    wanted: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(builder, "BOOT_TIMEOUT", 2.0)
+    hub.hang(PULL, "/manifests/", times=None)
+    asked = parsed(driver_opts=of(wanted))
+    decided = plan.make(asked, RunContext(ci="local"), policy.CachePlan()).builder
+    env = warmbuild.environment
+    begun = time.monotonic()
+    with (
+        credentials.private(env, [], []) as private,
+        builder.booted(
+            decided,
+            builder.program(env),
+            builder.environment(env, private),
+            private,
+            Log(ci.named("local")),
+        ) as boot,
+        pytest.raises(EngineError) as raised,
+    ):
+        boot()
+    assert f"  | {wanted}: timeout: not there after 2 s\n" in str(raised.value)
+    assert time.monotonic() - begun < 8
+    assert hub.count(PULL, "/manifests/", "hang") == 1

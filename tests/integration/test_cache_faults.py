@@ -1,0 +1,200 @@
+"""What a cache can do to a build that has found it: be gone, too large, or never answer."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.integration.faults import proxied
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.integration.conftest import Ended, Registry, Warmbuild
+    from tests.integration.faults import Proxy
+
+CACHE_CONFIG = "application/vnd.buildkit.cacheconfig.v0"
+SEPARATE = """\
+FROM busybox:1.37
+RUN cat /proc/sys/kernel/random/uuid > /once
+COPY source.txt /
+RUN cat /once /source.txt > /both
+"""
+
+
+@pytest.fixture
+def proxy(registry: Registry) -> Iterator[Proxy]:
+    with proxied(registry.host) as found:
+        yield found
+
+
+def check_image(ended: Ended, registry: Registry, repository: str) -> None:
+    assert ended.code == 0, ended.log
+    assert registry.digest(f"{repository}:main") == ended.outputs["digest"]
+    registry.check_image(f"{repository}:main")
+
+
+def test_a_layer_that_is_gone_costs_its_cache_and_is_repaired(
+    warmbuild: Warmbuild,
+    registry: Registry,
+    proxy: Proxy,
+    repository: str,
+    name: str,
+    project: Callable[..., Path],
+) -> None:
+    place = project(SEPARATE, {"source.txt": "one"})
+    warmbuild.succeed(place, image=f"{proxy.host}/{name}")
+    # A clean-up took the first step's layer, and the cache still names it.
+    (layer,) = (one for one in registry.layers(f"{repository}:cache-main")[1:2])
+    proxy.answer("GET", f"/blobs/{layer}", 404, times=None)
+    proxy.answer("HEAD", f"/blobs/{layer}", 404, times=None)
+    (place / "source.txt").write_text("two")
+    ended = warmbuild.build(place, image=f"{proxy.host}/{name}")
+    check_image(ended, registry, repository)
+    assert any(
+        "a layer of it cannot be had any more; once more without" in w for w in ended.warnings
+    )
+    assert ended.outputs["cache-read"] == ""
+    assert len(ended.executed) == 3
+    assert ended.outputs["cache-written"] == f"{proxy.host}/{name}:cache-main"
+    proxy.heal()
+    registry.check_cache(f"{repository}:cache-main")
+    again = warmbuild.succeed(place, image=f"{proxy.host}/{name}")
+    assert again.executed == []
+
+
+def test_a_layer_that_ends_early_costs_its_cache(
+    warmbuild: Warmbuild,
+    registry: Registry,
+    proxy: Proxy,
+    repository: str,
+    name: str,
+    project: Callable[..., Path],
+) -> None:
+    place = project(SEPARATE, {"source.txt": "one"})
+    warmbuild.succeed(place, image=f"{proxy.host}/{name}")
+    layer = registry.layers(f"{repository}:cache-main")[1]
+    proxy.truncate("GET", f"/blobs/{layer}", size=20, times=None)
+    (place / "source.txt").write_text("two")
+    ended = warmbuild.build(place, image=f"{proxy.host}/{name}")
+    check_image(ended, registry, repository)
+
+
+def test_a_configuration_that_is_too_large_is_not_read_and_said(
+    warmbuild: Warmbuild, registry: Registry, repository: str, small: Path
+) -> None:
+    padding = {"layers": [], "records": [{"digest": f"sha256:{'0' * 64}"}] * 14000}
+    put_cache(registry, f"{repository}:cache-main", json.dumps(padding).encode())
+    ended = warmbuild.build(small, image=repository)
+    check_image(ended, registry, repository)
+    assert any("BuildKit reads no more than 1048576" in warning for warning in ended.warnings)
+    assert ended.outputs["cache-read"] == ""
+    # It is ours, so the next build is warm again.
+    assert warmbuild.succeed(small, image=repository).executed == []
+
+
+def test_a_configuration_that_grows_large_is_warned_of(
+    warmbuild: Warmbuild, registry: Registry, repository: str, small: Path
+) -> None:
+    padding = {"layers": [], "records": [{"digest": f"sha256:{'0' * 64}"}] * 10500}
+    put_cache(registry, f"{repository}:cache-main", json.dumps(padding).encode())
+    ended = warmbuild.build(small, image=repository)
+    check_image(ended, registry, repository)
+    assert any("BuildKit reads no more than 1048 kB" in warning for warning in ended.warnings)
+
+
+def test_an_export_that_hangs_is_given_up_when_the_image_is_out(
+    warmbuild: Warmbuild, registry: Registry, proxy: Proxy, repository: str, name: str, small: Path
+) -> None:
+    proxy.hang("PUT", "/manifests/cache-main", times=None)
+    ended = warmbuild.build(small, image=f"{proxy.host}/{name}", cache_timeout="3s")
+    check_image(ended, registry, repository)
+    assert ended.outputs["cache-written"] == ""
+    assert ended.outputs["cache-write-error"]
+    assert ended.seconds < 20
+
+
+def test_an_export_that_hangs_beside_a_push_is_given_up_too(
+    warmbuild: Warmbuild, registry: Registry, proxy: Proxy, repository: str, name: str, small: Path
+) -> None:
+    proxy.hang("PUT", "/manifests/cache-main", times=None)
+    ended = warmbuild.build(
+        small, image=f"{proxy.host}/{name}", cache_timeout="3s", cache_export="with"
+    )
+    check_image(ended, registry, repository)
+    assert ended.outputs["cache-written"] == ""
+    assert "the export took too long" in ended.outputs["cache-write-error"]
+    assert ended.seconds < 25
+
+
+def test_an_import_that_hangs_after_a_good_probe_costs_its_cache(
+    warmbuild: Warmbuild, registry: Registry, proxy: Proxy, repository: str, name: str, small: Path
+) -> None:
+    warmbuild.succeed(small, image=repository)
+    digest = registry.digest(f"{repository}:cache-main")
+    cache = f"{proxy.host}/{name}"
+    # The probe asks by tag, and BuildKit by digest.
+    proxy.hang("GET|HEAD", f"/manifests/{digest}", times=None)
+    ended = warmbuild.build(small, image=repository, cache_repository=cache, cache_timeout="5s")
+    check_image(ended, registry, repository)
+    assert any("the registry stopped answering" in warning for warning in ended.warnings)
+    assert len(ended.executed) == 2
+    assert ended.seconds < 30
+
+
+def test_a_cache_registry_that_hangs_slows_no_other_build_on_its_builder(
+    warmbuild: Warmbuild, proxy: Proxy, repository: str, name: str, small: Path, tmp_path: Path
+) -> None:
+    builder = f"b{name[-6:]}"
+    warmbuild.kept.add(builder)
+    options: dict[str, Any] = {"builder": builder, "cleanup": "false", "push": "false"}
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "Dockerfile").write_text("FROM busybox:1.37\nRUN true\n")
+    (tmp_path / "home").mkdir(exist_ok=True)
+    try:
+        warmbuild.succeed(other, image=repository, cache="off", **options)
+        alone = warmbuild.succeed(other, image=repository, cache="off", **options)
+        proxy.hang("GET|HEAD", "/v2/", times=None)
+        hung = warmbuild.start(
+            small, image=repository, cache_repository=f"{proxy.host}/c", **options
+        )
+        hung.wait_for(r"docker buildx create|warmbuild: plan|builder")
+        beside = warmbuild.succeed(other, image=repository, cache="off", **options)
+        ended = hung.end()
+        assert ended.code == 0, ended.log
+        assert "does not answer within 5 s" in ended.log
+        assert beside.seconds < alone.seconds + 3
+    finally:
+        remove_builder(warmbuild, builder)
+
+
+def remove_builder(warmbuild: Warmbuild, builder: str) -> None:
+    name = f"buildx_buildkit_{builder}0"
+    for container in warmbuild.engine.containers.list(all=True, filters={"name": name}):
+        container.remove(force=True, v=True)
+    for volume in warmbuild.engine.volumes.list(filters={"name": f"{name}_state"}):
+        volume.remove(force=True)
+
+
+def put_cache(registry: Registry, ref: str, config: bytes) -> None:
+    """Put a cache at a ref, of this configuration and one layer that nobody knows."""
+    repository, _, _ = ref.rpartition(":")
+
+    def blob(media_type: str, content: bytes) -> dict[str, object]:
+        digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        registry.put_blob(repository, content, digest)
+        return {"mediaType": media_type, "digest": digest, "size": len(content)}
+
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "config": blob(CACHE_CONFIG, config),
+        "layers": [blob("application/vnd.oci.image.layer.v1.tar+gzip", os.urandom(64))],
+    }
+    registry.put_manifest(ref, manifest)
