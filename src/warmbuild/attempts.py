@@ -143,10 +143,11 @@ def another_export(plan: BuildPlan, exported: Progress, attempt: int) -> Another
 def needs_no_export(plan: BuildPlan, built: Progress) -> bool:
     """Say whether the cache that is there is what an export would write.
 
-    It is where every step came from it, and from no other.
+    It is where every step came from it, and from no other: a builder that was there before may
+    have had the steps itself.
     """
     cache, steps = plan.cache, built.steps()
-    if cache.write is None or cache.write.found is None or cache.destinations:
+    if cache.write is None or cache.write.found is None or cache.destinations or plan.builder.name:
         return False
     is_only_source = [read.found for read in cache.read] == [cache.write.found]
     return (

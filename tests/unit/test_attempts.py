@@ -287,3 +287,80 @@ def test_what_is_not_the_backends_fault_is_not_tried_again(
     parsed: Callable[..., Inputs], values: dict[str, str], failure: Failure
 ) -> None:
     assert attempts.another_try(planned(parsed(**values)), failure, 1) is None
+
+
+def step(digest: str, *, cached: bool) -> dict[str, object]:
+    at = "2026-11-21T05:00:00Z"
+    place = {"1": "1/2", "2": "2/2"}[digest]
+    return {
+        "digest": digest,
+        "name": f"[{place}] RUN make",
+        "started": at,
+        "completed": at,
+        "cached": cached,
+    }
+
+
+IMPORT = {
+    "digest": "i",
+    "name": "importing cache manifest from ghcr.io/me/app:cache-x",
+    "started": "2026-11-21T05:00:00Z",
+    "completed": "2026-11-21T05:00:00Z",
+}
+ALL_CACHED = (step("1", cached=True), step("2", cached=True))
+OWN = Found("sha256:own", config="sha256:c")
+MAIN = Found("sha256:main", config="sha256:d")
+
+
+@pytest.mark.parametrize(
+    ("values", "found", "write", "vertices", "expected"),
+    [
+        pytest.param({}, [OWN], OWN, ALL_CACHED, True, id="all from the ref that is written"),
+        pytest.param({}, [MAIN], None, ALL_CACHED, False, id="a branch's first build"),
+        pytest.param({}, [MAIN], OWN, ALL_CACHED, False, id="all from another ref"),
+        pytest.param({}, [OWN, MAIN], OWN, ALL_CACHED, False, id="from two refs"),
+        pytest.param({}, [], OWN, ALL_CACHED, False, id="from none"),
+        pytest.param(
+            {},
+            [OWN],
+            OWN,
+            (ALL_CACHED[0], step("2", cached=False)),
+            False,
+            id="a step that ran",
+        ),
+        pytest.param({}, [OWN], OWN, (), False, id="no step at all"),
+        pytest.param(
+            {},
+            [OWN],
+            OWN,
+            (*ALL_CACHED, IMPORT | {"error": "not found"}),
+            False,
+            id="a ref that was gone by then",
+        ),
+        pytest.param(
+            {"builder": "mine"}, [OWN], OWN, ALL_CACHED, False, id="a builder that was there before"
+        ),
+        pytest.param({"cache": "read-only"}, [OWN], None, ALL_CACHED, False, id="nothing to write"),
+        pytest.param(
+            {"cache_to": "type=inline"}, [], None, ALL_CACHED, False, id="an explicit one"
+        ),
+    ],
+)
+def test_a_cache_that_is_there_already_is_not_written_again(
+    parsed: Callable[..., Inputs],
+    values: dict[str, str],
+    found: list[Found],
+    write: Found | None,
+    vertices: tuple[dict[str, object], ...],
+    expected: bool,  # noqa: FBT001
+) -> None:
+    decided = planned(parsed(**values))
+    cache = decided.cache
+    cache = replace(
+        cache,
+        read=tuple(replace(ref, found=what) for ref, what in zip(cache.read, found, strict=False)),
+        write=replace(cache.write, found=write) if cache.write else None,
+    )
+    progress = Progress()
+    list(progress.feed(json.dumps({"vertexes": [IMPORT, *vertices]})))
+    assert attempts.needs_no_export(replace(decided, cache=cache), progress) is expected
