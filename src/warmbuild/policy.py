@@ -94,7 +94,7 @@ class CachePlan:
         if not self.backend.asked:
             return ()
         written = [self.write] if self.write else []
-        items = (*self.read, *written, *self.history)
+        items = (*self.read, *written, *self.stages, *self.history)
         return tuple(dict.fromkeys(item.ref for item in items))
 
 
@@ -259,31 +259,35 @@ def _settle_reads(plan: CachePlan, answers: Mapping[Place, Answer], now: datetim
 def _settle_write(plan: CachePlan, answers: Mapping[Place, Answer]) -> CachePlan:
     if plan.write is None:
         return plan
-    write = replace(plan.write, vendor=answers[plan.write.ref].vendor)
-    match answers[write.ref]:
-        case Silent(reason=reason) | NotACache(reason=reason):
-            warning = f"{write.ref} is not written: {reason}"
-            return replace(
-                plan,
-                write=None,
-                stages=(),
-                history=(),
-                warnings=(*plan.warnings, warning),
-                lost=(*plan.lost, warning),
-                write_error=reason,
-            )
-        case Found() as found:
-            write = replace(write, found=found)
-        case Missing() | Refused():
-            pass
-        case _ as never:
-            assert_never(never)
-    history = [
-        replace(item, found=answer if isinstance(answer, Found) else None)
-        for item in plan.history
-        for answer in [answers[item.ref]]
-    ]
-    return replace(plan, write=write, history=tuple(history))
+    lost: list[str] = []
+    written = tuple(_writable([plan.write], answers, lost))
+    beside = (plan.stages, plan.history) if written else ((), ())
+    stages, history = (tuple(_writable(items, answers, lost)) for items in beside)
+    return replace(
+        plan,
+        write=next(iter(written), None),
+        stages=stages,
+        history=history,
+        warnings=(*plan.warnings, *lost),
+        lost=(*plan.lost, *lost),
+        write_error="; ".join(lost),
+    )
+
+
+def _writable(
+    items: Sequence[CacheRef], answers: Mapping[Place, Answer], lost: list[str]
+) -> Iterator[CacheRef]:
+    """Return the refs that may be written, with what is there; say of others why they may not."""
+    for item in items:
+        answer = answers[item.ref]
+        match answer:
+            case Silent(reason=reason) | NotACache(reason=reason):
+                lost.append(f"{item.ref} is not written: {reason}")
+            case Found() | Missing() | Refused():
+                found = answer if isinstance(answer, Found) else None
+                yield replace(item, found=found, vendor=answer.vendor)
+            case _ as never:
+                assert_never(never)
 
 
 def _pinned(candidate: CacheRef, found: Found) -> CacheRef:

@@ -143,7 +143,7 @@ def _cache(decided: BuildPlan, image: _Image, tool: Tool, log: Log) -> report.Ca
     # What was found out about the caches to read holds for the export too.
     wanted = replace(decided, cache=replace(decided.cache, read=image.plan.cache.read))
     given_up = image.plan.cache.write_error
-    if given_up and not decided.cache.write_error:
+    if given_up != decided.cache.write_error:
         return report.CacheOutcome(read=(), written="", error=given_up, warnings=())
     if wanted.cache.backend.name == "inline":
         return _stages(wanted, image, tool, log)

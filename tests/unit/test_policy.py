@@ -12,11 +12,14 @@ from warmbuild.probe import Answer, Found, Missing, NotACache, Refused, Silent
 from warmbuild.vendors import harbor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from warmbuild.inputs import Inputs
 
 REPOSITORY = "ghcr.io/me/app"
+# Digits of the SHA-256 of `+build` and `+test`.
+STAGE_BUILD = "build-e7ec532e--feature"
+STAGE_TEST = "test-0800a352--feature"
 OWN = "this branch's own cache"
 TARGET = "the branch that this one goes into"
 FALLBACK = "named by cache-fallback"
@@ -320,3 +323,69 @@ def test_what_is_written_knows_whose_registry_it_goes_to(
     found = settled(parsed, answer, Missing())
     assert found.write
     assert found.write.vendor is harbor.VENDOR
+
+
+def at(tag: str) -> refs.Reference:
+    return refs.parse(f"{REPOSITORY}:{tag}")
+
+
+def answered(plan: policy.CachePlan, **answers: Answer) -> policy.CachePlan:
+    """Settle a plan where these are there, by what follows the prefix, and else nothing."""
+    there: dict[policy.Place, Answer] = {
+        at(f"cache-{tag}"): answer for tag, answer in answers.items()
+    }
+    assert set(there) <= set(plan.asked)
+    return policy.settle(plan, {place: there.get(place, Missing()) for place in plan.asked}, NOW)
+
+
+def tags(items: Sequence[policy.CacheRef]) -> list[str]:
+    return [str(item.ref).removeprefix(f"{REPOSITORY}:cache-") for item in items]
+
+
+IMAGE = "an image is there and no cache"
+
+
+@pytest.mark.parametrize(
+    ("values", "before", "after"),
+    [
+        pytest.param(
+            {"cache_history": "3"},
+            ["feature---1", "feature---2"],
+            ["feature---2"],
+            id="an older generation",
+        ),
+        pytest.param(
+            {"cache_backend": "inline", "cache_stages": "build,test"},
+            [STAGE_BUILD, STAGE_TEST],
+            [STAGE_TEST],
+            id="a stage",
+        ),
+    ],
+)
+@pytest.mark.parametrize("cache", ["auto", "write-only"])
+@pytest.mark.parametrize("answer", [Silent("no answer"), NotACache(IMAGE)])
+def test_what_stands_beside_a_ref_is_written_by_its_rules(
+    parsed: Callable[..., Inputs],
+    values: dict[str, str],
+    before: list[str],
+    after: list[str],
+    cache: str,
+    answer: Silent | NotACache,
+) -> None:
+    decided = decide(parsed(cache=cache, **values), PUSH)
+    assert tags((*decided.stages, *decided.history)) == before
+    assert set(map(at, [f"cache-{tag}" for tag in before])) <= set(decided.asked)
+    found = answered(decided, **{before[0]: answer})
+    assert tags((*found.stages, *found.history)) == after
+    why = f"{at('cache-' + before[0])} is not written: {answer.reason}"
+    assert why in found.warnings
+    assert why in found.lost
+    assert found.write_error == why
+    assert written(found) == "cache-feature"
+
+
+def test_nothing_is_written_beside_a_ref_that_is_not(parsed: Callable[..., Inputs]) -> None:
+    decided = decide(parsed(cache_history="3"), PUSH)
+    found = answered(decided, feature=NotACache(IMAGE))
+    assert (found.write, found.stages, found.history) == (None, (), ())
+    assert found.write_error == f"{FEATURE} is not written: {IMAGE}"
