@@ -239,6 +239,8 @@ def _settle_reads(plan: CachePlan, answers: Mapping[Place, Answer], now: datetim
             case Missing():
                 if not candidate.beside:
                     notes.append(f"{candidate.ref} is not there yet")
+            case NotACache() as image if _is_empty(plan, image):
+                notes.append(f"{candidate.ref} is not read: its image has no cache in it")
             case Refused(reason=reason) | Silent(reason=reason) | NotACache(reason=reason):
                 lost.append(f"{candidate.ref} is not read: {reason}")
             case _ as never:
@@ -260,9 +262,9 @@ def _settle_write(plan: CachePlan, answers: Mapping[Place, Answer]) -> CachePlan
     if plan.write is None:
         return plan
     lost: list[str] = []
-    written = tuple(_writable([plan.write], answers, lost))
+    written = tuple(_writable(plan, [plan.write], answers, lost))
     beside = (plan.stages, plan.history) if written else ((), ())
-    stages, history = (tuple(_writable(items, answers, lost)) for items in beside)
+    stages, history = (tuple(_writable(plan, items, answers, lost)) for items in beside)
     return replace(
         plan,
         write=next(iter(written), None),
@@ -275,19 +277,21 @@ def _settle_write(plan: CachePlan, answers: Mapping[Place, Answer]) -> CachePlan
 
 
 def _writable(
-    items: Sequence[CacheRef], answers: Mapping[Place, Answer], lost: list[str]
+    plan: CachePlan, items: Sequence[CacheRef], answers: Mapping[Place, Answer], lost: list[str]
 ) -> Iterator[CacheRef]:
     """Return the refs that may be written, with what is there; say of others why they may not."""
     for item in items:
         answer = answers[item.ref]
-        match answer:
-            case Silent(reason=reason) | NotACache(reason=reason):
-                lost.append(f"{item.ref} is not written: {reason}")
-            case Found() | Missing() | Refused():
-                found = answer if isinstance(answer, Found) else None
-                yield replace(item, found=found, vendor=answer.vendor)
-            case _ as never:
-                assert_never(never)
+        if isinstance(answer, Silent | NotACache) and not _is_empty(plan, answer):
+            lost.append(f"{item.ref} is not written: {answer.reason}")
+        else:
+            found = answer if isinstance(answer, Found) else None
+            yield replace(item, found=found, vendor=answer.vendor)
+
+
+def _is_empty(plan: CachePlan, answer: Answer) -> bool:
+    """Say whether an answer is what the backend inline writes where no step makes a layer."""
+    return plan.backend.name == "inline" and isinstance(answer, NotACache) and answer.is_image
 
 
 def _pinned(candidate: CacheRef, found: Found) -> CacheRef:

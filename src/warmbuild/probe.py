@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 LARGEST: Final = 1024 * 1024
 # The annotation of what an index has beside its images: provenance and the like.
 _ATTESTS: Final = "vnd.docker.reference.type"
+_IMAGE_CONFIGS: Final = (
+    "application/vnd.oci.image.config.v1+json",
+    "application/vnd.docker.container.image.v1+json",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +72,10 @@ class Refused(_Answer):
 
 @dataclass(frozen=True, slots=True)
 class NotACache(_Answer):
-    """Something is there that BuildKit did not write as a cache."""
+    """Something is there that BuildKit did not write as a cache; `is_image` where that is one."""
 
     reason: str
+    is_image: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +144,8 @@ def _look_inside(manifest: Mapping[str, object], found: Found, fetch: Fetch) -> 
     if not inline:
         return NotACache(
             "an image is there and no cache; remove it, or choose another cache-repository "
-            "or cache-tag-prefix"
+            "or cache-tag-prefix",
+            is_image=any(_is_image(image) for image in images),
         )
     blobs = frozenset(digest for image in images for digest in _layers(image))
     return replace(found, records=tuple(inline.values()), blobs=blobs, config=",".join(inline))
@@ -154,6 +160,10 @@ def _images(index: Mapping[str, object], fetch: Fetch) -> Iterator[Mapping[str, 
             yield loose.parsed(fetch("manifests", loose.text(item, "digest")) or b"")
         except ValueError:
             continue
+
+
+def _is_image(manifest: Mapping[str, object]) -> bool:
+    return loose.text(loose.child(manifest, "config"), "mediaType") in _IMAGE_CONFIGS
 
 
 def _inline(config: bytes) -> Records | None:

@@ -389,3 +389,18 @@ def test_nothing_is_written_beside_a_ref_that_is_not(parsed: Callable[..., Input
     found = answered(decided, feature=NotACache(IMAGE))
     assert (found.write, found.stages, found.history) == (None, (), ())
     assert found.write_error == f"{FEATURE} is not written: {IMAGE}"
+
+
+def test_an_image_without_a_cache_is_what_inline_writes_where_no_step_makes_a_layer(
+    parsed: Callable[..., Inputs],
+) -> None:
+    image = NotACache(IMAGE, is_image=True)
+    decided = decide(parsed(cache_backend="inline", cache_stages="build"), PUSH)
+    found = answered(decided, **{"feature": image, STAGE_BUILD: image})
+    assert found.read == ()
+    assert written(found) == "cache-feature"
+    assert tags(found.stages) == [STAGE_BUILD]
+    assert (found.warnings, found.lost, found.write_error) == ((), (), "")
+    assert f"{FEATURE} is not read: its image has no cache in it" in found.notes
+    # A chart is none of ours.
+    assert answered(decided, feature=NotACache("no manifest")).write is None

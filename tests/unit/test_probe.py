@@ -19,10 +19,13 @@ if TYPE_CHECKING:
 DATA = Path(__file__).parents[1] / "data" / "cache"
 OCI = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
+IMAGE_CONFIG = "application/vnd.oci.image.config.v1+json"
 IMAGE = NotACache(
     "an image is there and no cache; remove it, or choose another cache-repository "
-    "or cache-tag-prefix"
+    "or cache-tag-prefix",
+    is_image=True,
 )
+OTHER = NotACache(IMAGE.reason)
 RECORDS = Records(records=(Record(digest="sha256:r"),))
 
 
@@ -38,8 +41,9 @@ def cache(size: object = len(CONFIG), **more: object) -> bytes:
     return written({"config": config, "layers": [{"digest": "sha256:l"}], **more})
 
 
-def image(digest: str, *layers: str) -> bytes:
-    return written({"config": {"digest": digest}, "layers": [{"digest": name} for name in layers]})
+def image(digest: str, *layers: str, kind: str = IMAGE_CONFIG) -> bytes:
+    config = {"digest": digest, "mediaType": kind}
+    return written({"config": config, "layers": [{"digest": name} for name in layers]})
 
 
 def inline(*digests: str, padding: int = 0) -> bytes:
@@ -132,12 +136,29 @@ def test_a_cache_may_be_an_index() -> None:
         ),
         pytest.param(image("sha256:i"), {"i": b"{}"}, IMAGE, id="an image"),
         pytest.param(image("sha256:i"), {}, IMAGE, id="an image whose config is gone"),
-        pytest.param(image(""), {}, IMAGE, id="a manifest without a config"),
-        pytest.param(image("sha256:i"), {"i": b"no JSON"}, IMAGE, id="a chart, or anything else"),
+        pytest.param(
+            image("sha256:i", kind="application/vnd.docker.container.image.v1+json"),
+            {"i": b"{}"},
+            IMAGE,
+            id="an image of Docker's format",
+        ),
+        pytest.param(b"{}", {}, OTHER, id="a manifest without a config"),
+        pytest.param(
+            image("sha256:i", kind="application/vnd.cncf.helm.config.v1+json"),
+            {"i": b'{"name": "chart"}'},
+            OTHER,
+            id="a chart",
+        ),
+        pytest.param(
+            written({"manifests": [{"digest": "sha256:x"}]}),
+            {"x": image("sha256:i"), "i": b"{}"},
+            IMAGE,
+            id="an index of an image",
+        ),
         pytest.param(
             written({"manifests": [{"digest": "sha256:x"}, {"digest": "sha256:y"}]}),
             {"x": b"no JSON"},
-            IMAGE,
+            OTHER,
             id="an index of what is broken and what is gone",
         ),
     ],
