@@ -28,8 +28,8 @@ USUAL_DEFAULT_BRANCHES: Final = ("main", "master")
 # Where the size of a configuration is worth a warning, in bytes.
 LARGE: Final = 800_000
 
-# Cache backends whose destination other runs read; see `Explicit caches` in docs/cache.md.
-_SHARED_BACKENDS: Final = ("registry", "s3", "azblob")
+# Cache backends whose destination no other run reads; see `Explicit caches` in docs/cache.md.
+_OWN_BACKENDS: Final = ("inline", "local")
 
 # What names a cache: a reference, or a directory, scope or name of the other backends.
 Place = refs.Reference | str
@@ -456,7 +456,7 @@ def _explicit(inputs: Inputs, context: RunContext) -> CachePlan:
     destinations = inputs.cache_to
     warnings: tuple[str, ...] = ()
     if context.untrusted:
-        destinations = tuple(to for to in destinations if backend(to) not in _SHARED_BACKENDS)
+        destinations = tuple(to for to in destinations if backend(to) in _OWN_BACKENDS)
         warnings = tuple(
             f"cache-to {to} is left out: {context.untrusted}"
             for to in inputs.cache_to
@@ -476,9 +476,13 @@ def backend(entry: str) -> str:
 
 
 def attributes(entry: str) -> Sequence[tuple[str, str]]:
-    """Split an entry as buildx does: CSV, names in lower case, a bare reference is `ref`."""
-    fields = next(csv.reader([entry]), [])
+    """Split an entry as buildx does: CSV, names in lower case, a bare reference is `ref`.
+
+    What is no CSV is left whole, for buildx to refuse.
+    """
+    try:
+        fields = next(csv.reader([entry]), [])
+    except csv.Error:
+        fields = [entry]
     pairs = [field.partition("=") for field in fields]
-    return [
-        (name.strip().lower(), value) if equals else ("ref", name) for name, equals, value in pairs
-    ]
+    return [(name.lower(), value) if equals else ("ref", name) for name, equals, value in pairs]

@@ -229,13 +229,37 @@ def test_one_explicit_cache_turns_all_refs_off(
 def test_untrusted_code_writes_no_shared_cache_that_is_explicit(
     parsed: Callable[..., Inputs],
 ) -> None:
-    shared = "type=registry,ref=me/app:c\nme/app:d\ntype=s3,bucket=b\ntype=azblob,name=n"
-    found = decide(parsed(cache_to=f"{shared}\ntype=local,dest=/c\ntype=inline"), FORK)
-    assert found.destinations == ("type=local,dest=/c", "type=inline")
-    assert found.warnings[0] == (
-        "cache-to type=registry,ref=me/app:c is left out: the code comes from a fork"
+    # What GitHub caches for pull_request_target, the default branch's runs read.
+    shared = (
+        "type=registry,ref=me/app:c",
+        "me/app:d",
+        "type=s3,bucket=b",
+        "type=azblob,name=n",
+        "type=gha",
+        "type=of-tomorrow",
+        "type=registry,ref=me/app:e, type=local",
+        "type=local,type=gha",
     )
-    assert len(found.warnings) == 4
+    inputs = parsed(cache_to="\n".join([*shared, "type=local,dest=/c", "type=inline"]))
+    found = decide(inputs, FORK)
+    assert found.destinations == ("type=local,dest=/c", "type=inline")
+    assert found.warnings == tuple(
+        f"cache-to {entry} is left out: the code comes from a fork" for entry in shared
+    )
+    assert decide(inputs, PUSH).destinations == inputs.cache_to
+
+
+@pytest.mark.parametrize("context", [PUSH, FORK])
+def test_explicit_sources_are_read_by_anybody(
+    parsed: Callable[..., Inputs], context: RunContext
+) -> None:
+    found = decide(parsed(cache_from="type=gha\nme/app:x"), context)
+    assert found.sources == ("type=gha", "me/app:x")
+
+
+def test_a_refresh_reads_no_explicit_cache_and_writes_it(parsed: Callable[..., Inputs]) -> None:
+    found = decide(parsed(cache_from="me/app:x", cache_to="me/app:x", refresh="true"), PUSH)
+    assert (found.sources, found.destinations, found.stale) == ((), ("me/app:x",), True)
 
 
 @pytest.mark.parametrize(
@@ -244,8 +268,12 @@ def test_untrusted_code_writes_no_shared_cache_that_is_explicit(
         ("type=registry,ref=a/b:c", [("type", "registry"), ("ref", "a/b:c")]),
         ("a/b:c", [("ref", "a/b:c")]),
         ('TYPE=local,"dest=/a,b"', [("type", "local"), ("dest", "/a,b")]),
+        ("me/app:c,me/app:d", [("ref", "me/app:c"), ("ref", "me/app:d")]),
         ("", []),
+        ("type=registry\nref=a", [("type", "registry\nref=a")]),
+        ("x" * 140_000, [("ref", "x" * 140_000)]),
     ],
+    ids=lambda value: value[:20] if isinstance(value, str) else None,
 )
 def test_an_entry_is_read_as_buildx_reads_it(entry: str, expected: list[tuple[str, str]]) -> None:
     assert policy.attributes(entry) == expected
