@@ -368,7 +368,7 @@ class _Places:
     def stages(self, branch: str, reason: str) -> Iterator[CacheRef]:
         """Return the refs of the stages that an inline cache keeps beside its image."""
         own = self._platforms()[0]
-        for stage in self.inputs.cache_stages:
+        for stage in dict.fromkeys(self.inputs.cache_stages):
             place = self._place(branch, own, stage=stage)
             yield CacheRef(ref=place, reason=f"{reason}, stage {stage}", stage=stage)
 
@@ -384,7 +384,7 @@ class _Places:
 
         Jobs that build one platform each would overwrite each other's cache under one name.
         """
-        platforms = self.inputs.platforms
+        platforms = tuple(dict.fromkeys(self.inputs.platforms))
         return (platforms[0], "") if len(platforms) == 1 else ("", *platforms)
 
     def _place(self, branch: str, platform: str, *, stage: str = "", generation: int = 0) -> Place:
@@ -436,7 +436,7 @@ def _write(inputs: Inputs, context: RunContext) -> tuple[tuple[str, str] | None,
         (inputs.cache == "read-only", "cache is read-only"),
         (context.untrusted, context.untrusted),
         (context.tag, "a tag has no cache of its own; its branch has"),
-        (context.passing, context.passing),
+        (context.passing and not forced, context.passing),
         (not context.branch, "this run belongs to no branch"),
         (
             context.ci == "local" and not forced and inputs.cache_backend.name != "local",

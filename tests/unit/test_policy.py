@@ -137,9 +137,14 @@ def test_refs_by_event(
         ("read-write", LOCAL, 2, "cache-feature"),
         ("read-write", FORK, 2, None),
         ("read-write", TAG, 1, None),
+        ("read-write", TRAIN, 3, "cache-feature"),
+        ("read-write", QUEUE, 2, None),
         ("read-only", PUSH, 2, None),
         ("write-only", PUSH, 0, "cache-feature"),
         ("write-only", FORK, 0, None),
+        ("write-only", TRAIN, 0, "cache-feature"),
+        ("write-only", LOCAL, 0, "cache-feature"),
+        ("read-only", FORK, 2, None),
         ("off", PUSH, 0, None),
     ],
 )
@@ -172,7 +177,9 @@ def test_a_context_can_be_told_its_branches() -> None:
     [
         ({"cache_scope": "api"}, "cache-api--feature"),
         ({"platforms": "linux/arm64"}, "cache-linux-arm64-69b36453--feature"),
+        ({"platforms": "linux/arm64,linux/arm64"}, "cache-linux-arm64-69b36453--feature"),
         ({"platforms": "linux/arm64,linux/amd64"}, "cache-feature"),
+        ({"cache_version": "2"}, "cache-2-f09e4ded--feature"),
         ({"cache_tag_prefix": "bc."}, "bc.feature"),
     ],
 )
