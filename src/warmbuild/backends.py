@@ -29,7 +29,8 @@ class Backend:
     what every export gets, `options` what `cache-options` may set on both sides and
     `export_options` on the export's alone. `required` must be set so that anything works at all.
     `secrets` are attributes that hold a secret, and the variables of the environment where it is
-    read from instead, by buildx itself but for those of `passed`; `variables` have to be there.
+    read from instead, by buildx itself but for those of `passed`. Of each of `variables` one has to
+    be there, or an option that stands for them.
     `asked` says that warmbuild can look into a cache before BuildKit does, `retagged` that an
     older generation can be kept under a tag of its own.
     """
@@ -43,7 +44,7 @@ class Backend:
     required: tuple[str, ...] = ()
     secrets: Mapping[str, str]
     passed: Mapping[str, str] = field(default_factory=dict)
-    variables: tuple[str, ...] = ()
+    variables: tuple[tuple[str, ...], ...] = ()
     asked: bool = False
     retagged: bool = False
 
@@ -92,7 +93,11 @@ BACKENDS: Final[Mapping[str, Backend]] = {
             destination="scope",
             options=("version", "url", "url_v2", "timeout"),
             secrets={"token": "ACTIONS_RUNTIME_TOKEN"},
-            variables=("ACTIONS_RUNTIME_TOKEN",),
+            # Without them buildx leaves such a cache out, and says no word.
+            variables=(
+                ("ACTIONS_RUNTIME_TOKEN",),
+                ("ACTIONS_RESULTS_URL", "ACTIONS_CACHE_URL", "url", "url_v2"),
+            ),
         ),
         Backend(
             name="s3",

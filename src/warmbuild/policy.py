@@ -132,10 +132,6 @@ def _decide(inputs: Inputs, context: RunContext, repository: refs.Reference | No
         notes.append(f"no cache is read: {why_no_read}")
     if why_not:
         notes.append(f"no cache is written: {why_not}")
-    if wanted and not inputs.cache_backend.asked:
-        notes.append(
-            f"the backend {inputs.cache_backend.name} is not asked what it has, so all is read"
-        )
     return CachePlan(
         backend=inputs.cache_backend,
         options=inputs.cache_options,
@@ -162,7 +158,8 @@ def with_variables(plan: CachePlan, known: Collection[str]) -> CachePlan:
     found = tuple(
         (name, variable) for name, variable in backend.passed.items() if variable in known
     )
-    missing = [variable for variable in backend.variables if variable not in known]
+    there = {*known, *(option.partition("=")[0] for option in plan.options)}
+    missing = [names[0] for names in backend.variables if there.isdisjoint(names)]
     if not missing or not (plan.read or plan.write):
         return replace(plan, secrets=found)
     warning = (
@@ -186,7 +183,8 @@ def settle(plan: CachePlan, answers: Mapping[Place, Answer], now: datetime) -> C
     limit; a ref that holds something else than a cache is left as it is.
     """
     if not plan.backend.asked:
-        return plan
+        note = f"the backend {plan.backend.name} is not asked what it has, so all is read"
+        return replace(plan, notes=(*plan.notes, note)) if plan.read else plan
     settled = _settle_reads(plan, answers, now)
     return _settle_write(settled, answers)
 

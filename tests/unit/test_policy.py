@@ -439,3 +439,64 @@ def test_an_image_without_a_cache_is_what_inline_writes_where_no_step_makes_a_la
     assert f"{FEATURE} is not read: its image has no cache in it" in found.notes
     # A chart is none of ours.
     assert answered(decided, feature=NotACache("no manifest")).write is None
+
+
+TOKEN, RESULTS, CACHE = "ACTIONS_RUNTIME_TOKEN", "ACTIONS_RESULTS_URL", "ACTIONS_CACHE_URL"
+
+
+@pytest.mark.parametrize(
+    ("known", "options", "missing"),
+    [
+        pytest.param({TOKEN, RESULTS}, "", "", id="all that there is today"),
+        pytest.param({TOKEN, CACHE}, "", "", id="an older service"),
+        pytest.param({TOKEN}, "url=http://c", "", id="a URL of the user's own"),
+        pytest.param({TOKEN}, "version=1", RESULTS, id="a token alone"),
+        pytest.param({RESULTS}, "", TOKEN, id="a URL alone"),
+        pytest.param(set[str](), "", f"{TOKEN} and {RESULTS}", id="nothing"),
+    ],
+)
+def test_gha_says_which_variables_are_missing(
+    parsed: Callable[..., Inputs], known: set[str], options: str, missing: str
+) -> None:
+    decided = decide(parsed(cache_backend="gha", cache_options=options), PUSH)
+    found = policy.settle(policy.with_variables(decided, known), {}, NOW)
+    warning = (
+        f"no cache is read or written: the backend gha needs {missing}, "
+        "which GitHub Actions sets for actions, and not for `run` steps"
+    )
+    if missing:
+        assert (found.read, found.write) == ((), None)
+        assert found.warnings == found.lost == (warning,)
+        assert found.write_error == warning
+        assert found.notes == ()
+    else:
+        assert [item.ref for item in found.read] == ["cache-feature", "cache-main"]
+        assert found.write is not None
+        assert found.warnings == ()
+        assert found.notes == ("the backend gha is not asked what it has, so all is read",)
+
+
+def test_what_is_not_wanted_needs_no_variables(parsed: Callable[..., Inputs]) -> None:
+    off = decide(parsed(cache_backend="gha", cache="off"), PUSH)
+    assert policy.with_variables(off, set()) == off
+    reads = decide(parsed(cache_backend="gha", cache="read-only"), PUSH)
+    assert policy.with_variables(reads, set()).write_error == ""
+    assert policy.with_variables(reads, set()).lost
+    writes = decide(parsed(cache_backend="gha", cache="write-only"), PUSH)
+    assert policy.settle(writes, {}, NOW).notes == ("no cache is read: cache is write-only",)
+
+
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [
+        ({"AZURE_STORAGE_KEY", "PATH"}, (("secret_access_key", "AZURE_STORAGE_KEY"),)),
+        ({"PATH"}, ()),
+    ],
+)
+def test_a_secret_that_buildx_does_not_find_is_named_by_its_variable(
+    parsed: Callable[..., Inputs], known: set[str], expected: tuple[tuple[str, str], ...]
+) -> None:
+    inputs = parsed(cache_backend="azblob", cache_options="account_url=https://a")
+    found = policy.with_variables(decide(inputs, PUSH), known)
+    assert found.secrets == expected
+    assert found.write is not None
