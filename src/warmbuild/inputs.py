@@ -489,6 +489,7 @@ _SECRET_FORMS: Final[Mapping[str, tuple[str, str]]] = {
     "secret-files": ("ID=path", "path"),
     "secret-envs": ("ID=VARIABLE", "variable"),
 }
+_MAY_HOLD_SECRETS: Final = ("cache-options", "cache-from", "cache-to")
 _SCOPE: Final = re.compile(r"[A-Za-z0-9._/-]+")
 # The name of a build stage, as BuildKit's Dockerfile parser takes it.
 _STAGE: Final = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
@@ -514,8 +515,8 @@ class _Reader:
         self.problems.append(Problem(name=name, text=text))
 
     def shown(self, name: str, value: str | None = None) -> str:
-        """Quote a value for a message, unless it is secret."""
-        if BY_NAME[name].secret:
+        """Quote a value for a message, unless it is secret or may hold a secret attribute."""
+        if BY_NAME[name].secret or name in _MAY_HOLD_SECRETS:
             return "its value"
         return repr(self.values[name] if value is None else value)
 
@@ -686,9 +687,18 @@ class _Reader:
             self.bad(name, f"{self.shown(name)} is not accepted; use letters, digits and . _ / -.")
         return value
 
-    def cache_options(self, backend: Backend) -> tuple[str, ...]:
-        items = self.items("cache-options")
-        for number, item in enumerate(items, start=1):
+    def cache_backend(self) -> tuple[Backend, tuple[str, ...]]:
+        """Return the backend and its options, which are not looked at where it is unknown."""
+        name, options = self.choice("cache-backend"), self.items("cache-options")
+        backend = BACKENDS.get(name)
+        if backend is None:
+            return BACKENDS["registry"], options
+        self.check_options(backend, options)
+        self.check_backend(backend, options)
+        return backend, options
+
+    def check_options(self, backend: Backend, options: Sequence[str]) -> None:
+        for number, item in enumerate(options, start=1):
             key, equals, value = item.partition("=")
             if not equals or not value:
                 self.bad("cache-options", f"item {number} is not of the form name=value.")
@@ -704,14 +714,13 @@ class _Reader:
                     f"{key!r} is no attribute that can be set for {backend.name}."
                     f"{nearest(key, backend.known)}",
                 )
-        return items
 
-    def check_backend(self, backend: Backend) -> None:
+    def check_backend(self, backend: Backend, options: Sequence[str]) -> None:
         """Find what does not go with a backend; explicit caches need none of it."""
         is_explicit = self.text("cache-from") or self.text("cache-to")
         if is_explicit or self.text("cache") == "off":
             return
-        given = {item.partition("=")[0] for item in self.items("cache-options")}
+        given = {item.partition("=")[0] for item in options}
         for option in backend.required:
             if option not in given:
                 self.bad("cache-options", f"{backend.name} needs {option}=….")
@@ -754,8 +763,7 @@ class _Reader:
                 f"{self.shown('cache-tag-prefix')} cannot begin a tag; use letters, digits and "
                 f". _ -, at most {refs.LONGEST_PREFIX}, the first one no dot or hyphen.",
             )
-        backend = BACKENDS.get(self.choice("cache-backend"), BACKENDS["registry"])
-        self.check_backend(backend)
+        backend, options = self.cache_backend()
         return Inputs(
             image=images,
             tags=tags,
@@ -785,7 +793,7 @@ class _Reader:
             cleanup=self.boolean("cleanup"),
             cache=self.choice("cache"),
             cache_backend=backend,
-            cache_options=self.cache_options(backend),
+            cache_options=options,
             cache_dir=self.text("cache-dir"),
             cache_stages=self.matching("cache-stages", _STAGE, "use the name of a stage"),
             cache_repository=self.cache_repository(),

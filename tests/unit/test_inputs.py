@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from warmbuild import inputs, lists, refs
+from warmbuild.backends import BACKENDS
 from warmbuild.errors import InputError
 
 if TYPE_CHECKING:
@@ -180,6 +182,11 @@ def problems_of(**values: str) -> dict[str, str]:
             ),
         ),
         ("registry", "a b", "'a b' is not a registry's host: 'a b' is not a host."),
+        (
+            "lint-ignore",
+            "cache-mount, cache-monut",
+            "'cache-monut' is no rule's name. Did you mean 'cache-mount'?",
+        ),
         ("imgae", "x", "there is no such input. Did you mean 'image'?"),
         ("zzzzz", "x", "there is no such input."),
     ],
@@ -330,3 +337,244 @@ def test_a_login_without_an_image_is_for_docker_hub() -> None:
 
 def test_an_input_has_a_variable_that_a_shell_can_set() -> None:
     assert inputs.variable("cache-from") == "INPUT_CACHE_FROM"
+
+
+def every_problem(**values: str) -> list[tuple[str, str]]:
+    given = {"image": "app"} | {name.replace("_", "-"): value for name, value in values.items()}
+    with pytest.raises(InputError) as raised:
+        inputs.parse(given, {})
+    return [(problem.name, problem.text) for problem in raised.value.problems]
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        pytest.param(
+            {"cache_backend": "registries", "cache_options": "bucket=b", "cache_dir": "/c"},
+            [
+                (
+                    "cache-backend",
+                    (
+                        "'registries' is not accepted; use registry or inline or local or gha or "
+                        "s3 or azblob. Did you mean 'registry'?"
+                    ),
+                )
+            ],
+            id="an unknown backend, whose options nobody knows",
+        ),
+        pytest.param(
+            {"cache_backend": "s3", "cache_options": "bukcet=b"},
+            [
+                (
+                    "cache-options",
+                    "'bukcet' is no attribute that can be set for s3. Did you mean 'bucket'?",
+                ),
+                ("cache-options", "s3 needs bucket=…."),
+                ("cache-options", "s3 needs region=…."),
+            ],
+            id="a slip of the pen",
+        ),
+        pytest.param(
+            {"cache_backend": "s3", "cache_options": "bucket, region="},
+            [
+                ("cache-options", "item 1 is not of the form name=value."),
+                ("cache-options", "item 2 is not of the form name=value."),
+            ],
+            id="no values",
+        ),
+        pytest.param(
+            {"cache_options": "mode=max, bucket=b, compression=zstd"},
+            [
+                ("cache-options", "'mode' is no attribute that can be set for registry."),
+                ("cache-options", "'bucket' is no attribute that can be set for registry."),
+            ],
+            id="attributes that are warmbuild's to set, and another backend's",
+        ),
+        pytest.param(
+            {"cache_backend": "azblob"},
+            [("cache-options", "azblob needs account_url=….")],
+            id="an account that is missing",
+        ),
+        pytest.param(
+            {"cache_backend": "local"},
+            [("cache-dir", "is missing: the backend local needs a directory.")],
+            id="a directory that is missing",
+        ),
+        pytest.param(
+            {
+                "cache_backend": "gha",
+                "cache_dir": "/c",
+                "cache_stages": "build",
+                "cache_history": "2",
+                "cache_max_age": "7d",
+            },
+            [
+                (
+                    "cache-dir",
+                    "is of no use to the backend gha; cache-backend: local has it.",
+                ),
+                (
+                    "cache-stages",
+                    (
+                        "is of no use to the backend gha, which has all stages already; "
+                        "cache-backend: inline has it."
+                    ),
+                ),
+                ("cache-history", "the backend gha keeps one generation only."),
+                ("cache-max-age", "the age of a cache of the backend gha cannot be read."),
+            ],
+            id="four inputs that are of no use at once",
+        ),
+        pytest.param(
+            {"cache_stages": "1st, final stage"},
+            [
+                (
+                    "cache-stages",
+                    (
+                        "is of no use to the backend registry, which has all stages already; "
+                        "cache-backend: inline has it."
+                    ),
+                ),
+                ("cache-stages", "'1st' is not accepted; use the name of a stage."),
+                ("cache-stages", "'final stage' is not accepted; use the name of a stage."),
+            ],
+            id="names that no stage can have",
+        ),
+        pytest.param(
+            {"cache_scope": "a b", "cache_version": "v+1"},
+            [
+                ("cache-scope", "'a b' is not accepted; use letters, digits and . _ / -."),
+                ("cache-version", "'v+1' is not accepted; use letters, digits and . _ / -."),
+            ],
+            id="a scope and a version with other signs",
+        ),
+        pytest.param(
+            {"cache_history": "0", "cache_max_age": "0d", "cache_timeout": "5"},
+            [
+                ("cache-history", "'0' is not accepted; use 1 to 9."),
+                ("cache-max-age", "'0d' is not a time; use a number and s, m, h, d or w."),
+                ("cache-timeout", "'5' is not a time; use a number and s, m, h, d or w."),
+            ],
+            id="numbers and times",
+        ),
+        pytest.param(
+            {"cache_history": "10"},
+            [("cache-history", "'10' is not accepted; use 1 to 9.")],
+            id="more generations than there can be",
+        ),
+        pytest.param(
+            {"cache_history": "two", "cache_import": "all", "cache_export": "before"},
+            [
+                ("cache-import", "'all' is not accepted; use auto or first or union."),
+                ("cache-export", "'before' is not accepted; use after or with."),
+                ("cache-history", "'two' is not accepted; use 1 to 9."),
+            ],
+            id="words that are none",
+        ),
+    ],
+)
+def test_every_problem_of_the_cache_is_said_at_once(
+    values: dict[str, str], expected: list[tuple[str, str]]
+) -> None:
+    assert every_problem(**values) == expected
+
+
+@pytest.mark.parametrize("option", ["secret_access_key", "access_key_id", "session_token"])
+def test_a_secret_option_is_refused_with_what_holds_it(option: str) -> None:
+    (problem,) = every_problem(
+        cache_backend="s3", cache_options=f"bucket=b,region=r,{option}=hunter2"
+    )
+    assert problem == (
+        "cache-options",
+        (
+            f"{option} is secret, and arguments are not; set AWS_{option.upper()} in the "
+            "environment instead."
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"cache_backend": "azblob", "cache_options": "account_url=u, secret_access_key=hunter2"},
+        {"cache_backend": "gha", "cache_options": "token=hunter2"},
+        {"cache_backend": "gha", "cache_options": "ghtoken=hunter2"},
+        {"cache_backend": "registry", "cache_options": "secret_access_key=hunter2"},
+        {"cache_backend": "s3", "cache_options": '"bucket=b\nsecret_access_key=hunter2'},
+        {"cache_from": '"type=s3,secret_access_key=hunter2'},
+        {"cache_to": '"type=s3,secret_access_key=hunter2'},
+    ],
+    ids=str,
+)
+def test_no_problem_shows_a_secret_option(values: dict[str, str]) -> None:
+    assert "hunter2" not in str(every_problem(**values))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"cache_backend": "local", "cache": "off"},
+        {"cache_backend": "s3", "cache_to": "type=inline"},
+        {"cache_backend": "gha", "cache_from": "type=gha", "cache_dir": "/c"},
+    ],
+    ids=str,
+)
+def test_a_backend_that_is_not_used_needs_nothing(
+    parsed: Callable[..., inputs.Inputs], values: dict[str, str]
+) -> None:
+    assert parsed(**values).cache_backend.name == values["cache_backend"]
+
+
+@pytest.mark.parametrize(
+    ("values", "options"),
+    [
+        ({"cache_backend": "registry"}, "registry.insecure=true, compression=zstd"),
+        ({"cache_backend": "inline", "cache_stages": "build,Test_2.x"}, "registry.insecure=true"),
+        ({"cache_backend": "local", "cache_dir": "/c"}, "compression=zstd,compression-level=3"),
+        ({"cache_backend": "gha"}, "version=2,url=u,url_v2=v,timeout=1m"),
+        ({"cache_backend": "s3"}, "bucket=b\nregion=r\nprefix=p/\nupload_parallelism=8"),
+        ({"cache_backend": "azblob"}, "account_url=https://a?b=c,container=d"),
+    ],
+    ids=str,
+)
+def test_every_backend_has_options(
+    parsed: Callable[..., inputs.Inputs], values: dict[str, str], options: str
+) -> None:
+    found = parsed(cache_options=options, **values)
+    assert found.cache_backend is BACKENDS[values["cache_backend"]]
+    assert found.cache_options == tuple(
+        part.strip() for line in options.split("\n") for part in line.split(",")
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", None),
+        ("90s", timedelta(seconds=90)),
+        ("15m", timedelta(minutes=15)),
+        ("36h", timedelta(hours=36)),
+        (" 7d ", timedelta(days=7)),
+        ("99999w", timedelta(weeks=99_999)),
+    ],
+)
+def test_a_time_has_a_unit(
+    parsed: Callable[..., inputs.Inputs], text: str, expected: timedelta | None
+) -> None:
+    assert parsed(cache_max_age=text).cache_max_age == expected
+
+
+@pytest.mark.parametrize("text", ["7", "d", "-7d", "7 d", "7D", "1.5h", "1d12h", "100000d"])
+def test_what_is_no_time_is_said(text: str) -> None:
+    assert every_problem(cache_max_age=text) == [
+        ("cache-max-age", f"{text!r} is not a time; use a number and s, m, h, d or w.")
+    ]
+
+
+def test_the_cache_has_defaults(parsed: Callable[..., inputs.Inputs]) -> None:
+    found = parsed()
+    assert found.cache_backend is BACKENDS["registry"]
+    assert (found.cache_import, found.cache_export, found.cache_history) == ("auto", "after", 1)
+    assert (found.cache_max_age, found.cache_timeout) == (None, timedelta(minutes=10))
+    assert (found.cache_strict, found.refresh) == (False, False)
+    assert (found.cache_scope, found.cache_version, found.cache_stages) == ("", "", ())
