@@ -126,6 +126,7 @@ def stages(plan: BuildPlan) -> tuple[BuildPlan, ...]:
             cache=replace(again.cache, write=stage, stages=()),
             target=stage.stage,
             tags=(),
+            load=False,
             provenance="false",
             sbom="",
         )

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from warmbuild import plan
+from warmbuild import plan, policy
 from warmbuild.context import RunContext
 from warmbuild.inputs import Secret
 from warmbuild.policy import CachePlan
@@ -155,3 +156,141 @@ def test_the_token_goes_to_its_own_server_alone(
 )
 def test_a_remote_context_is_not_looked_for_here(context: str, remote: bool) -> None:  # noqa: FBT001
     assert plan.is_remote(context) is remote
+
+
+def planned(inputs: Inputs, context: RunContext = PUSH) -> plan.BuildPlan:
+    return plan.make(inputs, context, policy.decide(inputs, context, plan.repository(inputs)))
+
+
+def test_an_inline_cache_goes_with_its_image(parsed: Callable[..., Inputs]) -> None:
+    values = {"cache_backend": "inline", "cache_stages": "build", "cache_history": "2"}
+    assert planned(parsed(**values)).cache.write is not None
+    unpushed = planned(parsed(push="false", **values)).cache
+    assert (unpushed.write, unpushed.stages, unpushed.history) == (None, (), ())
+    assert unpushed.notes == (
+        "no cache is written: an inline cache is pushed with its image, which is not pushed",
+    )
+    assert len(unpushed.read) == 6
+    # What writes nothing anyway has its own reason.
+    assert planned(parsed(push="false", cache="read-only", **values)).cache.notes == (
+        "no cache is written: cache is read-only",
+    )
+    assert planned(parsed(push="false", cache_history="2")).cache.write is not None
+
+
+@pytest.mark.parametrize(
+    ("values", "stale", "expected"),
+    [
+        pytest.param({}, False, (False, False), id="a cache as it should be"),
+        pytest.param(
+            {}, True, (True, True), id="one that is too old, also on a builder that stays"
+        ),
+        pytest.param({"pull": "true"}, False, (True, False), id="new bases alone"),
+        pytest.param({"no_cache": "true"}, False, (False, True), id="no cache alone"),
+        pytest.param({"refresh": "true"}, False, (True, True), id="a refresh"),
+        pytest.param(
+            {"refresh": "true", "cache": "off"}, False, (True, True), id="a refresh without a cache"
+        ),
+    ],
+)
+def test_a_stale_cache_is_kept_from_the_builder_too(
+    parsed: Callable[..., Inputs],
+    values: dict[str, str],
+    stale: bool,  # noqa: FBT001
+    expected: tuple[bool, bool],
+) -> None:
+    decided = planned(parsed(**values))
+    settled = plan.with_cache(decided, replace(decided.cache, stale=decided.cache.stale or stale))
+    assert (settled.pull, settled.no_cache) == expected
+    assert settled.cache.stale is (stale or "refresh" in values)
+
+
+def test_the_image_alone_has_no_export(parsed: Callable[..., Inputs]) -> None:
+    decided = planned(parsed(cache_to="type=inline"))
+    assert plan.image_alone(decided).cache == replace(decided.cache, destinations=())
+    own = planned(parsed())
+    assert plan.image_alone(own).cache == replace(own.cache, write=None)
+    inline = planned(parsed(cache_backend="inline"))
+    assert plan.image_alone(inline) == inline
+
+
+@pytest.mark.parametrize(
+    ("values", "reads"),
+    [
+        pytest.param({}, ["cache-feature-x", "cache-main"], id="what the build has read"),
+        pytest.param({"no_cache_filters": "build"}, [], id="no others' results of what had to run"),
+        pytest.param({"no_cache": "true"}, [], id="nothing, as the build"),
+    ],
+)
+def test_the_cache_alone_is_exported_from_the_builder(
+    parsed: Callable[..., Inputs], values: dict[str, str], reads: list[str]
+) -> None:
+    decided = planned(parsed(push="true", load="true", pull="true", target="final", **values))
+    found = plan.cache_alone(decided)
+    assert [slug(item.ref) for item in found.cache.read] == reads
+    assert found == replace(
+        decided,
+        cache=replace(decided.cache, read=found.cache.read),
+        push=False,
+        load=False,
+        pull=False,
+        no_cache=False,
+        no_cache_filters=(),
+        tags=(),
+        outputs=("type=cacheonly",),
+    )
+
+
+def slug(ref: policy.Place) -> str:
+    """Return a ref's tag, without the digits that a slash brings."""
+    return re.sub(r"-[0-9a-f]{8}(?=-|$)", "", str(ref).rpartition(":")[2])
+
+
+def test_explicit_sources_are_left_out_of_an_export_that_was_forced(
+    parsed: Callable[..., Inputs],
+) -> None:
+    explicit = parsed(cache_from="type=gha", cache_to="type=gha", no_cache_filters="build")
+    assert plan.cache_alone(planned(explicit)).cache.sources == ()
+
+
+def test_each_stage_is_an_image_of_its_own(parsed: Callable[..., Inputs]) -> None:
+    decided = planned(
+        parsed(
+            cache_backend="inline",
+            cache_stages="dependencies, build, build",
+            target="final",
+            load="true",
+            sbom="true",
+        )
+    )
+    dependencies, build = plan.stages(decided)
+    assert (dependencies.target, build.target) == ("dependencies", "build")
+    for stage in (dependencies, build):
+        assert (stage.push, stage.load, stage.tags, stage.outputs) == (True, False, (), ())
+        assert (stage.provenance, stage.sbom) == ("false", "")
+        assert stage.cache.read == decided.cache.read
+        assert stage.cache.stages == ()
+    assert [slug(item.ref) for item in decided.cache.stages] == [
+        "cache-dependencies--feature-x",
+        "cache-build--feature-x",
+    ]
+    assert [stage.cache.write for stage in (dependencies, build)] == list(decided.cache.stages)
+
+
+def test_without_stages_there_is_nothing_more_to_build(parsed: Callable[..., Inputs]) -> None:
+    assert plan.stages(planned(parsed(cache_backend="inline"))) == ()
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"image": "a.io/x\nb.io/y"}, "a.io/x"),
+        ({"image": "", "tags": "c.io/z:1,d.io/z:2"}, "c.io/z"),
+        ({"image": "", "push": "false"}, None),
+    ],
+)
+def test_the_cache_goes_to_the_first_images_repository(
+    parsed: Callable[..., Inputs], values: dict[str, str], expected: str | None
+) -> None:
+    found = plan.repository(parsed(**values))
+    assert (found and str(found)) == expected
