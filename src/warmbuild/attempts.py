@@ -64,9 +64,8 @@ def _lost_export(plan: BuildPlan, failure: Failure, waited_for: str) -> AnotherT
 def _lost_cache(plan: BuildPlan, failure: Failure) -> AnotherTry | None:
     """Return the same build without a cache that the build failed for."""
     cache = plan.cache
-    if not cache.backend.asked and not failure.title and (cache.read or cache.write):
-        # BuildKit looks for these before it builds, and then nothing is ignored.
-        why = f"the backend {cache.backend.name} fails: {failure.error}"
+    if _is_backends(plan, failure):
+        why = f"the backend {cache.backend.name} fails: {' '.join(failure.error.split())}"
         without = _without(plans.image_alone(plan), cache.read)
         return AnotherTry(plan=_giving_up(without, why), reason=_not_written(why))
     if cache.read and any(sign in failure.error.lower() for sign in _GONE):
@@ -76,6 +75,22 @@ def _lost_cache(plan: BuildPlan, failure: Failure) -> AnotherTry | None:
         )
         return AnotherTry(plan=_without(plan, guilty), reason=reason)
     return None
+
+
+def _is_backends(plan: BuildPlan, failure: Failure) -> bool:
+    """Say whether it was the backend of the cache that failed.
+
+    BuildKit looks for what is no registry before it builds, and then nothing is ignored: it says
+    "failed to configure … cache exporter" and the like, and buildx that it made no directory.
+    """
+    text, cache = failure.error.lower(), plan.cache
+    blames_it = "cache" in text or (cache.backend.name == "local" and text.startswith("mkdir "))
+    return bool(
+        cache.backend.source != "ref"
+        and not failure.title
+        and blames_it
+        and (cache.read or cache.write)
+    )
 
 
 def _push_again(plan: BuildPlan, failure: Failure, attempt: int) -> AnotherTry | None:
@@ -128,10 +143,11 @@ def another_export(plan: BuildPlan, exported: Progress) -> AnotherExport | None:
 def needs_no_export(plan: BuildPlan, built: Progress) -> bool:
     """Say whether the cache that is there is what an export would write.
 
-    It is where every step came from it, and from no other.
+    It is where every step came from it, and from no other: a builder that was there before may
+    have had the steps itself.
     """
     cache, steps = plan.cache, built.steps()
-    if cache.write is None or cache.write.found is None or cache.destinations:
+    if cache.write is None or cache.write.found is None or cache.destinations or plan.builder.name:
         return False
     is_only_source = [read.found for read in cache.read] == [cache.write.found]
     return (

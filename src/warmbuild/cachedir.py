@@ -6,15 +6,17 @@ it. The CI system's own file cache saves and restores all of them together.
 
 from __future__ import annotations
 
-import json
+import errno
 import os
+import re
 import shutil
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import probe, refs
-from warmbuild.probe import Answer, Missing, NotACache
+from warmbuild import loose, probe, refs
+from warmbuild.probe import Answer, Found, Missing, NotACache, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -22,20 +24,24 @@ if TYPE_CHECKING:
 # What an export that was killed leaves behind is removed after this time, in seconds: one that is
 # younger may be another job's, still being written.
 _ABANDONED: Final = 3600.0
+_UNFINISHED: Final = re.compile(r"\.(.+)\.[0-9a-f]{8}")
+_NO_CACHE: Final = NotACache("the directory holds no cache; remove it, or choose another cache-dir")
 
 
 def answer(place: str) -> Answer:
     """Say what a cache's directory holds."""
     layout = Path(place)
     try:
-        index = json.loads((layout / "index.json").read_bytes())
-        (descriptor,) = index["manifests"]
-        digest, media_type = str(descriptor["digest"]), str(descriptor["mediaType"])
-        body = _blob(layout, digest)
+        index = loose.parsed((layout / "index.json").read_bytes())
     except FileNotFoundError:
         return Missing()
-    except (OSError, ValueError, KeyError, TypeError):
-        return NotACache("the directory holds no cache; remove it, or choose another cache-dir")
+    except (OSError, ValueError):
+        return _NO_CACHE
+    named = list(loose.children(index, "manifests"))
+    if len(named) != 1:
+        return _NO_CACHE
+    digest, media_type = loose.text(named[0], "digest"), loose.text(named[0], "mediaType")
+    body = _blob(layout, digest)
     if body is None:
         return Missing()
     return probe.look(
@@ -44,37 +50,74 @@ def answer(place: str) -> Answer:
 
 
 def beside(place: str) -> str:
-    """Return a new directory that a cache can be written to before it takes its place."""
+    """Return a new name for a directory that a cache is written to before it takes its place."""
     path = Path(place)
-    path.parent.mkdir(parents=True, exist_ok=True)
     return str(path.with_name(f".{path.name}.{os.urandom(4).hex()}"))
 
 
-def swap(new: str, place: str, *, prefix: str, keep: Collection[str]) -> None:
+def swap(new: str, place: str, *, prefix: str, keep: Collection[str]) -> str:
     """Put a cache that is written in whole where the old one is, which goes.
 
     With it go the other caches of its scope that are not in `keep`: a file cache is handed from
-    branch to branch, and would gather those of all of them.
+    branch to branch, and would gather those of all of them. What an export left that did not come
+    to its end is removed. Return why there is no new cache where there could be one.
     """
-    old = beside(place)
-    if Path(place).exists():
-        Path(place).rename(old)
-    Path(new).rename(place)
+    made = answer(new)
+    if not isinstance(made, Found):
+        _remove(Path(new))
+        return made.reason if isinstance(made, Refused) else ""
+    try:
+        _replace(Path(new), Path(place))
+    except OSError as error:
+        _remove(Path(new))
+        return f"{place} cannot be replaced: {error.strerror}"
     kept = {Path(path).name for path in (*keep, place)}
+    scope = _scope(place, prefix)
     for path in Path(place).parent.iterdir():
-        is_left = path.name.startswith(f".{prefix}") and _age(path) > _ABANDONED
-        is_other = path.name not in kept and _scope(path, prefix) == _scope(Path(place), prefix)
-        if str(path) == old or is_left or is_other:
-            shutil.rmtree(path, ignore_errors=True)
+        unfinished = _UNFINISHED.fullmatch(path.name)
+        if unfinished:
+            is_stale = _scope(unfinished[1], prefix) is not None and _age(path) > _ABANDONED
+        else:
+            is_stale = path.name not in kept and _scope(path.name, prefix) == scope
+            is_stale = is_stale and (path / "index.json").is_file()
+        if is_stale:
+            _remove(path)
+    return ""
 
 
-def _scope(path: Path, prefix: str) -> str | None:
-    tag = refs.read_cache_tag(path.name, prefix=prefix)
+def _replace(new: Path, place: Path) -> None:
+    """Put a directory where another one may be, or may just have been put by another job."""
+    while True:
+        old = Path(beside(str(place)))
+        with suppress(FileNotFoundError):
+            place.rename(old)
+        try:
+            new.rename(place)
+        except OSError as error:
+            if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+                with suppress(FileNotFoundError):
+                    old.rename(place)
+                raise
+        else:
+            return
+        finally:
+            _remove(old)
+
+
+def _scope(place: str, prefix: str) -> str | None:
+    tag = refs.read_cache_tag(Path(place).name, prefix=prefix)
     return tag.scope if tag else None
 
 
+def _remove(path: Path) -> None:
+    shutil.rmtree(path, ignore_errors=True)
+
+
 def _age(path: Path) -> float:
-    return time.time() - path.stat().st_mtime
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def _blob(layout: Path, digest: str) -> bytes | None:
@@ -82,5 +125,6 @@ def _blob(layout: Path, digest: str) -> bytes | None:
     try:
         with (layout / "blobs" / algorithm / name).open("rb") as file:
             return file.read(probe.LARGEST + 1)
-    except FileNotFoundError:
+    except (OSError, ValueError):
+        # No digest of a blob that could be there, where it is not simply gone.
         return None

@@ -9,12 +9,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 
+def anything(text: str | bytes) -> object:
+    """Read JSON; raises ValueError where it is none."""
+    try:
+        read: object = json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    return read
+
+
 def parsed(text: str | bytes) -> Mapping[str, object]:
     """Read a JSON object; raises ValueError where it is none."""
-    value = json.loads(text)
-    if not isinstance(value, dict):
+    read = anything(text)
+    if not isinstance(read, dict):
         raise ValueError("it is no JSON object")  # noqa: TRY004 (what json raises too)
-    return value
+    return read
 
 
 def child(item: Mapping[str, object], name: str) -> Mapping[str, object]:

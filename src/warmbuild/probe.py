@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 # BuildKit reads neither a manifest nor a cache's configuration above this, in bytes.
 LARGEST: Final = 1024 * 1024
+# The annotation of what an index has beside its images: provenance and the like.
+_ATTESTS: Final = "vnd.docker.reference.type"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class Found(_Answer):
     `records` are those of its configuration, of which an image for several platforms has one
     each; `size` is the larger of manifest and configuration, in bytes. `blobs` are its layers.
     `manifest` and `media_type` are what another tag needs to hold the same, and `config` tells
-    two manifests of the same cache from two caches.
+    two manifests of the same cache from two caches: the digests of what has the records in it.
     """
 
     digest: str
@@ -116,7 +118,7 @@ def _look_at(
         )
     text = fetch("blobs", digest)
     if text is None:
-        return Refused("its configuration is not there any more")
+        return Refused("its configuration cannot be had")
     found = replace(found, size=max(found.size, size), config=digest)
     try:
         return replace(found, records=(records.parse(text, manifest),))
@@ -127,25 +129,39 @@ def _look_at(
 
 def _look_inside(manifest: Mapping[str, object], found: Found, fetch: Fetch) -> Answer:
     """Read the caches in an image, or in the images of an index."""
-    children = [loose.text(item, "digest") for item in loose.children(manifest, "manifests")]
-    bodies = [fetch("manifests", child) for child in children]
-    images = [manifest, *(loose.parsed(body) for body in bodies if body)]
-    inline: list[Records] = []
+    images = [manifest, *_images(manifest, fetch)]
+    inline: dict[str, Records] = {}
     for image in images:
         digest = loose.text(loose.child(image, "config"), "digest")
         text = fetch("blobs", digest) if digest else None
-        try:
-            inside = records.parse_inline(text) if text else None
-        except ValueError:
-            inside = None
-        inline += [inside] if inside else []
+        inside = _inline(text) if text else None
+        inline |= {digest: inside} if inside else {}
     if not inline:
         return NotACache(
             "an image is there and no cache; remove it, or choose another cache-repository "
             "or cache-tag-prefix"
         )
     blobs = frozenset(digest for image in images for digest in _layers(image))
-    return replace(found, records=tuple(inline), blobs=blobs)
+    return replace(found, records=tuple(inline.values()), blobs=blobs, config=",".join(inline))
+
+
+def _images(index: Mapping[str, object], fetch: Fetch) -> Iterator[Mapping[str, object]]:
+    """Return the manifests of the images of an index, but not of what attests them."""
+    for item in loose.children(index, "manifests"):
+        if _ATTESTS in loose.child(item, "annotations"):
+            continue
+        try:
+            yield loose.parsed(fetch("manifests", loose.text(item, "digest")) or b"")
+        except ValueError:
+            continue
+
+
+def _inline(config: bytes) -> Records | None:
+    """Read the cache in an image's config, of which a large one was not fetched whole."""
+    try:
+        return records.parse_inline(config)
+    except ValueError:
+        return records.Records(records=()) if len(config) > LARGEST else None
 
 
 def _configuration(manifest: Mapping[str, object]) -> Mapping[str, object] | None:

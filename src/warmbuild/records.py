@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
@@ -73,7 +72,7 @@ def parse_inline(config: bytes) -> Records | None:
     if not isinstance(packed, str):
         return None
     try:
-        records = json.loads(base64.b64decode(packed, validate=True))
+        records = loose.anything(base64.b64decode(packed, validate=True))
     except binascii.Error as error:
         raise ValueError("its inline cache is not base64") from error
     diff_ids = loose.child(image, "rootfs").get("diff_ids")
@@ -91,14 +90,14 @@ def contradict(these: Records, those: Records) -> bool:
     by_digest: dict[str, list[int]] = {}
     for at, record in enumerate(those.records):
         by_digest.setdefault(record.digest, []).append(at)
-    same: set[tuple[int, int]] = set()
+    same: dict[int, list[int]] = {}
     for at in _inputs_first(these.records):
         record = these.records[at]
         for other_at in by_digest.get(record.digest, ()):
             other = those.records[other_at]
             if not _same_inputs(record, other, same):
                 continue
-            same.add((at, other_at))
+            same.setdefault(at, []).append(other_at)
             if record.results and other.results and not record.results & other.results:
                 return True
     return False
@@ -109,39 +108,38 @@ def oldest(caches: Iterable[Records]) -> datetime | None:
     return min((cache.oldest for cache in caches if cache.oldest), default=None)
 
 
-def _same_inputs(record: Record, other: Record, same: set[tuple[int, int]]) -> bool:
-    if len(record.inputs) != len(other.inputs):
-        return False
-    return all(
-        any(
-            selector == other_selector and (link, other_link) in same
-            for selector, link in alternatives
-            for other_selector, other_link in other_alternatives
+def _same_inputs(record: Record, other: Record, same: Mapping[int, Sequence[int]]) -> bool:
+    """Say whether two records have the same inputs, given which of their inputs are the same."""
+    return len(record.inputs) == len(other.inputs) and not any(
+        set(theirs).isdisjoint(
+            (selector, twin) for selector, link in ours for twin in same.get(link, ())
         )
-        for alternatives, other_alternatives in zip(record.inputs, other.inputs, strict=True)
+        for ours, theirs in zip(record.inputs, other.inputs, strict=True)
     )
 
 
 def _inputs_first(records: Sequence[Record]) -> Iterator[int]:
-    """Return the indices of records so that each comes after its inputs."""
-    done: set[int] = set()
-    for start in range(len(records)):
-        stack = [start]
-        while stack:
-            at = stack[-1]
-            waiting = [
-                link
-                for alternatives in records[at].inputs
-                for _, link in alternatives
-                if link not in done and link not in stack and 0 <= link < len(records)
-            ]
-            if at not in done and waiting:
-                stack += waiting[:1]
-                continue
-            if at not in done:
-                done.add(at)
-                yield at
-            stack.pop()
+    """Return the indices of records so that each comes after its inputs.
+
+    Each link is looked at once, for a cache may have thousands.
+    """
+    ahead = set(range(len(records)))
+    stack: list[tuple[int | None, Iterator[int]]] = [(None, iter(range(len(records))))]
+    while stack:
+        at, links = stack[-1]
+        # A loop in a broken configuration ends where it began.
+        link = next((link for link in links if link in ahead), None)
+        if link is not None:
+            ahead.remove(link)
+            stack.append((link, _links(records[link])))
+            continue
+        stack.pop()
+        if at is not None:
+            yield at
+
+
+def _links(record: Record) -> Iterator[int]:
+    return (link for alternatives in record.inputs for _, link in alternatives)
 
 
 def _read(records: Iterable[Mapping[str, object]], layers: Sequence[tuple[str, int]]) -> Records:
@@ -204,5 +202,5 @@ def _time(item: Mapping[str, object]) -> datetime | None:
         time = datetime.fromisoformat(loose.text(item, "createdAt"))
     except ValueError:
         return None
-    # Go's zero time, where nobody knows.
-    return time if time.year > 1 else None
+    # Go writes its zero time where nobody knows, and every other one with its zone.
+    return time if time.year > 1 and time.tzinfo else None

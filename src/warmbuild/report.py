@@ -153,8 +153,12 @@ def _destinations(plan: BuildPlan) -> list[str]:
 
 def cache_age(plan: BuildPlan, built: Progress, now: datetime) -> timedelta | None:
     """Return how old the oldest result is in the caches that steps came from; None without any."""
+    failed = {done.name for done in built.imports() if done.error}
     oldest = records.oldest(
-        one for read in plan.cache.read if read.found for one in read.found.records
+        one
+        for read in plan.cache.read
+        if read.found and str(read.ref) not in failed
+        for one in read.found.records
     )
     if oldest is None or not any(step.cached for step in built.steps()):
         return None
@@ -173,7 +177,7 @@ def outputs(outcome: Outcome) -> Mapping[str, str]:
         "cache-read": ",".join(outcome.cache_read),
         "cache-written": outcome.cache_written,
         "cache-write-error": " ".join(outcome.cache_error.split()),
-        "cache-age": str(int(age.total_seconds())) if age else "",
+        "cache-age": "" if age is None else str(int(age.total_seconds())),
         "cache-hits": str(hits),
         "cache-steps": str(steps),
         "cache-hit-ratio": f"{ratio:.2f}",
@@ -282,7 +286,7 @@ def outcome_text(outcome: Outcome) -> str:
     rows += [("digest", outcome.digest)] if outcome.digest else []
     rows += [("tag", tag) for tag in outcome.tags]
     rows += [("cache read", ref) for ref in outcome.cache_read] or [("cache read", "nothing")]
-    if outcome.cache_age:
+    if outcome.cache_age is not None:
         rows.append(("cache age", policy.age_text(outcome.cache_age)))
     rows.append(("cache written", outcome.cache_written or "nothing"))
     return "\n".join(f"{name:<15}{value}" for name, value in rows)

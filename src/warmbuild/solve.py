@@ -163,7 +163,7 @@ def _cache(decided: BuildPlan, image: _Image, tool: Tool, log: Log) -> report.Ca
         wanted,
         imported=image.progress,
         exported=exported.progress if exported else None,
-        failed=exported.progress.failure().error if exported and exported.code else "",
+        failed=_why_unwritten(exported) if exported else "",
     )
 
 
@@ -195,17 +195,21 @@ def _stages(wanted: BuildPlan, image: _Image, tool: Tool, log: Log) -> report.Ca
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Attempt:
-    """One run of buildx; `waited_for` is the part of the cache that it was given up for."""
+    """One run of buildx; `waited_for` is the part of the cache that it was given up for.
+
+    `unwritten` is why a cache that was exported is not where it should be.
+    """
 
     code: int
     progress: Progress
     waited_for: str = ""
+    unwritten: str = ""
 
 
 def _attempt(decided: BuildPlan, tool: Tool, log: Log) -> _Attempt:
     """Run one build, print its progress; return its exit code and what happened."""
     place = decided.cache.write.ref if decided.cache.write else ""
-    unfinished = ""
+    unfinished = unwritten = ""
     if decided.cache.backend.name == "local" and place:
         unfinished = cachedir.beside(str(place))
         decided = _writing_to(decided, unfinished)
@@ -219,10 +223,14 @@ def _attempt(decided: BuildPlan, tool: Tool, log: Log) -> _Attempt:
                     log.line(text)
                 patience.news(progress.waiting_for(), progress.moves)
             code = running.wait()
-    if unfinished and Path(unfinished).exists():
+    if unfinished:
         keep = [str(read.ref) for read in decided.cache.read]
-        cachedir.swap(unfinished, str(place), prefix=decided.cache.prefix, keep=keep)
-    return _Attempt(code=code, progress=progress, waited_for=patience.lost_for)
+        unwritten = cachedir.swap(unfinished, str(place), prefix=decided.cache.prefix, keep=keep)
+    return _Attempt(code=code, progress=progress, waited_for=patience.lost_for, unwritten=unwritten)
+
+
+def _why_unwritten(exported: _Attempt) -> str:
+    return exported.progress.failure().error if exported.code else exported.unwritten
 
 
 def _argv(decided: BuildPlan, tool: Tool) -> tuple[str, ...]:

@@ -222,13 +222,145 @@ def test_an_export_that_hangs_is_given_up(parsed: Callable[..., Inputs]) -> None
     assert not again.export_after
 
 
-def test_a_backend_that_is_not_asked_and_fails_is_done_without(
-    parsed: Callable[..., Inputs],
+@pytest.mark.parametrize(
+    ("values", "error"),
+    [
+        pytest.param(
+            {"cache_backend": "gha"},
+            "failed to configure gha cache exporter: token is malformed",
+            id="a token that is none",
+        ),
+        pytest.param(
+            {"cache_backend": "s3", "cache_options": "bucket=b\nregion=r"},
+            "failed to check file presence in cache: operation error S3: HeadObject",
+            id="a bucket that is not there",
+        ),
+        pytest.param(
+            {"cache_backend": "local", "cache_dir": "/proc/c"},
+            "mkdir /proc/c: no such file or directory",
+            id="a directory that cannot be made",
+        ),
+    ],
+)
+def test_a_backend_that_fails_before_the_build_is_done_without(
+    parsed: Callable[..., Inputs], values: dict[str, str], error: str
 ) -> None:
-    decided = planned(parsed(cache_backend="gha"))
-    again = attempts.another_try(decided, replace(STALLED, error="bad token"), 1)
+    decided = planned(parsed(**values))
+    again = attempts.another_try(decided, replace(STALLED, error=f"{error}\n"), 1)
     assert again is not None
     assert (again.plan.cache.read, again.plan.cache.write) == ((), None)
-    assert (
-        again.reason == "no cache is written: the backend gha fails: bad token; once more without"
+    backend = values["cache_backend"]
+    assert again.reason == (
+        f"no cache is written: the backend {backend} fails: {error}; once more without"
     )
+    assert again.plan.cache.write_error == f"the backend {backend} fails: {error}"
+
+
+NO_TOKEN = "failed to configure gha cache exporter: token is malformed"
+
+
+@pytest.mark.parametrize(
+    ("values", "failure"),
+    [
+        pytest.param(
+            {"cache_backend": "gha"},
+            replace(STALLED, error="dockerfile parse error on line 2: unknown instruction: RUNN"),
+            id="a Dockerfile with a mistake",
+        ),
+        pytest.param(
+            {"cache_backend": "gha"},
+            replace(STALLED, title="[2/3] RUN make", error="no cache to be found"),
+            id="a step that fails",
+        ),
+        pytest.param(
+            {"cache_backend": "gha", "cache": "off"},
+            replace(STALLED, error=NO_TOKEN),
+            id="where there is no cache",
+        ),
+        pytest.param({}, replace(STALLED, error=NO_TOKEN), id="a registry"),
+        pytest.param(
+            {"cache_backend": "gha"}, replace(STALLED, error="mkdir /x: no"), id="a directory"
+        ),
+    ],
+)
+def test_what_is_not_the_backends_fault_is_not_tried_again(
+    parsed: Callable[..., Inputs], values: dict[str, str], failure: Failure
+) -> None:
+    assert attempts.another_try(planned(parsed(**values)), failure, 1) is None
+
+
+def step(digest: str, *, cached: bool) -> dict[str, object]:
+    at = "2026-11-21T05:00:00Z"
+    place = {"1": "1/2", "2": "2/2"}[digest]
+    return {
+        "digest": digest,
+        "name": f"[{place}] RUN make",
+        "started": at,
+        "completed": at,
+        "cached": cached,
+    }
+
+
+IMPORT = {
+    "digest": "i",
+    "name": "importing cache manifest from ghcr.io/me/app:cache-x",
+    "started": "2026-11-21T05:00:00Z",
+    "completed": "2026-11-21T05:00:00Z",
+}
+ALL_CACHED = (step("1", cached=True), step("2", cached=True))
+OWN = Found("sha256:own", config="sha256:c")
+MAIN = Found("sha256:main", config="sha256:d")
+
+
+@pytest.mark.parametrize(
+    ("values", "found", "write", "vertices", "expected"),
+    [
+        pytest.param({}, [OWN], OWN, ALL_CACHED, True, id="all from the ref that is written"),
+        pytest.param({}, [MAIN], None, ALL_CACHED, False, id="a branch's first build"),
+        pytest.param({}, [MAIN], OWN, ALL_CACHED, False, id="all from another ref"),
+        pytest.param({}, [OWN, MAIN], OWN, ALL_CACHED, False, id="from two refs"),
+        pytest.param({}, [], OWN, ALL_CACHED, False, id="from none"),
+        pytest.param(
+            {},
+            [OWN],
+            OWN,
+            (ALL_CACHED[0], step("2", cached=False)),
+            False,
+            id="a step that ran",
+        ),
+        pytest.param({}, [OWN], OWN, (), False, id="no step at all"),
+        pytest.param(
+            {},
+            [OWN],
+            OWN,
+            (*ALL_CACHED, IMPORT | {"error": "not found"}),
+            False,
+            id="a ref that was gone by then",
+        ),
+        pytest.param(
+            {"builder": "mine"}, [OWN], OWN, ALL_CACHED, False, id="a builder that was there before"
+        ),
+        pytest.param({"cache": "read-only"}, [OWN], None, ALL_CACHED, False, id="nothing to write"),
+        pytest.param(
+            {"cache_to": "type=inline"}, [], None, ALL_CACHED, False, id="an explicit one"
+        ),
+    ],
+)
+def test_a_cache_that_is_there_already_is_not_written_again(
+    parsed: Callable[..., Inputs],
+    values: dict[str, str],
+    found: list[Found],
+    write: Found | None,
+    vertices: tuple[dict[str, object], ...],
+    expected: bool,  # noqa: FBT001
+) -> None:
+    decided = planned(parsed(**values))
+    cache = decided.cache
+    cache = replace(
+        cache,
+        read=tuple(replace(ref, found=what) for ref, what in zip(cache.read, found, strict=False)),
+        write=replace(cache.write, found=write) if cache.write else None,
+    )
+    progress = Progress()
+    list(progress.feed(json.dumps({"vertexes": [IMPORT, *vertices]})))
+    assert attempts.needs_no_export(replace(decided, cache=cache), progress) is expected

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,10 @@ import pytest
 from warmbuild import buildx, plan, policy, report
 from warmbuild.context import RunContext
 from warmbuild.errors import BuildError, EngineError, RegistryError
+from warmbuild.lints import Finding
+from warmbuild.probe import Found
 from warmbuild.progress import Failure, Progress, Step
+from warmbuild.records import Records
 from warmbuild.vendors import harbor
 
 if TYPE_CHECKING:
@@ -179,6 +182,24 @@ def test_the_plan_of_a_strangers_tag_for_people(parsed: Callable[..., Inputs]) -
         "note        the image is not pushed: the code comes from a fork; push: true pushes it",
         "note        cache-from and cache-to are given, so no refs are chosen",
         "warning     cache-to a/b:c is left out: the code comes from a fork",
+    ]
+
+
+def test_the_plan_shows_what_the_lints_found(parsed: Callable[..., Inputs]) -> None:
+    found = Finding(
+        rule="copy-order",
+        severity="minor",
+        file="Dockerfile",
+        line=3,
+        text="COPY . . comes early",
+        about="",
+    )
+    decided = replace(planned(parsed()), findings=(found,))
+    assert report.plan_text(decided).splitlines()[-1] == (
+        "warning     Dockerfile:3: COPY . . comes early [copy-order]"
+    )
+    assert json.loads(report.plan_json(decided))["findings"] == [
+        {"rule": "copy-order", "file": "Dockerfile", "line": 3, "text": "COPY . . comes early"}
     ]
 
 
@@ -368,6 +389,128 @@ def test_what_an_export_wrote(
     decided = planned(parsed(cache_to=cache_to))
     found = report.cache_outcome(decided, imported=progress, exported=progress)
     assert found == report.CacheOutcome(read=(), written=expected, error="", warnings=())
+
+
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+YESTERDAY = NOW - timedelta(days=1)
+LAST_WEEK = NOW - timedelta(days=7)
+NOT_READ = "ghcr.io/me/app:cache-main@sha256:1"
+
+
+def aged(*oldest: datetime | None) -> tuple[Records, ...]:
+    return tuple(Records(records=(), oldest=time) for time in oldest)
+
+
+def imported(*errors: str, cached: bool) -> Progress:
+    """Return a build of one step, of whose caches these, in their order, could not be read."""
+    at, progress = "2026-11-21T05:00:00Z", Progress()
+    ended = {"started": at, "completed": at}
+    step = ended | {"digest": "s", "name": "[1/1] RUN make", "cached": cached}
+    imports = [
+        ended | {"digest": name, "name": f"importing cache manifest from {name}", "error": "gone"}
+        for name in errors
+    ]
+    list(progress.feed(json.dumps({"vertexes": [*imports, step]})))
+    return progress
+
+
+@pytest.mark.parametrize(
+    ("found", "built", "expected"),
+    [
+        pytest.param(
+            [aged(YESTERDAY), aged(LAST_WEEK)],
+            imported(cached=True),
+            timedelta(days=7),
+            id="the oldest of all that were read",
+        ),
+        pytest.param(
+            [aged(YESTERDAY, LAST_WEEK)],
+            imported(cached=True),
+            timedelta(days=7),
+            id="an image has a cache for each platform",
+        ),
+        pytest.param([aged(LAST_WEEK)], imported(cached=False), None, id="read, and not used"),
+        pytest.param([], imported(cached=True), None, id="from a builder that was there before"),
+        pytest.param([aged(None), ()], imported(cached=True), None, id="nobody knows"),
+        pytest.param(
+            [aged(YESTERDAY), aged(LAST_WEEK)],
+            imported(NOT_READ, cached=True),
+            timedelta(days=1),
+            id="one that was gone by then is not counted",
+        ),
+        pytest.param(
+            [aged(NOW + timedelta(seconds=5))],
+            imported(cached=True),
+            timedelta(),
+            id="a builder's clock that is ahead",
+        ),
+    ],
+)
+def test_the_age_of_what_was_reused(
+    parsed: Callable[..., Inputs],
+    found: list[tuple[Records, ...]],
+    built: Progress,
+    expected: timedelta | None,
+) -> None:
+    decided = planned(parsed(), replace(PUSH, target_branch=""))
+    read = tuple(
+        replace(
+            ref,
+            ref=f"{ref.ref}@sha256:1",
+            found=Found("sha256:1", records=inside) if inside else None,
+        )
+        for ref, inside in zip(decided.cache.read, found, strict=False)
+    )
+    assert report.cache_age(with_read(decided, read), built, NOW) == expected
+
+
+def test_an_age_of_nothing_is_an_age() -> None:
+    just_now = replace(OUTCOME, cache_age=timedelta())
+    assert report.outputs(just_now)["cache-age"] == "0"
+    assert "cache age      0 seconds" in report.outcome_text(just_now)
+    assert report.outputs(EMPTY)["cache-age"] == ""
+
+
+def with_read(decided: plan.BuildPlan, read: tuple[policy.CacheRef, ...]) -> plan.BuildPlan:
+    return replace(decided, cache=replace(decided.cache, read=read))
+
+
+def test_what_a_backend_that_is_no_registry_has_read(parsed: Callable[..., Inputs]) -> None:
+    decided = planned(parsed(cache_backend="gha"))
+    at, progress = "2026-11-21T05:00:00Z", Progress()
+    vertex = {"digest": "i", "name": "importing cache manifest from gha:123", "started": at}
+    list(progress.feed(json.dumps({"vertexes": [vertex | {"completed": at}]})))
+    read = report.cache_outcome(decided, imported=progress, exported=None).read
+    assert read == ("cache-x", "cache-develop", "cache-main")
+    nothing = report.cache_outcome(decided, imported=Progress(), exported=None)
+    assert nothing.read == ()
+    failed = vertex | {"completed": at, "error": "403"}
+    refused = Progress()
+    list(refused.feed(json.dumps({"vertexes": [failed]})))
+    found = report.cache_outcome(decided, imported=refused, exported=None)
+    assert found.read == ()
+    assert found.warnings == ("gha:123 is not read: 403",)
+
+
+def test_an_export_that_came_to_nothing_says_why(parsed: Callable[..., Inputs]) -> None:
+    decided = planned(parsed())
+    found = report.cache_outcome(
+        decided, imported=Progress(), exported=Progress(), failed="it did not end"
+    )
+    assert (found.written, found.error) == ("", "it did not end")
+    assert found.warnings == ("no cache is written to ghcr.io/me/app:cache-x: it did not end",)
+
+
+def test_what_became_of_an_inline_cache(parsed: Callable[..., Inputs]) -> None:
+    decided = planned(parsed(cache_backend="inline", cache_stages="build"))
+    failed = "no cache is written to r.io/a:build: exit code: 1"
+    found = report.inline_outcome(
+        decided, imported=replayed("warm"), written=["r.io/a:x"], failed=[failed]
+    )
+    assert found.read == ("127.0.0.1:5000/rec:cache-main",)
+    assert (found.written, found.error) == ("r.io/a:x", failed)
+    assert found.warnings[0].startswith("127.0.0.1:5000/rec:cache-none is not read: ")
+    assert found.warnings[1:] == (failed,)
 
 
 FAILURE = Failure(title="[2/3] RUN make", error="exit code: 2", tail=("one", "two"), source="")
