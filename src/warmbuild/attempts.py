@@ -123,14 +123,14 @@ class AnotherExport:
     pause: float
 
 
-def another_export(plan: BuildPlan, exported: Progress, attempt: int) -> AnotherExport | None:
+def another_export(plan: BuildPlan, exported: Progress) -> AnotherExport | None:
     """Return why our cache may be written after all, when the image is out and its export failed.
 
-    Another try costs no more than its time.
+    One more try costs no more than its time; BuildKit has made a few by then.
     """
     errors = [done.error for done in exported.exports() if done.error]
     passes = plan.cache.write and errors and all(map(retries.passes, errors))
-    wait = retries.pause(attempt) if passes else None
+    wait = retries.pause(1) if passes else None
     if wait is None:
         return None
     reason = (
@@ -167,6 +167,8 @@ _GONE: Final = (
     "could not fetch content descriptor",
     "failed to copy: ",
     "unexpected commit digest",
+    "failed size validation",
+    "short read: expected",
     "missing descriptor handlers",
 )
 

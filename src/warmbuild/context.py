@@ -22,7 +22,8 @@ class RunContext:
     somebody who may not write to the repository, and is empty where it cannot; `passing` is the
     reason why trusted code that has a branch still has no cache of its own to write. `server` is
     the host of the git server that the CI system belongs to, and `registry` that of its registry.
-    `merged` is the branch of the same repository that the commit has just merged.
+    `merged` is the branch of the same repository that the commit has just merged, `tagged` the one
+    that the tag was set on.
     """
 
     ci: str
@@ -31,6 +32,7 @@ class RunContext:
     default_branch: str = ""
     target_branch: str = ""
     merged: str = ""
+    tagged: str = ""
     pull_request: int | None = None
     tag: str = ""
     commit: str = ""

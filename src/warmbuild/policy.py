@@ -404,6 +404,8 @@ def _reads(inputs: Inputs, context: RunContext) -> list[tuple[str, str]]:
     wanted: list[tuple[str, str]] = []
     if own:
         wanted.append((own, "this branch's own cache"))
+    if context.tagged and not context.untrusted:
+        wanted.append((context.tagged, "the branch that the tag is on"))
     if context.merged and not (context.tag or context.untrusted):
         wanted.append((context.merged, "the branch that was merged"))
     if context.target_branch:

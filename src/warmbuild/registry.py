@@ -170,6 +170,8 @@ class Registry:
         """Say what a cache ref holds; never raises."""
         try:
             return replace(self._answer(ref), vendor=vendors.detect(self.host, self._headers))
+        except RegistryError as error:
+            return Refused(str(error))
         except requests.RequestException as error:
             return Silent(f"the registry {self.host} {self._why(error)}")
 
@@ -196,7 +198,11 @@ class Registry:
 
         def part(kind: str, digest: str) -> bytes | None:
             response, body = self._ask(f"/v2/{ref.path}/{kind}/{digest}", scope=scope)
-            return body if response.ok else None
+            if response.ok:
+                return body
+            if response.status_code == requests.codes.not_found:
+                return None
+            raise RegistryError(self._refused(ref, response, body, writing=False))
 
         if response.ok:
             return probe.look(

@@ -155,9 +155,10 @@ def _cache(decided: BuildPlan, image: _Image, tool: Tool, log: Log) -> report.Ca
         elif wanted.cache.write or wanted.cache.destinations:
             log.line("the image is out; now its cache")
             exported = _export(wanted, tool, log)
-    elif attempts.another_export(wanted, image.last.progress, 1):
-        log.line("the image is out; now the cache alone, once more")
-        exported = _export(wanted, tool, log)
+    elif again := attempts.another_export(wanted, image.last.progress):
+        log.line(again.reason)
+        time.sleep(again.pause)
+        exported = _attempt(plan.cache_alone(wanted), tool, log)
     return report.cache_outcome(
         wanted,
         imported=image.progress,
@@ -167,13 +168,11 @@ def _cache(decided: BuildPlan, image: _Image, tool: Tool, log: Log) -> report.Ca
 
 
 def _export(wanted: BuildPlan, tool: Tool, log: Log) -> _Attempt:
-    """Write the cache alone; again where that may help."""
+    """Write the cache alone; once more where that may help."""
     alone = plan.cache_alone(wanted)
     attempt = _attempt(alone, tool, log)
-    for number in itertools.count(1):
-        again = attempts.another_export(wanted, attempt.progress, number)
-        if attempt.waited_for or again is None:
-            break
+    again = attempts.another_export(wanted, attempt.progress)
+    if again and not attempt.waited_for:
         log.line(again.reason)
         time.sleep(again.pause)
         attempt = _attempt(alone, tool, log)

@@ -65,7 +65,6 @@ def test_an_export_that_failed_once(
     ended = warmbuild.succeed(small, image=f"{proxy.host}/{name}", cache_export=export)
     assert ended.log.count("+ docker buildx build ") == builds
     assert "the cache was not written for a reason that may pass (blob unknown to reg" in ended.log
-    assert "the image is out; now " in ended.log
     registry.check_cache(f"{registry.host}/{name}:cache-main")
     assert ended.outputs["cache-written"] == f"{proxy.host}/{name}:cache-main"
     assert ended.warnings == []
@@ -77,8 +76,8 @@ def test_an_export_that_fails_again_is_told(
 ) -> None:
     proxy.answer("PUT", CACHE, 400, body=BLOB_UNKNOWN, times=None)
     ended = warmbuild.succeed(small, image=f"{proxy.host}/{name}")
-    # The image, and three exports.
-    assert ended.log.count("+ docker buildx build ") == 4
+    # The image, and two exports.
+    assert ended.log.count("+ docker buildx build ") == 3
     assert ended.outputs["cache-written"] == ""
     (warning,) = ended.warnings
     assert f"no cache is written to {proxy.host}/{name}:cache-main: " in warning

@@ -155,7 +155,7 @@ def test_an_export_that_is_worth_another_try(
     vertex = {"digest": "d", "name": "exporting cache to registry", "started": at, "completed": at}
     progress = Progress()
     list(progress.feed(json.dumps({"vertexes": [vertex | {"error": error}]})))
-    assert attempts.another_export(planned(parsed(**values)), progress, 1) == expected
+    assert attempts.another_export(planned(parsed(**values)), progress) == expected
 
 
 GONE = Failure(

@@ -265,3 +265,15 @@ def test_a_local_run_writes_plain_text(capsys: pytest.CaptureFixture[str]) -> No
 )
 def test_the_branch_that_a_commit_has_merged(message: str, expected: str) -> None:
     assert merged_branch(message, "me") == expected
+
+
+@pytest.mark.parametrize(
+    ("payload", "expected"),
+    [
+        ({"base_ref": "refs/heads/release/1.x"}, "release/1.x"),
+        ({"base_ref": None}, ""),
+        ({"release": {"target_commitish": SHA}}, ""),
+    ],
+)
+def test_the_branch_that_a_tag_is_on(payload: object, expected: str) -> None:
+    assert on_github("push", "refs/tags/v1", payload).tagged == expected

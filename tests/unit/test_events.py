@@ -31,6 +31,7 @@ BUMP = "cache-dependabot-pip-flask-3.1.2-d5eed9b1"
 
 OWN = "this branch's own cache"
 TARGET = "the branch that this one goes into"
+TAGGED = "the branch that the tag is on"
 MERGED = "the branch that was merged"
 DEFAULT = "the default branch"
 
@@ -113,7 +114,12 @@ ON_GITHUB = [
         id="the first push of a branch falls back to the default one",
     ),
     pytest.param(
-        "push-tag", {"tag": "v1.2.3"}, DEFAULT_ALONE, "", NO_CACHE_OF_A_TAG, id="a push of a tag"
+        "push-tag",
+        {"tag": "v1.2.3", "tagged": "main"},
+        [(MAIN, TAGGED)],
+        "",
+        NO_CACHE_OF_A_TAG,
+        id="a push of a tag",
     ),
     pytest.param(
         "push-deleted-branch",
@@ -344,7 +350,12 @@ ON_GITHUB = [
         id="a merge queue of a branch with a slash",
     ),
     pytest.param(
-        "release", {"tag": "v1.2.3"}, DEFAULT_ALONE, "", NO_CACHE_OF_A_TAG, id="a release"
+        "release",
+        {"tag": "v1.2.3", "tagged": "release/1.x"},
+        [(RELEASE, TAGGED), (MAIN, DEFAULT)],
+        "",
+        NO_CACHE_OF_A_TAG,
+        id="a release",
     ),
     pytest.param("schedule", {"branch": "main"}, ON_MAIN, MAIN, "", id="a schedule"),
     pytest.param(

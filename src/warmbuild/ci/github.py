@@ -49,6 +49,7 @@ _READ_ONLY_FOR_DEPENDABOT: Final = _PULL_REQUEST | {
 _QUEUED: Final = re.compile(
     r"refs/heads/gh-readonly-queue/(?P<target>.+)/pr-(?P<number>\d+)-[0-9a-f]+"
 )
+_COMMIT: Final = re.compile(r"[0-9a-f]{40,64}")
 # A step's summary above this is dropped by the runner; in bytes.
 _LONGEST_SUMMARY: Final = 1024 * 1024
 
@@ -82,7 +83,9 @@ def context(env: Mapping[str, str], directory: str, read_text: ReadText) -> RunC
         run = _at(run, ref)
         owner = env.get("GITHUB_REPOSITORY", "").partition("/")[0]
         message = payload.text("head_commit", "message")
-        run = replace(run, merged=merged_branch(message, owner))
+        run = replace(
+            run, merged=merged_branch(message, owner), tagged=_tagged(payload) if run.tag else ""
+        )
     if event == "schedule" and not run.default_branch:
         # Older servers send no repository here; a schedule runs on the default branch alone.
         run = replace(run, default_branch=run.branch)
@@ -104,6 +107,13 @@ def _at(run: RunContext, ref: str) -> RunContext:
         )
     kind, _, name = ref.removeprefix("refs/").partition("/")
     return replace(run, branch=name if kind == "heads" else "", tag=name if kind == "tags" else "")
+
+
+def _tagged(payload: _Payload) -> str:
+    """Return the branch that a tag was pushed with, or that its release was drafted on."""
+    drafted = payload.text("release", "target_commitish")
+    pushed = payload.text("base_ref").removeprefix("refs/heads/")
+    return pushed or ("" if _COMMIT.fullmatch(drafted) else drafted)
 
 
 def _in_pull_request(run: RunContext, payload: _Payload, env: Mapping[str, str]) -> RunContext:
