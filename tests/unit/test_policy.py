@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +9,7 @@ import pytest
 from warmbuild import plan, policy, refs
 from warmbuild.context import RunContext
 from warmbuild.probe import Answer, Found, Missing, NotACache, Refused, Silent
+from warmbuild.records import Record, Records
 from warmbuild.vendors import harbor
 
 if TYPE_CHECKING:
@@ -500,3 +501,584 @@ def test_a_secret_that_buildx_does_not_find_is_named_by_its_variable(
     found = policy.with_variables(decide(inputs, PUSH), known)
     assert found.secrets == expected
     assert found.write is not None
+
+
+AMD64, ARM64 = "linux-amd64-2cc5a1d1", "linux-arm64-69b36453"
+BACKENDS_GIVEN = {
+    "registry": {},
+    "inline": {},
+    "local": {"cache_dir": "/c"},
+    "gha": {},
+    "s3": {"cache_options": "bucket=b,region=r"},
+    "azblob": {"cache_options": "account_url=https://a"},
+}
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        pytest.param(
+            {"platforms": "linux/amd64"},
+            [
+                (f"cache-{AMD64}--feature", OWN),
+                ("cache-feature", f"{OWN}, all platforms"),
+                (f"cache-{AMD64}--main", DEFAULT),
+                ("cache-main", f"{DEFAULT}, all platforms"),
+            ],
+            id="a job of one platform reads its own caches, then those of all",
+        ),
+        pytest.param(
+            {"platforms": "linux/amd64,linux/arm64,linux/amd64"},
+            [
+                ("cache-feature", OWN),
+                (f"cache-{AMD64}--feature", f"{OWN}, linux/amd64 alone"),
+                (f"cache-{ARM64}--feature", f"{OWN}, linux/arm64 alone"),
+                ("cache-main", DEFAULT),
+                (f"cache-{AMD64}--main", f"{DEFAULT}, linux/amd64 alone"),
+                (f"cache-{ARM64}--main", f"{DEFAULT}, linux/arm64 alone"),
+            ],
+            id="a job of several platforms reads those of each too",
+        ),
+        pytest.param(
+            {"cache_history": "3"},
+            [
+                ("cache-feature", OWN),
+                ("cache-feature---1", f"{OWN}, 1 before it"),
+                ("cache-feature---2", f"{OWN}, 2 before it"),
+                ("cache-main", DEFAULT),
+                ("cache-main---1", f"{DEFAULT}, 1 before it"),
+                ("cache-main---2", f"{DEFAULT}, 2 before it"),
+            ],
+            id="a history is read, the youngest first",
+        ),
+        pytest.param(
+            {
+                "cache_backend": "inline",
+                "cache_stages": "build",
+                "cache_history": "2",
+                "platforms": "linux/arm64",
+            },
+            [
+                (f"cache-{ARM64}--feature", OWN),
+                ("cache-linux-arm64-build-00db474e--feature", f"{OWN}, stage build"),
+                (f"cache-{ARM64}--feature---1", f"{OWN}, 1 before it"),
+                ("cache-feature", f"{OWN}, all platforms"),
+                (f"cache-{ARM64}--main", DEFAULT),
+                ("cache-linux-arm64-build-00db474e--main", f"{DEFAULT}, stage build"),
+                (f"cache-{ARM64}--main---1", f"{DEFAULT}, 1 before it"),
+                ("cache-main", f"{DEFAULT}, all platforms"),
+            ],
+            id="stages, history and platforms stand beside each branch's own",
+        ),
+    ],
+)
+def test_what_is_read_of_a_branch(
+    parsed: Callable[..., Inputs], values: dict[str, str], expected: list[tuple[str, str]]
+) -> None:
+    found = decide(parsed(**values), PUSH)
+    assert read(found) == expected
+    # The branch's own ref is what may be missing with a note; those beside it are not awaited.
+    assert [(item.branch, item.beside) for item in found.read] == [
+        ("feature" if "feature" in tag else "main", reason not in {OWN, DEFAULT})
+        for tag, reason in expected
+    ]
+    assert written(found) == expected[0][0]
+    assert found.write is not None
+    assert found.write.reason == OWN
+
+
+@pytest.mark.parametrize(
+    ("context", "expected"),
+    [
+        pytest.param(
+            replace(PUSH, branch="main", merged="feature"),
+            [("cache-main", OWN), ("cache-feature", "the branch that was merged")],
+            id="what was merged comes right after the own",
+        ),
+        pytest.param(
+            replace(TAG, tagged="release"),
+            [("cache-release", "the branch that the tag is on"), ("cache-main", DEFAULT)],
+            id="a tag reads its branch",
+        ),
+        pytest.param(
+            replace(FORK, merged="feature", tagged="feature"),
+            [("cache-develop", TARGET), ("cache-main", DEFAULT)],
+            id="a fork names no branch that is read",
+        ),
+        pytest.param(
+            replace(PULL, target_branch="main"),
+            [("cache-feature", OWN), ("cache-main", TARGET)],
+            id="a branch is read once, for the nearest reason",
+        ),
+        pytest.param(
+            replace(PULL, branch="main", target_branch="main"),
+            [("cache-main", OWN)],
+            id="a branch that goes into itself",
+        ),
+    ],
+)
+def test_near_is_read_before_far(
+    parsed: Callable[..., Inputs], context: RunContext, expected: list[tuple[str, str]]
+) -> None:
+    assert read(decide(parsed(), context)) == expected
+
+
+@pytest.mark.parametrize("backend", BACKENDS_GIVEN)
+@pytest.mark.parametrize("cache", ["auto", "read-write", "write-only"])
+def test_untrusted_code_writes_with_no_backend(
+    parsed: Callable[..., Inputs], backend: str, cache: str
+) -> None:
+    inputs = parsed(cache=cache, cache_backend=backend, **BACKENDS_GIVEN[backend])
+    found = decide(inputs, FORK)
+    assert (found.write, found.stages, found.history) == (None, (), ())
+    assert "no cache is written: the code comes from a fork" in found.notes
+
+
+@pytest.mark.parametrize(
+    ("backend", "expected"),
+    [
+        ("registry", [f"{REPOSITORY}:cache-feature", f"{REPOSITORY}:cache-main"]),
+        ("inline", [f"{REPOSITORY}:cache-feature", f"{REPOSITORY}:cache-main"]),
+        ("local", ["/c/cache-feature", "/c/cache-main"]),
+        ("gha", ["cache-feature", "cache-main"]),
+        ("s3", ["cache-feature", "cache-main"]),
+        ("azblob", ["cache-feature", "cache-main"]),
+    ],
+)
+def test_every_backend_has_the_same_keys(
+    parsed: Callable[..., Inputs], backend: str, expected: list[str]
+) -> None:
+    inputs = parsed(cache_backend=backend, **BACKENDS_GIVEN[backend])
+    found = decide(inputs, PUSH)
+    assert [str(item.ref) for item in found.read] == expected
+    assert found.write is not None
+    assert str(found.write.ref) == expected[0]
+    assert (found.backend, found.options) == (inputs.cache_backend, inputs.cache_options)
+    assert set(map(str, found.asked)) == (set(expected) if found.backend.asked else set())
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"), [("/c/", "/c/cache-feature"), ("/", "/cache-feature"), (".", "./")]
+)
+def test_a_directory_is_named_as_it_is_given(
+    parsed: Callable[..., Inputs], given: str, expected: str
+) -> None:
+    found = decide(parsed(cache_backend="local", cache_dir=given, image="", push="false"), PUSH)
+    assert found.write is not None
+    assert str(found.write.ref).startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("cache", "write", "notes"),
+    [
+        ("auto", True, ()),
+        ("read-write", True, ()),
+        ("read-only", False, ("no cache is written: cache is read-only",)),
+        ("write-only", True, ("no cache is read: cache is write-only",)),
+    ],
+)
+def test_a_laptop_writes_its_own_directory(
+    parsed: Callable[..., Inputs],
+    cache: str,
+    write: bool,  # noqa: FBT001
+    notes: tuple[str, ...],
+) -> None:
+    found = decide(parsed(cache=cache, cache_backend="local", cache_dir="/c"), LOCAL)
+    assert (found.write is not None) is write
+    assert found.notes == notes
+
+
+@pytest.mark.parametrize(
+    ("values", "note"),
+    [
+        pytest.param({"refresh": "true"}, "refresh is on", id="a refresh"),
+        pytest.param({"no_cache": "true"}, "no-cache is on", id="no cache"),
+        pytest.param({"cache": "write-only"}, "cache is write-only", id="a cache to write"),
+        pytest.param(
+            {"refresh": "true", "no_cache": "true"}, "refresh is on", id="both, the stronger"
+        ),
+    ],
+)
+def test_what_reads_nothing_writes_all_the_same(
+    parsed: Callable[..., Inputs], values: dict[str, str], note: str
+) -> None:
+    found = decide(parsed(cache_history="2", **values), PUSH)
+    assert found.read == ()
+    assert written(found) == "cache-feature"
+    assert found.notes == (f"no cache is read: {note}",)
+    assert found.stale is ("refresh" in values)
+    # What is there has to be known, or the generation before would be lost.
+    assert found.asked == (FEATURE, at("cache-feature---1"))
+    settled = answered(found, feature=Found("sha256:new"))
+    assert settled.write is not None
+    assert settled.write.found == Found("sha256:new")
+    assert settled.stale is found.stale
+
+
+def test_an_explicit_or_missing_cache_is_not_settled(parsed: Callable[..., Inputs]) -> None:
+    for values in ({"cache_to": "type=inline"}, {"cache": "off"}):
+        decided = decide(parsed(**values), PUSH)
+        assert decided.asked == ()
+        assert policy.settle(decided, {}, NOW) == decided
+
+
+def cached(made: str, *, days: float = 0, digest: str = "", size: int = 0) -> Found:
+    """Return a cache of one step, in which that was made this many days ago."""
+    base = Record(digest="base")
+    step = Record(digest="step", inputs=((("", 0),),), results=frozenset({(made,)}))
+    inside = Records(records=(base, step), oldest=NOW - timedelta(days=days))
+    return Found(digest or DIGESTS[0], records=(inside,), size=size, config=f"config {made}")
+
+
+@pytest.mark.parametrize(
+    ("imports", "answers", "expected", "why_not"),
+    [
+        pytest.param(
+            "auto",
+            {"feature": cached("x"), "develop": cached("x"), "main": cached("x")},
+            ["feature", "develop", "main"],
+            {},
+            id="all that agree",
+        ),
+        pytest.param(
+            "auto",
+            {"feature": cached("x"), "develop": cached("y"), "main": cached("x")},
+            ["feature", "main"],
+            {"develop": "feature"},
+            id="one that contradicts is left out, a farther one that agrees is not",
+        ),
+        pytest.param(
+            "auto",
+            {"develop": cached("y"), "main": cached("x")},
+            ["develop"],
+            {"main": "develop"},
+            id="the nearest that is there counts",
+        ),
+        pytest.param(
+            "auto",
+            {"feature": cached("x"), "main": cached("y"), "main---1": cached("x")},
+            ["feature", "main---1"],
+            {"main": "feature"},
+            id="main's generation before is what the branch was made from",
+        ),
+        pytest.param(
+            "auto",
+            {"feature": cached("x"), "feature---1": cached("y"), "main": cached("y")},
+            ["feature"],
+            {"feature---1": "feature", "main": "feature"},
+            id="a history that was built anew contradicts too",
+        ),
+        pytest.param(
+            "auto",
+            {"feature": Found(DIGESTS[0]), "main": cached("x")},
+            ["feature", "main"],
+            {},
+            id="a cache that nobody can read contradicts nothing",
+        ),
+        pytest.param(
+            "auto",
+            {
+                "feature": cached("x"),
+                "main": replace(cached("x"), records=(*cached("z").records, *cached("x").records)),
+            },
+            ["feature"],
+            {"main": "feature"},
+            id="an image for several platforms contradicts where one of them does",
+        ),
+        pytest.param(
+            "union",
+            {"feature": cached("x"), "develop": cached("y"), "main": cached("z")},
+            ["feature", "develop", "main"],
+            {},
+            id="a union asks no questions",
+        ),
+        pytest.param(
+            "first",
+            {"feature": cached("x"), "feature---1": cached("x"), "main": cached("x")},
+            ["feature", "feature---1"],
+            {"main": ""},
+            id="the first branch is read with its history",
+        ),
+        pytest.param(
+            "first",
+            {"feature---1": cached("x"), "main": cached("x")},
+            ["feature---1"],
+            {"main": ""},
+            id="a branch of which only the history is left is the first",
+        ),
+        pytest.param(
+            "first",
+            {"develop": cached("x"), "main": cached("x")},
+            ["develop"],
+            {"main": ""},
+            id="the first that is there",
+        ),
+        pytest.param(
+            "first",
+            {"feature": cached("x"), "feature---1": cached("y")},
+            ["feature"],
+            {"feature---1": "feature"},
+            id="the first branch's history may contradict it",
+        ),
+    ],
+)
+def test_which_of_several_caches_are_read(
+    parsed: Callable[..., Inputs],
+    imports: str,
+    answers: dict[str, Answer],
+    expected: list[str],
+    why_not: dict[str, str],
+) -> None:
+    decided = decide(parsed(cache_import=imports, cache_history="2"), PULL)
+    found = answered(decided, **answers)
+    assert tags(found.read) == [f"{tag}@{DIGESTS[0]}" for tag in expected]
+    assert [note for note in found.notes if "is not read" in note] == [
+        (
+            f"{at('cache-' + tag)} is not read: it has other results than "
+            f"{at('cache-' + nearer)}@{DIGESTS[0]} for the same steps"
+            if nearer
+            else f"{at('cache-' + tag)} is not read: a nearer ref is there"
+        )
+        for tag, nearer in why_not.items()
+    ]
+    assert found.warnings == ()
+
+
+ALL_OLD = "all is built anew on new base images, for every cache is too old"
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected", "stale", "notes"),
+    [
+        pytest.param(
+            {"feature": cached("x", days=6.9), "main": cached("x", days=1)},
+            ["feature", "main"],
+            False,
+            [],
+            id="all young enough",
+        ),
+        pytest.param(
+            {"feature": cached("x", days=7), "main": Missing()},
+            ["feature"],
+            False,
+            [f"{MAIN} is not there yet"],
+            id="as old as may be",
+        ),
+        pytest.param(
+            {"feature": cached("x", days=8), "main": cached("x", days=1)},
+            ["main"],
+            False,
+            [f"{FEATURE} is not read: its oldest result is 8 days old, and cache-max-age is less"],
+            id="an old one does not keep a young one from being read",
+        ),
+        pytest.param(
+            {"feature": cached("y", days=8), "main": cached("x", days=1)},
+            ["main"],
+            False,
+            [f"{FEATURE} is not read: its oldest result is 8 days old, and cache-max-age is less"],
+            id="nor does it contradict one",
+        ),
+        pytest.param(
+            {"feature": cached("x", days=7.1), "main": cached("x", days=30)},
+            [],
+            True,
+            [
+                *(
+                    f"{ref} is not read: its oldest result is {days} days old, and cache-max-age "
+                    "is less"
+                    for ref, days in ((FEATURE, 7), (MAIN, 30))
+                ),
+                ALL_OLD,
+            ],
+            id="all too old",
+        ),
+        pytest.param(
+            {"feature": Missing(), "main": cached("x", days=8)},
+            [],
+            True,
+            [
+                f"{FEATURE} is not there yet",
+                f"{MAIN} is not read: its oldest result is 8 days old, and cache-max-age is less",
+                ALL_OLD,
+            ],
+            id="a new branch of an old one",
+        ),
+        pytest.param(
+            {"feature": Missing(), "main": Missing()},
+            [],
+            False,
+            [f"{FEATURE} is not there yet", f"{MAIN} is not there yet"],
+            id="nothing is not too old",
+        ),
+        pytest.param(
+            {"feature": Found(DIGESTS[0]), "main": Missing()},
+            ["feature"],
+            False,
+            [f"{MAIN} is not there yet"],
+            id="nobody knows how old",
+        ),
+        pytest.param(
+            {"feature": cached("x", days=-1), "main": Missing()},
+            ["feature"],
+            False,
+            [f"{MAIN} is not there yet"],
+            id="a builder's clock that is ahead",
+        ),
+    ],
+)
+def test_a_cache_has_an_age(
+    parsed: Callable[..., Inputs],
+    answers: dict[str, Answer],
+    expected: list[str],
+    stale: bool,  # noqa: FBT001
+    notes: list[str],
+) -> None:
+    found = answered(decide(parsed(cache_max_age="7d"), PUSH), **answers)
+    assert tags(found.read) == [f"{tag}@{DIGESTS[0]}" for tag in expected]
+    assert found.stale is stale
+    assert list(found.notes) == notes
+    assert found.warnings == ()
+    assert written(found) == "cache-feature"
+
+
+def test_without_a_limit_no_cache_is_too_old(parsed: Callable[..., Inputs]) -> None:
+    found = answered(decide(parsed(), PUSH), feature=cached("x", days=4000))
+    assert tags(found.read) == [f"feature@{DIGESTS[0]}"]
+    assert found.stale is False
+
+
+def test_a_cache_is_as_old_as_the_oldest_of_its_platforms(parsed: Callable[..., Inputs]) -> None:
+    both = (*cached("x").records, *cached("x", days=9).records)
+    found = answered(
+        decide(parsed(cache_backend="inline", cache_max_age="7d"), PUSH),
+        feature=Found(DIGESTS[0], records=both),
+    )
+    assert found.read == ()
+    assert found.stale
+
+
+def test_a_description_that_grows_too_large_is_warned_of(parsed: Callable[..., Inputs]) -> None:
+    decided = decide(parsed(), PUSH)
+    assert answered(decided, feature=cached("x", size=policy.LARGE)).warnings == ()
+    found = answered(decided, feature=cached("x", size=900_499))
+    (warning,) = found.warnings
+    assert warning == (
+        f"{FEATURE} takes 900 kB to describe, and BuildKit reads no more than 1048 kB; keep parts "
+        "of it apart by cache-scope, or build fewer stages in one image"
+    )
+    # It is still read, so nothing is lost.
+    assert found.lost == ()
+    assert tags(found.read) == [f"feature@{DIGESTS[0]}"]
+
+
+def test_a_directory_is_read_as_it_is(parsed: Callable[..., Inputs]) -> None:
+    decided = decide(parsed(cache_backend="local", cache_dir="/c"), PUSH)
+    found = policy.settle(
+        decided, {"/c/cache-feature": cached("x"), "/c/cache-main": Missing()}, NOW
+    )
+    assert [(item.ref, item.found) for item in found.read] == [("/c/cache-feature", cached("x"))]
+
+
+def test_what_stands_beside_a_ref_may_be_missing_without_a_word(
+    parsed: Callable[..., Inputs],
+) -> None:
+    found = answered(decide(parsed(cache_history="3"), PUSH))
+    assert found.notes == (f"{FEATURE} is not there yet", f"{MAIN} is not there yet")
+
+
+def test_one_registry_that_is_silent_is_said_of_each_ref_once(
+    parsed: Callable[..., Inputs],
+) -> None:
+    silent = Silent("the registry ghcr.io does not answer")
+    found = answered(decide(parsed(), PUSH), feature=silent, main=silent)
+    assert found.warnings == (
+        f"{FEATURE} is not read: {silent.reason}",
+        f"{MAIN} is not read: {silent.reason}",
+        f"{FEATURE} is not written: {silent.reason}",
+    )
+    assert found.lost == found.warnings
+    assert found.write_error == found.warnings[-1]
+
+
+A, B, C = (Found(f"sha256:{name}", config=f"config {name}") for name in "abc")
+# As C, read and written again: another manifest of the same configuration.
+C_AGAIN = Found("sha256:c again", config="config c")
+UNREADABLE = Found("sha256:d")
+
+
+@pytest.mark.parametrize(
+    ("before", "written_now", "expected"),
+    [
+        pytest.param([None, None, None], A, {}, id="the first build"),
+        pytest.param([A, None, None], B, {1: A}, id="the second"),
+        pytest.param([B, A, None], C, {1: B, 2: A}, id="the third"),
+        pytest.param([C, B, A], UNREADABLE, {1: C, 2: B}, id="the oldest goes"),
+        pytest.param([C, B, A], C, {}, id="nothing changed"),
+        pytest.param([C, B, A], C_AGAIN, {}, id="nothing but the manifest changed"),
+        pytest.param([C, B, A], B, {1: C}, id="a revert to the one before"),
+        pytest.param([C, B, A], A, {1: C, 2: B}, id="a revert to the one before that"),
+        pytest.param([C, C_AGAIN, B], A, {1: C}, id="one that was kept twice is kept once"),
+        pytest.param([None, B, A], C, {}, id="one that could not be read is lost"),
+        pytest.param([C, None, A], B, {1: C}, id="a gap is filled"),
+        pytest.param([C, A, None], B, {1: C, 2: A}, id="a gap at the end"),
+        pytest.param(
+            [UNREADABLE, None, None], A, {1: UNREADABLE}, id="one without a configuration"
+        ),
+    ],
+)
+def test_the_generations_move_on(
+    parsed: Callable[..., Inputs],
+    before: list[Found | None],
+    written_now: Found,
+    expected: dict[int, Found],
+) -> None:
+    answers = {
+        f"feature{end}": found
+        for end, found in zip(("", "---1", "---2"), before, strict=True)
+        if found
+    }
+    settled = answered(decide(parsed(cache_history="3"), PUSH), **answers)
+    assert policy.shifted(settled, written_now) == tuple(
+        (at(f"cache-feature---{number}"), found) for number, found in expected.items()
+    )
+
+
+def test_without_a_history_nothing_moves(parsed: Callable[..., Inputs]) -> None:
+    assert policy.shifted(answered(decide(parsed(), PUSH), feature=A), B) == ()
+
+
+@pytest.mark.parametrize(
+    ("age", "expected"),
+    [
+        (timedelta(seconds=-5), "0 seconds"),
+        (timedelta(), "0 seconds"),
+        (timedelta(seconds=1), "1 second"),
+        (timedelta(seconds=59.9), "59 seconds"),
+        (timedelta(seconds=60), "1 minute"),
+        (timedelta(minutes=59, seconds=59), "59 minutes"),
+        (timedelta(minutes=60), "1 hour"),
+        (timedelta(hours=23, minutes=59), "23 hours"),
+        (timedelta(days=1), "1 day"),
+        (timedelta(days=400, hours=23), "400 days"),
+    ],
+)
+def test_an_age_is_said_as_people_say_it(age: timedelta, expected: str) -> None:
+    assert policy.age_text(age) == expected
+
+
+def test_a_plan_is_handed_what_the_inputs_say(parsed: Callable[..., Inputs]) -> None:
+    found = decide(
+        parsed(
+            cache_mode="min",
+            cache_import="first",
+            cache_export="with",
+            cache_max_age="7d",
+            cache_tag_prefix="c.",
+            cache_options="compression=zstd",
+        ),
+        PUSH,
+    )
+    assert (found.mode, found.imports, found.after) == ("min", "first", False)
+    assert (found.max_age, found.prefix) == (timedelta(days=7), "c.")
+    assert found.options == ("compression=zstd",)
+    assert decide(parsed(), PUSH).after
