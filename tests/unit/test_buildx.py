@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
 from warmbuild import buildx, plan, policy
 from warmbuild.context import RunContext
+from warmbuild.probe import Found
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,6 +113,189 @@ def test_everything_at_once(parsed: Callable[..., Inputs]) -> None:
         "--pull",
         "services/api",
     )
+
+
+MAIN = "ghcr.io/me/app:cache-main"
+
+
+@pytest.mark.parametrize(
+    ("values", "sources", "destinations"),
+    [
+        pytest.param(
+            {"cache_options": "registry.insecure=true, compression=zstd"},
+            [
+                f"type=registry,ref={CACHE},registry.insecure=true",
+                f"type=registry,ref={MAIN},registry.insecure=true",
+            ],
+            [f"{EXPORT},registry.insecure=true,compression=zstd"],
+            id="registry: what an import does not know is for the export",
+        ),
+        pytest.param(
+            {"cache_backend": "inline", "cache_options": "registry.insecure=true"},
+            [
+                f"type=registry,ref={CACHE},registry.insecure=true",
+                f"type=registry,ref={MAIN},registry.insecure=true",
+            ],
+            ["type=inline"],
+            id="inline: read as a registry's, written with nothing",
+        ),
+        pytest.param(
+            {
+                "cache_backend": "local",
+                "cache_dir": "/c",
+                "cache_mode": "min",
+                "cache_options": "compression=zstd",
+            },
+            ["type=local,src=/c/cache-x", "type=local,src=/c/cache-main"],
+            [
+                (
+                    "type=local,dest=/c/cache-x,mode=min,image-manifest=true,oci-mediatypes=true,"
+                    "ignore-error=true,compression=zstd"
+                )
+            ],
+            id="local: source and destination have names of their own",
+        ),
+        pytest.param(
+            {"cache_backend": "local", "cache_dir": '/a,b/"c"'},
+            [
+                'type=local,"src=/a,b/""c""/cache-x"',
+                'type=local,"src=/a,b/""c""/cache-main"',
+            ],
+            [
+                (
+                    'type=local,"dest=/a,b/""c""/cache-x",mode=max,image-manifest=true,'
+                    "oci-mediatypes=true,ignore-error=true"
+                )
+            ],
+            id="local: a directory with a comma and quotes",
+        ),
+        pytest.param(
+            {"cache_backend": "gha", "cache_options": "version=2,timeout=1m"},
+            [
+                "type=gha,scope=cache-x,version=2,timeout=1m",
+                "type=gha,scope=cache-main,version=2,timeout=1m",
+            ],
+            ["type=gha,scope=cache-x,mode=max,ignore-error=true,version=2,timeout=1m"],
+            id="gha: a scope a key",
+        ),
+        pytest.param(
+            {
+                "cache_backend": "s3",
+                "cache_options": "bucket=b,region=r,prefix=p/,touch_refresh=1h",
+            },
+            [
+                "type=s3,name=cache-x,bucket=b,region=r,prefix=p/",
+                "type=s3,name=cache-main,bucket=b,region=r,prefix=p/",
+            ],
+            [
+                (
+                    "type=s3,name=cache-x,mode=max,ignore-error=true,bucket=b,region=r,prefix=p/,"
+                    "touch_refresh=1h"
+                )
+            ],
+            id="s3: a name a key",
+        ),
+        pytest.param(
+            {"cache_backend": "azblob", "cache_options": "account_url=https://a/?x=y"},
+            [
+                "type=azblob,name=cache-x,account_url=https://a/?x=y",
+                "type=azblob,name=cache-main,account_url=https://a/?x=y",
+            ],
+            ["type=azblob,name=cache-x,mode=max,ignore-error=true,account_url=https://a/?x=y"],
+            id="azblob: a value may hold an equals sign",
+        ),
+        pytest.param({"cache": "write-only"}, [], [EXPORT], id="what is not read is no argument"),
+        pytest.param(
+            {"cache": "read-only"},
+            [f"type=registry,ref={CACHE}", f"type=registry,ref={MAIN}"],
+            [],
+            id="what is not written is none either",
+        ),
+        pytest.param({"cache": "off"}, [], [], id="no cache at all"),
+    ],
+)
+def test_what_each_backend_gets(
+    parsed: Callable[..., Inputs],
+    values: dict[str, str],
+    sources: list[str],
+    destinations: list[str],
+) -> None:
+    cache = policy.decide(parsed(**values), PUSH, plan.repository(parsed(**values)))
+    assert list(buildx.cache_from(cache)) == sources
+    assert list(buildx.cache_to(cache)) == destinations
+
+
+def test_a_cache_is_read_as_it_was_found(parsed: Callable[..., Inputs]) -> None:
+    digest = "sha256:" + "a" * 64
+    decided = policy.decide(parsed(), PUSH, plan.repository(parsed()))
+    answers = dict.fromkeys(decided.asked, Found(digest))
+    cache = policy.settle(decided, answers, datetime(2026, 11, 21, tzinfo=UTC))
+    assert buildx.cache_from(cache) == (
+        f"type=registry,ref={CACHE}@{digest}",
+        f"type=registry,ref={MAIN}@{digest}",
+    )
+    # But what is written is the tag.
+    assert buildx.cache_to(cache) == (EXPORT,)
+
+
+def test_an_inline_image_has_the_name_of_its_cache_too(parsed: Callable[..., Inputs]) -> None:
+    inputs = parsed(cache_backend="inline", tags="1")
+    decided = plan.make(inputs, PUSH, policy.decide(inputs, PUSH, plan.repository(inputs)))
+    assert buildx.tags(decided) == ("ghcr.io/me/app:1", CACHE)
+    alone = plan.make(parsed(tags="1"), PUSH, decided.cache)
+    assert buildx.tags(replace(alone, cache=replace(decided.cache, write=None))) == (
+        "ghcr.io/me/app:1",
+    )
+
+
+def test_a_stage_is_pushed_as_its_own_cache(parsed: Callable[..., Inputs]) -> None:
+    inputs = parsed(cache_backend="inline", cache_stages="build", cache="write-only")
+    decided = plan.make(inputs, PUSH, policy.decide(inputs, PUSH, plan.repository(inputs)))
+    (stage,) = plan.stages(decided)
+    assert buildx.build(stage, buildx.PLACEHOLDERS) == (
+        "build",
+        "--progress=rawjson",
+        "--cache-to",
+        "type=inline",
+        *FIXED,
+        "--attest",
+        "type=provenance,disabled=true",
+        "--tag",
+        "ghcr.io/me/app:cache-build-e7ec532e--x",
+        "--target",
+        "build",
+        "--metadata-file",
+        "<metadata-file>",
+        "--push",
+        ".",
+    )
+
+
+def test_the_export_alone_makes_nothing_else(parsed: Callable[..., Inputs]) -> None:
+    inputs = parsed(cache="write-only")
+    decided = plan.make(inputs, PUSH, policy.decide(inputs, PUSH, plan.repository(inputs)))
+    assert buildx.build(plan.cache_alone(decided), buildx.PLACEHOLDERS) == (
+        "build",
+        "--progress=rawjson",
+        "--cache-to",
+        EXPORT,
+        *FIXED,
+        "--output",
+        "type=cacheonly",
+        "--metadata-file",
+        "<metadata-file>",
+        ".",
+    )
+
+
+@pytest.mark.parametrize("values", [{"refresh": "true"}, {"no_cache": "true", "pull": "true"}])
+def test_a_refresh_builds_all_anew_on_new_bases(
+    parsed: Callable[..., Inputs], values: dict[str, str]
+) -> None:
+    found = argv(parsed(**values))
+    assert {"--no-cache", "--pull"} <= set(found)
+    assert "--cache-from" not in found
+    assert EXPORT in found
 
 
 def test_explicit_caches_are_passed_on_verbatim(parsed: Callable[..., Inputs]) -> None:
