@@ -232,3 +232,8 @@ def test_no_text_is_too_strange(text: str) -> None:
     for stage in file.stages:
         assert all(1 <= step.line <= lines for step in (stage.start, *stage.instructions))
         assert dockerfile.needed(file, stage)[-1] == stage
+
+
+def test_a_file_of_nothing_but_a_directive_is_read() -> None:
+    found = parse("# syntax=docker/dockerfile:1")
+    assert (found.syntax, found.stages) == ("docker/dockerfile:1", ())

@@ -256,3 +256,36 @@ def test_a_strange_stream_is_survived(line: str) -> None:
     progress, shown = fed(line)
     assert progress.steps() == ()
     assert len(shown) <= 1
+
+
+def going_on(name: str, **more: object) -> dict[str, object]:
+    return {"digest": name, "name": name, "started": T0, **more}
+
+
+IMPORTING = going_on("importing cache manifest from r.io/a:cache-main")
+EXPORTING = going_on("exporting cache to registry")
+TO_GITHUB = going_on("exporting to GitHub Actions Cache")
+PUSHING = going_on("exporting to image")
+STEP = going_on("[2/3] RUN make")
+PULLING = going_on("[1/3] COPY . .", cached=True)
+
+
+@pytest.mark.parametrize(
+    ("running", "expected"),
+    [
+        pytest.param([], "", id="nothing"),
+        pytest.param([STEP], "", id="a step"),
+        pytest.param([IMPORTING], "import", id="the records of a cache"),
+        pytest.param([STEP, IMPORTING], "import", id="the records, whatever else goes on"),
+        pytest.param([PULLING], "layers", id="the layers of a cached step"),
+        pytest.param([PULLING, STEP], "", id="the layers, while a step runs"),
+        pytest.param([EXPORTING], "export", id="an export"),
+        pytest.param([EXPORTING, TO_GITHUB], "export", id="two exports"),
+        pytest.param([EXPORTING, PUSHING], "", id="an export beside a push"),
+        pytest.param([EXPORTING | {"completed": T0}], "", id="an export that is over"),
+        pytest.param([IMPORTING | {"error": "gone"}], "", id="an import that failed"),
+    ],
+)
+def test_what_is_waited_for(running: list[dict[str, object]], expected: str) -> None:
+    progress, _ = fed(json.dumps({"vertexes": running}))
+    assert progress.waiting_for() == expected
