@@ -132,6 +132,10 @@ def _decide(inputs: Inputs, context: RunContext, repository: refs.Reference | No
         notes.append(f"no cache is read: {why_no_read}")
     if why_not:
         notes.append(f"no cache is written: {why_not}")
+    # An export of its own would have to read what the filters kept from the build, or lose it.
+    is_filtered = bool(write and wanted and inputs.no_cache_filters)
+    if is_filtered and inputs.cache_export == "after":
+        notes.append("the cache is written beside the image, for no-cache-filters is given")
     return CachePlan(
         backend=inputs.cache_backend,
         options=inputs.cache_options,
@@ -142,7 +146,7 @@ def _decide(inputs: Inputs, context: RunContext, repository: refs.Reference | No
         history=tuple(refs_of.history(*write)) if write else (),
         mode=inputs.cache_mode,
         imports=inputs.cache_import,
-        after=inputs.cache_export == "after",
+        after=inputs.cache_export == "after" and not is_filtered,
         max_age=inputs.cache_max_age,
         notes=tuple(notes),
     )

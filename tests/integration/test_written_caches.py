@@ -13,6 +13,20 @@ if TYPE_CHECKING:
     from tests.integration.conftest import Registry, Warmbuild
 
 
+THREE_STAGES = """\
+FROM busybox:1.37 AS tools
+RUN cat /proc/sys/kernel/random/uuid > /tools
+
+FROM busybox:1.37 AS build
+COPY --from=tools /tools /tools
+RUN cat /tools > /program
+
+FROM busybox:1.37 AS final
+COPY --from=build /program /program
+RUN cat /program > /checked
+"""
+
+
 @pytest.mark.parametrize("export", ["with", "after"])
 def test_a_step_that_fails_leaves_a_local_cache_whole(
     export: str, warmbuild: Warmbuild, repository: str, small: Path, tmp_path: Path
@@ -117,3 +131,20 @@ def test_the_cache_of_a_builder_that_stays_is_written_though_it_has_all_steps(
         for volume in warmbuild.engine.volumes.list(filters={"name": f"{name}_state"}):
             volume.remove(force=True)
     assert warmbuild.succeed(small, image=repository, cache="read-only").executed == []
+
+
+def test_what_no_filter_is_for_stays_in_the_cache(
+    warmbuild: Warmbuild, repository: str, project: Callable[..., Path]
+) -> None:
+    place = project(THREE_STAGES)
+    warmbuild.succeed(place, image=repository)
+    filtered = warmbuild.succeed(place, image=repository, no_cache_filters="final")
+    assert filtered.executed == [
+        "COPY --from=build /program /program",
+        "RUN cat /program > /checked",
+    ]
+    # Nobody had to fetch the layer of the tools, and yet it is still there.
+    elsewhere = THREE_STAGES.replace("/tools /tools", "/tools /elsewhere")
+    (place / "Dockerfile").write_text(elsewhere.replace("cat /tools", "cat /elsewhere"))
+    after = warmbuild.succeed(place, image=repository)
+    assert "RUN cat /proc/sys/kernel/random/uuid > /tools" in after.cached

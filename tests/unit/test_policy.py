@@ -1082,3 +1082,42 @@ def test_a_plan_is_handed_what_the_inputs_say(parsed: Callable[..., Inputs]) -> 
     assert (found.max_age, found.prefix) == (timedelta(days=7), "c.")
     assert found.options == ("compression=zstd",)
     assert decide(parsed(), PUSH).after
+
+
+BESIDE = "the cache is written beside the image, for no-cache-filters is given"
+
+
+@pytest.mark.parametrize(
+    ("values", "after", "notes"),
+    [
+        pytest.param({}, True, (), id="once the image is out"),
+        pytest.param({"cache_export": "with"}, False, (), id="beside it"),
+        pytest.param(
+            {"no_cache_filters": "build"}, False, (BESIDE,), id="beside it, or layers are lost"
+        ),
+        pytest.param(
+            {"no_cache_filters": "build", "cache_export": "with"}, False, (), id="beside it anyway"
+        ),
+        pytest.param(
+            {"no_cache_filters": "build", "cache": "write-only"},
+            True,
+            ("no cache is read: cache is write-only",),
+            id="filters without a cache to read",
+        ),
+        pytest.param(
+            {"no_cache_filters": "build", "cache": "read-only"},
+            True,
+            ("no cache is written: cache is read-only",),
+            id="filters without a cache to write",
+        ),
+    ],
+)
+def test_when_a_cache_is_written(
+    parsed: Callable[..., Inputs],
+    values: dict[str, str],
+    after: bool,  # noqa: FBT001
+    notes: tuple[str, ...],
+) -> None:
+    found = decide(parsed(**values), PUSH)
+    assert found.after is after
+    assert found.notes == notes
