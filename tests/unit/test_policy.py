@@ -722,12 +722,12 @@ def test_an_explicit_or_missing_cache_is_not_settled(parsed: Callable[..., Input
         assert policy.settle(decided, {}, NOW) == decided
 
 
-def cached(made: str, *, days: float = 0, digest: str = "", size: int = 0) -> Found:
+def cached(made: str, *, of: str = "step", days: float = 0, size: int = 0) -> Found:
     """Return a cache of one step, in which that was made this many days ago."""
     base = Record(digest="base")
-    step = Record(digest="step", inputs=((("", 0),),), results=frozenset({(made,)}))
+    step = Record(digest=of, inputs=((("", 0),),), results=frozenset({(made,)}))
     inside = Records(records=(base, step), oldest=NOW - timedelta(days=days))
-    return Found(digest or DIGESTS[0], records=(inside,), size=size, config=f"config {made}")
+    return Found(DIGESTS[0], records=(inside,), size=size, config=f"config {made}")
 
 
 @pytest.mark.parametrize(
@@ -746,6 +746,17 @@ def cached(made: str, *, days: float = 0, digest: str = "", size: int = 0) -> Fo
             ["feature", "main"],
             {"develop": "feature"},
             id="one that contradicts is left out, a farther one that agrees is not",
+        ),
+        pytest.param(
+            "auto",
+            {
+                "feature": cached("x", of="another"),
+                "develop": cached("y"),
+                "main": cached("z"),
+            },
+            ["feature", "develop"],
+            {"main": "develop"},
+            id="one that agrees with the nearest may contradict the next",
         ),
         pytest.param(
             "auto",
@@ -877,6 +888,13 @@ ALL_OLD = "all is built anew on new base images, for every cache is too old"
             False,
             [f"{FEATURE} is not read: its oldest result is 8 days old, and cache-max-age is less"],
             id="nor does it contradict one",
+        ),
+        pytest.param(
+            {"feature": cached("x", days=1), "main": cached("y", days=8)},
+            ["feature"],
+            False,
+            [f"{MAIN} is not read: its oldest result is 8 days old, and cache-max-age is less"],
+            id="one that is old and contradicts is too old, which is what can be changed",
         ),
         pytest.param(
             {"feature": cached("x", days=7.1), "main": cached("x", days=30)},
