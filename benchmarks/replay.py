@@ -1,9 +1,10 @@
-"""Twenty-five builds of a repository's life, by several strategies: how many steps are run.
+"""How many steps each strategy runs when the life of a repository is built, commit by commit.
 
-`make bench-replay` runs it on the lab. A history with feature branches, a rebase, merges, a
-revert, a dependency bump, a hotfix on a tag and a fork's merge request is made with git, and each
-commit is built as CI would: from a fresh checkout, on a fresh builder. Only the ideal keeps one
-builder that forgets nothing. Exits with 1 where warmbuild runs more than 1.1 times its steps.
+`make bench-replay` runs it on the lab. A git repository of 25 commits over four branches and a
+fork is made of an example, and what CI would build after each push is built as CI would: from a
+fresh checkout, which all strategies share, on a fresh builder, with a repository for each
+strategy. Only the ideal has one builder that stays and forgets nothing. Exits with 1 where
+warmbuild runs more than 1.1 times the ideal's steps.
 """
 
 from __future__ import annotations
@@ -11,332 +12,244 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import secrets
-import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import bare
+import history
+import tally
+from checkouts import Checkouts
+from projects import PROJECTS
+from tally import Built
 
+from warmbuild import refs
+from warmbuild.inputs import variable
 from warmbuild.progress import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
 
+    from history import Event, Pipeline
+    from projects import Project
+
+# What warmbuild may run, by the ideal's steps.
 MOST: Final = 1.1
-# What a commit changes: the file, and what is appended to it or replaced in it.
-EDITS: Final[Mapping[str, Mapping[str, tuple[str, str, str]]]] = {
-    "flask": {
-        "source": ("app/__init__.py", "", "# {n}\n"),
-        "test": ("tests/test_app.py", "", "# {n}\n"),
-        "dependency": ("requirements.txt", "click==8.3.1", "click==8.3.0"),
-        "readme": ("README.md", "", "{n}\n"),
-    },
-    "go-server": {
-        "source": ("main.go", "", "// {n}\n"),
-        "test": ("main_test.go", "", "// {n}\n"),
-        "dependency": ("go.mod", "go 1.26\n", "go 1.26.0\n"),
-        "readme": ("README.md", "", "{n}\n"),
-    },
-}
-FORK: Final = "fork"
+_SOURCES: Final = Path(__file__).resolve().parents[1] / "src"
+# What the CI system says that this very replay may run in.
+_CI: Final = ("CI", "GITHUB_", "GITLAB_", "INPUT_", "RUNNER_")
+_STEP_ROW: Final = re.compile(r"^\| (?P<place>.*\d+/\d+) \| `(?P<step>.*)` \| (?P<took>.*) \|$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Build:
-    """What happens in the repository, and the build that CI makes of it.
+class Job:
+    """A job of CI; `state` is the strategy's own directory, and `log` gets what the build says."""
 
-    `git` are commands before the edit; the build is of `branch`, of `tag` where there is one, or
-    of a stranger's merge request where the branch is FORK.
-    """
-
-    branch: str
-    what: str
-    edit: str = ""
-    git: tuple[str, ...] = ()
-    tag: str = ""
-
-
-_MERGE: Final = "merge --no-ff --no-edit -X theirs"
-HISTORY: Final = (
-    Build(branch="main", what="first commit"),
-    Build(branch="main", what="source", edit="source"),
-    Build(branch="search", what="new branch", edit="source", git=("switch -c search",)),
-    Build(branch="search", what="source", edit="source"),
-    Build(branch="main", what="test", edit="test", git=("switch main",)),
-    Build(branch="search", what="rebase onto main", git=("switch search", "rebase -X theirs main")),
-    Build(branch="search", what="source", edit="source"),
-    Build(
-        branch="upgrade",
-        what="dependency bump",
-        edit="dependency",
-        git=("switch main", "switch -c upgrade"),
-    ),
-    Build(branch="upgrade", what="source", edit="source"),
-    Build(branch="main", what="merge of search", git=("switch main", f"{_MERGE} search")),
-    Build(branch="main", what="source", edit="source"),
-    Build(branch="main", what="revert", git=("revert --no-edit HEAD",)),
-    Build(
-        branch="upgrade", what="rebase onto main", git=("switch upgrade", "rebase -X theirs main")
-    ),
-    Build(
-        branch="main",
-        what="merge of upgrade",
-        git=("switch main", f"{_MERGE} upgrade"),
-    ),
-    Build(branch="main", what="README", edit="readme"),
-    Build(branch="main", what="tag v1.0.0", git=("tag v1.0.0",), tag="v1.0.0"),
-    Build(branch="main", what="source", edit="source"),
-    Build(
-        branch="hotfix", what="hotfix on the tag", edit="source", git=("switch -c hotfix v1.0.0",)
-    ),
-    Build(branch="hotfix", what="tag v1.0.1", git=("tag v1.0.1",), tag="v1.0.1"),
-    Build(
-        branch=FORK,
-        what="fork's merge request",
-        edit="source",
-        git=("switch main", "switch -c fork"),
-    ),
-    Build(branch=FORK, what="another push to it", edit="source"),
-    Build(
-        branch="main", what="merge of hotfix", git=("switch main", "merge --no-edit -X ours hotfix")
-    ),
-    Build(branch="basket", what="new branch", edit="source", git=("switch -c basket",)),
-    Build(branch="basket", what="test", edit="test"),
-    Build(branch="main", what="merge of basket", git=("switch main", f"{_MERGE} basket")),
-)
-
-
-@dataclass(slots=True, kw_only=True)
-class Replay:
-    """The repository on its way through its history, and where its images go."""
-
-    example: str
-    place: Path
+    pipeline: Pipeline
+    env: Mapping[str, str]
+    checkout: Path
     repository: str
-    inputs: Mapping[str, str]
-    ideal: str = ""
-    state: Path = field(default_factory=Path)
-
-    def git(self, *arguments: str) -> str:
-        """Run git as somebody, at a time that does not matter."""
-        identity = ["-c", "user.name=replay", "-c", "user.email=replay@example.com"]
-        command = ["git", *identity, "-c", "init.defaultBranch=main", "-c", "core.editor=true"]
-        return subprocess.run(  # noqa: S603 (a list of arguments, no shell)
-            [*command, *arguments], cwd=self.place, check=True, capture_output=True, text=True
-        ).stdout.strip()
-
-    def advance(self, number: int, build: Build) -> None:
-        """Do to the repository what comes before a build."""
-        for line in build.git:
-            self.git(*line.split())
-        if not build.edit:
-            return
-        name, old, new = EDITS[self.example][build.edit]
-        path, new = self.place / name, new.format(n=number)
-        text = path.read_text()
-        path.write_text(text.replace(old, new) if old else _insert(text, new, number))
-        self.git("add", "--all")
-        self.git("commit", "--message", build.what)
+    build_args: tuple[str, ...]
+    state: Path
+    log: Path
 
 
-def _insert(text: str, line: str, number: int) -> str:
-    """Put a comment line before a blank line, another one for each number where there are many."""
-    lines = text.splitlines(keepends=True)
-    blanks = [at for at, found in enumerate(lines) if not found.strip()] or [len(lines)]
-    at = blanks[(number * 3) % len(blanks)]
-    return "".join([*lines[:at], line, *lines[at:]])
-
-
-def nothing(replay: Replay, build: Build) -> int:
-    """Build without any cache."""
-    return _bare(replay, build, (), "")
-
-
-def one_ref(replay: Replay, build: Build) -> int:
-    """Build with one cache ref that all branches read and write; a fork may only read."""
-    ref = f"{replay.repository}:buildcache"
-    return _bare(replay, build, (ref,), "" if build.branch == FORK else ref)
-
-
-def ref_per_branch(replay: Replay, build: Build) -> int:
-    """Build with a cache ref a branch and nothing else; a tag and a fork have none to write."""
-    ref = f"{replay.repository}:cache-{build.tag or build.branch}"
-    return _bare(replay, build, (ref,), "" if build.tag or build.branch == FORK else ref)
-
-
-def forgets_nothing(replay: Replay, build: Build) -> int:
-    """Build on the one builder that stays."""
-    if not replay.ideal:
-        replay.ideal = f"replay-{secrets.token_hex(4)}"
-        bare.create(replay.ideal, replay.state)
-    return _run(replay, build, replay.ideal, ())
-
-
-def warm(replay: Replay, build: Build) -> int:
-    """Build by warmbuild, as a job of GitLab."""
-    return _warmbuild(replay, build, {})
-
-
-def warm_with_history(replay: Replay, build: Build) -> int:
-    """Build by warmbuild, with the last three generations kept."""
-    return _warmbuild(replay, build, {"INPUT_CACHE_HISTORY": "3"})
-
-
-STRATEGIES: Final[Mapping[str, Callable[[Replay, Build], int]]] = {
-    "no cache": nothing,
-    "one shared ref": one_ref,
-    "a ref per branch": ref_per_branch,
-    "warmbuild": warm,
-    "warmbuild with history": warm_with_history,
-    "ideal": forgets_nothing,
+# The strategies by hand, with the cache ref that each has for a pipeline.
+BY_HAND: Final[Mapping[str, Callable[[Pipeline], str]]] = {
+    "no cache": lambda _: "",
+    "one shared ref": lambda _: "shared",
+    "a ref per branch, no fallback": lambda pipeline: refs.image_tag(pipeline.name),
 }
-
-
-def _bare(replay: Replay, build: Build, reads: Sequence[str], writes: str) -> int:
-    name = f"replay-{secrets.token_hex(4)}"
-    bare.create(name, replay.state)
-    try:
-        arguments = [part for ref in reads for part in ("--cache-from", f"type=registry,ref={ref}")]
-        if writes:
-            attributes = "mode=max,image-manifest=true,oci-mediatypes=true,ignore-error=true"
-            arguments += ["--cache-to", f"type=registry,ref={writes},{attributes}"]
-        return _run(replay, build, name, arguments)
-    finally:
-        bare.remove(name, replay.state)
-
-
-def _run(replay: Replay, build: Build, builder: str, arguments: Sequence[str]) -> int:
-    argv = ["buildx", "build", "--builder", builder, "--progress=rawjson", *arguments]
-    argv += ["--tag", f"{replay.repository}:{build.tag or build.branch}", "--push"]
-    done = bare.run([*argv, str(replay.place)], {"BUILDX_CONFIG": str(replay.state)})
-    if done.returncode:
-        sys.exit(done.stdout)
-    progress = Progress()
-    for line in done.stdout.splitlines():
-        list(progress.feed(line))
-    return sum(not step.cached for step in progress.steps())
-
-
-def _warmbuild(replay: Replay, build: Build, extra: Mapping[str, str]) -> int:
-    outputs = replay.state / "outputs.json"
-    env = {
-        "INPUT_IMAGE": replay.repository,
-        "INPUT_CONTEXT": str(replay.place),
-        "INPUT_DRIVER_OPTS": f"{bare.IMAGE}\nnetwork=host",
-        "INPUT_BUILDKITD_CONFIG": bare.CONFIG,
-        "INPUT_PUSH": "true",
-        "INPUT_OUTPUT_FILE": str(outputs),
-        "INPUT_SUMMARY_FILE": str(replay.state / "summary.md"),
-        **replay.inputs,
-        **extra,
-        **gitlab(build, replay.git("log", "-1", "--format=%B")),
-    }
-    done = bare.run([sys.executable, "-m", "warmbuild", "build"], env)
-    if done.returncode:
-        sys.exit(done.stdout)
-    found = json.loads(outputs.read_text())
-    return int(found["cache-steps"]) - int(found["cache-hits"])
-
-
-def gitlab(build: Build, message: str) -> Mapping[str, str]:
-    """Return what GitLab sets for a build: a push, a tag, or a stranger's merge request."""
-    env = {
-        "GITLAB_CI": "true",
-        "CI_PIPELINE_SOURCE": "push",
-        "CI_PROJECT_ID": "1",
-        "CI_DEFAULT_BRANCH": "main",
-        "CI_COMMIT_MESSAGE": message,
-    }
-    if build.tag:
-        return env | {"CI_COMMIT_TAG": build.tag}
-    if build.branch != FORK:
-        return env | {"CI_COMMIT_BRANCH": build.branch}
-    return env | {
-        "CI_PIPELINE_SOURCE": "merge_request_event",
-        "CI_MERGE_REQUEST_IID": "7",
-        "CI_MERGE_REQUEST_PROJECT_ID": "1",
-        "CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "2",
-        "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME": "main",
-        "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main",
-    }
-
-
-def replayed(
-    example: str, strategy: str, builds: Sequence[Build], inputs: Mapping[str, str]
-) -> tuple[list[int], float]:
-    """Return the steps that each build ran, and the seconds of all of them together."""
-    with tempfile.TemporaryDirectory(prefix="warmbuild-replay-") as directory:
-        root = Path(directory)
-        replay = Replay(
-            example=example,
-            place=root / "project",
-            repository=f"{bare.REGISTRY}/replay-{secrets.token_hex(4)}/{example}",
-            inputs=inputs,
-            state=root / "state",
-        )
-        replay.state.mkdir()
-        subprocess.run(  # noqa: S603 (a list of arguments, no shell)
-            ["cp", "-r", f"examples/{example}", str(replay.place)],  # noqa: S607
-            check=True,
-        )
-        replay.git("init", "--quiet")
-        replay.git("add", "--all")
-        replay.git("commit", "--quiet", "--message", "first commit")
-        counts, seconds = [], 0.0
-        try:
-            for number, build in enumerate(builds):
-                replay.advance(number, build)
-                begun = time.perf_counter()
-                counts.append(STRATEGIES[strategy](replay, build))
-                seconds += time.perf_counter() - begun
-        finally:
-            if replay.ideal:
-                bare.remove(replay.ideal, replay.state)
-        return counts, seconds
+# Those of warmbuild, with their inputs.
+WARMBUILD: Final[Mapping[str, Mapping[str, str]]] = {
+    "warmbuild": {},
+    "warmbuild with history": {"cache-history": "3"},
+}
+STRATEGIES: Final = (*BY_HAND, *WARMBUILD, tally.IDEAL)
 
 
 def main() -> int:
     """Replay, print the tables, and say whether warmbuild is near enough to the ideal."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--example", action="append", choices=list(EDITS))
-    parser.add_argument("--strategy", action="append", choices=list(STRATEGIES))
-    parser.add_argument("--builds", type=int, default=len(HISTORY), help="the first so many alone")
+    parser.add_argument("--example", action="append", choices=list(PROJECTS))
+    parser.add_argument("--strategy", action="append", choices=STRATEGIES)
+    parser.add_argument("--ci", choices=("github", "gitlab"), default="github")
+    parser.add_argument("--commits", type=int, default=25, help="only the first so many")
     parser.add_argument("--input", action="append", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--json", type=Path, help="file that gets every build's steps and seconds")
+    parser.add_argument("--logs", type=Path, help="directory that gets every build's log")
     arguments = parser.parse_args()
-    inputs = {
-        f"INPUT_{name.upper().replace('-', '_')}": value
-        for item in arguments.input
-        for name, _, value in [item.partition("=")]
+    for name in [name for name in os.environ if name.startswith(_CI)]:
+        del os.environ[name]
+    options = Options(
+        ci=arguments.ci,
+        strategies=tuple(arguments.strategy or STRATEGIES),
+        events=history.first(history.HISTORY, arguments.commits),
+        inputs=dict(item.split("=", 1) for item in arguments.input),
+        logs=arguments.logs and arguments.logs.resolve(),
+    )
+    examples = arguments.example or ["flask", "go-server"]
+    builds = [built for name in examples for built in replayed(PROJECTS[name], options)]
+    print(tally.table(builds))
+    for strategy in WARMBUILD:
+        more = "\n".join(tally.beyond(builds, strategy))
+        print(f"\nRun by {strategy}, not by the ideal:\n\n{more}" if more else "")
+    if arguments.json:
+        arguments.json.write_text(json.dumps([asdict(built) for built in builds], indent=2))
+    shares = [tally.ratio(builds, name, "warmbuild") for name in examples]
+    return int(any(share is not None and share > MOST for share in shares))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What is replayed, and how; `inputs` are warmbuild's further ones, `logs` a directory."""
+
+    ci: str
+    strategies: tuple[str, ...]
+    events: tuple[Event, ...]
+    inputs: Mapping[str, str]
+    logs: Path | None
+
+
+def replayed(project: Project, options: Options) -> Iterator[Built]:
+    """Build what CI builds of a project, by each strategy in turn."""
+    with ExitStack() as stack:
+        root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="warmbuild-replay-")))
+        checkouts = Checkouts(root, project, options.ci)
+        home = f"{bare.REGISTRY}/replay-{secrets.token_hex(4)}/{project.name}"
+        states = {name: root / re.sub(r"\W+", "-", name) for name in options.strategies}
+        for state in states.values():
+            state.mkdir()
+        lasting = ""
+        if tally.IDEAL in states:
+            keep_all = ("--buildkitd-flags", "--oci-worker-gc=false")
+            lasting = stack.enter_context(_builder(states[tally.IDEAL], *keep_all))
+        for number, event in enumerate(options.events, start=1):
+            pipeline, checkout = checkouts.after(event)
+            for strategy, state in states.items():
+                job = Job(
+                    pipeline=pipeline,
+                    env=_environment(options.ci, pipeline, root / "event.json"),
+                    checkout=checkout,
+                    repository=f"{home}/{state.name}",
+                    build_args=_build_args(project, pipeline),
+                    state=state,
+                    log=(options.logs or state) / f"{project.name}-{number}-{state.name}.log",
+                )
+                begun = time.perf_counter()
+                ran = _run(strategy, job, options.inputs, lasting)
+                built = Built(
+                    example=project.name,
+                    number=number,
+                    title=str(pipeline),
+                    strategy=strategy,
+                    ran=ran,
+                    seconds=time.perf_counter() - begun,
+                )
+                _say(built)
+                yield built
+
+
+def _run(strategy: str, job: Job, inputs: Mapping[str, str], lasting: str) -> Mapping[str, str]:
+    """Run a job by a strategy; return the steps that were run, by their place."""
+    if strategy in WARMBUILD:
+        return warmbuild(job, {**WARMBUILD[strategy], **inputs})
+    if strategy == tally.IDEAL:
+        return by_hand(job, lasting)
+    with _builder(job.state) as builder:
+        return by_hand(job, builder, BY_HAND[strategy](job.pipeline))
+
+
+def _environment(ci: str, pipeline: Pipeline, event_path: Path) -> Mapping[str, str]:
+    """Return what the CI system sets; GitHub's payload is written to `event_path`."""
+    if ci == "gitlab":
+        return history.gitlab(pipeline)
+    event_path.write_text(json.dumps(history.github_payload(pipeline)), encoding="utf-8")
+    return history.github(pipeline, str(event_path))
+
+
+def _build_args(project: Project, pipeline: Pipeline) -> tuple[str, ...]:
+    return (f"{project.commit_argument}={pipeline.commit}",) if project.commit_argument else ()
+
+
+def _say(built: Built) -> None:
+    """Tell whoever waits how it goes."""
+    what = f"{built.example} {built.number:>2} {built.title}"
+    print(
+        f"{what:<60} {built.strategy:<30} {len(built.ran)} in {built.seconds:.1f} s",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
+def warmbuild(job: Job, inputs: Mapping[str, str]) -> Mapping[str, str]:
+    """Build by warmbuild, with further inputs."""
+    outputs, summary = job.state / "outputs.json", job.state / "summary.md"
+    given = {
+        "image": job.repository,
+        "build-args": "\n".join(job.build_args),
+        "driver-opts": f"{bare.IMAGE}\nnetwork=host",
+        "buildkitd-config": bare.CONFIG,
+        "output-file": str(outputs),
+        "summary-file": str(summary),
+        **inputs,
     }
-    builds = HISTORY[: arguments.builds]
-    near = True
-    for example in arguments.example or list(EDITS):
-        counts: dict[str, list[int]] = {}
-        print(f"\n| {example} | steps run | by the ideal's | all {len(builds)} builds |")
-        print("| --- | ---: | ---: | ---: |", flush=True)
-        rows = []
-        for strategy in arguments.strategy or list(STRATEGIES):
-            counts[strategy], seconds = replayed(example, strategy, builds, inputs)
-            rows.append((strategy, sum(counts[strategy]), seconds))
-            print(f"{strategy}: {counts[strategy]} in {seconds:.0f} s", file=sys.stderr, flush=True)
-        ideal = sum(counts.get("ideal", [0])) or 1
-        for strategy, steps, seconds in rows:
-            print(f"| {strategy} | {steps} | {steps / ideal:.2f} | {seconds:.0f} s |", flush=True)
-        near &= "ideal" not in counts or sum(counts.get("warmbuild", [])) <= MOST * ideal
-        for number, build in enumerate(builds):
-            told = ", ".join(f"{counts[name][number]}" for name in counts)
-            print(
-                f"{number + 1:>2} {build.tag or build.branch:<8} {build.what:<22} {told}",
-                file=sys.stderr,
-            )
-    return 0 if near else 1
+    env = {variable(name): value for name, value in given.items()}
+    argv = [sys.executable, "-m", "warmbuild", "build"]
+    done = bare.run(argv, {**env, **job.env, "PYTHONPATH": str(_SOURCES)}, job.checkout)
+    job.log.write_text(done.stdout, encoding="utf-8")
+    if done.returncode:
+        sys.exit(done.stdout)
+    rows = [_STEP_ROW.match(line) for line in summary.read_text(encoding="utf-8").splitlines()]
+    ran = {row["place"]: row["step"] for row in rows if row and row["took"] != "cached"}
+    counted = json.loads(outputs.read_text(encoding="utf-8"))
+    assert len(ran) == int(counted["cache-steps"]) - int(counted["cache-hits"])  # noqa: S101
+    return ran
+
+
+def by_hand(job: Job, builder: str, ref: str = "") -> Mapping[str, str]:
+    """Build by the bare command; a fork may read, and neither push nor write a cache.
+
+    A push that fails because the same blobs are uploaded twice at once is done again, and what
+    ran, ran the first time.
+    """
+    argv = ["buildx", "build", "--builder", builder, "--progress=rawjson"]
+    argv += [part for value in job.build_args for part in ("--build-arg", value)]
+    cache = f"type=registry,ref={job.repository}:cache-{ref}"
+    argv += ["--cache-from", cache] if ref else []
+    if not job.pipeline.fork:
+        argv += ["--cache-to", f"{cache},{bare.ATTRIBUTES}"] if ref else []
+        argv += ["--tag", f"{job.repository}:{refs.image_tag(job.pipeline.name)}", "--push"]
+    env = {"BUILDX_CONFIG": str(job.state)}
+    done = bare.run([*argv, "."], env, job.checkout)
+    job.log.write_text(done.stdout, encoding="utf-8")
+    if done.returncode:
+        bare.must([*argv, "."], env, job.checkout)
+    progress = Progress()
+    for line in done.stdout.splitlines():
+        list(progress.feed(line))
+    return {
+        f"{step.prefix} {step.position}".strip(): step.instruction
+        for step in progress.steps()
+        if not step.cached
+    }
+
+
+@contextmanager
+def _builder(state: Path, *flags: str) -> Iterator[str]:
+    name = f"replay-{secrets.token_hex(4)}"
+    bare.create(name, state, *flags)
+    try:
+        yield name
+    finally:
+        bare.remove(name, state)
 
 
 if __name__ == "__main__":
-    os.environ["PYTHONPATH"] = "src"
     sys.exit(main())
