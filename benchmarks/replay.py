@@ -14,6 +14,7 @@ import json
 import os
 import re
 import secrets
+import signal
 import sys
 import tempfile
 import time
@@ -85,6 +86,8 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="file that gets every build's steps and seconds")
     parser.add_argument("--logs", type=Path, help="directory that gets every build's log")
     arguments = parser.parse_args()
+    # A builder that stays is to be removed in the end, however that comes.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     for name in [name for name in os.environ if name.startswith(_CI)]:
         del os.environ[name]
     options = Options(
@@ -98,8 +101,8 @@ def main() -> int:
     builds = [built for name in examples for built in replayed(PROJECTS[name], options)]
     print(tally.table(builds))
     for strategy in WARMBUILD:
-        more = "\n".join(tally.beyond(builds, strategy))
-        print(f"\nRun by {strategy}, not by the ideal:\n\n{more}" if more else "")
+        if more := list(tally.beyond(builds, strategy)):
+            print(f"\nRun by {strategy}, not by the ideal:\n", *more, sep="\n")
     if arguments.json:
         arguments.json.write_text(json.dumps([asdict(built) for built in builds], indent=2))
     shares = [tally.ratio(builds, name, "warmbuild") for name in examples]

@@ -37,7 +37,7 @@ def ratio(builds: Sequence[Built], example: str, strategy: str) -> float | None:
 def table(builds: Sequence[Built]) -> str:
     """Return a Markdown table: a line a strategy, three columns an example."""
     examples = list(dict.fromkeys(build.example for build in builds))
-    heads = [f"{name}: steps run | by the ideal's | seconds" for name in examples]
+    heads = [f"{name}: steps | by the ideal's | seconds" for name in examples]
     lines = [f"| | {' | '.join(heads)} |", "| --- |" + " ---: |" * (3 * len(examples))]
     for strategy in dict.fromkeys(build.strategy for build in builds):
         cells = [strategy]
