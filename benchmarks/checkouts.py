@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, assert_never
 
 from history import MAIN, Commit, Event, Merge, Pipeline, Rebase, Revert, Tag
@@ -40,16 +41,13 @@ class Checkouts:
         """Make an event happen; return what CI runs then, and where its checkout is."""
         self._number += 1
         self._happen(event)
-        pipeline = Pipeline(
-            event=event,
-            commit=self._git("rev-parse", event.branch),
-            message=self._git("log", "-1", "--format=%B", event.branch),
-        )
-        commit = pipeline.commit
+        commit = self._git("rev-parse", event.branch)
+        message = self._git("log", "-1", "--format=%B", commit)
+        pipeline = Pipeline(event=event, commit=commit, message=message)
         if pipeline.pull_request is not None and self._ci == "github":
-            commit = self._tried_merge(event.branch, commit)
+            pipeline = replace(pipeline, commit=self._tried_merge(event.branch, commit))
         checkout = self._directory / f"checkout-{self._number}"
-        self._git("worktree", "add", "--quiet", "--detach", str(checkout), commit)
+        self._git("worktree", "add", "--quiet", "--detach", str(checkout), pipeline.commit)
         return pipeline, checkout
 
     def _happen(self, event: Event) -> None:
