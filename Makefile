@@ -25,8 +25,8 @@ bench: $(VENV)/ready lab  ## An all-cached rebuild: warmbuild against the bare c
 bench-push: $(VENV)/ready lab  ## How often a push fails beside the export of its cache
 	@$(RUN) python benchmarks/side_by_side.py
 
-bench-replay: $(VENV)/ready lab  ## Steps that 25 builds run, by strategy; a quarter of an hour
-	@$(RUN) python benchmarks/replay.py
+bench-replay: $(VENV)/ready lab  ## Steps that 25 commits run, by strategy; hours without OPTIONS
+	@$(RUN) python benchmarks/replay.py $(OPTIONS)
 
 bench-variants: $(VENV)/ready lab  ## When the cache is written, and how it is compressed
 	@$(RUN) python benchmarks/variants.py

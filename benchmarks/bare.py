@@ -15,21 +15,21 @@ REGISTRY: Final = os.environ["WARMBUILD_LAB_REGISTRY"]
 IMAGE: Final = f"image={os.environ['WARMBUILD_LAB_BUILDKIT_IMAGE']}"
 CONFIG: Final = os.environ["WARMBUILD_LAB_BUILDKITD_CONFIG"]
 CONTEXT: Final = "examples/flask"
-_ATTRIBUTES: Final = "mode=max,image-manifest=true,oci-mediatypes=true,ignore-error=true"
+ATTRIBUTES: Final = "mode=max,image-manifest=true,oci-mediatypes=true,ignore-error=true"
 
 
-def create(name: str, state: Path) -> None:
+def create(name: str, state: Path, *flags: str) -> None:
     """Make a builder; buildx keeps what it knows of it in `state`."""
     argv = ["buildx", "create", "--name", name, "--driver", "docker-container"]
     argv += ["--driver-opt", IMAGE, "--driver-opt", "network=host", "--buildkitd-config", CONFIG]
-    must(argv, {"BUILDX_CONFIG": str(state)})
+    must([*argv, *flags], {"BUILDX_CONFIG": str(state)})
 
 
 def build(name: str, state: Path, repository: str, tag: str) -> subprocess.CompletedProcess[str]:
     """Build and push an image, reading and writing the cache `cache-<tag>` beside it."""
     cache = f"type=registry,ref={repository}:cache-{tag}"
     argv = ["buildx", "build", "--builder", name]
-    argv += ["--cache-from", cache, "--cache-to", f"{cache},{_ATTRIBUTES}"]
+    argv += ["--cache-from", cache, "--cache-to", f"{cache},{ATTRIBUTES}"]
     argv += ["--iidfile", str(state / "iid"), "--metadata-file", str(state / "metadata")]
     argv += ["--tag", f"{repository}:{tag}", "--push", CONTEXT]
     return run(argv, {"BUILDX_CONFIG": str(state)})
@@ -40,10 +40,13 @@ def remove(name: str, state: Path) -> None:
     must(["buildx", "rm", name], {"BUILDX_CONFIG": str(state)})
 
 
-def run(argv: Sequence[str], extra: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+def run(
+    argv: Sequence[str], extra: Mapping[str, str], directory: Path | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run a command with more environment, its output kept."""
     return subprocess.run(  # noqa: S603 (a list of arguments, no shell)
         argv,
+        cwd=directory,
         env=os.environ | extra,
         check=False,
         stdout=subprocess.PIPE,
@@ -52,8 +55,8 @@ def run(argv: Sequence[str], extra: Mapping[str, str]) -> subprocess.CompletedPr
     )
 
 
-def must(argv: Sequence[str], extra: Mapping[str, str]) -> None:
+def must(argv: Sequence[str], extra: Mapping[str, str], directory: Path | None = None) -> None:
     """Run a command that has to succeed."""
-    done = run(argv, extra)
+    done = run(argv, extra, directory)
     if done.returncode:
         sys.exit(done.stdout)

@@ -204,7 +204,7 @@ def _named(plan: BuildPlan, error: str) -> tuple[CacheRef, ...]:
 
 def _without(plan: BuildPlan, guilty: tuple[CacheRef, ...]) -> BuildPlan:
     read = tuple(item for item in plan.cache.read if item not in guilty)
-    return replace(plan, cache=replace(plan.cache, read=read))
+    return replace(plan, cache=replace(plan.cache, read=read, merged=""))
 
 
 def _giving_up(plan: BuildPlan, why: str) -> BuildPlan:

@@ -107,9 +107,10 @@ def cache_from(cache: CachePlan) -> tuple[str, ...]:
     # What lies in an image is read as a cache in a registry is; there is no such importer.
     kind = "registry" if backend.name == "inline" else backend.name
     options = [option for option in cache.options if _name_of(option) in backend.options]
+    places = [cache.merged] if cache.merged else [read.ref for read in cache.read]
     return (
         *cache.sources,
-        *(_entry(f"type={kind}", f"{backend.source}={read.ref}", *options) for read in cache.read),
+        *(_entry(f"type={kind}", f"{backend.source}={place}", *options) for place in places),
     )
 
 

@@ -71,7 +71,7 @@ def _command(argv: Sequence[str], env: Mapping[str, str], log: Log) -> int:
     else:
         from warmbuild import report  # noqa: PLC0415 (a build loads it while its builder boots)
 
-        decided = pipeline.plan(run, probe=arguments.probe)
+        decided = pipeline.plan(run, ask=arguments.probe)
         show = report.plan_json if arguments.format == "json" else report.plan_text
         for line in show(decided).splitlines():
             log.line(line)

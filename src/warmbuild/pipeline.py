@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from warmbuild import builder, cachedir, credentials, policy, refs
+from warmbuild import builder, cachedir, credentials, merging, policy, probe, refs
 from warmbuild import plan as plans
 from warmbuild.errors import CacheError, InputError, Problem, RegistryError
 from warmbuild.probe import Found
@@ -38,10 +38,10 @@ class Run:
     log: Log
 
 
-def plan(run: Run, *, probe: bool) -> BuildPlan:
+def plan(run: Run, *, ask: bool) -> BuildPlan:
     """Decide everything; start nothing, and contact nothing but, with `probe`, the registry."""
     decided = replace(_decide(run), findings=_findings(run))
-    return plans.with_cache(decided, _settle(run, decided)) if probe else decided
+    return plans.with_cache(decided, _settle(run, decided)) if ask else decided
 
 
 def build(run: Run) -> Outcome:
@@ -65,7 +65,7 @@ def build(run: Run) -> Outcome:
         with builder.booted(decided.builder, program, env, private, run.log) as boot:
             # The registry is asked while the builder boots.
             _check_login(run, decided)
-            decided = plans.with_cache(decided, _settle(run, decided))
+            decided = plans.with_cache(decided, _as_one(run, _settle(run, decided)))
             _normalize_modes(run)
             decided = replace(decided, findings=_findings(run))
             from warmbuild import solve  # noqa: PLC0415 (10 ms that the builder boots in)
@@ -231,6 +231,23 @@ def _settle(run: Run, plan: BuildPlan) -> CachePlan:
     answers = _answers(run, plan.cache.asked, retried.append)
     settled = policy.settle(plan.cache, answers, datetime.now(UTC))
     return replace(settled, notes=(*settled.notes, *dict.fromkeys(retried)))
+
+
+def _as_one(run: Run, cache: CachePlan) -> CachePlan:
+    """Put the caches that are read into one where that is possible, or read the nearest alone."""
+    if not policy.must_be_one(cache):
+        return cache
+    home = cache.write.ref if cache.write else ""
+    if not isinstance(home, refs.Reference):
+        return policy.nearest(cache, "several are read as one, which this run cannot write")
+    try:
+        merged = merging.merge(read.found for read in cache.read if read.found)
+        if len(merged.config) > probe.LARGEST:
+            return policy.nearest(cache, "together they are more than BuildKit reads")
+        written = _registries(run, run.log.line)(home.host).write(home, merged)
+    except (RegistryError, ValueError) as error:
+        return policy.nearest(cache, f"several are read as one, which failed: {error}")
+    return policy.as_one(cache, written)
 
 
 def _answers(

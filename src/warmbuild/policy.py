@@ -31,6 +31,9 @@ LARGE: Final = 800_000
 # Cache backends whose destination no other run reads; see `Explicit caches` in docs/cache.md.
 _OWN_BACKENDS: Final = ("inline", "local")
 
+# Backends whose caches are read one at a time, unless they are put together.
+_MERGED: Final = ("registry", "local")
+
 # What names a cache: a reference, or a directory, scope or name of the other backends.
 Place = refs.Reference | str
 
@@ -58,6 +61,8 @@ class CacheRef:
 class CachePlan:
     """What the build reads, near before far, and the one ref it writes.
 
+    `merged` is what holds all that is read, where that is more than one.
+
     `stages` are what an inline cache writes beside its image, `history` the older generations of
     the ref that is written. `sources` and `destinations` are the user's own, passed on as they
     are; `mode` is BuildKit's. `options` are the backend's further attributes, `secrets` those that
@@ -73,6 +78,7 @@ class CachePlan:
     secrets: tuple[tuple[str, str], ...] = ()
     prefix: str = ""
     read: tuple[CacheRef, ...] = ()
+    merged: Place = ""
     write: CacheRef | None = None
     stages: tuple[CacheRef, ...] = ()
     history: tuple[CacheRef, ...] = ()
@@ -191,6 +197,30 @@ def settle(plan: CachePlan, answers: Mapping[Place, Answer], now: datetime) -> C
         return replace(plan, notes=(*plan.notes, note)) if plan.read else plan
     settled = _settle_reads(plan, answers, now)
     return _settle_write(settled, answers)
+
+
+def must_be_one(plan: CachePlan) -> bool:
+    """Say whether what is read has to become one cache, for BuildKit loses steps among several."""
+    return plan.imports == "auto" and len(plan.read) > 1 and plan.backend.name in _MERGED
+
+
+def as_one(plan: CachePlan, merged: refs.Reference) -> CachePlan:
+    """Read everything from where it was put together."""
+    return replace(plan, merged=merged)
+
+
+def nearest(plan: CachePlan, why: str) -> CachePlan:
+    """Read the nearest cache alone, and say why the others are not read with it.
+
+    Where a branch has none of its own but for those of single platforms, they are, for they have
+    no step in common.
+    """
+    first = plan.read[0]
+    kept = [first]
+    if first.beside:
+        kept = [item for item in plan.read if item.beside and item.branch == first.branch]
+    left = tuple(f"{item.ref} is not read: {why}" for item in plan.read if item not in kept)
+    return replace(plan, read=tuple(kept), notes=(*plan.notes, *left))
 
 
 def shifted(plan: CachePlan, written: Found) -> tuple[tuple[refs.Reference, Found], ...]:

@@ -47,6 +47,7 @@ class Found(_Answer):
     each; `size` is the larger of manifest and configuration, in bytes. `blobs` are its layers.
     `manifest` and `media_type` are what another tag needs to hold the same, and `config` tells
     two manifests of the same cache from two caches: the digests of what has the records in it.
+    `text` is a configuration as BuildKit wrote it.
     """
 
     digest: str
@@ -56,6 +57,7 @@ class Found(_Answer):
     config: str = ""
     media_type: str = ""
     manifest: bytes = field(default=b"", repr=False)
+    text: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,7 @@ def _look_at(
     text = fetch("blobs", digest)
     if text is None:
         return Refused("its configuration cannot be had")
-    found = replace(found, size=max(found.size, size), config=digest)
+    found = replace(found, size=max(found.size, size), config=digest, text=text)
     try:
         return replace(found, records=(records.parse(text, manifest),))
     except ValueError:

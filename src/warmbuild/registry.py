@@ -15,7 +15,7 @@ import time
 import tomllib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
 from requests.auth import AuthBase
@@ -23,11 +23,14 @@ from requests.auth import AuthBase
 from warmbuild import probe, refs, retries, vendors
 from warmbuild.errors import RegistryError
 from warmbuild.inputs import IDENTITY_TOKEN, Login
+from warmbuild.merging import MANIFEST_TYPE
 from warmbuild.probe import Answer, Found, Missing, Refused, Silent
 from warmbuild.vendors.refusal import Refusal, explained
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+
+    from warmbuild.merging import Merged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,10 +48,11 @@ class Patience:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Put:
-    """What a registry is to take under a tag."""
+    """What a registry is to take; by POST it is asked for a place first."""
 
     content: bytes
     media_type: str
+    method: str = "PUT"
 
 
 # A cache is not worth more waiting than it saves.
@@ -192,6 +196,38 @@ class Registry:
             said = self._refused(ref, response, body, writing=True)
             raise RegistryError(f"{ref} is not written: {said}")
 
+    def write(self, home: refs.Reference, merged: Merged) -> refs.Reference:
+        """Put a cache into a repository that has its layers, without a tag.
+
+        Raises RegistryError where the registry does not take it.
+        """
+        written = replace(home, tag="", digest=merged.digest)
+        try:
+            begun = self._put(
+                home, "/blobs/uploads/", Put(content=b"", media_type="", method="POST")
+            )
+            place = begun.headers.get("Location", "")
+            if urlsplit(place).netloc not in {"", urlsplit(begun.url).netloc}:
+                raise RegistryError(f"{written} is not written: its upload goes to another host")
+            more = "&" if "?" in place else "?"
+            content = Put(content=merged.config, media_type="application/octet-stream")
+            self._put(home, f"{place}{more}digest={merged.config_digest}", content)
+            manifest = Put(content=merged.manifest, media_type=MANIFEST_TYPE)
+            self._put(home, f"/manifests/{merged.digest}", manifest)
+        except requests.RequestException as error:
+            message = f"{written} is not written: the registry {self.host} {self._why(error)}"
+            raise RegistryError(message) from error
+        return written
+
+    def _put(self, home: refs.Reference, place: str, put: Put) -> requests.Response:
+        """Send a part of something to a path below a repository, or to a place that was given."""
+        is_ours = place.startswith(("/blobs/", "/manifests/"))
+        path = f"/v2/{home.path}{place}" if is_ours else place
+        response, body = self._ask(path, scope=f"repository:{home.path}:pull,push", put=put)
+        if not response.ok:
+            raise RegistryError(self._refused(home, response, body, writing=True))
+        return response
+
     def _answer(self, ref: refs.Reference) -> Answer:
         scope = f"repository:{ref.path}:pull"
         response, body = self._ask(f"/v2/{ref.path}/manifests/{ref.digest or ref.tag}", scope=scope)
@@ -286,8 +322,8 @@ class Registry:
     ) -> tuple[requests.Response, bytes]:
         host = _HUB_API if self.host == refs.DOCKER_HUB else self.host
         with self._session.request(
-            "PUT" if put else "GET",
-            f"{self._transport.scheme}://{host}{path}",
+            put.method if put else "GET",
+            urljoin(f"{self._transport.scheme}://{host}", path),
             headers={"Content-Type": put.media_type} if put else {"Accept": _ACCEPT},
             data=put.content if put else None,
             auth=_Header(authorization),

@@ -134,8 +134,10 @@ def _imported(plan: BuildPlan, imported: Progress) -> tuple[tuple[str, ...], lis
     imports = imported.imports()
     read = tuple(done.name for done in imports if not done.error)
     failed = [f"{done.name} is not read: {done.error}" for done in imports if done.error]
-    if plan.cache.read and plan.cache.backend.source != "ref" and not failed and read:
-        # BuildKit calls what is no reference by a digest of its attributes.
+    is_renamed = plan.cache.merged or plan.cache.backend.source != "ref"
+    if plan.cache.read and is_renamed and not failed and read:
+        # BuildKit calls what is no reference by a digest of its attributes, and knows of several
+        # that are one by that one's name alone.
         read = tuple(str(item.ref) for item in plan.cache.read)
     return read, failed
 

@@ -25,6 +25,7 @@ PURE = {
     "lints",
     "lists",
     "loose",
+    "merging",
     "plan",
     "policy",
     "probe",

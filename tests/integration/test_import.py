@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.integration.conftest import Ended, Warmbuild
+    from tests.integration.conftest import Ended, Registry, Warmbuild
 
 # What the first stage makes is different each time, and a later one copies it: two caches that
 # were built apart hold different results of that step, and each its own steps upon its own.
@@ -101,3 +101,32 @@ def test_a_rebased_branch_gets_what_only_main_has(
     own, main = auto.outputs["cache-read"].split(",")
     assert own.startswith(f"{repository}:cache-feature@")
     assert main.startswith(f"{repository}:cache-main@")
+    # BuildKit gets them as one.
+    assert auto.command.count("--cache-from") == 1
+
+
+def test_caches_that_are_read_as_one_miss_nothing(
+    warmbuild: Warmbuild, repository: str, project: Callable[..., Path]
+) -> None:
+    place = project(APPLICATION, {"requirements.txt": "one", "source.txt": "one"})
+    warmbuild.succeed(place, image=repository)
+    for number in range(8):
+        (place / "source.txt").write_text(f"feature {number}")
+        warmbuild.succeed(place, image=repository, branch="feature")
+        # BuildKit alone finds the last steps in every second of such rebuilds.
+        again = warmbuild.succeed(place, image=repository, branch="feature")
+        assert again.executed == []
+        assert again.outputs["cache-read"].count("@") == 2
+
+
+def test_without_a_right_to_write_the_nearest_cache_is_read_alone(
+    warmbuild: Warmbuild, registry: Registry, repository: str, small: Path
+) -> None:
+    for branch in ("main", "feature"):
+        warmbuild.succeed(small, image=repository, branch=branch)
+    ended = warmbuild.succeed(small, image=repository, branch="feature", cache="read-only")
+    assert ended.executed == []
+    assert ended.outputs["cache-read"] == (
+        f"{repository}:cache-feature@{registry.digest(f'{repository}:cache-feature')}"
+    )
+    assert "several are read as one, which this run cannot write" in ended.log

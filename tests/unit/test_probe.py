@@ -77,6 +77,7 @@ def test_a_cache_is_told_by_its_configuration() -> None:
         config="sha256:c",
         media_type=OCI,
         manifest=body,
+        text=CONFIG,
     )
 
 

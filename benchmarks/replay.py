@@ -1,0 +1,258 @@
+"""How many steps each strategy runs when the life of a repository is built, commit by commit.
+
+`make bench-replay` runs it on the lab. A git repository of 25 commits over four branches and a
+fork is made of an example, and what CI would build after each push is built as CI would: from a
+fresh checkout, which all strategies share, on a fresh builder, with a repository for each
+strategy. Only the ideal has one builder that stays and forgets nothing. Exits with 1 where
+warmbuild runs more than 1.1 times the ideal's steps.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import secrets
+import signal
+import sys
+import tempfile
+import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import bare
+import history
+import tally
+from checkouts import Checkouts
+from projects import PROJECTS
+from tally import Built
+
+from warmbuild import refs
+from warmbuild.inputs import variable
+from warmbuild.progress import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from history import Event, Pipeline
+    from projects import Project
+
+# What warmbuild may run, by the ideal's steps.
+MOST: Final = 1.1
+_SOURCES: Final = Path(__file__).resolve().parents[1] / "src"
+# What the CI system says that this very replay may run in.
+_CI: Final = ("CI", "GITHUB_", "GITLAB_", "INPUT_", "RUNNER_")
+_STEP_ROW: Final = re.compile(r"^\| (?P<place>.*\d+/\d+) \| `(?P<step>.*)` \| (?P<took>.*) \|$")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A job of CI; `state` is the strategy's own directory, and `log` gets what the build says."""
+
+    pipeline: Pipeline
+    env: Mapping[str, str]
+    checkout: Path
+    repository: str
+    build_args: tuple[str, ...]
+    state: Path
+    log: Path
+
+
+# The strategies by hand, with the cache ref that each has for a pipeline.
+BY_HAND: Final[Mapping[str, Callable[[Pipeline], str]]] = {
+    "no cache": lambda _: "",
+    "one shared ref": lambda _: "shared",
+    "a ref per branch, no fallback": lambda pipeline: refs.image_tag(pipeline.name),
+}
+# Those of warmbuild, with their inputs.
+WARMBUILD: Final[Mapping[str, Mapping[str, str]]] = {
+    "warmbuild": {},
+    "warmbuild with history": {"cache-history": "3"},
+}
+STRATEGIES: Final = (*BY_HAND, *WARMBUILD, tally.IDEAL)
+
+
+def main() -> int:
+    """Replay, print the tables, and say whether warmbuild is near enough to the ideal."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--example", action="append", choices=list(PROJECTS))
+    parser.add_argument("--strategy", action="append", choices=STRATEGIES)
+    parser.add_argument("--ci", choices=("github", "gitlab"), default="github")
+    parser.add_argument("--commits", type=int, default=25, help="only the first so many")
+    parser.add_argument("--input", action="append", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--json", type=Path, help="file that gets every build's steps and seconds")
+    parser.add_argument("--logs", type=Path, help="directory that gets every build's log")
+    arguments = parser.parse_args()
+    # A builder that stays is to be removed in the end, however that comes.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    for name in [name for name in os.environ if name.startswith(_CI)]:
+        del os.environ[name]
+    options = Options(
+        ci=arguments.ci,
+        strategies=tuple(arguments.strategy or STRATEGIES),
+        events=history.first(history.HISTORY, arguments.commits),
+        inputs=dict(item.split("=", 1) for item in arguments.input),
+        logs=arguments.logs and arguments.logs.resolve(),
+    )
+    examples = arguments.example or ["flask", "go-server"]
+    builds = [built for name in examples for built in replayed(PROJECTS[name], options)]
+    print(tally.table(builds))
+    for strategy in WARMBUILD:
+        if more := list(tally.beyond(builds, strategy)):
+            print(f"\nRun by {strategy}, not by the ideal:\n", *more, sep="\n")
+    if arguments.json:
+        arguments.json.write_text(json.dumps([asdict(built) for built in builds], indent=2))
+    shares = [tally.ratio(builds, name, "warmbuild") for name in examples]
+    return int(any(share is not None and share > MOST for share in shares))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What is replayed, and how; `inputs` are warmbuild's further ones, `logs` a directory."""
+
+    ci: str
+    strategies: tuple[str, ...]
+    events: tuple[Event, ...]
+    inputs: Mapping[str, str]
+    logs: Path | None
+
+
+def replayed(project: Project, options: Options) -> Iterator[Built]:
+    """Build what CI builds of a project, by each strategy in turn."""
+    with ExitStack() as stack:
+        root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="warmbuild-replay-")))
+        checkouts = Checkouts(root, project, options.ci)
+        home = f"{bare.REGISTRY}/replay-{secrets.token_hex(4)}/{project.name}"
+        states = {name: root / re.sub(r"\W+", "-", name) for name in options.strategies}
+        for state in states.values():
+            state.mkdir()
+        lasting = ""
+        if tally.IDEAL in states:
+            keep_all = ("--buildkitd-flags", "--oci-worker-gc=false")
+            lasting = stack.enter_context(_builder(states[tally.IDEAL], *keep_all))
+        for number, event in enumerate(options.events, start=1):
+            pipeline, checkout = checkouts.after(event)
+            for strategy, state in states.items():
+                job = Job(
+                    pipeline=pipeline,
+                    env=_environment(options.ci, pipeline, root / "event.json"),
+                    checkout=checkout,
+                    repository=f"{home}/{state.name}",
+                    build_args=_build_args(project, pipeline),
+                    state=state,
+                    log=(options.logs or state) / f"{project.name}-{number}-{state.name}.log",
+                )
+                begun = time.perf_counter()
+                ran = _run(strategy, job, options.inputs, lasting)
+                built = Built(
+                    example=project.name,
+                    number=number,
+                    title=str(pipeline),
+                    strategy=strategy,
+                    ran=ran,
+                    seconds=time.perf_counter() - begun,
+                )
+                _say(built)
+                yield built
+
+
+def _run(strategy: str, job: Job, inputs: Mapping[str, str], lasting: str) -> Mapping[str, str]:
+    """Run a job by a strategy; return the steps that were run, by their place."""
+    if strategy in WARMBUILD:
+        return warmbuild(job, {**WARMBUILD[strategy], **inputs})
+    if strategy == tally.IDEAL:
+        return by_hand(job, lasting)
+    with _builder(job.state) as builder:
+        return by_hand(job, builder, BY_HAND[strategy](job.pipeline))
+
+
+def _environment(ci: str, pipeline: Pipeline, event_path: Path) -> Mapping[str, str]:
+    """Return what the CI system sets; GitHub's payload is written to `event_path`."""
+    if ci == "gitlab":
+        return history.gitlab(pipeline)
+    event_path.write_text(json.dumps(history.github_payload(pipeline)), encoding="utf-8")
+    return history.github(pipeline, str(event_path))
+
+
+def _build_args(project: Project, pipeline: Pipeline) -> tuple[str, ...]:
+    return (f"{project.commit_argument}={pipeline.commit}",) if project.commit_argument else ()
+
+
+def _say(built: Built) -> None:
+    """Tell whoever waits how it goes."""
+    what = f"{built.example} {built.number:>2} {built.title}"
+    print(
+        f"{what:<60} {built.strategy:<30} {len(built.ran)} in {built.seconds:.1f} s",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
+def warmbuild(job: Job, inputs: Mapping[str, str]) -> Mapping[str, str]:
+    """Build by warmbuild, with further inputs."""
+    outputs, summary = job.state / "outputs.json", job.state / "summary.md"
+    given = {
+        "image": job.repository,
+        "build-args": "\n".join(job.build_args),
+        "driver-opts": f"{bare.IMAGE}\nnetwork=host",
+        "buildkitd-config": bare.CONFIG,
+        "output-file": str(outputs),
+        "summary-file": str(summary),
+        **inputs,
+    }
+    env = {variable(name): value for name, value in given.items()}
+    argv = [sys.executable, "-m", "warmbuild", "build"]
+    done = bare.run(argv, {**env, **job.env, "PYTHONPATH": str(_SOURCES)}, job.checkout)
+    job.log.write_text(done.stdout, encoding="utf-8")
+    if done.returncode:
+        sys.exit(done.stdout)
+    rows = [_STEP_ROW.match(line) for line in summary.read_text(encoding="utf-8").splitlines()]
+    ran = {row["place"]: row["step"] for row in rows if row and row["took"] != "cached"}
+    counted = json.loads(outputs.read_text(encoding="utf-8"))
+    assert len(ran) == int(counted["cache-steps"]) - int(counted["cache-hits"])  # noqa: S101
+    return ran
+
+
+def by_hand(job: Job, builder: str, ref: str = "") -> Mapping[str, str]:
+    """Build by the bare command; a fork may read, and neither push nor write a cache.
+
+    A push that fails because the same blobs are uploaded twice at once is done again, and what
+    ran, ran the first time.
+    """
+    argv = ["buildx", "build", "--builder", builder, "--progress=rawjson"]
+    argv += [part for value in job.build_args for part in ("--build-arg", value)]
+    cache = f"type=registry,ref={job.repository}:cache-{ref}"
+    argv += ["--cache-from", cache] if ref else []
+    if not job.pipeline.fork:
+        argv += ["--cache-to", f"{cache},{bare.ATTRIBUTES}"] if ref else []
+        argv += ["--tag", f"{job.repository}:{refs.image_tag(job.pipeline.name)}", "--push"]
+    env = {"BUILDX_CONFIG": str(job.state)}
+    done = bare.run([*argv, "."], env, job.checkout)
+    job.log.write_text(done.stdout, encoding="utf-8")
+    if done.returncode:
+        bare.must([*argv, "."], env, job.checkout)
+    progress = Progress()
+    for line in done.stdout.splitlines():
+        list(progress.feed(line))
+    return {
+        f"{step.prefix} {step.position}".strip(): step.instruction
+        for step in progress.steps()
+        if not step.cached
+    }
+
+
+@contextmanager
+def _builder(state: Path, *flags: str) -> Iterator[str]:
+    name = f"replay-{secrets.token_hex(4)}"
+    bare.create(name, state, *flags)
+    try:
+        yield name
+    finally:
+        bare.remove(name, state)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,70 @@
+"""What a replay comes to: steps run by strategy, by the ideal's, and where they differ."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+IDEAL: Final = "ideal"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """A build by a strategy: the steps that were run, by their place, and its seconds."""
+
+    example: str
+    number: int
+    title: str
+    strategy: str
+    ran: Mapping[str, str]
+    seconds: float
+
+
+def steps(builds: Sequence[Built], example: str, strategy: str) -> int:
+    """Return how many steps a strategy ran in all."""
+    return sum(len(build.ran) for build in _of(builds, example, strategy))
+
+
+def ratio(builds: Sequence[Built], example: str, strategy: str) -> float | None:
+    """Return the steps that a strategy ran by the ideal's, or None where that was not replayed."""
+    ideal = steps(builds, example, IDEAL)
+    return steps(builds, example, strategy) / ideal if ideal else None
+
+
+def table(builds: Sequence[Built]) -> str:
+    """Return a Markdown table: a line a strategy, three columns an example."""
+    examples = list(dict.fromkeys(build.example for build in builds))
+    heads = [f"{name}: steps | by the ideal's | seconds" for name in examples]
+    lines = [f"| | {' | '.join(heads)} |", "| --- |" + " ---: |" * (3 * len(examples))]
+    for strategy in dict.fromkeys(build.strategy for build in builds):
+        cells = [strategy]
+        for example in examples:
+            share = ratio(builds, example, strategy)
+            cells += [
+                str(steps(builds, example, strategy)),
+                "" if share is None else f"{share:.2f}",
+                f"{sum(build.seconds for build in _of(builds, example, strategy)):.0f}",
+            ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def beyond(builds: Sequence[Built], strategy: str) -> Iterator[str]:
+    """Return a Markdown list of the steps that a strategy ran and the ideal did not."""
+    ideal = {
+        (build.example, build.number): build.ran for build in builds if build.strategy == IDEAL
+    }
+    for build in builds:
+        if build.strategy != strategy or (build.example, build.number) not in ideal:
+            continue
+        ran = ideal[build.example, build.number]
+        more = [f"`{instruction}`" for place, instruction in build.ran.items() if place not in ran]
+        if more:
+            yield f"- {build.example} {build.number}, {build.title}: {', '.join(more)}"
+
+
+def _of(builds: Sequence[Built], example: str, strategy: str) -> Iterator[Built]:
+    return (build for build in builds if (build.example, build.strategy) == (example, strategy))
