@@ -185,6 +185,8 @@ def _names(context: RunContext) -> tuple[list[str], str]:
         return [f"pr-{context.pull_request}"], "tagged by the pull request's number"
     if context.tag:
         return [refs.image_tag(context.tag)], "tagged as the git tag"
+    if not context.branch and context.ci != "local" and context.commit:
+        return [f"sha-{context.commit[:7]}"], "tagged by the commit, which is on no known branch"
     if not context.branch:
         return ["latest"], "tagged latest, since neither branch nor tag is known"
     name = refs.image_tag(context.branch)

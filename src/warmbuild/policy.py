@@ -61,7 +61,8 @@ class CacheRef:
 class CachePlan:
     """What the build reads, near before far, and the one ref it writes.
 
-    `merged` is what holds all that is read, where that is more than one.
+    `merged` is what holds all that is read, where that is more than one; `named` are all caches
+    that are of use to the run's branch, read or not.
 
     `stages` are what an inline cache writes beside its image, `history` the older generations of
     the ref that is written. `sources` and `destinations` are the user's own, passed on as they
@@ -79,6 +80,7 @@ class CachePlan:
     prefix: str = ""
     read: tuple[CacheRef, ...] = ()
     merged: Place = ""
+    named: tuple[Place, ...] = ()
     write: CacheRef | None = None
     stages: tuple[CacheRef, ...] = ()
     history: tuple[CacheRef, ...] = ()
@@ -123,6 +125,7 @@ def _decide(inputs: Inputs, context: RunContext, repository: refs.Reference | No
     refs_of = _Places(inputs, home)
     notes: list[str] = []
     wanted = _reads(inputs, context)
+    named = tuple(ref.ref for branch, reason in wanted for ref in refs_of.read(branch, reason))
     write, why_not = _write(inputs, context)
     why_no_read = (
         "cache is write-only"
@@ -146,6 +149,7 @@ def _decide(inputs: Inputs, context: RunContext, repository: refs.Reference | No
         backend=inputs.cache_backend,
         options=inputs.cache_options,
         prefix=inputs.cache_tag_prefix,
+        named=named,
         read=tuple(ref for branch, reason in wanted for ref in refs_of.read(branch, reason)),
         write=refs_of.written(*write) if write else None,
         stages=tuple(refs_of.stages(*write)) if write else (),

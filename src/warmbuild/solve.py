@@ -224,7 +224,7 @@ def _attempt(decided: BuildPlan, tool: Tool, log: Log) -> _Attempt:
                 patience.news(progress.waiting_for(), progress.moves)
             code = running.wait()
     if unfinished:
-        keep = [str(read.ref) for read in decided.cache.read]
+        keep = [str(place) for place in decided.cache.named]
         unwritten = cachedir.swap(unfinished, str(place), prefix=decided.cache.prefix, keep=keep)
     return _Attempt(code=code, progress=progress, waited_for=patience.lost_for, unwritten=unwritten)
 

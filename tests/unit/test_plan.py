@@ -294,3 +294,18 @@ def test_the_cache_goes_to_the_first_images_repository(
 ) -> None:
     found = plan.repository(parsed(**values))
     assert (found and str(found)) == expected
+
+
+@pytest.mark.parametrize(
+    ("ci", "commit", "tag"),
+    [
+        pytest.param("github", "0123456789abcdef", "sha-0123456", id="a commit that CI knows"),
+        pytest.param("github", "", "latest", id="nothing is known"),
+        pytest.param("local", "0123456789abcdef", "latest", id="a laptop"),
+    ],
+)
+def test_a_run_on_no_branch_is_not_the_latest_in_ci(
+    parsed: Callable[..., Inputs], ci: str, commit: str, tag: str
+) -> None:
+    found = plan.make(parsed(), RunContext(ci=ci, commit=commit), policy.CachePlan())
+    assert found.tags == (f"ghcr.io/me/app:{tag}",)
