@@ -118,6 +118,14 @@ def cache_alone(plan: BuildPlan) -> BuildPlan:
     return replace(_again(plan), push=False, load=False, tags=(), outputs=("type=cacheonly",))
 
 
+def parts(plan: BuildPlan) -> tuple[BuildPlan, ...]:
+    """Return the builds that a build is carried out as, in their order."""
+    cache = plan.cache
+    if not (cache.after and cache.backend.name != "inline" and (cache.write or cache.destinations)):
+        return (plan, *stages(plan))
+    return (image_alone(plan), cache_alone(plan))
+
+
 def stages(plan: BuildPlan) -> tuple[BuildPlan, ...]:
     """Return the builds that push the stages of an inline cache as images of their own."""
     return tuple(

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import attempts, buildx, policy, records, refs, vendors
+from warmbuild import plan as plans
 from warmbuild.errors import BuildError, EngineError, RegistryError, WarmbuildError
 from warmbuild.progress import hit_ratio
 from warmbuild.vendors import refusal
@@ -225,6 +226,7 @@ def plan_json(plan: BuildPlan) -> str:
     return json.dumps(
         {
             "argv": buildx.build(plan, buildx.PLACEHOLDERS),
+            "commands": [buildx.build(part, buildx.PLACEHOLDERS) for part in plans.parts(plan)],
             "builder": _builder_json(plan),
             "cache": {
                 "read": [{"ref": str(read.ref), "reason": read.reason} for read in cache.read],

@@ -53,9 +53,10 @@ def test_a_plan_with_a_probe_is_the_command_that_the_build_runs(
     found = plan(warmbuild, small, repository, "--probe")
     ended = warmbuild.succeed(small, ci=BRANCH, image=repository)
     ran = shlex.split(ended.command)[3:]
-    assert len(ran) == len(found["argv"])
+    image, cache = found["commands"]
+    assert len(ran) == len(image)
     paths = 0
-    for planned, argument in zip(found["argv"], ran, strict=True):
+    for planned, argument in zip(image, ran, strict=True):
         before, placeholder, after = planned.partition("<")
         if placeholder:
             paths += 1
@@ -66,3 +67,7 @@ def test_a_plan_with_a_probe_is_the_command_that_the_build_runs(
     # The metadata file, the image's ID and one secret.
     assert paths == 3
     assert found["cache"]["from"] == [ran[ran.index("--cache-from") + 1]]
+    # The cache's own command runs once the image is out; as one command they are both.
+    written = f"type=registry,ref={repository}:cache-feature-x-217d2bf5"
+    assert cache[cache.index("--cache-to") + 1].startswith(written)
+    assert set(found["argv"]) - set(image) == {"--cache-to", cache[cache.index("--cache-to") + 1]}
