@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from warmbuild import builder, cachedir, credentials, merging, policy, probe, refs
+from warmbuild import builder, buildx, cachedir, credentials, merging, policy, probe, process, refs
 from warmbuild import plan as plans
 from warmbuild.errors import CacheError, InputError, Problem, RegistryError
 from warmbuild.probe import Found
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from warmbuild.probe import Answer
     from warmbuild.registry import Patience, Registry
     from warmbuild.report import Outcome
+    from warmbuild.targets import Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,10 +39,25 @@ class Run:
     log: Log
 
 
-def plan(run: Run, *, ask: bool) -> BuildPlan:
-    """Decide everything; start nothing, and contact nothing but, with `probe`, the registry."""
-    decided = replace(_decide(run), findings=_findings(run))
-    return plans.with_cache(decided, _settle(run, decided)) if ask else decided
+def plan(run: Run, *, as_json: bool) -> None:
+    """Decide everything, say it and hand it on.
+
+    Nothing is started but buildx, where files say what is built, to read them; and nothing is
+    contacted but, with `probe`, the registry.
+    """
+    from warmbuild import report, solve  # noqa: PLC0415 (a build loads it while its builder boots)
+
+    parts = _parts(run)
+    decided: Sequence[BuildPlan] = [
+        replace(_decide(part), findings=_findings(part.run)) for part in parts
+    ]
+    if run.inputs.probe:
+        decided = _settled(run, decided)
+    for line in (report.plan_json if as_json else report.plan_text)(*decided).splitlines():
+        run.log.line(line)
+    is_step = run.inputs.plan_only or run.inputs.output_file or run.context.ci != "local"
+    if is_step:
+        solve.publish_plan(run.inputs, run.env, run.log, decided)
 
 
 def build(run: Run) -> Outcome:
@@ -57,17 +73,26 @@ def build(run: Run) -> Outcome:
         run.log.provider.mask(secret)
     for stale in run.log.provider.output_files(run.env):
         stale.unlink(missing_ok=True)
-    decided = _decide(run)
+    parts = _parts(run)
+    decided = [_decide(part) for part in parts]
     program = builder.program(run.env)
     login = [run.inputs.login] if run.inputs.login else []
-    with credentials.private(run.env, login, decided.secrets) as private:
+    secrets = {secret.id: secret for one in decided for secret in one.secrets}
+    with credentials.private(run.env, login, tuple(secrets.values())) as private:
         env = builder.environment(run.env, private)
-        with builder.booted(decided.builder, program, env, private, run.log) as boot:
+        boots = decided[0].builder
+        with builder.booted(boots, program, env, private, run.log) as boot:
             # The registry is asked while the builder boots.
             _check_login(run, decided)
-            decided = plans.with_cache(decided, _as_one(run, _settle(run, decided)))
-            _normalize_modes(run)
-            decided = replace(decided, findings=_findings(run))
+            decided = [
+                plans.with_cache(one, _as_one(run, one.cache)) for one in _settled(run, decided)
+            ]
+            for part in parts:
+                _normalize_modes(part.run)
+            decided = [
+                replace(one, findings=_findings(part.run))
+                for one, part in zip(decided, parts, strict=True)
+            ]
             from warmbuild import solve  # noqa: PLC0415 (10 ms that the builder boots in)
 
             solve.say_plan(decided, run.log)
@@ -79,14 +104,16 @@ def build(run: Run) -> Outcome:
                 files=solve.files(private),
                 definition=str(private.file("definition.json")),
                 cache_timeout=run.inputs.cache_timeout.total_seconds(),
-                restart=lambda: builder.restart(decided.builder, env, name, run.log),
+                restart=lambda: builder.restart(boots, env, name, run.log),
             )
             try:
                 outcome = solve.build(decided, tool, run.log)
             finally:
                 solve.publish_findings(decided, run.env, run.log)
-            if outcome.cache_written and decided.cache.history:
-                outcome = _keep_history(run, decided.cache, outcome)
+            written = {one.name for one in (*outcome.targets, outcome) if one.cache_written}
+            for one in decided:
+                if one.name in written and one.cache.history:
+                    outcome = _keep_history(run, one.cache, outcome)
     outcome = replace(outcome, seconds=time.monotonic() - begun, warnings=tuple(run.log.warnings))
     solve.publish(run.inputs, run.env, run.log, outcome)
     if run.inputs.cache_strict and outcome.lost:
@@ -116,10 +143,75 @@ def _keep_history(run: Run, cache: CachePlan, outcome: Outcome) -> Outcome:
     return replace(outcome, lost=(*outcome.lost, *lost))
 
 
-def _decide(run: Run) -> BuildPlan:
-    cache = policy.decide(run.inputs, run.context, plans.repository(run.inputs))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """One image of a run, as a run of its own; `target` is what a file says of it."""
+
+    run: Run
+    target: Target | None = None
+
+
+def _parts(run: Run) -> Sequence[_Part]:
+    """Return the images that are built: one, or the targets of the files."""
+    if not run.inputs.bake_files and not run.inputs.compose_files:
+        return (_Part(run=run),)
+    from warmbuild import targets  # noqa: PLC0415 (only files need it)
+
+    found = _resolved(run)
+    for target in found:
+        run.log.hide(filter(None, targets.secrets(target, run.env)))
+    return [
+        _Part(
+            run=replace(run, inputs=targets.inputs(run.inputs, run.context, target)),
+            target=target,
+        )
+        for target in found
+    ]
+
+
+def _resolved(run: Run) -> Sequence[Target]:
+    """Have buildx read the files, with the variables filled in."""
+    from warmbuild import bake, targets  # noqa: PLC0415 (only files need it)
+
+    inputs = run.inputs
+    files = (*inputs.compose_files, *inputs.bake_files)
+    name = "bake-files" if inputs.bake_files else "compose-files"
+    missing = [
+        Problem(name=kind, text=f"there is no file {path!r}.")
+        for kind, paths in (
+            ("bake-files", inputs.bake_files),
+            ("compose-files", inputs.compose_files),
+        )
+        for path in paths
+        if not Path(path).is_file()
+    ]
+    if missing:
+        raise InputError(missing)
+    with credentials.private(run.env, (), ()) as private:
+        values = dict(item.split("=", 1) for item in inputs.vars)
+        env = builder.environment(run.env, private) | values
+        argv = bake.resolve(files, inputs.targets, inputs.set)
+        done = process.run([builder.program(run.env), *argv], env)
+    if done.code:
+        text = f"cannot be read: {buildx.error(done.output)}."
+        raise InputError([Problem(name=name, text=text)])
+    try:
+        return targets.read(done.output)
+    except ValueError as error:
+        text = f"cannot be read by this buildx: {error}."
+        raise InputError([Problem(name=name, text=text)]) from error
+
+
+def _decide(part: _Part) -> BuildPlan:
+    run = part.run
     set_ones = {name for name, value in run.env.items() if value}
-    return plans.make(run.inputs, run.context, policy.with_variables(cache, set_ones))
+    decided = policy.decide(run.inputs, run.context, plans.repository(run.inputs))
+    cache = policy.with_variables(decided, set_ones)
+    if part.target is None:
+        return plans.make(run.inputs, run.context, cache)
+    from warmbuild import targets  # noqa: PLC0415 (only files need it)
+
+    return targets.planned(run.inputs, run.context, cache, part.target)
 
 
 def _normalize_modes(run: Run) -> None:
@@ -164,7 +256,7 @@ def _check_paths(run: Run) -> None:
         if secret.variable and secret.variable not in run.env:
             text = f"the environment variable {secret.variable!r} is not set."
             problems.append(Problem(name="secret-envs", text=text))
-    if not plans.is_remote(inputs.context):
+    if not (plans.is_remote(inputs.context) or inputs.bake_files or inputs.compose_files):
         problems += _check_context(Path(inputs.context), inputs.file)
     for name, path in (("output-file", inputs.output_file), ("summary-file", inputs.summary_file)):
         if path and not os.access(Path(path).absolute().parent, os.W_OK):
@@ -213,24 +305,30 @@ def _check_context(context: Path, file: str) -> list[Problem]:
     return []
 
 
-def _check_login(run: Run, plan: BuildPlan) -> None:
+def _check_login(run: Run, decided: Sequence[BuildPlan]) -> None:
     """Raise RegistryError where the login that was given cannot push what will be built."""
     login = run.inputs.login
-    if login and plan.push and any(refs.parse(tag).host == login.host for tag in plan.tags):
+    pushed = [refs.parse(tag).host for one in decided if one.push for tag in one.tags]
+    if login and login.host in pushed:
         from warmbuild.registry import LOGIN  # noqa: PLC0415 (80 ms to import)
 
         _registries(run, run.log.line)(login.host, LOGIN).check_login()
 
 
-def _settle(run: Run, plan: BuildPlan) -> CachePlan:
-    """Ask for the caches that the plan would use, and keep what is of use.
+def _settled(run: Run, decided: Sequence[BuildPlan]) -> Sequence[BuildPlan]:
+    """Ask for the caches that the plans would use, all at once, and keep what is of use.
 
     What was asked again is noted, for a plan is the answer of a command too.
     """
     retried: list[str] = []
-    answers = _answers(run, plan.cache.asked, retried.append)
-    settled = policy.settle(plan.cache, answers, datetime.now(UTC))
-    return replace(settled, notes=(*settled.notes, *dict.fromkeys(retried)))
+    asked = dict.fromkeys(place for one in decided for place in one.cache.asked)
+    answers, now = _answers(run, tuple(asked), retried.append), datetime.now(UTC)
+    notes = tuple(dict.fromkeys(retried))
+    return [
+        plans.with_cache(one, replace(settled, notes=(*settled.notes, *notes)))
+        for one in decided
+        for settled in [policy.settle(one.cache, answers, now)]
+    ]
 
 
 def _as_one(run: Run, cache: CachePlan) -> CachePlan:

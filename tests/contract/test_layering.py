@@ -35,6 +35,7 @@ PURE = {
     "refs",
     "report",
     "retries",
+    "targets",
 }
 IMPURE = {"actions_toolkit", "docker", "os", "requests", "socket", "subprocess", "time"}
 MODULES = {

@@ -92,6 +92,7 @@ warning = plain.warning
 fail = plain.fail
 mask = plain.mask
 publish_findings = plain.publish_findings
+later_file = plain.later_file
 
 
 def publish(env: Mapping[str, str], outputs: Mapping[str, str], summary: str) -> None:
