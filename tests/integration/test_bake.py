@@ -61,7 +61,7 @@ def calls(ended: Ended) -> list[str]:
     return [text for _, text in ended.lines if text.startswith("+ docker buildx bake ")]
 
 
-def bake(repository: str) -> dict[str, str]:
+def bake(repository: str) -> dict[str, Any]:
     return {
         "image": repository,
         "bake_files": "docker-bake.hcl",
