@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from warmbuild.ci import plain
-from warmbuild.context import RunContext, merged_branch
+from warmbuild.context import FORK, RunContext, merged_branch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from warmbuild.ci.base import ReadText
 
 NAME: Final = "github"
-_FORK: Final = "the code comes from a fork"
 # Events that a stranger can cause and that run with this repository's rights.
 _BY_ANYBODY: Final = {
     "pull_request_target": "pull_request_target may build a stranger's code with this repository's "
@@ -45,10 +44,6 @@ _READ_ONLY_FOR_DEPENDABOT: Final = _PULL_REQUEST | {
     "deployment",
     "deployment_status",
 }
-# The temporary branch of a merge queue; the number is the last pull request's in the group.
-_QUEUED: Final = re.compile(
-    r"refs/heads/gh-readonly-queue/(?P<target>.+)/pr-(?P<number>\d+)-[0-9a-f]+"
-)
 _COMMIT: Final = re.compile(r"[0-9a-f]{40,64}")
 # A step's summary above this is dropped by the runner; in bytes.
 _LONGEST_SUMMARY: Final = 1024 * 1024
@@ -80,7 +75,7 @@ def context(env: Mapping[str, str], directory: str, read_text: ReadText) -> RunC
         # The pushed ref is gone, and GITHUB_SHA is the default branch's.
         run = replace(run, branch=run.default_branch)
     else:
-        run = _at(run, ref)
+        run = run.at(ref)
         owner = env.get("GITHUB_REPOSITORY", "").partition("/")[0]
         message = payload.text("head_commit", "message")
         run = replace(
@@ -94,19 +89,6 @@ def context(env: Mapping[str, str], directory: str, read_text: ReadText) -> RunC
     if _is_dependabots(run, env) and not run.untrusted:
         run = replace(run, untrusted="GitHub lets dependabot only read, as it does a fork")
     return run
-
-
-def _at(run: RunContext, ref: str) -> RunContext:
-    """Put a run on the branch or tag of a full ref, or into a merge queue."""
-    if queued := _QUEUED.fullmatch(ref):
-        return replace(
-            run,
-            target_branch=queued["target"],
-            pull_request=int(queued["number"]),
-            passing="a merge queue's commit belongs to no branch yet",
-        )
-    kind, _, name = ref.removeprefix("refs/").partition("/")
-    return replace(run, branch=name if kind == "heads" else "", tag=name if kind == "tags" else "")
 
 
 def _tagged(payload: _Payload) -> str:
@@ -134,7 +116,7 @@ def _in_pull_request(run: RunContext, payload: _Payload, env: Mapping[str, str])
         target_branch=target,
         pull_request=payload.number("pull_request", "number") or _number_of(ref),
         fork=fork,
-        untrusted=_FORK if fork else run.untrusted,
+        untrusted=FORK if fork else run.untrusted,
     )
 
 
@@ -147,8 +129,8 @@ def _after_workflow(run: RunContext, payload: _Payload) -> RunContext:
     event = payload.text("workflow_run", "event")
     name = payload.text("workflow_run", "head_branch")
     fork = not payload.same_repository("workflow_run", "head_repository")
-    run = replace(run, fork=fork, untrusted=_FORK if fork else _BY_ANYBODY.get(event, ""))
-    run = _at(run, f"refs/{'tags' if event == 'release' else 'heads'}/{name}")
+    run = replace(run, fork=fork, untrusted=FORK if fork else _BY_ANYBODY.get(event, ""))
+    run = run.at(f"refs/{'tags' if event == 'release' else 'heads'}/{name}")
     # A push lists its branch's pull requests, too, and all events those into forks.
     here = payload.at("repository", "id")
     pulls = [

@@ -1,4 +1,4 @@
-"""The log of a system that knows no folding, no annotations and no masks."""
+"""What a CI system does that knows no folding, no annotations, no masks and no login."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from warmbuild.lints import Finding
 
@@ -40,3 +41,13 @@ def publish_findings(env: Mapping[str, str], findings: Sequence[Finding]) -> Non
 
 def mask(secret: str) -> None:
     """Do nothing: warmbuild hides secrets in its own log by itself."""
+
+
+def known_inputs(env: Mapping[str, str], given: Mapping[str, str]) -> Mapping[str, str]:  # noqa: ARG001
+    """Return nothing: only the user knows."""
+    return {}
+
+
+def output_files(env: Mapping[str, str]) -> tuple[Path, ...]:  # noqa: ARG001
+    """Return nothing: no file is written among the sources."""
+    return ()
