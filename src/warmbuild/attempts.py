@@ -23,7 +23,8 @@ class AnotherTry:
     """The build that may do where another one failed, and why.
 
     `pause` is to wait before it, in seconds. `export_after` says whether its cache is to be
-    written once it has succeeded, `restart` whether the builder has to be started anew before it.
+    written once it has succeeded, `restart` whether the builder has to be started anew before it,
+    `keeps_cache` that nothing of the cache is given up.
     """
 
     plan: BuildPlan
@@ -31,6 +32,7 @@ class AnotherTry:
     pause: float = 0.0
     export_after: bool = False
     restart: bool = False
+    keeps_cache: bool = False
 
 
 def another_try(
@@ -44,7 +46,11 @@ def another_try(
         shown = _shown(plan.cache.read)
         reason = f"{shown} is not read: the registry stopped answering; once more without"
         return AnotherTry(plan=_without(plan, plan.cache.read), reason=reason, restart=True)
-    for lost in (_lost_export(plan, failure, waited_for), _lost_cache(plan, failure)):
+    for lost in (
+        _lost_export(plan, failure, waited_for),
+        _lost_attestation(plan, failure),
+        _lost_cache(plan, failure),
+    ):
         if lost:
             return lost
     return _push_again(plan, failure, attempt)
@@ -59,6 +65,21 @@ def _lost_export(plan: BuildPlan, failure: Failure, waited_for: str) -> AnotherT
     else:
         return None
     return AnotherTry(plan=_giving_up(plans.image_alone(plan), why), reason=_not_written(why))
+
+
+def _lost_attestation(plan: BuildPlan, failure: Failure) -> AnotherTry | None:
+    """Return the same build without the attestation that nobody asked for and that cannot be had.
+
+    Which driver a builder has that was there already is not known before.
+    """
+    if not plan.unasked or "attestation is not supported" not in failure.error.lower():
+        return None
+    left = tuple(entry for entry in plan.attests if entry not in plan.unasked)
+    return AnotherTry(
+        plan=replace(plan, attests=left, unasked=()),
+        reason="the image gets no provenance: this builder cannot; once more without",
+        keeps_cache=True,
+    )
 
 
 def _lost_cache(plan: BuildPlan, failure: Failure) -> AnotherTry | None:

@@ -31,7 +31,9 @@ class RunContext:
     reason why trusted code that has a branch still has no cache of its own to write. `server` is
     the host of the git server that the CI system belongs to, and `registry` that of its registry.
     `merged` is the branch of the same repository that the commit has just merged, `tagged` the one
-    that the tag was set on.
+    that the tag was set on. `git_context` is the commit as a git URL that BuildKit fetches, to be
+    built where no context is given; `provenance` are the attributes of the provenance that an image
+    gets unasked, and `builder_id` is who is named in it as its builder.
     """
 
     ci: str
@@ -49,6 +51,9 @@ class RunContext:
     passing: str = ""
     server: str = ""
     registry: str = ""
+    git_context: str = ""
+    provenance: str = ""
+    builder_id: str = ""
 
     def told(self, *, branch: str, default_branch: str) -> RunContext:
         """Return the context with what the user says of it, where that is anything."""
@@ -94,6 +99,16 @@ class RunContext:
             fork=bool(fork),
             untrusted=FORK if fork else unknown if fork is None else "",
         )
+
+
+def is_true(text: str) -> bool:
+    """Read a variable of the environment as Docker's programs do, by Go's `strconv.ParseBool`."""
+    return text in {"1", "t", "T", "true", "TRUE", "True"}
+
+
+def is_false(text: str) -> bool:
+    """Read a variable that is on unless it is switched off, in the same way."""
+    return text in {"0", "f", "F", "false", "FALSE", "False"}
 
 
 def merged_branch(message: str, owner: str) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from warmbuild import builder, cachedir, credentials, merging, policy, probe, refs
 from warmbuild import plan as plans
+from warmbuild.context import is_false
 from warmbuild.errors import CacheError, InputError, Problem, RegistryError
 from warmbuild.probe import Found
 
@@ -40,7 +41,8 @@ class Run:
 
 def plan(run: Run, *, ask: bool) -> BuildPlan:
     """Decide everything; start nothing, and contact nothing but, with `probe`, the registry."""
-    decided = replace(_decide(run), findings=_findings(run))
+    decided = _decide(run)
+    decided = replace(decided, findings=_findings(run, decided))
     return plans.with_cache(decided, _settle(run, decided)) if ask else decided
 
 
@@ -50,14 +52,14 @@ def build(run: Run) -> Outcome:
     Raises a WarmbuildError that says why there is no image.
     """
     begun = time.monotonic()
-    _check_paths(run)
+    decided = _decide(run)
+    _check_paths(run, decided)
     backend_secrets = [run.env.get(name, "") for name in run.inputs.cache_backend.secrets.values()]
     run.log.hide(filter(None, backend_secrets))
     for secret in run.inputs.secret_values:
         run.log.provider.mask(secret)
     for stale in run.log.provider.output_files(run.env):
         stale.unlink(missing_ok=True)
-    decided = _decide(run)
     program = builder.program(run.env)
     login = [run.inputs.login] if run.inputs.login else []
     with credentials.private(run.env, login, decided.secrets) as private:
@@ -66,8 +68,8 @@ def build(run: Run) -> Outcome:
             # The registry is asked while the builder boots.
             _check_login(run, decided)
             decided = plans.with_cache(decided, _as_one(run, _settle(run, decided)))
-            _normalize_modes(run)
-            decided = replace(decided, findings=_findings(run))
+            _normalize_modes(run, decided)
+            decided = replace(decided, findings=_findings(run, decided))
             from warmbuild import solve  # noqa: PLC0415 (10 ms that the builder boots in)
 
             solve.say_plan(decided, run.log)
@@ -79,10 +81,12 @@ def build(run: Run) -> Outcome:
                 files=solve.files(private),
                 definition=str(private.file("definition.json")),
                 cache_timeout=run.inputs.cache_timeout.total_seconds(),
+                annotates=not is_false(run.env.get("DOCKER_BUILD_CHECKS_ANNOTATIONS", "")),
                 restart=lambda: builder.restart(decided.builder, env, name, run.log),
             )
             try:
-                outcome = solve.build(decided, tool, run.log)
+                carry_out = solve.build if decided.makes_an_image else solve.ask
+                outcome = carry_out(decided, tool, run.log)
             finally:
                 solve.publish_findings(decided, run.env, run.log)
             if outcome.cache_written and decided.cache.history:
@@ -122,15 +126,15 @@ def _decide(run: Run) -> BuildPlan:
     return plans.make(run.inputs, run.context, policy.with_variables(cache, set_ones))
 
 
-def _normalize_modes(run: Run) -> None:
+def _normalize_modes(run: Run, decided: BuildPlan) -> None:
     """Set the modes that git stores, where that is asked for, and say what was done."""
     if not run.inputs.normalize_modes:
         return
     from warmbuild import sources  # noqa: PLC0415 (loaded while the builder boots)
 
     done = None
-    if not plans.is_remote(run.inputs.context):
-        done = sources.normalize_modes(Path(run.inputs.context))
+    if not plans.is_remote(decided.context):
+        done = sources.normalize_modes(Path(decided.context))
     if done is None:
         run.log.warning("normalize-modes sets nothing: the context lies in no work tree of git")
         return
@@ -142,17 +146,17 @@ def _normalize_modes(run: Run) -> None:
         run.log.warning(f"normalize-modes: {done.failed} modes could not be set")
 
 
-def _findings(run: Run) -> tuple[Finding, ...]:
+def _findings(run: Run, decided: BuildPlan) -> tuple[Finding, ...]:
     """Return what the lints find in the sources, which take nothing but being read."""
     if not run.inputs.lint:
         return ()
     from warmbuild import lints, sources  # noqa: PLC0415 (loaded while the builder boots)
 
-    found = sources.read(run.inputs, run.log.provider.pipeline_file(run.env))
+    found = sources.read(decided, run.log.provider.pipeline_file(run.env))
     return lints.check(run.inputs, run.context, found, run.env)
 
 
-def _check_paths(run: Run) -> None:
+def _check_paths(run: Run, decided: BuildPlan) -> None:
     """Raise InputError for every file that an input names and that is not there."""
     inputs, problems = run.inputs, []
     wanted = [("buildkitd-config", inputs.buildkitd_config)]
@@ -164,8 +168,8 @@ def _check_paths(run: Run) -> None:
         if secret.variable and secret.variable not in run.env:
             text = f"the environment variable {secret.variable!r} is not set."
             problems.append(Problem(name="secret-envs", text=text))
-    if not plans.is_remote(inputs.context):
-        problems += _check_context(Path(inputs.context), inputs.file)
+    if not plans.is_remote(decided.context):
+        problems += _check_context(Path(decided.context), inputs.file)
     for name, path in (("output-file", inputs.output_file), ("summary-file", inputs.summary_file)):
         if path and not os.access(Path(path).absolute().parent, os.W_OK):
             problems.append(Problem(name=name, text=f"{path!r} cannot be written."))

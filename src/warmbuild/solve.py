@@ -17,14 +17,26 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import attempts, bake, buildx, cachedir, plan, process, report
-from warmbuild.errors import EngineError
-from warmbuild.progress import Progress
+from warmbuild import (
+    attempts,
+    bake,
+    buildx,
+    cachedir,
+    checks,
+    loose,
+    plan,
+    process,
+    report,
+    sources,
+)
+from warmbuild.errors import BuildError, EngineError
+from warmbuild.progress import Progress, is_progress
 from warmbuild.redaction import redact_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from warmbuild.checks import Warned
     from warmbuild.credentials import Private
     from warmbuild.inputs import Inputs
     from warmbuild.log import Log
@@ -48,6 +60,7 @@ class Tool:
     files: buildx.Files
     definition: str
     cache_timeout: float
+    annotates: bool
     restart: Callable[[], None]
 
 
@@ -76,7 +89,7 @@ def build(decided: BuildPlan, tool: Tool, log: Log) -> report.Outcome:
     return report.Outcome(
         digest=str(metadata.get("containerimage.digest", "")),
         image_id=image_id,
-        metadata=json.dumps(redact_json(metadata, log.redact), separators=(",", ":")),
+        metadata=_shown_metadata(metadata, log),
         tags=decided.tags,
         steps=image.progress.steps(),
         cache_read=cache.read,
@@ -88,6 +101,49 @@ def build(decided: BuildPlan, tool: Tool, log: Log) -> report.Outcome:
         warnings=(),
         lost=(*decided.cache.lost, *image.lost, *cache.warnings),
     )
+
+
+def ask(decided: BuildPlan, tool: Tool, log: Log) -> report.Outcome:
+    """Ask BuildKit instead of building, print the answer, and fail where it is a refusal.
+
+    Raises BuildError with the answer's headline where a check finds anything.
+    """
+    progress, said = Progress(), list[str]()
+    argv = buildx.build(decided, tool.files)
+    with log.group(f"warmbuild: {decided.call}"):
+        log.line(f"+ docker buildx {process.shown(argv, log.redact)}")
+        with process.started([tool.program, *argv], tool.env) as running:
+            for line in running.lines():
+                texts = list(progress.feed(line))
+                if is_progress(line):
+                    for text in texts:
+                        log.line(text)
+                else:
+                    said.append(line)
+            code = running.wait()
+    # What was asked for is not folded away.
+    for text in said:
+        log.line(text)
+    metadata = loose.parsed(_read(tool.files.metadata) or "{}")
+    found = checks.answered(loose.child(metadata, "result.json"))
+    _annotate(decided, found or progress.warnings(), tool, log)
+    if code:
+        headline = next((text for text in said if text.startswith(checks.HEADLINE)), "")
+        raise BuildError(headline) if headline else report.failure_error(progress.failure())
+    return report.answer(decided, _shown_metadata(metadata, log))
+
+
+def _annotate(decided: BuildPlan, found: Iterable[Warned], tool: Tool, log: Log) -> None:
+    """Have the CI system show BuildKit's warnings, in their lines where these are known."""
+    for warned in found if tool.annotates else ():
+        file = sources.named(decided, warned)
+        where = "" if file or not warned.line else f"{warned.file}:{warned.line}: "
+        text = f"{where}{warned.text} {warned.url}".rstrip()
+        log.warning(text, file, warned.line if file else 0)
+
+
+def _shown_metadata(metadata: Mapping[str, object], log: Log) -> str:
+    return json.dumps(redact_json(metadata, log.redact), separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,9 +175,10 @@ def _image(decided: BuildPlan, tool: Tool, log: Log) -> _Image:
         failure = tried.progress.failure()
         again = attempts.another_try(now, failure, number, tried.waited_for)
         if again is None or number > _MOST_RETRIES:
+            _annotate(now, tried.progress.warnings(), tool, log)
             raise report.failure_error(failure)
         log.warning(again.reason)
-        lost += [] if again.export_after else [again.reason]
+        lost += [] if again.export_after or again.keeps_cache else [again.reason]
         if again.plan.cache.read != now.cache.read:
             counted = None
         time.sleep(again.pause)
@@ -129,6 +186,7 @@ def _image(decided: BuildPlan, tool: Tool, log: Log) -> _Image:
             tool.restart()
         now, after = again.plan, after or again.export_after
         tried = _attempt(now, tool, log)
+    _annotate(now, tried.progress.warnings(), tool, log)
     return _Image(
         plan=now,
         progress=counted or tried.progress,
@@ -141,7 +199,11 @@ def _image(decided: BuildPlan, tool: Tool, log: Log) -> _Image:
 def _cache(decided: BuildPlan, image: _Image, tool: Tool, log: Log) -> report.CacheOutcome:
     """Write the cache that was not written with the image, and what belongs to it."""
     # What was found out about the caches to read holds for the export too.
-    wanted = replace(decided, cache=replace(decided.cache, read=image.plan.cache.read))
+    wanted = replace(
+        decided,
+        attests=image.plan.attests,
+        cache=replace(decided.cache, read=image.plan.cache.read),
+    )
     given_up = image.plan.cache.write_error
     if given_up != decided.cache.write_error:
         return report.CacheOutcome(read=(), written="", error=given_up, warnings=())

@@ -12,11 +12,14 @@ from warmbuild import ci, vendors
 SOURCES = Path(ci.__file__).parents[1]
 PURE = {
     "attempts",
+    "attests",
     "backends",
     "bake",
     "buildx",
+    "checks",
     "commands",
     "context",
+    "contexts",
     "dockerfile",
     "errors",
     "gitindex",

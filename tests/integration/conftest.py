@@ -223,7 +223,9 @@ class Warmbuild:
         files = self.directory / f"run-{len(self.runs)}"
         files.mkdir()
         outputs, summary = files / "outputs.json", files / "summary.md"
-        inputs = {"output_file": str(outputs), "summary_file": str(summary)} | inputs
+        # Without a context it is the commit on GitHub that is built there.
+        given = {"context": ".", "output_file": str(outputs), "summary_file": str(summary)}
+        inputs = given | inputs
         process = subprocess.Popen(
             [sys.executable, "-m", "warmbuild", "build"],
             cwd=project,

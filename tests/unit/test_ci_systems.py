@@ -760,6 +760,8 @@ class TestGitea:
             merged="feature/socks",
             commit=SHA,
             server="git.harbour.example",
+            git_context=f"https://git.harbour.example/harbour/shop.git#{SHA}",
+            provenance="mode=max",
         )
 
     @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from warmbuild.ci import plain
-from warmbuild.context import FORK, RunContext, merged_branch
+from warmbuild.context import FORK, RunContext, is_true, merged_branch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,6 +65,9 @@ def context(env: Mapping[str, str], directory: str, read_text: ReadText) -> RunC
         commit=env.get("GITHUB_SHA", ""),
         untrusted=_BY_ANYBODY.get(event, ""),
         server=_server(env),
+        git_context=_git_context(env, payload),
+        provenance=_provenance(env, payload),
+        builder_id=_builder_id(env),
     )
     ref = env.get("GITHUB_REF", "")
     if event in _PULL_REQUEST or event == "pull_request_target":
@@ -147,6 +150,51 @@ def _after_workflow(run: RunContext, payload: _Payload) -> RunContext:
     return run
 
 
+def _git_context(env: Mapping[str, str], payload: _Payload) -> str:
+    """Return this run's commit as docker/build-push-action builds it: pinned, and from the server.
+
+    A pull request's is the merge commit, or with DOCKER_DEFAULT_GIT_CONTEXT_PR_HEAD_REF the head.
+    With BUILDX_SEND_GIT_QUERY_AS_INPUT the URL has a query in the place of a fragment.
+    """
+    if not env.get("GITHUB_REPOSITORY"):
+        return ""
+    ref, commit = env.get("GITHUB_REF", ""), env.get("GITHUB_SHA", "")
+    is_pull = ref.startswith("refs/pull/")
+    if is_pull and env.get("DOCKER_DEFAULT_GIT_CONTEXT_PR_HEAD_REF") == "true":
+        ref = re.sub("/merge$", "/head", ref)
+        commit = payload.text("pull_request", "head", "sha")
+    repository = f"{_repository_url(env)}.git"
+    if not is_true(env.get("BUILDX_SEND_GIT_QUERY_AS_INPUT", "")):
+        return f"{repository}#{commit or ref}"
+    if is_pull or not commit:
+        return f"{repository}?ref={commit or ref}"
+    ref = ref if ref.startswith("refs/") else f"refs/heads/{ref}"
+    return f"{repository}?ref={ref}&checksum={commit}"
+
+
+def _provenance(env: Mapping[str, str], payload: _Payload) -> str:
+    """Return what docker/build-push-action adds unasked: all there is, but of a private repository.
+
+    The values of build arguments are in it then.
+    """
+    if is_true(env.get("BUILDX_NO_DEFAULT_ATTESTATIONS", "")):
+        return ""
+    is_private = payload.at("repository", "private") is True
+    return "mode=min,inline-only=true" if is_private else "mode=max"
+
+
+def _builder_id(env: Mapping[str, str]) -> str:
+    """Return the address of this attempt of the run."""
+    run = env.get("GITHUB_RUN_ID", "")
+    attempt = env.get("GITHUB_RUN_ATTEMPT") or "1"
+    return f"{_repository_url(env)}/actions/runs/{run}/attempts/{attempt}" if run else ""
+
+
+def _repository_url(env: Mapping[str, str]) -> str:
+    server = env.get("GITHUB_SERVER_URL") or "https://github.com"
+    return f"{server}/{env.get('GITHUB_REPOSITORY', '')}"
+
+
 def _is_dependabots(run: RunContext, env: Mapping[str, str]) -> bool:
     """Say whether Dependabot started this run on a branch of its own.
 
@@ -168,7 +216,7 @@ def known_inputs(env: Mapping[str, str], given: Mapping[str, str]) -> Mapping[st
     token, actor = given.get("github-token", ""), env.get("GITHUB_ACTOR", "")
     if not token or not actor:
         return {}
-    server = _server(env)
+    server = _server(env).partition(":")[0]
     registry = "ghcr.io" if server in {"", "github.com"} else f"containers.{server}"
     return {"registry": registry, "username": actor, "password": token}
 
@@ -273,8 +321,8 @@ class _Payload:
 
 
 def _server(env: Mapping[str, str]) -> str:
-    """Return the host of github.com or of an Enterprise Server."""
-    return urlsplit(env.get("GITHUB_SERVER_URL", "")).hostname or ""
+    """Return the host of github.com or of an Enterprise Server, with its port if it has one."""
+    return urlsplit(env.get("GITHUB_SERVER_URL", "")).netloc.lower()
 
 
 def _number_of(ref: str) -> int | None:
