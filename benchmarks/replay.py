@@ -90,6 +90,8 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     for name in [name for name in os.environ if name.startswith(_CI)]:
         del os.environ[name]
+    if arguments.logs:
+        arguments.logs.mkdir(parents=True, exist_ok=True)
     options = Options(
         ci=arguments.ci,
         strategies=tuple(arguments.strategy or STRATEGIES),

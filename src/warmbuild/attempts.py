@@ -25,7 +25,8 @@ class AnotherTry:
     """The builds that may do where others failed, and why.
 
     `pause` is to wait before it, in seconds. `export_after` says whether its cache is to be
-    written once it has succeeded, `restart` whether the builder has to be started anew before it.
+    written once it has succeeded, `restart` whether the builder has to be started anew before it,
+    `keeps_cache` that nothing of the cache is given up.
     """
 
     plans: tuple[BuildPlan, ...]
@@ -33,6 +34,7 @@ class AnotherTry:
     pause: float = 0.0
     export_after: bool = False
     restart: bool = False
+    keeps_cache: bool = False
 
 
 def another_try(
@@ -46,7 +48,11 @@ def another_try(
         read = _read(builds)
         reason = f"{_shown(read)} is not read: the registry stopped answering; once more without"
         return AnotherTry(plans=_without(builds, read), reason=reason, restart=True)
-    for lost in (_lost_export(builds, failure, waited_for), _lost_cache(builds, failure)):
+    for lost in (
+        _lost_export(builds, failure, waited_for),
+        _lost_attestation(builds, failure),
+        _lost_cache(builds, failure),
+    ):
         if lost:
             return lost
     return _push_again(builds, failure, attempt)
@@ -63,6 +69,26 @@ def _lost_export(
     else:
         return None
     return AnotherTry(plans=_giving_up(builds, why), reason=_not_written(why))
+
+
+def _lost_attestation(builds: Sequence[BuildPlan], failure: Failure) -> AnotherTry | None:
+    """Return the same builds without the attestation that nobody asked for and cannot be had.
+
+    Which driver a builder has that was there already is not known before.
+    """
+    is_unasked = any(plan.unasked for plan in builds)
+    if not is_unasked or "attestation is not supported" not in failure.error.lower():
+        return None
+    return AnotherTry(
+        plans=tuple(map(_unattested, builds)),
+        reason="the image gets no provenance: this builder cannot; once more without",
+        keeps_cache=True,
+    )
+
+
+def _unattested(plan: BuildPlan) -> BuildPlan:
+    left = tuple(entry for entry in plan.attests if entry not in plan.unasked)
+    return replace(plan, attests=left, unasked=())
 
 
 def _lost_cache(builds: Sequence[BuildPlan], failure: Failure) -> AnotherTry | None:

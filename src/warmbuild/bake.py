@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import buildx, plan, policy
+from warmbuild import buildx, loose, plan, policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 TARGET: Final = "image"
 # What a target inherits to have the caches of a plan of one image.
 INHERITED: Final = "warmbuild"
-# Outputs that an image is pushed by, and those that take the place of one in the engine.
-_PUSHES: Final = ("image", "registry")
+# Outputs beside which no image is loaded into the engine.
 _NOT_LOADED: Final = ("local", "tar")
 
 
@@ -65,6 +64,7 @@ def name_of(plan: BuildPlan) -> str:
 
 
 def _target(plan: BuildPlan, files: Files) -> Mapping[str, object]:
+    """Return what the file says of a target, with what was decided laid over."""
     found = plan.definition or {}
     place: dict[str, object] = {
         "context": _literal(plan.context),
@@ -77,19 +77,39 @@ def _target(plan: BuildPlan, files: Files) -> Mapping[str, object]:
         "labels": dict(_pair(item) for item in plan.labels),
         "tags": [_literal(tag) for tag in buildx.tags(plan)],
         "platforms": list(plan.platforms),
-        "secret": [
-            *_list(_escaped(found.get("secret"))),
-            *(_literal(secret) for secret in buildx.secrets(plan, files)),
-        ],
-        "attest": _attest(plan),
-        "output": _escaped(_outputs(plan)),
+        "contexts": _laid_over(found, "contexts", map(_pair, plan.build_contexts)),
+        "extra-hosts": _laid_over(found, "extra-hosts", map(_host, plan.add_hosts)),
+        "secret": _added(found, "secret", buildx.secrets(plan.secrets, files)),
+        "ssh": _added(found, "ssh", plan.ssh),
+        "ulimits": _added(found, "ulimits", plan.ulimit),
+        "attest": [_literal(attestation) for attestation in plan.attests],
+        "output": _outputs(plan),
         "no-cache-filter": list(plan.no_cache_filters),
         **caches(plan.cache),
         "no-cache": plan.no_cache,
         "pull": plan.pull,
     }
     kept = {name: _escaped(value) for name, value in found.items() if name not in target}
+    kept |= {"network": _literal(plan.network)} if plan.network else {}
+    kept |= {"shm-size": _literal(plan.shm_size)} if plan.shm_size else {}
     return kept | {name: value for name, value in target.items() if value}
+
+
+def _laid_over(
+    found: Mapping[str, object], name: str, given: Iterable[tuple[str, str]]
+) -> Mapping[str, object]:
+    values = {key: _escaped(value) for key, value in loose.child(found, name).items()}
+    return values | dict(given)
+
+
+def _added(found: Mapping[str, object], name: str, given: Iterable[str]) -> Sequence[object]:
+    return [*map(_escaped, loose.items(found, name)), *map(_literal, given)]
+
+
+def _host(item: str) -> tuple[str, str]:
+    """Read NAME:IP; an address of version 6 has colons too."""
+    name, separator, address = item.partition("=" if "=" in item else ":")
+    return name, _literal(address if separator else "")
 
 
 def caches(cache: CachePlan) -> Mapping[str, object]:
@@ -145,6 +165,8 @@ def argv(plans: Sequence[BuildPlan], files: Files, path: str) -> tuple[str, ...]
         arguments += [f"--allow=fs.read={path}" for path in _read(plans, files)]
     else:
         arguments += ["--allow=fs=*"]
+    allowed = dict.fromkeys(item for plan in plans for item in plan.allow)
+    arguments += [f"--allow={item}" for item in allowed]
     arguments += ["--builder", plans[0].builder.name] if plans[0].builder.name else []
     arguments += ["--metadata-file", files.metadata]
     return (*arguments, *(name_of(plan) for plan in plans if not plan.linked))
@@ -185,36 +207,20 @@ def _dockerfile(build: BuildPlan) -> str:
     return f"cwd://{build.file}"
 
 
-def _attest(plan: BuildPlan) -> Sequence[object]:
-    """Return the attestations: the file's own, but for kinds that the inputs decide on."""
-    given = buildx.attestations(plan)
-    kinds = {dict(policy.attributes(entry)).get("type") for entry in given}
-    entries = _list((plan.definition or {}).get("attest"))
-    kept = [entry for entry in entries if attributes(entry).get("type") not in kinds]
-    return [*_list(_escaped(kept)), *map(_literal, given)]
-
-
 def _outputs(plan: BuildPlan) -> Sequence[object]:
-    """Return where the image goes: as buildx does it for `--push` and `--load`.
-
-    What the file says of it stays, but for pushes where nothing is to be pushed, and for those of
-    code that is not trusted: it would choose where to.
-    """
-    if plan.outputs:
-        return plan.outputs
-    found = [dict(attributes(entry)) for entry in _list((plan.definition or {}).get("output"))]
-    left_out = _PUSHES if plan.run.untrusted else () if plan.push else ("registry",)
-    found = [entry for entry in found if entry.get("type") not in left_out]
-    for entry in found:
-        if entry.get("type") == "image":
-            entry["push"] = "true" if plan.push else "false"
-    if plan.push and all(entry.get("type") == "docker" for entry in found):
-        found.append({"type": "registry"})
+    """Return where the image goes: as buildx does it for `--push` and `--load`."""
+    found = [dict(policy.attributes(entry)) for entry in plan.outputs]
+    if plan.push:
+        for entry in found:
+            if entry.get("type") == "image":
+                entry["push"] = "true"
+        if all(entry.get("type") == "docker" for entry in found):
+            found.append({"type": "registry"})
     kinds = {entry.get("type") for entry in found}
     is_loaded = any(entry.get("type") == "docker" and not entry.get("dest") for entry in found)
     if plan.load and not is_loaded and kinds.isdisjoint(_NOT_LOADED):
         found.append({"type": "docker"})
-    return found
+    return [_escaped(entry) for entry in found]
 
 
 def attributes(entry: object) -> Mapping[str, str]:
@@ -224,16 +230,12 @@ def attributes(entry: object) -> Mapping[str, str]:
     return dict(policy.attributes(str(entry)))
 
 
-def _list(value: object) -> list[object]:
-    return list(value) if isinstance(value, list | tuple) else []
-
-
 def _escaped(value: object) -> object:
     """Return a value of which bake takes no text for a template."""
     match value:
         case str():
             return _literal(value)
-        case list() | tuple():
+        case list():
             return [_escaped(item) for item in value]
         case dict():
             return {name: _escaped(item) for name, item in value.items()}

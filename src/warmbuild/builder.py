@@ -77,6 +77,7 @@ def environment(env: Mapping[str, str], private: Private) -> dict[str, str]:
     if shutil.which("git", path=child.get("PATH")) is None:
         # buildx would warn at every build that it cannot record the commit.
         child["BUILDX_GIT_INFO"] = "false"
+    child.setdefault("BUILDX_METADATA_WARNINGS", "true")
     child["DOCKER_CONFIG"] = str(private.docker_config)
     child["BUILDX_CONFIG"] = str(private.buildx_config)
     return child

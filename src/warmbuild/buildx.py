@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from warmbuild import attests, lists
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
@@ -34,28 +36,57 @@ PLACEHOLDERS: Final = Files(
 
 
 def build(plan: BuildPlan, files: Files) -> tuple[str, ...]:
-    """Return the arguments of `buildx` that run the build, in docker/build-push-action's order."""
-    argv = ["build", "--progress=rawjson"]
-    argv += _each("--build-arg", plan.build_args)
-    argv += _each("--cache-from", cache_from(plan.cache))
-    argv += _each("--cache-to", cache_to(plan.cache))
-    argv += _maybe("--file", plan.file)
-    argv += ["--iidfile", files.iid]
-    argv += _each("--label", plan.labels)
-    argv += _each("--no-cache-filter", plan.no_cache_filters)
-    argv += _each("--output", plan.outputs)
-    argv += _maybe("--platform", ",".join(plan.platforms))
-    argv += _each("--attest", attestations(plan))
-    argv += _each("--secret", secrets(plan, files))
-    argv += _each("--tag", tags(plan))
-    argv += _maybe("--target", plan.target)
-    argv += _maybe("--builder", plan.builder.name)
-    argv += ["--load"] if plan.load else []
-    argv += ["--metadata-file", files.metadata]
-    argv += ["--no-cache"] if plan.no_cache else []
-    argv += ["--pull"] if plan.pull else []
-    argv += ["--push"] if plan.push else []
-    return (*argv, plan.context)
+    """Return the arguments of `buildx` that run the build."""
+    flags = (part for flag, value in _flags(plan, files) for part in _flag(flag, value))
+    return ("build", "--progress=rawjson", *flags, plan.context)
+
+
+def _flags(plan: BuildPlan, files: Files) -> tuple[tuple[str, str | bool | Iterable[str]], ...]:
+    """Return what each flag is given, in docker/build-push-action's order."""
+    from_environment = [secret for secret in plan.secrets if secret.variable]
+    from_files = [secret for secret in plan.secrets if not secret.variable]
+    return (
+        ("--add-host", plan.add_hosts),
+        ("--allow", plan.allow),
+        ("--build-arg", plan.build_args),
+        ("--build-context", plan.build_contexts),
+        ("--cache-from", cache_from(plan.cache)),
+        ("--cache-to", cache_to(plan.cache)),
+        ("--call", plan.call),
+        ("--cgroup-parent", plan.cgroup_parent),
+        ("--secret", secrets(from_environment, files)),
+        ("--file", plan.file),
+        ("--iidfile", files.iid if _has_an_id(plan) else ""),
+        ("--label", plan.labels),
+        ("--no-cache-filter", plan.no_cache_filters),
+        ("--output", plan.outputs),
+        ("--platform", ",".join(plan.platforms)),
+        ("--attest", plan.attests),
+        ("--secret", secrets(from_files, files)),
+        ("--shm-size", plan.shm_size),
+        ("--ssh", plan.ssh),
+        ("--tag", tags(plan)),
+        ("--target", plan.target),
+        ("--ulimit", plan.ulimit),
+        ("--builder", plan.builder.name),
+        ("--load", plan.load),
+        ("--metadata-file", files.metadata),
+        ("--network", plan.network),
+        ("--no-cache", plan.no_cache),
+        ("--pull", plan.pull),
+        ("--push", plan.push),
+    )
+
+
+def _flag(flag: str, value: str | bool | Iterable[str]) -> list[str]:  # noqa: FBT001
+    if isinstance(value, bool):
+        return [flag] if value else []
+    return _maybe(flag, value) if isinstance(value, str) else _each(flag, value)
+
+
+def _has_an_id(plan: BuildPlan) -> bool:
+    """Say whether there is an image to write the ID of; a directory or a tarball is none."""
+    return not attests.kinds(plan.outputs) & {"local", "tar"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +172,7 @@ def entry(attributes: Mapping[str, str]) -> str:
 
 def _entry(*attributes: str) -> str:
     """Write one entry of a cache as buildx reads it, which is CSV."""
-    return ",".join(_csv_field(*attribute.split("=", 1)) for attribute in attributes)
+    return ",".join(map(lists.quoted, attributes))
 
 
 def error(output: str) -> str:
@@ -177,28 +208,9 @@ def _maybe(flag: str, value: str) -> list[str]:
     return [flag, value] if value else []
 
 
-def attestations(plan: BuildPlan) -> list[str]:
-    """Return provenance and sbom as `--attest` takes them; buildx's own default where empty."""
-    return [
-        _attestation(kind, value)
-        for kind, value in (("provenance", plan.provenance), ("sbom", plan.sbom))
-        if value
-    ]
-
-
-def _attestation(kind: str, value: str) -> str:
-    match value.lower():
-        case "true":
-            return f"type={kind}"
-        case "false":
-            return f"type={kind},disabled=true"
-        case _:
-            return f"type={kind},{value}"
-
-
-def secrets(plan: BuildPlan, files: Files) -> tuple[str, ...]:
-    """Return the build's secrets as `--secret` takes them."""
-    return tuple(_secret(secret, files) for secret in plan.secrets)
+def secrets(given: Iterable[Secret], files: Files) -> tuple[str, ...]:
+    """Return build secrets as `--secret` takes them."""
+    return tuple(_secret(secret, files) for secret in given)
 
 
 def tags(plan: BuildPlan) -> tuple[str, ...]:
@@ -209,13 +221,6 @@ def tags(plan: BuildPlan) -> tuple[str, ...]:
 
 def _secret(secret: Secret, files: Files) -> str:
     if secret.variable:
-        return f"id={secret.id},{_csv_field('env', secret.variable)}"
-    return f"id={secret.id},{_csv_field('src', secret.path or files.secret(secret.id))}"
-
-
-def _csv_field(name: str, value: str) -> str:
-    """Quote an attribute that holds a comma or a quote, as buildx reads them as CSV."""
-    text = f"{name}={value}"
-    if "," in text or '"' in text:
-        return '"' + text.replace('"', '""') + '"'
-    return text
+        return f"id={secret.id},{lists.quoted(f'env={secret.variable}')}"
+    source = secret.path or files.secret(secret.id)
+    return f"id={secret.id},{lists.quoted(f'src={source}')}"

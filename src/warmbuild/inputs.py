@@ -12,7 +12,7 @@ from datetime import timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import lists, refs
+from warmbuild import contexts, lists, refs
 from warmbuild.backends import BACKENDS, Backend
 from warmbuild.errors import InputError, Problem
 
@@ -81,7 +81,12 @@ TABLE: Final[tuple[Input, ...]] = (
         help="Tag names, or full references. Default: the branch, the git tag or pr-N, and "
         "latest on the default branch.",
     ),
-    Input(name="context", default=".", help="Build context: a directory or a git URL."),
+    Input(
+        name="context",
+        help="Build context: a directory or a git URL. {{defaultContext}} in it is the default. "
+        "Default: on GitHub the commit as git has it, without what the job changed or made; "
+        "elsewhere the current directory.",
+    ),
     Input(name="file", help="Dockerfile. Default: Dockerfile in the context."),
     Input(name="target", help="Stage to build. Default: the last one."),
     Input(
@@ -128,7 +133,8 @@ TABLE: Final[tuple[Input, ...]] = (
     Input(
         name="provenance",
         help="Provenance attestation: true, false or attributes such as mode=max. "
-        "Default: as buildx does it.",
+        "Default: on GitHub mode=max, and mode=min where the repository is private; elsewhere as "
+        "buildx does it.",
     ),
     Input(
         name="sbom",
@@ -140,6 +146,49 @@ TABLE: Final[tuple[Input, ...]] = (
         action_default="${{ github.token }}",
         help="Token for a git context on GitHub, and for ghcr.io when no password is given.",
     ),
+    # The rest of docker/build-push-action.
+    Input(
+        name="add-hosts",
+        kind=Kind.WORDS,
+        help="Hosts that the build's commands know, NAME:IP.",
+    ),
+    Input(
+        name="allow",
+        kind=Kind.WORDS,
+        help="Entitlements of the build, such as network.host.",
+    ),
+    Input(
+        name="attests",
+        kind=Kind.LINES,
+        help="Attestations, such as type=sbom,generator=IMAGE; the inputs provenance and sbom win "
+        "over those of their type.",
+    ),
+    Input(
+        name="build-contexts",
+        kind=Kind.LINES,
+        help="Further contexts, NAME=directory, image or URL; {{defaultContext}} in one is what "
+        "context is by default.",
+    ),
+    Input(
+        name="call",
+        help="What is done in the place of a build: check, outline or targets. No image is made, "
+        "and no cache is written.",
+    ),
+    Input(name="cgroup-parent", help="Parent cgroup of the build's commands."),
+    Input(name="network", help="Network of the build's commands: default, host or none."),
+    Input(
+        name="outputs",
+        kind=Kind.RAW_LINES,
+        help="Where the result goes, such as type=local,dest=DIRECTORY; the image is pushed as "
+        "well where push says so.",
+    ),
+    Input(name="shm-size", help="Size of /dev/shm for the build's commands, such as 128m."),
+    Input(
+        name="ssh",
+        kind=Kind.WORDS,
+        help="SSH agents or keys that steps may use, such as default or ID=path.",
+    ),
+    Input(name="ulimit", kind=Kind.LINES, help="Limits of the build's commands, NAME=soft:hard."),
     # Several images, of a bake or compose file.
     Input(
         name="bake-files",
@@ -415,6 +464,17 @@ class Inputs:
     no_cache_filters: tuple[str, ...]
     provenance: str
     sbom: str
+    add_hosts: tuple[str, ...]
+    allow: tuple[str, ...]
+    attests: tuple[str, ...]
+    build_contexts: tuple[str, ...]
+    call: str
+    cgroup_parent: str
+    network: str
+    outputs: tuple[str, ...]
+    shm_size: str
+    ssh: tuple[str, ...]
+    ulimit: tuple[str, ...]
     bake_files: tuple[str, ...]
     compose_files: tuple[str, ...]
     targets: tuple[str, ...]
@@ -530,6 +590,9 @@ _TRUE: Final = ("true", "True", "TRUE")
 _FALSE: Final = ("false", "False", "FALSE")
 _PLATFORM: Final = re.compile(r"[a-z0-9_]+/[a-z0-9_]+(/[a-z0-9_.]+)?")
 _KEY_VALUE: Final = re.compile(r"[^=\s]+=.*", re.DOTALL)
+_HOST: Final = re.compile(r"[^:=\s]+[:=]\S+")
+_TYPED: Final = re.compile(r".*\btype=.+", re.DOTALL)
+_CALLS: Final = ("build", "check", "lint", "outline", "targets", "subrequests.describe")
 _SECRET_ID: Final = re.compile(r"[A-Za-z0-9_.-]+")
 # The form of an item, and the field of Secret that its value goes to.
 _SECRET_FORMS: Final[Mapping[str, tuple[str, str]]] = {
@@ -557,6 +620,8 @@ _OF_ONE_IMAGE: Final[Mapping[str, str]] = {
     "cache-from": "the file says it for a target, or set: TARGET.cache-from=…",
     "cache-to": "the file says it for a target, or set: TARGET.cache-to=…",
     "cache-stages": "a target has no other stages than its own",
+    "call": "it is asked of one image at a time",
+    "cgroup-parent": "buildx bake has no such thing",
 }
 _DURATION: Final = re.compile(r"([0-9]{1,5})([smhdw])")
 _UNITS: Final[Mapping[str, timedelta]] = {
@@ -714,9 +779,18 @@ class _Reader:
             names = [tag for tag in tags if refs.is_tag(tag)]
             if names:
                 self.bad("tags", f"{names[0]!r} is a tag's name, and there is no image to tag.")
-            elif not tags and self.maybe("push") is not False and not self.has_files():
+            elif not tags and self.makes_an_image():
                 self.bad("image", "is missing: say what is built, such as ghcr.io/me/app.")
         return images
+
+    def makes_an_image(self) -> bool:
+        """Say whether there has to be a name for what is built."""
+        if self.text("call") not in ("", "build"):
+            return False
+        push = self.text("push")
+        if self.has_files():
+            return False
+        return push in _TRUE or not (push or self.text("outputs"))
 
     def has_files(self) -> bool:
         """Say whether files tell what is built."""
@@ -750,6 +824,38 @@ class _Reader:
         for name in ("targets", "set", "vars"):
             if self.text(name):
                 self.bad(name, "is of no use without bake-files or compose-files.")
+
+    def template(self, name: str, value: str) -> str:
+        """Read a context, in which there is one expression to be filled in."""
+        if not contexts.is_filled_in(value):
+            self.bad(name, f"{value!r} has an unknown expression; there is {{{{defaultContext}}}}.")
+        return value
+
+    def build_contexts(self) -> tuple[str, ...]:
+        items = self.matching("build-contexts", _KEY_VALUE, "use NAME=directory, image or URL")
+        return tuple(self.template("build-contexts", item) for item in items)
+
+    def call(self) -> str:
+        """Return what is called; an answer in JSON is asked for by an attribute after the name."""
+        value = self.text("call")
+        name = value.partition(",")[0].removeprefix("method=")
+        if value and name not in _CALLS:
+            self.bad(
+                "call",
+                f"{self.shown('call')} is not accepted; use {', '.join(_CALLS)}."
+                f"{nearest(name, _CALLS)}",
+            )
+        return value
+
+    def cgroup_parent(self) -> str:
+        value = self.text("cgroup-parent")
+        if value and self.text("cache-backend") == "azblob":
+            self.bad(
+                "cgroup-parent",
+                "cannot be set with the cache backend azblob: buildx bake, which it takes, has no "
+                "such thing.",
+            )
+        return value
 
     def cache_repository(self) -> refs.Reference | None:
         value = self.text("cache-repository")
@@ -866,7 +972,7 @@ class _Reader:
         return Inputs(
             image=images,
             tags=tags,
-            context=self.text("context"),
+            context=self.template("context", self.text("context")),
             file=self.text("file"),
             target=self.text("target"),
             platforms=self.matching("platforms", _PLATFORM, "use os/arch, such as linux/amd64"),
@@ -880,6 +986,17 @@ class _Reader:
             no_cache_filters=self.items("no-cache-filters"),
             provenance=self.text("provenance"),
             sbom=self.text("sbom"),
+            add_hosts=self.matching("add-hosts", _HOST, "use NAME:IP"),
+            allow=self.items("allow"),
+            attests=self.matching("attests", _TYPED, "use type=provenance or type=sbom"),
+            build_contexts=self.build_contexts(),
+            call=self.call(),
+            cgroup_parent=self.cgroup_parent(),
+            network=self.text("network"),
+            outputs=self.items("outputs"),
+            shm_size=self.text("shm-size"),
+            ssh=self.items("ssh"),
+            ulimit=self.matching("ulimit", _KEY_VALUE, "use NAME=soft:hard"),
             bake_files=self.definitions("bake-files"),
             compose_files=self.definitions("compose-files"),
             targets=self.matching("targets", _TARGET, "use the name of a target, group or service"),

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import commands, dockerfile, ignorefile, policy
+from warmbuild import attests, commands, dockerfile, ignorefile, policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -253,7 +253,11 @@ _PLACEHOLDER: Final = re.compile(
 
 def _secret_build_arg(case: _Case) -> Iterator[_Found]:
     declared = _declared(case)
-    in_provenance = _provenance_has_arguments(case.inputs.provenance)
+    entries = (
+        *attests.unasked(case.inputs, case.context),
+        *attests.attests(case.inputs, case.context),
+    )
+    in_provenance = any(map(_has_arguments, entries))
     for name in dict.fromkeys((*case.arguments, *declared)):
         step, default, in_history = declared.get(name, (None, "", False))
         value = case.arguments.get(name, default)
@@ -299,12 +303,11 @@ def _is_secret(name: str, value: str, known: Sequence[str]) -> bool:
     return name.rpartition("_")[2] in _SECRET_ENDS or bool(_SECRET_PAIRS.fullmatch(name))
 
 
-def _provenance_has_arguments(provenance: str) -> bool:
-    """Say whether an attestation has the build arguments: buildx's default has not, `true` has."""
-    attributes = dict(policy.attributes(provenance)) if "=" in provenance else {}
-    if attributes.get("disabled") == "true" or provenance.lower() == "false":
-        return False
-    return bool(provenance) and attributes.get("mode", "max") == "max"
+def _has_arguments(entry: str) -> bool:
+    """Say whether an attestation has the build arguments; buildx's own provenance has not."""
+    attributes = dict(policy.attributes(entry))
+    is_provenance = attributes.get("type") == "provenance" and attributes.get("disabled") != "true"
+    return is_provenance and attributes.get("mode", "max") == "max"
 
 
 # The order of steps

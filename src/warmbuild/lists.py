@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,24 @@ def untrimmed_lines(text: str) -> tuple[str, ...]:
     """Split a list by newline as `lines` does, and keep the spaces of each item."""
     joined = (",".join(record) for record in _records(text))
     return tuple(line for line in joined if line.strip())
+
+
+def fields(entry: str) -> tuple[str, ...]:
+    """Split an entry of such a list as buildx does: it is a record of CSV.
+
+    What is none is left whole, for buildx to refuse.
+    """
+    try:
+        return tuple(next(csv.reader([entry]), []))
+    except csv.Error:
+        return (entry,)
+
+
+def quoted(field: str) -> str:
+    """Quote a field of an entry that holds a comma or a quote."""
+    if "," in field or '"' in field:
+        return '"' + field.replace('"', '""') + '"'
+    return field
 
 
 def _records(text: str) -> Iterator[list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import TYPE_CHECKING
 
@@ -52,3 +53,17 @@ def number(item: Mapping[str, object], name: str) -> int:
     """Return an object's number; 0 where there is none, as Go leaves it out."""
     value = item.get(name)
     return value if isinstance(value, int) else 0
+
+
+def binary(value: object) -> bytes:
+    """Read bytes as Go writes them, in base64; none where there are none."""
+    try:
+        return base64.b64decode(value) if isinstance(value, str) else b""
+    except ValueError:
+        return b""
+
+
+def items(item: Mapping[str, object], name: str) -> list[object]:
+    """Return an object's list; an empty one where there is none."""
+    value = item.get(name)
+    return value if isinstance(value, list) else []

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from warmbuild import builder, buildx, cachedir, credentials, merging, policy, probe, process, refs
 from warmbuild import plan as plans
+from warmbuild.context import is_false
 from warmbuild.errors import CacheError, InputError, Problem, RegistryError
 from warmbuild.probe import Found
 
@@ -49,14 +50,14 @@ def plan(run: Run, *, as_json: bool) -> None:
 
     parts = _parts(run)
     decided: Sequence[BuildPlan] = [
-        replace(_decide(part), findings=_findings(part.run)) for part in parts
+        replace(one, findings=_findings(part.run, one)) for part in parts for one in [_decide(part)]
     ]
     if run.inputs.probe:
         decided = _settled(run, decided)
     for line in (report.plan_json if as_json else report.plan_text)(*decided).splitlines():
         run.log.line(line)
-    is_step = run.inputs.plan_only or run.inputs.output_file or run.context.ci != "local"
-    if is_step:
+    is_step = run.context.ci != "local" and not as_json
+    if is_step or run.inputs.plan_only or run.inputs.output_file:
         solve.publish_plan(run.inputs, run.env, run.log, decided)
 
 
@@ -66,15 +67,15 @@ def build(run: Run) -> Outcome:
     Raises a WarmbuildError that says why there is no image.
     """
     begun = time.monotonic()
-    _check_paths(run)
+    parts = _parts(run)
+    decided = [_decide(part) for part in parts]
+    _check_paths(run, decided)
     backend_secrets = [run.env.get(name, "") for name in run.inputs.cache_backend.secrets.values()]
     run.log.hide(filter(None, backend_secrets))
     for secret in run.inputs.secret_values:
         run.log.provider.mask(secret)
     for stale in run.log.provider.output_files(run.env):
         stale.unlink(missing_ok=True)
-    parts = _parts(run)
-    decided = [_decide(part) for part in parts]
     program = builder.program(run.env)
     login = [run.inputs.login] if run.inputs.login else []
     secrets = {secret.id: secret for one in decided for secret in one.secrets}
@@ -87,10 +88,10 @@ def build(run: Run) -> Outcome:
             decided = [
                 plans.with_cache(one, _as_one(run, one.cache)) for one in _settled(run, decided)
             ]
-            for part in parts:
-                _normalize_modes(part.run)
+            for one in decided:
+                _normalize_modes(run, one)
             decided = [
-                replace(one, findings=_findings(part.run))
+                replace(one, findings=_findings(part.run, one))
                 for one, part in zip(decided, parts, strict=True)
             ]
             from warmbuild import solve  # noqa: PLC0415 (10 ms that the builder boots in)
@@ -104,10 +105,15 @@ def build(run: Run) -> Outcome:
                 files=solve.files(private),
                 definition=str(private.file("definition.json")),
                 cache_timeout=run.inputs.cache_timeout.total_seconds(),
+                annotates=not is_false(run.env.get("DOCKER_BUILD_CHECKS_ANNOTATIONS", "")),
                 restart=lambda: builder.restart(boots, env, name, run.log),
             )
             try:
-                outcome = solve.build(decided, tool, run.log)
+                outcome = (
+                    solve.build(decided, tool, run.log)
+                    if decided[0].makes_an_image
+                    else solve.ask(decided[0], tool, run.log)
+                )
             finally:
                 solve.publish_findings(decided, run.env, run.log)
             written = {one.name for one in (*outcome.targets, outcome) if one.cache_written}
@@ -214,15 +220,15 @@ def _decide(part: _Part) -> BuildPlan:
     return targets.planned(run.inputs, run.context, cache, part.target)
 
 
-def _normalize_modes(run: Run) -> None:
+def _normalize_modes(run: Run, decided: BuildPlan) -> None:
     """Set the modes that git stores, where that is asked for, and say what was done."""
     if not run.inputs.normalize_modes:
         return
     from warmbuild import sources  # noqa: PLC0415 (loaded while the builder boots)
 
     done = None
-    if not plans.is_remote(run.inputs.context):
-        done = sources.normalize_modes(Path(run.inputs.context))
+    if not plans.is_remote(decided.context):
+        done = sources.normalize_modes(Path(decided.context))
     if done is None:
         run.log.warning("normalize-modes sets nothing: the context lies in no work tree of git")
         return
@@ -234,17 +240,17 @@ def _normalize_modes(run: Run) -> None:
         run.log.warning(f"normalize-modes: {done.failed} modes could not be set")
 
 
-def _findings(run: Run) -> tuple[Finding, ...]:
+def _findings(run: Run, decided: BuildPlan) -> tuple[Finding, ...]:
     """Return what the lints find in the sources, which take nothing but being read."""
     if not run.inputs.lint:
         return ()
     from warmbuild import lints, sources  # noqa: PLC0415 (loaded while the builder boots)
 
-    found = sources.read(run.inputs, run.log.provider.pipeline_file(run.env))
+    found = sources.read(decided, run.log.provider.pipeline_file(run.env))
     return lints.check(run.inputs, run.context, found, run.env)
 
 
-def _check_paths(run: Run) -> None:
+def _check_paths(run: Run, decided: Sequence[BuildPlan]) -> None:
     """Raise InputError for every file that an input names and that is not there."""
     inputs, problems = run.inputs, []
     wanted = [("buildkitd-config", inputs.buildkitd_config)]
@@ -256,8 +262,8 @@ def _check_paths(run: Run) -> None:
         if secret.variable and secret.variable not in run.env:
             text = f"the environment variable {secret.variable!r} is not set."
             problems.append(Problem(name="secret-envs", text=text))
-    if not (plans.is_remote(inputs.context) or inputs.bake_files or inputs.compose_files):
-        problems += _check_context(Path(inputs.context), inputs.file)
+    if not any(one.name or plans.is_remote(one.context) for one in decided):
+        problems += _check_context(Path(decided[0].context), inputs.file)
     for name, path in (("output-file", inputs.output_file), ("summary-file", inputs.summary_file)):
         if path and not os.access(Path(path).absolute().parent, os.W_OK):
             problems.append(Problem(name=name, text=f"{path!r} cannot be written."))

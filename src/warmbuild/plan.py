@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
-from warmbuild import refs
+from warmbuild import attests, contexts, policy, refs
 from warmbuild.inputs import DEFAULT_BUILDKIT_IMAGE, Secret
+from warmbuild.policy import CachePlan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from warmbuild.context import RunContext
     from warmbuild.inputs import Inputs
     from warmbuild.lints import Finding
-    from warmbuild.policy import CachePlan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +38,9 @@ class BuildPlan:
     Several are built in one call where a file says what is built: `name` is the target's name
     there and `definition` what the file says of it. One that is `linked` is built because others
     are made of it.
+
+    `attests` are all attestations of the image, `unasked` those of them that nobody asked for. With
+    a `call` there is no image: BuildKit answers a question.
     """
 
     run: RunContext
@@ -57,14 +59,28 @@ class BuildPlan:
     pull: bool
     no_cache: bool
     no_cache_filters: tuple[str, ...]
-    provenance: str
-    sbom: str
-    outputs: tuple[str, ...] = ()
+    attests: tuple[str, ...]
+    unasked: tuple[str, ...]
+    outputs: tuple[str, ...]
+    add_hosts: tuple[str, ...]
+    allow: tuple[str, ...]
+    build_contexts: tuple[str, ...]
+    call: str
+    cgroup_parent: str
+    network: str
+    shm_size: str
+    ssh: tuple[str, ...]
+    ulimit: tuple[str, ...]
     notes: tuple[str, ...]
     findings: tuple[Finding, ...] = ()
     name: str = ""
     definition: Mapping[str, object] | None = None
     linked: bool = False
+
+    @property
+    def makes_an_image(self) -> bool:
+        """Whether this is a build, and not a question."""
+        return self.call in {"", "build"}
 
 
 def make(inputs: Inputs, context: RunContext, cache: CachePlan) -> BuildPlan:
@@ -72,29 +88,60 @@ def make(inputs: Inputs, context: RunContext, cache: CachePlan) -> BuildPlan:
     push, why_push = _push(inputs, context)
     load, why_load = _load(inputs, context, push=push)
     tags, why_tags = _tags(inputs, context)
-    if cache.write and cache.backend.name == "inline" and not push:
+    if cache.write and cache.backend.name == "inline" and not (push or _outputs_push(inputs)):
         why = "no cache is written: an inline cache is pushed with its image, which is not pushed"
         cache = replace(cache, write=None, stages=(), history=(), notes=(*cache.notes, why))
-    return BuildPlan(
+    build_context = contexts.filled_in(inputs.context, context)
+    build_contexts = tuple(contexts.filled_in(item, context) for item in inputs.build_contexts)
+    urls = [item.partition("=")[2] for item in build_contexts]
+    unasked = attests.unasked(inputs, context)
+    decided = BuildPlan(
         run=context,
         builder=_builder(inputs),
         cache=cache,
-        context=inputs.context,
+        context=build_context,
         file=inputs.file,
         target=inputs.target,
         platforms=inputs.platforms,
         build_args=inputs.build_args,
         labels=inputs.labels,
-        secrets=(*inputs.secrets, *_git_token(inputs, context)),
+        secrets=(*inputs.secrets, *_git_token(inputs, context, (build_context, *urls))),
         tags=tags,
         push=push,
         load=load,
         pull=inputs.pull or cache.stale,
         no_cache=inputs.no_cache or cache.stale,
         no_cache_filters=inputs.no_cache_filters,
-        provenance=inputs.provenance,
-        sbom=inputs.sbom,
+        attests=(*unasked, *attests.attests(inputs, context)),
+        unasked=unasked,
+        outputs=inputs.outputs,
+        add_hosts=inputs.add_hosts,
+        allow=inputs.allow,
+        build_contexts=build_contexts,
+        call=inputs.call,
+        cgroup_parent=inputs.cgroup_parent,
+        network=inputs.network,
+        shm_size=inputs.shm_size,
+        ssh=inputs.ssh,
+        ulimit=inputs.ulimit,
         notes=tuple(note for note in (why_tags, why_push, why_load) if note),
+    )
+    return decided if decided.makes_an_image else _asking(decided)
+
+
+def _asking(plan: BuildPlan) -> BuildPlan:
+    """Return a plan that makes nothing: buildx would push an empty image where it is told to."""
+    why = f"no image is made, and no cache is read or written: call is {plan.call}"
+    return replace(
+        plan,
+        cache=CachePlan(),
+        tags=(),
+        push=False,
+        load=False,
+        outputs=(),
+        attests=(),
+        unasked=(),
+        notes=(why,),
     )
 
 
@@ -166,8 +213,10 @@ def stages(plan: BuildPlan) -> tuple[BuildPlan, ...]:
             target=stage.stage,
             tags=(),
             load=False,
-            provenance="false",
-            sbom="",
+            attests=("type=provenance,disabled=true",),
+            unasked=(),
+            outputs=(),
+            push=True,
         )
         for again in [_again(plan)]
         for stage in plan.cache.stages
@@ -193,6 +242,8 @@ def is_remote(context: str) -> bool:
 def _push(inputs: Inputs, context: RunContext) -> tuple[bool, str]:
     if inputs.push is not None:
         return inputs.push, ""
+    if inputs.outputs:
+        return False, "the result goes where outputs says; push: true pushes the image as well"
     if context.untrusted:
         return False, f"the image is not pushed: {context.untrusted}; push: true pushes it"
     if context.ci == "local":
@@ -200,9 +251,19 @@ def _push(inputs: Inputs, context: RunContext) -> tuple[bool, str]:
     return True, ""
 
 
+def _outputs_push(inputs: Inputs) -> bool:
+    """Say whether an output of the user's own pushes the image."""
+    return any(
+        {("type", "registry"), ("push", "true")} & set(policy.attributes(entry))
+        for entry in inputs.outputs
+    )
+
+
 def _load(inputs: Inputs, context: RunContext, *, push: bool) -> tuple[bool, str]:
     if inputs.load is not None:
         return inputs.load, ""
+    if inputs.outputs:
+        return False, ""
     if context.ci == "local" and not push and len(inputs.platforms) <= 1:
         return True, "the image is loaded into the engine, since it is not pushed"
     return False, ""
@@ -257,13 +318,13 @@ def _builder(inputs: Inputs) -> BuilderPlan:
     )
 
 
-def _git_token(inputs: Inputs, context: RunContext) -> tuple[Secret, ...]:
-    """Return the token for a git context on the server that gave it, and for no other one.
+def _git_token(inputs: Inputs, context: RunContext, sources: tuple[str, ...]) -> tuple[Secret, ...]:
+    """Return the token for git contexts on the server that gave it, and for no other one.
 
     BuildKit takes it as the secret GIT_AUTH_TOKEN.<host>; a secret of the user's own wins.
     """
-    host = urlsplit(inputs.context).hostname or ""
+    hosts = {contexts.host(source) for source in sources}
     ours = any(secret.id.startswith("GIT_AUTH_TOKEN") for secret in inputs.secrets)
-    if not inputs.github_token or not host or host != context.server or ours:
+    if not inputs.github_token or not context.server or context.server not in hosts or ours:
         return ()
-    return (Secret(id=f"GIT_AUTH_TOKEN.{host}", value=inputs.github_token),)
+    return (Secret(id=f"GIT_AUTH_TOKEN.{context.server}", value=inputs.github_token),)

@@ -6,11 +6,10 @@ would try, and `settle`, once the registry was asked, what of it BuildKit gets t
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, assert_never
 
-from warmbuild import records, refs
+from warmbuild import lists, records, refs
 from warmbuild.backends import BACKENDS, Backend
 from warmbuild.probe import Found, Missing, NotACache, Refused, Silent
 
@@ -514,13 +513,6 @@ def backend(entry: str) -> str:
 
 
 def attributes(entry: str) -> Sequence[tuple[str, str]]:
-    """Split an entry as buildx does: CSV, names in lower case, a bare reference is `ref`.
-
-    What is no CSV is left whole, for buildx to refuse.
-    """
-    try:
-        fields = next(csv.reader([entry]), [])
-    except csv.Error:
-        fields = [entry]
-    pairs = [field.partition("=") for field in fields]
+    """Split an entry as buildx does: CSV, names in lower case, a bare reference is `ref`."""
+    pairs = [field.partition("=") for field in lists.fields(entry)]
     return [(name.lower(), value) if equals else ("ref", name) for name, equals, value in pairs]

@@ -7,8 +7,6 @@ daemon's, so nothing here looks at a clock.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from collections import deque
 from dataclasses import dataclass, field, replace
@@ -16,10 +14,12 @@ from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import loose
+from warmbuild import checks, loose
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
+
+    from warmbuild.checks import Warned
 
 # [stage 2/4] RUN ..., [linux/arm64 build 1/3] FROM ...; the count is right-aligned.
 _STEP: Final = re.compile(
@@ -136,6 +136,7 @@ class Progress:
         self._vertices: dict[str, _Vertex] = {}
         self._statuses: dict[tuple[str, str], datetime] = {}
         self._text: deque[str] = deque(maxlen=60)
+        self._warned: dict[Warned, None] = {}
 
     def feed(self, line: str) -> Iterator[str]:
         """Take one line of the stream and yield the lines to print."""
@@ -161,6 +162,7 @@ class Progress:
         for vertex in vertices:
             yield from self._end(vertex)
         for warning in loose.children(status, "warnings"):
+            self._warned[checks.warned(warning)] = None
             yield f"WARNING: {_one_line(_decoded(warning.get('short')))}"
 
     def of(self, target: str) -> Progress:
@@ -175,6 +177,10 @@ class Progress:
         }
         part._text = self._text
         return part
+
+    def warnings(self) -> tuple[Warned, ...]:
+        """Return what BuildKit warned of; what holds for several platforms is said once."""
+        return tuple(self._warned)
 
     def steps(self) -> tuple[Step, ...]:
         """Return the instructions that ran or were cached, in the order in which they came up."""
@@ -363,6 +369,11 @@ class Progress:
         vertex.partial.clear()
 
 
+def is_progress(line: str) -> bool:
+    """Say whether a line is BuildKit's, and no text of buildx."""
+    return _status(line) is not None
+
+
 def hit_ratio(steps: Iterable[Step]) -> tuple[int, int, float]:
     """Return (steps cached, steps in all, the first by the second); no step at all is 0."""
     flags = [step.cached for step in steps]
@@ -390,10 +401,7 @@ def _time(item: Mapping[str, object], name: str) -> datetime | None:
 
 
 def _decoded(data: object) -> str:
-    try:
-        return base64.b64decode(str(data or "")).decode(errors="replace")
-    except binascii.Error:
-        return ""
+    return loose.binary(data).decode(errors="replace")
 
 
 def _one_line(text: str) -> str:

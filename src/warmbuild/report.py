@@ -95,6 +95,25 @@ def together(targets: Sequence[Outcome], *, metadata: str, steps: tuple[Step, ..
     )
 
 
+def answer(plan: BuildPlan, metadata: str) -> Outcome:
+    """Return the outcome of what made no image and had no cache: the answer is in the log."""
+    return Outcome(
+        digest="",
+        image_id="",
+        metadata=metadata,
+        tags=(),
+        steps=(),
+        cache_read=(),
+        cache_written="",
+        cache_error="",
+        cache_age=None,
+        seconds=0.0,
+        notes=(*plan.notes, *plan.cache.notes),
+        warnings=(),
+        lost=(),
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheOutcome:
     """What became of the cache: refs that were read, the one that was written, what went wrong.

@@ -17,14 +17,26 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import attempts, bake, buildx, cachedir, loose, plan, process, report
-from warmbuild.errors import EngineError
-from warmbuild.progress import Progress
+from warmbuild import (
+    attempts,
+    bake,
+    buildx,
+    cachedir,
+    checks,
+    loose,
+    plan,
+    process,
+    report,
+    sources,
+)
+from warmbuild.errors import BuildError, EngineError
+from warmbuild.progress import Progress, is_progress
 from warmbuild.redaction import redact_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from warmbuild.checks import Warned
     from warmbuild.credentials import Private
     from warmbuild.inputs import Inputs
     from warmbuild.log import Log
@@ -48,6 +60,7 @@ class Tool:
     files: buildx.Files
     definition: str
     cache_timeout: float
+    annotates: bool
     restart: Callable[[], None]
 
 
@@ -78,7 +91,7 @@ def build(decided: Sequence[BuildPlan], tool: Tool, log: Log) -> report.Outcome:
             _outcome(one, image, cache),
             digest=loose.text(of_it, "containerimage.digest"),
             image_id=image_id or loose.text(of_it, "containerimage.config.digest"),
-            metadata=_as_line(of_it, log),
+            metadata=_shown_metadata(of_it, log),
         )
         for one, cache in zip(decided, caches, strict=True)
         for of_it in [bake.metadata(metadata, bake.name_of(one)) or metadata]
@@ -86,7 +99,9 @@ def build(decided: Sequence[BuildPlan], tool: Tool, log: Log) -> report.Outcome:
     ]
     if not decided[0].name:
         return outcomes[0]
-    return report.together(outcomes, metadata=_as_line(metadata, log), steps=image.progress.steps())
+    return report.together(
+        outcomes, metadata=_shown_metadata(metadata, log), steps=image.progress.steps()
+    )
 
 
 def _outcome(decided: BuildPlan, image: _Image, cache: report.CacheOutcome) -> report.Outcome:
@@ -111,7 +126,47 @@ def _outcome(decided: BuildPlan, image: _Image, cache: report.CacheOutcome) -> r
     )
 
 
-def _as_line(metadata: Mapping[str, object], log: Log) -> str:
+def ask(decided: BuildPlan, tool: Tool, log: Log) -> report.Outcome:
+    """Ask BuildKit instead of building, print the answer, and fail where it is a refusal.
+
+    Raises BuildError with the answer's headline where a check finds anything.
+    """
+    progress, said = Progress(), list[str]()
+    argv = buildx.build(decided, tool.files)
+    with log.group(f"warmbuild: {decided.call}"):
+        log.line(f"+ docker buildx {process.shown(argv, log.redact)}")
+        with process.started([tool.program, *argv], tool.env) as running:
+            for line in running.lines():
+                texts = list(progress.feed(line))
+                if is_progress(line):
+                    for text in texts:
+                        log.line(text)
+                else:
+                    said.append(line)
+            code = running.wait()
+    # What was asked for is not folded away.
+    for text in said:
+        log.line(text)
+    metadata = loose.parsed(_read(tool.files.metadata) or "{}")
+    found = checks.answered(loose.child(metadata, "result.json"))
+    _annotate([decided], found or progress.warnings(), tool, log)
+    if code:
+        headline = next((text for text in said if text.startswith(checks.HEADLINE)), "")
+        raise BuildError(headline) if headline else report.failure_error(progress.failure())
+    return report.answer(decided, _shown_metadata(metadata, log))
+
+
+def _annotate(decided: Sequence[BuildPlan], found: Iterable[Warned], tool: Tool, log: Log) -> None:
+    """Have the CI system show BuildKit's warnings, in their lines where these are known."""
+    for warned in found if tool.annotates else ():
+        files = (sources.named(one, warned) for one in decided)
+        file = next(filter(None, files), "")
+        where = "" if file or not warned.line else f"{warned.file}:{warned.line}: "
+        text = f"{where}{warned.text} {warned.url}".rstrip()
+        log.warning(text, file, warned.line if file else 0)
+
+
+def _shown_metadata(metadata: Mapping[str, object], log: Log) -> str:
     return json.dumps(redact_json(metadata, log.redact), separators=(",", ":"))
 
 
@@ -143,9 +198,10 @@ def _image(decided: Sequence[BuildPlan], tool: Tool, log: Log) -> _Image:
         failure = tried.progress.failure()
         again = attempts.another_try(now, failure, number, tried.waited_for)
         if again is None or number > _MOST_RETRIES:
+            _annotate(now, tried.progress.warnings(), tool, log)
             raise report.failure_error(failure)
         log.warning(again.reason)
-        lost += [] if again.export_after else [again.reason]
+        lost += [] if again.export_after or again.keeps_cache else [again.reason]
         if [one.cache.read for one in again.plans] != [one.cache.read for one in now]:
             counted = None
         time.sleep(again.pause)
@@ -153,6 +209,7 @@ def _image(decided: Sequence[BuildPlan], tool: Tool, log: Log) -> _Image:
             tool.restart()
         now, after = again.plans, after or again.export_after
         tried = _attempt(now, tool, log)
+    _annotate(now, tried.progress.warnings(), tool, log)
     return _Image(
         plans=now,
         progress=counted or tried.progress,
@@ -168,7 +225,7 @@ def _caches(
     """Write the caches that were not written with their images, and what belongs to them."""
     # What was found out about the caches to read holds for the export too.
     wanted = [
-        replace(one, cache=replace(one.cache, read=built.cache.read))
+        replace(one, attests=built.attests, cache=replace(one.cache, read=built.cache.read))
         for one, built in zip(decided, image.plans, strict=True)
     ]
     given_up = {

@@ -12,14 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import gitindex, ignorefile
+from warmbuild import contexts, gitindex, ignorefile
 from warmbuild.lints import OddModes, Sources
 from warmbuild.plan import is_remote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from warmbuild.inputs import Inputs
+    from warmbuild.checks import Warned
+    from warmbuild.plan import BuildPlan
 
 _SHA256: Final = re.compile(r"^\s*objectformat\s*=\s*sha256\s*$", re.IGNORECASE | re.MULTILINE)
 _LINK: Final = "gitdir: "
@@ -35,33 +36,53 @@ class Normalized:
     failed: int = 0
 
 
-def read(inputs: Inputs, pipeline_file: str) -> Sources:
+def read(decided: BuildPlan, pipeline_file: str) -> Sources:
     """Read what there is; `pipeline_file` is relative to the repository's root, or empty.
 
-    A file that cannot be read is as good as none: the build will say so.
+    Of a git context that is this run's own the checkout is read, if there is one, but for what that
+    context has not: .git, and modes other than git's. A file that cannot be read is as good as
+    none: the build will say so.
     """
     root = _root(Path.cwd())
     pipeline = _text(root / pipeline_file) if pipeline_file else None
     if pipeline is None:
         pipeline_file = ""
-    context = Path(inputs.context)
-    if is_remote(inputs.context) or not context.is_dir():
+    places = _places(decided)
+    if places is None or not places[0].is_dir():
         return Sources(pipeline_file=pipeline_file, pipeline=pipeline or "")
-    file = _dockerfile(context, inputs.file)
+    context, file = places
+    is_git = is_remote(decided.context)
     own = file.with_name(f"{file.name}.dockerignore")
     ignore_file = own if own.is_file() else context / ".dockerignore"
     ignore = _text(ignore_file)
-    inside = {".git": (context / ".git").is_dir(), "Dockerfile": _is_below(file, context)}
+    inside = {
+        ".git": not is_git and (context / ".git").is_dir(),
+        "Dockerfile": _is_below(file, context),
+    }
+    is_out = ignorefile.matcher(ignorefile.patterns(ignore or ""))
     return Sources(
         file=_shown(file, root),
         text=_text(file) or "",
         ignore_file=_shown(ignore_file, root),
         ignore=ignore,
         in_context=frozenset(name for name, lies_there in inside.items() if lies_there),
-        odd_modes=_odd_modes(context, ignorefile.matcher(ignorefile.patterns(ignore or ""))),
+        odd_modes=None if is_git else _odd_modes(context, is_out),
         pipeline_file=pipeline_file,
         pipeline=pipeline or "",
     )
+
+
+def named(decided: BuildPlan, warned: Warned) -> str:
+    """Return the file here that a warning is about, "" where there is none of the same text.
+
+    Only then is its line the right one.
+    """
+    places = _places(decided)
+    try:
+        is_same = places is not None and places[1].read_bytes() == warned.source
+    except OSError:
+        return ""
+    return _shown(places[1], _root(Path.cwd())) if places and is_same else ""
 
 
 def normalize_modes(context: Path) -> Normalized | None:
@@ -180,6 +201,18 @@ def _root(directory: Path) -> Path:
     """Return what findings name files from: the work tree's root, or the directory itself."""
     repository = _repository(directory.resolve())
     return repository[0] if repository else directory.resolve()
+
+
+def _places(decided: BuildPlan) -> tuple[Path, Path] | None:
+    """Return the context and the Dockerfile as they should lie here, None for those of others."""
+    if not is_remote(decided.context):
+        context = Path(decided.context)
+        return context, _dockerfile(context, decided.file)
+    checkout = contexts.checkout(decided.context, decided.run)
+    if not checkout:
+        return None
+    context = Path(checkout)
+    return context, _dockerfile(context, str(context / decided.file) if decided.file else "")
 
 
 def _dockerfile(context: Path, file: str) -> Path:

@@ -6,7 +6,7 @@ import posixpath
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import bake, buildx, loose, plan, refs
+from warmbuild import bake, buildx, loose, plan, policy, refs
 from warmbuild.backends import BACKENDS
 from warmbuild.errors import InputError, Problem
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # What `bake --print` writes so that it can be read as a definition again, as of buildx 0.36.
 _ESCAPED: Final = ("annotations", "args", "dockerfile-inline", "extra-hosts", "labels")
+_PUSHES: Final = ("image", "registry")
 _CACHES: Final = ("cache-from", "cache-to")
 
 
@@ -79,7 +80,7 @@ def inputs(given: Inputs, context: RunContext, target: Target) -> Inputs:
     found = target.definition
     place = loose.text(found, "context") or "."
     file = loose.text(found, "dockerfile") or "Dockerfile"
-    caches = {name: tuple(map(_entry, _items(found, name))) for name in _CACHES}
+    caches = {name: tuple(map(_entry, loose.items(found, name))) for name in _CACHES}
     is_explicit = any(caches.values())
     return replace(
         given,
@@ -88,12 +89,17 @@ def inputs(given: Inputs, context: RunContext, target: Target) -> Inputs:
         context=place,
         file=file if plan.is_remote(place) else posixpath.join(place, file.removeprefix("cwd://")),
         target=loose.text(found, "target"),
-        platforms=given.platforms or tuple(map(str, _items(found, "platforms"))),
+        platforms=given.platforms or tuple(map(str, loose.items(found, "platforms"))),
         build_args=(*_pairs(found, "args"), *given.build_args),
         labels=(*_pairs(found, "labels"), *given.labels),
         pull=given.pull or found.get("pull") is True,
+        attests=(*map(_entry, loose.items(found, "attest")), *given.attests),
+        outputs=(*_outputs(context, found), *given.outputs),
         no_cache=given.no_cache or found.get("no-cache") is True,
-        no_cache_filters=(*map(str, _items(found, "no-cache-filter")), *given.no_cache_filters),
+        no_cache_filters=(
+            *map(str, loose.items(found, "no-cache-filter")),
+            *given.no_cache_filters,
+        ),
         # Others read a linked target's steps from their own caches.
         cache="off" if target.linked and not is_explicit else given.cache,
         cache_repository=given.cache_repository or next(iter(given.image), None),
@@ -116,14 +122,14 @@ def planned(given: Inputs, context: RunContext, cache: CachePlan, target: Target
     if target.linked:
         return replace(made, notes=(), cache=replace(made.cache, notes=()))
     found = target.definition
-    left_out = [tag for tag in map(str, _items(found, "tags")) if context.untrusted]
+    left_out = [tag for tag in map(str, loose.items(found, "tags")) if context.untrusted]
     left_out = [tag for tag in left_out if tag not in given.tags]
     warnings = [
         f"{tag} is not pushed: it is a cache's name, and {context.untrusted}" for tag in left_out
     ]
     made = replace(made, cache=replace(made.cache, warnings=(*made.cache.warnings, *warnings)))
-    is_named = any("name" in bake.attributes(output) for output in _items(found, "output"))
-    if not made.push or made.tags or (is_named and not context.untrusted):
+    is_named = any("name" in dict(policy.attributes(output)) for output in made.outputs)
+    if not made.push or made.tags or is_named:
         return made
     notes = (*made.notes, "it is not pushed: it has no tag")
     return replace(made, push=False, notes=notes)
@@ -132,9 +138,9 @@ def planned(given: Inputs, context: RunContext, cache: CachePlan, target: Target
 def secrets(target: Target, env: Mapping[str, str]) -> Iterator[str]:
     """Return what of a target may be in no log: keys of caches, and secrets of the environment."""
     names = {name for backend in BACKENDS.values() for name in backend.secrets}
-    for entry in (entry for name in _CACHES for entry in _items(target.definition, name)):
+    for entry in (entry for name in _CACHES for entry in loose.items(target.definition, name)):
         yield from (value for name, value in bake.attributes(entry).items() if name in names)
-    for entry in _items(target.definition, "secret"):
+    for entry in loose.items(target.definition, "secret"):
         attributes = bake.attributes(entry)
         yield env.get(attributes.get("env", ""), "")
 
@@ -146,7 +152,7 @@ def _tags(given: Inputs, context: RunContext, target: Target) -> tuple[str, ...]
     """
     if target.linked:
         return ()
-    own = tuple(map(str, _items(target.definition, "tags")))
+    own = tuple(map(str, loose.items(target.definition, "tags")))
     if not own:
         return plan.tags_of_target(given, context, target.name)
     try:
@@ -158,15 +164,17 @@ def _tags(given: Inputs, context: RunContext, target: Target) -> tuple[str, ...]
     return tuple(tag for tag, name in named if is_cache is None or not name.startswith(is_cache))
 
 
+def _outputs(context: RunContext, found: Mapping[str, object]) -> Iterator[str]:
+    """Return where the file has an image go; code that is not trusted has no say in pushes."""
+    for entry in loose.items(found, "output"):
+        if not context.untrusted or bake.attributes(entry).get("type") not in _PUSHES:
+            yield _entry(entry)
+
+
 def _pairs(found: Mapping[str, object], name: str) -> Iterator[str]:
     """Return an object's entries as NAME=value; one without a value is the environment's."""
     for key, value in loose.child(found, name).items():
         yield key if value is None else f"{key}={value}"
-
-
-def _items(found: Mapping[str, object], name: str) -> list[object]:
-    value = found.get(name)
-    return value if isinstance(value, list) else []
 
 
 def _entry(value: object) -> str:

@@ -223,7 +223,9 @@ class Warmbuild:
         files = self.directory / f"run-{len(self.runs)}"
         files.mkdir()
         outputs, summary = files / "outputs.json", files / "summary.md"
-        inputs = {"output_file": str(outputs), "summary_file": str(summary)} | inputs
+        # Without a context it is the commit on GitHub that is built there.
+        given = {"context": ".", "output_file": str(outputs), "summary_file": str(summary)}
+        inputs = given | inputs
         process = subprocess.Popen(
             [sys.executable, "-m", "warmbuild", "build"],
             cwd=project,
@@ -673,3 +675,44 @@ def azblob(lab: Lab) -> Azblob:
 @pytest.fixture(scope="session")
 def arm64(lab: Lab) -> Arm64:
     return Arm64(**of_part(lab, "arm64", "image"))
+
+
+@pytest.fixture(scope="session")
+def image(
+    lab: Lab, engine: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """Build the Dockerfile of this checkout with buildx alone; return the image's name."""
+    tag = f"warmbuild:test-{secrets.token_hex(4)}"
+    builder = tag.replace(":", "-")
+    env = {**lab.env, "BUILDX_CONFIG": str(tmp_path_factory.mktemp("buildx"))}
+    options = [part for opt in lab.driver_opts.splitlines() for part in ("--driver-opt", opt)]
+    create = ["create", "--name", builder, "--driver=docker-container", *options]
+    try:
+        buildx(env, *create, "--buildkitd-config", lab.buildkitd_config)
+        buildx(env, "build", "--builder", builder, "--load", "--tag", tag, ".")
+    finally:
+        buildx(env, "rm", "--force", builder)
+    yield tag
+    engine.images.remove(tag, force=True)
+
+
+@pytest.fixture
+def of_the_lab(lab: Lab) -> dict[str, str]:
+    """Return the inputs that every builder on the lab needs: its registry is this machine's."""
+    return {
+        "DRIVER_OPTS": "network=host",
+        "BUILDKITD_CONFIG_INLINE": Path(lab.buildkitd_config).read_text(),
+    }
+
+
+def builders(engine: docker.DockerClient) -> set[str]:
+    """Return the builders in the engine that a run made for itself."""
+    containers = engine.containers.list(all=True, filters={"name": "buildx_buildkit_warmbuild-"})
+    volumes = engine.volumes.list(filters={"name": "buildx_buildkit_warmbuild-"})
+    return {str(container.name) for container in containers} | {str(item.id) for item in volumes}
+
+
+def buildx(env: Mapping[str, str], *arguments: str) -> None:
+    subprocess.run(  # noqa: S603 (the lab's own program)
+        [env["WARMBUILD_LAB_BUILDX"], *arguments], cwd=ROOT, env=env, check=True
+    )

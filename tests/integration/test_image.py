@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
-import secrets
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+
+from tests.integration.conftest import builders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -23,25 +24,6 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 GITHUB_TOKEN = "ghs_16C7e42F292c6912E7710c838347Ae178B4a"
-
-
-@pytest.fixture(scope="module")
-def image(
-    lab: Lab, engine: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
-    """Build the Dockerfile of this checkout with buildx alone; return the image's name."""
-    tag = f"warmbuild:test-{secrets.token_hex(4)}"
-    builder = tag.replace(":", "-")
-    env = {**lab.env, "BUILDX_CONFIG": str(tmp_path_factory.mktemp("buildx"))}
-    options = [part for opt in lab.driver_opts.splitlines() for part in ("--driver-opt", opt)]
-    create = ["create", "--name", builder, "--driver=docker-container", *options]
-    try:
-        buildx(env, *create, "--buildkitd-config", lab.buildkitd_config)
-        buildx(env, "build", "--builder", builder, "--load", "--tag", tag, ".")
-    finally:
-        buildx(env, "rm", "--force", builder)
-    yield tag
-    engine.images.remove(tag, force=True)
 
 
 @pytest.fixture
@@ -68,15 +50,6 @@ def start(engine: docker.DockerClient, image: str) -> Iterator[Callable[..., Con
     for container in containers:
         container.remove(force=True, v=True)
     assert builders(engine) - before == set()
-
-
-@pytest.fixture
-def of_the_lab(lab: Lab) -> dict[str, str]:
-    """Return the inputs that every builder on the lab needs: its registry is this machine's."""
-    return {
-        "DRIVER_OPTS": "network=host",
-        "BUILDKITD_CONFIG_INLINE": Path(lab.buildkitd_config).read_text(),
-    }
 
 
 def test_as_github_runs_it(
@@ -247,19 +220,6 @@ def read_command_file(path: Path) -> dict[str, str]:
             value.append(text)
         values[name] = "\n".join(value)
     return values
-
-
-def builders(engine: docker.DockerClient) -> set[str]:
-    """Return the builders in the engine that a run made for itself."""
-    containers = engine.containers.list(all=True, filters={"name": "buildx_buildkit_warmbuild-"})
-    volumes = engine.volumes.list(filters={"name": "buildx_buildkit_warmbuild-"})
-    return {str(container.name) for container in containers} | {str(item.id) for item in volumes}
-
-
-def buildx(env: Mapping[str, str], *arguments: str) -> None:
-    subprocess.run(  # noqa: S603 (the lab's own program)
-        [env["WARMBUILD_LAB_BUILDX"], *arguments], cwd=ROOT, env=env, check=True
-    )
 
 
 def test_as_the_readme_says_it_anywhere_else(

@@ -111,7 +111,7 @@ def test_a_definition_says_nothing_of_what_is_not_given(parsed: Callable[..., In
     decided = plan.cache_alone(planned(parsed(cache="write-only", **AZURE), KEY))
     found = json.loads(bake.definition([decided], buildx.PLACEHOLDERS))["target"]["image"]
     assert set(found) == {"context", "output", "cache-to"}
-    assert found["output"] == ["type=cacheonly"]
+    assert found["output"] == [{"type": "cacheonly"}]
 
 
 def test_the_arguments_beside_a_definition(parsed: Callable[..., Inputs]) -> None:

@@ -75,6 +75,7 @@ def test_buildx_gets_no_inputs_and_the_runs_own_configuration(tmp_path: Path) ->
         "PATH": "/none",
         # There is no git on this PATH, and buildx would warn of it.
         "BUILDX_GIT_INFO": "false",
+        "BUILDX_METADATA_WARNINGS": "true",
         "DOCKER_CONFIG": str(private.docker_config),
         "BUILDX_CONFIG": str(private.buildx_config),
     }

@@ -185,7 +185,8 @@ def test_no_line_of_a_build_is_a_command_to_github(text: str, expected: str) -> 
         ({"GITHUB_ACTIONS": "true"}, "github"),
         ({"GITLAB_CI": "true"}, "gitlab"),
         ({"GITLAB_CI": "false"}, "gitlab"),
-        ({"CI": "woodpecker", "CI_COMMIT_BRANCH": "x"}, "local"),
+        ({"CI": "woodpecker", "CI_COMMIT_BRANCH": "x"}, "woodpecker"),
+        ({"CI": "true"}, "local"),
         ({}, "local"),
     ],
 )

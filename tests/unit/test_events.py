@@ -6,6 +6,7 @@ variables of each kind of pipeline; all names and commits in them are made up.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -576,7 +577,9 @@ def test_on_github(
         "server": "github.com",
     }
     found = context(f"github/{file}")
-    assert found == RunContext(**{**known, **expected})  # type: ignore[arg-type]
+    # What is built of it, and what an image says of it, have tables of their own.
+    where = replace(found, git_context="", provenance="", builder_id="")
+    assert where == RunContext(**{**known, **expected})  # type: ignore[arg-type]
     check(parsed(), found, reads, writes, why_not)
 
 

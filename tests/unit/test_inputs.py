@@ -96,7 +96,7 @@ def test_inputs_come_from_flags_and_environment(
 
 def test_defaults_are_those_of_the_table(parsed: Callable[..., inputs.Inputs]) -> None:
     found = parsed()
-    assert found.context == "."
+    assert found.context == ""
     assert found.cache == "auto"
     assert found.cache_mode == "max"
     assert found.push is None

@@ -267,7 +267,7 @@ def test_each_stage_is_an_image_of_its_own(parsed: Callable[..., Inputs]) -> Non
     assert (dependencies.target, build.target) == ("dependencies", "build")
     for stage in (dependencies, build):
         assert (stage.push, stage.load, stage.tags, stage.outputs) == (True, False, (), ())
-        assert (stage.provenance, stage.sbom) == ("false", "")
+        assert stage.attests == ("type=provenance,disabled=true",)
         assert stage.cache.read == decided.cache.read
         assert stage.cache.stages == ()
     assert [slug(item.ref) for item in decided.cache.stages] == [

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from warmbuild import plan, policy, refs
+from warmbuild.backends import BACKENDS
 from warmbuild.context import RunContext
 from warmbuild.probe import Answer, Found, Missing, NotACache, Refused, Silent
 from warmbuild.records import Record, Records
@@ -1139,3 +1140,44 @@ def test_when_a_cache_is_written(
     found = decide(parsed(**values), PUSH)
     assert found.after is after
     assert found.notes == notes
+
+
+def _to_read(tag: str, branch: str, *, beside: bool = False) -> policy.CacheRef:
+    ref = refs.parse(f"{REPOSITORY}:{tag}")
+    return policy.CacheRef(ref=ref, reason=OWN, branch=branch, beside=beside)
+
+
+OWN_CACHE, MAIN_CACHE = _to_read("cache-feature", "feature"), _to_read("cache-main", "main")
+
+
+@pytest.mark.parametrize(
+    ("imports", "read_ones", "backend", "expected"),
+    [
+        pytest.param("auto", (OWN_CACHE, MAIN_CACHE), "registry", True, id="several"),
+        pytest.param("auto", (OWN_CACHE, MAIN_CACHE), "local", True, id="several directories"),
+        pytest.param("auto", (OWN_CACHE,), "registry", False, id="one is one"),
+        pytest.param("union", (OWN_CACHE, MAIN_CACHE), "registry", False, id="as asked for"),
+        pytest.param("auto", (OWN_CACHE, MAIN_CACHE), "s3", False, id="it cannot be put together"),
+    ],
+)
+def test_several_caches_are_read_as_one(
+    imports: str, read_ones: tuple[policy.CacheRef, ...], backend: str, *, expected: bool
+) -> None:
+    cache = policy.CachePlan(imports=imports, read=read_ones, backend=BACKENDS[backend])
+    assert policy.must_be_one(cache) is expected
+
+
+def test_where_they_cannot_be_one_the_nearest_is_read_and_the_others_are_named() -> None:
+    cache = policy.CachePlan(read=(OWN_CACHE, MAIN_CACHE), notes=("first",))
+    assert policy.nearest(cache, "no").read == (OWN_CACHE,)
+    assert policy.nearest(cache, "no").notes == (
+        "first",
+        f"{REPOSITORY}:cache-main is not read: no",
+    )
+
+
+def test_the_nearest_of_a_branch_with_a_cache_a_platform_is_all_of_these() -> None:
+    amd64 = _to_read("cache-main--linux-amd64", "main", beside=True)
+    arm64 = _to_read("cache-main--linux-arm64", "main", beside=True)
+    cache = policy.CachePlan(read=(amd64, arm64, replace(amd64, branch="develop")))
+    assert policy.nearest(cache, "no").read == (amd64, arm64)

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from warmbuild import cli, inputs, sources
+from warmbuild import cli, inputs, plan, sources
+from warmbuild.context import RunContext
 from warmbuild.lints import OddModes, Sources
+from warmbuild.policy import CachePlan
 from warmbuild.sources import Normalized
 
 DATA = Path(__file__).resolve().parents[1] / "data"
@@ -39,7 +41,9 @@ def record(root: Path, version: str) -> None:
 
 
 def read(pipeline_file: str = "", **given: str) -> Sources:
-    return sources.read(inputs.parse({"image": "a", **given}, {}), pipeline_file)
+    asked = inputs.parse({"image": "a", **given}, {})
+    decided = plan.make(asked, RunContext(ci="local"), CachePlan())
+    return sources.read(decided, pipeline_file)
 
 
 class TestRead:

@@ -4,14 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from warmbuild.ci import github, gitlab, local
+from warmbuild.ci import (
+    azure,
+    bamboo,
+    bitbucket,
+    buildkite,
+    circleci,
+    drone,
+    gitea,
+    github,
+    gitlab,
+    jenkins,
+    local,
+    woodpecker,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from warmbuild.ci.base import Provider
 
-PROVIDERS: Final[tuple[Provider, ...]] = (github, gitlab, local)
+# gitea says that it is GitHub, too.
+PROVIDERS: Final[tuple[Provider, ...]] = (
+    *(gitea, github, gitlab, circleci, azure, bitbucket, buildkite),
+    *(bamboo, woodpecker, drone, jenkins, local),
+)
 NAMES: Final = tuple(provider.NAME for provider in PROVIDERS)
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from warmbuild.ci import plain
-from warmbuild.context import RunContext, merged_branch
+from warmbuild.context import FORK, RunContext, is_true, merged_branch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from warmbuild.ci.base import ReadText
 
 NAME: Final = "github"
-_FORK: Final = "the code comes from a fork"
 # Events that a stranger can cause and that run with this repository's rights.
 _BY_ANYBODY: Final = {
     "pull_request_target": "pull_request_target may build a stranger's code with this repository's "
@@ -46,10 +45,6 @@ _READ_ONLY_FOR_DEPENDABOT: Final = _PULL_REQUEST | {
     "deployment",
     "deployment_status",
 }
-# The temporary branch of a merge queue; the number is the last pull request's in the group.
-_QUEUED: Final = re.compile(
-    r"refs/heads/gh-readonly-queue/(?P<target>.+)/pr-(?P<number>\d+)-[0-9a-f]+"
-)
 # Where the runner mounts its directories in the container of an action.
 _CONTAINER: Final = "/github"
 _COMMIT: Final = re.compile(r"[0-9a-f]{40,64}")
@@ -73,6 +68,9 @@ def context(env: Mapping[str, str], directory: str, read_text: ReadText) -> RunC
         commit=env.get("GITHUB_SHA", ""),
         untrusted=_BY_ANYBODY.get(event, ""),
         server=_server(env),
+        git_context=_git_context(env, payload),
+        provenance=_provenance(env, payload),
+        builder_id=_builder_id(env),
     )
     ref = env.get("GITHUB_REF", "")
     if event in _PULL_REQUEST or event == "pull_request_target":
@@ -83,7 +81,7 @@ def context(env: Mapping[str, str], directory: str, read_text: ReadText) -> RunC
         # The pushed ref is gone, and GITHUB_SHA is the default branch's.
         run = replace(run, branch=run.default_branch)
     else:
-        run = _at(run, ref)
+        run = run.at(ref)
         owner = env.get("GITHUB_REPOSITORY", "").partition("/")[0]
         message = payload.text("head_commit", "message")
         run = replace(
@@ -97,19 +95,6 @@ def context(env: Mapping[str, str], directory: str, read_text: ReadText) -> RunC
     if _is_dependabots(run, env) and not run.untrusted:
         run = replace(run, untrusted="GitHub lets dependabot only read, as it does a fork")
     return run
-
-
-def _at(run: RunContext, ref: str) -> RunContext:
-    """Put a run on the branch or tag of a full ref, or into a merge queue."""
-    if queued := _QUEUED.fullmatch(ref):
-        return replace(
-            run,
-            target_branch=queued["target"],
-            pull_request=int(queued["number"]),
-            passing="a merge queue's commit belongs to no branch yet",
-        )
-    kind, _, name = ref.removeprefix("refs/").partition("/")
-    return replace(run, branch=name if kind == "heads" else "", tag=name if kind == "tags" else "")
 
 
 def _tagged(payload: _Payload) -> str:
@@ -137,7 +122,7 @@ def _in_pull_request(run: RunContext, payload: _Payload, env: Mapping[str, str])
         target_branch=target,
         pull_request=payload.number("pull_request", "number") or _number_of(ref),
         fork=fork,
-        untrusted=_FORK if fork else run.untrusted,
+        untrusted=FORK if fork else run.untrusted,
     )
 
 
@@ -150,8 +135,8 @@ def _after_workflow(run: RunContext, payload: _Payload) -> RunContext:
     event = payload.text("workflow_run", "event")
     name = payload.text("workflow_run", "head_branch")
     fork = not payload.same_repository("workflow_run", "head_repository")
-    run = replace(run, fork=fork, untrusted=_FORK if fork else _BY_ANYBODY.get(event, ""))
-    run = _at(run, f"refs/{'tags' if event == 'release' else 'heads'}/{name}")
+    run = replace(run, fork=fork, untrusted=FORK if fork else _BY_ANYBODY.get(event, ""))
+    run = run.at(f"refs/{'tags' if event == 'release' else 'heads'}/{name}")
     # A push lists its branch's pull requests, too, and all events those into forks.
     here = payload.at("repository", "id")
     pulls = [
@@ -166,6 +151,51 @@ def _after_workflow(run: RunContext, payload: _Payload) -> RunContext:
             pull_request=pulls[0].number("number"),
         )
     return run
+
+
+def _git_context(env: Mapping[str, str], payload: _Payload) -> str:
+    """Return this run's commit as docker/build-push-action builds it: pinned, and from the server.
+
+    A pull request's is the merge commit, or with DOCKER_DEFAULT_GIT_CONTEXT_PR_HEAD_REF the head.
+    With BUILDX_SEND_GIT_QUERY_AS_INPUT the URL has a query in the place of a fragment.
+    """
+    if not env.get("GITHUB_REPOSITORY"):
+        return ""
+    ref, commit = env.get("GITHUB_REF", ""), env.get("GITHUB_SHA", "")
+    is_pull = ref.startswith("refs/pull/")
+    if is_pull and env.get("DOCKER_DEFAULT_GIT_CONTEXT_PR_HEAD_REF") == "true":
+        ref = re.sub("/merge$", "/head", ref)
+        commit = payload.text("pull_request", "head", "sha")
+    repository = f"{_repository_url(env)}.git"
+    if not is_true(env.get("BUILDX_SEND_GIT_QUERY_AS_INPUT", "")):
+        return f"{repository}#{commit or ref}"
+    if is_pull or not commit:
+        return f"{repository}?ref={commit or ref}"
+    ref = ref if ref.startswith("refs/") else f"refs/heads/{ref}"
+    return f"{repository}?ref={ref}&checksum={commit}"
+
+
+def _provenance(env: Mapping[str, str], payload: _Payload) -> str:
+    """Return what docker/build-push-action adds unasked: all there is, but of a private repository.
+
+    The values of build arguments are in it then.
+    """
+    if is_true(env.get("BUILDX_NO_DEFAULT_ATTESTATIONS", "")):
+        return ""
+    is_private = payload.at("repository", "private") is True
+    return "mode=min,inline-only=true" if is_private else "mode=max"
+
+
+def _builder_id(env: Mapping[str, str]) -> str:
+    """Return the address of this attempt of the run."""
+    run = env.get("GITHUB_RUN_ID", "")
+    attempt = env.get("GITHUB_RUN_ATTEMPT") or "1"
+    return f"{_repository_url(env)}/actions/runs/{run}/attempts/{attempt}" if run else ""
+
+
+def _repository_url(env: Mapping[str, str]) -> str:
+    server = env.get("GITHUB_SERVER_URL") or "https://github.com"
+    return f"{server}/{env.get('GITHUB_REPOSITORY', '')}"
 
 
 def _is_dependabots(run: RunContext, env: Mapping[str, str]) -> bool:
@@ -189,7 +219,7 @@ def known_inputs(env: Mapping[str, str], given: Mapping[str, str]) -> Mapping[st
     token, actor = given.get("github-token", ""), env.get("GITHUB_ACTOR", "")
     if not token or not actor:
         return {}
-    server = _server(env)
+    server = _server(env).partition(":")[0]
     registry = "ghcr.io" if server in {"", "github.com"} else f"containers.{server}"
     return {"registry": registry, "username": actor, "password": token}
 
@@ -311,8 +341,8 @@ class _Payload:
 
 
 def _server(env: Mapping[str, str]) -> str:
-    """Return the host of github.com or of an Enterprise Server."""
-    return urlsplit(env.get("GITHUB_SERVER_URL", "")).hostname or ""
+    """Return the host of github.com or of an Enterprise Server, with its port if it has one."""
+    return urlsplit(env.get("GITHUB_SERVER_URL", "")).netloc.lower()
 
 
 def _number_of(ref: str) -> int | None:

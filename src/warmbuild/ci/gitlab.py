@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from warmbuild.ci import plain
-from warmbuild.context import RunContext, merged_branch
+from warmbuild.context import FORK, RunContext, merged_branch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from warmbuild.lints import Finding
 
 NAME: Final = "gitlab"
-_FORK: Final = "the code comes from a fork"
 # The report that a job declares as artifacts:reports:dotenv; it has to lie in the project.
 DOTENV: Final = "warmbuild.env"
 # The same of artifacts:reports:codequality.
@@ -73,7 +72,7 @@ def _in_merge_request(run: RunContext, env: Mapping[str, str]) -> RunContext:
         target_branch=env.get("CI_MERGE_REQUEST_TARGET_BRANCH_NAME", ""),
         pull_request=_number(env["CI_MERGE_REQUEST_IID"]),
         fork=fork,
-        untrusted=_FORK if fork else "",
+        untrusted=FORK if fork else "",
         passing="a merge train's commit belongs to no branch yet" if train else "",
     )
 
@@ -88,7 +87,7 @@ def _in_external_pull_request(run: RunContext, env: Mapping[str, str]) -> RunCon
         target_branch=env.get("CI_EXTERNAL_PULL_REQUEST_TARGET_BRANCH_NAME", ""),
         pull_request=_number(env["CI_EXTERNAL_PULL_REQUEST_IID"]),
         fork=fork,
-        untrusted=_FORK if fork else "",
+        untrusted=FORK if fork else "",
     )
 
 

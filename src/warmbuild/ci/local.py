@@ -15,7 +15,6 @@ from warmbuild.context import RunContext
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from warmbuild.ci.base import ReadText
 
@@ -80,11 +79,7 @@ def _common_directory(git_directory: PurePosixPath, read_text: ReadText) -> Pure
     return git_directory / common.strip() if common else git_directory
 
 
-def known_inputs(env: Mapping[str, str], given: Mapping[str, str]) -> Mapping[str, str]:  # noqa: ARG001
-    """Return nothing: only the user knows."""
-    return {}
-
-
+known_inputs = plain.known_inputs
 inert = plain.inert
 open_group = plain.open_group
 close_group = plain.close_group
@@ -93,6 +88,7 @@ fail = plain.fail
 mask = plain.mask
 publish_findings = plain.publish_findings
 later_file = plain.later_file
+output_files = plain.output_files
 
 
 def publish(env: Mapping[str, str], outputs: Mapping[str, str], summary: str) -> None:
@@ -102,8 +98,3 @@ def publish(env: Mapping[str, str], outputs: Mapping[str, str], summary: str) ->
 def pipeline_file(env: Mapping[str, str]) -> str:  # noqa: ARG001
     """Return nothing: a person started this."""
     return ""
-
-
-def output_files(env: Mapping[str, str]) -> tuple[Path, ...]:  # noqa: ARG001
-    """Return nothing: a file is written only where the user said."""
-    return ()

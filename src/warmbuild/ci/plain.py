@@ -1,4 +1,4 @@
-"""The log of a system that knows no folding, no annotations and no masks."""
+"""What a CI system does that knows no folding, no annotations, no masks and no login."""
 
 from __future__ import annotations
 
@@ -48,3 +48,13 @@ def later_file(env: Mapping[str, str], name: str) -> tuple[Path, str]:  # noqa: 
     """Return a file of the temporary directory, which later steps of the job have too."""
     path = Path(tempfile.gettempdir(), name)
     return path, str(path)
+
+
+def known_inputs(env: Mapping[str, str], given: Mapping[str, str]) -> Mapping[str, str]:  # noqa: ARG001
+    """Return nothing: only the user knows."""
+    return {}
+
+
+def output_files(env: Mapping[str, str]) -> tuple[Path, ...]:  # noqa: ARG001
+    """Return nothing: no file is written among the sources."""
+    return ()
