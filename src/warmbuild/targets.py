@@ -120,7 +120,9 @@ def planned(given: Inputs, context: RunContext, cache: CachePlan, target: Target
         linked=target.linked,
     )
     if target.linked:
-        return replace(made, notes=(), cache=replace(made.cache, notes=()))
+        # An image has attestations, and of this there is none.
+        cache = replace(made.cache, notes=())
+        return replace(made, cache=cache, attests=(), unasked=(), notes=())
     found = target.definition
     left_out = [tag for tag in map(str, loose.items(found, "tags")) if context.untrusted]
     left_out = [tag for tag in left_out if tag not in given.tags]
@@ -202,9 +204,10 @@ def _outputs(context: RunContext, found: Mapping[str, object]) -> Iterator[str]:
 
 
 def _pairs(found: Mapping[str, object], name: str) -> Iterator[str]:
-    """Return an object's entries as NAME=value; one without a value is the environment's."""
+    """Return an object's entries as NAME=value; null is as good as none."""
     for key, value in loose.child(found, name).items():
-        yield key if value is None else f"{key}={value}"
+        if value is not None:
+            yield f"{key}={value}"
 
 
 def _entry(value: object) -> str:
