@@ -188,6 +188,20 @@ ON_JENKINS = [
         id="a pull request of a branch source that does not tell forks",
     ),
     pytest.param(
+        {
+            "BRANCH_NAME": "77/8877/1",
+            "CHANGE_ID": "I8f21a",
+            "CHANGE_BRANCH": "main",
+            "CHANGE_TARGET": "main",
+            "CHANGE_FORK": "stranger",
+        },
+        {"branch": "main", "target_branch": "main", **OF_A_FORK},
+        [(MAIN, TARGET), ("cache-master", USUAL)],
+        "",
+        FORK,
+        id="a change that has no number",
+    ),
+    pytest.param(
         {"GIT_BRANCH": "origin/feature/socks"},
         {"branch": "feature/socks"},
         [(SOCKS, OWN), *GUESSED],
