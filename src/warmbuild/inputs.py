@@ -545,7 +545,7 @@ _KEY_VALUE: Final = re.compile(r"[^=\s]+=.*", re.DOTALL)
 _HOST: Final = re.compile(r"[^:=\s]+[:=]\S+")
 _TYPED: Final = re.compile(r".*\btype=.+", re.DOTALL)
 _CALLS: Final = ("build", "check", "lint", "outline", "targets", "subrequests.describe")
-_SECRET_ID: Final = re.compile(r"[A-Za-z0-9_.-]+")
+_SECRET_ID: Final = re.compile(r"[A-Za-z0-9_.:-]+")
 # The form of an item, and the field of Secret that its value goes to.
 _SECRET_FORMS: Final[Mapping[str, tuple[str, str]]] = {
     "secrets": ("ID=value", "value"),
