@@ -93,9 +93,14 @@ def host(text: str) -> str:
     if not _HOST.fullmatch(bare):
         message = f"{bare!r} is not a host" if bare else "there is no host in it"
         raise ValueError(message)
-    if bare in {"index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"}:
+    if bare.lower() in {"index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"}:
         return DOCKER_HUB
-    return bare
+    return bare.lower()
+
+
+def is_path(text: str) -> bool:
+    """Say whether a text can be a repository's name without its host."""
+    return bool(_PATH.fullmatch(text))
 
 
 def is_tag(text: str) -> bool:

@@ -32,7 +32,7 @@ def test_bad_inputs_are_all_named_and_nothing_is_started(
         engine.settimeout(0)
         ended = warmbuild.build(
             small,
-            image="ghcr.io/Me/app:latest",
+            image="quay.io/Me/app:latest",
             cache_mode="maximal",
             push="maybe",
             imagge="x",
