@@ -162,9 +162,11 @@ def store(name: str, login: Login, server: str) -> None:
 
 
 def _helper_failed(host: str, why: object) -> str:
+    # A helper that fails late may have said the login already, as JSON.
+    said = " ".join(str(why).partition("{")[0].split())[:300].rstrip(".")
     return (
-        f"the credential helper that the Docker configuration names for {host} fails: "
-        f"{' '.join(str(why).split())[:300]}. Mend it, or give username and password."
+        f"the credential helper that the Docker configuration names for {host} fails: {said}. "
+        "Mend it, or give username and password."
     )
 
 
