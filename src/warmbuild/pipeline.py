@@ -6,10 +6,11 @@ import os
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from warmbuild import builder, cachedir, credentials, merging, policy, probe, refs
+from warmbuild import builder, cachedir, credentials, logins, merging, policy, probe, refs
 from warmbuild import plan as plans
 from warmbuild.context import is_false
 from warmbuild.errors import CacheError, InputError, Problem, RegistryError
@@ -19,14 +20,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from warmbuild.context import RunContext
-    from warmbuild.inputs import Inputs, Login
+    from warmbuild.inputs import Inputs
+    from warmbuild.keyring import Keyring
     from warmbuild.lints import Finding
     from warmbuild.log import Log
+    from warmbuild.logins import Login
     from warmbuild.plan import BuildPlan
     from warmbuild.policy import CachePlan
     from warmbuild.probe import Answer
-    from warmbuild.registry import Patience, Registry
+    from warmbuild.registry import Registry
     from warmbuild.report import Outcome
+
+    Say = Callable[[str], object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,13 +42,19 @@ class Run:
     context: RunContext
     env: Mapping[str, str]
     log: Log
+    keyring: Keyring
 
 
 def plan(run: Run, *, ask: bool) -> BuildPlan:
     """Decide everything; start nothing, and contact nothing but, with `probe`, the registry."""
     decided = _decide(run)
     decided = replace(decided, findings=_findings(run, decided))
-    return plans.with_cache(decided, _settle(run, decided)) if ask else decided
+    if not ask:
+        return decided
+    said: list[str] = []
+    _fill_keyring(run, decided, said.append, said.append)
+    settled = _settle(run, decided)
+    return plans.with_cache(decided, replace(settled, notes=(*said, *settled.notes)))
 
 
 def build(run: Run) -> Outcome:
@@ -56,17 +67,20 @@ def build(run: Run) -> Outcome:
     _check_paths(run, decided)
     backend_secrets = [run.env.get(name, "") for name in run.inputs.cache_backend.secrets.values()]
     run.log.hide(filter(None, backend_secrets))
-    for secret in run.inputs.secret_values:
-        run.log.provider.mask(secret)
     for stale in run.log.provider.output_files(run.env):
         stale.unlink(missing_ok=True)
     program = builder.program(run.env)
-    login = [run.inputs.login] if run.inputs.login else []
-    with credentials.private(run.env, login, decided.secrets) as private:
+    for secret in run.inputs.secret_values:
+        run.log.provider.mask(secret)
+    _fill_keyring(run, decided, run.log.line, run.log.warning)
+    for login in run.keyring.own:
+        run.log.provider.mask(login.password)
+    with credentials.private(run.env, run.keyring.own, decided.secrets) as private:
         env = builder.environment(run.env, private)
         with builder.booted(decided.builder, program, env, private, run.log) as boot:
             # The registry is asked while the builder boots.
-            _check_login(run, decided)
+            _check_logins(run, decided)
+            _leave_logins(run)
             decided = plans.with_cache(decided, _as_one(run, _settle(run, decided)))
             _normalize_modes(run, decided)
             decided = replace(decided, findings=_findings(run, decided))
@@ -179,22 +193,26 @@ def _check_paths(run: Run, decided: BuildPlan) -> None:
 
 def _registries(run: Run, say: Callable[[str], None]) -> Callable[..., Registry]:
     """Return what makes a client of a registry, with this run's login or the user's own."""
-    from warmbuild.registry import PROBE, Registry, transports  # noqa: PLC0415 (80 ms to import)
+    from warmbuild.registry import (  # noqa: PLC0415 (80 ms to import)
+        LOGIN,
+        PROBE,
+        Registry,
+        transports,
+    )
 
-    inputs, config = run.inputs, credentials.read_config(run.env)
+    inputs = run.inputs
     ways = transports(inputs.buildkitd_config_inline or _text(inputs.buildkitd_config))
 
-    def login_for(host: str) -> Login | None:
-        if inputs.login and inputs.login.host == host:
-            return inputs.login
-        if not credentials.has_logins(config):
-            return None
-        from warmbuild import engine  # noqa: PLC0415 (100 ms that an empty file does not need)
-
-        return engine.credential(config, host)
-
-    def client(host: str, patience: Patience = PROBE) -> Registry:
-        return Registry(host, login_for(host), ways.get(host), patience, say)
+    def client(host: str, *, patient: bool = False) -> Registry:
+        try:
+            login = run.keyring.login(host)
+        except RegistryError as error:
+            say(str(error))
+            login = None
+        patience = LOGIN if patient else PROBE
+        registry = Registry(host, login, ways.get(host), patience, say)
+        registry.scoped = partial(run.keyring.scoped, host)
+        return registry
 
     return client
 
@@ -217,13 +235,73 @@ def _check_context(context: Path, file: str) -> list[Problem]:
     return []
 
 
-def _check_login(run: Run, plan: BuildPlan) -> None:
-    """Raise RegistryError where the login that was given cannot push what will be built."""
-    login = run.inputs.login
-    if login and plan.push and any(refs.parse(tag).host == login.host for tag in plan.tags):
-        from warmbuild.registry import LOGIN  # noqa: PLC0415 (80 ms to import)
+def _targets(plan: BuildPlan) -> tuple[refs.Reference, ...]:
+    """Return the repositories that the plan pushes to."""
+    tags = [replace(refs.parse(tag), tag="", digest="") for tag in plan.tags]
+    return tuple(dict.fromkeys(tags)) if plan.push else ()
 
-        _registries(run, run.log.line)(login.host, LOGIN).check_login()
+
+def _fill_keyring(run: Run, plan: BuildPlan, say: Say, warn: Say) -> None:
+    """Get the logins ready, and say where they are not as they were given."""
+    run.keyring.fill({ref.host for ref in _targets(plan)}, warn)
+    run.log.hide(login.password for login in run.keyring.own)
+    for login in run.keyring.own:
+        if login.is_assumed:
+            say(f"no username is given for {login}, so it is {login.username}")
+    for host, program in run.keyring.gone.items():
+        of = f"the login for {host}" if host else "logins"
+        warn(
+            f"the Docker configuration has {of} in {program}, which is not installed here, so "
+            "there is none from there"
+        )
+
+
+def _check_logins(run: Run, plan: BuildPlan) -> None:
+    """Raise RegistryError for every login that cannot push what will be built.
+
+    Another one that was given is worth a warning, and one for a cache alone is tried by the probe.
+    """
+    failures: list[str] = []
+    checked: list[Login] = []
+    for ref in _targets(plan):
+        try:
+            _check_target(run, ref, checked)
+        except RegistryError as error:
+            failures.append(str(error))
+    if failures:
+        raise RegistryError("\n".join(failures))
+    asked = {place.host for place in plan.cache.asked if isinstance(place, refs.Reference)}
+    for login in run.keyring.own:
+        if login in checked or login.host in asked or login.is_known or login.helper:
+            continue
+        try:
+            client = _registries(run, run.log.line)(login.host)
+            client.check_login(logins.token_scope(login.scope), "a login for it is given")
+        except RegistryError as error:
+            run.log.warning(str(error))
+
+
+def _check_target(run: Run, ref: refs.Reference, checked: list[Login]) -> None:
+    """Raise RegistryError where the login for a repository is refused, or cannot be had."""
+    keyring, scope = run.keyring, f"repository:{ref.path}:pull,push"
+    login = keyring.scoped(ref.host, scope)
+    if not login:
+        scope, login = "", keyring.login(ref.host)
+    if not login and (program := keyring.gone.get(credentials.server(ref.host))):
+        message = f"the image goes to {ref.host}, whose login is in {program}, which is not "
+        raise RegistryError(f"{message}installed here. Install it, or give username and password.")
+    if login in keyring.own and login not in checked:
+        checked.append(login)
+        _registries(run, run.log.line)(ref.host, patient=True).check_login(scope)
+
+
+def _leave_logins(run: Run) -> None:
+    """Leave the logins that were given where other steps find them, if that is asked for."""
+    if run.inputs.logout:
+        return
+    given = [login for login in run.keyring.own if not login.is_known]
+    for failure in credentials.leave(run.env, given):
+        run.log.warning(f"logout is false, and a login cannot be left behind: {failure}")
 
 
 def _settle(run: Run, plan: BuildPlan) -> CachePlan:

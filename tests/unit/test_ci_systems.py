@@ -801,7 +801,7 @@ class TestGitea:
             commit=SHA,
             server="git.harbour.example",
             git_context=f"https://git.harbour.example/harbour/shop.git#{SHA}",
-            provenance="mode=max",
+            provenance="mode=min,inline-only=true",
         )
 
     @pytest.mark.parametrize(
