@@ -190,6 +190,33 @@ TABLE: Final[tuple[Input, ...]] = (
         help="SSH agents or keys that steps may use, such as default or ID=path.",
     ),
     Input(name="ulimit", kind=Kind.LINES, help="Limits of the build's commands, NAME=soft:hard."),
+    # Several images, of a bake or compose file.
+    Input(
+        name="bake-files",
+        kind=Kind.WORDS,
+        help="Bake definitions (HCL or JSON); every target is built in one call, with a cache of "
+        "its own.",
+    ),
+    Input(
+        name="compose-files",
+        kind=Kind.WORDS,
+        help="Compose files whose services are built like the targets of bake-files.",
+    ),
+    Input(
+        name="targets",
+        kind=Kind.WORDS,
+        help="Targets, groups or services to build. Default: the group default, or every service.",
+    ),
+    Input(
+        name="set",
+        kind=Kind.RAW_LINES,
+        help="Values laid over those of targets, TARGET.key=value.",
+    ),
+    Input(
+        name="vars",
+        kind=Kind.RAW_LINES,
+        help="Values of the files' variables, NAME=value.",
+    ),
     # Where it goes.
     Input(
         name="registry",
@@ -394,6 +421,20 @@ TABLE: Final[tuple[Input, ...]] = (
         default="false",
         help="Set the files that git tracks to 644 or 755, and their directories to 755.",
     ),
+    # The decisions alone.
+    Input(
+        name="plan-only",
+        kind=Kind.BOOLEAN,
+        default="false",
+        help="Build nothing; hand on cache-from, cache-to and bake-file as outputs.",
+    ),
+    Input(
+        name="probe",
+        kind=Kind.BOOLEAN,
+        default="false",
+        help="Ask the registry which cache refs exist before they are handed on; a build always "
+        "does.",
+    ),
     # What is left behind.
     Input(name="output-file", help="File that gets the outputs as JSON."),
     Input(
@@ -450,6 +491,11 @@ class Inputs:
     shm_size: str
     ssh: tuple[str, ...]
     ulimit: tuple[str, ...]
+    bake_files: tuple[str, ...]
+    compose_files: tuple[str, ...]
+    targets: tuple[str, ...]
+    set: tuple[str, ...]
+    vars: tuple[str, ...]
     github_token: str = field(repr=False)
     logins: tuple[Login, ...]
     logout: bool
@@ -486,6 +532,8 @@ class Inputs:
     lint: bool
     lint_ignore: tuple[str, ...]
     normalize_modes: bool
+    plan_only: bool
+    probe: bool
     output_file: str
     summary_file: str
 
@@ -573,10 +621,29 @@ _SECRET_FORMS: Final[Mapping[str, tuple[str, str]]] = {
     "secret-files": ("ID=path", "path"),
     "secret-envs": ("ID=VARIABLE", "variable"),
 }
-_MAY_HOLD_SECRETS: Final = ("cache-options", "cache-from", "cache-to")
+_MAY_HOLD_SECRETS: Final = ("cache-options", "cache-from", "cache-to", "set", "vars")
 _SCOPE: Final = re.compile(r"[A-Za-z0-9._/-]+")
 # The name of a build stage, as BuildKit's Dockerfile parser takes it.
 _STAGE: Final = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
+# What buildx takes for a target's name; it makes `_` of the dots of a service's.
+_TARGET: Final = re.compile(r"[A-Za-z0-9_.-]+")
+_OVERRIDE: Final = re.compile(r"[^.=]+\.[^=]+=.*", re.DOTALL)
+_VARIABLE: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=.*", re.DOTALL)
+# What of the environment is buildx's own, and no variable of a file.
+_NO_VARIABLE: Final = re.compile(
+    r"PATH|HOME|TMPDIR|LD_.*|(?:DOCKER|BUILDX|BUILDKIT)_(?:CONFIG|HOST|CONTEXT|BUILDER|TLS.*|CERT.*)"
+)
+# What is of one image, and said in the file where there are several.
+_OF_ONE_IMAGE: Final[Mapping[str, str]] = {
+    "context": "the file says it for each target",
+    "file": "the file says it for each target",
+    "target": "the input targets chooses among the file's",
+    "cache-from": "the file says it for a target, or set: TARGET.cache-from=…",
+    "cache-to": "the file says it for a target, or set: TARGET.cache-to=…",
+    "cache-stages": "a target has no other stages than its own",
+    "call": "it is asked of one image at a time",
+    "cgroup-parent": "buildx bake has no such thing",
+}
 _DURATION: Final = re.compile(r"([0-9]{1,5})([smhdw])")
 _UNITS: Final[Mapping[str, timedelta]] = {
     "s": timedelta(seconds=1),
@@ -772,7 +839,42 @@ class _Reader:
         if self.text("call") not in ("", "build"):
             return False
         push = self.text("push")
+        if self.has_files():
+            return False
         return push in _TRUE or not (push or self.text("outputs"))
+
+    def has_files(self) -> bool:
+        """Say whether files tell what is built."""
+        return bool(self.text("bake-files") or self.text("compose-files"))
+
+    def definitions(self, name: str) -> tuple[str, ...]:
+        items = self.items(name)
+        for item in items:
+            if "://" in item or item == "-" or item.startswith("git@"):
+                text = f"{item!r} is no file of the checkout, and nothing else is read."
+                self.bad(name, text)
+        return items
+
+    def variables(self) -> tuple[str, ...]:
+        items = self.items("vars")
+        for number, item in enumerate(items, start=1):
+            found = _VARIABLE.fullmatch(item)
+            if not found:
+                self.bad("vars", f"item {number} is not of the form NAME=value.")
+            elif _NO_VARIABLE.fullmatch(found[1]):
+                self.bad("vars", f"{found[1]} is no variable of a file, but of buildx's own.")
+        return items
+
+    def check_files(self) -> None:
+        """Find what does not go with files that tell what is built, or needs some."""
+        if self.has_files():
+            for name, instead in _OF_ONE_IMAGE.items():
+                if self.text(name) != BY_NAME[name].default:
+                    self.bad(name, f"does not go with bake-files or compose-files; {instead}.")
+            return
+        for name in ("targets", "set", "vars"):
+            if self.text(name):
+                self.bad(name, "is of no use without bake-files or compose-files.")
 
     def template(self, name: str, value: str) -> str:
         """Read a context, in which there is one expression to be filled in."""
@@ -917,6 +1019,7 @@ class _Reader:
                 f". _ -, at most {refs.LONGEST_PREFIX}, the first one no dot or hyphen.",
             )
         backend, options = self.cache_backend()
+        self.check_files()
         return Inputs(
             image=images,
             tags=tags,
@@ -945,6 +1048,11 @@ class _Reader:
             shm_size=self.text("shm-size"),
             ssh=self.items("ssh"),
             ulimit=self.matching("ulimit", _KEY_VALUE, "use NAME=soft:hard"),
+            bake_files=self.definitions("bake-files"),
+            compose_files=self.definitions("compose-files"),
+            targets=self.matching("targets", _TARGET, "use the name of a target, group or service"),
+            set=self.matching("set", _OVERRIDE, "use TARGET.key=value"),
+            vars=self.variables(),
             github_token=self.text("github-token"),
             logins=self.logins(images),
             logout=self.boolean("logout"),
@@ -981,6 +1089,8 @@ class _Reader:
             lint=self.boolean("lint"),
             lint_ignore=self.lint_ignore(),
             normalize_modes=self.boolean("normalize-modes"),
+            plan_only=self.boolean("plan-only"),
+            probe=self.boolean("probe"),
             output_file=self.text("output-file"),
             summary_file=self.text("summary-file"),
         )

@@ -10,7 +10,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from warmbuild import builder, cachedir, credentials, logins, merging, policy, probe, refs
+from warmbuild import (
+    builder,
+    buildx,
+    cachedir,
+    credentials,
+    logins,
+    merging,
+    policy,
+    probe,
+    process,
+    refs,
+)
 from warmbuild import plan as plans
 from warmbuild.context import is_false
 from warmbuild.errors import CacheError, InputError, Problem, RegistryError
@@ -30,6 +41,7 @@ if TYPE_CHECKING:
     from warmbuild.probe import Answer
     from warmbuild.registry import Registry
     from warmbuild.report import Outcome
+    from warmbuild.targets import Target
 
     Say = Callable[[str], object]
 
@@ -45,16 +57,27 @@ class Run:
     keyring: Keyring
 
 
-def plan(run: Run, *, ask: bool) -> BuildPlan:
-    """Decide everything; start nothing, and contact nothing but, with `probe`, the registry."""
-    decided = _decide(run)
-    decided = replace(decided, findings=_findings(run, decided))
-    if not ask:
-        return decided
-    said: list[str] = []
-    _fill_keyring(run, decided, said.append, said.append)
-    settled = _settle(run, decided)
-    return plans.with_cache(decided, replace(settled, notes=(*said, *settled.notes)))
+def plan(run: Run, *, as_json: bool) -> None:
+    """Decide everything, say it and hand it on.
+
+    Nothing is started but buildx, where files say what is built, to read them; and nothing is
+    contacted but, with `probe`, the registry.
+    """
+    from warmbuild import report, solve  # noqa: PLC0415 (a build loads it while its builder boots)
+
+    parts = _parts(run)
+    decided: Sequence[BuildPlan] = [
+        replace(one, findings=_findings(part.run, one)) for part in parts for one in [_decide(part)]
+    ]
+    if run.inputs.probe:
+        said: list[str] = []
+        _fill_keyring(run, decided, said.append, said.append)
+        decided = [_noted(one, said) for one in _settled(run, decided)]
+    for line in (report.plan_json if as_json else report.plan_text)(*decided).splitlines():
+        run.log.line(line)
+    is_step = run.context.ci != "local" and not as_json
+    if is_step or run.inputs.plan_only or run.inputs.output_file:
+        solve.publish_plan(run.inputs, run.env, run.log, decided)
 
 
 def build(run: Run) -> Outcome:
@@ -63,7 +86,8 @@ def build(run: Run) -> Outcome:
     Raises a WarmbuildError that says why there is no image.
     """
     begun = time.monotonic()
-    decided = _decide(run)
+    parts = _parts(run)
+    decided = [_decide(part) for part in parts]
     _check_paths(run, decided)
     backend_secrets = [run.env.get(name, "") for name in run.inputs.cache_backend.secrets.values()]
     run.log.hide(filter(None, backend_secrets))
@@ -75,15 +99,23 @@ def build(run: Run) -> Outcome:
     _fill_keyring(run, decided, run.log.line, run.log.warning)
     for login in run.keyring.own:
         run.log.provider.mask(login.password)
-    with credentials.private(run.env, run.keyring.own, decided.secrets) as private:
+    secrets = {secret.id: secret for one in decided for secret in one.secrets}
+    with credentials.private(run.env, run.keyring.own, tuple(secrets.values())) as private:
         env = builder.environment(run.env, private)
-        with builder.booted(decided.builder, program, env, private, run.log) as boot:
+        boots = decided[0].builder
+        with builder.booted(boots, program, env, private, run.log) as boot:
             # The registry is asked while the builder boots.
             _check_logins(run, decided)
             _leave_logins(run)
-            decided = plans.with_cache(decided, _as_one(run, _settle(run, decided)))
-            _normalize_modes(run, decided)
-            decided = replace(decided, findings=_findings(run, decided))
+            decided = [
+                plans.with_cache(one, _as_one(run, one.cache)) for one in _settled(run, decided)
+            ]
+            for one in decided:
+                _normalize_modes(run, one)
+            decided = [
+                replace(one, findings=_findings(part.run, one))
+                for one, part in zip(decided, parts, strict=True)
+            ]
             from warmbuild import solve  # noqa: PLC0415 (10 ms that the builder boots in)
 
             solve.say_plan(decided, run.log)
@@ -96,15 +128,20 @@ def build(run: Run) -> Outcome:
                 definition=str(private.file("definition.json")),
                 cache_timeout=run.inputs.cache_timeout.total_seconds(),
                 annotates=not is_false(run.env.get("DOCKER_BUILD_CHECKS_ANNOTATIONS", "")),
-                restart=lambda: builder.restart(decided.builder, env, name, run.log),
+                restart=lambda: builder.restart(boots, env, name, run.log),
             )
             try:
-                carry_out = solve.build if decided.makes_an_image else solve.ask
-                outcome = carry_out(decided, tool, run.log)
+                outcome = (
+                    solve.build(decided, tool, run.log)
+                    if decided[0].makes_an_image
+                    else solve.ask(decided[0], tool, run.log)
+                )
             finally:
                 solve.publish_findings(decided, run.env, run.log)
-            if outcome.cache_written and decided.cache.history:
-                outcome = _keep_history(run, decided.cache, outcome)
+            written = {one.name for one in (*outcome.targets, outcome) if one.cache_written}
+            for one in decided:
+                if one.name in written and one.cache.history:
+                    outcome = _keep_history(run, one.cache, outcome)
     outcome = replace(outcome, seconds=time.monotonic() - begun, warnings=tuple(run.log.warnings))
     solve.publish(run.inputs, run.env, run.log, outcome)
     if run.inputs.cache_strict and outcome.lost:
@@ -134,10 +171,75 @@ def _keep_history(run: Run, cache: CachePlan, outcome: Outcome) -> Outcome:
     return replace(outcome, lost=(*outcome.lost, *lost))
 
 
-def _decide(run: Run) -> BuildPlan:
-    cache = policy.decide(run.inputs, run.context, plans.repository(run.inputs))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """One image of a run, as a run of its own; `target` is what a file says of it."""
+
+    run: Run
+    target: Target | None = None
+
+
+def _parts(run: Run) -> Sequence[_Part]:
+    """Return the images that are built: one, or the targets of the files."""
+    if not run.inputs.bake_files and not run.inputs.compose_files:
+        return (_Part(run=run),)
+    from warmbuild import targets  # noqa: PLC0415 (only files need it)
+
+    found = _resolved(run)
+    for target in found:
+        run.log.hide(filter(None, targets.secrets(target, run.env)))
+    return [
+        _Part(
+            run=replace(run, inputs=targets.inputs(run.inputs, run.context, target)),
+            target=target,
+        )
+        for target in found
+    ]
+
+
+def _resolved(run: Run) -> Sequence[Target]:
+    """Have buildx read the files, with the variables filled in."""
+    from warmbuild import bake, targets  # noqa: PLC0415 (only files need it)
+
+    inputs = run.inputs
+    files = (*inputs.compose_files, *inputs.bake_files)
+    name = "bake-files" if inputs.bake_files else "compose-files"
+    missing = [
+        Problem(name=kind, text=f"there is no file {path!r}.")
+        for kind, paths in (
+            ("bake-files", inputs.bake_files),
+            ("compose-files", inputs.compose_files),
+        )
+        for path in paths
+        if not Path(path).is_file()
+    ]
+    if missing:
+        raise InputError(missing)
+    with credentials.private(run.env, (), ()) as private:
+        values = dict(item.split("=", 1) for item in inputs.vars)
+        env = builder.environment(run.env, private) | values
+        argv = bake.resolve(files, inputs.targets, inputs.set)
+        done = process.run([builder.program(run.env), *argv], env)
+    if done.code:
+        text = f"cannot be read: {buildx.error(done.output)}."
+        raise InputError([Problem(name=name, text=text)])
+    try:
+        return targets.read(done.output)
+    except ValueError as error:
+        text = f"cannot be read by this buildx: {error}."
+        raise InputError([Problem(name=name, text=text)]) from error
+
+
+def _decide(part: _Part) -> BuildPlan:
+    run = part.run
     set_ones = {name for name, value in run.env.items() if value}
-    return plans.make(run.inputs, run.context, policy.with_variables(cache, set_ones))
+    decided = policy.decide(run.inputs, run.context, plans.repository(run.inputs))
+    cache = policy.with_variables(decided, set_ones)
+    if part.target is None:
+        return plans.make(run.inputs, run.context, cache)
+    from warmbuild import targets  # noqa: PLC0415 (only files need it)
+
+    return targets.planned(run.inputs, run.context, cache, part.target)
 
 
 def _normalize_modes(run: Run, decided: BuildPlan) -> None:
@@ -170,7 +272,7 @@ def _findings(run: Run, decided: BuildPlan) -> tuple[Finding, ...]:
     return lints.check(run.inputs, run.context, found, run.env)
 
 
-def _check_paths(run: Run, decided: BuildPlan) -> None:
+def _check_paths(run: Run, decided: Sequence[BuildPlan]) -> None:
     """Raise InputError for every file that an input names and that is not there."""
     inputs, problems = run.inputs, []
     wanted = [("buildkitd-config", inputs.buildkitd_config)]
@@ -182,8 +284,8 @@ def _check_paths(run: Run, decided: BuildPlan) -> None:
         if secret.variable and secret.variable not in run.env:
             text = f"the environment variable {secret.variable!r} is not set."
             problems.append(Problem(name="secret-envs", text=text))
-    if not plans.is_remote(decided.context):
-        problems += _check_context(Path(decided.context), inputs.file)
+    if not any(one.name or plans.is_remote(one.context) for one in decided):
+        problems += _check_context(Path(decided[0].context), inputs.file)
     for name, path in (("output-file", inputs.output_file), ("summary-file", inputs.summary_file)):
         if path and not os.access(Path(path).absolute().parent, os.W_OK):
             problems.append(Problem(name=name, text=f"{path!r} cannot be written."))
@@ -235,15 +337,15 @@ def _check_context(context: Path, file: str) -> list[Problem]:
     return []
 
 
-def _targets(plan: BuildPlan) -> tuple[refs.Reference, ...]:
-    """Return the repositories that the plan pushes to."""
-    tags = [replace(refs.parse(tag), tag="", digest="") for tag in plan.tags]
-    return tuple(dict.fromkeys(tags)) if plan.push else ()
+def _targets(decided: Sequence[BuildPlan]) -> tuple[refs.Reference, ...]:
+    """Return the repositories that the plans push to."""
+    pushed = (refs.parse(tag) for one in decided if one.push for tag in one.tags)
+    return tuple(dict.fromkeys(replace(tag, tag="", digest="") for tag in pushed))
 
 
-def _fill_keyring(run: Run, plan: BuildPlan, say: Say, warn: Say) -> None:
+def _fill_keyring(run: Run, decided: Sequence[BuildPlan], say: Say, warn: Say) -> None:
     """Get the logins ready, and say where they are not as they were given."""
-    run.keyring.fill({ref.host for ref in _targets(plan)}, warn)
+    run.keyring.fill({ref.host for ref in _targets(decided)}, warn)
     run.log.hide(login.password for login in run.keyring.own)
     for login in run.keyring.own:
         if login.is_assumed:
@@ -256,21 +358,22 @@ def _fill_keyring(run: Run, plan: BuildPlan, say: Say, warn: Say) -> None:
         )
 
 
-def _check_logins(run: Run, plan: BuildPlan) -> None:
+def _check_logins(run: Run, decided: Sequence[BuildPlan]) -> None:
     """Raise RegistryError for every login that cannot push what will be built.
 
     Another one that was given is worth a warning, and one for a cache alone is tried by the probe.
     """
     failures: list[str] = []
     checked: list[Login] = []
-    for ref in _targets(plan):
+    for ref in _targets(decided):
         try:
             _check_target(run, ref, checked)
         except RegistryError as error:
             failures.append(str(error))
     if failures:
         raise RegistryError("\n".join(failures))
-    asked = {place.host for place in plan.cache.asked if isinstance(place, refs.Reference)}
+    places = (place for one in decided for place in one.cache.asked)
+    asked = {place.host for place in places if isinstance(place, refs.Reference)}
     for login in run.keyring.own:
         if login in checked or login.host in asked or login.is_known or login.helper:
             continue
@@ -304,15 +407,20 @@ def _leave_logins(run: Run) -> None:
         run.log.warning(f"logout is false, and a login cannot be left behind: {failure}")
 
 
-def _settle(run: Run, plan: BuildPlan) -> CachePlan:
-    """Ask for the caches that the plan would use, and keep what is of use.
+def _settled(run: Run, decided: Sequence[BuildPlan]) -> Sequence[BuildPlan]:
+    """Ask for the caches that the plans would use, all at once, and keep what is of use.
 
     What was asked again is noted, for a plan is the answer of a command too.
     """
     retried: list[str] = []
-    answers = _answers(run, plan.cache.asked, retried.append)
-    settled = policy.settle(plan.cache, answers, datetime.now(UTC))
-    return replace(settled, notes=(*settled.notes, *dict.fromkeys(retried)))
+    asked = dict.fromkeys(place for one in decided for place in one.cache.asked)
+    answers, now = _answers(run, tuple(asked), retried.append), datetime.now(UTC)
+    notes = tuple(dict.fromkeys(retried))
+    return [
+        plans.with_cache(one, replace(settled, notes=(*settled.notes, *notes)))
+        for one in decided
+        for settled in [policy.settle(one.cache, answers, now)]
+    ]
 
 
 def _as_one(run: Run, cache: CachePlan) -> CachePlan:
@@ -330,6 +438,10 @@ def _as_one(run: Run, cache: CachePlan) -> CachePlan:
     except (RegistryError, ValueError) as error:
         return policy.nearest(cache, f"several are read as one, which failed: {error}")
     return policy.as_one(cache, written)
+
+
+def _noted(plan: BuildPlan, notes: Sequence[str]) -> BuildPlan:
+    return plans.with_cache(plan, replace(plan.cache, notes=(*notes, *plan.cache.notes)))
 
 
 def _answers(

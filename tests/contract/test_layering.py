@@ -40,6 +40,7 @@ PURE = {
     "registryauth",
     "report",
     "retries",
+    "targets",
 }
 IMPURE = {
     "actions_toolkit",

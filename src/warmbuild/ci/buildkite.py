@@ -94,6 +94,7 @@ known_inputs = plain.known_inputs
 close_group = plain.close_group
 warning = plain.warning
 mask = plain.mask
+later_file = plain.later_file
 publish = variables.publish
 publish_findings = plain.publish_findings
 output_files = variables.output_files
