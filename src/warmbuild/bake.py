@@ -7,6 +7,7 @@ definition it is a variable, `${AZURE_STORAGE_KEY}`, that bake fills in.
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import buildx
@@ -42,6 +43,13 @@ def definition(plan: BuildPlan, files: Files) -> str:
         "attest": [_literal(attestation) for attestation in plan.attests],
         "output": [_literal(output) for output in plan.outputs],
         "no-cache-filter": list(plan.no_cache_filters),
+        "contexts": dict(_pair(item) for item in plan.build_contexts),
+        "entitlements": [_literal(item) for item in plan.allow],
+        "extra-hosts": dict(_host(item) for item in plan.add_hosts),
+        "network": _literal(plan.network),
+        "shm-size": _literal(plan.shm_size),
+        "ssh": [_literal(item) for item in plan.ssh],
+        "ulimits": [_literal(item) for item in plan.ulimit],
         "cache-from": [f"{_literal(entry)}{end}" for entry in buildx.cache_from(plan.cache)],
         "cache-to": [f"{_literal(entry)}{end}" for entry in buildx.cache_to(plan.cache)],
     }
@@ -57,7 +65,10 @@ def definition(plan: BuildPlan, files: Files) -> str:
 
 def argv(plan: BuildPlan, files: Files, path: str) -> tuple[str, ...]:
     """Return the arguments of `buildx` that build what the definition at `path` says."""
-    arguments = ["bake", "--progress=rawjson", "--file", path, "--allow=fs=*"]
+    # What a file may ask for is allowed apart from it; this one asks for what the inputs do.
+    allowed = ["fs=*", *(["ssh"] if plan.ssh else []), *plan.allow]
+    arguments = ["bake", "--progress=rawjson", "--file", path]
+    arguments += [f"--allow={item}" for item in allowed]
     arguments += ["--builder", plan.builder.name] if plan.builder.name else []
     arguments += ["--load"] if plan.load else []
     arguments += ["--metadata-file", files.metadata]
@@ -81,6 +92,12 @@ def _arg(item: str) -> tuple[str, str]:
 def _pair(item: str) -> tuple[str, str]:
     name, _, value = item.partition("=")
     return name, _literal(value)
+
+
+def _host(item: str) -> tuple[str, str]:
+    """Split NAME:IP or NAME=IP, of which the address may have colons of its own."""
+    name, address = re.split("[:=]", item, maxsplit=1)
+    return _literal(name), _literal(address)
 
 
 def _literal(text: str) -> str:
