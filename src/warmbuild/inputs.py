@@ -878,8 +878,8 @@ class _Reader:
 
     def template(self, name: str, value: str) -> str:
         """Read a context, in which there is one expression to be filled in."""
-        if not contexts.is_filled_in(value):
-            self.bad(name, f"{value!r} has an unknown expression; there is {{{{defaultContext}}}}.")
+        if unknown := contexts.unknown(value):
+            self.bad(name, f"{unknown!r} is no expression; there is {{{{defaultContext}}}} alone.")
         return value
 
     def build_contexts(self) -> tuple[str, ...]:
