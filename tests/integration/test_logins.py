@@ -137,6 +137,28 @@ class TestSeveral:
         assert ended.outputs["cache-written"] == f"{tokens.host}/{name}:cache-main"
         check_hidden(ended, lab.password, ALL.password)
 
+    def test_github_hides_all_of_them(
+        self,
+        warmbuild: Warmbuild,
+        lab: Lab,
+        tokens: TokenRegistry,
+        basic: dict[str, str],
+        name: str,
+        small: Path,
+        github: Callable[..., dict[str, str]],
+    ) -> None:
+        ended = warmbuild.succeed(
+            small,
+            ci=github("push", "github-push.json", "refs/heads/main"),
+            image=f"{lab.auth_registry}/{name}",
+            cache_repository=f"{tokens.host}/{name}",
+            registry_auth=registry_auth(basic, login(tokens)),
+        )
+        others = [text for _, text in ended.lines if not text.startswith("::add-mask::")]
+        for password in (lab.password, ALL.password):
+            assert f"::add-mask::{password}" in ended.log
+            assert password not in "\n".join(others)
+
     def test_nothing_is_left_behind(
         self,
         warmbuild: Warmbuild,
