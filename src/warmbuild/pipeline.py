@@ -349,7 +349,7 @@ def _fill_keyring(run: Run, decided: Sequence[BuildPlan], say: Say, warn: Say) -
     run.log.hide(login.password for login in run.keyring.own)
     for login in run.keyring.own:
         if login.is_assumed:
-            say(f"no username is given for {login}, so it is {login.username}")
+            say(f"no username is given for {login}, so {login.username!r} is used")
     for host, program in run.keyring.gone.items():
         of = f"the login for {host}" if host else "logins"
         warn(
