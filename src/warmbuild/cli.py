@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from warmbuild import __version__, ci, inputs, pipeline, signals
 from warmbuild.errors import InputError, Problem, Stopped, WarmbuildError
+from warmbuild.keyring import Keyring
 from warmbuild.log import Log
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ def _command(argv: Sequence[str], env: Mapping[str, str], log: Log) -> int:
         context=context.told(branch=asked.branch, default_branch=asked.default_branch),
         env=env,
         log=log,
+        keyring=Keyring(asked.logins, env),
     )
     if arguments.command == "build" and not asked.plan_only:
         pipeline.build(run)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from warmbuild import contexts, lists, refs
 from warmbuild.backends import BACKENDS, Backend
 from warmbuild.errors import InputError, Problem
+from warmbuild.logins import Login, read_login
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -221,8 +222,34 @@ TABLE: Final[tuple[Input, ...]] = (
         name="registry",
         help="Registry to log in to. Default: the one of the first image.",
     ),
-    Input(name="username", help="User name for the registry."),
+    Input(
+        name="username",
+        help="User name for the registry. Default: the one that the registry's tokens go with.",
+    ),
     Input(name="password", secret=True, help="Password or token for the registry."),
+    Input(
+        name="registry-auth",
+        secret=True,
+        help="Logins for several registries: a YAML list of registry, username, password, scope "
+        "and ecr.",
+    ),
+    Input(
+        name="ecr",
+        default="auto",
+        choices=("auto", "true", "false"),
+        help="Whether the registry is Amazon's and wants a token of AWS; auto tells by its host.",
+    ),
+    Input(
+        name="scope",
+        help="What the login is for: PATH, PATH@push or @push. Default: all of the registry.",
+    ),
+    Input(
+        name="logout",
+        kind=Kind.BOOLEAN,
+        default="true",
+        help="Keep the logins for this run; false leaves them in the Docker configuration of the "
+        "machine, or of the container that this runs in.",
+    ),
     # What builds it.
     Input(
         name="builder",
@@ -421,17 +448,6 @@ BY_NAME: Final[Mapping[str, Input]] = {row.name: row for row in TABLE}
 
 # A login is one thing: what CI knows is taken whole, or not at all.
 _LOGIN: Final = ("registry", "username", "password")
-# The user name under which a credential store hands out a refresh token instead of a password.
-IDENTITY_TOKEN: Final = "<token>"  # noqa: S105 (a name, no secret)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Login:
-    """Credentials for one registry."""
-
-    host: str
-    username: str
-    password: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -481,7 +497,8 @@ class Inputs:
     set: tuple[str, ...]
     vars: tuple[str, ...]
     github_token: str = field(repr=False)
-    login: Login | None
+    logins: tuple[Login, ...]
+    logout: bool
     builder: str
     driver: str
     driver_opts: tuple[str, ...]
@@ -523,8 +540,8 @@ class Inputs:
     @property
     def secret_values(self) -> tuple[str, ...]:
         """Every value that may appear in no log."""
-        password = self.login.password if self.login else ""
-        values = [password, self.github_token, *(secret.value for secret in self.secrets)]
+        values = [login.password for login in self.logins]
+        values += [self.github_token, *(secret.value for secret in self.secrets)]
         return tuple(value for value in values if value)
 
 
@@ -556,8 +573,10 @@ def parse(given: Mapping[str, str], known: Mapping[str, str]) -> Inputs:
     Raises InputError with every problem there is.
     """
     problems = [_unknown(name) for name in given if name not in BY_NAME]
-    values = {row.name: row.default for row in TABLE} | _with_login_whole(given, known)
-    reader = _Reader(values, problems)
+    values = {row.name: row.default for row in TABLE}
+    values |= {name: value for name, value in known.items() if name not in _LOGIN}
+    values |= {name: value for name, value in given.items() if name in BY_NAME}
+    reader = _Reader(values, problems, _known_login(known))
     inputs = reader.read()
     if problems:
         raise InputError(problems)
@@ -572,14 +591,16 @@ def nearest(name: str, names: Iterable[str]) -> str:
     return f" Did you mean '{close[0]}'?" if close else ""
 
 
-def _with_login_whole(given: Mapping[str, str], known: Mapping[str, str]) -> dict[str, str]:
-    """Lay what was given over what CI knows, without mixing two logins."""
-    base = dict(known)
-    other_registry = given.get("registry", base.get("registry")) != base.get("registry")
-    if other_registry or "username" in given or "password" in given:
-        for name in _LOGIN:
-            base.pop(name, None)
-    return base | {name: value for name, value in given.items() if name in BY_NAME}
+def _known_login(known: Mapping[str, str]) -> Login | None:
+    """Return the login that the CI system has for its own registry."""
+    if not all(known.get(name) for name in _LOGIN):
+        return None
+    host, username, password = (known[name] for name in _LOGIN)
+    try:
+        host = refs.host(host)
+        return Login(host=host, username=username, password=password, is_known=True)
+    except ValueError:
+        return None
 
 
 def _unknown(name: str) -> Problem:
@@ -593,7 +614,7 @@ _KEY_VALUE: Final = re.compile(r"[^=\s]+=.*", re.DOTALL)
 _HOST: Final = re.compile(r"[^:=\s]+[:=]\S+")
 _TYPED: Final = re.compile(r".*\btype=.+", re.DOTALL)
 _CALLS: Final = ("build", "check", "lint", "outline", "targets", "subrequests.describe")
-_SECRET_ID: Final = re.compile(r"[A-Za-z0-9_.-]+")
+_SECRET_ID: Final = re.compile(r"[A-Za-z0-9_.:-]+")
 # The form of an item, and the field of Secret that its value goes to.
 _SECRET_FORMS: Final[Mapping[str, tuple[str, str]]] = {
     "secrets": ("ID=value", "value"),
@@ -637,9 +658,12 @@ _BUILDER: Final = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
 class _Reader:
     """Reads values one by one and collects what is wrong with them."""
 
-    def __init__(self, values: Mapping[str, str], problems: list[Problem]) -> None:
+    def __init__(
+        self, values: Mapping[str, str], problems: list[Problem], known: Login | None
+    ) -> None:
         self.values = values
         self.problems = problems
+        self.known = known
 
     def bad(self, name: str, text: str) -> None:
         self.problems.append(Problem(name=name, text=text))
@@ -742,23 +766,50 @@ class _Reader:
             self.bad("secrets", f"the ID {twice!r} is given more than once.")
         return tuple(found)
 
-    def login(self, images: Sequence[refs.Reference]) -> Login | None:
-        username, password = self.text("username"), self.values["password"]
-        if not username and not password:
-            return None
-        if not username or not password:
-            missing = "password" if username else "username"
-            self.bad(missing, "is missing: a login takes a user name and a password.")
-        try:
-            host = refs.host(self.text("registry")) if self.text("registry") else ""
-        except ValueError as error:
-            self.bad("registry", f"{self.shown('registry')} is not a registry's host: {error}.")
-            host = ""
-        return Login(
-            host=host or (images[0].host if images else refs.DOCKER_HUB),
-            username=username,
-            password=password,
-        )
+    def logins(self, images: Sequence[refs.Reference]) -> tuple[Login, ...]:
+        """Return the logins that were given, and the CI system's own where none is for its host."""
+        one = {name: self.values[name] for name in (*_LOGIN, "scope")}
+        is_ecr = self.choice("ecr")
+        has_one = is_ecr == "true" or any(value.strip() for value in one.values())
+        found: list[Login] = []
+        if self.text("registry-auth"):
+            found = self.registry_auth()
+            if has_one:
+                self.bad_login("is given, and one login by its parts too; put that in it.")
+        elif has_one:
+            place = images[0].host if images else refs.DOCKER_HUB
+            one["ecr"] = is_ecr if is_ecr in BY_NAME["ecr"].choices else ""
+            login = read_login(one, place, self.known, self.bad)
+            found = [login] if login else []
+            if not login and one["scope"].strip():
+                self.bad("scope", "is given, and no login that it is for.")
+        known = self.known
+        if known and not any(login.host == known.host and not login.scope for login in found):
+            found.append(known)
+        return tuple(found)
+
+    def registry_auth(self) -> list[Login]:
+        from warmbuild import registryauth  # noqa: PLC0415 (15 ms, for a few)
+
+        found: list[Login] = []
+        items = registryauth.read(self.values["registry-auth"], self.bad_login)
+        for number, item in items.items():
+
+            def bad(name: str, text: str, number: int = number) -> None:
+                self.bad_login(f"item {number}: {name} {text}")
+
+            login = read_login(item, refs.DOCKER_HUB, self.known, bad)
+            if login:
+                found.append(login)
+            elif not {"username", "password"} & set(item):
+                self.bad_login(f"item {number} has no username and no password.")
+        places = [str(login) for login in found]
+        for place in sorted({place for place in places if places.count(place) > 1}):
+            self.bad_login(f"there is more than one login for {place}.")
+        return found
+
+    def bad_login(self, text: str) -> None:
+        self.bad("registry-auth", text)
 
     def image_mirrors(self) -> tuple[str, ...]:
         items = self.items("buildkit-image-mirrors")
@@ -828,8 +879,8 @@ class _Reader:
 
     def template(self, name: str, value: str) -> str:
         """Read a context, in which there is one expression to be filled in."""
-        if not contexts.is_filled_in(value):
-            self.bad(name, f"{value!r} has an unknown expression; there is {{{{defaultContext}}}}.")
+        if unknown := contexts.unknown(value):
+            self.bad(name, f"{unknown!r} is no expression; there is {{{{defaultContext}}}} alone.")
         return value
 
     def build_contexts(self) -> tuple[str, ...]:
@@ -1004,7 +1055,8 @@ class _Reader:
             set=self.matching("set", _OVERRIDE, "use TARGET.key=value"),
             vars=self.variables(),
             github_token=self.text("github-token"),
-            login=self.login(images),
+            logins=self.logins(images),
+            logout=self.boolean("logout"),
             builder=self.text("builder"),
             driver=self.choice("driver"),
             driver_opts=self.matching("driver-opts", _KEY_VALUE, "use name=value"),

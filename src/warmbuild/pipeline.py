@@ -6,10 +6,22 @@ import os
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from warmbuild import builder, buildx, cachedir, credentials, merging, policy, probe, process, refs
+from warmbuild import (
+    builder,
+    buildx,
+    cachedir,
+    credentials,
+    logins,
+    merging,
+    policy,
+    probe,
+    process,
+    refs,
+)
 from warmbuild import plan as plans
 from warmbuild.context import is_false
 from warmbuild.errors import CacheError, InputError, Problem, RegistryError
@@ -19,15 +31,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from warmbuild.context import RunContext
-    from warmbuild.inputs import Inputs, Login
+    from warmbuild.inputs import Inputs
+    from warmbuild.keyring import Keyring
     from warmbuild.lints import Finding
     from warmbuild.log import Log
+    from warmbuild.logins import Login
     from warmbuild.plan import BuildPlan
     from warmbuild.policy import CachePlan
     from warmbuild.probe import Answer
-    from warmbuild.registry import Patience, Registry
+    from warmbuild.registry import Registry
     from warmbuild.report import Outcome
     from warmbuild.targets import Target
+
+    Say = Callable[[str], object]
+
+
+# What buildx needs to read files.
+_OF_BUILDX: Final = ("PATH", "HOME", "TMPDIR", "DOCKER_CONFIG", "BUILDX_CONFIG")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +58,7 @@ class Run:
     context: RunContext
     env: Mapping[str, str]
     log: Log
+    keyring: Keyring
 
 
 def plan(run: Run, *, as_json: bool) -> None:
@@ -53,7 +74,9 @@ def plan(run: Run, *, as_json: bool) -> None:
         replace(one, findings=_findings(part.run, one)) for part in parts for one in [_decide(part)]
     ]
     if run.inputs.probe:
-        decided = _settled(run, decided)
+        said: list[str] = []
+        _fill_keyring(run, decided, said.append, said.append)
+        decided = [_noted(one, said) for one in _settled(run, decided)]
     for line in (report.plan_json if as_json else report.plan_text)(*decided).splitlines():
         run.log.line(line)
     is_step = run.context.ci != "local" and not as_json
@@ -72,19 +95,22 @@ def build(run: Run) -> Outcome:
     _check_paths(run, decided)
     backend_secrets = [run.env.get(name, "") for name in run.inputs.cache_backend.secrets.values()]
     run.log.hide(filter(None, backend_secrets))
-    for secret in run.inputs.secret_values:
-        run.log.provider.mask(secret)
     for stale in run.log.provider.output_files(run.env):
         stale.unlink(missing_ok=True)
     program = builder.program(run.env)
-    login = [run.inputs.login] if run.inputs.login else []
+    for secret in run.inputs.secret_values:
+        run.log.provider.mask(secret)
+    _fill_keyring(run, decided, run.log.line, run.log.warning)
+    for login in run.keyring.own:
+        run.log.provider.mask(login.password)
     secrets = {secret.id: secret for one in decided for secret in one.secrets}
-    with credentials.private(run.env, login, tuple(secrets.values())) as private:
+    with credentials.private(run.env, run.keyring.own, tuple(secrets.values())) as private:
         env = builder.environment(run.env, private)
         boots = decided[0].builder
         with builder.booted(boots, program, env, private, run.log) as boot:
             # The registry is asked while the builder boots.
-            _check_login(run, decided)
+            _check_logins(run, decided)
+            _leave_logins(run)
             decided = [
                 plans.with_cache(one, _as_one(run, one.cache)) for one in _settled(run, decided)
             ]
@@ -197,7 +223,11 @@ def _resolved(run: Run) -> Sequence[Target]:
         raise InputError(missing)
     with credentials.private(run.env, (), ()) as private:
         values = dict(item.split("=", 1) for item in inputs.vars)
-        env = builder.environment(run.env, private) | values
+        env = builder.environment(run.env, private)
+        if run.context.untrusted:
+            # A file may put all of the environment where its own commands read it.
+            env = {name: env[name] for name in _OF_BUILDX if name in env}
+        env |= values
         argv = bake.resolve(files, inputs.targets, inputs.set)
         done = process.run([builder.program(run.env), *argv], env)
     if done.code:
@@ -294,22 +324,26 @@ def _check_paths(run: Run, decided: Sequence[BuildPlan]) -> None:
 
 def _registries(run: Run, say: Callable[[str], None]) -> Callable[..., Registry]:
     """Return what makes a client of a registry, with this run's login or the user's own."""
-    from warmbuild.registry import PROBE, Registry, transports  # noqa: PLC0415 (80 ms to import)
+    from warmbuild.registry import (  # noqa: PLC0415 (80 ms to import)
+        LOGIN,
+        PROBE,
+        Registry,
+        transports,
+    )
 
-    inputs, config = run.inputs, credentials.read_config(run.env)
+    inputs = run.inputs
     ways = transports(inputs.buildkitd_config_inline or _text(inputs.buildkitd_config))
 
-    def login_for(host: str) -> Login | None:
-        if inputs.login and inputs.login.host == host:
-            return inputs.login
-        if not credentials.has_logins(config):
-            return None
-        from warmbuild import engine  # noqa: PLC0415 (100 ms that an empty file does not need)
-
-        return engine.credential(config, host)
-
-    def client(host: str, patience: Patience = PROBE) -> Registry:
-        return Registry(host, login_for(host), ways.get(host), patience, say)
+    def client(host: str, *, patient: bool = False) -> Registry:
+        try:
+            login = run.keyring.login(host)
+        except RegistryError as error:
+            say(str(error))
+            login = None
+        patience = LOGIN if patient else PROBE
+        registry = Registry(host, login, ways.get(host), patience, say)
+        registry.scoped = partial(run.keyring.scoped, host)
+        return registry
 
     return client
 
@@ -332,14 +366,74 @@ def _check_context(context: Path, file: str) -> list[Problem]:
     return []
 
 
-def _check_login(run: Run, decided: Sequence[BuildPlan]) -> None:
-    """Raise RegistryError where the login that was given cannot push what will be built."""
-    login = run.inputs.login
-    pushed = [refs.parse(tag).host for one in decided if one.push for tag in one.tags]
-    if login and login.host in pushed:
-        from warmbuild.registry import LOGIN  # noqa: PLC0415 (80 ms to import)
+def _targets(decided: Sequence[BuildPlan]) -> tuple[refs.Reference, ...]:
+    """Return the repositories that the plans push to."""
+    pushed = (refs.parse(tag) for one in decided if one.push for tag in one.tags)
+    return tuple(dict.fromkeys(replace(tag, tag="", digest="") for tag in pushed))
 
-        _registries(run, run.log.line)(login.host, LOGIN).check_login()
+
+def _fill_keyring(run: Run, decided: Sequence[BuildPlan], say: Say, warn: Say) -> None:
+    """Get the logins ready, and say where they are not as they were given."""
+    run.keyring.fill({ref.host for ref in _targets(decided)}, warn)
+    run.log.hide(login.password for login in run.keyring.own)
+    for login in run.keyring.own:
+        if login.is_assumed:
+            say(f"no username is given for {login}, so {login.username!r} is used")
+    for host, program in run.keyring.gone.items():
+        of = f"the login for {host}" if host else "logins"
+        warn(
+            f"the Docker configuration has {of} in {program}, which is not installed here, so "
+            "there is none from there"
+        )
+
+
+def _check_logins(run: Run, decided: Sequence[BuildPlan]) -> None:
+    """Raise RegistryError for every login that cannot push what will be built.
+
+    Another one that was given is worth a warning, and one for a cache alone is tried by the probe.
+    """
+    failures: list[str] = []
+    checked: list[Login] = []
+    for ref in _targets(decided):
+        try:
+            _check_target(run, ref, checked)
+        except RegistryError as error:
+            failures.append(str(error))
+    if failures:
+        raise RegistryError("\n".join(failures))
+    places = (place for one in decided for place in one.cache.asked)
+    asked = {place.host for place in places if isinstance(place, refs.Reference)}
+    for login in run.keyring.own:
+        if login in checked or login.host in asked or login.is_known or login.helper:
+            continue
+        try:
+            client = _registries(run, run.log.line)(login.host)
+            client.check_login(logins.token_scope(login.scope), "a login for it is given")
+        except RegistryError as error:
+            run.log.warning(str(error))
+
+
+def _check_target(run: Run, ref: refs.Reference, checked: list[Login]) -> None:
+    """Raise RegistryError where the login for a repository is refused, or cannot be had."""
+    keyring, scope = run.keyring, f"repository:{ref.path}:pull,push"
+    login = keyring.scoped(ref.host, scope)
+    if not login:
+        scope, login = "", keyring.login(ref.host)
+    if not login and (program := keyring.gone.get(credentials.server(ref.host))):
+        message = f"the image goes to {ref.host}, whose login is in {program}, which is not "
+        raise RegistryError(f"{message}installed here. Install it, or give username and password.")
+    if login in keyring.own and login not in checked:
+        checked.append(login)
+        _registries(run, run.log.line)(ref.host, patient=True).check_login(scope)
+
+
+def _leave_logins(run: Run) -> None:
+    """Leave the logins that were given where other steps find them, if that is asked for."""
+    if run.inputs.logout:
+        return
+    given = [login for login in run.keyring.own if not login.is_known]
+    for failure in credentials.leave(run.env, given):
+        run.log.warning(f"logout is false, and a login cannot be left behind: {failure}")
 
 
 def _settled(run: Run, decided: Sequence[BuildPlan]) -> Sequence[BuildPlan]:
@@ -373,6 +467,10 @@ def _as_one(run: Run, cache: CachePlan) -> CachePlan:
     except (RegistryError, ValueError) as error:
         return policy.nearest(cache, f"several are read as one, which failed: {error}")
     return policy.as_one(cache, written)
+
+
+def _noted(plan: BuildPlan, notes: Sequence[str]) -> BuildPlan:
+    return plans.with_cache(plan, replace(plan.cache, notes=(*notes, *plan.cache.notes)))
 
 
 def _answers(

@@ -29,7 +29,7 @@ class Target:
     """A target, resolved; one that is `linked` was not asked for, and others are made of it."""
 
     name: str
-    definition: Mapping[str, object]
+    definition: dict[str, object]
     linked: bool
 
 
@@ -113,10 +113,12 @@ def inputs(given: Inputs, context: RunContext, target: Target) -> Inputs:
 
 def planned(given: Inputs, context: RunContext, cache: CachePlan, target: Target) -> BuildPlan:
     """Return the build of a target, of its own inputs."""
+    kept, kept_back = _secrets(target, context)
+    cache = replace(cache, warnings=(*cache.warnings, *kept_back))
     made = replace(
         plan.make(given, context, cache),
         name=target.name,
-        definition=target.definition,
+        definition=target.definition | {"secret": kept} if kept_back else target.definition,
         linked=target.linked,
     )
     if target.linked:
@@ -135,6 +137,24 @@ def planned(given: Inputs, context: RunContext, cache: CachePlan, target: Target
         return made
     notes = (*made.notes, "it is not pushed: it has no tag")
     return replace(made, push=False, notes=notes)
+
+
+def _secrets(target: Target, context: RunContext) -> tuple[list[object], list[str]]:
+    """Return the secrets that a target gets, and warnings of the others.
+
+    Code that is not trusted gets none of the environment, where it would have its choice of all.
+    """
+    entries = loose.items(target.definition, "secret")
+    if not context.untrusted:
+        return entries, []
+    kept = [entry for entry in entries if not _is_of_environment(entry)]
+    names = [bake.attributes(entry).get("id", "") for entry in entries if entry not in kept]
+    return kept, [f"the secret {name} is not given: {context.untrusted}" for name in names]
+
+
+def _is_of_environment(secret: object) -> bool:
+    attributes = bake.attributes(secret)
+    return not (attributes.get("src") or attributes.get("source"))
 
 
 def paths(target: Target) -> Iterator[str]:

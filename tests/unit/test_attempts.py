@@ -364,3 +364,21 @@ def test_a_cache_that_is_there_already_is_not_written_again(
     progress = Progress()
     list(progress.feed(json.dumps({"vertexes": [IMPORT, *vertices]})))
     assert attempts.needs_no_export(replace(decided, cache=cache), progress) is expected
+
+
+NO_ATTESTATION = Failure(
+    title="", error="Attestation is not supported for the docker driver.", tail=(), source=""
+)
+
+
+def test_provenance_that_nobody_asked_for_is_done_without(parsed: Callable[..., Inputs]) -> None:
+    run = replace(PUSH, provenance="mode=max", builder_id="https://run")
+    decided = plan.make(parsed(sbom="true"), run, policy.CachePlan())
+    again = attempts.another_try([decided], NO_ATTESTATION, 1)
+    assert again == attempts.AnotherTry(
+        plans=(replace(decided, attests=("type=sbom,disabled=false",), unasked=()),),
+        reason="the image gets no provenance: this builder cannot; once more without",
+        keeps_cache=True,
+    )
+    # What was asked for is not.
+    assert attempts.another_try(again.plans, NO_ATTESTATION, 2) is None

@@ -200,15 +200,19 @@ class TestCaches:
             cache_to=[{"type": "registry", "ref": "r.io/c:1"}],
             tags=["r.io/a:1", "r.io/a:cache-main"],
             output=[{"type": "registry", "name": "r.io/b"}, {"type": "local", "dest": "out"}],
+            secret=["id=a", {"id": "b", "env": "B"}, {"id": "c", "src": "c"}],
         )
         decided = planned(parsed(push="true"), one, FORK)
         assert decided.cache.warnings == (
             "cache-to type=registry,ref=r.io/c:1 is left out: the code comes from a fork",
+            "the secret a is not given: the code comes from a fork",
+            "the secret b is not given: the code comes from a fork",
             "r.io/a:cache-main is not pushed: it is a cache's name, and the code comes from a fork",
         )
         found = written([decided])["target"]["web"]
         assert "cache-to" not in found
         assert found["tags"] == ["r.io/a:1"]
+        assert found["secret"] == [{"id": "c", "src": "c"}]
         assert found["output"] == [{"type": "local", "dest": "out"}]
         (left,) = bake.left_to_files([decided])
         assert left.startswith("bake-file takes no cache-to from the target web")
@@ -317,6 +321,7 @@ def test_a_definition_has_what_the_file_says_and_what_was_decided(
                 "secret": [{"id": "a", "env": "A"}, "id=TOKEN,src=<secret:TOKEN>"],
                 "ssh": [{"id": "k"}, "default"],
                 "ulimits": ["nofile=1:2"],
+                "entitlements": ["network.host"],
                 "attest": ["type=provenance,disabled=true", "type=sbom"],
                 "output": [{"type": "registry"}],
                 "cache-from": [
@@ -334,6 +339,7 @@ def test_a_definition_has_what_the_file_says_and_what_was_decided(
                 "shm-size": "1g",
                 "ssh": ["default"],
                 "ulimits": ["nofile=1:2"],
+                "entitlements": ["network.host"],
             },
         }
     }
@@ -343,6 +349,7 @@ def test_a_definition_has_what_the_file_says_and_what_was_decided(
         "--file",
         "/d.json",
         "--allow=fs=*",
+        "--allow=ssh",
         "--allow=network.host",
         "--metadata-file",
         "<metadata-file>",

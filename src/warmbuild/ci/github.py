@@ -176,14 +176,14 @@ def _git_context(env: Mapping[str, str], payload: _Payload) -> str:
 
 
 def _provenance(env: Mapping[str, str], payload: _Payload) -> str:
-    """Return what docker/build-push-action adds unasked: all there is, but of a private repository.
+    """Return what docker/build-push-action adds unasked: all there is, of a public repository.
 
-    The values of build arguments are in it then.
+    That has the values of build arguments; where nothing says so, a repository is not public.
     """
     if is_true(env.get("BUILDX_NO_DEFAULT_ATTESTATIONS", "")):
         return ""
-    is_private = payload.at("repository", "private") is True
-    return "mode=min,inline-only=true" if is_private else "mode=max"
+    is_public = payload.at("repository", "private") is False
+    return "mode=max" if is_public else "mode=min,inline-only=true"
 
 
 def _builder_id(env: Mapping[str, str]) -> str:
