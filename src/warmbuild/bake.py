@@ -161,16 +161,12 @@ def argv(plans: Sequence[BuildPlan], files: Files, path: str) -> tuple[str, ...]
 
     Code that is not trusted reads and writes no file outside of the checkout.
     """
-    run = plans[0].run
-    arguments = ["bake", "--progress=rawjson", "--file", path]
-    if run.untrusted and any(map(_is_of_file, plans)):
-        arguments += [f"--allow=fs.read={path}" for path in _read(plans, files)]
-    else:
-        arguments += ["--allow=fs=*"]
+    is_confined = bool(plans[0].run.untrusted) and any(map(_is_of_file, plans))
+    allowed = [f"fs.read={path}" for path in _read(plans, files)] if is_confined else ["fs=*"]
     # What a file may ask for is allowed apart from it; this one asks for what the inputs do.
-    asked = [item for plan in plans for item in (*(["ssh"] if plan.ssh else []), *plan.allow)]
-    allowed = dict.fromkeys(asked)
-    arguments += [f"--allow={item}" for item in allowed]
+    allowed += [item for plan in plans for item in (*(["ssh"] if plan.ssh else []), *plan.allow)]
+    arguments = ["bake", "--progress=rawjson", "--file", path]
+    arguments += [f"--allow={item}" for item in dict.fromkeys(allowed)]
     arguments += ["--builder", plans[0].builder.name] if plans[0].builder.name else []
     arguments += ["--metadata-file", files.metadata]
     return (*arguments, *(name_of(plan) for plan in plans if not plan.linked))
