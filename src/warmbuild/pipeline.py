@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from warmbuild import builder, cachedir, credentials, merging, policy, probe, refs
+from warmbuild import builder, cachedir, contexts, credentials, merging, policy, probe, refs
 from warmbuild import plan as plans
 from warmbuild.context import is_false
 from warmbuild.errors import CacheError, InputError, Problem, RegistryError
@@ -132,6 +132,9 @@ def _normalize_modes(run: Run, decided: BuildPlan) -> None:
         return
     from warmbuild import sources  # noqa: PLC0415 (loaded while the builder boots)
 
+    if contexts.checkout(decided.context, decided.run):
+        run.log.line("normalize-modes: a git context has the modes that git stores")
+        return
     done = None
     if not plans.is_remote(decided.context):
         done = sources.normalize_modes(Path(decided.context))
