@@ -14,6 +14,7 @@ from warmbuild import (
     builder,
     buildx,
     cachedir,
+    contexts,
     credentials,
     logins,
     merging,
@@ -269,6 +270,9 @@ def _normalize_modes(run: Run, decided: BuildPlan) -> None:
         return
     from warmbuild import sources  # noqa: PLC0415 (loaded while the builder boots)
 
+    if contexts.checkout(decided.context, decided.run):
+        run.log.line("normalize-modes: a git context has the modes that git stores")
+        return
     done = None
     if not plans.is_remote(decided.context):
         done = sources.normalize_modes(Path(decided.context))

@@ -202,9 +202,9 @@ def problems_of(**values: str) -> dict[str, str]:
         ),
         (
             "call",
-            "chekc",
+            "checks",
             (
-                "'chekc' is not accepted; use build, check, lint, outline, targets, "
+                "'checks' is not accepted; use build, check, lint, outline, targets, "
                 "subrequests.describe. Did you mean 'check'?"
             ),
         ),
