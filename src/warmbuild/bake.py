@@ -163,7 +163,7 @@ def argv(plans: Sequence[BuildPlan], files: Files, path: str) -> tuple[str, ...]
     """
     is_confined = bool(plans[0].run.untrusted) and any(map(_is_of_file, plans))
     allowed = [f"fs.read={path}" for path in _read(plans, files)] if is_confined else ["fs=*"]
-    # What a file may ask for is allowed apart from it; this one asks for what the inputs do.
+    # What a file may ask for is allowed apart from it; the inputs are allowed what they ask for.
     allowed += [item for plan in plans for item in (*(["ssh"] if plan.ssh else []), *plan.allow)]
     arguments = ["bake", "--progress=rawjson", "--file", path]
     arguments += [f"--allow={item}" for item in dict.fromkeys(allowed)]

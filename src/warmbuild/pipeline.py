@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from warmbuild import (
     builder,
@@ -45,6 +45,10 @@ if TYPE_CHECKING:
     from warmbuild.targets import Target
 
     Say = Callable[[str], object]
+
+
+# What buildx needs to read files.
+_OF_BUILDX: Final = ("PATH", "HOME", "TMPDIR", "DOCKER_CONFIG", "BUILDX_CONFIG")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,7 +224,11 @@ def _resolved(run: Run) -> Sequence[Target]:
         raise InputError(missing)
     with credentials.private(run.env, (), ()) as private:
         values = dict(item.split("=", 1) for item in inputs.vars)
-        env = builder.environment(run.env, private) | values
+        env = builder.environment(run.env, private)
+        if run.context.untrusted:
+            # A file may put all of the environment where its own commands read it.
+            env = {name: env[name] for name in _OF_BUILDX if name in env}
+        env |= values
         argv = bake.resolve(files, inputs.targets, inputs.set)
         done = process.run([builder.program(run.env), *argv], env)
     if done.code:

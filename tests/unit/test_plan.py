@@ -125,13 +125,13 @@ def test_an_inline_cache_may_be_pushed_by_an_output(parsed: Callable[..., Inputs
 
 
 def test_the_parts_of_a_build_with_outputs(parsed: Callable[..., Inputs]) -> None:
-    image, cache = plan.parts(planned(parsed(outputs="type=local,dest=out")))
+    ((image,), (cache,)) = plan.parts([planned(parsed(outputs="type=local,dest=out"))])
     assert (image.outputs, cache.outputs) == (("type=local,dest=out",), ("type=cacheonly",))
 
 
 def test_a_question_is_one_part_and_reads_no_cache(parsed: Callable[..., Inputs]) -> None:
     asked = planned(parsed(call="check", cache_backend="inline", cache_stages="a", refresh="true"))
-    assert plan.parts(asked) == (asked,)
+    assert plan.parts([asked]) == ((asked,),)
     assert asked.cache.asked == ()
     assert asked.notes == ("no image is made, and no cache is read or written: call is check",)
 
