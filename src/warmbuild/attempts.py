@@ -13,21 +13,23 @@ from warmbuild import plan as plans
 from warmbuild import retries
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
     from warmbuild.plan import BuildPlan
-    from warmbuild.policy import CacheRef
+    from warmbuild.policy import CacheRef, Place
     from warmbuild.progress import Failure, Progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnotherTry:
-    """The build that may do where another one failed, and why.
+    """The builds that may do where others failed, and why.
 
     `pause` is to wait before it, in seconds. `export_after` says whether its cache is to be
     written once it has succeeded, `restart` whether the builder has to be started anew before it,
     `keeps_cache` that nothing of the cache is given up.
     """
 
-    plan: BuildPlan
+    plans: tuple[BuildPlan, ...]
     reason: str
     pause: float = 0.0
     export_after: bool = False
@@ -36,65 +38,75 @@ class AnotherTry:
 
 
 def another_try(
-    plan: BuildPlan, failure: Failure, attempt: int, waited_for: str = ""
+    builds: Sequence[BuildPlan], failure: Failure, attempt: int, waited_for: str = ""
 ) -> AnotherTry | None:
-    """Return how a build whose attempt of this number failed may still succeed, None if it cannot.
+    """Return how a call whose attempt of this number failed may still succeed, None if it cannot.
 
-    `waited_for` is the part of the cache that the build was given up for.
+    `waited_for` is the part of the cache that it was given up for.
     """
     if waited_for in {"import", "layers"}:
-        shown = _shown(plan.cache.read)
-        reason = f"{shown} is not read: the registry stopped answering; once more without"
-        return AnotherTry(plan=_without(plan, plan.cache.read), reason=reason, restart=True)
+        read = _read(builds)
+        reason = f"{_shown(read)} is not read: the registry stopped answering; once more without"
+        return AnotherTry(plans=_without(builds, read), reason=reason, restart=True)
     for lost in (
-        _lost_export(plan, failure, waited_for),
-        _lost_attestation(plan, failure),
-        _lost_cache(plan, failure),
+        _lost_export(builds, failure, waited_for),
+        _lost_attestation(builds, failure),
+        _lost_cache(builds, failure),
     ):
         if lost:
             return lost
-    return _push_again(plan, failure, attempt)
+    return _push_again(builds, failure, attempt)
 
 
-def _lost_export(plan: BuildPlan, failure: Failure, waited_for: str) -> AnotherTry | None:
-    """Return the same build without an export that cannot be had."""
+def _lost_export(
+    builds: Sequence[BuildPlan], failure: Failure, waited_for: str
+) -> AnotherTry | None:
+    """Return the same builds without an export that cannot be had."""
     if waited_for == "export":
         why = "the export took too long"
     elif "cache export is not supported" in failure.error.lower():
         why = "this builder cannot; one of driver docker-container can"
     else:
         return None
-    return AnotherTry(plan=_giving_up(plans.image_alone(plan), why), reason=_not_written(why))
+    return AnotherTry(plans=_giving_up(builds, why), reason=_not_written(why))
 
 
-def _lost_attestation(plan: BuildPlan, failure: Failure) -> AnotherTry | None:
-    """Return the same build without the attestation that nobody asked for and that cannot be had.
+def _lost_attestation(builds: Sequence[BuildPlan], failure: Failure) -> AnotherTry | None:
+    """Return the same builds without the attestation that nobody asked for and cannot be had.
 
     Which driver a builder has that was there already is not known before.
     """
-    if not plan.unasked or "attestation is not supported" not in failure.error.lower():
+    is_unasked = any(plan.unasked for plan in builds)
+    if not is_unasked or "attestation is not supported" not in failure.error.lower():
         return None
-    left = tuple(entry for entry in plan.attests if entry not in plan.unasked)
     return AnotherTry(
-        plan=replace(plan, attests=left, unasked=()),
+        plans=tuple(map(_unattested, builds)),
         reason="the image gets no provenance: this builder cannot; once more without",
         keeps_cache=True,
     )
 
 
-def _lost_cache(plan: BuildPlan, failure: Failure) -> AnotherTry | None:
-    """Return the same build without a cache that the build failed for."""
-    cache = plan.cache
-    if _is_backends(plan, failure):
-        why = f"the backend {cache.backend.name} fails: {' '.join(failure.error.split())}"
-        without = _without(plans.image_alone(plan), cache.read)
-        return AnotherTry(plan=_giving_up(without, why), reason=_not_written(why))
-    if cache.read and any(sign in failure.error.lower() for sign in _GONE):
-        guilty = _named(plan, failure.error)
+def _unattested(plan: BuildPlan) -> BuildPlan:
+    left = tuple(entry for entry in plan.attests if entry not in plan.unasked)
+    return replace(plan, attests=left, unasked=())
+
+
+def _lost_cache(builds: Sequence[BuildPlan], failure: Failure) -> AnotherTry | None:
+    """Return the same builds without a cache that they failed for."""
+    read = _read(builds)
+    blamed = next((plan for plan in builds if _is_backends(plan, failure)), None)
+    if blamed:
+        why = f"the backend {blamed.cache.backend.name} fails: {' '.join(failure.error.split())}"
+        return AnotherTry(
+            plans=_giving_up(_without(builds, read), why),
+            reason=_not_written(why),
+        )
+    if read and any(sign in failure.error.lower() for sign in _GONE):
+        guilty = _named(read, failure.error)
         reason = (
             f"{_shown(guilty)} is not read: a layer of it cannot be had any more; once more without"
         )
-        return AnotherTry(plan=_without(plan, guilty), reason=reason)
+        return AnotherTry(plans=_without(builds, guilty), reason=reason)
     return None
 
 
@@ -114,7 +126,7 @@ def _is_backends(plan: BuildPlan, failure: Failure) -> bool:
     )
 
 
-def _push_again(plan: BuildPlan, failure: Failure, attempt: int) -> AnotherTry | None:
+def _push_again(builds: Sequence[BuildPlan], failure: Failure, attempt: int) -> AnotherTry | None:
     """Return a push without the cache beside it, where that may help.
 
     The builder has everything by then, so another push costs seconds. Image and cache are exported
@@ -126,9 +138,9 @@ def _push_again(plan: BuildPlan, failure: Failure, attempt: int) -> AnotherTry |
     wait = retries.pause(attempt) if passes else None
     if wait is None:
         return None
-    exports = bool(plan.cache.write or plan.cache.destinations)
+    exports = any(map(plans.writes, builds))
     return AnotherTry(
-        plan=plans.image_alone(plan),
+        plans=tuple(map(plans.image_alone, builds)),
         reason=f"the push failed for a reason that may pass ({_cause(failure.error)}); once more "
         f"in {wait:.0f} s{', the cache after it' if exports else ''}",
         pause=wait,
@@ -213,24 +225,36 @@ def _cause(error: str) -> str:
     return error.rpartition(": ")[2]
 
 
-def _named(plan: BuildPlan, error: str) -> tuple[CacheRef, ...]:
+def _read(builds: Sequence[BuildPlan]) -> tuple[CacheRef, ...]:
+    """Return every cache that is read, once each."""
+    return tuple({read.ref: read for plan in builds for read in plan.cache.read}.values())
+
+
+def _named(read: tuple[CacheRef, ...], error: str) -> tuple[CacheRef, ...]:
     """Return the caches that an error is about: those with the layer it names, else all."""
     guilty = tuple(
-        read
-        for read in plan.cache.read
-        if read.found and any(blob in error for blob in read.found.blobs)
+        one for one in read if one.found and any(blob in error for blob in one.found.blobs)
     )
-    return guilty or plan.cache.read
+    return guilty or read
 
 
-def _without(plan: BuildPlan, guilty: tuple[CacheRef, ...]) -> BuildPlan:
-    read = tuple(item for item in plan.cache.read if item not in guilty)
+def _without(builds: Sequence[BuildPlan], guilty: tuple[CacheRef, ...]) -> tuple[BuildPlan, ...]:
+    gone = {item.ref for item in guilty}
+    return tuple(_reading(plan, gone) for plan in builds)
+
+
+def _reading(plan: BuildPlan, gone: Collection[Place]) -> BuildPlan:
+    """Return a build without some of the caches that it reads."""
+    read = tuple(item for item in plan.cache.read if item.ref not in gone)
+    if read == plan.cache.read:
+        return plan
     return replace(plan, cache=replace(plan.cache, read=read, merged=""))
 
 
-def _giving_up(plan: BuildPlan, why: str) -> BuildPlan:
-    """Return a plan whose cache is not to be written later either."""
-    return replace(plan, cache=replace(plan.cache, write_error=why))
+def _giving_up(builds: Sequence[BuildPlan], why: str) -> tuple[BuildPlan, ...]:
+    """Return builds whose caches are not to be written later either."""
+    alone = map(plans.image_alone, builds)
+    return tuple(replace(plan, cache=replace(plan.cache, write_error=why)) for plan in alone)
 
 
 def _not_written(why: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from warmbuild import attests, lists
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from warmbuild.inputs import Secret
     from warmbuild.plan import BuilderPlan, BuildPlan
@@ -165,22 +165,31 @@ def _name_of(option: str) -> str:
     return option.partition("=")[0]
 
 
+def entry(attributes: Mapping[str, str]) -> str:
+    """Write an entry of these attributes as `--cache-from` and `--cache-to` take it."""
+    return _entry(*(f"{name}={value}" for name, value in attributes.items()))
+
+
 def _entry(*attributes: str) -> str:
     """Write one entry of a cache as buildx reads it, which is CSV."""
     return ",".join(map(lists.quoted, attributes))
 
 
+def error(output: str) -> str:
+    """Return the last error that buildx printed, or nothing."""
+    errors = [line for line in output.splitlines() if line.startswith("ERROR: ")]
+    return errors[-1].removeprefix("ERROR: ") if errors else ""
+
+
 def boot(output: str, *, up: bool) -> Boot:
     """Read what `create` printed."""
     pulling = _PULLING.search(output)
-    errors = [line for line in output.splitlines() if line.startswith("ERROR: ")]
-    error = errors[-1].removeprefix("ERROR: ") if errors else ""
     return Boot(
         up=up,
         image=pulling[1] if pulling else "",
         local="using local image " in output,
         container="creating container " in output,
-        error=error.removeprefix("Error response from daemon: "),
+        error=error(output).removeprefix("Error response from daemon: "),
         output=output,
     )
 

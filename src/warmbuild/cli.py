@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from warmbuild import __version__, ci, inputs, pipeline, signals
 from warmbuild.errors import InputError, Problem, Stopped, WarmbuildError
+from warmbuild.keyring import Keyring
 from warmbuild.log import Log
 
 if TYPE_CHECKING:
@@ -65,16 +66,12 @@ def _command(argv: Sequence[str], env: Mapping[str, str], log: Log) -> int:
         context=context.told(branch=asked.branch, default_branch=asked.default_branch),
         env=env,
         log=log,
+        keyring=Keyring(asked.logins, env),
     )
-    if arguments.command == "build":
+    if arguments.command == "build" and not asked.plan_only:
         pipeline.build(run)
     else:
-        from warmbuild import report  # noqa: PLC0415 (a build loads it while its builder boots)
-
-        decided = pipeline.plan(run, ask=arguments.probe)
-        show = report.plan_json if arguments.format == "json" else report.plan_text
-        for line in show(decided).splitlines():
-            log.line(line)
+        pipeline.plan(run, as_json=arguments.command == "plan" and arguments.format == "json")
     return 0
 
 
@@ -163,7 +160,6 @@ def _parser() -> argparse.ArgumentParser:
         description="Say what build would do and why. Nothing is started or contacted.",
     )
     planner.add_argument("--format", choices=("text", "json"), default="text")
-    planner.add_argument("--probe", action="store_true", help="ask the registry which refs exist")
     return parser
 
 

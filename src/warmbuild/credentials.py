@@ -16,19 +16,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from warmbuild import logins as scopes
 from warmbuild import refs
-from warmbuild.errors import EngineError
+from warmbuild.errors import EngineError, RegistryError
 from warmbuild.signals import held, shielded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from warmbuild.inputs import Login, Secret
+    from warmbuild.inputs import Secret
+    from warmbuild.logins import Login
 
 # Where Docker's clients look for Docker Hub's login.
 _HUB_KEY: Final = "https://index.docker.io/v1/"
+# Logins with a scope, below buildx's state.
+_SCOPED: Final = "config"
 # What buildx knows of builders that the user made; the rest of its state is the run's own.
-_BUILDX_STATE: Final = ("instances", "certs", "current", "buildkitd.default.toml")
+_BUILDX_STATE: Final = ("instances", "certs", "current", "buildkitd.default.toml", _SCOPED)
+_HELPER: Final = "docker-credential-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,13 +79,20 @@ def private(
             root = _make_root()
         place = Private(root=root)
         user = user_directory(env)
-        config = merged(read_config(env), logins)
+        config, _ = usable(read_config(env), env)
+        config = merged(config, [login for login in logins if not login.scope])
         place.write(place.docker_config / "config.json", json.dumps(config))
         _take_over(user / "contexts", place.docker_config / "contexts")
-        buildx = Path(env.get("BUILDX_CONFIG") or user / "buildx")
+        buildx = buildx_directory(env)
         place.buildx_config.mkdir(mode=0o700)
         for name in _BUILDX_STATE:
             _take_over(buildx / name, place.buildx_config / name)
+        for login in logins:
+            if login.scope:
+                directory = scopes.directory(login.host, login.scope)
+                path = place.buildx_config / _SCOPED / directory / "config.json"
+                path.unlink(missing_ok=True)
+                place.write(path, json.dumps(merged({}, [login])))
         for secret in secrets:
             if secret.value:
                 place.write(place.secret(secret.id), secret.value)
@@ -102,6 +114,11 @@ def _make_root() -> Path:
 def user_directory(env: Mapping[str, str]) -> Path:
     """Return the directory of the user's Docker configuration."""
     return Path(env.get("DOCKER_CONFIG") or Path(env.get("HOME") or "/", ".docker"))
+
+
+def buildx_directory(env: Mapping[str, str]) -> Path:
+    """Return the directory of the user's buildx state."""
+    return Path(env.get("BUILDX_CONFIG") or user_directory(env) / "buildx")
 
 
 def read_config(env: Mapping[str, str]) -> dict[str, object]:
@@ -126,16 +143,105 @@ def merged(config: Mapping[str, object], logins: Sequence[Login]) -> dict[str, o
     """
     auths, helpers = _section(config, "auths"), _section(config, "credHelpers")
     for login in logins:
-        key = _HUB_KEY if login.host == refs.DOCKER_HUB else login.host
-        pair = f"{login.username}:{login.password}".encode()
-        auths[key] = {"auth": base64.b64encode(pair).decode()}
-        helpers[key] = ""
+        key = server(login.host)
+        helpers[key] = login.helper
+        if not login.helper:
+            pair = f"{login.username}:{login.password}".encode()
+            auths[key] = {"auth": base64.b64encode(pair).decode()}
     laid = dict(config)
     if auths:
         laid["auths"] = auths
     if helpers:
         laid["credHelpers"] = helpers
     return laid
+
+
+def server(host: str) -> str:
+    """Return the name under which Docker's clients keep a registry's login."""
+    return _HUB_KEY if host == refs.DOCKER_HUB else host
+
+
+def helper(config: Mapping[str, object], host: str) -> str:
+    """Return the name of the credential helper that a configuration has for a registry."""
+    helpers = _section(config, "credHelpers")
+    return str(helpers.get(server(host), config.get("credsStore")) or "")
+
+
+def usable(
+    config: Mapping[str, object], env: Mapping[str, str]
+) -> tuple[dict[str, object], dict[str, str]]:
+    """Return a configuration without the helpers that are not installed here, and these.
+
+    They are by host, that of the store for all others by "". A container has the user's
+    configuration without the machine's programs, and Docker's clients would fail for a store that
+    is not there even where an image is public.
+    """
+
+    def is_gone(name: object) -> bool:
+        return bool(name) and not shutil.which(f"{_HELPER}{name}", path=env.get("PATH"))
+
+    helpers, store = _section(config, "credHelpers"), config.get("credsStore")
+    gone = {host: f"{_HELPER}{name}" for host, name in helpers.items() if is_gone(name)}
+    found = dict(config)
+    if gone:
+        found["credHelpers"] = {key: name for key, name in helpers.items() if key not in gone}
+    if is_gone(store):
+        del found["credsStore"]
+        gone[""] = f"{_HELPER}{store}"
+    return found, gone
+
+
+def read_scoped(env: Mapping[str, str]) -> dict[str, dict[str, dict[str, object]]]:
+    """Return the user's configurations of logins with a scope, by host and scope."""
+    base = buildx_directory(env) / _SCOPED
+    found: dict[str, dict[str, dict[str, object]]] = {}
+    for path in base.rglob("config.json"):
+        host, scope = scopes.of_directory(str(path.parent.relative_to(base)))
+        found.setdefault(host, {})[scope] = _json_object(_text(path))
+    return found
+
+
+def leave(env: Mapping[str, str], logins: Sequence[Login]) -> list[str]:
+    """Leave logins in the user's configuration as docker login does; return what went wrong."""
+    failures: list[str] = []
+    for login in logins:
+        directory = user_directory(env)
+        if login.scope:
+            directory = buildx_directory(env) / _SCOPED
+            directory /= scopes.directory(login.host, login.scope)
+        try:
+            _leave(directory / "config.json", login)
+        except (RegistryError, ValueError) as error:
+            failures.append(str(error))
+        except OSError as error:
+            failures.append(f"{error.filename}: {error.strerror}")
+    return failures
+
+
+def _leave(path: Path, login: Login) -> None:
+    """Put a login into a configuration, or into the helper that it names for that registry."""
+    text = _text(path)
+    config = _json_object(text)
+    if path.exists() and not config and text.strip() not in {"", "{}"}:
+        raise ValueError(f"{path} is no Docker configuration")
+    if (name := helper(config, login.host)) and not login.helper:
+        from warmbuild import engine  # noqa: PLC0415 (100 ms, for a few)
+
+        engine.store(name, login, server(login.host))
+        return
+    laid = merged(config, [login])
+    if not login.helper and not _section(config, "credHelpers"):
+        del laid["credHelpers"]
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Whole or not at all, for another job may read it now; mkstemp's file is this user's alone.
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(laid, file, indent="\t")
+        Path(temporary).replace(path.resolve())
+    except BaseException:
+        Path(temporary).unlink()
+        raise
 
 
 def has_logins(config: Mapping[str, object]) -> bool:

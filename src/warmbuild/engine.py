@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Final
 import docker
 import docker.auth
 import docker.context.config
+import docker.credentials
 import docker.errors
 import requests
 from docker.context import Context
+from docker.credentials.errors import StoreError
 
-from warmbuild.errors import EngineError
-from warmbuild.inputs import IDENTITY_TOKEN, Login
+from warmbuild.errors import EngineError, RegistryError
+from warmbuild.logins import IDENTITY_TOKEN, Login
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -116,14 +118,26 @@ def write_tls_context(directory: Path, env: Mapping[str, str]) -> None:
 
 
 def credential(config: Mapping[str, object], host: str) -> Login | None:
-    """Return what the user's Docker configuration holds for a registry, helpers included."""
+    """Return what the user's Docker configuration holds for a registry, helpers included.
+
+    Raises RegistryError where a helper fails.
+    """
     try:
         with warnings.catch_warnings():
-            # The SDK warns of a helper that is not installed; buildx will say so itself.
+            # The SDK warns of a helper that is not installed, and then fails.
             warnings.simplefilter("ignore")
             # A copy, for the SDK takes what it reads out of it.
             found = docker.auth.AuthConfig.load_config(None, copy.deepcopy(dict(config)))
             entry = found.resolve_authconfig(host)
+    except docker.errors.DockerException as error:
+        if not isinstance(error.__cause__, StoreError):
+            return None
+        raise RegistryError(_helper_failed(host, error.__cause__)) from error
+    except json.JSONDecodeError as error:
+        # Of a helper's answer: the configuration has been read already.
+        raise RegistryError(_helper_failed(host, "it answers no JSON")) from error
+    except (KeyError, TypeError) as error:
+        raise RegistryError(_helper_failed(host, "its answer has no login in it")) from error
     except _FAILURES:
         return None
     if not entry:
@@ -134,6 +148,26 @@ def credential(config: Mapping[str, object], host: str) -> Login | None:
     username = entry.get("username") or entry.get("Username") or ""
     password = entry.get("password") or entry.get("Password") or ""
     return Login(host=host, username=username, password=password) if username else None
+
+
+def store(name: str, login: Login, server: str) -> None:
+    """Have a credential helper keep a login; raises RegistryError where it does not."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            helper = docker.credentials.Store(name)
+            helper.store(server, login.username, login.password)  # type: ignore[no-untyped-call]  # its stubs lack it
+    except (StoreError, OSError) as error:
+        raise RegistryError(_helper_failed(login.host, error)) from error
+
+
+def _helper_failed(host: str, why: object) -> str:
+    # A helper that fails late may have said the login already, as JSON.
+    said = " ".join(str(why).partition("{")[0].split())[:300].rstrip(".")
+    return (
+        f"the credential helper that the Docker configuration names for {host} fails: {said}. "
+        "Mend it, or give username and password."
+    )
 
 
 def _advice(env: Mapping[str, str], error: Exception) -> str:

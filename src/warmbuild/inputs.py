@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from warmbuild import contexts, lists, refs
 from warmbuild.backends import BACKENDS, Backend
 from warmbuild.errors import InputError, Problem
+from warmbuild.logins import Login, read_login
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -189,13 +190,66 @@ TABLE: Final[tuple[Input, ...]] = (
         help="SSH agents or keys that steps may use, such as default or ID=path.",
     ),
     Input(name="ulimit", kind=Kind.LINES, help="Limits of the build's commands, NAME=soft:hard."),
+    # Several images, of a bake or compose file.
+    Input(
+        name="bake-files",
+        kind=Kind.WORDS,
+        help="Bake definitions (HCL or JSON); every target is built in one call, with a cache of "
+        "its own.",
+    ),
+    Input(
+        name="compose-files",
+        kind=Kind.WORDS,
+        help="Compose files whose services are built like the targets of bake-files.",
+    ),
+    Input(
+        name="targets",
+        kind=Kind.WORDS,
+        help="Targets, groups or services to build. Default: the group default, or every service.",
+    ),
+    Input(
+        name="set",
+        kind=Kind.RAW_LINES,
+        help="Values laid over those of targets, TARGET.key=value.",
+    ),
+    Input(
+        name="vars",
+        kind=Kind.RAW_LINES,
+        help="Values of the files' variables, NAME=value.",
+    ),
     # Where it goes.
     Input(
         name="registry",
         help="Registry to log in to. Default: the one of the first image.",
     ),
-    Input(name="username", help="User name for the registry."),
+    Input(
+        name="username",
+        help="User name for the registry. Default: the one that the registry's tokens go with.",
+    ),
     Input(name="password", secret=True, help="Password or token for the registry."),
+    Input(
+        name="registry-auth",
+        secret=True,
+        help="Logins for several registries: a YAML list of registry, username, password, scope "
+        "and ecr.",
+    ),
+    Input(
+        name="ecr",
+        default="auto",
+        choices=("auto", "true", "false"),
+        help="Whether the registry is Amazon's and wants a token of AWS; auto tells by its host.",
+    ),
+    Input(
+        name="scope",
+        help="What the login is for: PATH, PATH@push or @push. Default: all of the registry.",
+    ),
+    Input(
+        name="logout",
+        kind=Kind.BOOLEAN,
+        default="true",
+        help="Keep the logins for this run; false leaves them in the Docker configuration of the "
+        "machine, or of the container that this runs in.",
+    ),
     # What builds it.
     Input(
         name="builder",
@@ -367,6 +421,20 @@ TABLE: Final[tuple[Input, ...]] = (
         default="false",
         help="Set the files that git tracks to 644 or 755, and their directories to 755.",
     ),
+    # The decisions alone.
+    Input(
+        name="plan-only",
+        kind=Kind.BOOLEAN,
+        default="false",
+        help="Build nothing; hand on cache-from, cache-to and bake-file as outputs.",
+    ),
+    Input(
+        name="probe",
+        kind=Kind.BOOLEAN,
+        default="false",
+        help="Ask the registry which cache refs exist before they are handed on; a build always "
+        "does.",
+    ),
     # What is left behind.
     Input(name="output-file", help="File that gets the outputs as JSON."),
     Input(
@@ -380,17 +448,6 @@ BY_NAME: Final[Mapping[str, Input]] = {row.name: row for row in TABLE}
 
 # A login is one thing: what CI knows is taken whole, or not at all.
 _LOGIN: Final = ("registry", "username", "password")
-# The user name under which a credential store hands out a refresh token instead of a password.
-IDENTITY_TOKEN: Final = "<token>"  # noqa: S105 (a name, no secret)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Login:
-    """Credentials for one registry."""
-
-    host: str
-    username: str
-    password: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -434,8 +491,14 @@ class Inputs:
     shm_size: str
     ssh: tuple[str, ...]
     ulimit: tuple[str, ...]
+    bake_files: tuple[str, ...]
+    compose_files: tuple[str, ...]
+    targets: tuple[str, ...]
+    set: tuple[str, ...]
+    vars: tuple[str, ...]
     github_token: str = field(repr=False)
-    login: Login | None
+    logins: tuple[Login, ...]
+    logout: bool
     builder: str
     driver: str
     driver_opts: tuple[str, ...]
@@ -469,14 +532,16 @@ class Inputs:
     lint: bool
     lint_ignore: tuple[str, ...]
     normalize_modes: bool
+    plan_only: bool
+    probe: bool
     output_file: str
     summary_file: str
 
     @property
     def secret_values(self) -> tuple[str, ...]:
         """Every value that may appear in no log."""
-        password = self.login.password if self.login else ""
-        values = [password, self.github_token, *(secret.value for secret in self.secrets)]
+        values = [login.password for login in self.logins]
+        values += [self.github_token, *(secret.value for secret in self.secrets)]
         return tuple(value for value in values if value)
 
 
@@ -508,8 +573,10 @@ def parse(given: Mapping[str, str], known: Mapping[str, str]) -> Inputs:
     Raises InputError with every problem there is.
     """
     problems = [_unknown(name) for name in given if name not in BY_NAME]
-    values = {row.name: row.default for row in TABLE} | _with_login_whole(given, known)
-    reader = _Reader(values, problems)
+    values = {row.name: row.default for row in TABLE}
+    values |= {name: value for name, value in known.items() if name not in _LOGIN}
+    values |= {name: value for name, value in given.items() if name in BY_NAME}
+    reader = _Reader(values, problems, _known_login(known))
     inputs = reader.read()
     if problems:
         raise InputError(problems)
@@ -524,14 +591,16 @@ def nearest(name: str, names: Iterable[str]) -> str:
     return f" Did you mean '{close[0]}'?" if close else ""
 
 
-def _with_login_whole(given: Mapping[str, str], known: Mapping[str, str]) -> dict[str, str]:
-    """Lay what was given over what CI knows, without mixing two logins."""
-    base = dict(known)
-    other_registry = given.get("registry", base.get("registry")) != base.get("registry")
-    if other_registry or "username" in given or "password" in given:
-        for name in _LOGIN:
-            base.pop(name, None)
-    return base | {name: value for name, value in given.items() if name in BY_NAME}
+def _known_login(known: Mapping[str, str]) -> Login | None:
+    """Return the login that the CI system has for its own registry."""
+    if not all(known.get(name) for name in _LOGIN):
+        return None
+    host, username, password = (known[name] for name in _LOGIN)
+    try:
+        host = refs.host(host)
+        return Login(host=host, username=username, password=password, is_known=True)
+    except ValueError:
+        return None
 
 
 def _unknown(name: str) -> Problem:
@@ -545,17 +614,36 @@ _KEY_VALUE: Final = re.compile(r"[^=\s]+=.*", re.DOTALL)
 _HOST: Final = re.compile(r"[^:=\s]+[:=]\S+")
 _TYPED: Final = re.compile(r".*\btype=.+", re.DOTALL)
 _CALLS: Final = ("build", "check", "lint", "outline", "targets", "subrequests.describe")
-_SECRET_ID: Final = re.compile(r"[A-Za-z0-9_.-]+")
+_SECRET_ID: Final = re.compile(r"[A-Za-z0-9_.:-]+")
 # The form of an item, and the field of Secret that its value goes to.
 _SECRET_FORMS: Final[Mapping[str, tuple[str, str]]] = {
     "secrets": ("ID=value", "value"),
     "secret-files": ("ID=path", "path"),
     "secret-envs": ("ID=VARIABLE", "variable"),
 }
-_MAY_HOLD_SECRETS: Final = ("cache-options", "cache-from", "cache-to")
+_MAY_HOLD_SECRETS: Final = ("cache-options", "cache-from", "cache-to", "set", "vars")
 _SCOPE: Final = re.compile(r"[A-Za-z0-9._/-]+")
 # The name of a build stage, as BuildKit's Dockerfile parser takes it.
 _STAGE: Final = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
+# What buildx takes for a target's name; it makes `_` of the dots of a service's.
+_TARGET: Final = re.compile(r"[A-Za-z0-9_.-]+")
+_OVERRIDE: Final = re.compile(r"[^.=]+\.[^=]+=.*", re.DOTALL)
+_VARIABLE: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=.*", re.DOTALL)
+# What of the environment is buildx's own, and no variable of a file.
+_NO_VARIABLE: Final = re.compile(
+    r"PATH|HOME|TMPDIR|LD_.*|(?:DOCKER|BUILDX|BUILDKIT)_(?:CONFIG|HOST|CONTEXT|BUILDER|TLS.*|CERT.*)"
+)
+# What is of one image, and said in the file where there are several.
+_OF_ONE_IMAGE: Final[Mapping[str, str]] = {
+    "context": "the file says it for each target",
+    "file": "the file says it for each target",
+    "target": "the input targets chooses among the file's",
+    "cache-from": "the file says it for a target, or set: TARGET.cache-from=…",
+    "cache-to": "the file says it for a target, or set: TARGET.cache-to=…",
+    "cache-stages": "a target has no other stages than its own",
+    "call": "it is asked of one image at a time",
+    "cgroup-parent": "buildx bake has no such thing",
+}
 _DURATION: Final = re.compile(r"([0-9]{1,5})([smhdw])")
 _UNITS: Final[Mapping[str, timedelta]] = {
     "s": timedelta(seconds=1),
@@ -570,9 +658,12 @@ _BUILDER: Final = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
 class _Reader:
     """Reads values one by one and collects what is wrong with them."""
 
-    def __init__(self, values: Mapping[str, str], problems: list[Problem]) -> None:
+    def __init__(
+        self, values: Mapping[str, str], problems: list[Problem], known: Login | None
+    ) -> None:
         self.values = values
         self.problems = problems
+        self.known = known
 
     def bad(self, name: str, text: str) -> None:
         self.problems.append(Problem(name=name, text=text))
@@ -675,23 +766,50 @@ class _Reader:
             self.bad("secrets", f"the ID {twice!r} is given more than once.")
         return tuple(found)
 
-    def login(self, images: Sequence[refs.Reference]) -> Login | None:
-        username, password = self.text("username"), self.values["password"]
-        if not username and not password:
-            return None
-        if not username or not password:
-            missing = "password" if username else "username"
-            self.bad(missing, "is missing: a login takes a user name and a password.")
-        try:
-            host = refs.host(self.text("registry")) if self.text("registry") else ""
-        except ValueError as error:
-            self.bad("registry", f"{self.shown('registry')} is not a registry's host: {error}.")
-            host = ""
-        return Login(
-            host=host or (images[0].host if images else refs.DOCKER_HUB),
-            username=username,
-            password=password,
-        )
+    def logins(self, images: Sequence[refs.Reference]) -> tuple[Login, ...]:
+        """Return the logins that were given, and the CI system's own where none is for its host."""
+        one = {name: self.values[name] for name in (*_LOGIN, "scope")}
+        is_ecr = self.choice("ecr")
+        has_one = is_ecr == "true" or any(value.strip() for value in one.values())
+        found: list[Login] = []
+        if self.text("registry-auth"):
+            found = self.registry_auth()
+            if has_one:
+                self.bad_login("is given, and one login by its parts too; put that in it.")
+        elif has_one:
+            place = images[0].host if images else refs.DOCKER_HUB
+            one["ecr"] = is_ecr if is_ecr in BY_NAME["ecr"].choices else ""
+            login = read_login(one, place, self.known, self.bad)
+            found = [login] if login else []
+            if not login and one["scope"].strip():
+                self.bad("scope", "is given, and no login that it is for.")
+        known = self.known
+        if known and not any(login.host == known.host and not login.scope for login in found):
+            found.append(known)
+        return tuple(found)
+
+    def registry_auth(self) -> list[Login]:
+        from warmbuild import registryauth  # noqa: PLC0415 (15 ms, for a few)
+
+        found: list[Login] = []
+        items = registryauth.read(self.values["registry-auth"], self.bad_login)
+        for number, item in items.items():
+
+            def bad(name: str, text: str, number: int = number) -> None:
+                self.bad_login(f"item {number}: {name} {text}")
+
+            login = read_login(item, refs.DOCKER_HUB, self.known, bad)
+            if login:
+                found.append(login)
+            elif not {"username", "password"} & set(item):
+                self.bad_login(f"item {number} has no username and no password.")
+        places = [str(login) for login in found]
+        for place in sorted({place for place in places if places.count(place) > 1}):
+            self.bad_login(f"there is more than one login for {place}.")
+        return found
+
+    def bad_login(self, text: str) -> None:
+        self.bad("registry-auth", text)
 
     def image_mirrors(self) -> tuple[str, ...]:
         items = self.items("buildkit-image-mirrors")
@@ -721,7 +839,42 @@ class _Reader:
         if self.text("call") not in ("", "build"):
             return False
         push = self.text("push")
+        if self.has_files():
+            return False
         return push in _TRUE or not (push or self.text("outputs"))
+
+    def has_files(self) -> bool:
+        """Say whether files tell what is built."""
+        return bool(self.text("bake-files") or self.text("compose-files"))
+
+    def definitions(self, name: str) -> tuple[str, ...]:
+        items = self.items(name)
+        for item in items:
+            if "://" in item or item == "-" or item.startswith("git@"):
+                text = f"{item!r} is no file of the checkout, and nothing else is read."
+                self.bad(name, text)
+        return items
+
+    def variables(self) -> tuple[str, ...]:
+        items = self.items("vars")
+        for number, item in enumerate(items, start=1):
+            found = _VARIABLE.fullmatch(item)
+            if not found:
+                self.bad("vars", f"item {number} is not of the form NAME=value.")
+            elif _NO_VARIABLE.fullmatch(found[1]):
+                self.bad("vars", f"{found[1]} is no variable of a file, but of buildx's own.")
+        return items
+
+    def check_files(self) -> None:
+        """Find what does not go with files that tell what is built, or needs some."""
+        if self.has_files():
+            for name, instead in _OF_ONE_IMAGE.items():
+                if self.text(name) != BY_NAME[name].default:
+                    self.bad(name, f"does not go with bake-files or compose-files; {instead}.")
+            return
+        for name in ("targets", "set", "vars"):
+            if self.text(name):
+                self.bad(name, "is of no use without bake-files or compose-files.")
 
     def template(self, name: str, value: str) -> str:
         """Read a context, in which there is one expression to be filled in."""
@@ -866,6 +1019,7 @@ class _Reader:
                 f". _ -, at most {refs.LONGEST_PREFIX}, the first one no dot or hyphen.",
             )
         backend, options = self.cache_backend()
+        self.check_files()
         return Inputs(
             image=images,
             tags=tags,
@@ -894,8 +1048,14 @@ class _Reader:
             shm_size=self.text("shm-size"),
             ssh=self.items("ssh"),
             ulimit=self.matching("ulimit", _KEY_VALUE, "use NAME=soft:hard"),
+            bake_files=self.definitions("bake-files"),
+            compose_files=self.definitions("compose-files"),
+            targets=self.matching("targets", _TARGET, "use the name of a target, group or service"),
+            set=self.matching("set", _OVERRIDE, "use TARGET.key=value"),
+            vars=self.variables(),
             github_token=self.text("github-token"),
-            login=self.login(images),
+            logins=self.logins(images),
+            logout=self.boolean("logout"),
             builder=self.text("builder"),
             driver=self.choice("driver"),
             driver_opts=self.matching("driver-opts", _KEY_VALUE, "use name=value"),
@@ -929,6 +1089,8 @@ class _Reader:
             lint=self.boolean("lint"),
             lint_ignore=self.lint_ignore(),
             normalize_modes=self.boolean("normalize-modes"),
+            plan_only=self.boolean("plan-only"),
+            probe=self.boolean("probe"),
             output_file=self.text("output-file"),
             summary_file=self.text("summary-file"),
         )

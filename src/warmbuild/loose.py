@@ -61,3 +61,9 @@ def binary(value: object) -> bytes:
         return base64.b64decode(value) if isinstance(value, str) else b""
     except ValueError:
         return b""
+
+
+def items(item: Mapping[str, object], name: str) -> list[object]:
+    """Return an object's list; an empty one where there is none."""
+    value = item.get(name)
+    return value if isinstance(value, list) else []

@@ -10,6 +10,8 @@ from warmbuild.inputs import DEFAULT_BUILDKIT_IMAGE, Secret
 from warmbuild.policy import CachePlan
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from warmbuild.context import RunContext
     from warmbuild.inputs import Inputs
     from warmbuild.lints import Finding
@@ -31,7 +33,11 @@ class BuilderPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildPlan:
-    """A build, decided; `tags` are full references, `findings` are the lints'.
+    """The build of one image, decided; `tags` are full references, `findings` are the lints'.
+
+    Several are built in one call where a file says what is built: `name` is the target's name
+    there and `definition` what the file says of it. One that is `linked` is built because others
+    are made of it.
 
     `attests` are all attestations of the image, `unasked` those of them that nobody asked for. With
     a `call` there is no image: BuildKit answers a question.
@@ -67,6 +73,9 @@ class BuildPlan:
     ulimit: tuple[str, ...]
     notes: tuple[str, ...]
     findings: tuple[Finding, ...] = ()
+    name: str = ""
+    definition: Mapping[str, object] | None = None
+    linked: bool = False
 
     @property
     def makes_an_image(self) -> bool:
@@ -166,12 +175,33 @@ def cache_alone(plan: BuildPlan) -> BuildPlan:
     return replace(_again(plan), push=False, load=False, tags=(), outputs=("type=cacheonly",))
 
 
-def parts(plan: BuildPlan) -> tuple[BuildPlan, ...]:
-    """Return the builds that a build is carried out as, in their order."""
+def image_first(plan: BuildPlan) -> BuildPlan:
+    """Return what a build begins with: the image alone where its cache is written after it."""
+    return image_alone(plan) if plan.cache.after else plan
+
+
+def exports_after(plan: BuildPlan) -> bool:
+    """Say whether a build has a cache to write once its image is out."""
     cache = plan.cache
-    if not (cache.after and cache.backend.name != "inline" and (cache.write or cache.destinations)):
-        return (plan, *stages(plan))
-    return (image_alone(plan), cache_alone(plan))
+    return cache.after and cache.backend.name != "inline" and writes(plan)
+
+
+def writes(plan: BuildPlan) -> bool:
+    """Say whether a build has a cache to write."""
+    return bool(plan.cache.write or plan.cache.destinations)
+
+
+def parts(plans: Sequence[BuildPlan]) -> tuple[tuple[BuildPlan, ...], ...]:
+    """Return the calls that builds are carried out in, in their order, each with its builds."""
+    calls = [tuple(map(image_first, plans))]
+    if any(map(exports_after, plans)):
+        calls.append(tuple(export_alone(plan, wanted=exports_after(plan)) for plan in plans))
+    return (*calls, *((stage,) for plan in plans for stage in stages(plan)))
+
+
+def export_alone(plan: BuildPlan, *, wanted: bool) -> BuildPlan:
+    """Return a build's part in a call that writes caches: its own, or what others are made of."""
+    return cache_alone(plan if wanted else image_alone(plan))
 
 
 def stages(plan: BuildPlan) -> tuple[BuildPlan, ...]:
@@ -248,6 +278,12 @@ def _tags(inputs: Inputs, context: RunContext) -> tuple[tuple[str, ...], str]:
         names, reason = _names(context)
     named = [replace(image, tag=name) for image in inputs.image for name in names]
     return tuple(dict.fromkeys(str(reference) for reference in (*named, *full))), reason
+
+
+def tags_of_target(inputs: Inputs, context: RunContext, target: str) -> tuple[str, ...]:
+    """Return the references of a target that has no tags of its own: theirs begin with its name."""
+    named = map(refs.parse, _tags(inputs, context)[0])
+    return tuple(str(replace(one, tag=refs.image_tag(f"{target}-{one.tag}"))) for one in named)
 
 
 def _names(context: RunContext) -> tuple[list[str], str]:

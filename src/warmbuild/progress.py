@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from warmbuild import checks, loose
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from warmbuild.checks import Warned
 
@@ -37,6 +37,10 @@ _TAIL: Final = 12
 # How often a status that is under way is printed, in seconds.
 _STATUS_INTERVAL: Final = 5.0
 _SPEECH: Final = ("statuses", "logs")
+# How bake says of which target something is: [web] exporting, [web internal], [web build 2/4] RUN.
+_OF_TARGET: Final = re.compile(
+    r"\[(?P<target>[^\s\]]+)(?: (?P<inside>.+)|\] (?P<text>.+))", re.DOTALL
+)
 _LINE_ENDS: Final = re.compile(r"\r\n|\n|\r")
 
 
@@ -82,8 +86,11 @@ class Transfer:
 
 @dataclass(slots=True, kw_only=True)
 class _Vertex:
+    """`name` is as BuildKit has it, and `names` are those of its targets without theirs."""
+
     number: int
     name: str
+    names: dict[str, str] = field(default_factory=dict)
     intervals: dict[datetime, datetime | None] = field(default_factory=dict)
     cached: bool = False
     error: str = ""
@@ -93,6 +100,11 @@ class _Vertex:
     partial: dict[object, str] = field(default_factory=dict)
     tail: deque[str] = field(default_factory=lambda: deque(maxlen=_TAIL))
     manifest: str = ""
+
+    @property
+    def bare(self) -> str:
+        """The name without a target's."""
+        return next(iter(self.names.values()), self.name)
 
     @property
     def ended(self) -> bool:
@@ -113,9 +125,13 @@ class _Vertex:
 class Progress:
     """Takes the stream line by line; remembers what happened."""
 
-    def __init__(self) -> None:
-        """Start with nothing seen; `moves` counts what was news, which a repetition is not."""
+    def __init__(self, targets: Collection[str] = ()) -> None:
+        """Start with nothing seen; `moves` counts what was news, which a repetition is not.
+
+        `targets` are those that bake builds where it builds several: only then it says which.
+        """
         self.moves = 0
+        self._targets = targets
         self._amounts: dict[tuple[str, str], object] = {}
         self._vertices: dict[str, _Vertex] = {}
         self._statuses: dict[tuple[str, str], datetime] = {}
@@ -148,6 +164,19 @@ class Progress:
         for warning in loose.children(status, "warnings"):
             self._warned[checks.warned(warning)] = None
             yield f"WARNING: {_one_line(_decoded(warning.get('short')))}"
+
+    def of(self, target: str) -> Progress:
+        """Return what happened for a target; what several share happened for each of them."""
+        if target not in self._targets:
+            return self
+        part = Progress()
+        part._vertices = {
+            digest: replace(vertex, name=vertex.names[target], names={})
+            for digest, vertex in self._vertices.items()
+            if target in vertex.names
+        }
+        part._text = self._text
+        return part
 
     def warnings(self) -> tuple[Warned, ...]:
         """Return what BuildKit warned of; what holds for several platforms is said once."""
@@ -189,11 +218,11 @@ class Progress:
         `import` is that of its records, `layers` are those that a step needs which is not cached.
         """
         running = list(self._running())
-        if any(vertex.name.startswith(_IMPORT) for vertex in running):
+        if any(vertex.bare.startswith(_IMPORT) for vertex in running):
             return "import"
         if running and all(vertex.cached for vertex in running):
             return "layers"
-        return "export" if running and all(_is_export(vertex.name) for vertex in running) else ""
+        return "export" if running and all(_is_export(vertex.bare) for vertex in running) else ""
 
     def failure(self) -> Failure:
         """Return why the build failed, once it has."""
@@ -201,7 +230,7 @@ class Progress:
             vertex
             for vertex in self._vertices.values()
             if vertex.error
-            and not vertex.name.startswith((_IMPORT, *_EXPORT))
+            and not vertex.bare.startswith((_IMPORT, *_EXPORT))
             and "context canceled" not in vertex.error
         ]
         errors = [text.removeprefix("ERROR: ") for text in self._text if text.startswith("ERROR: ")]
@@ -215,6 +244,8 @@ class Progress:
         last = failed[-1] if failed else None
         spoken = [text for text in self._text if text.strip()]
         error = errors[-1] if errors else last.error if last else "\n".join(spoken[-3:])
+        for target in self._targets:
+            error = error.removeprefix(f"target {target}: ")
         return Failure(
             title=last.name if last else "",
             error=error.removeprefix("failed to build: ").removeprefix("failed to solve: "),
@@ -231,14 +262,21 @@ class Progress:
 
     def _transfers(self, prefixes: tuple[str, ...]) -> Iterator[Transfer]:
         for vertex in self._vertices.values():
-            prefix = next((one for one in prefixes if vertex.name.startswith(one)), None)
+            prefix = next((one for one in prefixes if vertex.bare.startswith(one)), None)
             if prefix is None:
                 continue
             yield Transfer(
-                name=vertex.name.removeprefix(prefix) or vertex.name,
+                name=vertex.bare.removeprefix(prefix) or vertex.bare,
                 error=vertex.error or ("" if vertex.ended else "it did not end"),
                 digest=vertex.manifest,
             )
+
+    def _named(self, name: str) -> tuple[str, str] | None:
+        """Return a target and what it calls a vertex, where a name says so."""
+        found = _OF_TARGET.fullmatch(name) if self._targets else None
+        if not found or found["target"] not in self._targets:
+            return None
+        return found["target"], f"[{found['inside']}" if found["inside"] else found["text"]
 
     def _begin(self, item: Mapping[str, object]) -> Iterator[str]:
         started, cached, error = _time(item, "started"), item.get("cached"), item.get("error")
@@ -250,6 +288,8 @@ class Progress:
             self._vertices[digest] = vertex
             yield f"#{vertex.number} {_one_line(vertex.name)}"
         vertex = self._vertices[digest]
+        if named := self._named(loose.text(item, "name")):
+            vertex.names.setdefault(*named)
         vertex.cached = vertex.cached or bool(cached)
         vertex.error = vertex.error or loose.text(item, "error")
         if started:

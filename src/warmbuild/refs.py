@@ -86,16 +86,21 @@ def parse(text: str) -> Reference:
 def host(text: str) -> str:
     """Return a registry's host, `docker.io` for every name that Docker Hub goes by.
 
-    Raises ValueError where it is none; a scheme and a path are taken off, as they are by
-    docker/login-action's users.
+    Raises ValueError where it is none; it is lower-cased, and a scheme and a path are taken off,
+    which some of docker/login-action's users give.
     """
-    bare = re.sub(r"^https?://", "", text.strip()).partition("/")[0]
+    bare = re.sub(r"^https?://", "", text.strip().lower()).partition("/")[0]
     if not _HOST.fullmatch(bare):
         message = f"{bare!r} is not a host" if bare else "there is no host in it"
         raise ValueError(message)
     if bare in {"index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"}:
         return DOCKER_HUB
     return bare
+
+
+def is_path(text: str) -> bool:
+    """Say whether a text can be a repository's name without its host."""
+    return bool(_PATH.fullmatch(text))
 
 
 def is_tag(text: str) -> bool:

@@ -22,7 +22,7 @@ from requests.auth import AuthBase
 
 from warmbuild import probe, refs, retries, vendors
 from warmbuild.errors import RegistryError
-from warmbuild.inputs import IDENTITY_TOKEN, Login
+from warmbuild.logins import IDENTITY_TOKEN, Login
 from warmbuild.merging import MANIFEST_TYPE
 from warmbuild.probe import Answer, Found, Missing, Refused, Silent
 from warmbuild.vendors.refusal import Refusal, explained
@@ -135,6 +135,8 @@ class Registry:
         self._patience = patience
         self._say = say
         self._login = login
+        # Finds the login for a token of one scope, where there is one of its own.
+        self.scoped: Callable[[str], Login | None] = lambda _: None
         default = Transport(scheme="http" if is_loopback(host) else "https")
         self._transport = transport or default
         self._session = requests.Session()
@@ -143,32 +145,44 @@ class Registry:
         # All that it ever said, for only some of its answers tell whose registry it is.
         self._headers: dict[str, str] = {}
 
-    def check_login(self) -> None:
-        """Log in.
+    def check_login(self, scope: str = "", purpose: str = "the image goes there") -> None:
+        """Log in, for a token of a scope where the registry gives tokens.
 
         Raises RegistryError where the registry refuses the login, or has no answer.
         """
+        login = self._login_for(scope)
         try:
-            response, body = self._ask("/v2/", scope="")
+            response, body = self._ask("/v2/", scope=scope)
         except requests.RequestException as error:
             message = (
-                f"the registry {self.host} {self._why(error)}, and the image goes there. Check the "
+                f"the registry {self.host} {self._why(error)}, and {purpose}. Check the "
                 "input registry, and that this machine may reach it."
             )
             raise RegistryError(message) from error
         if response.status_code in {401, 403}:
-            user = self._login.username if self._login else ""
-            message = (
-                f"the registry {self.host} refuses the login of {user!r}: "
-                f"{_said(response, body)}. Check username, password and registry."
-            )
-            raise RegistryError(message)
+            raise RegistryError(self._refused_login(login, response, body))
         if retries.status_passes(response.status_code):
             message = (
-                f"the registry {self.host} says {_said(response, body)}, and the image goes there. "
+                f"the registry {self.host} says {_said(response, body)}, and {purpose}. "
                 "This may pass: run the job again later."
             )
             raise RegistryError(message)
+
+    def _login_for(self, scope: str) -> Login | None:
+        return (self.scoped(scope) if scope else None) or self._login
+
+    def _refused_login(self, login: Login | None, response: requests.Response, body: bytes) -> str:
+        asks = response.headers.get("WWW-Authenticate", "").partition(" ")[0].lower()
+        if login and login.scope and asks == "basic":
+            return (
+                f"the registry {self.host} gives no tokens, and a login with a scope "
+                f"({login.scope}) is used for tokens alone. Give the login without its scope."
+            )
+        user = login.username if login else ""
+        return (
+            f"the registry {self.host} refuses the login of {user!r}: {_said(response, body)}. "
+            "Check username, password and registry."
+        )
 
     def answer(self, ref: refs.Reference) -> Answer:
         """Say what a cache ref holds; never raises."""
@@ -340,16 +354,16 @@ class Registry:
 
     def _grant(self, challenge: Mapping[str, str], scope: str) -> requests.Response:
         """Ask the realm that a challenge names for a token."""
-        realm = challenge.get("realm", "")
+        realm, login = challenge.get("realm", ""), self._login_for(scope)
         fields = {"service": challenge.get("service", ""), "scope": scope}
         fields = {name: value for name, value in fields.items() if value}
-        if self._login and self._login.username == IDENTITY_TOKEN:
+        if login and login.username == IDENTITY_TOKEN:
             form = {"grant_type": "refresh_token", "client_id": "warmbuild"}
-            form["refresh_token"] = self._login.password
+            form["refresh_token"] = login.password
             return self._session.post(
                 realm, data=form | fields, auth=_Header(""), timeout=self._timeout
             )
-        authorization = _basic(self._login) if self._login else ""
+        authorization = _basic(login) if login else ""
         return self._session.get(
             realm, params=fields, auth=_Header(authorization), timeout=self._timeout
         )

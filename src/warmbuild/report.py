@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import attempts, buildx, policy, records, refs, vendors
-from warmbuild import plan as plans
+from warmbuild import attempts, bake, buildx, policy, records, refs, vendors
+from warmbuild import plan as calls
 from warmbuild.errors import BuildError, EngineError, RegistryError, WarmbuildError
+from warmbuild.policy import CachePlan
 from warmbuild.progress import hit_ratio
 from warmbuild.vendors import refusal
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    from warmbuild.context import RunContext
     from warmbuild.lints import Finding
     from warmbuild.plan import BuildPlan
     from warmbuild.policy import CacheRef
@@ -35,6 +37,11 @@ OUTPUTS: Final[Mapping[str, str]] = {
     "cache-hits": "Number of steps that came from a cache.",
     "cache-steps": "Number of steps of the Dockerfile that the build needed, FROM not counted.",
     "cache-hit-ratio": "Steps from a cache by steps, from 0.00 to 1.00.",
+    "targets": "What became of each target of bake-files or compose-files, as JSON in one line.",
+    "cache-from": "With plan-only: the cache sources, one a line, as docker/build-push-action "
+    "takes them.",
+    "cache-to": "With plan-only: the cache destinations, one a line, in the same way.",
+    "bake-file": "With plan-only: a bake definition of the caches, as docker/bake-action takes it.",
 }
 
 _LONGEST_INSTRUCTION: Final = 100
@@ -42,7 +49,10 @@ _LONGEST_INSTRUCTION: Final = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What a build did; `lost` are the warnings of caches that could not be read or written."""
+    """What a build did; `lost` are the warnings of caches that could not be read or written.
+
+    One of several `targets` has their sums; each of these has a `name`.
+    """
 
     digest: str
     image_id: str
@@ -57,6 +67,32 @@ class Outcome:
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
     lost: tuple[str, ...]
+    name: str = ""
+    targets: tuple[Outcome, ...] = ()
+
+
+def together(targets: Sequence[Outcome], *, metadata: str, steps: tuple[Step, ...]) -> Outcome:
+    """Return what several targets did; a step that they share is one of `steps`."""
+    ages = [one.cache_age for one in targets if one.cache_age is not None]
+    written = [one.cache_written for one in targets if one.cache_written]
+    errors = [f"{one.name}: {one.cache_error}" for one in targets if one.cache_error]
+    only = targets[0] if len(targets) == 1 else None
+    return Outcome(
+        digest=only.digest if only else "",
+        image_id=only.image_id if only else "",
+        metadata=metadata,
+        tags=tuple(tag for one in targets for tag in one.tags),
+        steps=steps,
+        cache_read=tuple(dict.fromkeys(ref for one in targets for ref in one.cache_read)),
+        cache_written=",".join(written),
+        cache_error="; ".join(errors),
+        cache_age=max(ages, default=None),
+        seconds=0.0,
+        notes=tuple(f"{one.name}: {note}" for one in targets for note in one.notes),
+        warnings=(),
+        lost=tuple(dict.fromkeys(text for one in targets for text in one.lost)),
+        targets=tuple(targets),
+    )
 
 
 def answer(plan: BuildPlan, metadata: str) -> Outcome:
@@ -188,7 +224,7 @@ def cache_age(plan: BuildPlan, built: Progress, now: datetime) -> timedelta | No
 
 
 def outputs(outcome: Outcome) -> Mapping[str, str]:
-    """Return every output by name, each a single line."""
+    """Return every output by name, each a single line; empty are those of a plan alone."""
     hits, steps, ratio = hit_ratio(outcome.steps)
     age = outcome.cache_age
     return {
@@ -203,12 +239,55 @@ def outputs(outcome: Outcome) -> Mapping[str, str]:
         "cache-hits": str(hits),
         "cache-steps": str(steps),
         "cache-hit-ratio": f"{ratio:.2f}",
+        "targets": _line({one.name: _of_target(one) for one in outcome.targets}),
+        "cache-from": "",
+        "cache-to": "",
+        "bake-file": "",
     }
 
 
-def plan_text(plan: BuildPlan) -> str:
+def _of_target(outcome: Outcome) -> Mapping[str, object]:
+    """Return a target's outputs: lists and numbers, for it is read as JSON."""
+    hits, steps, ratio = hit_ratio(outcome.steps)
+    return {
+        "digest": outcome.digest,
+        "imageid": outcome.image_id,
+        "tags": outcome.tags,
+        "cache-read": outcome.cache_read,
+        "cache-written": outcome.cache_written,
+        "cache-write-error": " ".join(outcome.cache_error.split()),
+        "cache-hits": hits,
+        "cache-steps": steps,
+        "cache-hit-ratio": round(ratio, 2),
+    }
+
+
+def plan_outputs(plans: Sequence[BuildPlan], bake_file: str) -> Mapping[str, str]:
+    """Return what a plan hands on: of one build its caches, of several each target's."""
+    cache = plans[0].cache if not plans[0].name else CachePlan()
+    return {
+        "tags": ",".join(tag for plan in plans for tag in plan.tags),
+        "targets": _line(
+            {plan.name: _caches(plan.cache) for plan in plans if plan.name and not plan.linked}
+        ),
+        "cache-from": "\n".join(buildx.cache_from(cache)),
+        "cache-to": "\n".join(buildx.cache_to(cache)),
+        "bake-file": bake_file,
+    }
+
+
+def _caches(cache: CachePlan) -> Mapping[str, object]:
+    return {"cache-from": buildx.cache_from(cache), "cache-to": buildx.cache_to(cache)}
+
+
+def _line(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+def plan_text(*plans: BuildPlan) -> str:
     """Return the decisions for people, each with its reason."""
-    run = plan.run
+    first = plans[0]
+    run, builder = first.run, first.builder
     where = [run.event or run.ci]
     where += [f"branch {run.branch}"] if run.branch else []
     where += [f"tag {run.tag}"] if run.tag else []
@@ -217,17 +296,33 @@ def plan_text(plan: BuildPlan) -> str:
     where += [f"default branch {run.default_branch}"] if run.default_branch else []
     where += ["from a fork"] if run.fork else []
     rows = [("run", f"{run.ci}: {', '.join(where)}")]
-    rows += [("image", tag) for tag in plan.tags]
-    rows.append(("push", "yes" if plan.push else "no"))
-    rows += [("cache read", _because(read)) for read in plan.cache.read]
-    rows += [("cache read", source) for source in plan.cache.sources]
-    rows += [("cache write", _because(plan.cache.write))] if plan.cache.write else []
-    rows += [("cache write", destination) for destination in plan.cache.destinations]
-    rows.append(("builder", plan.builder.name or f"a {plan.builder.driver} builder of this run"))
-    rows += [("note", note) for note in (*plan.notes, *plan.cache.notes)]
-    rows += [("warning", warning) for warning in plan.cache.warnings]
-    rows += [("warning", f"{at.file}:{at.line}: {finding(at)}") for at in plan.findings]
+    for plan in plans:
+        rows += _target_rows(plan)
+    rows.append(("builder", builder.name or f"a {builder.driver} builder of this run"))
+    for plan in plans:
+        of = f"{plan.name}: " if plan.name else ""
+        rows += [("note", f"{of}{note}") for note in (*plan.notes, *plan.cache.notes)]
+        rows += [("warning", f"{of}{warning}") for warning in plan.cache.warnings]
+    rows += [("warning", f"{at.file}:{at.line}: {finding(at)}") for at in findings(plans)]
     return "\n".join(f"{name:<12}{value}" for name, value in rows)
+
+
+def _target_rows(plan: BuildPlan) -> Sequence[tuple[str, str]]:
+    """Return what was decided for one image."""
+    cache = plan.cache
+    rows = [("target", f"{plan.name}{', for others' if plan.linked else ''}")] if plan.name else []
+    rows += [("image", tag) for tag in plan.tags]
+    rows += [] if plan.linked else [("push", "yes" if plan.push else "no")]
+    rows += [("cache read", _because(read)) for read in cache.read]
+    rows += [("cache read", source) for source in cache.sources]
+    rows += [("cache write", _because(cache.write))] if cache.write else []
+    rows += [("cache write", destination) for destination in cache.destinations]
+    return rows
+
+
+def findings(plans: Sequence[BuildPlan]) -> Sequence[Finding]:
+    """Return what the lints found, once where several images are made of one file."""
+    return tuple(dict.fromkeys(found for plan in plans for found in plan.findings))
 
 
 def finding(found: Finding) -> str:
@@ -239,45 +334,75 @@ def _because(item: CacheRef) -> str:
     return f"{item.ref} ({item.reason})"
 
 
-def plan_json(plan: BuildPlan) -> str:
+def plan_json(*plans: BuildPlan) -> str:
     """Return the decisions for programs: a public contract, see docs/plan.md."""
-    run, cache = plan.run, plan.cache
+    first = plans[0]
     return json.dumps(
         {
-            "argv": buildx.build(plan, buildx.PLACEHOLDERS),
-            "commands": [buildx.build(part, buildx.PLACEHOLDERS) for part in plans.parts(plan)],
-            "builder": _builder_json(plan),
-            "cache": {
-                "read": [{"ref": str(read.ref), "reason": read.reason} for read in cache.read],
-                "write": (
-                    {"ref": str(cache.write.ref), "reason": cache.write.reason}
-                    if cache.write
-                    else None
-                ),
-                "from": buildx.cache_from(cache),
-                "to": buildx.cache_to(cache),
-            },
-            "tags": plan.tags,
-            "labels": dict(label.split("=", 1) for label in plan.labels),
-            "context": {
-                "ci": run.ci,
-                "branch": run.branch,
-                "default_branch": run.default_branch,
-                "target_branch": run.target_branch,
-                "pull_request": run.pull_request,
-                "tag": run.tag,
-                "commit": run.commit,
-                "fork": run.fork,
-                "event": run.event,
-            },
-            "notes": [*plan.notes, *cache.notes, *cache.warnings],
+            "argv": _arguments(plans),
+            "commands": [_arguments(part) for part in calls.parts(plans)],
+            "builder": _builder_json(first),
+            **(_targets_json(plans) if first.name else _target_json(first)),
+            "context": _context_json(first.run),
+            "notes": [*first.notes, *first.cache.notes, *first.cache.warnings]
+            if not first.name
+            else [],
             "findings": [
                 {"rule": found.rule, "file": found.file, "line": found.line, "text": found.text}
-                for found in plan.findings
+                for found in findings(plans)
             ],
         },
         indent=2,
     )
+
+
+def _arguments(plans: Sequence[BuildPlan]) -> Sequence[str]:
+    """Return a call of buildx; of several images the definition is not shown, which has secrets."""
+    if plans[0].definition is None:
+        return buildx.build(plans[0], buildx.PLACEHOLDERS)
+    return bake.argv(plans, buildx.PLACEHOLDERS, "<definition>")
+
+
+def _targets_json(plans: Sequence[BuildPlan]) -> Mapping[str, object]:
+    return {
+        "targets": {
+            plan.name: {
+                **_target_json(plan),
+                "notes": [*plan.notes, *plan.cache.notes, *plan.cache.warnings],
+            }
+            for plan in plans
+        }
+    }
+
+
+def _target_json(plan: BuildPlan) -> Mapping[str, object]:
+    cache = plan.cache
+    return {
+        "cache": {
+            "read": [{"ref": str(read.ref), "reason": read.reason} for read in cache.read],
+            "write": (
+                {"ref": str(cache.write.ref), "reason": cache.write.reason} if cache.write else None
+            ),
+            "from": buildx.cache_from(cache),
+            "to": buildx.cache_to(cache),
+        },
+        "tags": plan.tags,
+        "labels": dict(label.split("=", 1) for label in plan.labels),
+    }
+
+
+def _context_json(run: RunContext) -> Mapping[str, object]:
+    return {
+        "ci": run.ci,
+        "branch": run.branch,
+        "default_branch": run.default_branch,
+        "target_branch": run.target_branch,
+        "pull_request": run.pull_request,
+        "tag": run.tag,
+        "commit": run.commit,
+        "fork": run.fork,
+        "event": run.event,
+    }
 
 
 def _builder_json(plan: BuildPlan) -> Mapping[str, object] | None:
@@ -305,21 +430,47 @@ def headline(outcome: Outcome) -> str:
 
 def outcome_text(outcome: Outcome) -> str:
     """Return the outcome for the log."""
+    if outcome.targets:
+        return "\n".join([f"{'all':<15}{headline(outcome)}", *map(_target_text, outcome.targets)])
     rows = [("steps", headline(outcome))]
+    return "\n".join(f"{name:<15}{value}" for name, value in (*rows, *_outcome_rows(outcome)))
+
+
+def _target_text(outcome: Outcome) -> str:
+    hits, steps, _ = hit_ratio(outcome.steps)
+    rows = [("target", outcome.name), ("steps", f"{steps - hits} of {steps} run, {hits} cached")]
+    return "\n".join(f"{name:<15}{value}" for name, value in (*rows, *_outcome_rows(outcome)))
+
+
+def _outcome_rows(outcome: Outcome) -> Sequence[tuple[str, str]]:
+    rows: list[tuple[str, str]] = []
     rows += [("digest", outcome.digest)] if outcome.digest else []
     rows += [("tag", tag) for tag in outcome.tags]
     rows += [("cache read", ref) for ref in outcome.cache_read] or [("cache read", "nothing")]
     if outcome.cache_age is not None:
         rows.append(("cache age", policy.age_text(outcome.cache_age)))
     rows.append(("cache written", outcome.cache_written or "nothing"))
-    return "\n".join(f"{name:<15}{value}" for name, value in rows)
+    return rows
 
 
 def summary(outcome: Outcome) -> str:
     """Return the outcome as Markdown: a line, a table of steps, what was decided and why."""
+    lines = [f"### warmbuild: {headline(outcome)}", ""]
+    for one in outcome.targets or (outcome,):
+        lines += [f"#### {one.name}: {_ratio(one)}", ""] if one.name else []
+        lines += _tables(one)
+    lines += [f"> **Warning:** {_inline(warning)}\n" for warning in outcome.warnings]
+    lines += [f"- {_inline(note)}" for note in outcome.notes]
+    return "\n".join(lines) + "\n"
+
+
+def _ratio(outcome: Outcome) -> str:
+    hits, steps, _ = hit_ratio(outcome.steps)
+    return f"{hits} of {steps} steps cached"
+
+
+def _tables(outcome: Outcome) -> Sequence[str]:
     lines = [
-        f"### warmbuild: {headline(outcome)}",
-        "",
         "| | |",
         "| --- | --- |",
         *(f"| Image | `{tag}` |" for tag in outcome.tags),
@@ -332,9 +483,7 @@ def summary(outcome: Outcome) -> str:
         lines += ["| Step | Instruction | Took |", "| --- | --- | ---: |"]
         lines += [_step_row(step) for step in outcome.steps]
         lines.append("")
-    lines += [f"> **Warning:** {_inline(warning)}\n" for warning in outcome.warnings]
-    lines += [f"- {_inline(note)}" for note in outcome.notes]
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def _step_row(step: Step) -> str:

@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -34,7 +34,7 @@ from warmbuild.progress import Progress, is_progress
 from warmbuild.redaction import redact_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from warmbuild.checks import Warned
     from warmbuild.credentials import Private
@@ -64,38 +64,61 @@ class Tool:
     restart: Callable[[], None]
 
 
-def say_plan(decided: BuildPlan, log: Log) -> None:
+def say_plan(decided: Sequence[BuildPlan], log: Log) -> None:
     """Write what was decided, with reasons, and what is lost already."""
     with log.group("warmbuild: plan"):
-        for line in report.plan_text(decided).splitlines():
+        for line in report.plan_text(*decided).splitlines():
             log.line(line)
-    for warning in decided.cache.warnings:
+    for warning in dict.fromkeys(text for one in decided for text in one.cache.warnings):
         log.warning(warning)
-    for found in decided.findings:
+    for found in report.findings(decided):
         log.warning(report.finding(found), found.file, found.line)
 
 
-def build(decided: BuildPlan, tool: Tool, log: Log) -> report.Outcome:
-    """Build the image, then what of its cache is not written with it.
+def build(decided: Sequence[BuildPlan], tool: Tool, log: Log) -> report.Outcome:
+    """Build the images, then what of their caches is not written with them.
 
     Raises BuildError, RegistryError or EngineError with what went wrong.
     """
     image = _image(decided, tool, log)
-    metadata = bake.metadata(json.loads(_read(tool.files.metadata) or "{}"))
-    image_id = _read(tool.files.iid) or str(metadata.get("containerimage.config.digest", ""))
-    cache = _cache(decided, image, tool, log)
-    for warning in cache.warnings:
+    metadata = loose.parsed(_read(tool.files.metadata) or "{}")
+    image_id = _read(tool.files.iid)
+    caches = _caches(decided, image, tool, log)
+    for warning in dict.fromkeys(text for cache in caches for text in cache.warnings):
         log.warning(warning)
+    outcomes = [
+        replace(
+            _outcome(one, image, cache),
+            digest=loose.text(of_it, "containerimage.digest"),
+            image_id=image_id or loose.text(of_it, "containerimage.config.digest"),
+            metadata=_shown_metadata(of_it, log),
+        )
+        for one, cache in zip(decided, caches, strict=True)
+        for of_it in [bake.metadata(metadata, bake.name_of(one)) or metadata]
+        if not one.linked
+    ]
+    if not decided[0].name:
+        return outcomes[0]
+    return report.together(
+        outcomes, metadata=_shown_metadata(metadata, log), steps=image.progress.steps()
+    )
+
+
+def _outcome(decided: BuildPlan, image: _Image, cache: report.CacheOutcome) -> report.Outcome:
+    """Return what became of one image, but for what buildx says of it."""
+    progress = image.progress.of(decided.name)
+    built = next(one for one in image.plans if one.name == decided.name)
     return report.Outcome(
-        digest=str(metadata.get("containerimage.digest", "")),
-        image_id=image_id,
-        metadata=_shown_metadata(metadata, log),
+        name=decided.name,
+        digest="",
+        image_id="",
+        metadata="",
         tags=decided.tags,
-        steps=image.progress.steps(),
+        steps=progress.steps(),
         cache_read=cache.read,
         cache_written=cache.written,
         cache_error=cache.error or decided.cache.write_error,
-        cache_age=report.cache_age(image.plan, image.progress, datetime.now(UTC)),
+        cache_age=report.cache_age(built, progress, datetime.now(UTC)),
         seconds=0.0,
         notes=(*decided.notes, *decided.cache.notes),
         warnings=(),
@@ -126,17 +149,18 @@ def ask(decided: BuildPlan, tool: Tool, log: Log) -> report.Outcome:
         log.line(text)
     metadata = loose.parsed(_read(tool.files.metadata) or "{}")
     found = checks.answered(loose.child(metadata, "result.json"))
-    _annotate(decided, found or progress.warnings(), tool, log)
+    _annotate([decided], found or progress.warnings(), tool, log)
     if code:
         headline = next((text for text in said if text.startswith(checks.HEADLINE)), "")
         raise BuildError(headline) if headline else report.failure_error(progress.failure())
     return report.answer(decided, _shown_metadata(metadata, log))
 
 
-def _annotate(decided: BuildPlan, found: Iterable[Warned], tool: Tool, log: Log) -> None:
+def _annotate(decided: Sequence[BuildPlan], found: Iterable[Warned], tool: Tool, log: Log) -> None:
     """Have the CI system show BuildKit's warnings, in their lines where these are known."""
     for warned in found if tool.annotates else ():
-        file = sources.named(decided, warned)
+        files = (sources.named(one, warned) for one in decided)
+        file = next(filter(None, files), "")
         where = "" if file or not warned.line else f"{warned.file}:{warned.line}: "
         text = f"{where}{warned.text} {warned.url}".rstrip()
         log.warning(text, file, warned.line if file else 0)
@@ -148,23 +172,22 @@ def _shown_metadata(metadata: Mapping[str, object], log: Log) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Image:
-    """A build that has succeeded: as it was planned in the end, and what is left to do.
+    """Builds that have succeeded: as they were planned in the end, and what is left to do.
 
     `progress` is that of the first attempt that came as far as to a step, `lost` what of the
-    cache was given up on the way.
+    caches was given up on the way.
     """
 
-    plan: BuildPlan
+    plans: Sequence[BuildPlan]
     progress: Progress
     last: _Attempt
     export_after: bool
     lost: tuple[str, ...]
 
 
-def _image(decided: BuildPlan, tool: Tool, log: Log) -> _Image:
-    """Build until the image is out, or until there is no other way to try."""
-    after = decided.cache.after
-    now = plan.image_alone(decided) if after else decided
+def _image(decided: Sequence[BuildPlan], tool: Tool, log: Log) -> _Image:
+    """Build until the images are out, or until there is no other way to try."""
+    now, after = tuple(map(plan.image_first, decided)), False
     counted, lost = None, []
     tried = _attempt(now, tool, log)
     for number in itertools.count(1):
@@ -179,16 +202,16 @@ def _image(decided: BuildPlan, tool: Tool, log: Log) -> _Image:
             raise report.failure_error(failure)
         log.warning(again.reason)
         lost += [] if again.export_after or again.keeps_cache else [again.reason]
-        if again.plan.cache.read != now.cache.read:
+        if [one.cache.read for one in again.plans] != [one.cache.read for one in now]:
             counted = None
         time.sleep(again.pause)
         if again.restart:
             tool.restart()
-        now, after = again.plan, after or again.export_after
+        now, after = again.plans, after or again.export_after
         tried = _attempt(now, tool, log)
     _annotate(now, tried.progress.warnings(), tool, log)
     return _Image(
-        plan=now,
+        plans=now,
         progress=counted or tried.progress,
         last=tried,
         export_after=after,
@@ -196,49 +219,104 @@ def _image(decided: BuildPlan, tool: Tool, log: Log) -> _Image:
     )
 
 
-def _cache(decided: BuildPlan, image: _Image, tool: Tool, log: Log) -> report.CacheOutcome:
-    """Write the cache that was not written with the image, and what belongs to it."""
+def _caches(
+    decided: Sequence[BuildPlan], image: _Image, tool: Tool, log: Log
+) -> Sequence[report.CacheOutcome]:
+    """Write the caches that were not written with their images, and what belongs to them."""
     # What was found out about the caches to read holds for the export too.
-    wanted = replace(
-        decided,
-        attests=image.plan.attests,
-        cache=replace(decided.cache, read=image.plan.cache.read),
-    )
-    given_up = image.plan.cache.write_error
-    if given_up != decided.cache.write_error:
-        return report.CacheOutcome(read=(), written="", error=given_up, warnings=())
-    if wanted.cache.backend.name == "inline":
-        return _stages(wanted, image, tool, log)
-    exported: _Attempt | None = image.last
-    if image.export_after:
-        exported = None
-        if attempts.needs_no_export(wanted, image.progress):
-            log.line("the cache is not written: all of it is there already")
-        elif wanted.cache.write or wanted.cache.destinations:
-            log.line("the image is out; now its cache")
-            exported = _export(wanted, tool, log)
-    elif again := attempts.another_export(wanted, image.last.progress):
-        log.line(again.reason)
-        time.sleep(again.pause)
-        exported = _attempt(plan.cache_alone(wanted), tool, log)
+    wanted = [
+        replace(one, attests=built.attests, cache=replace(one.cache, read=built.cache.read))
+        for one, built in zip(decided, image.plans, strict=True)
+    ]
+    given_up = {
+        one.name: built.cache.write_error
+        for one, built in zip(decided, image.plans, strict=True)
+        if built.cache.write_error != one.cache.write_error
+    }
+    exporting = [
+        one for one in wanted if one.name not in given_up and one.cache.backend.name != "inline"
+    ]
+    exports = _exports([one for one in exporting if plan.writes(one)], wanted, image, tool, log)
+    outcomes = []
+    for one in wanted:
+        if one.name in given_up:
+            lost = report.CacheOutcome(read=(), written="", error=given_up[one.name], warnings=())
+            outcomes.append(lost)
+        elif one.cache.backend.name == "inline":
+            outcomes.append(_stages(one, image, tool, log))
+        else:
+            outcomes.append(_exported(one, image, exports.get(one.name, image.last)))
+    return outcomes
+
+
+def _exports(
+    exporting: Sequence[BuildPlan],
+    wanted: Sequence[BuildPlan],
+    image: _Image,
+    tool: Tool,
+    log: Log,
+) -> Mapping[str, _Attempt | None]:
+    """Return what became of each export that did not come, or not well, with its image.
+
+    None is one that was not needed.
+    """
+    after = [one for one in exporting if one.cache.after or image.export_after]
+    beside = [one for one in exporting if one not in after]
+    exports: dict[str, _Attempt | None] = {}
+    if after and all(attempts.needs_no_export(one, image.progress.of(one.name)) for one in after):
+        log.line("the cache is not written: all of it is there already")
+        exports |= {one.name: None for one in after}
+    elif after:
+        log.line("the image is out; now its cache")
+        exports |= dict.fromkeys((one.name for one in after), _export(after, wanted, tool, log))
+    missed = [one for one in beside if _another(one, image.last)]
+    if missed:
+        attempt = _once_more(missed, wanted, image.last, tool, log)
+        exports |= dict.fromkeys((one.name for one in missed), attempt)
+    return exports
+
+
+def _exported(wanted: BuildPlan, image: _Image, exported: _Attempt | None) -> report.CacheOutcome:
     return report.cache_outcome(
         wanted,
-        imported=image.progress,
-        exported=exported.progress if exported else None,
-        failed=_why_unwritten(exported) if exported else "",
+        imported=image.progress.of(wanted.name),
+        exported=exported.progress.of(wanted.name) if exported else None,
+        failed=_why_unwritten(exported, wanted.name) if exported else "",
     )
 
 
-def _export(wanted: BuildPlan, tool: Tool, log: Log) -> _Attempt:
-    """Write the cache alone; once more where that may help."""
-    alone = plan.cache_alone(wanted)
-    attempt = _attempt(alone, tool, log)
-    again = attempts.another_export(wanted, attempt.progress)
-    if again and not attempt.waited_for:
-        log.line(again.reason)
-        time.sleep(again.pause)
-        attempt = _attempt(alone, tool, log)
+def _export(
+    exporting: Sequence[BuildPlan], wanted: Sequence[BuildPlan], tool: Tool, log: Log
+) -> _Attempt:
+    """Write caches alone; once more where that may help."""
+    attempt = _attempt(_alone(exporting, wanted), tool, log)
+    if not attempt.waited_for and any(_another(one, attempt) for one in exporting):
+        attempt = _once_more(exporting, wanted, attempt, tool, log)
     return attempt
+
+
+def _once_more(
+    exporting: Sequence[BuildPlan],
+    wanted: Sequence[BuildPlan],
+    failed: _Attempt,
+    tool: Tool,
+    log: Log,
+) -> _Attempt:
+    """Write caches alone, where an attempt failed for a reason that may pass."""
+    again = next(filter(None, (_another(one, failed) for one in exporting)))
+    log.line(again.reason)
+    time.sleep(again.pause)
+    return _attempt(_alone(exporting, wanted), tool, log)
+
+
+def _another(wanted: BuildPlan, failed: _Attempt) -> attempts.AnotherExport | None:
+    return attempts.another_export(wanted, failed.progress.of(wanted.name))
+
+
+def _alone(exporting: Sequence[BuildPlan], wanted: Sequence[BuildPlan]) -> Sequence[BuildPlan]:
+    """Return the call that writes some caches; what they are made of is part of it."""
+    names = {one.name for one in exporting}
+    return tuple(plan.export_alone(one, wanted=one.name in names) for one in wanted)
 
 
 def _stages(wanted: BuildPlan, image: _Image, tool: Tool, log: Log) -> report.CacheOutcome:
@@ -246,7 +324,7 @@ def _stages(wanted: BuildPlan, image: _Image, tool: Tool, log: Log) -> report.Ca
     write = wanted.cache.write
     written, failed = [str(write.ref)] if write else [], []
     for stage in plan.stages(wanted) if write else ():
-        attempt = _attempt(stage, tool, log)
+        attempt = _attempt((stage,), tool, log)
         ref = stage.cache.write.ref if stage.cache.write else ""
         if attempt.code:
             failed.append(f"no cache is written to {ref}: {attempt.progress.failure().error}")
@@ -259,24 +337,22 @@ def _stages(wanted: BuildPlan, image: _Image, tool: Tool, log: Log) -> report.Ca
 class _Attempt:
     """One run of buildx; `waited_for` is the part of the cache that it was given up for.
 
-    `unwritten` is why a cache that was exported is not where it should be.
+    `unwritten` is why a target's cache that was exported is not where it should be.
     """
 
     code: int
     progress: Progress
     waited_for: str = ""
-    unwritten: str = ""
+    unwritten: Mapping[str, str] = field(default_factory=dict)
 
 
-def _attempt(decided: BuildPlan, tool: Tool, log: Log) -> _Attempt:
-    """Run one build, print its progress; return its exit code and what happened."""
-    place = decided.cache.write.ref if decided.cache.write else ""
-    unfinished = unwritten = ""
-    if decided.cache.backend.name == "local" and place:
-        unfinished = cachedir.beside(str(place))
-        decided = _writing_to(decided, unfinished)
-    argv = _argv(decided, tool)
-    progress, patience = Progress(), _Patience(tool.cache_timeout)
+def _attempt(decided: Sequence[BuildPlan], tool: Tool, log: Log) -> _Attempt:
+    """Run one call of buildx, print its progress; return its exit code and what happened."""
+    unfinished = {one.name: cachedir.beside(place) for one in decided if (place := _local(one))}
+    argv = _argv([_writing_to(one, unfinished.get(one.name, "")) for one in decided], tool)
+    # Bake says of which target something is where there are several.
+    targets = [bake.name_of(one) for one in decided] if len(decided) > 1 else []
+    progress, patience = Progress(targets), _Patience(tool.cache_timeout)
     with log.group("warmbuild: build"):
         log.line(f"+ docker buildx {process.shown(argv, log.redact)}")
         with process.started([tool.program, *argv], tool.env) as running, patience.over(running):
@@ -285,27 +361,43 @@ def _attempt(decided: BuildPlan, tool: Tool, log: Log) -> _Attempt:
                     log.line(text)
                 patience.news(progress.waiting_for(), progress.moves)
             code = running.wait()
-    if unfinished:
-        keep = [str(place) for place in decided.cache.named]
-        unwritten = cachedir.swap(unfinished, str(place), prefix=decided.cache.prefix, keep=keep)
+    unwritten = {
+        one.name: _swap(one, unfinished[one.name]) for one in decided if one.name in unfinished
+    }
     return _Attempt(code=code, progress=progress, waited_for=patience.lost_for, unwritten=unwritten)
 
 
-def _why_unwritten(exported: _Attempt) -> str:
-    return exported.progress.failure().error if exported.code else exported.unwritten
+def _local(decided: BuildPlan) -> str:
+    """Return the directory that a build's cache is to be written to, if it is to one."""
+    cache = decided.cache
+    return str(cache.write.ref) if cache.write and cache.backend.name == "local" else ""
 
 
-def _argv(decided: BuildPlan, tool: Tool) -> tuple[str, ...]:
+def _swap(decided: BuildPlan, unfinished: str) -> str:
+    """Put a cache that was written in place of the one before; return why that failed."""
+    cache = decided.cache
+    keep = [str(place) for place in cache.named]
+    return cachedir.swap(unfinished, _local(decided), prefix=cache.prefix, keep=keep)
+
+
+def _why_unwritten(exported: _Attempt, name: str) -> str:
+    if exported.code:
+        return exported.progress.failure().error
+    return exported.unwritten.get(name, "")
+
+
+def _argv(decided: Sequence[BuildPlan], tool: Tool) -> tuple[str, ...]:
     if not bake.is_needed(decided):
-        return buildx.build(decided, tool.files)
+        return buildx.build(decided[0], tool.files)
     Path(tool.definition).write_text(bake.definition(decided, tool.files), encoding="utf-8")
     return bake.argv(decided, tool.files, tool.definition)
 
 
 def _writing_to(decided: BuildPlan, place: str) -> BuildPlan:
     write = decided.cache.write
-    new = replace(write, ref=place) if write else None
-    return replace(decided, cache=replace(decided.cache, write=new))
+    if not place or write is None:
+        return decided
+    return replace(decided, cache=replace(decided.cache, write=replace(write, ref=place)))
 
 
 class _Patience:
@@ -381,9 +473,24 @@ def publish(inputs: Inputs, env: Mapping[str, str], log: Log, outcome: report.Ou
         _write(Path(summary_file or Path(tempfile.gettempdir(), _SUMMARY)), summary)
 
 
-def publish_findings(decided: BuildPlan, env: Mapping[str, str], log: Log) -> None:
+def publish_plan(
+    inputs: Inputs, env: Mapping[str, str], log: Log, decided: Sequence[BuildPlan]
+) -> None:
+    """Hand the decisions on: the caches as outputs, and as a bake definition in a file."""
+    path, name = log.provider.later_file(env, f"warmbuild-{os.urandom(4).hex()}.json")
+    _write(path, json.dumps(bake.override(decided), indent=2) + "\n")
+    for text in bake.left_to_files(decided):
+        log.warning(text)
+    values = report.plan_outputs(decided, name)
+    log.provider.publish(env, values, "")
+    if inputs.output_file:
+        _write(Path(inputs.output_file), json.dumps(values, indent=2) + "\n")
+
+
+def publish_findings(decided: Sequence[BuildPlan], env: Mapping[str, str], log: Log) -> None:
     """Hand what the lints found to the CI system, also where the build failed."""
-    findings = [replace(found, text=log.redact(found.text)) for found in decided.findings]
+    found = report.findings(decided)
+    findings = [replace(one, text=log.redact(one.text)) for one in found]
     log.provider.publish_findings(env, findings)
 
 
@@ -394,5 +501,5 @@ def _write(path: Path, text: str) -> None:
         whole.write_text(text, encoding="utf-8")
         whole.replace(path)
     except OSError as error:
-        message = f"{path} cannot be written: {error.strerror}; the image is built all the same"
+        message = f"{path} cannot be written: {error.strerror}; all else is done"
         raise EngineError(message) from error

@@ -77,7 +77,7 @@ def named(decided: BuildPlan, warned: Warned) -> str:
 
     Only then is its line the right one.
     """
-    places = _places(decided)
+    places = _places(decided) if warned.source else None
     try:
         is_same = places is not None and places[1].read_bytes() == warned.source
     except OSError:

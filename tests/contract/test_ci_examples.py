@@ -85,12 +85,14 @@ def test_it_runs_the_image_with_the_socket_and_the_checkout(pipeline: Pipeline) 
 
 @pytest.mark.parametrize("pipeline", IN_DOCKER, ids=path_of)
 def test_no_value_is_an_argument(pipeline: Pipeline) -> None:
-    assert [name for name in passed(pipeline) if not re.fullmatch(r"\w+", name)] == []
+    values = [name for name in passed(pipeline) if not re.fullmatch(r"\w+", name)]
+    # Where the login is mounted, and no secret.
+    assert values == (["DOCKER_CONFIG=/login"] if pipeline.ci == "azure" else [])
 
 
 @pytest.mark.parametrize("pipeline", IN_DOCKER, ids=path_of)
 def test_all_that_the_module_reads_is_passed_on(pipeline: Pipeline, root: Path) -> None:
-    own = {name for name in passed(pipeline) if not name.startswith("INPUT_")}
+    own = {name for name in passed(pipeline) if re.fullmatch(r"(?!INPUT_)\w+", name)}
     assert own == read_by(root, pipeline.ci)
 
 
@@ -128,3 +130,12 @@ def test_circleci_keys_are_new_for_each_commit_and_found_by_what_they_begin_with
     assert default == own.replace("{{ .Branch }}", "main")
     # No branch's name has them, so that no key begins as another branch's does.
     assert own.endswith("..")
+
+
+def test_the_docs_have_every_system_and_every_pipeline(root: Path) -> None:
+    text = (root / "docs/ci.md").read_text()
+    told = text.split("## What each tells")[1].split("\n## ", maxsplit=1)[0]
+    assert {*re.findall(r"^\| `(\w+)` \|", told, re.MULTILINE)} == {*ci.NAMES} - {"local"}
+    links = re.findall(r"\]\(([^)#]+)", text)
+    assert [link for link in links if not (root / "docs" / link).exists()] == []
+    assert {f"../examples/ci/{pipeline.path}" for pipeline in PIPELINES} <= {*links}

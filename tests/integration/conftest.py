@@ -225,8 +225,8 @@ class Warmbuild:
         files.mkdir()
         outputs, summary = files / "outputs.json", files / "summary.md"
         # Without a context it is the commit on GitHub that is built there.
-        given = {"context": ".", "output_file": str(outputs), "summary_file": str(summary)}
-        inputs = given | inputs
+        place = {} if {"bake_files", "compose_files"} & inputs.keys() else {"context": "."}
+        inputs = {**place, "output_file": str(outputs), "summary_file": str(summary)} | inputs
         process = subprocess.Popen(
             [sys.executable, "-m", "warmbuild", "build"],
             cwd=project,

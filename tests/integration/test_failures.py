@@ -32,7 +32,7 @@ def test_bad_inputs_are_all_named_and_nothing_is_started(
         engine.settimeout(0)
         ended = warmbuild.build(
             small,
-            image="ghcr.io/Me/app:latest",
+            image="quay.io/Me/app:latest",
             cache_mode="maximal",
             push="maybe",
             imagge="x",
@@ -48,7 +48,7 @@ def test_bad_inputs_are_all_named_and_nothing_is_started(
     assert "  imagge: there is no such input. Did you mean 'image'?" in lines
     assert "  push: 'maybe' is not accepted; use true or false." in lines
     assert "  cache-mode: 'maximal' is not accepted; use max or min. Did you mean 'max'?" in lines
-    assert any(line.startswith("  image: 'ghcr.io/Me/app:latest' has a tag") for line in lines)
+    assert any(line.startswith("  image: 'quay.io/Me/app:latest' has a tag") for line in lines)
     assert any(line.startswith("  username: is missing") for line in lines)
     assert "a secret of mine" not in ended.log
 

@@ -14,7 +14,7 @@ import pytest
 
 from warmbuild import registry as client
 from warmbuild.errors import RegistryError
-from warmbuild.inputs import Login
+from warmbuild.logins import Login
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -92,7 +92,7 @@ def test_what_is_worth_another_try(
     expected: tuple[str, float, bool] | None,
 ) -> None:
     decided = planned(parsed(**values))
-    again = attempts.another_try(decided, failure, 1)
+    again = attempts.another_try([decided], failure, 1)
     if expected is None:
         assert again is None
         return
@@ -100,15 +100,15 @@ def test_what_is_worth_another_try(
     assert again is not None
     assert again.reason.endswith(reason)
     assert (again.pause, again.export_after, again.restart) == (pause, export_after, False)
-    assert again.plan.cache.write is None
-    assert again.plan.cache.read == decided.cache.read
+    assert again.plans[0].cache.write is None
+    assert again.plans[0].cache.read == decided.cache.read
 
 
 @pytest.mark.parametrize(("attempt", "expected"), [(1, 2.0), (2, 8.0), (3, None)])
 def test_a_push_has_three_attempts_with_growing_pauses(
     parsed: Callable[..., Inputs], attempt: int, expected: float | None
 ) -> None:
-    again = attempts.another_try(planned(parsed()), RACE, attempt)
+    again = attempts.another_try([planned(parsed())], RACE, attempt)
     assert (again.pause if again else None) == expected
 
 
@@ -188,17 +188,17 @@ def test_a_layer_that_is_gone_costs_its_cache_alone(
     parsed: Callable[..., Inputs], error: str, left: list[str]
 ) -> None:
     decided = with_two_caches(parsed)
-    again = attempts.another_try(decided, replace(GONE, error=error), 1)
+    again = attempts.another_try([decided], replace(GONE, error=error), 1)
     assert again is not None
-    assert [str(ref.ref).rpartition(":")[2] for ref in again.plan.cache.read] == left
-    assert again.plan.cache.write == decided.cache.write
+    assert [str(ref.ref).rpartition(":")[2] for ref in again.plans[0].cache.read] == left
+    assert again.plans[0].cache.write == decided.cache.write
     assert "is not read: a layer of it cannot be had any more" in again.reason
 
 
 def test_a_step_that_fails_like_that_without_a_cache_has_failed(
     parsed: Callable[..., Inputs],
 ) -> None:
-    assert attempts.another_try(planned(parsed(cache="write-only")), GONE, 1) is None
+    assert attempts.another_try([planned(parsed(cache="write-only"))], GONE, 1) is None
 
 
 STALLED = Failure(title="", error="", tail=(), source="")
@@ -207,18 +207,18 @@ STALLED = Failure(title="", error="", tail=(), source="")
 def test_an_import_that_hangs_costs_every_cache_and_a_restart(
     parsed: Callable[..., Inputs],
 ) -> None:
-    again = attempts.another_try(with_two_caches(parsed), STALLED, 1, "import")
+    again = attempts.another_try([with_two_caches(parsed)], STALLED, 1, "import")
     assert again is not None
-    assert again.plan.cache.read == ()
+    assert again.plans[0].cache.read == ()
     assert again.restart
     assert "the registry stopped answering" in again.reason
 
 
 def test_an_export_that_hangs_is_given_up(parsed: Callable[..., Inputs]) -> None:
-    again = attempts.another_try(with_two_caches(parsed), STALLED, 1, "export")
+    again = attempts.another_try([with_two_caches(parsed)], STALLED, 1, "export")
     assert again is not None
-    assert again.plan.cache.write is None
-    assert again.plan.cache.write_error == "the export took too long"
+    assert again.plans[0].cache.write is None
+    assert again.plans[0].cache.write_error == "the export took too long"
     assert not again.export_after
 
 
@@ -246,14 +246,14 @@ def test_a_backend_that_fails_before_the_build_is_done_without(
     parsed: Callable[..., Inputs], values: dict[str, str], error: str
 ) -> None:
     decided = planned(parsed(**values))
-    again = attempts.another_try(decided, replace(STALLED, error=f"{error}\n"), 1)
+    again = attempts.another_try([decided], replace(STALLED, error=f"{error}\n"), 1)
     assert again is not None
-    assert (again.plan.cache.read, again.plan.cache.write) == ((), None)
+    assert (again.plans[0].cache.read, again.plans[0].cache.write) == ((), None)
     backend = values["cache_backend"]
     assert again.reason == (
         f"no cache is written: the backend {backend} fails: {error}; once more without"
     )
-    assert again.plan.cache.write_error == f"the backend {backend} fails: {error}"
+    assert again.plans[0].cache.write_error == f"the backend {backend} fails: {error}"
 
 
 NO_TOKEN = "failed to configure gha cache exporter: token is malformed"
@@ -286,7 +286,7 @@ NO_TOKEN = "failed to configure gha cache exporter: token is malformed"
 def test_what_is_not_the_backends_fault_is_not_tried_again(
     parsed: Callable[..., Inputs], values: dict[str, str], failure: Failure
 ) -> None:
-    assert attempts.another_try(planned(parsed(**values)), failure, 1) is None
+    assert attempts.another_try([planned(parsed(**values))], failure, 1) is None
 
 
 def step(digest: str, *, cached: bool) -> dict[str, object]:
@@ -364,3 +364,21 @@ def test_a_cache_that_is_there_already_is_not_written_again(
     progress = Progress()
     list(progress.feed(json.dumps({"vertexes": [IMPORT, *vertices]})))
     assert attempts.needs_no_export(replace(decided, cache=cache), progress) is expected
+
+
+NO_ATTESTATION = Failure(
+    title="", error="Attestation is not supported for the docker driver.", tail=(), source=""
+)
+
+
+def test_provenance_that_nobody_asked_for_is_done_without(parsed: Callable[..., Inputs]) -> None:
+    run = replace(PUSH, provenance="mode=max", builder_id="https://run")
+    decided = plan.make(parsed(sbom="true"), run, policy.CachePlan())
+    again = attempts.another_try([decided], NO_ATTESTATION, 1)
+    assert again == attempts.AnotherTry(
+        plans=(replace(decided, attests=("type=sbom,disabled=false",), unasked=()),),
+        reason="the image gets no provenance: this builder cannot; once more without",
+        keeps_cache=True,
+    )
+    # What was asked for is not.
+    assert attempts.another_try(again.plans, NO_ATTESTATION, 2) is None

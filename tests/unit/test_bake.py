@@ -40,12 +40,12 @@ def test_a_definition_is_for_secrets_alone(
     known: set[str],
     expected: bool,  # noqa: FBT001
 ) -> None:
-    assert bake.is_needed(planned(parsed(**values), known)) is expected
+    assert bake.is_needed([planned(parsed(**values), known)]) is expected
 
 
 def test_a_build_whose_cache_was_given_up_needs_none(parsed: Callable[..., Inputs]) -> None:
     decided = planned(parsed(cache="write-only", **AZURE), KEY)
-    assert not bake.is_needed(plan.image_alone(decided))
+    assert not bake.is_needed([plan.image_alone(decided)])
 
 
 def test_a_definition_has_all_of_a_build_and_no_secret(parsed: Callable[..., Inputs]) -> None:
@@ -78,13 +78,13 @@ def test_a_definition_has_all_of_a_build_and_no_secret(parsed: Callable[..., Inp
         "cache-linux-amd64-2cc5a1d1--main",
         "cache-linux-arm64-69b36453--main",
     )
-    text = bake.definition(decided, buildx.PLACEHOLDERS)
+    text = bake.definition([decided], buildx.PLACEHOLDERS)
     assert json.loads(text) == {
         "variable": {"AZURE_STORAGE_KEY": {}, "TAKEN": {}},
         "target": {
             "image": {
                 "context": "services/api",
-                "dockerfile": "services/api/Containerfile",
+                "dockerfile": "cwd://services/api/Containerfile",
                 "target": "final",
                 "args": {"A": "1", "B": "$${C} %%{d}", "TAKEN": "${TAKEN}"},
                 "labels": {"price": "$${5}"},
@@ -92,6 +92,7 @@ def test_a_definition_has_all_of_a_build_and_no_secret(parsed: Callable[..., Inp
                 "platforms": ["linux/amd64", "linux/arm64"],
                 "secret": ["id=TOKEN,src=<secret:TOKEN>"],
                 "attest": ["type=provenance,disabled=true"],
+                "output": [{"type": "registry"}],
                 "no-cache-filter": ["build"],
                 "cache-from": [f"type=azblob,name={name}{end}" for name in names],
                 "cache-to": [
@@ -108,50 +109,29 @@ def test_a_definition_has_all_of_a_build_and_no_secret(parsed: Callable[..., Inp
 
 def test_a_definition_says_nothing_of_what_is_not_given(parsed: Callable[..., Inputs]) -> None:
     decided = plan.cache_alone(planned(parsed(cache="write-only", **AZURE), KEY))
-    found = json.loads(bake.definition(decided, buildx.PLACEHOLDERS))["target"]["image"]
+    found = json.loads(bake.definition([decided], buildx.PLACEHOLDERS))["target"]["image"]
     assert set(found) == {"context", "output", "cache-to"}
-    assert found["output"] == ["type=cacheonly"]
+    assert found["output"] == [{"type": "cacheonly"}]
 
 
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [
-        pytest.param({"push": "true"}, ("--push",), id="a push"),
-        pytest.param(
-            {
-                "builder": "mine",
-                "load": "true",
-                "push": "true",
-                "no_cache": "true",
-                "pull": "true",
-            },
-            ("--no-cache", "--pull", "--push"),
-            id="all at once",
-        ),
-        pytest.param({"push": "false"}, (), id="nothing"),
-    ],
-)
-def test_the_arguments_beside_a_definition(
-    parsed: Callable[..., Inputs], values: dict[str, str], expected: tuple[str, ...]
-) -> None:
-    decided = planned(parsed(**values, **AZURE), KEY)
-    before = ("--builder", "mine", "--load") if "builder" in values else ()
-    assert bake.argv(decided, buildx.PLACEHOLDERS, "/d.json") == (
+def test_the_arguments_beside_a_definition(parsed: Callable[..., Inputs]) -> None:
+    decided = planned(parsed(builder="mine", **AZURE), KEY)
+    assert bake.argv([decided], buildx.PLACEHOLDERS, "/d.json") == (
         "bake",
         "--progress=rawjson",
         "--file",
         "/d.json",
         "--allow=fs=*",
-        *before,
+        "--builder",
+        "mine",
         "--metadata-file",
         "<metadata-file>",
-        *expected,
         "image",
     )
 
 
 def test_the_metadata_of_the_one_target_is_that_of_a_build() -> None:
     inside = {"containerimage.digest": "sha256:1"}
-    assert bake.metadata({"image": inside, "buildx.build.warnings": []}) == inside
-    assert bake.metadata(inside) == inside
-    assert bake.metadata({"image": "no object"}) == {"image": "no object"}
+    assert bake.metadata({"image": inside, "buildx.build.warnings": []}, "image") == inside
+    assert bake.metadata(inside, "image") == {}
+    assert bake.metadata({"image": "no object"}, "image") == {}

@@ -79,11 +79,11 @@ ON_CIRCLECI = [
     ),
     pytest.param(
         {"CIRCLE_BRANCH": "feature/socks", "CIRCLE_PULL_REQUEST": f"{PULLS}/42"},
-        {"branch": "feature/socks", "pull_request": 42},
+        {"branch": "feature/socks"},
         [(SOCKS, OWN), *GUESSED],
         SOCKS,
         "",
-        id="a branch with a pull request",
+        id="a branch with a pull request, which is built as a branch",
     ),
     pytest.param(
         {
@@ -186,6 +186,20 @@ ON_JENKINS = [
         "",
         unknown("jenkins"),
         id="a pull request of a branch source that does not tell forks",
+    ),
+    pytest.param(
+        {
+            "BRANCH_NAME": "77/8877/1",
+            "CHANGE_ID": "I8f21a",
+            "CHANGE_BRANCH": "main",
+            "CHANGE_TARGET": "main",
+            "CHANGE_FORK": "stranger",
+        },
+        {"branch": "main", "target_branch": "main", **OF_A_FORK},
+        [(MAIN, TARGET), ("cache-master", USUAL)],
+        "",
+        FORK,
+        id="a change that has no number",
     ),
     pytest.param(
         {"GIT_BRANCH": "origin/feature/socks"},
@@ -419,6 +433,32 @@ ON_BUILDKITE = [
         "",
         unknown("buildkite"),
         id="a pull request of a repository that nobody names",
+    ),
+    pytest.param(
+        {
+            "BUILDKITE_BRANCH": "main",
+            "BUILDKITE_PULL_REQUEST": "46",
+            "BUILDKITE_PULL_REQUEST_BASE_BRANCH": "release/1.x",
+            "BUILDKITE_PULL_REQUEST_REPO": "https://github.com/harbour/shop",
+        },
+        {"branch": "main"},
+        [(MAIN, OWN)],
+        MAIN,
+        "",
+        id="the default branch, though it has a pull request",
+    ),
+    pytest.param(
+        {
+            "BUILDKITE_BRANCH": "main",
+            "BUILDKITE_PULL_REQUEST": "45",
+            "BUILDKITE_PULL_REQUEST_BASE_BRANCH": "main",
+            "BUILDKITE_PULL_REQUEST_REPO": "https://github.com/stranger/shop",
+        },
+        {"branch": "main", "target_branch": "main", "pull_request": 45, **OF_A_FORK},
+        [(MAIN, TARGET)],
+        "",
+        FORK,
+        id="a pull request of a fork's own main",
     ),
     pytest.param(
         {"BUILDKITE_BRANCH": "stranger:main"},
@@ -761,7 +801,7 @@ class TestGitea:
             commit=SHA,
             server="git.harbour.example",
             git_context=f"https://git.harbour.example/harbour/shop.git#{SHA}",
-            provenance="mode=max",
+            provenance="mode=min,inline-only=true",
         )
 
     @pytest.mark.parametrize(

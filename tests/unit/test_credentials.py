@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from warmbuild import credentials, engine
-from warmbuild.errors import EngineError
-from warmbuild.inputs import Login, Secret
+from warmbuild.errors import EngineError, RegistryError
+from warmbuild.inputs import Secret
+from warmbuild.logins import Login
 
 LOGIN = Login(host="r.io", username="me", password='it\'s "pa:ss" $HOME')
 AUTH = base64.b64encode(b'me:it\'s "pa:ss" $HOME').decode()
@@ -139,8 +140,17 @@ def test_a_temporary_directory_that_cannot_be_written(
         pytest.param({"auths": {"x.io": {"auth": AUTH}}}, None, id="another registry's"),
         pytest.param({"auths": {"r.io": {}}}, None, id="an entry that a store has"),
         pytest.param({"auths": {"r.io": {"auth": "%%%"}}}, None, id="an entry that is broken"),
-        pytest.param({"credHelpers": {"r.io": "no-such-helper"}}, None, id="a helper that is gone"),
     ],
 )
 def test_the_sdk_finds_a_credential(config: dict[str, object], expected: Login | None) -> None:
     assert engine.credential(config, "r.io") == expected
+
+
+def test_a_helper_that_fails_says_so() -> None:
+    with pytest.raises(RegistryError) as raised:
+        engine.credential({"credHelpers": {"r.io": "no-such-helper"}}, "r.io")
+    assert str(raised.value) == (
+        "the credential helper that the Docker configuration names for r.io fails: "
+        "docker-credential-no-such-helper not installed or not available in PATH. Mend it, or give "
+        "username and password."
+    )

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from warmbuild import inputs, lists, refs
+from warmbuild import inputs, lists
 from warmbuild.backends import BACKENDS
 from warmbuild.errors import InputError
 
@@ -101,14 +101,15 @@ def test_defaults_are_those_of_the_table(parsed: Callable[..., inputs.Inputs]) -
     assert found.cache_mode == "max"
     assert found.push is None
     assert found.cleanup is True
-    assert found.login is None
+    assert found.logins == ()
+    assert found.logout is True
 
 
 def test_every_row_has_a_field_and_a_sentence() -> None:
-    login = {"registry", "username", "password"}
+    login = {"registry", "username", "password", "registry_auth", "ecr", "scope"}
     secrets = {"secret_files", "secret_envs"}
     fields = {row.field for row in inputs.TABLE} - login - secrets
-    assert fields == set(inputs.Inputs.__dataclass_fields__) - {"login"}
+    assert fields == set(inputs.Inputs.__dataclass_fields__) - {"logins"}
     assert all(row.help.endswith(".") for row in inputs.TABLE)
 
 
@@ -181,7 +182,7 @@ def problems_of(**values: str) -> dict[str, str]:
                 "most 40, the first one no dot or hyphen."
             ),
         ),
-        ("registry", "a b", "'a b' is not a registry's host: 'a b' is not a host."),
+        ("registry", "a b", "is not a registry's host, such as ghcr.io."),
         (
             "lint-ignore",
             "cache-mount, cache-monut",
@@ -266,7 +267,10 @@ def test_secrets_are_in_no_representation(parsed: Callable[..., inputs.Inputs]) 
         ),
         (
             {"image": "app", "username": "me"},
-            {"password": "is missing: a login takes a user name and a password."},
+            {
+                "password": "is missing: a login takes a user name and a password; Docker Hub "
+                "takes a user name and an access token."
+            },
         ),
         (
             {"image": "app", "buildkitd-config": "a", "buildkitd-config-inline": "b"},
@@ -292,27 +296,6 @@ KNOWN = {"image": "r.io/group/app", "registry": "r.io", "username": "job", "pass
 
 
 @pytest.mark.parametrize(
-    ("given", "login"),
-    [
-        pytest.param({}, ("r.io", "job", "token"), id="the CI system's own"),
-        pytest.param({"registry": "r.io"}, ("r.io", "job", "token"), id="the same registry"),
-        pytest.param({"registry": "x.io"}, None, id="another registry"),
-        pytest.param(
-            {"username": "me", "password": "mine"}, ("r.io", "me", "mine"), id="the user's own"
-        ),
-        pytest.param(
-            {"registry": "https://x.io/v2/", "username": "me", "password": "mine"},
-            ("x.io", "me", "mine"),
-            id="the user's own elsewhere",
-        ),
-    ],
-)
-def test_a_login_is_taken_whole(given: dict[str, str], login: tuple[str, str, str] | None) -> None:
-    found = inputs.parse(given, KNOWN).login
-    assert (found and (found.host, found.username, found.password)) == login
-
-
-@pytest.mark.parametrize(
     ("given", "missing"), [({"username": "me"}, "password"), ({"password": "x"}, "username")]
 )
 def test_half_a_login_is_not_completed_by_the_ci_systems(
@@ -321,18 +304,6 @@ def test_half_a_login_is_not_completed_by_the_ci_systems(
     with pytest.raises(InputError) as raised:
         inputs.parse(given, KNOWN)
     assert [problem.name for problem in raised.value.problems] == [missing]
-
-
-def test_a_login_is_for_the_first_image_where_no_registry_is_given() -> None:
-    given = {"image": "ghcr.io/me/app", "username": "me", "password": " spaced "}
-    found = inputs.parse(given, {}).login
-    assert found == inputs.Login(host="ghcr.io", username="me", password=" spaced ")
-
-
-def test_a_login_without_an_image_is_for_docker_hub() -> None:
-    found = inputs.parse({"push": "false", "username": "me", "password": "x"}, {}).login
-    assert found is not None
-    assert found.host == refs.DOCKER_HUB
 
 
 def test_an_input_has_a_variable_that_a_shell_can_set() -> None:

@@ -15,7 +15,7 @@ import responses
 
 from warmbuild import probe, refs, registry
 from warmbuild.errors import RegistryError
-from warmbuild.inputs import Login
+from warmbuild.logins import Login
 from warmbuild.probe import Found, Missing, NotACache, Refused, Silent
 from warmbuild.registry import Registry, Transport, ask, is_loopback, transports
 from warmbuild.vendors import harbor

@@ -95,6 +95,10 @@ def test_outputs_are_those_of_the_table_each_in_one_line() -> None:
         "cache-hits": "1",
         "cache-steps": "2",
         "cache-hit-ratio": "0.50",
+        "targets": "{}",
+        "cache-from": "",
+        "cache-to": "",
+        "bake-file": "",
     }
     assert list(found) == list(report.OUTPUTS)
     assert report.outputs(EMPTY)["cache-hit-ratio"] == "0.00"

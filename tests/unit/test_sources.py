@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from warmbuild import cli, inputs, plan, sources
+from warmbuild.checks import Warned
 from warmbuild.context import RunContext
 from warmbuild.lints import OddModes, Sources
 from warmbuild.policy import CachePlan
@@ -100,6 +101,53 @@ class TestRead:
         assert (found.file, found.text) == (str(elsewhere), "FROM a")
         assert found.in_context == {".git"}
         assert project.is_dir()
+
+
+COMMIT = "https://github.com/me/app.git#860c1904a1ce19322e91ac35af1ab07466440c37"
+ON_GITHUB = RunContext(ci="github", git_context=COMMIT)
+
+
+def on_github(**given: str) -> plan.BuildPlan:
+    return plan.make(inputs.parse({"image": "a", **given}, {}), ON_GITHUB, CachePlan())
+
+
+class TestTheCheckoutOfAGitContext:
+    def test_it_is_read_but_for_what_is_not_in_git(self, project: Path) -> None:
+        record(project, "v2")
+        (project / "Dockerfile").write_text("FROM a\n")
+        (project / "run.sh").chmod(0o777)
+        found = sources.read(on_github(), "")
+        assert found == Sources(
+            file="Dockerfile", text="FROM a\n", in_context=frozenset({"Dockerfile"})
+        )
+
+    def test_a_directory_of_it(self, project: Path) -> None:
+        (project / "dir" / "app.Dockerfile").write_text("FROM a\n")
+        decided = on_github(context="{{defaultContext}}:dir", file="app.Dockerfile")
+        assert sources.read(decided, "").file == "dir/app.Dockerfile"
+
+    @pytest.mark.usefixtures("project")
+    def test_there_may_be_none(self) -> None:
+        assert sources.read(on_github(context="{{defaultContext}}:other"), "") == Sources()
+
+
+class TestNamed:
+    WARNED = Warned(text="x", url="", file="Dockerfile", line=1, source=b"FROM a\n")
+
+    def test_the_file_that_was_built(self, project: Path) -> None:
+        (project / "dir" / "Dockerfile").write_text("FROM a\n")
+        assert sources.named(on_github(context="dir"), self.WARNED) == "dir/Dockerfile"
+        in_git = on_github(context="{{defaultContext}}:dir")
+        assert sources.named(in_git, self.WARNED) == "dir/Dockerfile"
+
+    @pytest.mark.parametrize("context", [".", "https://github.com/you/app.git", "nowhere"])
+    def test_another_text_is_another_file(self, project: Path, context: str) -> None:
+        (project / "Dockerfile").write_text("FROM b\n")
+        assert sources.named(on_github(context=context), self.WARNED) == ""
+
+    def test_a_warning_about_no_file(self, project: Path) -> None:
+        (project / "Dockerfile").touch()
+        assert sources.named(on_github(context="."), Warned(text="x", url="")) == ""
 
 
 class TestOddModes:

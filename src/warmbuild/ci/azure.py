@@ -108,6 +108,7 @@ def _escaped(text: str, *more: tuple[str, str]) -> str:
 known_inputs = plain.known_inputs
 publish_findings = plain.publish_findings
 output_files = plain.output_files
+later_file = plain.later_file
 
 
 def pipeline_file(env: Mapping[str, str]) -> str:  # noqa: ARG001

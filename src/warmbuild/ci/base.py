@@ -60,3 +60,6 @@ class Provider(Protocol):
 
     def output_files(self, env: Mapping[str, str]) -> tuple[Path, ...]:
         """Return the files that it writes among the sources, to be removed first."""
+
+    def later_file(self, env: Mapping[str, str], name: str) -> tuple[Path, str]:
+        """Return where a file for later steps is written, and what they call it."""

@@ -1,8 +1,8 @@
 """Bitbucket Pipelines: default variables, outputs through the file of a step's output variables.
 
-Variables are those of Atlassian's "Variables and secrets". Its "Pipeline start conditions" say
-that the pull request of a fork starts no pipeline, so that each is trusted; a fork's own pipelines
-are at home in the fork. The default branch is not told.
+Variables are those of Atlassian's "Variables and secrets". The pull request of a fork starts no
+pipeline ("Pipeline start conditions", BCLOUD-13162), so that each is trusted; a fork's own
+pipelines are at home in the fork. The default branch is not told.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ close_group = plain.close_group
 warning = plain.warning
 fail = plain.fail
 mask = plain.mask
+later_file = plain.later_file
 publish_findings = plain.publish_findings
 output_files = plain.output_files
 

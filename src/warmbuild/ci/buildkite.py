@@ -36,7 +36,8 @@ def detect(env: Mapping[str, str]) -> bool:
 def context(env: Mapping[str, str], directory: str, read_text: ReadText) -> RunContext:  # noqa: ARG001
     """Read what Buildkite knows about this run from its variables.
 
-    A build that somebody starts by hand has HEAD for its commit.
+    A build that somebody starts by hand has HEAD for its commit. A pushed branch that has a pull
+    request is told as that, which the default branch is not: its image is the latest.
     """
     branch, commit = env.get("BUILDKITE_BRANCH", ""), env.get("BUILDKITE_COMMIT", "")
     run = RunContext(
@@ -46,10 +47,11 @@ def context(env: Mapping[str, str], directory: str, read_text: ReadText) -> RunC
         commit=commit if _COMMIT.fullmatch(commit) else "",
         tag=env.get("BUILDKITE_TAG", ""),
     )
-    number = env.get("BUILDKITE_PULL_REQUEST", "false")
-    if number != "false" or ":" in branch:
+    number, fork = env.get("BUILDKITE_PULL_REQUEST", "false"), _is_fork(env)
+    is_pull = number != "false" or ":" in branch
+    if is_pull and not (fork is False and branch == run.default_branch):
         target = env.get("BUILDKITE_PULL_REQUEST_BASE_BRANCH", "")
-        return run.of_pull_request(number, source=branch, target=target, fork=_is_fork(env))
+        return run.of_pull_request(number, source=branch, target=target, fork=fork)
     if run.tag:
         return run
     owner = _place(env.get("BUILDKITE_REPO", "")).partition("/")[2].partition("/")[0]
@@ -92,6 +94,7 @@ known_inputs = plain.known_inputs
 close_group = plain.close_group
 warning = plain.warning
 mask = plain.mask
+later_file = plain.later_file
 publish = variables.publish
 publish_findings = plain.publish_findings
 output_files = variables.output_files

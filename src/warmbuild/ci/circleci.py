@@ -1,10 +1,10 @@
 """CircleCI: built-in variables, outputs for the job's later steps through BASH_ENV.
 
 Variables are those of CircleCI's "Project values and variables", which has CIRCLE_PR_* for pull
-requests of forks alone. "Build pull requests from forked repositories" says that forks are built
-where the project asks for it; their branch is then called pull/N. Neither the target nor the
-default branch is told, and pipelines of the GitHub App, of GitLab and of Bitbucket Data Center,
-which build no fork, are not even told the pull request: those are builds of a branch.
+requests of forks alone; those are built where the project asks for it ("Build pull requests from
+forked repositories"), on a branch called pull/N. Every other pipeline is one of a branch or a tag,
+whether that branch has a pull request or not: neither its target nor the default branch is told.
+Pipelines of the GitHub App, of GitLab and of Bitbucket Data Center build no fork.
 """
 
 from __future__ import annotations
@@ -35,16 +35,11 @@ def context(env: Mapping[str, str], directory: str, read_text: ReadText) -> RunC
     """Read what CircleCI knows about this run from its variables."""
     branch = env.get("CIRCLE_BRANCH", "")
     run = RunContext(ci=NAME, commit=env.get("CIRCLE_SHA1", ""), tag=env.get("CIRCLE_TAG", ""))
-    number = env.get("CIRCLE_PULL_REQUEST", "").rpartition("/")[2]
     pull = _FORKS_BRANCH.fullmatch(branch)
     if pull or any(env.get(name) for name in _FORKS):
-        number = env.get("CIRCLE_PR_NUMBER", "") or number or (pull["number"] if pull else "")
+        number = env.get("CIRCLE_PR_NUMBER", "") or (pull["number"] if pull else "")
         return run.of_pull_request(number, source="" if pull else branch, target="", fork=True)
-    if run.tag:
-        return run
-    if number:
-        return run.of_pull_request(number, source=branch, target="", fork=False)
-    return run.on_branch(branch)
+    return run if run.tag else run.on_branch(branch)
 
 
 known_inputs = plain.known_inputs
@@ -54,6 +49,7 @@ close_group = plain.close_group
 warning = plain.warning
 fail = plain.fail
 mask = plain.mask
+later_file = plain.later_file
 publish_findings = plain.publish_findings
 output_files = plain.output_files
 

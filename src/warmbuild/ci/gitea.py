@@ -39,6 +39,7 @@ close_group = github.close_group
 warning = github.warning
 fail = github.fail
 mask = github.mask
+later_file = github.later_file
 publish = github.publish
 publish_findings = github.publish_findings
 output_files = github.output_files

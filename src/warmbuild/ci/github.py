@@ -9,7 +9,9 @@ from __future__ import annotations
 import importlib
 import json
 import re
+import tempfile
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -18,7 +20,6 @@ from warmbuild.context import FORK, RunContext, is_true, merged_branch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
     from types import ModuleType
 
     from warmbuild.ci.base import ReadText
@@ -44,6 +45,8 @@ _READ_ONLY_FOR_DEPENDABOT: Final = _PULL_REQUEST | {
     "deployment",
     "deployment_status",
 }
+# Where the runner mounts its directories in the container of an action.
+_CONTAINER: Final = "/github"
 _COMMIT: Final = re.compile(r"[0-9a-f]{40,64}")
 # A step's summary above this is dropped by the runner; in bytes.
 _LONGEST_SUMMARY: Final = 1024 * 1024
@@ -173,14 +176,14 @@ def _git_context(env: Mapping[str, str], payload: _Payload) -> str:
 
 
 def _provenance(env: Mapping[str, str], payload: _Payload) -> str:
-    """Return what docker/build-push-action adds unasked: all there is, but of a private repository.
+    """Return what docker/build-push-action adds unasked: all there is, of a public repository.
 
-    The values of build arguments are in it then.
+    That has the values of build arguments; where nothing says so, a repository is not public.
     """
     if is_true(env.get("BUILDX_NO_DEFAULT_ATTESTATIONS", "")):
         return ""
-    is_private = payload.at("repository", "private") is True
-    return "mode=min,inline-only=true" if is_private else "mode=max"
+    is_public = payload.at("repository", "private") is False
+    return "mode=max" if is_public else "mode=min,inline-only=true"
 
 
 def _builder_id(env: Mapping[str, str]) -> str:
@@ -261,7 +264,7 @@ def publish(env: Mapping[str, str], outputs: Mapping[str, str], summary: str) ->
     if env.get("GITHUB_OUTPUT"):
         for name, value in outputs.items():
             _core().set_output(name, value)
-    if env.get("GITHUB_STEP_SUMMARY") and len(summary.encode()) < _LONGEST_SUMMARY:
+    if summary and env.get("GITHUB_STEP_SUMMARY") and len(summary.encode()) < _LONGEST_SUMMARY:
         # The package knows every command file by its variable, but has no function for this one.
         _core().issue_file_command("STEP_SUMMARY", summary)
 
@@ -278,6 +281,23 @@ def pipeline_file(env: Mapping[str, str]) -> str:
 def output_files(env: Mapping[str, str]) -> tuple[Path, ...]:  # noqa: ARG001
     """Return nothing: the runner keeps its files outside the workspace."""
     return ()
+
+
+def later_file(env: Mapping[str, str], name: str) -> tuple[Path, str]:
+    """Return a file of RUNNER_TEMP, by the name that steps outside of a container know.
+
+    The runner mounts that directory into the container of an action under a name of its own. What
+    stands beside the one that holds the workspace is `_temp`, and only that one's variable keeps
+    the name of the machine. Runners before 2.329 mount no more of it than the home directory.
+    """
+    temporary = Path(env.get("RUNNER_TEMP") or tempfile.gettempdir())
+    home = Path(env.get("HOME") or "/")
+    if temporary.is_relative_to(_CONTAINER):
+        outside = Path(env.get("RUNNER_WORKSPACE", "")).parent / "_temp"
+        return temporary / name, str(outside / name)
+    if home.is_relative_to(_CONTAINER):
+        return home / name, str(temporary / "_github_home" / name)
+    return temporary / name, str(temporary / name)
 
 
 @dataclass(frozen=True, slots=True)

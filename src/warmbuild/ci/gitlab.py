@@ -28,6 +28,7 @@ DOTENV: Final = "warmbuild.env"
 # The same of artifacts:reports:codequality.
 CODE_QUALITY: Final = "gl-code-quality-report.json"
 # GitLab refuses a larger report; in bytes.
+_JSON: Final = ("metadata", "targets")
 _LONGEST_DOTENV: Final = 5 * 1024
 _SECTION: Final = "warmbuild"
 
@@ -119,18 +120,24 @@ inert = plain.inert
 warning = plain.warning
 fail = plain.fail
 mask = plain.mask
+later_file = plain.later_file
 
 
 def publish(env: Mapping[str, str], outputs: Mapping[str, str], summary: str) -> None:  # noqa: ARG001
-    """Write the dotenv report; the metadata is left out where it would make the file too large.
+    """Write the dotenv report; JSON is left out where it would make the file too large.
 
-    GitLab takes no spaces in a value, and the one that may have some is JSON.
+    GitLab takes no spaces in a value, and those that may have some are JSON; nor does it take
+    several lines, so that a list of more than one is in the output file alone.
     """
     if project := env.get("CI_PROJECT_DIR"):
-        outputs = dict(outputs, metadata=outputs["metadata"].replace(" ", "\\u0020"))
+        outputs = {
+            name: value.replace(" ", "\\u0020") if name in _JSON else value
+            for name, value in outputs.items()
+            if "\n" not in value
+        }
         text = dotenv(outputs)
         if len(text.encode()) > _LONGEST_DOTENV:
-            text = dotenv({name: value for name, value in outputs.items() if name != "metadata"})
+            text = dotenv({name: value for name, value in outputs.items() if name not in _JSON})
         Path(project, DOTENV).write_text(text, encoding="utf-8")
 
 

@@ -62,6 +62,7 @@ close_group = plain.close_group
 warning = plain.warning
 fail = plain.fail
 mask = plain.mask
+later_file = plain.later_file
 publish = variables.publish
 publish_findings = plain.publish_findings
 output_files = variables.output_files

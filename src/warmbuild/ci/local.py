@@ -87,6 +87,7 @@ warning = plain.warning
 fail = plain.fail
 mask = plain.mask
 publish_findings = plain.publish_findings
+later_file = plain.later_file
 output_files = plain.output_files
 
 

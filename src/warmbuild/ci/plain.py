@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from warmbuild.lints import Finding
 
@@ -41,6 +42,12 @@ def publish_findings(env: Mapping[str, str], findings: Sequence[Finding]) -> Non
 
 def mask(secret: str) -> None:
     """Do nothing: warmbuild hides secrets in its own log by itself."""
+
+
+def later_file(env: Mapping[str, str], name: str) -> tuple[Path, str]:  # noqa: ARG001
+    """Return a file of the temporary directory, which later steps of the job have too."""
+    path = Path(tempfile.gettempdir(), name)
+    return path, str(path)
 
 
 def known_inputs(env: Mapping[str, str], given: Mapping[str, str]) -> Mapping[str, str]:  # noqa: ARG001

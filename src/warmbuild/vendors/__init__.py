@@ -32,6 +32,8 @@ MODULES: Final = (
     *(azure, quay, harbor, artifactory, distribution),
 )
 VENDORS: Final = tuple(module.VENDOR for module in MODULES)
+# Those whose passwords are tokens that AWS gives.
+OF_AWS: Final = (ecr.VENDOR, ecr_public.VENDOR)
 
 
 def detect(host: str, headers: Mapping[str, str] | None = None, ci: str = "") -> Vendor:

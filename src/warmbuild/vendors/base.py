@@ -25,7 +25,8 @@ class Vendor:
     done before the first push, nothing where that makes the repository; {path} stands for the
     repository. `missing` are the statuses that tell of one that is not there. `mutable` is how some
     tags stay mutable where others are not, and is empty where all of them always are. `accepts`
-    says which cache manifests are taken. `login` is what the inputs username and password hold,
+    says which cache manifests are taken. `login` is what the inputs username and password hold, and
+    `usernames` the user names that go with a form of password (a pattern), the first that fits;
     `permission` what the login needs to read and write a cache, `limits` how often it may ask.
     """
 
@@ -41,6 +42,7 @@ class Vendor:
     mutable: str = ""
     accepts: str
     login: str
+    usernames: tuple[tuple[str, str], ...] = ()
     permission: str
     limits: str = ""
 

@@ -10,13 +10,44 @@ because the tag is immutable.`, a missing repository 404 NAME_UNKNOWN.
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from typing import Final
 
 from warmbuild.vendors.base import Vendor
 
+# Of all partitions, with FIPS and dual stack: "Amazon ECR endpoints and quotas".
+_HOSTS: Final = (
+    r"(?P<account>[0-9]{12})\.dkr(?P<dash>[.-])ecr(?P<fips>-fips)?\.(?P<region>[a-z0-9-]+)\."
+    r"(amazonaws\.(com(\.cn)?|eu)|on\.(aws|amazonwebservices\.(com\.cn|eu))"
+    r"|c2s\.ic\.gov|sc2s\.sgov\.gov|cloud\.adc-e\.uk|csp\.hci\.ic\.gov)"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a registry's tokens come from, as its host says."""
+
+    account: str
+    region: str
+    is_fips: bool = False
+    is_dual_stack: bool = False
+
+
+def place(host: str) -> Place | None:
+    """Return where a host's tokens come from; None for a host of another registry."""
+    found = re.fullmatch(_HOSTS, host)
+    return found and Place(
+        account=found["account"],
+        region=found["region"],
+        is_fips=bool(found["fips"]),
+        is_dual_stack=found["dash"] == "-",
+    )
+
+
 VENDOR: Final = Vendor(
     name="Amazon ECR",
-    hosts=r"[0-9]{12}\.dkr[.-]ecr(-fips)?\.[a-z0-9-]+\.(amazonaws\.com(\.cn)?|on\.aws)",
+    hosts=_HOSTS,
     challenge=r'service="ecr\.amazonaws\.com"',
     path="any name",
     create="create it (aws ecr create-repository --repository-name {path}), or a creation template "
@@ -25,6 +56,7 @@ VENDOR: Final = Vendor(
     mutable="let IMMUTABLE_WITH_EXCLUSION leave out the tags that begin with cache-tag-prefix",
     accepts="image manifests alone, and no tag twice where tags are immutable",
     login="AWS and what aws ecr get-login-password prints",
+    usernames=((".+", "AWS"),),
     permission="ecr:GetAuthorizationToken, BatchGetImage, GetDownloadUrlForLayer, "
     "BatchCheckLayerAvailability, InitiateLayerUpload, UploadLayerPart, CompleteLayerUpload and "
     "PutImage",

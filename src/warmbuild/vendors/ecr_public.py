@@ -13,13 +13,14 @@ from warmbuild.vendors.base import ANY, Vendor
 
 VENDOR: Final = Vendor(
     name="Amazon ECR Public",
-    hosts=r"public\.ecr\.aws",
+    hosts=r"public\.ecr\.aws|ecr-public\.aws\.com",
     path="ALIAS/REPOSITORY",
     names=(2, ANY),
     create="create it (aws ecr-public create-repository --region us-east-1)",
     missing=(404,),
     accepts="image manifests alone",
     login="AWS and what aws ecr-public get-login-password --region us-east-1 prints",
+    usernames=((".+", "AWS"),),
     permission="sts:GetServiceBearerToken and ecr-public:GetAuthorizationToken, "
     "BatchCheckLayerAvailability, InitiateLayerUpload, UploadLayerPart, CompleteLayerUpload and "
     "PutImage",

@@ -24,5 +24,11 @@ VENDOR: Final = Vendor(
     mutable="turn immutable tags off for this repository",
     accepts="every kind",
     login="oauth2accesstoken and an access token, or _json_key and a service account's key",
+    usernames=(
+        (r"\s*\{.*", "_json_key"),
+        # Such a key in base64, which a JWT is not: that has dots.
+        (r"\s*e[yw][A-Za-z0-9+/=\s]+", "_json_key_base64"),
+        (".+", "oauth2accesstoken"),
+    ),
     permission="roles/artifactregistry.writer",
 )

@@ -23,6 +23,7 @@ VENDOR: Final = Vendor(
     missing=(403, 404),
     accepts="every kind",
     login="any user name and GITHUB_TOKEN, or a classic personal access token",
+    usernames=((".+", "token"),),
     permission="permissions: packages: write in the job, and access to a package that another "
     "repository has made (Package settings, Manage Actions access: Write)",
 )

@@ -25,6 +25,8 @@ VENDOR: Final = Vendor(
     accepts="every kind",
     login="CI_REGISTRY_USER and CI_REGISTRY_PASSWORD, which are taken by themselves in a job, or "
     "a deploy token",
+    # A job token; the user name of a deploy token is its own.
+    usernames=((r"glcbt-.+", "gitlab-ci-token"),),
     permission="the role Developer in the project, for a deploy token read_registry and "
     "write_registry",
 )
