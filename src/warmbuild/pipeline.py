@@ -186,6 +186,8 @@ def _parts(run: Run) -> Sequence[_Part]:
     from warmbuild import targets  # noqa: PLC0415 (only files need it)
 
     found = _resolved(run)
+    if run.context.untrusted:
+        _check_confined(run, found)
     for target in found:
         run.log.hide(filter(None, targets.secrets(target, run.env)))
     return [
@@ -221,13 +223,32 @@ def _resolved(run: Run) -> Sequence[Target]:
         argv = bake.resolve(files, inputs.targets, inputs.set)
         done = process.run([builder.program(run.env), *argv], env)
     if done.code:
-        text = f"cannot be read: {buildx.error(done.output)}."
+        text = f"cannot be read: {buildx.error(done.output).rstrip('.')}."
         raise InputError([Problem(name=name, text=text)])
     try:
         return targets.read(done.output)
     except ValueError as error:
         text = f"cannot be read by this buildx: {error}."
         raise InputError([Problem(name=name, text=text)]) from error
+
+
+def _check_confined(run: Run, found: Sequence[Target]) -> None:
+    """Raise InputError where a file that a stranger wrote reaches out of the checkout."""
+    from warmbuild import targets  # noqa: PLC0415 (only files need it)
+
+    here = Path.cwd().resolve()
+    problems = [
+        Problem(
+            name="bake-files" if run.inputs.bake_files else "compose-files",
+            text=f"the target {target.name} takes {path!r}, which lies outside of this directory, "
+            f"and {run.context.untrusted}.",
+        )
+        for target in found
+        for path in dict.fromkeys(targets.paths(target))
+        if not Path(path).resolve().is_relative_to(here)
+    ]
+    if problems:
+        raise InputError(problems)
 
 
 def _decide(part: _Part) -> BuildPlan:
@@ -349,7 +370,7 @@ def _fill_keyring(run: Run, decided: Sequence[BuildPlan], say: Say, warn: Say) -
     run.log.hide(login.password for login in run.keyring.own)
     for login in run.keyring.own:
         if login.is_assumed:
-            say(f"no username is given for {login}, so it is {login.username}")
+            say(f"no username is given for {login}, so {login.username!r} is used")
     for host, program in run.keyring.gone.items():
         of = f"the login for {host}" if host else "logins"
         warn(

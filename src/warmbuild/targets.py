@@ -135,6 +135,36 @@ def planned(given: Inputs, context: RunContext, cache: CachePlan, target: Target
     return replace(made, push=False, notes=notes)
 
 
+def paths(target: Target) -> Iterator[str]:
+    """Return the files and directories of this machine that a target reads or writes.
+
+    buildx has a look at those of a target that it is asked for, and not of what that is made of.
+    """
+    found = target.definition
+    place = loose.text(found, "context") or "."
+    file = loose.text(found, "dockerfile")
+    contexts = [place, *map(str, loose.child(found, "contexts").values())]
+    yield from (_bare(context) for context in contexts if _is_here(context))
+    if file and _is_here(place):
+        is_in_context = not file.startswith("cwd://")
+        yield posixpath.join(place if is_in_context else ".", file.removeprefix("cwd://"))
+    for name in ("secret", "ssh", "output", *_CACHES):
+        for entry in loose.items(found, name):
+            values = bake.attributes(entry)
+            yield from (values[key] for key in ("src", "source", "dest") if values.get(key))
+            yield from map(str, loose.items(entry, "paths") if isinstance(entry, dict) else ())
+
+
+def _is_here(context: str) -> bool:
+    """Say whether a context is a directory: no URL, image or other target."""
+    bare = _bare(context)
+    return not (plan.is_remote(bare) or bare.startswith(("target:", "service:")))
+
+
+def _bare(context: str) -> str:
+    return context.removeprefix("cwd://").removeprefix("oci-layout://")
+
+
 def secrets(target: Target, env: Mapping[str, str]) -> Iterator[str]:
     """Return what of a target may be in no log: keys of caches, and secrets of the environment."""
     names = {name for backend in BACKENDS.values() for name in backend.secrets}

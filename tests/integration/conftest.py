@@ -350,6 +350,11 @@ class Registry:
         repository = self._split(ref)[0]
         return self.manifest(f"{self.host}/{repository}@{manifest['manifests'][0]['digest']}")
 
+    def config(self, ref: str) -> dict[str, Any]:
+        """Return the configuration of an image."""
+        digest = self.manifest(ref)["config"]["digest"]
+        return dict(self.get(f"{self._split(ref)[0]}/blobs/{digest}").json())
+
     def layers(self, ref: str) -> list[str]:
         return [layer["digest"] for layer in self.manifest(ref)["layers"]]
 
