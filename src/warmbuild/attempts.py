@@ -180,7 +180,12 @@ def needs_no_export(plan: BuildPlan, built: Progress) -> bool:
     have had the steps itself.
     """
     cache, steps = plan.cache, built.steps()
-    if cache.write is None or cache.write.found is None or cache.destinations or plan.builder.name:
+    if (
+        cache.write is None
+        or cache.write.found is None
+        or cache.destinations
+        or not plan.builder.is_fresh
+    ):
         return False
     is_only_source = [read.found for read in cache.read] == [cache.write.found]
     return (

@@ -6,12 +6,12 @@ import os
 import secrets
 import shutil
 import time
-from contextlib import contextmanager
-from functools import partial
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import buildx, credentials, process, retries
+from warmbuild import buildx, credentials, nodes, process, retries
 from warmbuild.errors import EngineError
 from warmbuild.signals import shielded
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from warmbuild.buildx import Boot
+    from warmbuild.buildx import Boot, Inspected, Own
     from warmbuild.credentials import Private
     from warmbuild.log import Log
     from warmbuild.plan import BuilderPlan
@@ -43,6 +43,9 @@ _SOCKET: Final = "/var/run/docker.sock"
 _DIND: Final = "tcp://docker:2376"
 # Where such a service shares its client certificates with the job, unless the job says.
 _DIND_CERTIFICATES: Final = "/certs"
+_DEFAULT_CONTEXT: Final = "default"
+# The drivers that need an engine.
+_ON_ENGINE: Final = ("docker-container", "docker")
 
 
 def program(env: Mapping[str, str]) -> str:
@@ -65,6 +68,8 @@ def environment(env: Mapping[str, str], private: Private) -> dict[str, str]:
     """Return the environment of buildx: no inputs in it, and the run's own configuration."""
     child = {name: value for name, value in env.items() if not name.startswith("INPUT_")}
     child.pop("DOCKER_AUTH_CONFIG", None)
+    for variable in filter(nodes.is_certificate, env):
+        del child[variable]
     shared = Path(child.get("DOCKER_TLS_CERTDIR") or _DIND_CERTIFICATES, "client")
     if "DOCKER_HOST" not in child and not Path(_SOCKET).exists() and shared.parent.is_dir():
         # What the entrypoint of the image docker:cli does in a job beside docker-in-docker. The
@@ -83,43 +88,81 @@ def environment(env: Mapping[str, str], private: Private) -> dict[str, str]:
     return child
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """A builder that is on its way: `boot` waits until it is up and returns its name.
+
+    `inspected` is what buildx finds of it then.
+    """
+
+    boot: Callable[[], str]
+    inspected: Callable[[], Inspected]
+
+
 @contextmanager
 def booted(
     plan: BuilderPlan, program: str, env: Mapping[str, str], private: Private, log: Log
-) -> Iterator[Callable[[], str]]:
-    """Have a builder for the block; what it yields waits until it is up and returns its name.
+) -> Iterator[Made]:
+    """Have a builder for the block, which serves what is emulated for it too.
 
     One that is there already, known to buildx or as a container, is used and stays.
     """
     name = plan.name or f"warmbuild-{secrets.token_hex(4)}"
-    if (private.buildx_config / "instances" / name).is_file():
-        _check_version(program, process.run([program, "version"], env).output)
-        yield lambda: name
-        return
-    endpoint = _endpoint(env, private, log)
-    keep = not plan.cleanup or bool(plan.name and _is_there(env, name))
-    create = partial(
-        buildx.create, plan, name=name, config=_buildkitd_config(plan, private), endpoint=endpoint
-    )
+    is_known = (private.buildx_config / "instances" / name).is_file()
+    with ExitStack() as stack:
+        if is_known or plan.driver == "docker":
+            _check_version(plan, program, process.run([program, "version"], env).output)
+            found = name if is_known else _of_engine(plan, env, private, log)
+            wait: Callable[[], str] = lambda: found  # noqa: E731
+        else:
+            own = buildx.Own(
+                name=name,
+                config=_buildkitd_config(plan, private),
+                endpoint=_endpoint(plan, env, private, log),
+                certificates=_certificates(plan, env, private),
+            )
+            wait = stack.enter_context(_created(plan, own, program, env, log))
+        seen: list[Running] = []
+
+        def boot() -> str:
+            up = wait()
+            if plan.emulated:
+                from warmbuild import emulation  # noqa: PLC0415 (only other processors need it)
+
+                nodes = process.run([program, *buildx.inspect(up, bootstrap=True)], env)
+                emulation.provide(plan, buildx.inspected(nodes.output), env, log)
+            # It takes as long as a step, and is read when the build is over.
+            inspection = process.started([program, *buildx.inspect(up, bootstrap=False)], env)
+            seen.append(stack.enter_context(inspection))
+            return up
+
+        yield Made(boot=boot, inspected=lambda: buildx.inspected(seen[0].finish().output))
+
+
+@contextmanager
+def _created(
+    plan: BuilderPlan, own: Own, program: str, env: Mapping[str, str], log: Log
+) -> Iterator[Callable[[], str]]:
+    """Make a builder for the block; what it yields waits until it is up and returns its name."""
+    remove = [program, *buildx.remove(own.name, keep_state=plan.keep_state)]
+    keep = not plan.cleanup or bool(plan.name and _is_there(plan, env))
     begun, up = time.monotonic(), False
 
     def left() -> float:
         return begun + BOOT_TIMEOUT - time.monotonic()
 
     def started(mirror: str) -> AbstractContextManager[Running]:
-        argv = create(mirror=mirror)
-        log.line(f"+ docker buildx {process.shown(argv, log.redact)}")
-        return process.started([program, *argv], env, linger=_LINGER)
+        return _started(buildx.creation(plan, own, mirror=mirror), program, env, log)
 
     def again(mirror: str) -> Boot:
         # What could not be pulled has left a name behind.
-        process.run([program, *buildx.remove(name)], env)
+        process.run(remove, env)
         with started(mirror) as creation:
             return _ended(creation)
 
     def boot() -> str:
         nonlocal up
-        _check_version(program, version.finish().output)
+        _check_version(plan, program, version.finish().output)
         boots = [_ended(creation)]
         while another := retries.next_image(boots, plan.image_mirrors, left=left()):
             mirror, pause = another
@@ -127,10 +170,11 @@ def booted(
             time.sleep(pause)
             boots.append(again(mirror))
         if not boots[-1].up:
-            raise _no_builder(env, boots)
+            raise _no_builder(plan, env, boots)
         up = True
-        log.line(f"builder {name} is up after {time.monotonic() - begun:.1f} s{_of(plan, boots)}")
-        return name
+        took = time.monotonic() - begun
+        log.line(f"builder {own.name} is up after {took:.1f} s{_of(plan, boots)}")
+        return own.name
 
     try:
         with started("") as creation, process.started([program, "version"], env) as version:
@@ -138,23 +182,62 @@ def booted(
     finally:
         if not keep:
             with shielded():
-                removal = process.run([program, *buildx.remove(name)], env)
+                removal = process.run(remove, env)
             # What never came up has been reported already, and may leave nothing to remove.
             if removal.code and up:
-                log.warning(f"the builder {name} is left behind: {removal.output}")
+                log.warning(f"the builder {own.name} is left behind: {removal.output}")
+
+
+@contextmanager
+def _started(
+    commands: Sequence[Sequence[str]], program: str, env: Mapping[str, str], log: Log
+) -> Iterator[Running]:
+    """Run the last of some commands while the block runs, when the others have ended well."""
+    for command in commands:
+        log.line(f"+ docker buildx {process.shown(command, log.redact)}")
+        with process.started([program, *command], env, linger=_LINGER) as running:
+            if command == commands[-1]:
+                yield running
+                return
+            done = running.finish()
+        if done.code:
+            raise EngineError(f"the builder cannot be made. buildx says:\n{_quoted(done.output)}")
+
+
+def _of_engine(plan: BuilderPlan, env: Mapping[str, str], private: Private, log: Log) -> str:
+    """Return the name of the engine's own builder: that of the Docker context in use."""
+    context = _endpoint(plan, env, private, log) or plan.name
+    if context or env.get("DOCKER_HOST"):
+        return context or _DEFAULT_CONTEXT
+    current = credentials.read_config(env).get("currentContext")
+    return env.get("DOCKER_CONTEXT") or str(current or _DEFAULT_CONTEXT)
 
 
 def restart(plan: BuilderPlan, env: Mapping[str, str], name: str, log: Log) -> None:
     """Start the builder of this run anew, whose daemon waits without limit for a registry.
 
-    One with a name may have others' builds in it, and stays as it is.
+    One with a name may have others' builds in it, and stays as it is, and so do those that are
+    not on the engine of this run alone.
     """
-    if plan.name:
+    is_here = plan.driver == "docker-container" and not plan.endpoint and not plan.appended
+    if plan.name or not is_here:
         return
     from warmbuild import engine  # noqa: PLC0415 (only a daemon that hangs needs it)
 
     log.line(f"the builder {name} is started anew")
     engine.restart_builder(engine.connect(env, wait=False), name)
+
+
+def has_image_store(plan: BuilderPlan, env: Mapping[str, str]) -> bool:
+    """Say whether builds of this builder can have several platforms, and write caches.
+
+    The engine's own BuildKit can where the engine keeps its images in containerd.
+    """
+    if plan.driver != "docker":
+        return True
+    from warmbuild import engine  # noqa: PLC0415 (only the engine's own builder needs it)
+
+    return engine.has_containerd_store(engine.connect(env, wait=False))
 
 
 def _ended(creation: Running) -> Boot:
@@ -183,10 +266,10 @@ def _of(plan: BuilderPlan, boots: Sequence[Boot]) -> str:
     return f", made of the mirror {last.image}" if last.image in plan.image_mirrors else ""
 
 
-def _endpoint(env: Mapping[str, str], private: Private, log: Log) -> str:
+def _endpoint(plan: BuilderPlan, env: Mapping[str, str], private: Private, log: Log) -> str:
     """Wait for an engine that boots beside the job; return the context that reaches it, if any."""
     host = env.get("DOCKER_HOST", "")
-    if not host.startswith("tcp://"):
+    if plan.driver not in _ON_ENGINE or plan.endpoint or not host.startswith("tcp://"):
         return ""
     from warmbuild import engine  # noqa: PLC0415 (100 ms that a socket does not need)
 
@@ -206,17 +289,44 @@ def _buildkitd_config(plan: BuilderPlan, private: Private) -> str:
     return str(path)
 
 
-def _is_there(env: Mapping[str, str], name: str) -> bool:
+def _certificates(
+    plan: BuilderPlan, env: Mapping[str, str], private: Private
+) -> Mapping[int, Mapping[str, str]]:
+    """Write the certificates of remote nodes where the run has its secrets; return the files."""
+    found = nodes.certificates(env) if plan.driver == "remote" else {}
+    for index, files in found.items():
+        for name, text in files.items():
+            private.write(private.certificate(index, name), text)
+    return {
+        index: {name: str(private.certificate(index, name)) for name in files}
+        for index, files in found.items()
+    }
+
+
+def _is_there(plan: BuilderPlan, env: Mapping[str, str]) -> bool:
+    """Say whether a builder's container is there; one that cannot be looked for is taken to be."""
+    if plan.driver != "docker-container":
+        return False
+    if plan.endpoint and "://" not in plan.endpoint:
+        return True
     from warmbuild import engine  # noqa: PLC0415 (only a builder with a name needs it)
 
-    return engine.has_builder(engine.connect(env, wait=False), name)
+    there = {**env, "DOCKER_HOST": plan.endpoint} if plan.endpoint else env
+    return engine.has_builder(engine.connect(there, wait=False), plan.name)
 
 
-def _check_version(program: str, output: str) -> None:
-    """Raise EngineError for a buildx whose progress cannot be read line by line."""
+def _check_version(plan: BuilderPlan, program: str, output: str) -> None:
+    """Raise EngineError for a buildx that is not the one that was asked for, or too old."""
     found = buildx.version(output)
+    have, need = (".".join(map(str, version or ())) for version in (found, buildx.OLDEST))
+    if plan.version and have != plan.version.partition("-")[0]:
+        message = (
+            f"version asks for buildx {plan.version}, and {have or 'one that does not say'} is at "
+            f"{program}. Nothing is downloaded: install that version, run an image that brings it, "
+            "or leave the input out."
+        )
+        raise EngineError(message)
     if found and found < buildx.OLDEST:
-        have, need = (".".join(map(str, version)) for version in (found, buildx.OLDEST))
         message = (
             f"buildx {have} at {program} is too old; {need} or later is needed. Install a newer "
             "one, or run warmbuild's image, which brings it."
@@ -224,15 +334,24 @@ def _check_version(program: str, output: str) -> None:
         raise EngineError(message)
 
 
-def _no_builder(env: Mapping[str, str], boots: Sequence[Boot]) -> EngineError:
+def _no_builder(plan: BuilderPlan, env: Mapping[str, str], boots: Sequence[Boot]) -> EngineError:
     """Say why buildx could not make a builder: no engine, no room, no image, or what it printed."""
-    from warmbuild import engine  # noqa: PLC0415 (only a failure needs it)
-
-    try:
-        engine.connect(env, wait=False)
-    except EngineError as error:
-        return error
     last = boots[-1]
+    if plan.driver == "remote":
+        places = [plan.endpoint, *(node.endpoint for node in plan.appended)]
+        return EngineError(
+            f"no BuildKit daemon answers at {' or at '.join(places)} as it should: {last.error}. "
+            "Check that it runs and listens there, and for TLS the certificates "
+            "(BUILDER_NODE_0_AUTH_TLS_CACERT, _CERT and _KEY; 1 is the first that append names). "
+            f"buildx says:\n{_quoted(last.output)}"
+        )
+    if plan.driver == "docker-container" and not plan.endpoint:
+        from warmbuild import engine  # noqa: PLC0415 (only a failure needs it)
+
+        try:
+            engine.connect(env, wait=False)
+        except EngineError as error:
+            return error
     if "no space left on device" in last.output:
         return EngineError(
             "the builder cannot start, for the engine's disk is full. Free space on the engine's "

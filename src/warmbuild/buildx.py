@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import attests, lists
+from warmbuild.nodes import STARTED, Node
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 # The first with `--progress=rawjson` a line an event (docker/buildx#2358).
 OLDEST: Final = (0, 15, 0)
 _PULLING: Final = re.compile(r"^#\d+ pulling image (\S+)", re.MULTILINE)
+# How `inspect` prints the options of a driver.
+_OPTIONS: Final = "Driver Options"
+_OPTION: Final = re.compile(r'(\S+?)="([^"]*)"')
 _VERSION: Final = re.compile(r"\bv?(\d+)\.(\d+)\.(\d+)")
 
 
@@ -110,26 +114,126 @@ class Boot:
         return bool(self.image) and not self.up and not self.container
 
 
-def create(
-    builder: BuilderPlan, *, name: str, config: str, endpoint: str, mirror: str
-) -> tuple[str, ...]:
-    """Return the arguments that make and boot a builder; `config` is a file, `endpoint` a context.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Own:
+    """What a run adds to the plan of its builder.
 
-    `mirror` is an image that takes the place of the builder's own. All three may be empty.
+    `config` is a file, and `endpoint` a context for the first node where the plan has none; both
+    may be empty. `certificates` are files, by a node's number and what its driver calls them.
     """
-    argv = ["create", "--name", name, "--driver", builder.driver]
-    argv += _each("--driver-opt", builder.driver_opts)
-    # The last one counts.
-    argv += _maybe("--driver-opt", f"image={mirror}" if mirror else "")
-    argv += _maybe("--buildkitd-flags", builder.flags)
-    argv += _maybe("--buildkitd-config", config)
-    argv += ["--bootstrap"]
-    return (*argv, endpoint) if endpoint else tuple(argv)
+
+    name: str
+    config: str = ""
+    endpoint: str = ""
+    certificates: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
 
 
-def remove(name: str) -> tuple[str, ...]:
-    """Return the arguments that remove a builder with its container and its volume."""
-    return ("rm", "--force", name)
+def creation(builder: BuilderPlan, own: Own, *, mirror: str) -> tuple[tuple[str, ...], ...]:
+    """Return the commands that make a builder, one a node; the last one boots them all.
+
+    `mirror` is an image that takes the place of the nodes' own, or empty.
+    """
+    first = Node(
+        endpoint=builder.endpoint or own.endpoint,
+        driver_opts=builder.driver_opts,
+        flags=builder.flags,
+        platforms=builder.platforms,
+    )
+    commands: list[tuple[str, ...]] = []
+    for index, node in enumerate((first, *builder.appended)):
+        argv = ["create", "--name", own.name]
+        argv += ["--append"] if index else ["--driver", builder.driver]
+        argv += _maybe("--node", node.name)
+        argv += _each("--driver-opt", node.driver_opts)
+        files = own.certificates.get(index, {})
+        argv += _each(
+            "--driver-opt", (lists.quoted(f"{kind}={path}") for kind, path in files.items())
+        )
+        # The last one counts.
+        argv += _maybe("--driver-opt", f"image={mirror}" if mirror else "")
+        argv += _maybe("--buildkitd-flags", node.flags)
+        argv += _maybe("--platform", ",".join(node.platforms))
+        argv += _maybe("--buildkitd-config", own.config if builder.driver in STARTED else "")
+        argv += ["--bootstrap"] if index == len(builder.appended) else []
+        commands.append((*argv, node.endpoint) if node.endpoint else tuple(argv))
+    return tuple(commands)
+
+
+def remove(name: str, *, keep_state: bool) -> tuple[str, ...]:
+    """Return the arguments that remove a builder with its containers, and with their volumes."""
+    return ("rm", "--force", *(["--keep-state"] if keep_state else []), name)
+
+
+def inspect(name: str, *, bootstrap: bool) -> tuple[str, ...]:
+    """Return the arguments that ask for a builder's nodes, which are started for it or not."""
+    return ("inspect", *(["--bootstrap"] if bootstrap else []), name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A node of a builder as buildx finds it; names as docker/setup-buildx-action has them."""
+
+    name: str
+    endpoint: str
+    driver_opts: tuple[str, ...]
+    status: str
+    flags: str
+    buildkit: str
+    platforms: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspected:
+    """A builder as buildx finds it."""
+
+    name: str = ""
+    driver: str = ""
+    nodes: tuple[Running, ...] = ()
+
+    @property
+    def platforms(self) -> tuple[str, ...]:
+        """What its nodes are for, each once."""
+        return tuple(dict.fromkeys(one for node in self.nodes for one in node.platforms))
+
+
+def inspected(text: str) -> Inspected:
+    """Read what `inspect` printed: fields of the builder, then those of each node after a Name."""
+    head, _, rest = text.partition("\nNodes:\n")
+    found = dict(_field(line) for line in head.splitlines())
+    nodes: list[dict[str, str]] = []
+    for name, value in map(_field, rest.splitlines()):
+        if name == "Name":
+            nodes.append({})
+        if nodes:
+            nodes[-1].setdefault(name, value)
+    return Inspected(
+        name=found.get("Name", ""),
+        driver=found.get("Driver", ""),
+        nodes=tuple(map(_running, nodes)),
+    )
+
+
+def _field(line: str) -> tuple[str, str]:
+    # What is indented belongs to a list, and is not asked for.
+    name, _, value = line.partition(":")
+    return name, value.strip()
+
+
+def _running(fields: Mapping[str, str]) -> Running:
+    def value(name: str) -> str:
+        return fields.get(name, "")
+
+    # A star marks a platform that was asked for.
+    platforms = [one.strip().rstrip("*") for one in value("Platforms").split(",")]
+    return Running(
+        name=value("Name"),
+        endpoint=value("Endpoint"),
+        driver_opts=tuple(f"{name}={text}" for name, text in _OPTION.findall(value(_OPTIONS))),
+        status=value("Status"),
+        flags=value("BuildKit daemon flags"),
+        buildkit=value("BuildKit version"),
+        platforms=tuple(one for one in platforms if one),
+    )
 
 
 def cache_from(cache: CachePlan) -> tuple[str, ...]:

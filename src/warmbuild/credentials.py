@@ -60,6 +60,10 @@ class Private:
         """Return the path of a build secret's value."""
         return self.root / "secrets" / key
 
+    def certificate(self, index: int, name: str) -> Path:
+        """Return the path of a file that logs in to a node of the builder."""
+        return self.root / "nodes" / str(index) / f"{name}.pem"
+
     def write(self, path: Path, text: str) -> None:
         """Write a file that only this user can read."""
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -24,6 +24,7 @@ from docker.credentials.errors import StoreError
 
 from warmbuild.errors import EngineError, RegistryError
 from warmbuild.logins import IDENTITY_TOKEN, Login
+from warmbuild.signals import held, shielded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,6 +71,41 @@ def has_builder(client: docker.DockerClient, builder: str) -> bool:
     name = _CONTAINER.format(builder=builder)
     found = client.containers.list(all=True, filters={"name": name})
     return any(container.name == name for container in found)
+
+
+def has_containerd_store(client: docker.DockerClient) -> bool:
+    """Say whether the engine keeps its images in containerd, and not in a graph driver."""
+    try:
+        status = client.info().get("DriverStatus") or []
+    except _FAILURES as error:
+        raise EngineError(f"the engine does not say how it keeps its images: {error}") from error
+    return ["driver-type", "io.containerd.snapshotter.v1"] in status
+
+
+def run_privileged(client: docker.DockerClient, image: str, command: list[str]) -> tuple[int, str]:
+    """Run a command in a privileged container; return its exit code and its standard output.
+
+    An image that is not there is pulled. Raises EngineError where it cannot be run.
+    """
+    container = None
+    try:
+        client.api.timeout = BOOT_TIMEOUT
+        try:
+            client.images.get(image)
+        except docker.errors.ImageNotFound:
+            client.images.pull(image)
+        try:
+            with held():
+                container = client.containers.create(image, command, privileged=True)
+            container.start()
+            code = int(container.wait()["StatusCode"])
+            return code, container.logs(stdout=True, stderr=code != 0).decode(errors="replace")
+        finally:
+            if container is not None:
+                with shielded():
+                    container.remove(force=True)
+    except _FAILURES as error:
+        raise EngineError(f"{image} cannot be run as a privileged container: {error}") from error
 
 
 def restart_builder(client: docker.DockerClient, builder: str) -> None:

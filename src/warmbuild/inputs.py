@@ -12,13 +12,15 @@ from datetime import timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import contexts, lists, refs
+from warmbuild import contexts, lists, nodes, refs
 from warmbuild.backends import BACKENDS, Backend
 from warmbuild.errors import InputError, Problem
 from warmbuild.logins import Login, read_login
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from warmbuild.nodes import Node
 
 
 class Kind(Enum):
@@ -250,40 +252,99 @@ TABLE: Final[tuple[Input, ...]] = (
         help="Keep the logins for this run; false leaves them in the Docker configuration of the "
         "machine, or of the container that this runs in.",
     ),
-    # What builds it.
+    # What builds it: docker/setup-buildx-action and docker/setup-qemu-action.
     Input(
         name="builder",
         help="Builder to use; one that is there stays, one that is not is made. "
         "Default: a builder of this run.",
     ),
+    Input(name="name", help="The same as builder, as docker/setup-buildx-action calls it."),
+    Input(
+        name="version",
+        help="Version of buildx, such as 0.36.1: the run fails where another one is there. "
+        "Nothing is downloaded.",
+    ),
     Input(
         name="driver",
         default="docker-container",
-        choices=("docker-container",),
-        help="Driver of the builder that is made; docker-container is the one there is today.",
+        choices=("docker-container", "docker", "remote", "kubernetes"),
+        help="Driver of the builder: a container that is made, the engine's own BuildKit, daemons "
+        "that run already, or pods.",
     ),
     Input(
         name="driver-opts",
         kind=Kind.RAW_LINES,
         help="Options of the driver, such as network=host or image=REF. "
-        f"Default: image={DEFAULT_BUILDKIT_IMAGE}.",
+        f"Default where a daemon is started: image={DEFAULT_BUILDKIT_IMAGE}.",
+    ),
+    Input(
+        name="endpoint",
+        help="Where the builder is: for remote the address of a BuildKit daemon, such as "
+        "tcp://HOST:1234, else a Docker context or an engine's address.",
+    ),
+    Input(
+        name="node-platforms",
+        kind=Kind.WORDS,
+        help="Platforms that the builder's node is for, whatever it says; "
+        "docker/setup-buildx-action calls them platforms.",
+    ),
+    Input(
+        name="append",
+        help="Further nodes of the builder: a YAML list of name, endpoint, driver-opts, "
+        "buildkitd-flags and platforms.",
     ),
     Input(
         name="buildkit-image-mirrors",
         kind=Kind.WORDS,
         help="BuildKit images to try, in this order, where the driver's own cannot be pulled.",
     ),
-    Input(name="buildkitd-flags", help="Flags of the BuildKit daemon."),
+    Input(
+        name="buildkitd-flags",
+        help="Flags of the BuildKit daemon. Default: the entitlements that allow asks for.",
+    ),
     Input(name="buildkitd-config", help="Configuration file (TOML) of the BuildKit daemon."),
     Input(
         name="buildkitd-config-inline",
         help="Configuration (TOML) of the BuildKit daemon, as text.",
     ),
     Input(
+        name="keep-state",
+        kind=Kind.BOOLEAN,
+        default="false",
+        help="Keep what the builder has in its volume when it is removed, for the next one of its "
+        "name.",
+    ),
+    Input(
         name="cleanup",
         kind=Kind.BOOLEAN,
         default="true",
         help="Remove the builder that this run made.",
+    ),
+    Input(
+        name="use",
+        kind=Kind.BOOLEAN,
+        help="Does nothing: the builder is this run's own, and no other step's.",
+    ),
+    Input(
+        name="install",
+        kind=Kind.BOOLEAN,
+        help="Does nothing: docker build stays as it is.",
+    ),
+    Input(
+        name="cache-binary",
+        kind=Kind.BOOLEAN,
+        help="Does nothing: no buildx is downloaded.",
+    ),
+    Input(
+        name="qemu-platforms",
+        kind=Kind.WORDS,
+        help="Platforms to emulate where no node of the builder serves them, such as arm64; all "
+        "stands for those that platforms asks for. Default: none.",
+    ),
+    Input(
+        name="qemu-image",
+        default="docker.io/tonistiigi/binfmt:latest",
+        help="Image that tells the engine's kernel of emulators; it runs privileged.",
     ),
     # The cache.
     Input(
@@ -500,13 +561,21 @@ class Inputs:
     logins: tuple[Login, ...]
     logout: bool
     builder: str
+    version: str
     driver: str
     driver_opts: tuple[str, ...]
+    endpoint: str
+    node_platforms: tuple[str, ...]
+    append: tuple[Node, ...]
     buildkit_image_mirrors: tuple[str, ...]
     buildkitd_flags: str
     buildkitd_config: str
     buildkitd_config_inline: str
+    keep_state: bool
     cleanup: bool
+    idle: tuple[str, ...]
+    qemu_platforms: tuple[str, ...]
+    qemu_image: str
     cache: str
     cache_backend: Backend
     cache_options: tuple[str, ...]
@@ -653,6 +722,16 @@ _UNITS: Final[Mapping[str, timedelta]] = {
     "w": timedelta(weeks=1),
 }
 _BUILDER: Final = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
+_BUILDX_VERSION: Final = re.compile(r"v?\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?")
+# What does not go with a driver: buildx would refuse it, or leave it out without a word.
+_OF_A_DAEMON_THAT_IS_STARTED: Final = ("buildkit-image-mirrors", "buildkitd-flags", "keep-state")
+_NOT_OF_DRIVER: Final[Mapping[str, tuple[str, ...]]] = {
+    "docker": (*_OF_A_DAEMON_THAT_IS_STARTED, "driver-opts", "node-platforms", "append"),
+    "remote": _OF_A_DAEMON_THAT_IS_STARTED,
+    "kubernetes": ("buildkit-image-mirrors", "keep-state"),
+}
+# What docker/setup-buildx-action has, and has no meaning in a run of its own.
+_IDLE: Final = ("use", "install", "cache-binary")
 
 
 class _Reader:
@@ -810,6 +889,64 @@ class _Reader:
 
     def bad_login(self, text: str) -> None:
         self.bad("registry-auth", text)
+
+    def check_builder(self) -> None:
+        """Find what is no builder's name, and what does not go with the builder's driver."""
+        for name in ("builder", "name"):
+            if self.text(name) and not _BUILDER.fullmatch(self.text(name)):
+                self.bad(
+                    name,
+                    f"{self.shown(name)} is not a builder's name; it begins with a letter, "
+                    "and letters, digits and . _ - follow.",
+                )
+        if self.text("name") and self.text("builder") not in ("", self.text("name")):
+            text = f"{self.shown('name')} is given, and builder: {self.text('builder')}; give one."
+            self.bad("name", text)
+        driver = self.text("driver")
+        for name in _NOT_OF_DRIVER.get(driver, ()):
+            if self.text(name) != BY_NAME[name].default:
+                self.bad(name, f"is of no use to the driver {driver}.")
+        if why_not := nodes.misfit(driver, self.text("endpoint")):
+            self.bad("endpoint", why_not)
+        if self.boolean("keep-state") and not (self.text("builder") or self.text("name")):
+            self.bad("keep-state", "needs a name: the next run finds the state by it.")
+
+    def buildx_version(self) -> str:
+        """Return the version that buildx has to have; empty for any."""
+        value = self.text("version")
+        if value in ("", "latest"):
+            return ""
+        if not _BUILDX_VERSION.fullmatch(value):
+            self.bad(
+                "version",
+                f"{self.shown('version')} is no version such as 0.36.1, and nothing is downloaded "
+                "or built.",
+            )
+        return value.removeprefix("v")
+
+    def appended(self) -> tuple[Node, ...]:
+        if not self.text("append") or self.text("driver") == "docker":
+            return ()
+        return nodes.read(
+            self.values["append"], self.text("driver"), lambda text: self.bad("append", text)
+        )
+
+    def emulated(self) -> tuple[str, ...]:
+        items = self.items("qemu-platforms")
+        for item in items:
+            if not nodes.is_platform(item):
+                self.bad(
+                    "qemu-platforms",
+                    f"{item!r} is no platform; use a processor or os/arch, such as arm64, or all.",
+                )
+        return items
+
+    def image(self, name: str) -> str:
+        try:
+            refs.parse(self.text(name))
+        except ValueError as error:
+            self.bad(name, f"{self.shown(name)} is not an image: {error}.")
+        return self.text(name)
 
     def image_mirrors(self) -> tuple[str, ...]:
         items = self.items("buildkit-image-mirrors")
@@ -1006,12 +1143,7 @@ class _Reader:
         images = self.images(tags)
         if self.text("buildkitd-config") and self.text("buildkitd-config-inline"):
             self.bad("buildkitd-config-inline", "is given, and buildkitd-config too; give one.")
-        if self.text("builder") and not _BUILDER.fullmatch(self.text("builder")):
-            self.bad(
-                "builder",
-                f"{self.shown('builder')} is not a builder's name; it begins with a letter, "
-                "and letters, digits and . _ - follow.",
-            )
+        self.check_builder()
         prefix = self.text("cache-tag-prefix")
         if not refs.is_tag(f"{prefix}x") or len(prefix) > refs.LONGEST_PREFIX:
             self.bad(
@@ -1057,14 +1189,24 @@ class _Reader:
             github_token=self.text("github-token"),
             logins=self.logins(images),
             logout=self.boolean("logout"),
-            builder=self.text("builder"),
+            builder=self.text("builder") or self.text("name"),
+            version=self.buildx_version(),
             driver=self.choice("driver"),
             driver_opts=self.matching("driver-opts", _KEY_VALUE, "use name=value"),
+            endpoint=self.text("endpoint"),
+            node_platforms=self.matching(
+                "node-platforms", _PLATFORM, "use os/arch, such as linux/amd64"
+            ),
+            append=self.appended(),
             buildkit_image_mirrors=self.image_mirrors(),
             buildkitd_flags=self.text("buildkitd-flags"),
             buildkitd_config=self.text("buildkitd-config"),
             buildkitd_config_inline=self.values["buildkitd-config-inline"],
+            keep_state=self.boolean("keep-state"),
             cleanup=self.boolean("cleanup"),
+            idle=tuple(name for name in _IDLE if self.maybe(name) is not None),
+            qemu_platforms=self.emulated(),
+            qemu_image=self.image("qemu-image"),
             cache=self.choice("cache"),
             cache_backend=backend,
             cache_options=options,

@@ -14,9 +14,11 @@ from warmbuild import (
     builder,
     buildx,
     cachedir,
+    contexts,
     credentials,
     logins,
     merging,
+    nodes,
     policy,
     probe,
     process,
@@ -102,7 +104,9 @@ def build(run: Run) -> Outcome:
     decided = [_decide(part) for part in parts]
     _check_paths(run, decided)
     backend_secrets = [run.env.get(name, "") for name in run.inputs.cache_backend.secrets.values()]
+    certificates = nodes.certificates(run.env).values()
     run.log.hide(filter(None, backend_secrets))
+    run.log.hide(text for files in certificates for text in files.values())
     for stale in run.log.provider.output_files(run.env):
         stale.unlink(missing_ok=True)
     program = builder.program(run.env)
@@ -115,7 +119,9 @@ def build(run: Run) -> Outcome:
     with credentials.private(run.env, run.keyring.own, tuple(secrets.values())) as private:
         env = builder.environment(run.env, private)
         boots = decided[0].builder
-        with builder.booted(boots, program, env, private, run.log) as boot:
+        with builder.booted(boots, program, env, private, run.log) as made:
+            has_store = builder.has_image_store(boots, env)
+            decided = [plans.on_engine(one, has_store=has_store) for one in decided]
             # The registry is asked while the builder boots.
             _check_logins(run, decided)
             _leave_logins(run)
@@ -131,7 +137,7 @@ def build(run: Run) -> Outcome:
             from warmbuild import solve  # noqa: PLC0415 (10 ms that the builder boots in)
 
             solve.say_plan(decided, run.log)
-            name = boot()
+            name = made.boot()
             env = env | {"BUILDX_BUILDER": name}
             tool = solve.Tool(
                 program=program,
@@ -150,6 +156,7 @@ def build(run: Run) -> Outcome:
                 )
             finally:
                 solve.publish_findings(decided, run.env, run.log)
+            outcome = replace(outcome, builder=made.inspected())
             written = {one.name for one in (*outcome.targets, outcome) if one.cache_written}
             for one in decided:
                 if one.name in written and one.cache.history:
@@ -285,6 +292,9 @@ def _normalize_modes(run: Run, decided: BuildPlan) -> None:
         return
     from warmbuild import sources  # noqa: PLC0415 (loaded while the builder boots)
 
+    if contexts.checkout(decided.context, decided.run):
+        run.log.line("normalize-modes: a git context has the modes that git stores")
+        return
     done = None
     if not plans.is_remote(decided.context):
         done = sources.normalize_modes(Path(decided.context))
@@ -321,6 +331,9 @@ def _check_paths(run: Run, decided: Sequence[BuildPlan]) -> None:
         if secret.variable and secret.variable not in run.env:
             text = f"the environment variable {secret.variable!r} is not set."
             problems.append(Problem(name="secret-envs", text=text))
+    endpoints = [inputs.endpoint, *(node.endpoint for node in inputs.append)]
+    found = nodes.misfits(inputs.driver, endpoints, nodes.certificates(run.env))
+    problems += [Problem(name=variable, text=text) for variable, text in found.items()]
     if not any(one.name or plans.is_remote(one.context) for one in decided):
         problems += _check_context(Path(decided[0].context), inputs.file)
     for name, path in (("output-file", inputs.output_file), ("summary-file", inputs.summary_file)):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from warmbuild import attests, contexts, policy, refs
+from warmbuild import attests, contexts, nodes, policy, refs
+from warmbuild.errors import InputError, Problem
 from warmbuild.inputs import DEFAULT_BUILDKIT_IMAGE, Secret
 from warmbuild.policy import CachePlan
 
@@ -15,20 +16,40 @@ if TYPE_CHECKING:
     from warmbuild.context import RunContext
     from warmbuild.inputs import Inputs
     from warmbuild.lints import Finding
+    from warmbuild.nodes import Node
+
+# What a daemon grants only where it is told to.
+_ENTITLEMENTS: Final = ("security.insecure", "network.host")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuilderPlan:
-    """The builder to use; an empty name means one of this run, under a name of its own."""
+    """The builder to use; an empty name means one of this run, under a name of its own.
+
+    Its first node is described here, the others are `appended`. `emulated` are platforms that are
+    emulated where no node serves them.
+    """
 
     name: str
+    version: str
     driver: str
     driver_opts: tuple[str, ...]
+    endpoint: str
+    platforms: tuple[str, ...]
+    appended: tuple[Node, ...]
     image_mirrors: tuple[str, ...]
     flags: str
     config: str
     config_inline: str
+    keep_state: bool
     cleanup: bool
+    emulated: tuple[str, ...]
+    qemu_image: str
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether nothing can have been built with it before this run."""
+        return not self.name and self.driver in nodes.STARTED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +145,7 @@ def make(inputs: Inputs, context: RunContext, cache: CachePlan) -> BuildPlan:
         shm_size=inputs.shm_size,
         ssh=inputs.ssh,
         ulimit=inputs.ulimit,
-        notes=tuple(note for note in (why_tags, why_push, why_load) if note),
+        notes=(*(note for note in (why_tags, why_push, why_load) if note), *_of_builder(inputs)),
     )
     return decided if decided.makes_an_image else _asking(decided)
 
@@ -161,6 +182,22 @@ def with_cache(plan: BuildPlan, cache: CachePlan) -> BuildPlan:
     return replace(
         plan, cache=cache, pull=plan.pull or cache.stale, no_cache=plan.no_cache or cache.stale
     )
+
+
+def on_engine(plan: BuildPlan, *, has_store: bool) -> BuildPlan:
+    """Return what of a build its builder can do; `has_store` is said of the engine's own alone.
+
+    Raises InputError where nothing is left.
+    """
+    if has_store:
+        return plan
+    if len(plan.platforms) > 1:
+        text = (
+            f"{len(plan.platforms)} are asked for, and the driver docker builds for one unless the "
+            "engine has the containerd image store; driver: docker-container builds for several."
+        )
+        raise InputError([Problem(name="platforms", text=text)])
+    return replace(plan, cache=policy.in_graph_driver(plan.cache))
 
 
 def image_alone(plan: BuildPlan) -> BuildPlan:
@@ -302,20 +339,67 @@ def _names(context: RunContext) -> tuple[list[str], str]:
 
 
 def _builder(inputs: Inputs) -> BuilderPlan:
-    opts = inputs.driver_opts
-    # An option's line may hold several, as buildx reads them as CSV.
-    if not any(opt.strip('" ').startswith("image=") for line in opts for opt in line.split(",")):
-        opts = (f"image={DEFAULT_BUILDKIT_IMAGE}", *opts)
+    wanted = inputs.qemu_platforms
+    emulated = inputs.platforms if nodes.ALL in wanted else map(nodes.platform, wanted)
     return BuilderPlan(
         name=inputs.builder,
+        version=inputs.version,
         driver=inputs.driver,
-        driver_opts=opts,
+        driver_opts=_with_image(inputs.driver, inputs.driver_opts),
+        endpoint=inputs.endpoint,
+        platforms=inputs.node_platforms,
+        appended=tuple(
+            replace(
+                node,
+                driver_opts=_with_image(inputs.driver, node.driver_opts),
+                flags=node.flags or _flags(inputs),
+            )
+            for node in inputs.append
+        ),
         image_mirrors=inputs.buildkit_image_mirrors,
-        flags=inputs.buildkitd_flags,
+        flags=inputs.buildkitd_flags or _flags(inputs),
         config=inputs.buildkitd_config,
         config_inline=inputs.buildkitd_config_inline,
+        keep_state=inputs.keep_state,
         cleanup=inputs.cleanup,
+        emulated=tuple(dict.fromkeys(emulated)),
+        qemu_image=inputs.qemu_image,
     )
+
+
+def _with_image(driver: str, opts: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the driver's options, with the BuildKit image where none is named."""
+    # An option's line may hold several, as buildx reads them as CSV.
+    is_named = any(opt.strip('" ').startswith("image=") for line in opts for opt in line.split(","))
+    if is_named or driver not in nodes.STARTED:
+        return opts
+    return (f"image={DEFAULT_BUILDKIT_IMAGE}", *opts)
+
+
+def _flags(inputs: Inputs) -> str:
+    """Return the flags by which a daemon grants what the build is allowed.
+
+    docker/setup-buildx-action has every daemon grant everything.
+    """
+    granted = [name for name in _ENTITLEMENTS if name in inputs.allow]
+    if inputs.driver not in nodes.STARTED:
+        return ""
+    return " ".join(f"--allow-insecure-entitlement {name}" for name in granted)
+
+
+def _of_builder(inputs: Inputs) -> tuple[str, ...]:
+    """Say what the builder has no use for, or no means."""
+    notes = [
+        f"{name} does nothing: the builder is there for this run alone" for name in inputs.idle
+    ]
+    if inputs.driver == "docker" and inputs.cache_backend.name != "inline":
+        notes.append(
+            "the driver docker writes this cache where the engine has the containerd image store, "
+            "and else none"
+        )
+    if nodes.ALL in inputs.qemu_platforms and not inputs.platforms:
+        notes.append("qemu-platforms: all emulates nothing, for platforms asks for nothing")
+    return tuple(notes)
 
 
 def _git_token(inputs: Inputs, context: RunContext, sources: tuple[str, ...]) -> tuple[Secret, ...]:

@@ -37,6 +37,11 @@ _MERGED: Final = ("registry", "local")
 Place = refs.Reference | str
 
 
+# What an engine's own BuildKit imports while it keeps images in a graph driver.
+_GRAPH_DRIVER_READS: Final = ("registry", "inline", "local")
+_NO_STORE: Final = "the engine's own BuildKit without the containerd image store"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheRef:
     """A cache ref and why it is read or written.
@@ -200,6 +205,39 @@ def settle(plan: CachePlan, answers: Mapping[Place, Answer], now: datetime) -> C
         return replace(plan, notes=(*plan.notes, note)) if plan.read else plan
     settled = _settle_reads(plan, answers, now)
     return _settle_write(settled, answers)
+
+
+def in_graph_driver(plan: CachePlan) -> CachePlan:
+    """Return what is left of a plan for an engine's own BuildKit without the containerd store.
+
+    It writes a cache into an image alone, and reads one from a registry or a directory.
+    """
+    lost: list[str] = []
+    kind = plan.backend.name
+    write, read = plan.write, plan.read
+    if read and kind not in _GRAPH_DRIVER_READS:
+        lost.append(f"no cache is read: {_NO_STORE} reads none of the backend {kind}")
+        read = ()
+    not_written = [
+        item for item in plan.destinations if dict(attributes(item)).get("type") != "inline"
+    ]
+    if (write and kind != "inline") or not_written:
+        write = None if kind != "inline" else write
+        lost.append(
+            f"no cache is written: {_NO_STORE} writes one into an image alone "
+            "(cache-backend: inline); driver: docker-container writes any"
+        )
+    return replace(
+        plan,
+        read=read,
+        write=write,
+        stages=plan.stages if write else (),
+        history=plan.history if write else (),
+        destinations=tuple(item for item in plan.destinations if item not in not_written),
+        warnings=(*plan.warnings, *lost),
+        lost=(*plan.lost, *lost),
+        write_error=lost[-1] if lost and (plan.write or not_written) else plan.write_error,
+    )
 
 
 def must_be_one(plan: CachePlan) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from warmbuild import attempts, bake, buildx, policy, records, refs, vendors
 from warmbuild import plan as calls
+from warmbuild.buildx import Inspected
 from warmbuild.errors import BuildError, EngineError, RegistryError, WarmbuildError
 from warmbuild.policy import CachePlan
 from warmbuild.progress import hit_ratio
@@ -42,8 +43,14 @@ OUTPUTS: Final[Mapping[str, str]] = {
     "takes them.",
     "cache-to": "With plan-only: the cache destinations, one a line, in the same way.",
     "bake-file": "With plan-only: a bake definition of the caches, as docker/bake-action takes it.",
+    "name": "Name of the builder, as docker/setup-buildx-action has it.",
+    "driver": "Driver of the builder.",
+    "platforms": "Platforms that the builder's nodes are for, separated by commas.",
+    "nodes": "The builder's nodes as JSON in one line, as docker/setup-buildx-action has them.",
 }
 
+# What a plan alone has.
+NO_BUILDER: Final = Inspected()
 _LONGEST_INSTRUCTION: Final = 100
 
 
@@ -69,6 +76,7 @@ class Outcome:
     lost: tuple[str, ...]
     name: str = ""
     targets: tuple[Outcome, ...] = ()
+    builder: Inspected = NO_BUILDER
 
 
 def together(targets: Sequence[Outcome], *, metadata: str, steps: tuple[Step, ...]) -> Outcome:
@@ -243,7 +251,28 @@ def outputs(outcome: Outcome) -> Mapping[str, str]:
         "cache-from": "",
         "cache-to": "",
         "bake-file": "",
+        "name": outcome.builder.name,
+        "driver": outcome.builder.driver,
+        "platforms": ",".join(outcome.builder.platforms),
+        "nodes": _nodes(outcome.builder),
     }
+
+
+def _nodes(builder: Inspected) -> str:
+    """Return a builder's nodes as docker/setup-buildx-action has them."""
+    found = [
+        {
+            "name": node.name,
+            "endpoint": node.endpoint,
+            "driver-opts": node.driver_opts,
+            "status": node.status,
+            "buildkitd-flags": node.flags,
+            "buildkit": node.buildkit,
+            "platforms": ",".join(node.platforms),
+        }
+        for node in builder.nodes
+    ]
+    return _line(found) if found else ""
 
 
 def _of_target(outcome: Outcome) -> Mapping[str, object]:
@@ -512,14 +541,23 @@ def failure_error(failure: Failure) -> WarmbuildError:
             f"the builder's disk is full: {failure.error}. Free space on the engine's machine "
             "(docker system prune), or give it a larger disk."
         )
+    if "exec format error" in "\n".join((text, *failure.tail)).lower():
+        return BuildError(
+            f"{_failed(failure)}\nA program of another processor was started and is not emulated: "
+            "qemu-platforms emulates it, and a node of its own (append) builds faster."
+        )
     if attempts.is_push(failure):
         return RegistryError(
             f"the image is built and was not pushed: {failure.error}. Check that the registry is "
             "there and that the login may write to this repository (inputs registry, username, "
             "password)."
         )
+    return BuildError(_failed(failure))
+
+
+def _failed(failure: Failure) -> str:
     parts = [f"the build failed{f' at {failure.source}' if failure.source else ''}"]
     parts += [f" in {failure.title}"] if failure.title else []
     parts.append(f": {failure.error}")
     parts += [f"\n  | {line}" for line in failure.tail]
-    return BuildError("".join(parts))
+    return "".join(parts)

@@ -25,6 +25,7 @@ import docker
 import pytest
 import requests
 
+from tests.integration.clients import Act, GitlabCiLocal
 from tests.integration.faults import proxied
 
 if TYPE_CHECKING:
@@ -659,7 +660,8 @@ class Arm64:
 def of_part(lab: Lab, part: str, *names: str) -> dict[str, str]:
     """Return the variables of a part of the lab, by the end of their names in lower case."""
     assert part in lab.env["WARMBUILD_LAB_PARTS"].split(), f"run: python3 -m lab up {part}"
-    return {name: lab.env[f"WARMBUILD_LAB_{part}_{name}".upper()] for name in names}
+    prefix = f"WARMBUILD_LAB_{part.replace('-', '_')}"
+    return {name: lab.env[f"{prefix}_{name}".upper()] for name in names}
 
 
 @pytest.fixture(scope="session")
@@ -680,6 +682,24 @@ def azblob(lab: Lab) -> Azblob:
 @pytest.fixture(scope="session")
 def arm64(lab: Lab) -> Arm64:
     return Arm64(**of_part(lab, "arm64", "image"))
+
+
+@pytest.fixture
+def act(lab: Lab, engine: docker.DockerClient, tmp_path: Path) -> Iterator[Act]:
+    part = of_part(lab, "act", "program", "image")
+    client = Act(lab=lab, directory=tmp_path, program=part["program"], image=part["image"])
+    yield client
+    client.check(engine)
+
+
+@pytest.fixture
+def gitlab_ci_local(
+    lab: Lab, engine: docker.DockerClient, tmp_path: Path
+) -> Iterator[GitlabCiLocal]:
+    part = of_part(lab, "gitlab-ci-local", "program")
+    client = GitlabCiLocal(lab=lab, directory=tmp_path, program=part["program"])
+    yield client
+    client.check(engine)
 
 
 @pytest.fixture(scope="session")

@@ -205,10 +205,10 @@ def test_a_pull_that_hangs_is_given_up(
             builder.environment(env, private),
             private,
             Log(ci.named("local")),
-        ) as boot,
+        ) as made,
         pytest.raises(EngineError) as raised,
     ):
-        boot()
+        made.boot()
     assert f"  | {wanted}: timeout: not there after 2 s\n" in str(raised.value)
     assert time.monotonic() - begun < 8
     assert hub.count(PULL, "/manifests/", "hang") == 1

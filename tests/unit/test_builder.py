@@ -151,9 +151,9 @@ def test_a_builder_is_not_waited_for_without_limit(
     asked = parsed(builder="mine", driver_opts=f"image={image}", buildkit_image_mirrors=mirrors)
     decided = plan.make(asked, RunContext(ci="local"), policy.CachePlan()).builder
     raised, place = "", Private(root=tmp_path)
-    with builder.booted(decided, str(fake), {}, place, Log(ci.named("local"))) as boot:
+    with builder.booted(decided, str(fake), {}, place, Log(ci.named("local"))) as made:
         try:
-            assert boot() == "mine"
+            assert made.boot() == "mine"
         except EngineError as known:
             raised = str(known)
     assert raised == error

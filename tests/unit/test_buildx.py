@@ -327,48 +327,6 @@ def test_no_secret_is_an_argument(parsed: Callable[..., Inputs]) -> None:
     assert not any("hunter2" in argument for argument in argv(inputs))
 
 
-def test_a_builder_is_made_and_booted(parsed: Callable[..., Inputs]) -> None:
-    inputs = parsed(driver_opts="network=host", buildkitd_flags="--debug")
-    builder = plan.make(inputs, PUSH, policy.CachePlan()).builder
-    assert buildx.create(builder, name="b", config="/c.toml", endpoint="tls", mirror="") == (
-        "create",
-        "--name",
-        "b",
-        "--driver",
-        "docker-container",
-        "--driver-opt",
-        "image=moby/buildkit:v0.32.2",
-        "--driver-opt",
-        "network=host",
-        "--buildkitd-flags",
-        "--debug",
-        "--buildkitd-config",
-        "/c.toml",
-        "--bootstrap",
-        "tls",
-    )
-
-
-def test_a_plain_builder_needs_little(parsed: Callable[..., Inputs]) -> None:
-    builder = plan.make(parsed(), PUSH, policy.CachePlan()).builder
-    found = buildx.create(builder, name="b", config="", endpoint="", mirror="")
-    assert found[-3:] == ("--driver-opt", "image=moby/buildkit:v0.32.2", "--bootstrap")
-
-
-def test_a_builder_of_a_mirrors_image(parsed: Callable[..., Inputs]) -> None:
-    inputs = parsed(driver_opts="network=host,image=a.io/buildkit")
-    builder = plan.make(inputs, PUSH, policy.CachePlan()).builder
-    found = buildx.create(builder, name="b", config="", endpoint="", mirror="b.io/buildkit")
-    # buildx takes the last one.
-    assert found[5:] == (
-        "--driver-opt",
-        "network=host,image=a.io/buildkit",
-        "--driver-opt",
-        "image=b.io/buildkit",
-        "--bootstrap",
-    )
-
-
 PULLED = """\
 #1 [internal] booting buildkit
 #1 pulling image a.io/b:1 0.4s done
@@ -435,7 +393,7 @@ def test_what_became_of_a_builder(
 
 
 def test_a_builder_is_removed_whatever_it_does() -> None:
-    assert buildx.remove("b") == ("rm", "--force", "b")
+    assert buildx.remove("b", keep_state=False) == ("rm", "--force", "b")
 
 
 @pytest.mark.parametrize(

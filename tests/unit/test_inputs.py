@@ -108,8 +108,9 @@ def test_defaults_are_those_of_the_table(parsed: Callable[..., inputs.Inputs]) -
 def test_every_row_has_a_field_and_a_sentence() -> None:
     login = {"registry", "username", "password", "registry_auth", "ecr", "scope"}
     secrets = {"secret_files", "secret_envs"}
-    fields = {row.field for row in inputs.TABLE} - login - secrets
-    assert fields == set(inputs.Inputs.__dataclass_fields__) - {"logins"}
+    builder = {"name", "use", "install", "cache_binary"}
+    fields = {row.field for row in inputs.TABLE} - login - secrets - builder
+    assert fields == set(inputs.Inputs.__dataclass_fields__) - {"logins", "idle"}
     assert all(row.help.endswith(".") for row in inputs.TABLE)
 
 
@@ -134,8 +135,8 @@ def problems_of(**values: str) -> dict[str, str]:
         ("cache-mode", "maximum", "'maximum' is not accepted; use max or min. Did you mean 'max'?"),
         (
             "driver",
-            "docker",
-            "'docker' is not accepted; use docker-container.",
+            "podman",
+            "'podman' is not accepted; use docker-container or docker or remote or kubernetes.",
         ),
         ("push", "yes", "'yes' is not accepted; use true or false."),
         ("platforms", "amd64", "'amd64' is not accepted; use os/arch, such as linux/amd64."),
@@ -202,9 +203,9 @@ def problems_of(**values: str) -> dict[str, str]:
         ),
         (
             "call",
-            "chekc",
+            "checks",
             (
-                "'chekc' is not accepted; use build, check, lint, outline, targets, "
+                "'checks' is not accepted; use build, check, lint, outline, targets, "
                 "subrequests.describe. Did you mean 'check'?"
             ),
         ),

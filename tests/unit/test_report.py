@@ -99,6 +99,10 @@ def test_outputs_are_those_of_the_table_each_in_one_line() -> None:
         "cache-from": "",
         "cache-to": "",
         "bake-file": "",
+        "name": "",
+        "driver": "",
+        "platforms": "",
+        "nodes": "",
     }
     assert list(found) == list(report.OUTPUTS)
     assert report.outputs(EMPTY)["cache-hit-ratio"] == "0.00"
