@@ -313,6 +313,7 @@ def test_a_definition_has_what_the_file_says_and_what_was_decided(
                 "call": "build",
                 "dockerfile-inline": "FROM $${B}",
                 "annotations": ["$${x}"],
+                "unheard-of": [1, True],
                 "network": "host",
                 "shm-size": "1g",
                 "tags": ["r.io/a:1"],
