@@ -266,7 +266,6 @@ def test_the_script_on_circleci(
     assert auth_registry.tags(secured) == sorted([SHA, SHA[::-1], "cache-main"])
 
 
-@pytest.mark.xfail(reason="needs compose-files")
 def test_the_compose_script_on_jenkins(
     shell: Shell, project: Callable[..., Path], auth_registry: Registry, secured: str, lab: Lab
 ) -> None:
