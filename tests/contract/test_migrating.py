@@ -89,11 +89,7 @@ def test_what_is_carried_over_is_what_was_there() -> None:
     "snippet",
     [
         pytest.param(migrating.CIRCLECI_AFTER, id="circleci"),
-        pytest.param(
-            migrating.COMPOSE_AFTER,
-            id="compose",
-            marks=pytest.mark.xfail(reason="needs compose-files"),
-        ),
+        pytest.param(migrating.COMPOSE_AFTER, id="compose"),
     ],
 )
 def test_the_script_sets_inputs_that_there_are(snippet: str) -> None:
