@@ -83,7 +83,15 @@ def plan(run: Run, *, as_json: bool) -> None:
         run.log.line(line)
     is_step = run.context.ci != "local" and not as_json
     if is_step or run.inputs.plan_only or run.inputs.output_file:
-        solve.publish_plan(run.inputs, run.env, run.log, decided)
+        solve.publish_plan(run.inputs, run.env, run.log, [_handed_on(run, one) for one in decided])
+
+
+def _handed_on(run: Run, decided: BuildPlan) -> BuildPlan:
+    """Return a plan for others: what is put together here they have to do without."""
+    if not run.inputs.probe or not policy.must_be_one(decided.cache):
+        return decided
+    nearest = policy.nearest(decided.cache, "caches are put together by a build alone")
+    return replace(decided, cache=nearest)
 
 
 def build(run: Run) -> Outcome:

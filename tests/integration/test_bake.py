@@ -280,19 +280,55 @@ def test_a_fork_reads_no_file_of_the_machine(
     assert f"the target base takes '{tmp_path}/config.json', which lies outside" in ended.log
 
 
-def test_a_cache_that_cannot_be_had_fails_no_target(
+def test_a_cache_that_cannot_be_written_fails_no_target_and_no_other_cache(
     warmbuild: Warmbuild, registry: Registry, repository: str, pair: Path, proxy: Proxy
 ) -> None:
-    broken = f"{proxy.host}/{repository.partition('/')[2]}/web"
-    hcl = HCL.replace('["${REGISTRY}/web:${TAG}"]', f'["{repository}/web:7"]')
-    (pair / "docker-bake.hcl").write_text(hcl)
-    inputs = bake(repository)
-    proxy.answer("PUT", "/manifests/cache-", 500, times=None)
-    lost = warmbuild.succeed(pair, cache_repository=broken, targets="web", **inputs)
-    assert lost.outputs["cache-written"] == ""
-    assert "web: " in lost.outputs["cache-write-error"]
-    assert registry.digest(f"{repository}/web:7") == targets(lost)["web"]["digest"]
-    proxy.heal()
+    broken = f"{proxy.host}/{repository.partition('/')[2]}/web:7"
+    own = HCL.replace('"${REGISTRY}/web:${TAG}"', f'"{broken}"')
+    own = own.replace('target = "worker"\n', f'target = "worker"\n  tags = ["{repository}:7"]\n')
+    (pair / "docker-bake.hcl").write_text(own)
+    proxy.answer("PUT", "/manifests/cache-", 403, times=None)
+    lost = warmbuild.succeed(pair, bake_files="docker-bake.hcl", vars="REGISTRY=none")
+    found = targets(lost)
+    assert found["web"]["cache-written"] == ""
+    assert "denied" in found["web"]["cache-write-error"]
+    assert lost.outputs["cache-write-error"] == f"web: {found['web']['cache-write-error']}"
+    assert found["worker"]["cache-written"] == f"{repository}:cache-worker--main"
+    registry.check_cache(f"{repository}:cache-worker--main")
+    assert registry.digest(f"{repository}/web:7") == found["web"]["digest"]
+    assert registry.digest(f"{repository}:7") == found["worker"]["digest"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param({"cache_export": "with"}, id="beside the images"),
+        pytest.param({"cache_backend": "local", "cache_dir": "../cache"}, id="in directories"),
+        pytest.param({"cache_backend": "inline"}, id="in the images"),
+        pytest.param({"cache_history": "2"}, id="with the generation before"),
+    ],
+)
+def test_caches_are_kept_in_other_ways_too(
+    warmbuild: Warmbuild, repository: str, pair: Path, options: dict[str, Any]
+) -> None:
+    inputs = bake(repository) | options
+    cold = warmbuild.succeed(pair, **inputs)
+    assert all(one["cache-written"] for one in targets(cold).values())
+    assert cold.outputs["cache-write-error"] == ""
+    (pair / "source.txt").write_text("two")
+    warm = warmbuild.succeed(pair, **inputs)
+    assert set(warm.executed) == {"COPY source.txt /"}
+    assert warm.outputs["cache-hits"] == "4"
+    assert [item for item in warm.warnings if "cache" in item] == []
+
+
+def test_a_target_that_fails_is_named(warmbuild: Warmbuild, repository: str, pair: Path) -> None:
+    (pair / "Dockerfile").write_text(f"{DOCKERFILE}RUN echo no such luck && false\n")
+    ended = warmbuild.build(pair, **bake(repository))
+    assert ended.code == 4
+    (error,) = ended.errors
+    assert "in [worker worker 3/3] RUN echo no such luck && false" in error
+    assert "| no such luck" in ended.log
 
 
 def test_one_target_without_a_cache_leaves_the_other_its_own(
