@@ -88,6 +88,13 @@ def environment(env: Mapping[str, str], private: Private) -> dict[str, str]:
     return child
 
 
+def take_certificates(env: Mapping[str, str], private: Private) -> None:
+    """Write the certificates of remote nodes to files, which is how buildx takes them."""
+    for index, texts in nodes.certificates(env).items():
+        for name, text in texts.items():
+            private.write(private.certificates / str(index) / f"{name}.pem", text)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
     """A builder that is on its way: `boot` waits until it is up and returns its name.
@@ -110,7 +117,8 @@ def booted(
     name = plan.name or f"warmbuild-{secrets.token_hex(4)}"
     is_known = (private.buildx_config / "instances" / name).is_file()
     with ExitStack() as stack:
-        if is_known or plan.driver == "docker":
+        # buildx has one of this name, the engine's own, whatever driver another one would have.
+        if is_known or plan.driver == "docker" or name == _DEFAULT_CONTEXT:
             _check_version(plan, program, process.run([program, "version"], env).output)
             found = name if is_known else _of_engine(plan, env, private, log)
             wait: Callable[[], str] = lambda: found  # noqa: E731
@@ -119,7 +127,7 @@ def booted(
                 name=name,
                 config=_buildkitd_config(plan, private),
                 endpoint=_endpoint(plan, env, private, log),
-                certificates=_certificates(plan, env, private),
+                certificates=_certificates(private),
             )
             wait = stack.enter_context(_created(plan, own, program, env, log))
         seen: list[Running] = []
@@ -289,17 +297,11 @@ def _buildkitd_config(plan: BuilderPlan, private: Private) -> str:
     return str(path)
 
 
-def _certificates(
-    plan: BuilderPlan, env: Mapping[str, str], private: Private
-) -> Mapping[int, Mapping[str, str]]:
-    """Write the certificates of remote nodes where the run has its secrets; return the files."""
-    found = nodes.certificates(env) if plan.driver == "remote" else {}
-    for index, files in found.items():
-        for name, text in files.items():
-            private.write(private.certificate(index, name), text)
+def _certificates(private: Private) -> Mapping[int, Mapping[str, str]]:
+    """Return the files of the certificates, by a node's number and what its driver calls them."""
     return {
-        index: {name: str(private.certificate(index, name)) for name in files}
-        for index, files in found.items()
+        int(node.name): {file.stem: str(file) for file in sorted(node.iterdir())}
+        for node in sorted(private.certificates.glob("*"))
     }
 
 

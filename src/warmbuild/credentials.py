@@ -60,9 +60,10 @@ class Private:
         """Return the path of a build secret's value."""
         return self.root / "secrets" / key
 
-    def certificate(self, index: int, name: str) -> Path:
-        """Return the path of a file that logs in to a node of the builder."""
-        return self.root / "nodes" / str(index) / f"{name}.pem"
+    @property
+    def certificates(self) -> Path:
+        """The directory of the certificates for the nodes of a builder, one directory each."""
+        return self.root / "nodes"
 
     def write(self, path: Path, text: str) -> None:
         """Write a file that only this user can read."""

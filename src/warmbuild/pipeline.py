@@ -118,6 +118,7 @@ def build(run: Run) -> Outcome:
     secrets = {secret.id: secret for one in decided for secret in one.secrets}
     with credentials.private(run.env, run.keyring.own, tuple(secrets.values())) as private:
         env = builder.environment(run.env, private)
+        builder.take_certificates(run.env, private)
         boots = decided[0].builder
         with builder.booted(boots, program, env, private, run.log) as made:
             has_store = builder.has_image_store(boots, env)

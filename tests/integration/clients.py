@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 BUILDER = re.compile(r"\+ docker buildx create --name (\S+)")
 ON_MAIN = "main"
-GITHUB_REPOSITORY = "octo-org/shop"
+# What GitHub says of the repository in each event; act has nothing of its own.
+REPOSITORY = {"full_name": "octo-org/shop", "default_branch": ON_MAIN, "private": False}
+GITHUB_URL = f"https://github.com/{REPOSITORY['full_name']}"
 GITLAB_HOST = "gitlab.example.com"
 PATIENCE = 300
 
@@ -78,18 +81,20 @@ class Act(Client):
 
         `name` takes the place of the workflow's own, by which act names its containers.
         """
-        path = checkout / ".github" / "workflows" / f"{name}.yml"
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path, event = self.directory / "workflow.yml", self.directory / "event.json"
         path.write_text(replaced(workflow, {r"^name: \w+$": f"name: {name}"}))
+        branch = git(checkout, "branch", "--show-current")
+        event.write_text(json.dumps({"ref": f"refs/heads/{branch}", "repository": REPOSITORY}))
         return self.run(
             checkout,
             "push",
             f"--workflows={path}",
+            f"--eventpath={event}",
             f"--platform=ubuntu-latest={self.image}",
             f"--container-daemon-socket={self.lab.env['DOCKER_HOST']}",
             f"--actor={self.lab.username}",
             "--secret=GITHUB_TOKEN",
-            f"--defaultbranch={ON_MAIN}",
+            "--rm",
             "--pull=false",
             "--no-cache-server",
             *options,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.integration.clients import (
-    GITHUB_REPOSITORY,
+    GITHUB_URL,
     ROOT,
     replaced,
     repository,
@@ -30,9 +30,7 @@ def test_act_runs_the_job_that_tries_the_action_on_itself(
 
     Its registry is a service of the job there, and the lab's here.
     """
-    checkout = repository(
-        tracked_files(tmp_path / "checkout"), f"https://github.com/{GITHUB_REPOSITORY}"
-    )
+    checkout = repository(tracked_files(tmp_path / "checkout"), GITHUB_URL)
     own = {
         r"^    services:\n      registry:\n        image: \S+\n": "",
         r"registry:5000/flask": f"{lab.registry}/{name}",
