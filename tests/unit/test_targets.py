@@ -301,6 +301,7 @@ def test_a_definition_has_what_the_file_says_and_what_was_decided(
         call="build",
         dockerfile_inline="FROM ${B}",
         annotations=["${x}"],
+        unheard_of=[1, True],
         **{"shm-size": "1m", "no-cache": False, "tags": ["r.io/a:1"]},
     )
     linked = replace(target(context="."), name="base", linked=True)
