@@ -238,7 +238,7 @@ class TestTwoNodes:
     ) -> None:
         first, second = on_socket(), behind_tls()
         machine = project(
-            f"FROM {arm64.image}\nRUN uname -m > /machine && cat /proc/sys/kernel/random/uuid > /a"
+            f"FROM {arm64.image}\nRUN uname -m > /a && cat /proc/sys/kernel/random/uuid > /b\n"
         )
         ended = warmbuild.succeed(
             machine,
@@ -266,6 +266,14 @@ class TestTwoNodes:
         assert {AMD64, ARM64} <= set(ended.outputs["platforms"].split(","))
         assert (first.has_run, second.has_run) == (1, 1)
         assert ended.warnings == []
+        # Each node has written its own, and a builder that is new has both.
+        written = ended.outputs["cache-written"].split(",")
+        assert len(written) == 2
+        for ref in written:
+            registry.check_cache(ref)
+        assert f"{repository}:cache-main" not in written
+        anew = warmbuild.succeed(machine, image=repository, platforms=f"{AMD64},{ARM64}")
+        assert anew.executed == []
         again = warmbuild.succeed(
             machine,
             image=repository,
