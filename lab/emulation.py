@@ -41,7 +41,7 @@ def start(layout: Layout) -> None:
     """Let the kernel start programs for arm64, unless it does."""
     if is_on():
         return
-    emulator = _get_emulator(layout)
+    emulator = get_emulator(layout)
     if not (FORMATS / "register").exists():
         run(["mount", "-t", "binfmt_misc", "binfmt_misc", str(FORMATS)])
     magic, mask = ("".join(f"\\x{byte:02x}" for byte in value) for value in (MAGIC, MASK))
@@ -58,16 +58,17 @@ def stop() -> None:
         (FORMATS / NAME).write_text("-1")
 
 
-def _get_emulator(layout: Layout) -> Path:
-    """Return the path of QEMU, which is one file; its package stays uninstalled."""
+def get_emulator(layout: Layout, program: str = PROGRAM) -> Path:
+    """Return the path of a QEMU, which is one file; its package stays uninstalled."""
 
     def make(directory: Path) -> None:
         apt.download(layout, PACKAGE, directory)
         (package,) = directory.glob("*.deb")
-        _take_file(package, f"./usr/bin/{PROGRAM}", directory)
+        _take_file(package, f"./usr/bin/{program}", directory)
         package.unlink()
 
-    return make_once(layout.root / "qemu" / recipe_key(versions.DEBIAN, PACKAGE), make) / PROGRAM
+    recipe = [versions.DEBIAN, PACKAGE, *([program] if program != PROGRAM else [])]
+    return make_once(layout.root / "qemu" / recipe_key(*recipe), make) / program
 
 
 def _take_file(package: Path, name: str, directory: Path) -> None:

@@ -231,9 +231,24 @@ def writes(plan: BuildPlan) -> bool:
 def parts(plans: Sequence[BuildPlan]) -> tuple[tuple[BuildPlan, ...], ...]:
     """Return the calls that builds are carried out in, in their order, each with its builds."""
     calls = [tuple(map(image_first, plans))]
-    if any(map(exports_after, plans)):
+    apart = [part for plan in plans for part in by_platform(plan)]
+    if apart:
+        calls += [(cache_alone(part),) for part in apart]
+    elif any(map(exports_after, plans)):
         calls.append(tuple(export_alone(plan, wanted=exports_after(plan)) for plan in plans))
     return (*calls, *((stage,) for plan in plans for stage in stages(plan)))
+
+
+def by_platform(plan: BuildPlan) -> tuple[BuildPlan, ...]:
+    """Return a build as one of each platform whose cache is written apart; none where none is."""
+    return tuple(
+        replace(
+            plan,
+            platforms=(item.platform,),
+            cache=replace(plan.cache, write=item, platforms=()),
+        )
+        for item in plan.cache.platforms
+    )
 
 
 def export_alone(plan: BuildPlan, *, wanted: bool) -> BuildPlan:

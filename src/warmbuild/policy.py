@@ -46,10 +46,10 @@ _NO_STORE: Final = "the engine's own BuildKit without the containerd image store
 class CacheRef:
     """A cache ref and why it is read or written.
 
-    `branch` is the one whose cache it is. `stage` is the stage that is built for it alone, and
-    `beside` says that it stands beside its branch's own ref: an older generation, another
-    platform's, a stage's. `found` is what the registry holds there, once it was asked, and `vendor`
-    whose registry it is.
+    `branch` is the one whose cache it is. `stage` is the stage that is built for it alone,
+    `platform` the one that it is written of alone, and `beside` says that it stands beside its
+    branch's own ref: an older generation, another platform's, a stage's. `found` is what the
+    registry holds there, once it was asked, and `vendor` whose registry it is.
     """
 
     ref: Place
@@ -57,6 +57,7 @@ class CacheRef:
     branch: str = ""
     stage: str = ""
     beside: bool = False
+    platform: str = ""
     found: Found | None = None
     vendor: Vendor | None = None
 
@@ -67,6 +68,9 @@ class CachePlan:
 
     `merged` is what holds all that is read, where that is more than one; `named` are all caches
     that are of use to the run's branch, read or not.
+
+    Nodes that build a platform each would overwrite each other's export, so each of `platforms` is
+    then written to a ref of its own, of which `write` is the first.
 
     `stages` are what an inline cache writes beside its image, `history` the older generations of
     the ref that is written. `sources` and `destinations` are the user's own, passed on as they
@@ -86,6 +90,7 @@ class CachePlan:
     merged: Place = ""
     named: tuple[Place, ...] = ()
     write: CacheRef | None = None
+    platforms: tuple[CacheRef, ...] = ()
     stages: tuple[CacheRef, ...] = ()
     history: tuple[CacheRef, ...] = ()
     mode: str = "max"
@@ -106,7 +111,7 @@ class CachePlan:
         if not self.backend.asked:
             return ()
         written = [self.write] if self.write else []
-        items = (*self.read, *written, *self.stages, *self.history)
+        items = (*self.read, *written, *self.platforms, *self.stages, *self.history)
         return tuple(dict.fromkeys(item.ref for item in items))
 
 
@@ -149,21 +154,36 @@ def _decide(inputs: Inputs, context: RunContext, repository: refs.Reference | No
     is_filtered = bool(write and wanted and inputs.no_cache_filters)
     if is_filtered and inputs.cache_export == "after":
         notes.append("the cache is written beside the image, for no-cache-filters is given")
+    platforms = tuple(refs_of.platforms(*write)) if write and _has_nodes_apart(inputs) else ()
+    if platforms and is_filtered:
+        notes.append("no cache is written: no-cache-filters, and nodes for a platform each")
+        write, platforms = None, ()
     return CachePlan(
         backend=inputs.cache_backend,
         options=inputs.cache_options,
         prefix=inputs.cache_tag_prefix,
+        platforms=platforms,
         named=named,
         read=tuple(ref for branch, reason in wanted for ref in refs_of.read(branch, reason)),
-        write=refs_of.written(*write) if write else None,
+        write=next(iter(platforms), refs_of.written(*write)) if write else None,
         stages=tuple(refs_of.stages(*write)) if write else (),
-        history=tuple(refs_of.history(*write)) if write else (),
+        history=tuple(refs_of.history(*write)) if write and not platforms else (),
         mode=inputs.cache_mode,
         imports=inputs.cache_import,
-        after=inputs.cache_export == "after" and not is_filtered,
+        after=bool(platforms) or (inputs.cache_export == "after" and not is_filtered),
         max_age=inputs.cache_max_age,
         notes=tuple(notes),
     )
+
+
+def _has_nodes_apart(inputs: Inputs) -> bool:
+    """Say whether nodes of a builder export a cache each; one that is inline is in one image.
+
+    Targets of files are built in calls that are not taken apart, and a plan alone is another's.
+    """
+    is_alone = not (inputs.bake_files or inputs.compose_files or inputs.plan_only)
+    is_inline = inputs.cache_backend.name == "inline"
+    return bool(inputs.append) and len(set(inputs.platforms)) > 1 and is_alone and not is_inline
 
 
 def with_variables(plan: CachePlan, known: Collection[str]) -> CachePlan:
@@ -188,6 +208,7 @@ def with_variables(plan: CachePlan, known: Collection[str]) -> CachePlan:
         plan,
         read=(),
         write=None,
+        platforms=(),
         warnings=(*plan.warnings, warning),
         lost=(*plan.lost, warning),
         write_error=warning if plan.write else "",
@@ -335,12 +356,13 @@ def _settle_write(plan: CachePlan, answers: Mapping[Place, Answer]) -> CachePlan
     if plan.write is None:
         return plan
     lost: list[str] = []
-    written = tuple(_writable(plan, [plan.write], answers, lost))
+    written = tuple(_writable(plan, plan.platforms or [plan.write], answers, lost))
     beside = (plan.stages, plan.history) if written else ((), ())
     stages, history = (tuple(_writable(plan, items, answers, lost)) for items in beside)
     return replace(
         plan,
         write=next(iter(written), None),
+        platforms=written if plan.platforms else (),
         stages=stages,
         history=history,
         warnings=(*plan.warnings, *lost),
@@ -437,6 +459,13 @@ class _Places:
         """Return what a run writes."""
         own = self._platforms()[0]
         return CacheRef(ref=self._place(branch, own), reason=reason, branch=branch)
+
+    def platforms(self, branch: str, reason: str) -> Iterator[CacheRef]:
+        """Return the refs of single platforms, which jobs that build one each write too."""
+        for platform in dict.fromkeys(self.inputs.platforms):
+            place = self._place(branch, platform)
+            why = f"{reason}, {platform} alone"
+            yield CacheRef(ref=place, reason=why, branch=branch, platform=platform)
 
     def stages(self, branch: str, reason: str) -> Iterator[CacheRef]:
         """Return the refs of the stages that an inline cache keeps beside its image."""

@@ -158,6 +158,16 @@ def cache_outcome(
     )
 
 
+def several_outcomes(outcomes: Sequence[CacheOutcome]) -> CacheOutcome:
+    """Return what became of caches that were written one after another, and read at once."""
+    return CacheOutcome(
+        read=outcomes[0].read,
+        written=",".join(one.written for one in outcomes if one.written),
+        error="; ".join(dict.fromkeys(one.error for one in outcomes if one.error)),
+        warnings=tuple(dict.fromkeys(text for one in outcomes for text in one.warnings)),
+    )
+
+
 def _advised(plan: BuildPlan, failed: Transfer) -> str:
     """Return why an export failed, in one line, and what to do about it at that registry.
 
@@ -344,7 +354,8 @@ def _target_rows(plan: BuildPlan) -> Sequence[tuple[str, str]]:
     rows += [] if plan.linked else [("push", "yes" if plan.push else "no")]
     rows += [("cache read", _because(read)) for read in cache.read]
     rows += [("cache read", source) for source in cache.sources]
-    rows += [("cache write", _because(cache.write))] if cache.write else []
+    written = cache.platforms or ((cache.write,) if cache.write else ())
+    rows += [("cache write", _because(item)) for item in written]
     rows += [("cache write", destination) for destination in cache.destinations]
     return rows
 

@@ -235,7 +235,11 @@ def _caches(
         if built.cache.write_error != one.cache.write_error
     }
     exporting = [
-        one for one in wanted if one.name not in given_up and one.cache.backend.name != "inline"
+        one
+        for one in wanted
+        if one.name not in given_up
+        and one.cache.backend.name != "inline"
+        and not one.cache.platforms
     ]
     exports = _exports([one for one in exporting if plan.writes(one)], wanted, image, tool, log)
     outcomes = []
@@ -245,6 +249,8 @@ def _caches(
             outcomes.append(lost)
         elif one.cache.backend.name == "inline":
             outcomes.append(_stages(one, image, tool, log))
+        elif one.cache.platforms:
+            outcomes.append(_platforms(one, image, tool, log))
         else:
             outcomes.append(_exported(one, image, exports.get(one.name, image.last)))
     return outcomes
@@ -318,6 +324,17 @@ def _alone(exporting: Sequence[BuildPlan], wanted: Sequence[BuildPlan]) -> Seque
     """Return the call that writes some caches; what they are made of is part of it."""
     names = {one.name for one in exporting}
     return tuple(plan.export_alone(one, wanted=one.name in names) for one in wanted)
+
+
+def _platforms(wanted: BuildPlan, image: _Image, tool: Tool, log: Log) -> report.CacheOutcome:
+    """Write the cache of each platform on the node that has it; none fails the build."""
+    log.line("the image is out; now the cache of each platform, which a node of its own has")
+    return report.several_outcomes(
+        [
+            _exported(one, image, _export([one], [one], tool, log))
+            for one in plan.by_platform(wanted)
+        ]
+    )
 
 
 def _stages(wanted: BuildPlan, image: _Image, tool: Tool, log: Log) -> report.CacheOutcome:

@@ -33,10 +33,11 @@ class Daemon:
     endpoint: str
 
     @property
-    def has_run(self) -> bool:
-        """Whether it has run a step, as its store says."""
-        _, output = self.container.exec_run(["buildctl", *self._address, "du", "--verbose"])
-        return b"mount / from exec" in output
+    def has_run(self) -> int:
+        """How many steps it has run, as its store says."""
+        output = self.container.exec_run(["buildctl", *self._address, "du", "--verbose"]).output
+        assert isinstance(output, bytes)
+        return output.count(b"mount / from exec")
 
     @property
     def _address(self) -> list[str]:
@@ -235,16 +236,16 @@ class TestTwoNodes:
         behind_tls: Callable[..., Daemon],
         certificates: Path,
     ) -> None:
-        first = on_socket(f"--oci-worker-platform={AMD64}")
-        second = behind_tls(f"--oci-worker-platform={ARM64}")
+        first, second = on_socket(), behind_tls()
         machine = project(
-            f"FROM {arm64.image}\nRUN uname -m > /machine && cat /proc/sys/kernel/random/uuid > /a"
+            f"FROM {arm64.image}\nRUN uname -m > /a && cat /proc/sys/kernel/random/uuid > /b\n"
         )
         ended = warmbuild.succeed(
             machine,
             image=repository,
             platforms=f"{AMD64},{ARM64}",
             endpoint=first.endpoint,
+            node_platforms=AMD64,
             append=f"- name: arm\n  endpoint: {second.endpoint}\n  platforms: {ARM64}\n",
             extra=login(certificates, 1),
             **FLEET,
@@ -255,22 +256,31 @@ class TestTwoNodes:
             for one in index["manifests"]
         ]
         assert {AMD64, ARM64} <= set(built)
-        assert ended.outputs["platforms"].split(",") == [AMD64, ARM64]
         found = json.loads(ended.outputs["nodes"])
-        assert [(node["name"], node["endpoint"], node["platforms"]) for node in found] == [
-            (f"{ended.builder}0", first.endpoint, AMD64),
-            ("arm", second.endpoint, ARM64),
+        assert [(node["name"], node["endpoint"]) for node in found] == [
+            (f"{ended.builder}0", first.endpoint),
+            ("arm", second.endpoint),
         ]
-        assert first.has_run
-        assert second.has_run
+        # What a node is for comes first.
+        assert [node["platforms"].split(",")[0] for node in found] == [AMD64, ARM64]
+        assert {AMD64, ARM64} <= set(ended.outputs["platforms"].split(","))
+        assert (first.has_run, second.has_run) == (1, 1)
         assert ended.warnings == []
+        # Each node has written its own, and a builder that is new has both.
+        written = ended.outputs["cache-written"].split(",")
+        assert len(written) == 2
+        for ref in written:
+            registry.check_cache(ref)
+        assert f"{repository}:cache-main" not in written
+        anew = warmbuild.succeed(machine, image=repository, platforms=f"{AMD64},{ARM64}")
+        assert anew.executed == []
         again = warmbuild.succeed(
             machine,
             image=repository,
             platforms=ARM64,
             endpoint=first.endpoint,
             cache="off",
-            append=f"- endpoint: {second.endpoint}",
+            append=f"- endpoint: {second.endpoint}\n  platforms: {ARM64}",
             extra=login(certificates, 1),
             **FLEET,
         )
