@@ -14,7 +14,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import buildx, loose, plan, policy
+from warmbuild import buildx, loose, naming, plan, policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -83,6 +83,7 @@ def _target(plan: BuildPlan, files: Files) -> Mapping[str, object]:
         "secret": _added(found, "secret", buildx.secrets(plan.secrets, files)),
         "ssh": _added(found, "ssh", plan.ssh),
         "ulimits": _added(found, "ulimits", plan.ulimit),
+        "annotations": _added(found, "annotations", plan.annotations),
         "attest": [_literal(attestation) for attestation in plan.attests],
         "entitlements": _added(found, "entitlements", plan.allow),
         "output": _outputs(plan),
@@ -135,6 +136,18 @@ def override(plans: Sequence[BuildPlan]) -> Mapping[str, object]:
     }
     names = (variable for plan in plans for _, variable in plan.cache.secrets)
     return _with_variables(names, targets)
+
+
+def definitions(plans: Sequence[BuildPlan]) -> Mapping[str, Mapping[str, object]]:
+    """Return what a plan hands on to bake, by output: all of it, and how one image is called."""
+    found = override(plans)
+    if plans[0].name:
+        return {"bake-file": found}
+    named = naming.definitions(plans[0])
+    called = {naming.TARGET: {key: value for one in named.values() for key, value in one.items()}}
+    return {"bake-file": {**found, "target": {**loose.child(found, "target"), **called}}} | {
+        output: {"target": {naming.TARGET: one}} for output, one in named.items()
+    }
 
 
 def left_to_files(plans: Sequence[BuildPlan]) -> Sequence[str]:

@@ -52,6 +52,7 @@ def _flags(plan: BuildPlan, files: Files) -> tuple[tuple[str, str | bool | Itera
     return (
         ("--add-host", plan.add_hosts),
         ("--allow", plan.allow),
+        ("--annotation", plan.annotations),
         ("--build-arg", plan.build_args),
         ("--build-context", plan.build_contexts),
         ("--cache-from", cache_from(plan.cache)),

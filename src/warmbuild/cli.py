@@ -6,6 +6,7 @@ import argparse
 import io
 import os
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -63,7 +64,9 @@ def _command(argv: Sequence[str], env: Mapping[str, str], log: Log) -> int:
     context = log.provider.context(env, str(Path.cwd()), _read_text)
     run = pipeline.Run(
         inputs=asked,
-        context=context.told(branch=asked.branch, default_branch=asked.default_branch),
+        context=context.told(branch=asked.branch, default_branch=asked.default_branch).at_time(
+            datetime.now(UTC), env.get("SOURCE_DATE_EPOCH", "")
+        ),
         env=env,
         log=log,
         keyring=Keyring(asked.logins, env),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Final
 
 # What git writes of a merge by itself, and GitLab and GitHub when they merge.
@@ -22,6 +23,17 @@ FORK: Final = "the code comes from a fork"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """What a CI system says of the repository, for labels; `licenses` is an SPDX expression."""
+
+    title: str = ""
+    description: str = ""
+    url: str = ""
+    source: str = ""
+    licenses: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunContext:
     """Where a run stands; an empty text is "not known" or "there is none".
 
@@ -33,7 +45,9 @@ class RunContext:
     `merged` is the branch of the same repository that the commit has just merged, `tagged` the one
     that the tag was set on. `git_context` is the commit as a git URL that BuildKit fetches, to be
     built where no context is given; `provenance` are the attributes of the provenance that an image
-    gets unasked, and `builder_id` is who is named in it as its builder.
+    gets unasked, and `builder_id` is who is named in it as its builder. `begun` is when
+    the run began and `committed` when the commit was made; they and the `project` decide nothing
+    but how the image is called and what is written on it.
     """
 
     ci: str
@@ -54,6 +68,14 @@ class RunContext:
     git_context: str = ""
     provenance: str = ""
     builder_id: str = ""
+    begun: datetime | None = field(default=None, compare=False)
+    committed: datetime | None = field(default=None, compare=False)
+    project: Project = field(default=Project(), compare=False)
+
+    def at_time(self, begun: datetime, epoch: str) -> RunContext:
+        """Return the context with its times; SOURCE_DATE_EPOCH, in seconds, is the commit's."""
+        committed = datetime.fromtimestamp(int(epoch), UTC) if epoch.isdecimal() else None
+        return replace(self, begun=begun, committed=committed or self.committed)
 
     def told(self, *, branch: str, default_branch: str) -> RunContext:
         """Return the context with what the user says of it, where that is anything."""
@@ -109,6 +131,15 @@ def is_true(text: str) -> bool:
 def is_false(text: str) -> bool:
     """Read a variable that is on unless it is switched off, in the same way."""
     return text in {"0", "f", "F", "false", "FALSE", "False"}
+
+
+def moment(text: str) -> datetime | None:
+    """Read a time as ISO 8601 writes it; None for what is none, or is of no known zone."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else None
 
 
 def merged_branch(message: str, owner: str) -> str:

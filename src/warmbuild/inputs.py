@@ -12,15 +12,17 @@ from datetime import timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import contexts, lists, nodes, refs
+from warmbuild import contexts, lists, nodes, refs, tagrules
 from warmbuild.backends import BACKENDS, Backend
 from warmbuild.errors import InputError, Problem
 from warmbuild.logins import Login, read_login
+from warmbuild.tagrules import Flavor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from warmbuild.nodes import Node
+    from warmbuild.tagrules import Rule
 
 
 class Kind(Enum):
@@ -81,8 +83,27 @@ TABLE: Final[tuple[Input, ...]] = (
     Input(
         name="tags",
         kind=Kind.WORDS,
-        help="Tag names, or full references. Default: the branch, the git tag or pr-N, and "
-        "latest on the default branch.",
+        help="Tag names, full references, or rules of docker/metadata-action (type=semver,"
+        "pattern={{version}}), one a line. Default: the branch, the git tag or pr-N, and latest on "
+        "the default branch.",
+    ),
+    # What it is called, as docker/metadata-action does it.
+    Input(
+        name="images",
+        kind=Kind.LINES,
+        help="The same as image, one a line, with name= and enable= if need be. Tags and labels "
+        "are those of docker/metadata-action then.",
+    ),
+    Input(
+        name="flavor",
+        kind=Kind.LINES,
+        help="What holds for all tags: latest=auto|true|false, prefix=, suffix=, each of the two "
+        "with onlatest=true for latest too.",
+    ),
+    Input(
+        name="annotations",
+        kind=Kind.LINES,
+        help="Annotations of the image, name=value, with a level such as index: before if need be.",
     ),
     Input(
         name="context",
@@ -527,6 +548,9 @@ class Inputs:
 
     image: tuple[refs.Reference, ...]
     tags: tuple[str, ...]
+    tag_rules: tuple[Rule, ...]
+    flavor: Flavor
+    annotations: tuple[str, ...]
     context: str
     file: str
     target: str
@@ -810,8 +834,24 @@ class _Reader:
             )
         return reference
 
-    def tags(self) -> tuple[str, ...]:
-        items = self.items("tags")
+    def tags(self) -> tuple[tuple[str, ...], tuple[Rule, ...]]:
+        """Return names and references, and the rules among them.
+
+        Where there is a rule, or what goes with rules alone, a name is one, too.
+        """
+        texts = [text for text in self.values["tags"].splitlines() if not text.startswith("#")]
+        lines = [text.strip() for text in texts]
+        rules: list[Rule] = []
+        for line in filter(tagrules.is_rule, lines):
+            try:
+                rules.append(tagrules.read(line, nearest))
+            except ValueError as error:
+                self.bad("tags", f"{line!r} cannot be read: {error}")
+        try:
+            items = lists.words("\n".join(text for text in texts if not tagrules.is_rule(text)))
+        except ValueError as error:
+            self.bad("tags", f"{self.shown('tags')} cannot be read: {error}.")
+            items = ()
         for item in items:
             if refs.is_tag(item):
                 continue
@@ -819,7 +859,38 @@ class _Reader:
                 refs.parse(item)
             except ValueError as error:
                 self.bad("tags", f"{item!r} is neither a tag's name nor a reference: {error}.")
-        return items
+        if not (rules or self.text("flavor") or self.text("images")):
+            return items, ()
+        rules += [tagrules.raw(item) for item in items if refs.is_tag(item)]
+        return tuple(item for item in items if not refs.is_tag(item)), tuple(
+            rules or (() if items else tagrules.unasked())
+        )
+
+    def flavor(self) -> Flavor:
+        try:
+            return tagrules.flavor(self.items("flavor"), nearest)
+        except ValueError as error:
+            self.bad("flavor", str(error))
+            return Flavor()
+
+    def named_images(self) -> tuple[str, ...]:
+        """Return the repositories of `images` that are enabled."""
+        found: list[str] = []
+        for line in self.items("images"):
+            if line.startswith("#"):
+                continue
+            values = {"enable": "true"}
+            for part in lists.fields(line):
+                name, equals, value = (text.strip() for text in part.partition("="))
+                values |= {name.lower(): value} if equals else {"name": name}
+            if unknown := values.keys() - {"name", "enable"}:
+                near = nearest(min(unknown), ("name", "enable"))
+                self.bad("images", f"{line!r} has no {min(unknown)!r} to give.{near}")
+            elif values["enable"] not in {"true", "false"}:
+                self.bad("images", f"{line!r}: enable is neither true nor false.")
+            elif values["enable"] == "true" and values.get("name"):
+                found.append(values["name"].lower())
+        return tuple(found)
 
     def lint_ignore(self) -> tuple[str, ...]:
         items = self.items("lint-ignore")
@@ -957,16 +1028,22 @@ class _Reader:
                 self.bad("buildkit-image-mirrors", f"{item!r} is not an image: {error}.")
         return items
 
-    def images(self, tags: Sequence[str]) -> tuple[refs.Reference, ...]:
+    def images(self, tags: Sequence[str], rules: Sequence[Rule]) -> tuple[refs.Reference, ...]:
+        listed = [("images", item) for item in self.named_images()]
+        # The CI system's own image is for those who name none.
+        if not self.text("images"):
+            listed = [("image", item) for item in self.items("image")]
         images = tuple(
             reference
-            for item in self.items("image")
-            if (reference := self.repository("image", item)) is not None
+            for name, item in listed
+            if (reference := self.repository(name, item)) is not None
         )
-        if not self.items("image"):
+        if not listed and not self.text("images"):
             names = [tag for tag in tags if refs.is_tag(tag)]
             if names:
                 self.bad("tags", f"{names[0]!r} is a tag's name, and there is no image to tag.")
+            elif rules:
+                self.bad("tags", "there are rules for names, and there is no image to tag.")
             elif not tags and self.makes_an_image():
                 self.bad("image", "is missing: say what is built, such as ghcr.io/me/app.")
         return images
@@ -1139,8 +1216,8 @@ class _Reader:
             )
 
     def read(self) -> Inputs:
-        tags = self.tags()
-        images = self.images(tags)
+        tags, rules = self.tags()
+        images = self.images(tags, rules)
         if self.text("buildkitd-config") and self.text("buildkitd-config-inline"):
             self.bad("buildkitd-config-inline", "is given, and buildkitd-config too; give one.")
         self.check_builder()
@@ -1156,6 +1233,9 @@ class _Reader:
         return Inputs(
             image=images,
             tags=tags,
+            tag_rules=rules,
+            flavor=self.flavor(),
+            annotations=self.matching("annotations", _KEY_VALUE, "use name=value"),
             context=self.template("context", self.text("context")),
             file=self.text("file"),
             target=self.text("target"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import attests, contexts, nodes, policy, refs
+from warmbuild import attests, contexts, naming, nodes, policy, refs, tagrules
 from warmbuild.errors import InputError, Problem
 from warmbuild.inputs import DEFAULT_BUILDKIT_IMAGE, Secret
 from warmbuild.policy import CachePlan
@@ -56,6 +56,8 @@ class BuilderPlan:
 class BuildPlan:
     """The build of one image, decided; `tags` are full references, `findings` are the lints'.
 
+    `version` is the name of the first tag.
+
     Several are built in one call where a file says what is built: `name` is the target's name
     there and `definition` what the file says of it. One that is `linked` is built because others
     are made of it.
@@ -73,8 +75,10 @@ class BuildPlan:
     platforms: tuple[str, ...]
     build_args: tuple[str, ...]
     labels: tuple[str, ...]
+    annotations: tuple[str, ...]
     secrets: tuple[Secret, ...]
     tags: tuple[str, ...]
+    version: str
     push: bool
     load: bool
     pull: bool
@@ -108,6 +112,7 @@ def make(inputs: Inputs, context: RunContext, cache: CachePlan) -> BuildPlan:
     """Decide what is not the cache: tags, where the image goes, the builder, secrets."""
     push, why_push = _push(inputs, context)
     load, why_load = _load(inputs, context, push=push)
+    named, by_rule = _by_rule(inputs, context), _is_by_rule(inputs)
     tags, why_tags = _tags(inputs, context)
     if cache.write and cache.backend.name == "inline" and not (push or _outputs_push(inputs)):
         why = "no cache is written: an inline cache is pushed with its image, which is not pushed"
@@ -125,7 +130,11 @@ def make(inputs: Inputs, context: RunContext, cache: CachePlan) -> BuildPlan:
         target=inputs.target,
         platforms=inputs.platforms,
         build_args=inputs.build_args,
-        labels=inputs.labels,
+        labels=naming.labelled(context, named.version, inputs.labels) if by_rule else inputs.labels,
+        annotations=naming.annotated(context, named.version, inputs.annotations)
+        if by_rule and inputs.annotations
+        else inputs.annotations,
+        version=named.version or next((tag.rpartition(":")[2] for tag in tags), ""),
         secrets=(*inputs.secrets, *_git_token(inputs, context, (build_context, *urls))),
         tags=tags,
         push=push,
@@ -145,7 +154,10 @@ def make(inputs: Inputs, context: RunContext, cache: CachePlan) -> BuildPlan:
         shm_size=inputs.shm_size,
         ssh=inputs.ssh,
         ulimit=inputs.ulimit,
-        notes=(*(note for note in (why_tags, why_push, why_load) if note), *_of_builder(inputs)),
+        notes=(
+            *(note for note in (why_tags, *named.notes, why_push, why_load) if note),
+            *_of_builder(inputs),
+        ),
     )
     return decided if decided.makes_an_image else _asking(decided)
 
@@ -324,12 +336,22 @@ def _load(inputs: Inputs, context: RunContext, *, push: bool) -> tuple[bool, str
 def _tags(inputs: Inputs, context: RunContext) -> tuple[tuple[str, ...], str]:
     """Return full references, every name under every image, and why where nobody named them."""
     names = [tag for tag in inputs.tags if refs.is_tag(tag)]
+    names += _by_rule(inputs, context).names
     full = [refs.parse(tag) for tag in inputs.tags if not refs.is_tag(tag)]
     reason = ""
-    if inputs.image and not inputs.tags:
+    if inputs.image and not inputs.tags and not _is_by_rule(inputs):
         names, reason = _names(context)
     named = [replace(image, tag=name) for image in inputs.image for name in names]
     return tuple(dict.fromkeys(str(reference) for reference in (*named, *full))), reason
+
+
+def _is_by_rule(inputs: Inputs) -> bool:
+    """Say whether names and labels are docker/metadata-action's and not warmbuild's own."""
+    return bool(inputs.tag_rules) or inputs.flavor != tagrules.Flavor()
+
+
+def _by_rule(inputs: Inputs, context: RunContext) -> tagrules.Tags:
+    return tagrules.apply(inputs.tag_rules, inputs.flavor, context, context.begun)
 
 
 def tags_of_target(inputs: Inputs, context: RunContext, target: str) -> tuple[str, ...]:

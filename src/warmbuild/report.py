@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import attempts, bake, buildx, policy, records, refs, vendors
+from warmbuild import attempts, bake, buildx, naming, policy, records, refs, vendors
 from warmbuild import plan as calls
 from warmbuild.buildx import Inspected
 from warmbuild.errors import BuildError, EngineError, RegistryError, WarmbuildError
@@ -31,6 +31,11 @@ OUTPUTS: Final[Mapping[str, str]] = {
     "imageid": "ID of the image, as --iidfile has it.",
     "metadata": "What buildx says of the build, as JSON in one line.",
     "tags": "Full references that the image got, separated by commas.",
+    "version": "Name of the first tag: of several by rule the one of the highest priority.",
+    "tag-names": "Names of the tags, one a line.",
+    "labels": "Labels of the image, one a line.",
+    "annotations": "Annotations of the image, one a line.",
+    "json": "Tags, labels and annotations as JSON in one line.",
     "cache-read": "Cache refs that were found and imported, separated by commas.",
     "cache-written": "Cache ref that was written, or nothing.",
     "cache-write-error": "Why the cache was not written where it should have been, or nothing.",
@@ -42,7 +47,11 @@ OUTPUTS: Final[Mapping[str, str]] = {
     "cache-from": "With plan-only: the cache sources, one a line, as docker/build-push-action "
     "takes them.",
     "cache-to": "With plan-only: the cache destinations, one a line, in the same way.",
-    "bake-file": "With plan-only: a bake definition of the caches, as docker/bake-action takes it.",
+    "bake-file": "With plan-only: a bake definition of caches, tags, labels and annotations, as "
+    "docker/bake-action takes it.",
+    "bake-file-tags": "With plan-only: a bake definition of the tags alone.",
+    "bake-file-labels": "With plan-only: a bake definition of the labels alone.",
+    "bake-file-annotations": "With plan-only: a bake definition of the annotations alone.",
     "name": "Name of the builder, as docker/setup-buildx-action has it.",
     "driver": "Driver of the builder.",
     "platforms": "Platforms that the builder's nodes are for, separated by commas.",
@@ -51,6 +60,8 @@ OUTPUTS: Final[Mapping[str, str]] = {
 
 # What a plan alone has.
 NO_BUILDER: Final = Inspected()
+# The outputs that `naming.outputs` has.
+_NAMED: Final = ("version", "tag-names", "labels", "annotations", "json")
 _LONGEST_INSTRUCTION: Final = 100
 
 
@@ -58,7 +69,8 @@ _LONGEST_INSTRUCTION: Final = 100
 class Outcome:
     """What a build did; `lost` are the warnings of caches that could not be read or written.
 
-    One of several `targets` has their sums; each of these has a `name`.
+    One of several `targets` has their sums; each of these has a `name`. `named` are the outputs
+    that say how the image is called.
     """
 
     digest: str
@@ -76,6 +88,7 @@ class Outcome:
     lost: tuple[str, ...]
     name: str = ""
     targets: tuple[Outcome, ...] = ()
+    named: Mapping[str, str] = field(default_factory=dict)
     builder: Inspected = NO_BUILDER
 
 
@@ -242,7 +255,7 @@ def cache_age(plan: BuildPlan, built: Progress, now: datetime) -> timedelta | No
 
 
 def outputs(outcome: Outcome) -> Mapping[str, str]:
-    """Return every output by name, each a single line; empty are those of a plan alone."""
+    """Return every output by name; empty are those of a plan alone."""
     hits, steps, ratio = hit_ratio(outcome.steps)
     age = outcome.cache_age
     return {
@@ -250,6 +263,7 @@ def outputs(outcome: Outcome) -> Mapping[str, str]:
         "imageid": outcome.image_id,
         "metadata": outcome.metadata,
         "tags": ",".join(outcome.tags),
+        **{name: outcome.named.get(name, "") for name in _NAMED},
         "cache-read": ",".join(outcome.cache_read),
         "cache-written": outcome.cache_written,
         "cache-write-error": " ".join(outcome.cache_error.split()),
@@ -261,6 +275,9 @@ def outputs(outcome: Outcome) -> Mapping[str, str]:
         "cache-from": "",
         "cache-to": "",
         "bake-file": "",
+        "bake-file-tags": "",
+        "bake-file-labels": "",
+        "bake-file-annotations": "",
         "name": outcome.builder.name,
         "driver": outcome.builder.driver,
         "platforms": ",".join(outcome.builder.platforms),
@@ -301,17 +318,22 @@ def _of_target(outcome: Outcome) -> Mapping[str, object]:
     }
 
 
-def plan_outputs(plans: Sequence[BuildPlan], bake_file: str) -> Mapping[str, str]:
-    """Return what a plan hands on: of one build its caches, of several each target's."""
-    cache = plans[0].cache if not plans[0].name else CachePlan()
+def plan_outputs(plans: Sequence[BuildPlan], files: Mapping[str, str]) -> Mapping[str, str]:
+    """Return what a plan hands on: of one build its caches, of several each target's.
+
+    `files` are the bake definitions, by output.
+    """
+    is_one = not plans[0].name
+    cache = plans[0].cache if is_one else CachePlan()
     return {
         "tags": ",".join(tag for plan in plans for tag in plan.tags),
+        **(naming.outputs(plans[0]) if is_one else {}),
         "targets": _line(
             {plan.name: _caches(plan.cache) for plan in plans if plan.name and not plan.linked}
         ),
         "cache-from": "\n".join(buildx.cache_from(cache)),
         "cache-to": "\n".join(buildx.cache_to(cache)),
-        "bake-file": bake_file,
+        **files,
     }
 
 
@@ -428,6 +450,7 @@ def _target_json(plan: BuildPlan) -> Mapping[str, object]:
         },
         "tags": plan.tags,
         "labels": dict(label.split("=", 1) for label in plan.labels),
+        "annotations": plan.annotations,
     }
 
 

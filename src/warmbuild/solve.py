@@ -24,6 +24,7 @@ from warmbuild import (
     cachedir,
     checks,
     loose,
+    naming,
     plan,
     process,
     report,
@@ -98,7 +99,7 @@ def build(decided: Sequence[BuildPlan], tool: Tool, log: Log) -> report.Outcome:
         if not one.linked
     ]
     if not decided[0].name:
-        return outcomes[0]
+        return replace(outcomes[0], named=naming.outputs(decided[0]))
     return report.together(
         outcomes, metadata=_shown_metadata(metadata, log), steps=image.progress.steps()
     )
@@ -495,11 +496,15 @@ def publish_plan(
     inputs: Inputs, env: Mapping[str, str], log: Log, decided: Sequence[BuildPlan]
 ) -> None:
     """Hand the decisions on: the caches as outputs, and as a bake definition in a file."""
-    path, name = log.provider.later_file(env, f"warmbuild-{os.urandom(4).hex()}.json")
-    _write(path, json.dumps(bake.override(decided), indent=2) + "\n")
+    definitions = bake.definitions(decided)
+    files: dict[str, str] = {}
+    for output, definition in definitions.items():
+        path, name = log.provider.later_file(env, f"warmbuild-{os.urandom(4).hex()}.json")
+        _write(path, json.dumps(definition, indent=2) + "\n")
+        files[output] = name
     for text in bake.left_to_files(decided):
         log.warning(text)
-    values = report.plan_outputs(decided, name)
+    values = report.plan_outputs(decided, files)
     log.provider.publish(env, values, "")
     if inputs.output_file:
         _write(Path(inputs.output_file), json.dumps(values, indent=2) + "\n")

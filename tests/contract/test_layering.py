@@ -30,6 +30,7 @@ PURE = {
     "logins",
     "loose",
     "merging",
+    "naming",
     "nodes",
     "plan",
     "policy",
@@ -41,7 +42,9 @@ PURE = {
     "registryauth",
     "report",
     "retries",
+    "tagrules",
     "targets",
+    "templates",
 }
 IMPURE = {
     "actions_toolkit",

@@ -61,11 +61,7 @@ def test_the_system_takes_it(
     "snippet",
     [
         pytest.param(migrating.GITHUB_PLAIN, id="plain"),
-        pytest.param(
-            migrating.GITHUB_CARRIED_OVER,
-            id="carried-over",
-            marks=pytest.mark.xfail(reason="needs the inputs of docker/metadata-action"),
-        ),
+        pytest.param(migrating.GITHUB_CARRIED_OVER, id="carried-over"),
     ],
 )
 def test_the_workflow_gives_inputs_that_there_are(snippet: str) -> None:

@@ -122,7 +122,6 @@ def test_one_step_on_github(
     assert deployed(warm) == f"{repository}@{registry.digest(f'{repository}:feature-socks')}"
 
 
-@pytest.mark.xfail(reason="needs the inputs of docker/metadata-action")
 def test_one_step_on_github_with_everything_as_it_was(
     act: Act,
     action: str,

@@ -81,13 +81,15 @@ def replayed(name: str) -> Progress:
     return progress
 
 
-def test_outputs_are_those_of_the_table_each_in_one_line() -> None:
-    found = report.outputs(OUTCOME)
+def test_outputs_are_those_of_the_table() -> None:
+    named = {"version": "1", "tag-names": "1\n2", "labels": "", "annotations": "", "json": "{}"}
+    found = report.outputs(replace(OUTCOME, named=named))
     assert dict(found) == {
         "digest": "sha256:1",
         "imageid": "sha256:2",
         "metadata": '{"a":1}',
         "tags": "r.io/a:1,r.io/a:2",
+        **named,
         "cache-read": "r.io/a:cache-main@sha256:3",
         "cache-written": "r.io/a:cache-x",
         "cache-write-error": "",
@@ -99,6 +101,9 @@ def test_outputs_are_those_of_the_table_each_in_one_line() -> None:
         "cache-from": "",
         "cache-to": "",
         "bake-file": "",
+        "bake-file-tags": "",
+        "bake-file-labels": "",
+        "bake-file-annotations": "",
         "name": "",
         "driver": "",
         "platforms": "",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from warmbuild import attempts, bake, buildx, plan, policy, progress, refs, report, targets
+from warmbuild import attempts, bake, buildx, naming, plan, policy, progress, refs, report, targets
 from warmbuild.context import RunContext
 from warmbuild.errors import InputError
 from warmbuild.policy import CacheRef
@@ -401,8 +401,9 @@ def test_what_a_plan_of_one_image_hands_on(parsed: Callable[..., Inputs]) -> Non
         "variable": {"AZURE_STORAGE_KEY": {}},
         "target": {"warmbuild": {"cache-to": [f"{to},secret_access_key=${{AZURE_STORAGE_KEY}}"]}},
     }
-    assert report.plan_outputs([decided], "/b.json") == {
+    assert report.plan_outputs([decided], {"bake-file": "/b.json"}) == {
         "tags": "ghcr.io/me/app:x",
+        **naming.outputs(decided),
         "targets": "{}",
         "cache-from": "",
         "cache-to": to,
@@ -421,7 +422,7 @@ def test_what_a_plan_of_targets_hands_on(parsed: Callable[..., Inputs]) -> None:
         "cache-to": [f"type=registry,ref=ghcr.io/me/app:cache-web--x,mode=max,{EXPORT}"],
     }
     assert bake.override(plans) == {"target": {"web": caches}}
-    found = report.plan_outputs(plans, "/b.json")
+    found = report.plan_outputs(plans, {"bake-file": "/b.json"})
     assert json.loads(found["targets"]) == {"web": caches}
     assert (found["cache-from"], found["cache-to"]) == ("", "")
 

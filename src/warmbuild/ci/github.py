@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from warmbuild.ci import plain
-from warmbuild.context import FORK, RunContext, is_true, merged_branch
+from warmbuild.context import FORK, Project, RunContext, is_true, merged_branch, moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,6 +71,9 @@ def context(env: Mapping[str, str], directory: str, read_text: ReadText) -> RunC
         git_context=_git_context(env, payload),
         provenance=_provenance(env, payload),
         builder_id=_builder_id(env),
+        committed=moment(payload.text("head_commit", "timestamp"))
+        or moment(payload.text("workflow_run", "head_commit", "timestamp")),
+        project=_project(payload),
     )
     ref = env.get("GITHUB_REF", "")
     if event in _PULL_REQUEST or event == "pull_request_target":
@@ -173,6 +176,16 @@ def _git_context(env: Mapping[str, str], payload: _Payload) -> str:
         return f"{repository}?ref={commit or ref}"
     ref = ref if ref.startswith("refs/") else f"refs/heads/{ref}"
     return f"{repository}?ref={ref}&checksum={commit}"
+
+
+def _project(payload: _Payload) -> Project:
+    return Project(
+        title=payload.text("repository", "name"),
+        description=payload.text("repository", "description"),
+        url=payload.text("repository", "html_url"),
+        source=payload.text("repository", "clone_url"),
+        licenses=payload.text("repository", "license", "spdx_id"),
+    )
 
 
 def _provenance(env: Mapping[str, str], payload: _Payload) -> str:

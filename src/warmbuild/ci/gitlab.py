@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from warmbuild.ci import plain
-from warmbuild.context import FORK, RunContext, merged_branch
+from warmbuild.context import FORK, Project, RunContext, merged_branch, moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ DOTENV: Final = "warmbuild.env"
 # The same of artifacts:reports:codequality.
 CODE_QUALITY: Final = "gl-code-quality-report.json"
 # GitLab refuses a larger report; in bytes.
-_JSON: Final = ("metadata", "targets")
+_JSON: Final = ("metadata", "targets", "json")
 _LONGEST_DOTENV: Final = 5 * 1024
 _SECTION: Final = "warmbuild"
 
@@ -48,12 +48,24 @@ def context(env: Mapping[str, str], directory: str, read_text: ReadText) -> RunC
         tag=env.get("CI_COMMIT_TAG", ""),
         commit=env.get("CI_COMMIT_SHA", ""),
         registry=env.get("CI_REGISTRY", ""),
+        committed=moment(env.get("CI_COMMIT_TIMESTAMP", "")),
+        project=_project(env),
     )
     if env.get("CI_MERGE_REQUEST_IID"):
         return _in_merge_request(run, env)
     if env.get("CI_EXTERNAL_PULL_REQUEST_IID"):
         return _in_external_pull_request(run, env)
     return replace(run, merged=merged_branch(env.get("CI_COMMIT_MESSAGE", ""), ""))
+
+
+def _project(env: Mapping[str, str]) -> Project:
+    url = env.get("CI_PROJECT_URL", "")
+    return Project(
+        title=env.get("CI_PROJECT_TITLE", "") or env.get("CI_PROJECT_NAME", ""),
+        description=env.get("CI_PROJECT_DESCRIPTION", ""),
+        url=url,
+        source=f"{url}.git" if url else "",
+    )
 
 
 def _in_merge_request(run: RunContext, env: Mapping[str, str]) -> RunContext:
