@@ -9,7 +9,7 @@ RUN := source $(VENV)/bin/activate && export PYTHONPATH=src && eval "$$($(PYTHON
 demo: lab  ## The main job on the lab: flask, cold on main, then warm on a new branch
 	@eval "$$($(PYTHON) -m lab env)" && $(PYTHON) -m lab.demo
 
-test: PARTS := gha s3 azblob arm64
+test: PARTS := gha s3 azblob arm64 act gitlab-ci-local
 test: lint lab  ## Lint, types, unit, contract and integration tests
 	@$(RUN) pytest --cov --cov-report=term-missing --durations=10
 

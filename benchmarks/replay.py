@@ -198,6 +198,7 @@ def warmbuild(job: Job, inputs: Mapping[str, str]) -> Mapping[str, str]:
     outputs, summary = job.state / "outputs.json", job.state / "summary.md"
     given = {
         "image": job.repository,
+        "context": ".",
         "build-args": "\n".join(job.build_args),
         "driver-opts": f"{bare.IMAGE}\nnetwork=host",
         "buildkitd-config": bare.CONFIG,

@@ -33,6 +33,7 @@ PACKAGES: Mapping[str, tuple[str, ...]] = {
 }
 PACKAGES_OF_PARTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "azblob": {"npm": ("nodejs", "npm")},
+    "gitlab-ci-local": {"npm": ("nodejs", "npm"), "rsync": ("rsync",)},
 }
 POLICY = Path("/usr/sbin/policy-rc.d")
 

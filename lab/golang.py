@@ -18,6 +18,7 @@ BUILDX_MODULE = "github.com/docker/buildx"
 BUILDKIT_MODULE = "github.com/moby/buildkit"
 BUILDKIT_SOURCES = SOURCES / "buildkit"
 VERSITYGW_MODULE = "github.com/versity/versitygw"
+ACT_MODULE = "github.com/nektos/act"
 GHA_SOURCES = SOURCES / "gha"
 
 
@@ -51,6 +52,12 @@ def build_versitygw(layout: Layout) -> Path:
     """Return the path of the program `versitygw`."""
     module = f"{VERSITYGW_MODULE}/cmd/versitygw@v{versions.VERSITYGW}"
     return _install(layout.root / "versitygw", module, _flags(VERSITYGW_MODULE, versions.VERSITYGW))
+
+
+def build_act(layout: Layout) -> Path:
+    """Return the path of the program `act`; it has its version from a file."""
+    module = f"{ACT_MODULE}@v{versions.ACT}"
+    return _install(layout.root / "act", module, ("-trimpath", "-ldflags", "-s -w"))
 
 
 def build_gha(layout: Layout) -> Path:

@@ -168,6 +168,12 @@ BUSYBOX_ARM64 = Image(
     bases=(DEBIAN, BUSYBOX),
     platform="linux/arm64",
 )
+GITLAB_CI_LOCAL_UTIL = Image(
+    directory="gitlab-ci-local-util",
+    repository="firecow/gitlab-ci-local-util",
+    tag="latest",
+    bases=(DEBIAN,),
+)
 # On Docker Hub too this name has both; busybox:1.37 is this machine's platform alone in the lab.
 BOTH_PLATFORMS = "busybox:1.37-glibc"
 # Each after the ones it is built on.

@@ -50,7 +50,7 @@ class Layout:
 
     @property
     def path(self) -> Path:
-        """A directory for PATH, with `buildx` in it."""
+        """A directory for PATH, with `buildx` and the clients in it."""
         return self.root / "bin"
 
     @property
@@ -65,6 +65,29 @@ class Layout:
     def registry(self, name: str) -> Path:
         """Return the directory of one registry's configuration and content."""
         return self.root / "registries" / name
+
+
+def link(layout: Layout, program: Path, name: str) -> None:
+    """Put a program on the lab's PATH under a name."""
+    unfinished = _unfinished_program(layout, name)
+    unfinished.symlink_to(program)
+    unfinished.rename(layout.path / name)
+
+
+def write_program(layout: Layout, name: str, text: str) -> None:
+    """Put a script on the lab's PATH."""
+    unfinished = _unfinished_program(layout, name)
+    unfinished.write_text(text)
+    unfinished.chmod(0o755)
+    unfinished.rename(layout.path / name)
+
+
+def _unfinished_program(layout: Layout, name: str) -> Path:
+    """Return a free path beside the one of a program that may be in use."""
+    layout.path.mkdir(parents=True, exist_ok=True)
+    unfinished = layout.path / f".{name}"
+    unfinished.unlink(missing_ok=True)
+    return unfinished
 
 
 def find_layout() -> Layout:

@@ -7,14 +7,26 @@ import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from lab import emulation, engine, golang, images, registries, services, settings, versions
+from lab import (
+    clients,
+    emulation,
+    engine,
+    golang,
+    images,
+    registries,
+    services,
+    settings,
+    versions,
+)
 from lab.apt import install_missing
+from lab.clients import CLIENTS
+from lab.layout import link
 from lab.registries import AUTH, HUB, PLAIN
 from lab.services import SERVICES
 from lab.tasks import Task, run_all, say
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
     from lab.images import Image
@@ -83,6 +95,9 @@ def parts(layout: Layout) -> dict[str, bool]:
     for service in SERVICES:
         if service.name in has:
             found[f"{service.name} at {service.host}"] = services.answers(layout, service)
+    for name in CLIENTS:
+        if name in has:
+            found[name] = clients.program(layout, name).exists()
     if "arm64" in has and values["WARMBUILD_LAB_HUB"]:
         found["arm64"] = emulation.is_on()
     return found
@@ -93,7 +108,7 @@ def _own_tasks(layout: Layout, address: str, parts: Collection[str]) -> list[Tas
     go = () if shutil.which("go") else ("packages",)
     tasks = [
         Task(name="packages", action=lambda: install_missing(layout, parts)),
-        Task(name="buildx", action=lambda: _link(layout, golang.build_buildx(layout)), needs=go),
+        Task(name="buildx", action=lambda: _link_buildx(layout, golang.build_buildx), needs=go),
         Task(name="BuildKit", action=lambda: golang.build_buildkit(layout), needs=go),
         Task(name="engine", action=lambda: engine.start_own(layout), needs=("packages",)),
         *(_process_task(layout, registry) for registry in (PLAIN, AUTH, HUB)),
@@ -108,6 +123,9 @@ def _own_tasks(layout: Layout, address: str, parts: Collection[str]) -> list[Tas
         needs=(images.BUILDKIT.name,),
     )
     tasks += [pull, *_service_tasks(layout, parts, needs=("packages",))]
+    tasks += _client_tasks(layout, parts, needs=("packages",))
+    if clients.GITLAB_CI_LOCAL in parts:
+        tasks.append(_image_task(layout, images.GITLAB_CI_LOCAL_UTIL, address))
     return tasks + (_arm64_tasks(layout, address) if "arm64" in parts else [])
 
 
@@ -119,6 +137,16 @@ def _service_tasks(
 
 def _service_task(layout: Layout, service: Service, needs: tuple[str, ...]) -> Task:
     return Task(name=service.name, action=lambda: services.start(layout, service), needs=needs)
+
+
+def _client_tasks(
+    layout: Layout, parts: Collection[str], *, needs: tuple[str, ...] = ()
+) -> list[Task]:
+    return [_client_task(layout, name, needs) for name in CLIENTS if name in parts]
+
+
+def _client_task(layout: Layout, name: str, needs: tuple[str, ...]) -> Task:
+    return Task(name=name, action=lambda: CLIENTS[name](layout), needs=needs)
 
 
 def _arm64_tasks(layout: Layout, address: str) -> list[Task]:
@@ -158,13 +186,14 @@ def _image_task(layout: Layout, image: Image, address: str) -> Task:
 def _installed_tasks(layout: Layout, address: str, parts: Collection[str]) -> list[Task]:
     """Return the tasks of a lab on an engine that was there already."""
     return [
-        Task(name="buildx", action=lambda: _link(layout, _find_or_build_buildx(layout))),
+        Task(name="buildx", action=lambda: _link_buildx(layout, _find_or_build_buildx)),
         *(_container_task(layout, registry, address) for registry in (PLAIN, AUTH)),
         Task(
             name="pull of BuildKit",
             action=lambda: engine.pull(address, versions.BUILDKIT_IMAGE),
         ),
         *_service_tasks(layout, parts),
+        *_client_tasks(layout, parts),
     ]
 
 
@@ -180,13 +209,8 @@ def _find_or_build_buildx(layout: Layout) -> Path:
     return engine.find_buildx_plugin() or golang.build_buildx(layout)
 
 
-def _link(layout: Layout, program: Path) -> None:
-    """Make `program` the `buildx` of the lab's PATH."""
-    layout.path.mkdir(parents=True, exist_ok=True)
-    unfinished = layout.path / ".buildx"
-    unfinished.unlink(missing_ok=True)
-    unfinished.symlink_to(program)
-    unfinished.rename(layout.path / "buildx")
+def _link_buildx(layout: Layout, find: Callable[[Layout], Path]) -> None:
+    link(layout, find(layout), "buildx")
 
 
 def _write_buildkitd_config(layout: Layout, *, has_hub: bool) -> None:

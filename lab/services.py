@@ -9,9 +9,8 @@ import signal
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from lab import api, golang, processes
-from lab.commands import run
-from lab.layout import SOURCES, make_once, recipe_key
+from lab import api, golang, npm, processes
+from lab.layout import SOURCES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -123,16 +122,7 @@ def _run_versitygw(layout: Layout, service: Service) -> list[str]:
 
 
 def _run_azurite(layout: Layout, service: Service) -> list[str]:
-    files = [AZURITE_SOURCES / name for name in ("package.json", "package-lock.json")]
-
-    def make(directory: Path) -> None:
-        for file in files:
-            shutil.copy(file, directory)
-        run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=directory)
-
-    key = recipe_key(*(file.read_bytes() for file in files))
-    modules = make_once(layout.root / "azurite" / key, make) / "node_modules"
-    program = modules / "azurite" / "dist" / "src" / "blob" / "main.js"
+    program = npm.install(layout, AZURITE_SOURCES) / "azurite" / "dist" / "src" / "blob" / "main.js"
     options = [f"--blobPort={service.port}", f"--location={layout.service(service.name)}"]
     return ["node", str(program), "--blobHost=127.0.0.1", *options, "--disableTelemetry"]
 

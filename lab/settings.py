@@ -7,7 +7,7 @@ import os
 import shlex
 from typing import TYPE_CHECKING
 
-from lab import images, services, versions
+from lab import clients, images, services, versions
 from lab.registries import AUTH, HUB, PASSWORD, PLAIN, USERNAME
 
 if TYPE_CHECKING:
@@ -73,6 +73,18 @@ def _arm64(_: Layout) -> dict[str, str]:
     return {"WARMBUILD_LAB_ARM64_IMAGE": images.BOTH_PLATFORMS}
 
 
+def _act(layout: Layout) -> dict[str, str]:
+    return {
+        "WARMBUILD_LAB_ACT_PROGRAM": str(clients.program(layout, clients.ACT)),
+        "WARMBUILD_LAB_ACT_IMAGE": clients.ACT_IMAGE,
+    }
+
+
+def _gitlab_ci_local(layout: Layout) -> dict[str, str]:
+    program = clients.program(layout, clients.GITLAB_CI_LOCAL)
+    return {"WARMBUILD_LAB_GITLAB_CI_LOCAL_PROGRAM": str(program)}
+
+
 _PARTS = "WARMBUILD_LAB_PARTS"
 # What only some tests need, and the variables that it has.
 PARTS: Mapping[str, Callable[[Layout], dict[str, str]]] = {
@@ -80,6 +92,8 @@ PARTS: Mapping[str, Callable[[Layout], dict[str, str]]] = {
     "s3": _s3,
     "azblob": _azblob,
     "arm64": _arm64,
+    "act": _act,
+    "gitlab-ci-local": _gitlab_ci_local,
 }
 
 

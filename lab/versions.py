@@ -1,7 +1,7 @@
 """Everything the lab is made from, pinned by version in one place.
 
 What a package manager locks is pinned by its own file: the `go.mod` of `buildkit/` and `gha/`, and
-`azurite/package.json`.
+the `package.json` of `azurite/` and `gitlab-ci-local/`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ BUILDKIT = "0.32.2"
 GO = "1.26.8"  # builds buildx and BuildKit, and is the toolchain of the golang image
 DEBIAN = "trixie"  # has Docker 26.1; the release of every base image
 VERSITYGW = "1.8.0"
+ACT = "0.2.89"
 REGISTRY_IMAGE = "registry:3"  # with an installed engine; Debian's docker-registry without one
 
 BUILDKIT_IMAGE = f"moby/buildkit:v{BUILDKIT}"

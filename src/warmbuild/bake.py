@@ -11,6 +11,7 @@ taken from a target.
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import buildx, loose, plan, policy
@@ -83,6 +84,7 @@ def _target(plan: BuildPlan, files: Files) -> Mapping[str, object]:
         "ssh": _added(found, "ssh", plan.ssh),
         "ulimits": _added(found, "ulimits", plan.ulimit),
         "attest": [_literal(attestation) for attestation in plan.attests],
+        "entitlements": _added(found, "entitlements", plan.allow),
         "output": _outputs(plan),
         "no-cache-filter": list(plan.no_cache_filters),
         **caches(plan.cache),
@@ -107,9 +109,9 @@ def _added(found: Mapping[str, object], name: str, given: Iterable[str]) -> Sequ
 
 
 def _host(item: str) -> tuple[str, str]:
-    """Read NAME:IP; an address of version 6 has colons too."""
-    name, separator, address = item.partition("=" if "=" in item else ":")
-    return name, _literal(address if separator else "")
+    """Split NAME:IP or NAME=IP, of which the address may have colons of its own."""
+    name, address = re.split("[:=]", item, maxsplit=1)
+    return _literal(name), _literal(address)
 
 
 def caches(cache: CachePlan) -> Mapping[str, object]:
@@ -159,14 +161,12 @@ def argv(plans: Sequence[BuildPlan], files: Files, path: str) -> tuple[str, ...]
 
     Code that is not trusted reads and writes no file outside of the checkout.
     """
-    run = plans[0].run
+    is_confined = bool(plans[0].run.untrusted) and any(map(_is_of_file, plans))
+    allowed = [f"fs.read={path}" for path in _read(plans, files)] if is_confined else ["fs=*"]
+    # What a file may ask for is allowed apart from it; the inputs are allowed what they ask for.
+    allowed += [item for plan in plans for item in (*(["ssh"] if plan.ssh else []), *plan.allow)]
     arguments = ["bake", "--progress=rawjson", "--file", path]
-    if run.untrusted and any(map(_is_of_file, plans)):
-        arguments += [f"--allow=fs.read={path}" for path in _read(plans, files)]
-    else:
-        arguments += ["--allow=fs=*"]
-    allowed = dict.fromkeys(item for plan in plans for item in plan.allow)
-    arguments += [f"--allow={item}" for item in allowed]
+    arguments += [f"--allow={item}" for item in dict.fromkeys(allowed)]
     arguments += ["--builder", plans[0].builder.name] if plans[0].builder.name else []
     arguments += ["--metadata-file", files.metadata]
     return (*arguments, *(name_of(plan) for plan in plans if not plan.linked))

@@ -117,7 +117,8 @@ def booted(
     name = plan.name or f"warmbuild-{secrets.token_hex(4)}"
     is_known = (private.buildx_config / "instances" / name).is_file()
     with ExitStack() as stack:
-        if is_known or plan.driver == "docker":
+        # buildx has one of this name, the engine's own, whatever driver another one would have.
+        if is_known or plan.driver == "docker" or name == _DEFAULT_CONTEXT:
             _check_version(plan, program, process.run([program, "version"], env).output)
             found = name if is_known else _of_engine(plan, env, private, log)
             wait: Callable[[], str] = lambda: found  # noqa: E731

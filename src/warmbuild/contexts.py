@@ -11,11 +11,13 @@ if TYPE_CHECKING:
 
 # As docker/build-push-action has it, and the directory that a colon names in it.
 _DEFAULT: Final = re.compile(r"\{\{\{?\s*defaultContext\s*\}?\}\}(?::(?P<directory>[^\s?#]*))?")
+_EXPRESSION: Final = re.compile(r"\{\{[^}]*\}*")
 
 
-def is_filled_in(text: str) -> bool:
-    """Say whether a context has no expression but the one there is."""
-    return "{{" not in _DEFAULT.sub("", text)
+def unknown(text: str) -> str:
+    """Return an expression of a context that is not the one there is; "" where all are."""
+    found = _EXPRESSION.search(_DEFAULT.sub("", text))
+    return found[0] if found else ""
 
 
 def filled_in(text: str, run: RunContext) -> str:

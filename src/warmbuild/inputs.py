@@ -1006,7 +1006,8 @@ class _Reader:
         """Find what does not go with files that tell what is built, or needs some."""
         if self.has_files():
             for name, instead in _OF_ONE_IMAGE.items():
-                if self.text(name) != BY_NAME[name].default:
+                # Files are read here, so that this directory is no context but theirs.
+                if self.text(name) not in {"", "."}:
                     self.bad(name, f"does not go with bake-files or compose-files; {instead}.")
             return
         for name in ("targets", "set", "vars"):
@@ -1015,8 +1016,8 @@ class _Reader:
 
     def template(self, name: str, value: str) -> str:
         """Read a context, in which there is one expression to be filled in."""
-        if not contexts.is_filled_in(value):
-            self.bad(name, f"{value!r} has an unknown expression; there is {{{{defaultContext}}}}.")
+        if unknown := contexts.unknown(value):
+            self.bad(name, f"{unknown!r} is no expression; there is {{{{defaultContext}}}} alone.")
         return value
 
     def build_contexts(self) -> tuple[str, ...]:

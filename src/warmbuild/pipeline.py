@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from warmbuild import (
     builder,
     buildx,
     cachedir,
+    contexts,
     credentials,
     logins,
     merging,
@@ -47,6 +48,10 @@ if TYPE_CHECKING:
     Say = Callable[[str], object]
 
 
+# What buildx needs to read files.
+_OF_BUILDX: Final = ("PATH", "HOME", "TMPDIR", "DOCKER_CONFIG", "BUILDX_CONFIG")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """What one run of warmbuild works with."""
@@ -78,7 +83,15 @@ def plan(run: Run, *, as_json: bool) -> None:
         run.log.line(line)
     is_step = run.context.ci != "local" and not as_json
     if is_step or run.inputs.plan_only or run.inputs.output_file:
-        solve.publish_plan(run.inputs, run.env, run.log, decided)
+        solve.publish_plan(run.inputs, run.env, run.log, [_handed_on(run, one) for one in decided])
+
+
+def _handed_on(run: Run, decided: BuildPlan) -> BuildPlan:
+    """Return a plan for others: what is put together here they have to do without."""
+    if not run.inputs.probe or not policy.must_be_one(decided.cache):
+        return decided
+    nearest = policy.nearest(decided.cache, "caches are put together by a build alone")
+    return replace(decided, cache=nearest)
 
 
 def build(run: Run) -> Outcome:
@@ -193,6 +206,8 @@ def _parts(run: Run) -> Sequence[_Part]:
     from warmbuild import targets  # noqa: PLC0415 (only files need it)
 
     found = _resolved(run)
+    if run.context.untrusted:
+        _check_confined(run, found)
     for target in found:
         run.log.hide(filter(None, targets.secrets(target, run.env)))
     return [
@@ -224,17 +239,40 @@ def _resolved(run: Run) -> Sequence[Target]:
         raise InputError(missing)
     with credentials.private(run.env, (), ()) as private:
         values = dict(item.split("=", 1) for item in inputs.vars)
-        env = builder.environment(run.env, private) | values
+        env = builder.environment(run.env, private)
+        if run.context.untrusted:
+            # A file may put all of the environment where its own commands read it.
+            env = {name: env[name] for name in _OF_BUILDX if name in env}
+        env |= values
         argv = bake.resolve(files, inputs.targets, inputs.set)
         done = process.run([builder.program(run.env), *argv], env)
     if done.code:
-        text = f"cannot be read: {buildx.error(done.output)}."
+        text = f"cannot be read: {buildx.error(done.output).rstrip('.')}."
         raise InputError([Problem(name=name, text=text)])
     try:
         return targets.read(done.output)
     except ValueError as error:
         text = f"cannot be read by this buildx: {error}."
         raise InputError([Problem(name=name, text=text)]) from error
+
+
+def _check_confined(run: Run, found: Sequence[Target]) -> None:
+    """Raise InputError where a file that a stranger wrote reaches out of the checkout."""
+    from warmbuild import targets  # noqa: PLC0415 (only files need it)
+
+    here = Path.cwd().resolve()
+    problems = [
+        Problem(
+            name="bake-files" if run.inputs.bake_files else "compose-files",
+            text=f"the target {target.name} takes {path!r}, which lies outside of this directory, "
+            f"and {run.context.untrusted}.",
+        )
+        for target in found
+        for path in dict.fromkeys(targets.paths(target))
+        if not Path(path).resolve().is_relative_to(here)
+    ]
+    if problems:
+        raise InputError(problems)
 
 
 def _decide(part: _Part) -> BuildPlan:
@@ -255,6 +293,9 @@ def _normalize_modes(run: Run, decided: BuildPlan) -> None:
         return
     from warmbuild import sources  # noqa: PLC0415 (loaded while the builder boots)
 
+    if contexts.checkout(decided.context, decided.run):
+        run.log.line("normalize-modes: a git context has the modes that git stores")
+        return
     done = None
     if not plans.is_remote(decided.context):
         done = sources.normalize_modes(Path(decided.context))
@@ -359,7 +400,7 @@ def _fill_keyring(run: Run, decided: Sequence[BuildPlan], say: Say, warn: Say) -
     run.log.hide(login.password for login in run.keyring.own)
     for login in run.keyring.own:
         if login.is_assumed:
-            say(f"no username is given for {login}, so it is {login.username}")
+            say(f"no username is given for {login}, so {login.username!r} is used")
     for host, program in run.keyring.gone.items():
         of = f"the login for {host}" if host else "logins"
         warn(

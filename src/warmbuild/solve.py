@@ -200,7 +200,8 @@ def _image(decided: Sequence[BuildPlan], tool: Tool, log: Log) -> _Image:
         if again is None or number > _MOST_RETRIES:
             _annotate(now, tried.progress.warnings(), tool, log)
             raise report.failure_error(failure)
-        log.warning(again.reason)
+        # Of what nobody asked for there is nothing to mend.
+        (log.line if again.keeps_cache else log.warning)(again.reason)
         lost += [] if again.export_after or again.keeps_cache else [again.reason]
         if [one.cache.read for one in again.plans] != [one.cache.read for one in now]:
             counted = None

@@ -29,7 +29,7 @@ class Target:
     """A target, resolved; one that is `linked` was not asked for, and others are made of it."""
 
     name: str
-    definition: Mapping[str, object]
+    definition: dict[str, object]
     linked: bool
 
 
@@ -113,14 +113,18 @@ def inputs(given: Inputs, context: RunContext, target: Target) -> Inputs:
 
 def planned(given: Inputs, context: RunContext, cache: CachePlan, target: Target) -> BuildPlan:
     """Return the build of a target, of its own inputs."""
+    kept, kept_back = _secrets(target, context)
+    cache = replace(cache, warnings=(*cache.warnings, *kept_back))
     made = replace(
         plan.make(given, context, cache),
         name=target.name,
-        definition=target.definition,
+        definition=target.definition | {"secret": kept} if kept_back else target.definition,
         linked=target.linked,
     )
     if target.linked:
-        return replace(made, notes=(), cache=replace(made.cache, notes=()))
+        # An image has attestations, and of this there is none.
+        cache = replace(made.cache, notes=())
+        return replace(made, cache=cache, attests=(), unasked=(), notes=())
     found = target.definition
     left_out = [tag for tag in map(str, loose.items(found, "tags")) if context.untrusted]
     left_out = [tag for tag in left_out if tag not in given.tags]
@@ -133,6 +137,54 @@ def planned(given: Inputs, context: RunContext, cache: CachePlan, target: Target
         return made
     notes = (*made.notes, "it is not pushed: it has no tag")
     return replace(made, push=False, notes=notes)
+
+
+def _secrets(target: Target, context: RunContext) -> tuple[list[object], list[str]]:
+    """Return the secrets that a target gets, and warnings of the others.
+
+    Code that is not trusted gets none of the environment, where it would have its choice of all.
+    """
+    entries = loose.items(target.definition, "secret")
+    if not context.untrusted:
+        return entries, []
+    kept = [entry for entry in entries if not _is_of_environment(entry)]
+    names = [bake.attributes(entry).get("id", "") for entry in entries if entry not in kept]
+    return kept, [f"the secret {name} is not given: {context.untrusted}" for name in names]
+
+
+def _is_of_environment(secret: object) -> bool:
+    attributes = bake.attributes(secret)
+    return not (attributes.get("src") or attributes.get("source"))
+
+
+def paths(target: Target) -> Iterator[str]:
+    """Return the files and directories of this machine that a target reads or writes.
+
+    buildx has a look at those of a target that it is asked for, and not of what that is made of.
+    """
+    found = target.definition
+    place = loose.text(found, "context") or "."
+    file = loose.text(found, "dockerfile")
+    contexts = [place, *map(str, loose.child(found, "contexts").values())]
+    yield from (_bare(context) for context in contexts if _is_here(context))
+    if file and _is_here(place):
+        is_in_context = not file.startswith("cwd://")
+        yield posixpath.join(place if is_in_context else ".", file.removeprefix("cwd://"))
+    for name in ("secret", "ssh", "output", *_CACHES):
+        for entry in loose.items(found, name):
+            values = bake.attributes(entry)
+            yield from (values[key] for key in ("src", "source", "dest") if values.get(key))
+            yield from map(str, loose.items(entry, "paths") if isinstance(entry, dict) else ())
+
+
+def _is_here(context: str) -> bool:
+    """Say whether a context is a directory: no URL, image or other target."""
+    bare = _bare(context)
+    return not (plan.is_remote(bare) or bare.startswith(("target:", "service:")))
+
+
+def _bare(context: str) -> str:
+    return context.removeprefix("cwd://").removeprefix("oci-layout://")
 
 
 def secrets(target: Target, env: Mapping[str, str]) -> Iterator[str]:
@@ -172,9 +224,10 @@ def _outputs(context: RunContext, found: Mapping[str, object]) -> Iterator[str]:
 
 
 def _pairs(found: Mapping[str, object], name: str) -> Iterator[str]:
-    """Return an object's entries as NAME=value; one without a value is the environment's."""
+    """Return an object's entries as NAME=value; null is as good as none."""
     for key, value in loose.child(found, name).items():
-        yield key if value is None else f"{key}={value}"
+        if value is not None:
+            yield f"{key}={value}"
 
 
 def _entry(value: object) -> str:

@@ -25,6 +25,7 @@ import docker
 import pytest
 import requests
 
+from tests.integration.clients import Act, GitlabCiLocal
 from tests.integration.faults import proxied
 
 if TYPE_CHECKING:
@@ -224,8 +225,8 @@ class Warmbuild:
         files.mkdir()
         outputs, summary = files / "outputs.json", files / "summary.md"
         # Without a context it is the commit on GitHub that is built there.
-        given = {"context": ".", "output_file": str(outputs), "summary_file": str(summary)}
-        inputs = given | inputs
+        place = {} if {"bake_files", "compose_files"} & inputs.keys() else {"context": "."}
+        inputs = {**place, "output_file": str(outputs), "summary_file": str(summary)} | inputs
         process = subprocess.Popen(
             [sys.executable, "-m", "warmbuild", "build"],
             cwd=project,
@@ -348,6 +349,11 @@ class Registry:
             return dict(manifest)
         repository = self._split(ref)[0]
         return self.manifest(f"{self.host}/{repository}@{manifest['manifests'][0]['digest']}")
+
+    def config(self, ref: str) -> dict[str, Any]:
+        """Return the configuration of an image."""
+        digest = self.manifest(ref)["config"]["digest"]
+        return dict(self.get(f"{self._split(ref)[0]}/blobs/{digest}").json())
 
     def layers(self, ref: str) -> list[str]:
         return [layer["digest"] for layer in self.manifest(ref)["layers"]]
@@ -654,7 +660,8 @@ class Arm64:
 def of_part(lab: Lab, part: str, *names: str) -> dict[str, str]:
     """Return the variables of a part of the lab, by the end of their names in lower case."""
     assert part in lab.env["WARMBUILD_LAB_PARTS"].split(), f"run: python3 -m lab up {part}"
-    return {name: lab.env[f"WARMBUILD_LAB_{part}_{name}".upper()] for name in names}
+    prefix = f"WARMBUILD_LAB_{part.replace('-', '_')}"
+    return {name: lab.env[f"{prefix}_{name}".upper()] for name in names}
 
 
 @pytest.fixture(scope="session")
@@ -675,6 +682,24 @@ def azblob(lab: Lab) -> Azblob:
 @pytest.fixture(scope="session")
 def arm64(lab: Lab) -> Arm64:
     return Arm64(**of_part(lab, "arm64", "image"))
+
+
+@pytest.fixture
+def act(lab: Lab, engine: docker.DockerClient, tmp_path: Path) -> Iterator[Act]:
+    part = of_part(lab, "act", "program", "image")
+    client = Act(lab=lab, directory=tmp_path, program=part["program"], image=part["image"])
+    yield client
+    client.check(engine)
+
+
+@pytest.fixture
+def gitlab_ci_local(
+    lab: Lab, engine: docker.DockerClient, tmp_path: Path
+) -> Iterator[GitlabCiLocal]:
+    part = of_part(lab, "gitlab-ci-local", "program")
+    client = GitlabCiLocal(lab=lab, directory=tmp_path, program=part["program"])
+    yield client
+    client.check(engine)
 
 
 @pytest.fixture(scope="session")

@@ -19,11 +19,12 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    AProxy = TypeVar("AProxy", bound="Proxy")
     Act = Callable[["_Connection"], None]
     Change = Callable[[Iterator[bytes]], Iterator[bytes]]
 
@@ -222,12 +223,19 @@ class Proxy:
 @contextmanager
 def proxied(upstream: str) -> Iterator[Proxy]:
     """Have a proxy before the registry at the host `upstream`, which speaks plain HTTP."""
+    with served(lambda host: Proxy(host, upstream)) as proxy:
+        yield proxy
+
+
+@contextmanager
+def served(make: Callable[[str], AProxy]) -> Iterator[AProxy]:
+    """Have the proxy that `make` makes for a host of this machine."""
     with _Server(("127.0.0.1", 0), _Connection) as server:
-        server.proxy = Proxy(f"127.0.0.1:{server.server_port}", upstream)
+        server.proxy = proxy = make(f"127.0.0.1:{server.server_port}")
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
         try:
-            yield server.proxy
+            yield proxy
         finally:
             server.shutdown()
             thread.join()

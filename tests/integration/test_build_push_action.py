@@ -296,6 +296,23 @@ class TestProvenance:
         assert "--attest" not in ended.command
         assert ended.outputs["cache-written"] == f"{repository}:cache-main"
 
+    def test_is_done_without_where_a_builder_has_none(
+        self,
+        warmbuild: Warmbuild,
+        engine: docker.DockerClient,
+        github: Callable[..., dict[str, str]],
+        repository: str,
+        small: Path,
+    ) -> None:
+        ci = github("push", "github-push.json", "refs/heads/main")
+        ended = warmbuild.succeed(
+            small, ci=ci, builder="default", image=repository, push="false", cache="off"
+        )
+        engine.images.remove(f"{repository}:main")
+        engine.images.remove(f"{repository}:latest")
+        assert "the image gets no provenance: this builder cannot; once more without" in ended.log
+        assert "::warning " not in ended.log
+
 
 class TestGitContext:
     def test_is_the_default_on_github(
@@ -325,7 +342,8 @@ class TestGitContext:
         assert again.executed == []
         # The checkout has the Dockerfile that was built, so its lines can be shown.
         assert sum("file=Dockerfile,line=2" in text for _, text in first.lines) == 1
-        assert TOKEN not in first.log
+        told = [text for _, text in first.lines if TOKEN in text]
+        assert {*told} == {f"::add-mask::{TOKEN}"}
         assert server.users == {("x-access-token", TOKEN)}
 
     def test_a_directory_of_it_and_one_more(

@@ -82,9 +82,10 @@ def test_as_github_runs_it(
         files: "/github/file_commands",
         workflow: "/github/workflow",
     }
+    given = {"INPUT_IMAGE": repository, "INPUT_CONTEXT": "."}
     code, log = end(
         start(
-            event | places | action_inputs() | {"INPUT_IMAGE": repository} | inputs,
+            event | places | action_inputs() | given | inputs,
             mounts,
             working_dir="/github/workspace",
             command=["build"],

@@ -107,6 +107,54 @@ def test_a_definition_has_all_of_a_build_and_no_secret(parsed: Callable[..., Inp
     assert "hunter2" not in text
 
 
+def test_a_definition_has_how_commands_run(parsed: Callable[..., Inputs]) -> None:
+    decided = planned(
+        parsed(
+            add_hosts="a:10.0.0.1,b=::1",
+            allow="network.host",
+            attests="type=sbom",
+            build_contexts="lib=../lib",
+            network="host",
+            outputs="type=local,dest=${out}",
+            shm_size="1g",
+            ssh="default",
+            ulimit="nofile=1:2",
+            cache="write-only",
+            tags="1",
+            push="true",
+            **AZURE,
+        ),
+        KEY,
+    )
+    target = json.loads(bake.definition([decided], buildx.PLACEHOLDERS))["target"]["image"]
+    del target["cache-to"]
+    assert target == {
+        "context": ".",
+        "tags": ["ghcr.io/me/app:1"],
+        "attest": ["type=sbom"],
+        "output": [{"type": "local", "dest": "$${out}"}],
+        "contexts": {"lib": "../lib"},
+        "entitlements": ["network.host"],
+        "extra-hosts": {"a": "10.0.0.1", "b": "::1"},
+        "network": "host",
+        "shm-size": "1g",
+        "ssh": ["default"],
+        "ulimits": ["nofile=1:2"],
+    }
+    assert bake.argv([decided], buildx.PLACEHOLDERS, "/d.json") == (
+        "bake",
+        "--progress=rawjson",
+        "--file",
+        "/d.json",
+        "--allow=fs=*",
+        "--allow=ssh",
+        "--allow=network.host",
+        "--metadata-file",
+        "<metadata-file>",
+        "image",
+    )
+
+
 def test_a_definition_says_nothing_of_what_is_not_given(parsed: Callable[..., Inputs]) -> None:
     decided = plan.cache_alone(planned(parsed(cache="write-only", **AZURE), KEY))
     found = json.loads(bake.definition([decided], buildx.PLACEHOLDERS))["target"]["image"]

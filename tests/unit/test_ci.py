@@ -2,16 +2,14 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING
+import tempfile
+from pathlib import Path
 
 import pytest
 
 from warmbuild import ci
 from warmbuild.ci import github, gitlab, local
 from warmbuild.context import RunContext, merged_branch
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
 
@@ -278,3 +276,47 @@ def test_the_branch_that_a_commit_has_merged(message: str, expected: str) -> Non
 )
 def test_the_branch_that_a_tag_is_on(payload: object, expected: str) -> None:
     assert on_github("push", "refs/tags/v1", payload).tagged == expected
+
+
+@pytest.mark.parametrize(
+    ("env", "expected"),
+    [
+        pytest.param(
+            {"RUNNER_TEMP": "/home/runner/work/_temp", "HOME": "/home/runner"},
+            ("/home/runner/work/_temp/b.json", "/home/runner/work/_temp/b.json"),
+            id="a step of the job",
+        ),
+        pytest.param(
+            {
+                "RUNNER_TEMP": "/github/runner_temp",
+                "RUNNER_WORKSPACE": "/home/runner/work/shop",
+                "HOME": "/github/home",
+            },
+            ("/github/runner_temp/b.json", "/home/runner/work/_temp/b.json"),
+            id="an action's container",
+        ),
+        pytest.param(
+            {"RUNNER_TEMP": "/home/runner/work/_temp", "HOME": "/github/home"},
+            ("/github/home/b.json", "/home/runner/work/_temp/_github_home/b.json"),
+            id="that of an older runner",
+        ),
+    ],
+)
+def test_a_file_for_later_steps_has_the_name_they_know(
+    env: dict[str, str], expected: tuple[str, str]
+) -> None:
+    path, name = github.later_file(env, "b.json")
+    assert (str(path), name) == expected
+
+
+def test_a_file_for_later_steps_is_in_the_temporary_directory() -> None:
+    path, name = gitlab.later_file({}, "b.json")
+    assert path == Path(tempfile.gettempdir(), "b.json")
+    assert name == str(path)
+
+
+def test_gitlab_gets_no_output_of_several_lines(tmp_path: Path) -> None:
+    outputs = {"cache-from": "a\nb", "cache-to": "c", "targets": '{"a":"b c"}'}
+    gitlab.publish({"CI_PROJECT_DIR": str(tmp_path)}, outputs, "")
+    written = (tmp_path / gitlab.DOTENV).read_text()
+    assert written == 'WARMBUILD_CACHE_TO=c\nWARMBUILD_TARGETS={"a":"b\\u0020c"}\n'

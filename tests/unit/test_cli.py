@@ -110,6 +110,15 @@ def test_a_password_may_come_by_standard_input(
     assert "A=***" in json.loads(capsys.readouterr().out)["argv"]
 
 
+def test_a_plan_tells_of_a_user_name_that_nobody_gave(capsys: pytest.CaptureFixture[str]) -> None:
+    env = {"INPUT_IMAGE": "ghcr.io/me/app", "INPUT_PASSWORD": "hunter2", "INPUT_CACHE": "off"}
+    env["DOCKER_CONFIG"] = "/none"
+    assert run("plan", "--probe", **env) == 0
+    said = capsys.readouterr().out
+    assert "no username is given for ghcr.io, so 'token' is used" in said
+    assert "hunter2" not in said
+
+
 def test_files_that_are_not_there_stop_a_build_before_it_starts(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

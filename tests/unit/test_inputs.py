@@ -189,6 +189,32 @@ def problems_of(**values: str) -> dict[str, str]:
             "cache-mount, cache-monut",
             "'cache-monut' is no rule's name. Did you mean 'cache-mount'?",
         ),
+        ("add-hosts", "nexus", "'nexus' is not accepted; use NAME:IP."),
+        ("attests", "sbom", "'sbom' is not accepted; use type=provenance or type=sbom."),
+        (
+            "build-contexts",
+            "../lib",
+            "'../lib' is not accepted; use NAME=directory, image or URL.",
+        ),
+        (
+            "build-contexts",
+            "a={{default}}",
+            "'{{default}}' is no expression; there is {{defaultContext}} alone.",
+        ),
+        (
+            "call",
+            "checks",
+            (
+                "'checks' is not accepted; use build, check, lint, outline, targets, "
+                "subrequests.describe. Did you mean 'check'?"
+            ),
+        ),
+        (
+            "context",
+            "https://me:token@r.io/{{ branch }}",
+            "'{{ branch }}' is no expression; there is {{defaultContext}} alone.",
+        ),
+        ("ulimit", "nofile", "'nofile' is not accepted; use NAME=soft:hard."),
         ("imgae", "x", "there is no such input. Did you mean 'image'?"),
         ("zzzzz", "x", "there is no such input."),
     ],
@@ -198,6 +224,39 @@ def test_a_wrong_input_says_what_is_accepted(name: str, value: str, text: str) -
     with pytest.raises(InputError) as raised:
         inputs.parse(given, {})
     assert [(problem.name, problem.text) for problem in raised.value.problems] == [(name, text)]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        pytest.param({"call": "check"}, id="a call"),
+        pytest.param({"call": "check", "push": "true"}, id="a call, whatever else"),
+        pytest.param({"outputs": "type=local,dest=out"}, id="an output"),
+        pytest.param({"push": "false"}, id="no push"),
+    ],
+)
+def test_what_makes_no_image_needs_no_name(given: dict[str, str]) -> None:
+    assert inputs.parse(given, {}).image == ()
+
+
+@pytest.mark.parametrize("given", [{}, {"outputs": "out", "push": "true"}, {"call": "build"}])
+def test_what_is_pushed_needs_a_name(given: dict[str, str]) -> None:
+    assert problems_of(**given) == {
+        "image": "is missing: say what is built, such as ghcr.io/me/app."
+    }
+
+
+def test_bake_knows_no_cgroup() -> None:
+    found = problems_of(
+        image="a",
+        cgroup_parent="/ci",
+        cache_backend="azblob",
+        cache_options="account_url=https://a",
+    )
+    assert found == {
+        "cgroup-parent": "cannot be set with the cache backend azblob: buildx bake, which it "
+        "takes, has no such thing."
+    }
 
 
 def test_all_problems_come_at_once() -> None:

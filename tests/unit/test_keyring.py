@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from warmbuild import credentials
+from warmbuild import aws, credentials
 from warmbuild.errors import InputError, RegistryError
 from warmbuild.keyring import Keyring
 from warmbuild.logins import Login
@@ -218,6 +218,28 @@ class TestTokensOfAws:
     def test_there_is_nothing(self, env: dict[str, str]) -> None:
         with pytest.raises(InputError, match="Install boto3"):
             Keyring([OF_AWS], env).fill([], pytest.fail)
+
+
+class TestTokensThatAreRefused:
+    """What AWS says no to."""
+
+    @pytest.fixture(autouse=True)
+    def _refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(*_arguments: object) -> None:
+            raise RegistryError("AWS gives no token")
+
+        monkeypatch.setattr(aws, "tokens", refuse)
+
+    def test_where_they_are_needed(self, env: dict[str, str]) -> None:
+        with pytest.raises(RegistryError, match="AWS gives no token"):
+            Keyring([OF_AWS], env).fill([ECR], pytest.fail)
+
+    def test_where_they_are_not(self, env: dict[str, str]) -> None:
+        heard: list[str] = []
+        keyring = Keyring([OF_AWS, login("me")], env)
+        keyring.fill(["r.io"], heard.append)
+        assert heard == ["AWS gives no token"]
+        assert keyring.own == (login("me"),)
 
 
 class TestLeaving:

@@ -292,7 +292,7 @@ class TestRegistryAuth:
                 ],
             ),
             (
-                "- {registry: a.io, pasword: hunter2, username: me, password: x}",
+                "- {registry: a.io, passwd: hunter2, username: me, password: x}",
                 [NO_SUCH_KEY],
             ),
             (

@@ -87,6 +87,55 @@ def test_where_the_image_goes(
     assert (found.push, found.load) == (push, load)
 
 
+@pytest.mark.parametrize(
+    ("context", "given", "push", "load", "notes"),
+    [
+        pytest.param(
+            PUSH,
+            {},
+            False,
+            False,
+            ["the result goes where outputs says; push: true pushes the image as well"],
+            id="it is the user who says where",
+        ),
+        pytest.param(LOCAL, {"load": "true", "push": "true"}, True, True, [], id="and there too"),
+    ],
+)
+def test_an_output_of_the_users_own(
+    parsed: Callable[..., Inputs],
+    context: RunContext,
+    given: dict[str, str],
+    push: bool,  # noqa: FBT001
+    load: bool,  # noqa: FBT001
+    notes: list[str],
+) -> None:
+    found = make(parsed(outputs="type=local,dest=out", **given), context)
+    assert (found.push, found.load, found.outputs) == (push, load, ("type=local,dest=out",))
+    assert list(found.notes) == ["tagged by the branch", *notes]
+
+
+def test_an_inline_cache_may_be_pushed_by_an_output(parsed: Callable[..., Inputs]) -> None:
+    for outputs, is_written in (
+        ("type=registry", True),
+        ("type=image,push=true", True),
+        ("type=image", False),
+    ):
+        inputs = parsed(cache_backend="inline", outputs=outputs)
+        assert (planned(inputs).cache.write is not None) is is_written
+
+
+def test_the_parts_of_a_build_with_outputs(parsed: Callable[..., Inputs]) -> None:
+    ((image,), (cache,)) = plan.parts([planned(parsed(outputs="type=local,dest=out"))])
+    assert (image.outputs, cache.outputs) == (("type=local,dest=out",), ("type=cacheonly",))
+
+
+def test_a_question_is_one_part_and_reads_no_cache(parsed: Callable[..., Inputs]) -> None:
+    asked = planned(parsed(call="check", cache_backend="inline", cache_stages="a", refresh="true"))
+    assert plan.parts([asked]) == ((asked,),)
+    assert asked.cache.asked == ()
+    assert asked.notes == ("no image is made, and no cache is read or written: call is check",)
+
+
 def test_every_decision_has_its_reason(parsed: Callable[..., Inputs]) -> None:
     assert make(parsed(), LOCAL).notes == (
         "tagged by the branch",

@@ -311,6 +311,36 @@ def test_a_login_is_checked(mocked: responses.RequestsMock, kind: str) -> None:
     Registry("r.io", LOGIN, None).check_login()
 
 
+class TestScopes:
+    """A login for a token of one scope; `r.io` gives the user me every token."""
+
+    PUSH = "repository:me/app:pull,push"
+
+    @staticmethod
+    def client(scoped: Login) -> Registry:
+        client = Registry("r.io", replace(LOGIN, password="wrong"), None)
+        client.scoped = lambda scope: scoped if "me/app" in scope else None
+        return client
+
+    def test_it_is_used_for_its_scope(self, mocked: responses.RequestsMock) -> None:
+        FakeRegistry(mocked, "bearer")
+        client = self.client(replace(LOGIN, scope="me/app"))
+        assert client.answer(REF) == Missing()
+        with pytest.raises(RegistryError, match="refuses the login of 'me'"):
+            client.check_login()
+
+    def test_it_is_used_for_tokens_alone(self, mocked: responses.RequestsMock) -> None:
+        FakeRegistry(mocked, "basic")
+        client = self.client(replace(LOGIN, scope="me/app"))
+        assert isinstance(client.answer(REF), Refused)
+        with pytest.raises(RegistryError) as raised:
+            client.check_login(self.PUSH)
+        assert str(raised.value) == (
+            "the registry r.io gives no tokens, and a login with a scope (me/app) is used for "
+            "tokens alone. Give the login without its scope."
+        )
+
+
 @pytest.mark.parametrize("kind", ["bearer", "basic"])
 def test_a_wrong_login_is_refused(mocked: responses.RequestsMock, kind: str) -> None:
     FakeRegistry(mocked, kind)
