@@ -10,6 +10,7 @@ import pytest
 
 from warmbuild import buildx, ci, emulation, engine, plan, policy, report
 from warmbuild.buildx import Inspected, Running
+from warmbuild.ci import gitlab
 from warmbuild.context import RunContext
 from warmbuild.errors import BuildError, EngineError, InputError
 from warmbuild.log import Log
@@ -17,6 +18,7 @@ from warmbuild.progress import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from warmbuild.inputs import Inputs
 
@@ -142,6 +144,12 @@ def test_what_a_builder_is_comes_out() -> None:
         },
     ]
     assert "\n" not in found["nodes"]
+
+
+def test_gitlab_gets_nodes_without_a_space(tmp_path: Path) -> None:
+    gitlab.publish({"CI_PROJECT_DIR": str(tmp_path)}, {"nodes": '["--debug --oci"]'}, "")
+    text = (tmp_path / "warmbuild.env").read_text()
+    assert text == 'WARMBUILD_NODES=["--debug\\u0020--oci"]\n'
 
 
 EMPTY = report.Outcome(
