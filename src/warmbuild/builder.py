@@ -307,9 +307,10 @@ def _certificates(private: Private) -> Mapping[int, Mapping[str, str]]:
 
 def _is_there(plan: BuilderPlan, env: Mapping[str, str]) -> bool:
     """Say whether a builder's container is there; one that cannot be looked for is taken to be."""
-    if plan.driver != "docker-container":
+    if plan.driver == "remote":
+        # Its removal makes buildx forget it, and no more.
         return False
-    if plan.endpoint and "://" not in plan.endpoint:
+    if plan.driver == "kubernetes" or (plan.endpoint and "://" not in plan.endpoint):
         return True
     from warmbuild import engine  # noqa: PLC0415 (only a builder with a name needs it)
 

@@ -51,8 +51,6 @@ class Node:
 
 def read(text: str, driver: str, bad: Bad) -> tuple[Node, ...]:
     """Read the input `append`, a YAML list of nodes; what is wrong goes to `bad`."""
-    if not text.strip():
-        return ()
     import yaml  # noqa: PLC0415 (15 ms, for a few)
 
     try:

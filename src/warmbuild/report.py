@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from warmbuild.context import RunContext
     from warmbuild.lints import Finding
-    from warmbuild.plan import BuildPlan
+    from warmbuild.plan import BuilderPlan, BuildPlan
     from warmbuild.policy import CacheRef
     from warmbuild.progress import Failure, Progress, Step, Transfer
 
@@ -359,7 +359,7 @@ def plan_text(*plans: BuildPlan) -> str:
     rows = [("run", f"{run.ci}: {', '.join(where)}")]
     for plan in plans:
         rows += _target_rows(plan)
-    rows.append(("builder", builder.name or f"a {builder.driver} builder of this run"))
+    rows.append(("builder", _builder(builder)))
     for plan in plans:
         of = f"{plan.name}: " if plan.name else ""
         rows += [("note", f"{of}{note}") for note in (*plan.notes, *plan.cache.notes)]
@@ -385,6 +385,18 @@ def _target_rows(plan: BuildPlan) -> Sequence[tuple[str, str]]:
 def findings(plans: Sequence[BuildPlan]) -> Sequence[Finding]:
     """Return what the lints found, once where several images are made of one file."""
     return tuple(dict.fromkeys(found for plan in plans for found in plan.findings))
+
+
+def _builder(builder: BuilderPlan) -> str:
+    if builder.name:
+        return builder.name
+    match builder.driver:
+        case "docker":
+            return "the engine's own"
+        case "remote":
+            return " and ".join([builder.endpoint, *(node.endpoint for node in builder.appended)])
+        case driver:
+            return f"a {driver} builder of this run"
 
 
 def finding(found: Finding) -> str:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import docker
 
-    from tests.integration.conftest import Lab, Registry, Warmbuild
+    from tests.integration.conftest import Arm64, Lab, Registry, Warmbuild
 
 
 @pytest.fixture
@@ -156,3 +156,32 @@ def test_a_cluster_that_is_not_there_is_said_as_buildx_says_it(
         for line in ended.errors
         if "builder cannot be made" in line or "builder does not start" in line
     ]
+
+
+def test_containers_of_two_nodes_are_made_and_removed(
+    warmbuild: Warmbuild,
+    engine: docker.DockerClient,
+    lab: Lab,
+    registry: Registry,
+    repository: str,
+    project: Callable[..., Path],
+    arm64: Arm64,
+    tmp_path: Path,
+) -> None:
+    # buildx refuses the same engine twice, which under another name it takes for another one.
+    (tmp_path / "other.sock").symlink_to(lab.engine_socket)
+    nodes = f"""
+- endpoint: unix://{tmp_path}/other.sock
+  driver-opts: network=host
+  platforms: linux/arm64
+"""
+    both = "linux/amd64,linux/arm64"
+    machine = project(f"FROM {arm64.image}\nRUN uname -m > /machine\n")
+    ended = warmbuild.succeed(machine, image=repository, platforms=both, append=nodes)
+    found = json.loads(ended.outputs["nodes"])
+    assert [node["name"] for node in found] == [f"{ended.builder}0", f"{ended.builder}1"]
+    for ref in ended.outputs["cache-written"].split(","):
+        registry.check_cache(ref)
+    of_both: dict[str, Any] = {"name": f"buildx_buildkit_{ended.builder}"}
+    assert engine.containers.list(all=True, filters=of_both) == []
+    assert engine.volumes.list(filters=of_both) == []

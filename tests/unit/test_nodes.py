@@ -560,6 +560,15 @@ def test_what_buildx_says_of_a_builder_is_read() -> None:
     assert found.platforms == ("linux/amd64", "linux/amd64/v2", "linux/386", "linux/arm64")
 
 
-@pytest.mark.parametrize("text", ["", 'ERROR: no builder "x" found'])
+@pytest.mark.parametrize("text", ["", 'ERROR: no builder "x" found', "\nNodes:\n\n"])
 def test_a_builder_that_buildx_does_not_find_is_none(text: str) -> None:
     assert buildx.inspected(text) == Inspected()
+
+
+@pytest.mark.parametrize(
+    ("version", "wanted"), [("", ""), ("latest", ""), ("v0.36.1", "0.36.1"), ("0.36.1", "0.36.1")]
+)
+def test_a_version_of_buildx_is_wanted_or_any(
+    parsed: Callable[..., Inputs], version: str, wanted: str
+) -> None:
+    assert builder_of(parsed(version=version)).version == wanted

@@ -28,7 +28,7 @@ DOTENV: Final = "warmbuild.env"
 # The same of artifacts:reports:codequality.
 CODE_QUALITY: Final = "gl-code-quality-report.json"
 # GitLab refuses a larger report; in bytes.
-_JSON: Final = ("metadata", "targets", "json")
+_JSON: Final = ("metadata", "targets", "nodes", "json")
 _LONGEST_DOTENV: Final = 5 * 1024
 _SECTION: Final = "warmbuild"
 
