@@ -93,6 +93,7 @@ class _Vertex:
     names: dict[str, str] = field(default_factory=dict)
     intervals: dict[datetime, datetime | None] = field(default_factory=dict)
     cached: bool = False
+    met: bool = False
     error: str = ""
     closed: int = 0
     spoken: bool = False
@@ -105,6 +106,11 @@ class _Vertex:
     def bare(self) -> str:
         """The name without a target's."""
         return next(iter(self.names.values()), self.name)
+
+    @property
+    def bares(self) -> tuple[str, ...]:
+        """All names that it has without a target's."""
+        return tuple(self.names.values()) or (self.name,)
 
     @property
     def ended(self) -> bool:
@@ -178,14 +184,35 @@ class Progress:
         part._text = self._text
         return part
 
+    def goes_on(self, earlier: Progress) -> None:
+        """Know again what was in an earlier call with the same builder; what ran there has run.
+
+        Steps are known by their names too, for a vertex with files of the context is another one
+        in each call.
+        """
+        before = {name: vertex for vertex in earlier._vertices.values() for name in vertex.bares}
+        for digest, vertex in self._vertices.items():
+            by_name = next((before[name] for name in vertex.bares if name in before), None)
+            found = earlier._vertices.get(digest, by_name)
+            if not found:
+                continue
+            vertex.met = True
+            if vertex.cached and found.intervals and not found.cached:
+                vertex.cached, vertex.intervals = False, found.intervals
+
     def warnings(self) -> tuple[Warned, ...]:
         """Return what BuildKit warned of; what holds for several platforms is said once."""
         return tuple(self._warned)
 
-    def steps(self) -> tuple[Step, ...]:
-        """Return the instructions that ran or were cached, in the order in which they came up."""
+    def steps(self, *, new: bool = False) -> tuple[Step, ...]:
+        """Return the instructions that ran or were cached, in the order in which they came up.
+
+        Of those that were in an earlier call only if not `new` ones alone are asked for.
+        """
         found: list[Step] = []
         for vertex in self._vertices.values():
+            if new and vertex.met:
+                continue
             match = _STEP.fullmatch(vertex.name)
             # One that was merged with another platform's never starts: neither hit nor miss.
             if not match or not (vertex.intervals or vertex.cached):

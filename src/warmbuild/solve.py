@@ -26,6 +26,7 @@ from warmbuild import (
     loose,
     naming,
     plan,
+    policy,
     process,
     report,
     sources,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from warmbuild.inputs import Inputs
     from warmbuild.log import Log
     from warmbuild.plan import BuildPlan
+    from warmbuild.progress import Step
 
 _SUMMARY: Final = "warmbuild-summary.md"
 # How often a build that failed may be tried in another way.
@@ -81,7 +83,46 @@ def build(decided: Sequence[BuildPlan], tool: Tool, log: Log) -> report.Outcome:
 
     Raises BuildError, RegistryError or EngineError with what went wrong.
     """
+    outcomes: list[report.Outcome] = []
+    steps: list[Step] = []
+    metadata: dict[str, object] = {}
+    built: list[Progress] = []
+    for call in _calls(decided, log):
+        found, progress, said = _built(call, built, tool, log)
+        outcomes += found
+        built.append(progress)
+        metadata |= said
+        steps += progress.steps(new=True)
+    if not decided[0].name:
+        return replace(outcomes[0], named=naming.outputs(decided[0]))
+    names = [one.name for one in decided]
+    return report.together(
+        sorted(outcomes, key=lambda one: names.index(one.name)),
+        metadata=_shown_metadata(metadata, log),
+        steps=tuple(steps),
+    )
+
+
+def _calls(decided: Sequence[BuildPlan], log: Log) -> Iterator[Sequence[BuildPlan]]:
+    """Yield what is built in one call, one by one; what others are made of is part of each."""
+    wanted = [one for one in decided if not one.linked]
+    linked = [one for one in decided if one.linked]
+    rounds = policy.rounds([one.cache for one in wanted])
+    for numbers in rounds:
+        part = [wanted[number] for number in numbers]
+        if len(rounds) > 1:
+            names = ", ".join(one.name for one in part)
+            log.line(f"targets that share steps are built one after the other: now {names}")
+        yield (*part, *linked)
+
+
+def _built(
+    decided: Sequence[BuildPlan], before: Sequence[Progress], tool: Tool, log: Log
+) -> tuple[Sequence[report.Outcome], Progress, Mapping[str, object]]:
+    """Build what goes into one call, after others; return outcomes, steps and buildx's metadata."""
     image = _image(decided, tool, log)
+    for earlier in before:
+        image.progress.goes_on(earlier)
     metadata = loose.parsed(_read(tool.files.metadata) or "{}")
     image_id = _read(tool.files.iid)
     caches = _caches(decided, image, tool, log)
@@ -98,11 +139,7 @@ def build(decided: Sequence[BuildPlan], tool: Tool, log: Log) -> report.Outcome:
         for of_it in [bake.metadata(metadata, bake.name_of(one)) or metadata]
         if not one.linked
     ]
-    if not decided[0].name:
-        return replace(outcomes[0], named=naming.outputs(decided[0]))
-    return report.together(
-        outcomes, metadata=_shown_metadata(metadata, log), steps=image.progress.steps()
-    )
+    return outcomes, image.progress, metadata
 
 
 def _outcome(decided: BuildPlan, image: _Image, cache: report.CacheOutcome) -> report.Outcome:

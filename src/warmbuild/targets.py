@@ -61,13 +61,12 @@ def read(printed: str) -> tuple[Target, ...]:
 
 
 def _members(group: str, groups: Mapping[str, object], seen: set[str]) -> Iterator[str]:
-    """Return the targets of a group, and of the groups in it."""
-    if group in seen:
-        return
+    """Return the targets of a group, and of the groups in it; one of its own name is a target."""
+    seen = seen | {group}
     names = loose.child(groups, group).get("targets")
     for name in names if isinstance(names, list) else ():
-        if name in groups:
-            yield from _members(name, groups, seen | {group})
+        if name in groups and name not in seen:
+            yield from _members(name, groups, seen)
         else:
             yield str(name)
 

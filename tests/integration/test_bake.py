@@ -524,3 +524,40 @@ class HandedOn:
 @pytest.fixture
 def handed_on(warmbuild: Warmbuild, lab: Lab) -> HandedOn:
     return HandedOn(warmbuild=warmbuild, lab=lab)
+
+
+SHARED = """
+FROM busybox:1.37 AS web
+RUN cat /proc/sys/kernel/random/uuid > /once
+COPY source.txt /
+FROM web AS worker
+RUN true
+"""
+
+
+@pytest.mark.parametrize("places", ["one repository", "a repository each"])
+def test_targets_that_share_steps_miss_none(
+    warmbuild: Warmbuild, repository: str, project: Callable[..., Path], places: str
+) -> None:
+    separator = "/" if places == "a repository each" else ":"
+    tags = {"web": f"{repository}{separator}web", "worker": f"{repository}{separator}worker"}
+    definition = {
+        "group": {"default": {"targets": ["web", "worker"]}},
+        "target": {name: {"target": name, "tags": [tag]} for name, tag in tags.items()},
+    }
+    files = {"source.txt": "one", "docker-bake.json": json.dumps(definition)}
+    place = project(SHARED, files)
+    cold = warmbuild.succeed(place, bake_files="docker-bake.json")
+    assert "one after the other" not in cold.log
+    for number in range(6):
+        again = warmbuild.succeed(place, branch=f"f/{number}", bake_files="docker-bake.json")
+        assert again.executed == [], again.log
+        found = targets(again)
+        assert [found[name]["cache-steps"] for name in ("web", "worker")] == [2, 3]
+    (place / "source.txt").write_text("two")
+    edited = warmbuild.succeed(place, branch="f/2", bake_files="docker-bake.json")
+    assert set(edited.executed) == {"COPY source.txt /", "RUN true"}, edited.log
+    found = targets(edited)
+    # What ran for the one has run for the other, too.
+    assert [found[name]["cache-hits"] for name in ("web", "worker")] == [1, 1]
+    assert (edited.outputs["cache-steps"], edited.outputs["cache-hits"]) == ("3", "1")

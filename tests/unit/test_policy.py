@@ -1181,3 +1181,42 @@ def test_the_nearest_of_a_branch_with_a_cache_a_platform_is_all_of_these() -> No
     arm64 = _to_read("cache-main--linux-arm64", "main", beside=True)
     cache = policy.CachePlan(read=(amd64, arm64, replace(amd64, branch="develop")))
     assert policy.nearest(cache, "no").read == (amd64, arm64)
+
+
+def _with_steps(*digests: str) -> policy.CachePlan:
+    """Return a plan that reads one cache, of steps upon `base`."""
+    base = Record(digest="base")
+    steps = tuple(Record(digest=digest, inputs=((("", 0),),)) for digest in digests)
+    found = Found(digest="sha256:1", records=(Records(records=(base, *steps)),))
+    return policy.CachePlan(read=(replace(OWN_CACHE, found=found),))
+
+
+COLD = policy.CachePlan()
+
+
+@pytest.mark.parametrize(
+    ("plans", "calls"),
+    [
+        pytest.param([COLD], ((0,),), id="one image"),
+        pytest.param([COLD, COLD], ((0, 1),), id="nothing to lose"),
+        pytest.param([_with_steps("a"), _with_steps("b")], ((0, 1),), id="nothing in common"),
+        pytest.param([_with_steps("a"), _with_steps("a", "b")], ((0,), (1,)), id="a step"),
+        pytest.param(
+            [_with_steps("a"), _with_steps("a", "b"), _with_steps("c")],
+            ((0, 2), (1,)),
+            id="as few calls as may be",
+        ),
+        pytest.param(
+            [COLD, _with_steps("a"), _with_steps("a")], ((1,), (0, 2)), id="cold ones last"
+        ),
+        pytest.param(
+            [replace(COLD, sources=("type=gha",)), _with_steps("a")],
+            ((0,), (1,)),
+            id="nobody knows what is in there",
+        ),
+    ],
+)
+def test_images_that_share_steps_are_built_one_after_the_other(
+    plans: list[policy.CachePlan], calls: tuple[tuple[int, ...], ...]
+) -> None:
+    assert policy.rounds(plans) == calls
