@@ -217,7 +217,7 @@ TABLE: Final[tuple[Input, ...]] = (
     Input(
         name="bake-files",
         kind=Kind.WORDS,
-        help="Bake definitions (HCL or JSON); every target is built in one call, with a cache of "
+        help="Bake definitions (HCL or JSON); every target is built by one run, with a cache of "
         "its own.",
     ),
     Input(

@@ -730,11 +730,15 @@ def of_the_lab(lab: Lab) -> dict[str, str]:
     }
 
 
-def builders(engine: docker.DockerClient) -> set[str]:
-    """Return the builders in the engine that a run made for itself."""
-    containers = engine.containers.list(all=True, filters={"name": "buildx_buildkit_warmbuild-"})
-    volumes = engine.volumes.list(filters={"name": "buildx_buildkit_warmbuild-"})
-    return {str(container.name) for container in containers} | {str(item.id) for item in volumes}
+def builders(engine: docker.DockerClient, log: str) -> list[str]:
+    """Return what there still is in the engine of the builders that a log says were made."""
+    found: list[str] = []
+    for name in _BUILDER.findall(log):
+        own = f"buildx_buildkit_{name}0"
+        containers = engine.containers.list(all=True, filters={"name": own})
+        volumes = engine.volumes.list(filters={"name": own})
+        found += [str(item.name) for item in containers] + [str(item.id) for item in volumes]
+    return found
 
 
 def buildx(env: Mapping[str, str], *arguments: str) -> None:
