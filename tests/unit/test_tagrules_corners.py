@@ -160,3 +160,16 @@ def test_bad_input(
     with pytest.raises(InputError) as raised:
         parsed(**({"tags": "type=sha"} | given))
     assert {problem.name: problem.text for problem in raised.value.problems}[name] == text
+
+
+def test_an_image_that_no_rule_names(parsed: Callable[..., Inputs]) -> None:
+    release = "type=semver,pattern={{version}}"
+    found = made(parsed(tags=release), MAIN)
+    assert (found.tags, found.push) == ((), False)
+    assert "the image is not pushed: no rule gives this run's image a name" in found.notes
+    assert made(parsed(tags=release), tag("v1.2.3")).push
+    assert not made(parsed(tags=release, push="false"), MAIN).push
+    with pytest.raises(InputError, match="no rule gives this run's image a name, and it cannot"):
+        made(parsed(tags=release, push="true"), MAIN)
+    # A reference beside the rule is a name.
+    assert made(parsed(tags=f"{release}\nghcr.io/me/app:x", push="true"), MAIN).push
