@@ -6,6 +6,7 @@ import argparse
 import io
 import os
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
@@ -62,6 +63,12 @@ def _command(argv: Sequence[str], env: Mapping[str, str], log: Log) -> int:
     asked = inputs.parse(given, known)
     log.hide(asked.secret_values)
     context = log.provider.context(env, str(Path.cwd()), _read_text)
+    if asked.tag_rules:
+        from warmbuild import gitobjects  # noqa: PLC0415 (only dates and labels need it)
+
+        # The same for every event of a commit, and there where an event does not tell of it.
+        made = gitobjects.committed(Path.cwd(), context.commit)
+        context = replace(context, committed=made or context.committed)
     run = pipeline.Run(
         inputs=asked,
         context=context.told(branch=asked.branch, default_branch=asked.default_branch).at_time(

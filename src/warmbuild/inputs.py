@@ -866,9 +866,26 @@ class _Reader:
             rules or (() if items else tagrules.unasked())
         )
 
+    def uncommented(self, name: str) -> tuple[str, ...]:
+        """Return the lines of an input that docker/metadata-action has; one may be a comment."""
+        return tuple(item for item in self.items(name) if not item.startswith("#"))
+
+    def described(self, name: str, rules: Sequence[Rule]) -> tuple[str, ...]:
+        """Return labels or annotations; beside rules for tags there are expressions in them."""
+        items = self.uncommented(name)
+        for item in items:
+            if not _KEY_VALUE.fullmatch(item):
+                self.bad(name, f"{self.shown(name, item)} is not accepted; use name=value.")
+            elif rules:
+                try:
+                    tagrules.check_expressions(item, nearest)
+                except ValueError as error:
+                    self.bad(name, f"{item!r} cannot be read: {error}")
+        return items
+
     def flavor(self) -> Flavor:
         try:
-            return tagrules.flavor(self.items("flavor"), nearest)
+            return tagrules.flavor(self.uncommented("flavor"), nearest)
         except ValueError as error:
             self.bad("flavor", str(error))
             return Flavor()
@@ -876,9 +893,7 @@ class _Reader:
     def named_images(self) -> tuple[str, ...]:
         """Return the repositories of `images` that are enabled."""
         found: list[str] = []
-        for line in self.items("images"):
-            if line.startswith("#"):
-                continue
+        for line in self.uncommented("images"):
             values = {"enable": "true"}
             for part in lists.fields(line):
                 name, equals, value = (text.strip() for text in part.partition("="))
@@ -1235,13 +1250,13 @@ class _Reader:
             tags=tags,
             tag_rules=rules,
             flavor=self.flavor(),
-            annotations=self.matching("annotations", _KEY_VALUE, "use name=value"),
+            annotations=self.described("annotations", rules),
             context=self.template("context", self.text("context")),
             file=self.text("file"),
             target=self.text("target"),
             platforms=self.matching("platforms", _PLATFORM, "use os/arch, such as linux/amd64"),
             build_args=self.items("build-args"),
-            labels=self.matching("labels", _KEY_VALUE, "use name=value"),
+            labels=self.described("labels", rules),
             secrets=self.secrets(),
             push=self.maybe("push"),
             load=self.maybe("load"),

@@ -1,7 +1,8 @@
 """What an image says of itself: labels and annotations by OCI's names, and all of it as JSON.
 
-The eight keys are those of docker/metadata-action. What is not known is left out, and `created` is
-when the commit was made and not when the build ran, so that the same commit makes the same image.
+The eight keys are those of docker/metadata-action, and so are the expressions that others may hold.
+What is not known is left out, and `created` is when the commit was made and not when the build ran,
+so that the same commit makes the same image.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ import re
 from datetime import UTC
 from typing import TYPE_CHECKING, Final
 
+from warmbuild import tagrules, templates
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from warmbuild.context import RunContext
     from warmbuild.plan import BuildPlan
@@ -25,14 +28,20 @@ _LEVEL: Final = re.compile(r"(?:manifest|index)(?:-descriptor)?(?:\[[^\]]*\])?(?
 
 def labelled(run: RunContext, version: str, given: Iterable[str]) -> tuple[str, ...]:
     """Return what is known of the image as labels, sorted; those that were given win."""
-    return _written(_known(run, version) | dict(_pair(label) for label in given))
+    return _written(_known(run, version) | dict(map(_pair, _filled(run, given))))
 
 
-def annotated(run: RunContext, version: str, given: Sequence[str]) -> tuple[str, ...]:
+def annotated(run: RunContext, version: str, given: Iterable[str]) -> tuple[str, ...]:
     """Return the same as annotations of the manifest, with those that were given."""
+    given = _filled(run, given)
     own = {_pair(_LEVEL.sub("", annotation))[0] for annotation in given}
     known = {key: value for key, value in _known(run, version).items() if key not in own}
     return (*(f"manifest:{text}" for text in _written(known)), *given)
+
+
+def _filled(run: RunContext, given: Iterable[str]) -> tuple[str, ...]:
+    values = tagrules.expressions(run, run.begun)
+    return tuple(templates.filled(text, values) for text in given)
 
 
 def _known(run: RunContext, version: str) -> dict[str, str]:

@@ -304,8 +304,14 @@ def is_remote(context: str) -> bool:
 
 
 def _push(inputs: Inputs, context: RunContext) -> tuple[bool, str]:
+    nameless = _is_by_rule(inputs) and not _tags(inputs, context)[0]
+    if nameless and inputs.push and not (inputs.bake_files or inputs.compose_files):
+        text = "no rule gives this run's image a name, and it cannot be pushed without one: add "
+        raise InputError([Problem(name="tags", text=f"{text}type=ref,event=branch, or type=sha.")])
     if inputs.push is not None:
         return inputs.push, ""
+    if nameless:
+        return False, "the image is not pushed: no rule gives this run's image a name"
     if inputs.outputs:
         return False, "the result goes where outputs says; push: true pushes the image as well"
     if context.untrusted:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from warmbuild import lists, templates
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from warmbuild.context import RunContext
@@ -36,26 +36,34 @@ _COMMON: Final = ("type", "enable", "priority", "prefix", "suffix")
 # Beside the common ones; the first of a pair is needed.
 _ATTRIBUTES: Final[Mapping[str, tuple[str, ...]]] = {
     "schedule": ("pattern",),
-    "semver": ("pattern", "value"),
-    "pep440": ("pattern", "value"),
+    "semver": ("pattern", "value", "match"),
+    "pep440": ("pattern", "value", "match"),
     "match": ("pattern", "group", "value"),
     "edge": ("branch",),
     "ref": ("event",),
     "raw": ("value",),
     "sha": ("format",),
 }
-_NEEDED: Final = {"semver": "pattern", "pep440": "pattern", "match": "pattern", "ref": "event"}
+_NEEDED: Final = {
+    "semver": "pattern",
+    "pep440": "pattern",
+    "match": "pattern",
+    "ref": "event",
+    "raw": "value",
+}
 _EVENTS: Final = ("branch", "tag", "pr")
 _GLOBAL: Final = (
     *("branch", "tag", "sha", "base_ref", "is_default_branch", "is_not_default_branch"),
     *("date", "commit_date"),
 )
 _VERSION: Final = ("raw", "version", "major", "minor", "patch", "prerelease", "build")
-_IS_RULE: Final = re.compile(r"(?:^|,)\s*\"?\s*type\s*=", re.IGNORECASE)
+# A field that is an attribute, or an expression anywhere: no name and no reference has either.
+_IS_RULE: Final = re.compile(r"(?:^|,)\s*\"?\s*[a-z]+\s*=|\{\{", re.IGNORECASE)
 _ILLEGAL: Final = re.compile(r"[^a-zA-Z0-9._-]+")
 _REGEX: Final = re.compile(r"/(?P<pattern>.+)/(?P<flags>[a-z]*)", re.DOTALL)
 _SHORT: Final = 7
 # Events without a branch of their own, which that action takes for the default branch's.
+_LIKE_GITHUB: Final = ("github", "gitea")
 _ON_DEFAULT: Final = re.compile("create|discussion|issues|schedule")
 
 
@@ -92,7 +100,7 @@ class Tags:
 
 
 def is_rule(line: str) -> bool:
-    """Say whether a line of `tags` is a rule and no name."""
+    """Say whether a line of `tags` is a rule and no name; one without a type is `raw`."""
     return bool(_IS_RULE.search(line))
 
 
@@ -107,7 +115,7 @@ def read(line: str, nearest: Nearest) -> Rule:
         if not equals:
             name, value = "value", name
         values[name.lower()] = value
-    kind = values["type"]
+    kind = values.get("type", "raw")
     if kind not in PRIORITIES:
         raise ValueError(f"{kind!r} is no type of tag.{nearest(kind, PRIORITIES)}")
     known = (*_COMMON, *_ATTRIBUTES[kind])
@@ -150,21 +158,20 @@ def unasked() -> tuple[Rule, ...]:
 
 def _check(kind: str, values: Mapping[str, str], nearest: Nearest) -> None:
     """Raise ValueError for a value that an attribute does not take."""
+    known = _ATTRIBUTES[kind]
     priority = values.get("priority", "0")
-    if not priority.isdecimal():
+    if not priority.removeprefix("-").isdecimal():
         raise ValueError(f"priority={priority} is no number.")
     choices = {"event": _EVENTS, "format": ("short", "long")}
     for name, taken in choices.items():
         value = values.get(name, taken[0])
-        if name in _ATTRIBUTES[kind] and value not in taken:
+        if name in known and value not in taken:
             text = f"{name}={value} is not accepted; use {', '.join(taken)}."
             raise ValueError(f"{text}{nearest(value, taken)}")
-    if kind == "raw" and not values.get("value"):
-        raise ValueError("type=raw needs value=.")
     if not values.get("group", "0").isdecimal():
         raise ValueError(f"group={values['group']} is no number.")
-    if kind == "match":
-        _regex(values["pattern"])
+    for name in ("match",) if "match" in known else ("pattern",) if kind == "match" else ():
+        _regex(name, values.get(name, ""))
     enable = values.get("enable", "true")
     if "{{" not in enable and enable not in {"true", "false"}:
         raise ValueError(f"enable={enable} is neither true nor false.")
@@ -225,7 +232,7 @@ _LATEST: Final[Mapping[str, bool | None]] = {"auto": None, "true": True, "false"
 
 def apply(rules: Iterable[Rule], asked: Flavor, run: RunContext, now: datetime | None) -> Tags:
     """Return the tags of a run; `now` is when it began, for the rules that write a date."""
-    run_values = _values(run, now)
+    run_values = expressions(run, now)
     names: list[str] = []
     notes: list[str] = []
     latest: bool | None = None
@@ -245,7 +252,7 @@ def apply(rules: Iterable[Rule], asked: Flavor, run: RunContext, now: datetime |
         prefix = asked.prefix if rule.prefix is None else rule.prefix
         suffix = asked.suffix if rule.suffix is None else rule.suffix
         around = [templates.filled(text, run_values) for text in (prefix, suffix)]
-        name = legal(f"{around[0]}{value}{around[1]}") if value else ""
+        name = legal(f"{around[0]}{value}{around[1]}")
         if not name:
             continue
         names.append(name)
@@ -264,11 +271,13 @@ def legal(name: str) -> str:
     return _ILLEGAL.sub("-", name).lstrip(".-")[:128]
 
 
-def _values(run: RunContext, now: datetime | None) -> Mapping[str, Value]:
+def expressions(run: RunContext, now: datetime | None) -> Mapping[str, Value]:
     """Return the values of the expressions that are known everywhere."""
     kind = _kind(run)
     branch = run.branch if kind == "branch" else ""
-    is_default = bool(_ON_DEFAULT.search(run.event)) or bool(branch == run.default_branch != "")
+    # Only on GitHub do these events stand for the default branch.
+    is_default = run.ci in _LIKE_GITHUB and bool(_ON_DEFAULT.search(run.event))
+    is_default = is_default or bool(branch == run.default_branch != "")
     texts = {
         "branch": branch,
         "tag": run.tag if kind == "tag" else "",
@@ -302,10 +311,11 @@ def _found(rule: Rule, run: RunContext, values: Mapping[str, Value]) -> tuple[st
     given = {name: templates.filled(text, values) for name, text in rule.attributes.items()}
     if rule.type in _VERSIONS:
         tag = run.tag if _kind(run) == "tag" else ""
-        value = given.get("value") or tag
-        return _VERSIONS[rule.type](value, rule) if value else None
+        value = given["value"] if rule.attributes.get("value") else tag
+        return _VERSIONS[rule.type](_part(value, rule), rule) if value else None
     value = _OTHERS[rule.type](given, run)
-    return (value, rule.type == "ref" and given["event"] == "tag") if value else None
+    is_turn = bool(value) or rule.type == "raw"
+    return (value, rule.type == "ref" and given["event"] == "tag") if is_turn else None
 
 
 def _schedule(given: Mapping[str, str], run: RunContext) -> str:
@@ -328,6 +338,13 @@ def _raw(given: Mapping[str, str], run: RunContext) -> str:  # noqa: ARG001 (one
 
 def _sha(given: Mapping[str, str], run: RunContext) -> str:
     return run.commit if given.get("format") == "long" else run.commit[:_SHORT]
+
+
+def _part(text: str, rule: Rule) -> str:
+    """Return the part of a tag that is its version: the first group of `match`, where that fits."""
+    pattern = rule.attributes.get("match", "")
+    found = _groups("match", pattern, text) if pattern else ()
+    return (found[1] if len(found) > 1 else None) or text
 
 
 def _semver(text: str, rule: Rule) -> tuple[str, bool]:
@@ -382,27 +399,39 @@ def _patterned(rule: Rule, parts: Mapping[str, str], *, is_final: bool) -> str:
 
 def _match(text: str, rule: Rule) -> tuple[str, bool]:
     pattern, group = rule.attributes["pattern"], int(rule.attributes.get("group", "0"))
-    regex = _regex(pattern)
-    found = regex.search(text)
+    found = _groups("pattern", pattern, text)
     if not found:
         raise ValueError(f"{pattern} does not match {text}")
-    if group > regex.groups or found[group] is None:
+    if group >= len(found) or found[group] is None:
         raise ValueError(f"{pattern} has no group {group}")
-    return found[group], True
+    return found[group] or "", True
 
 
-def _regex(pattern: str) -> re.Pattern[str]:
-    """Read a regular expression as JavaScript writes it, with slashes and flags or without."""
+def _groups(name: str, pattern: str, text: str) -> Sequence[str | None]:
+    """Return what JavaScript's `match` does: the whole and its groups; with the flag g, each."""
+    regex, is_each = _regex(name, pattern)
+    if is_each:
+        return [found[0] for found in regex.finditer(text)]
+    found = regex.search(text)
+    return [found[0], *found.groups()] if found else []
+
+
+def _regex(name: str, pattern: str) -> tuple[re.Pattern[str], bool]:
+    """Read a regular expression as JavaScript writes it, with slashes and flags or without.
+
+    Say as well whether all that it matches is wanted, by the flag g.
+    """
     found = _REGEX.fullmatch(pattern)
     text, letters = (found["pattern"], found["flags"]) if found else (pattern, "")
     flags = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL}
-    combined = re.RegexFlag(0)
+    combined = re.ASCII
     for letter in letters:
         combined |= flags.get(letter, re.RegexFlag(0))
     try:
-        return re.compile(re.sub(r"\(\?<(?![=!])", "(?P<", text), combined)
+        regex = re.compile(re.sub(r"\(\?<(?![=!])", "(?P<", text), combined)
     except re.error as error:
-        raise ValueError(f"pattern={pattern} is no regular expression: {error}.") from error
+        raise ValueError(f"{name}={pattern} is no regular expression: {error}.") from error
+    return regex, "g" in letters
 
 
 _VERSIONS: Final[Mapping[str, Callable[[str, Rule], tuple[str, bool]]]] = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import zoneinfo
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -22,12 +22,28 @@ _INSIDE: Final = re.compile(
     r"""\s*(?P<name>[a-z_]+)(?P<arguments>(?:\s+(?:\w+=)?(?:'[^']*'|"[^"]*"))*)\s*"""
 )
 _ARGUMENT: Final = re.compile(r"""(?:(?P<name>\w+)=)?(?:'(?P<single>[^']*)'|"(?P<double>[^"]*)")""")
-# Longer ones first, and what stands in brackets as it is.
+# Longer ones first; what stands in brackets, or after a backslash, as it is.
 _TOKEN: Final = re.compile(
-    r"\[(?P<literal>[^\]]*)\]|YYYY|YY|GGGG|MMMM|MMM|MM|M|DDDD|DDD|DD|Do|D|dddd|ddd|dd|d|E"
-    r"|HH|H|hh|h|mm|m|ss|s|SSS|SS|S|A|a|ZZ|Z|X|x|WW|W|Q"
+    r"\[(?P<literal>[^\]]*)\]|\\(?P<escaped>.)|(?:Mo|Do|DDDo|do|wo|Wo|Qo)"
+    r"|YYYY|YY|Y|GGGG|GG|gggg|gg|MMMM|MMM|MM|M|DDDD|DDD|DD|D|dddd|ddd|dd|d|E|e"
+    r"|HH|H|hh|h|kk|k|mm|m|ss|s|S{1,9}|A|a|ZZ|Z|zz|z|X|x|WW|W|ww|w|Q"
 )
-_ORDINALS: Final = {1: "st", 2: "nd", 3: "rd", 21: "st", 22: "nd", 23: "rd", 31: "st"}
+# Tokens that stand for others, in English; the small ones are shorter.
+_LONG: Final[Mapping[str, str]] = {
+    "LTS": "h:mm:ss A",
+    "LT": "h:mm A",
+    "LLLL": "dddd, MMMM D, YYYY h:mm A",
+    "LLL": "MMMM D, YYYY h:mm A",
+    "LL": "MMMM D, YYYY",
+    "L": "MM/DD/YYYY",
+    "llll": "ddd, MMM D, YYYY h:mm A",
+    "lll": "MMM D, YYYY h:mm A",
+    "ll": "MMM D, YYYY",
+    "l": "M/D/YYYY",
+}
+_LONG_TOKEN: Final = re.compile(r"\[[^\]]*\]|\\.|LTS|LT|L{1,4}|l{1,4}")
+_ORDINALS: Final = {1: "st", 2: "nd", 3: "rd"}
+_TEENS: Final = (11, 12, 13)
 _MONTHS: Final = (
     *("January", "February", "March", "April", "May", "June", "July", "August", "September"),
     *("October", "November", "December"),
@@ -104,52 +120,88 @@ def formatted(time: datetime, pattern: str) -> str:
     """Write a time as moment.js does, by its tokens in English."""
 
     def token(found: re.Match[str]) -> str:
-        return found["literal"] if found["literal"] is not None else _token(time, found[0])
+        literal = found["literal"] if found["literal"] is not None else found["escaped"]
+        return literal if literal is not None else _token(time, found[0])
 
-    return _TOKEN.sub(token, pattern)
+    whole = _LONG_TOKEN.sub(lambda found: _LONG.get(found[0], found[0]), pattern)
+    return _TOKEN.sub(token, whole)
 
 
 def _token(time: datetime, token: str) -> str:
+    if token.endswith("o"):
+        return _ordinal(int(_token(time, token[:-1])))
+    if token.startswith("S"):
+        return f"{time.microsecond:06}000"[: len(token)]
+    return (_date(time) | _clock(time))[token]
+
+
+def _ordinal(number: int) -> str:
+    is_teen = number % 100 in _TEENS
+    return f"{number}{'th' if is_teen else _ORDINALS.get(number % 10, 'th')}"
+
+
+def _date(time: datetime) -> dict[str, str]:
+    """Return the tokens of a day; a week begins on Monday by W and G, on Sunday by w and g."""
     year, week, weekday = time.isocalendar()
-    hour, offset = time.hour % 12 or 12, time.strftime("%z")[:5]
-    day_of_year = time.timetuple().tm_yday
-    seconds = int(time.timestamp())
+    day = time.timetuple().tm_yday
+    our_year, our_week = _american_week(time)
     return {
         "YYYY": f"{time.year:04}",
         "YY": f"{time.year % 100:02}",
+        "Y": str(time.year),
         "GGGG": f"{year:04}",
+        "GG": f"{year % 100:02}",
+        "gggg": f"{our_year:04}",
+        "gg": f"{our_year % 100:02}",
         "MMMM": _MONTHS[time.month - 1],
         "MMM": _MONTHS[time.month - 1][:3],
         "MM": f"{time.month:02}",
         "M": str(time.month),
-        "DDDD": f"{day_of_year:03}",
-        "DDD": str(day_of_year),
+        "DDDD": f"{day:03}",
+        "DDD": str(day),
         "DD": f"{time.day:02}",
-        "Do": f"{time.day}{_ORDINALS.get(time.day, 'th')}",
         "D": str(time.day),
         "dddd": _DAYS[weekday - 1],
         "ddd": _DAYS[weekday - 1][:3],
         "dd": _DAYS[weekday - 1][:2],
         "d": str(weekday % 7),
+        "e": str(weekday % 7),
         "E": str(weekday),
+        "WW": f"{week:02}",
+        "W": str(week),
+        "ww": f"{our_week:02}",
+        "w": str(our_week),
+        "Q": str((time.month + 2) // 3),
+    }
+
+
+def _american_week(time: datetime) -> tuple[int, int]:
+    """Return the year and number of a week from Sunday on; the first has the first of January."""
+    saturday = time.date() + timedelta(days=6 - time.isoweekday() % 7)
+    return saturday.year, (saturday.timetuple().tm_yday + 6) // 7
+
+
+def _clock(time: datetime) -> dict[str, str]:
+    hour, night = time.hour % 12 or 12, time.hour or 24
+    offset, seconds = time.strftime("%z")[:5], int(time.timestamp())
+    half = "PM" if time.hour >= 12 else "AM"  # noqa: PLR2004 (noon)
+    return {
         "HH": f"{time.hour:02}",
         "H": str(time.hour),
         "hh": f"{hour:02}",
         "h": str(hour),
+        "kk": f"{night:02}",
+        "k": str(night),
         "mm": f"{time.minute:02}",
         "m": str(time.minute),
         "ss": f"{time.second:02}",
         "s": str(time.second),
-        "SSS": f"{time.microsecond // 1000:03}",
-        "SS": f"{time.microsecond // 10000:02}",
-        "S": str(time.microsecond // 100000),
-        "A": "PM" if time.hour >= 12 else "AM",  # noqa: PLR2004 (noon)
-        "a": "pm" if time.hour >= 12 else "am",  # noqa: PLR2004 (noon)
+        "A": half,
+        "a": half.lower(),
         "ZZ": offset,
         "Z": f"{offset[:3]}:{offset[3:]}",
+        "zz": time.tzname() or "",
+        "z": time.tzname() or "",
         "X": str(seconds),
         "x": str(seconds * 1000 + time.microsecond // 1000),
-        "WW": f"{week:02}",
-        "W": str(week),
-        "Q": str((time.month + 2) // 3),
-    }[token]
+    }

@@ -33,7 +33,7 @@ ANY = RunContext(
         title="shop",
         description="Sells socks",
         url="https://github.com/octo/shop",
-        source="https://github.com/octo/shop.git",
+        source="https://github.com/octo/shop",
         licenses="MIT",
     ),
 )
@@ -358,7 +358,7 @@ def test_labels_come_with_rules_and_those_that_are_given_win(
         "org.opencontainers.image.description=Sells socks",
         "org.opencontainers.image.licenses=MIT",
         f"org.opencontainers.image.revision={SHA}",
-        "org.opencontainers.image.source=https://github.com/octo/shop.git",
+        "org.opencontainers.image.source=https://github.com/octo/shop",
         title,
         "org.opencontainers.image.url=https://github.com/octo/shop",
         "org.opencontainers.image.version=sha-860c190",

@@ -183,7 +183,7 @@ def _project(payload: _Payload) -> Project:
         title=payload.text("repository", "name"),
         description=payload.text("repository", "description"),
         url=payload.text("repository", "html_url"),
-        source=payload.text("repository", "clone_url"),
+        source=payload.text("repository", "html_url"),
         licenses=payload.text("repository", "license", "spdx_id"),
     )
 

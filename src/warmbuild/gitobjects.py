@@ -1,0 +1,129 @@
+"""When a commit was made, read from git's objects where they lie.
+
+The formats are those of git's "gitformat-pack" and "gitrepository-layout". Reading them takes no
+git program, and no repository has to be declared safe for the user of a container.
+"""
+
+from __future__ import annotations
+
+import mmap
+import re
+import struct
+import zlib
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_COMMITTER: Final = re.compile(rb"^committer .*> (?P<seconds>\d{1,11}) [+-]\d{4}$", re.MULTILINE)
+_LINK: Final = "gitdir: "
+# A commit is a few lines; what is larger than this is not read to its end.
+_MOST: Final = 64 * 1024
+_COMMIT: Final = 1
+_INDEX: Final = b"\xfftOc\0\0\0\x02"
+_FANOUT: Final = struct.Struct(">256L")
+_OFFSET: Final = struct.Struct(">L")
+_LONG_OFFSET: Final = struct.Struct(">Q")
+_IS_LONG: Final = 1 << 31
+_MORE: Final = 0x80
+
+
+def committed(directory: Path, commit: str) -> datetime | None:
+    """Return when a commit was made; None where the repository does not say so.
+
+    `directory` lies in a work tree. A commit that is packed as the difference to another one is
+    not read.
+    """
+    try:
+        name = bytes.fromhex(commit)
+        objects = _objects(directory)
+        if not name or objects is None:
+            return None
+        found = _COMMITTER.search(_header(_loose(objects, commit) or _packed(objects, name)))
+        return datetime.fromtimestamp(int(found["seconds"]), UTC) if found else None
+    except (OSError, ValueError, IndexError, OverflowError, struct.error, zlib.error):
+        return None
+
+
+def _objects(directory: Path) -> Path | None:
+    """Return the directory of objects; a linked work tree has those of the main one."""
+    for place in (directory, *directory.parents):
+        git = place / ".git"
+        if git.is_file():
+            text = git.read_text(encoding="utf-8")
+            git = place / text.removeprefix(_LINK).strip()
+        if (git / "HEAD").is_file():
+            common = git / "commondir"
+            if common.is_file():
+                git /= common.read_text(encoding="utf-8").strip()
+            return git / "objects"
+    return None
+
+
+def _header(data: bytes) -> bytes:
+    """Return what stands before a commit's message."""
+    return data.partition(b"\n\n")[0]
+
+
+def _loose(objects: Path, commit: str) -> bytes:
+    try:
+        packed = (objects / commit[:2] / commit[2:]).read_bytes()
+    except FileNotFoundError:
+        return b""
+    kind, _, data = zlib.decompressobj().decompress(packed, _MOST).partition(b"\0")
+    return data if kind.startswith(b"commit ") else b""
+
+
+def _packed(objects: Path, name: bytes) -> bytes:
+    for index in sorted((objects / "pack").glob("pack-*.idx")):
+        with index.open("rb") as file, _mapped(file.fileno()) as data:
+            offset = _offset(data, name)
+        if offset is not None:
+            return _entry(index.with_suffix(".pack"), offset)
+    return b""
+
+
+def _mapped(descriptor: int) -> mmap.mmap:
+    return mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
+
+
+def _offset(index: mmap.mmap, name: bytes) -> int | None:
+    """Return where an object begins in the pack of an index of version 2; None where it is not."""
+    if index[: len(_INDEX)] != _INDEX:
+        return None
+    counts = _FANOUT.unpack_from(index, len(_INDEX))
+    names, total = len(_INDEX) + _FANOUT.size, counts[-1]
+    low, high = counts[name[0] - 1] if name[0] else 0, counts[name[0]]
+    while low < high:
+        middle = (low + high) // 2
+        start = names + middle * len(name)
+        found = index[start : start + len(name)]
+        if found == name:
+            # Between the names and the offsets there is a checksum of each.
+            offsets = names + total * (len(name) + _OFFSET.size)
+            return _long(index, offsets, middle, total)
+        low, high = (middle + 1, high) if found < name else (low, middle)
+    return None
+
+
+def _long(index: mmap.mmap, offsets: int, number: int, total: int) -> int:
+    """Return an offset; one of a large pack stands in a table of its own."""
+    (offset,) = _OFFSET.unpack_from(index, offsets + number * _OFFSET.size)
+    if not offset & _IS_LONG:
+        return int(offset)
+    place = offsets + total * _OFFSET.size + (offset - _IS_LONG) * _LONG_OFFSET.size
+    (offset,) = _LONG_OFFSET.unpack_from(index, place)
+    return int(offset)
+
+
+def _entry(pack: Path, offset: int) -> bytes:
+    """Return an object of a pack, where it is a commit that is there whole."""
+    with pack.open("rb") as file:
+        file.seek(offset)
+        data = file.read(_MOST)
+    # Three bits of the first byte are the type; its length goes on as long as the high bit is set.
+    if data[0] >> 4 & 7 != _COMMIT:
+        return b""
+    begin = next(place for place, byte in enumerate(data) if not byte & _MORE) + 1
+    return zlib.decompressobj().decompress(data[begin:], _MOST)
