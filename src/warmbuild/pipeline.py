@@ -69,7 +69,7 @@ def plan(run: Run, *, as_json: bool) -> None:
     Nothing is started but buildx, where files say what is built, to read them; and nothing is
     contacted but, with `probe`, the registry.
     """
-    from warmbuild import report, solve  # noqa: PLC0415 (a build loads it while its builder boots)
+    from warmbuild import publishing, report  # noqa: PLC0415 (a build loads it in its builder's boot)
 
     parts = _parts(run)
     decided: Sequence[BuildPlan] = [
@@ -83,7 +83,7 @@ def plan(run: Run, *, as_json: bool) -> None:
         run.log.line(line)
     is_step = run.context.ci != "local" and not as_json
     if is_step or run.inputs.plan_only or run.inputs.output_file:
-        solve.publish_plan(run.inputs, run.env, run.log, [_handed_on(run, one) for one in decided])
+        publishing.plan(run.inputs, run.env, run.log, [_handed_on(run, one) for one in decided])
 
 
 def _handed_on(run: Run, decided: BuildPlan) -> BuildPlan:
@@ -135,9 +135,9 @@ def build(run: Run) -> Outcome:
                 replace(one, findings=_findings(part.run, one))
                 for one, part in zip(decided, parts, strict=True)
             ]
-            from warmbuild import solve  # noqa: PLC0415 (10 ms that the builder boots in)
+            from warmbuild import publishing, solve  # noqa: PLC0415 (10 ms of the builder's boot)
 
-            solve.say_plan(decided, run.log)
+            publishing.say_plan(decided, run.log)
             name = made.boot()
             env = env | {"BUILDX_BUILDER": name}
             tool = solve.Tool(
@@ -156,14 +156,14 @@ def build(run: Run) -> Outcome:
                     else solve.ask(decided[0], tool, run.log)
                 )
             finally:
-                solve.publish_findings(decided, run.env, run.log)
+                publishing.findings(decided, run.env, run.log)
             outcome = replace(outcome, builder=made.inspected())
             written = {one.name for one in (*outcome.targets, outcome) if one.cache_written}
             for one in decided:
                 if one.name in written and one.cache.history:
                     outcome = _keep_history(run, one.cache, outcome)
     outcome = replace(outcome, seconds=time.monotonic() - begun, warnings=tuple(run.log.warnings))
-    solve.publish(run.inputs, run.env, run.log, outcome)
+    publishing.outcome(run.inputs, run.env, run.log, outcome)
     if run.inputs.cache_strict and outcome.lost:
         raise CacheError(outcome.lost)
     return outcome

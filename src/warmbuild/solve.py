@@ -1,4 +1,4 @@
-"""Carries out a planned build: runs it, prints its progress, reads and publishes what it did.
+"""Carries out a planned build: runs it, prints its progress, reads what it did.
 
 Loaded while the builder boots.
 """
@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
-import tempfile
 import threading
 import time
 from contextlib import contextmanager
@@ -31,7 +29,7 @@ from warmbuild import (
     report,
     sources,
 )
-from warmbuild.errors import BuildError, EngineError
+from warmbuild.errors import BuildError
 from warmbuild.progress import Progress, is_progress
 from warmbuild.redaction import redact_json
 
@@ -40,12 +38,10 @@ if TYPE_CHECKING:
 
     from warmbuild.checks import Warned
     from warmbuild.credentials import Private
-    from warmbuild.inputs import Inputs
     from warmbuild.log import Log
     from warmbuild.plan import BuildPlan
     from warmbuild.progress import Step
 
-_SUMMARY: Final = "warmbuild-summary.md"
 # How often a build that failed may be tried in another way.
 _MOST_RETRIES: Final = 3
 # How long BuildKit may take to read the caches, in seconds: a few small answers each.
@@ -65,17 +61,6 @@ class Tool:
     cache_timeout: float
     annotates: bool
     restart: Callable[[], None]
-
-
-def say_plan(decided: Sequence[BuildPlan], log: Log) -> None:
-    """Write what was decided, with reasons, and what is lost already."""
-    with log.group("warmbuild: plan"):
-        for line in report.plan_text(*decided).splitlines():
-            log.line(line)
-    for warning in dict.fromkeys(text for one in decided for text in one.cache.warnings):
-        log.warning(warning)
-    for found in report.findings(decided):
-        log.warning(report.finding(found), found.file, found.line)
 
 
 def build(decided: Sequence[BuildPlan], tool: Tool, log: Log) -> report.Outcome:
@@ -510,56 +495,3 @@ def _read(path: str) -> str:
         return Path(path).read_text(encoding="utf-8").strip()
     except FileNotFoundError:
         return ""
-
-
-def publish(inputs: Inputs, env: Mapping[str, str], log: Log, outcome: report.Outcome) -> None:
-    """Hand outputs and summary to the log, the CI system and the files that were asked for.
-
-    Raises EngineError where such a file cannot be written.
-    """
-    values, summary = report.outputs(outcome), log.redact(report.summary(outcome))
-    with log.group("warmbuild: result"):
-        for line in report.outcome_text(outcome).splitlines():
-            log.line(line)
-    log.provider.publish(env, values, summary)
-    if inputs.output_file:
-        _write(Path(inputs.output_file), json.dumps(values, indent=2) + "\n")
-    summary_file = inputs.summary_file
-    if summary_file or not env.get("GITHUB_STEP_SUMMARY"):
-        _write(Path(summary_file or Path(tempfile.gettempdir(), _SUMMARY)), summary)
-
-
-def publish_plan(
-    inputs: Inputs, env: Mapping[str, str], log: Log, decided: Sequence[BuildPlan]
-) -> None:
-    """Hand the decisions on: the caches as outputs, and as a bake definition in a file."""
-    definitions = bake.definitions(decided)
-    files: dict[str, str] = {}
-    for output, definition in definitions.items():
-        path, name = log.provider.later_file(env, f"warmbuild-{os.urandom(4).hex()}.json")
-        _write(path, json.dumps(definition, indent=2) + "\n")
-        files[output] = name
-    for text in bake.left_to_files(decided):
-        log.warning(text)
-    values = report.plan_outputs(decided, files)
-    log.provider.publish(env, values, "")
-    if inputs.output_file:
-        _write(Path(inputs.output_file), json.dumps(values, indent=2) + "\n")
-
-
-def publish_findings(decided: Sequence[BuildPlan], env: Mapping[str, str], log: Log) -> None:
-    """Hand what the lints found to the CI system, also where the build failed."""
-    found = report.findings(decided)
-    findings = [replace(one, text=log.redact(one.text)) for one in found]
-    log.provider.publish_findings(env, findings)
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file whole or not at all, for another run may write it too."""
-    try:
-        whole = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
-        whole.write_text(text, encoding="utf-8")
-        whole.replace(path)
-    except OSError as error:
-        message = f"{path} cannot be written: {error.strerror}; all else is done"
-        raise EngineError(message) from error
