@@ -271,7 +271,7 @@ def rounds(plans: Sequence[CachePlan]) -> tuple[tuple[int, ...], ...]:
 
     Images that are built in one call share the steps that are the same. BuildKit looks such a step
     up in the cache of whichever came first (`solver.combinedCacheManager`, v0.32.2), and what lies
-    upon it in another one's cache is then not found: 11 of 20 rebuilds of two targets missed a
+    upon it in another one's cache is then not found: 10 of 20 rebuilds of two targets missed a
     step. So images whose caches have a step in common are built one after the other, and those
     without a cache with the last of them, whose cache has what they share.
     """
