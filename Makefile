@@ -58,7 +58,7 @@ $(VENV)/ready: requirements-dev.lock
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { apt-get update -qq && apt-get install -y -qq python3-venv; }
 	@$(PYTHON) -m venv --clear $(VENV)
 	@command -v npm >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends nodejs npm; }
-	@$(VENV)/bin/pip install --quiet --require-hashes -r requirements-dev.lock
+	@$(VENV)/bin/pip install --quiet --no-deps --require-hashes -r requirements-dev.lock
 	@touch $@
 
 clean:

@@ -31,8 +31,8 @@ from projects import PROJECTS
 from tally import Built
 
 from warmbuild import refs
-from warmbuild.inputs import variable
-from warmbuild.progress import Progress
+from warmbuild.buildkit.progress import Progress
+from warmbuild.inputs.table import variable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

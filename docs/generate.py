@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import __version__, errors
-from warmbuild.inputs import TABLE, Input, Kind, variable
-from warmbuild.report import OUTPUTS
+from warmbuild.inputs.table import TABLE, Input, Kind, variable
+from warmbuild.report.outputs import OUTPUTS
 from warmbuild.vendors import VENDORS
 
 if TYPE_CHECKING:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 # Written out with every export: an export that fails without it cancels the push since BuildKit
 # 0.28.
 IGNORE_ERROR: Final = "ignore-error=true"
-
 _COMPRESSION: Final = ("compression", "compression-level", "force-compression")
 _AZURE: Final = ("account_url", "account_name", "container")
 _PREFIXES: Final = ("prefix", "blobs_prefix", "manifests_prefix")

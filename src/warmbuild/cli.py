@@ -11,10 +11,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from warmbuild import __version__, ci, inputs, pipeline, signals
+from warmbuild import __version__, ci, signals
+from warmbuild.commands import pipeline
+from warmbuild.commands.pipeline import Run
 from warmbuild.errors import InputError, Problem, Stopped, WarmbuildError
-from warmbuild.keyring import Keyring
+from warmbuild.inputs import parsing, table
+from warmbuild.inputs.table import Kind
 from warmbuild.log import Log
+from warmbuild.registry.keyring import Keyring
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -57,19 +61,19 @@ def _command(argv: Sequence[str], env: Mapping[str, str], log: Log) -> int:
     arguments, unknown = _parser().parse_known_args(argv)
     if arguments.ci:
         log.provider = ci.named(arguments.ci)
-    given = inputs.gather(_flags(arguments, unknown), env)
-    log.hide(given.get(row.name, "") for row in inputs.TABLE if row.secret)
+    given = parsing.gather(_flags(arguments, unknown), env)
+    log.hide(given.get(row.name, "") for row in table.TABLE if row.secret)
     known = log.provider.known_inputs(env, given)
-    asked = inputs.parse(given, known)
+    asked = parsing.parse(given, known)
     log.hide(asked.secret_values)
     context = log.provider.context(env, str(Path.cwd()), _read_text)
     if asked.tag_rules:
-        from warmbuild import gitobjects  # noqa: PLC0415 (only dates and labels need it)
+        from warmbuild.project import git_objects  # noqa: PLC0415
 
         # The same for every event of a commit, and there where an event does not tell of it.
-        made = gitobjects.committed(Path.cwd(), context.commit)
+        made = git_objects.committed(Path.cwd(), context.commit)
         context = replace(context, committed=made or context.committed)
-    run = pipeline.Run(
+    run = Run(
         inputs=asked,
         context=context.told(branch=asked.branch, default_branch=asked.default_branch).at_time(
             datetime.now(UTC), env.get("SOURCE_DATE_EPOCH", "")
@@ -89,7 +93,7 @@ def _flags(arguments: argparse.Namespace, unknown: Sequence[str]) -> Mapping[str
     """Return the inputs given as flags; raises InputError for flags that there are not."""
     flags = {
         row.name: "\n".join(values)
-        for row in inputs.TABLE
+        for row in table.TABLE
         if (values := getattr(arguments, row.field, None))
     }
     if arguments.password_stdin:
@@ -106,12 +110,12 @@ def _flags(arguments: argparse.Namespace, unknown: Sequence[str]) -> Mapping[str
         else:
             raise InputError([Problem(name=repr(text), text="is not expected here.")])
         if name in _SECRET:
-            reason = f"is secret, and arguments are not; set {inputs.variable(name)} instead."
+            reason = f"is secret, and arguments are not; set {table.variable(name)} instead."
             raise InputError([Problem(name=name, text=reason)])
     return flags
 
 
-_SECRET: Final = tuple(row.name for row in inputs.TABLE if row.secret)
+_SECRET: Final = tuple(row.name for row in table.TABLE if row.secret)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -132,11 +136,11 @@ def _parser() -> argparse.ArgumentParser:
         "each is also read from the environment, as INPUT_NAME with underscores or hyphens; "
         f"secret ones ({', '.join(_SECRET)}) from there alone",
     )
-    for row in inputs.TABLE:
+    for row in table.TABLE:
         if row.secret:
             continue
         text = row.help.replace("%", "%%")
-        if row.kind is inputs.Kind.BOOLEAN:
+        if row.kind is Kind.BOOLEAN:
             group.add_argument(
                 f"--{row.name}",
                 action="append",

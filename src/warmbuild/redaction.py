@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     Redact = Callable[[str], str]
 
+
 HIDDEN: Final = "***"
 # A shorter line of a secret would hide half the log, and hides nothing worth having.
 _SHORTEST: Final = 4

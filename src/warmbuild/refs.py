@@ -15,7 +15,6 @@ DOCKER_HUB: Final = "docker.io"
 LONGEST_TAG: Final = 128
 # What a prefix leaves for a scope, a separator and a slug.
 LONGEST_PREFIX: Final = 40
-
 _TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 _PATH: Final = re.compile(

@@ -11,19 +11,13 @@ import math
 import re
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from warmbuild.buildx import Boot
+from typing import Final
 
 # How often something is tried in all.
 TRIES: Final = 3
 # The longest pause that is worth it, in seconds, whatever a registry asks for.
 LONGEST_PAUSE: Final = 30.0
 _GROWTH: Final = 4
-
 _PASSING_STATUS: Final = {
     HTTPStatus.REQUEST_TIMEOUT,
     HTTPStatus.TOO_EARLY,
@@ -98,28 +92,3 @@ def pause(
         return None
     wait = max(first * _GROWTH ** (attempt - 1), retry_after or 0.0)
     return wait if wait <= min(LONGEST_PAUSE, left) else None
-
-
-def next_image(
-    boots: Sequence[Boot], mirrors: Sequence[str], *, left: float
-) -> tuple[str, float] | None:
-    """Return the BuildKit image to boot after these boots, and the seconds to wait before it.
-
-    The builder's own, whose name is empty here, comes first, then the mirrors, then a copy that
-    the engine has of any of them. Where there is none and a reason passes, all are tried again
-    while there is time `left`. None where the last boot stands: it is up, or there is no help.
-    """
-    images = ("", *mirrors)
-    rounds, position = divmod(len(boots), len(images))
-    last = boots[-1]
-    if not last.unpulled and (rounds or not last.local):
-        return None
-    if position:
-        return images[position], 0.0
-    copy = next((boot.image for boot in boots if boot.local), None)
-    if copy:
-        return copy, 0.0
-    wait = pause(rounds, first=1.0, left=left)
-    if wait is None or not any(passes(boot.error) for boot in boots[-len(images) :]):
-        return None
-    return images[0], wait

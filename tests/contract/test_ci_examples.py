@@ -12,8 +12,9 @@ import pytest
 
 from tests.pipelines import DOCKER_RUN, EXAMPLES, IMAGE, PIPELINES, Pipeline
 from warmbuild import __version__, ci
-from warmbuild.inputs import BY_NAME, TABLE, gather, parse, variable
-from warmbuild.report import OUTPUTS
+from warmbuild.inputs.parsing import gather, parse
+from warmbuild.inputs.table import BY_NAME, TABLE, variable
+from warmbuild.report.outputs import OUTPUTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from warmbuild import __version__, cli, errors
-from warmbuild.inputs import TABLE, variable
-from warmbuild.report import OUTPUTS
+from warmbuild.errors import WarmbuildError
+from warmbuild.inputs.table import TABLE, variable
+from warmbuild.report.outputs import OUTPUTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,5 +101,5 @@ def _exit_codes() -> set[int]:
     return {
         value.exit_code
         for value in vars(errors).values()
-        if isinstance(value, type) and issubclass(value, errors.WarmbuildError)
+        if isinstance(value, type) and issubclass(value, WarmbuildError)
     }

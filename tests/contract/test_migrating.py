@@ -10,7 +10,8 @@ import yaml
 
 from tests import migrating
 from warmbuild import __version__
-from warmbuild.inputs import BY_NAME, gather
+from warmbuild.inputs.parsing import gather
+from warmbuild.inputs.table import BY_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable

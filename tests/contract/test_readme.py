@@ -9,8 +9,9 @@ import pytest
 import yaml
 
 from warmbuild import __version__
-from warmbuild.inputs import BY_NAME, gather
-from warmbuild.report import OUTPUTS
+from warmbuild.inputs.parsing import gather
+from warmbuild.inputs.table import BY_NAME
+from warmbuild.report.outputs import OUTPUTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

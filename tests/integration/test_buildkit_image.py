@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.integration.faults import proxied
-from warmbuild import builder, ci, credentials, plan, policy
-from warmbuild.context import RunContext
+from warmbuild import ci
+from warmbuild.builder import boot, environment, private_directory
+from warmbuild.cache.cache_plan import CachePlan
 from warmbuild.errors import EngineError
 from warmbuild.log import Log
+from warmbuild.plan import making
+from warmbuild.run_context import RunContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,7 +24,8 @@ if TYPE_CHECKING:
 
     from tests.integration.conftest import Lab, Registry, Warmbuild
     from tests.integration.faults import Proxy
-    from warmbuild.inputs import Inputs
+    from warmbuild.inputs.values import Inputs
+
 
 PULL = "GET|HEAD"
 
@@ -191,18 +195,18 @@ def test_a_pull_that_hangs_is_given_up(
     wanted: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(builder, "BOOT_TIMEOUT", 2.0)
+    monkeypatch.setattr(boot, "BOOT_TIMEOUT", 2.0)
     hub.hang(PULL, "/manifests/", times=None)
     asked = parsed(driver_opts=of(wanted))
-    decided = plan.make(asked, RunContext(ci="local"), policy.CachePlan()).builder
+    decided = making.make(asked, RunContext(ci="local"), CachePlan()).builder
     env = warmbuild.environment
     begun = time.monotonic()
     with (
-        credentials.private(env, [], []) as private,
-        builder.booted(
+        private_directory.private(env, [], []) as private,
+        boot.booted(
             decided,
-            builder.program(env),
-            builder.environment(env, private),
+            environment.program(env),
+            environment.environment(env, private),
             private,
             Log(ci.named("local")),
         ) as made,

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from warmbuild import registry as client
 from warmbuild.errors import RegistryError
-from warmbuild.logins import Login
+from warmbuild.inputs.logins import Login
+from warmbuild.registry import client
 
 if TYPE_CHECKING:
     from collections.abc import Callable

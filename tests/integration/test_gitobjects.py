@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from warmbuild import gitobjects
+from warmbuild.project import git_objects
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +48,7 @@ def work(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 def times(work: Path, directory: Path) -> list[datetime | None]:
     commits = [git(work, "rev-parse", name) for name in ("HEAD~20", "HEAD")]
-    return [gitobjects.committed(directory, commit) for commit in commits]
+    return [git_objects.committed(directory, commit) for commit in commits]
 
 
 EXPECTED = [datetime.fromtimestamp(seconds, UTC) for seconds in (FIRST, LATEST)]
@@ -87,17 +87,17 @@ def test_an_offset_beyond_two_gigabytes_stands_in_its_own_table(work: Path) -> N
     (pack,) = (work / ".git" / "objects" / "pack").glob("*.pack")
     pack.with_suffix(".idx").unlink()
     git(work, "index-pack", "--index-version=2,0x1", str(pack))
-    assert gitobjects.committed(work, commit) == EXPECTED[1]
+    assert git_objects.committed(work, commit) == EXPECTED[1]
 
 
 def test_what_is_no_commit_or_not_there(work: Path, tmp_path: Path) -> None:
     tree = git(work, "rev-parse", "HEAD^{tree}")
     (tmp_path / "none").mkdir()
-    assert gitobjects.committed(work, tree) is None
-    assert gitobjects.committed(work, "0" * 40) is None
-    assert gitobjects.committed(work, "") is None
-    assert gitobjects.committed(work, "main") is None
-    assert gitobjects.committed(tmp_path / "none", git(work, "rev-parse", "HEAD")) is None
+    assert git_objects.committed(work, tree) is None
+    assert git_objects.committed(work, "0" * 40) is None
+    assert git_objects.committed(work, "") is None
+    assert git_objects.committed(work, "main") is None
+    assert git_objects.committed(tmp_path / "none", git(work, "rev-parse", "HEAD")) is None
 
 
 def test_a_pack_that_is_cut_off_is_no_reason_to_fail(work: Path) -> None:
@@ -107,8 +107,8 @@ def test_a_pack_that_is_cut_off_is_no_reason_to_fail(work: Path) -> None:
     pack.chmod(0o644)
     for length in (0, 12, 13, 40):
         pack.write_bytes(pack.read_bytes()[:length])
-        assert gitobjects.committed(work, commit) is None
+        assert git_objects.committed(work, commit) is None
     index = pack.with_suffix(".idx")
     index.chmod(0o644)
     index.write_bytes(index.read_bytes()[:600])
-    assert gitobjects.committed(work, commit) is None
+    assert git_objects.committed(work, commit) is None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.integration import authority
-from warmbuild.engine import connect
+from warmbuild.builder.engine import connect
 from warmbuild.errors import EngineError
 
 if TYPE_CHECKING:

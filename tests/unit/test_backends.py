@@ -1,14 +1,9 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
-from warmbuild.backends import BACKENDS
-from warmbuild.inputs import BY_NAME
-
-if TYPE_CHECKING:
-    from warmbuild.backends import Backend
+from warmbuild.backends import BACKENDS, Backend
+from warmbuild.inputs.table import BY_NAME
 
 ALL = pytest.mark.parametrize("backend", BACKENDS.values(), ids=BACKENDS)
 # Attributes that warmbuild sets by itself, and that hold a secret.

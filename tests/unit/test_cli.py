@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from warmbuild import __version__, cli, pipeline
-from warmbuild.inputs import TABLE
+from warmbuild import __version__, cli
+from warmbuild.commands import pipeline
+from warmbuild.inputs.table import TABLE
 
 if TYPE_CHECKING:
     from pathlib import Path

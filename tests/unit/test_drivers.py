@@ -8,19 +8,28 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from warmbuild import buildx, ci, emulation, engine, plan, policy, report
-from warmbuild.buildx import Inspected, Running
+from warmbuild import ci
+from warmbuild.build import failures
+from warmbuild.build.outcomes import Outcome
+from warmbuild.builder import emulation, engine
+from warmbuild.buildkit import builder_commands
+from warmbuild.buildkit.answers import Inspected, Running
+from warmbuild.buildkit.progress import Failure
+from warmbuild.cache import policy
 from warmbuild.ci import gitlab
-from warmbuild.context import RunContext
 from warmbuild.errors import BuildError, EngineError, InputError
 from warmbuild.log import Log
-from warmbuild.progress import Failure
+from warmbuild.plan import making
+from warmbuild.report import outputs, plain_text
+from warmbuild.run_context import RunContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from warmbuild.inputs import Inputs
+    from warmbuild.inputs.values import Inputs
+    from warmbuild.plan.build_plan import BuildPlan
+
 
 PUSH = RunContext(ci="github", event="push", branch="main", default_branch="main")
 BLIND = "the engine's own BuildKit without the containerd image store"
@@ -39,9 +48,9 @@ NODE = Running(
 )
 
 
-def planned(inputs: Inputs) -> plan.BuildPlan:
-    cache = policy.decide(inputs, PUSH, plan.repository(inputs))
-    return plan.make(inputs, PUSH, cache)
+def planned(inputs: Inputs) -> BuildPlan:
+    cache = policy.decide(inputs, PUSH, making.repository(inputs))
+    return making.make(inputs, PUSH, cache)
 
 
 @pytest.mark.parametrize(
@@ -67,21 +76,21 @@ def test_a_graph_driver_writes_a_cache_into_an_image_alone(
     parsed: Callable[..., Inputs], values: dict[str, str], read: int, write: str, lost: list[str]
 ) -> None:
     decided = planned(parsed(driver="docker", **values))
-    cache = plan.on_engine(decided, has_store=False).cache
+    cache = making.on_engine(decided, has_store=False).cache
     assert len(cache.read) == read
     assert str(cache.write.ref if cache.write else "") == write
     assert list(cache.lost) == list(cache.warnings) == lost
     assert cache.write_error == (UNWRITTEN if UNWRITTEN in lost else "")
     assert cache.destinations in ((), ("type=inline",))
-    assert plan.on_engine(decided, has_store=True) == decided
+    assert making.on_engine(decided, has_store=True) == decided
 
 
 def test_a_graph_driver_builds_for_one_platform(parsed: Callable[..., Inputs]) -> None:
     decided = planned(parsed(driver="docker", platforms="linux/amd64,linux/arm64"))
     with pytest.raises(InputError, match="platforms: 2 are asked for, and the driver docker"):
-        plan.on_engine(decided, has_store=False)
+        making.on_engine(decided, has_store=False)
     one = planned(parsed(driver="docker", platforms="linux/arm64"))
-    assert plan.on_engine(one, has_store=False).platforms == ("linux/arm64",)
+    assert making.on_engine(one, has_store=False).platforms == ("linux/arm64",)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +114,7 @@ def test_a_plan_names_its_builder(
     is_fresh: bool,  # noqa: FBT001
 ) -> None:
     decided = planned(parsed(**values))
-    assert f"builder     {text}" in report.plan_text(decided).splitlines()
+    assert f"builder     {text}" in plain_text.plan_text(decided).splitlines()
     assert decided.builder.is_fresh is is_fresh
 
 
@@ -119,7 +128,7 @@ def test_a_plan_says_what_the_engine_may_not_be_able_to(parsed: Callable[..., In
 def test_what_a_builder_is_comes_out() -> None:
     second = replace(NODE, name="b1", driver_opts=("a=b",), platforms=("linux/arm64",))
     outcome = replace(EMPTY, builder=Inspected(name="b", driver="remote", nodes=(NODE, second)))
-    found = report.outputs(outcome)
+    found = outputs.outputs(outcome)
     assert found["name"] == "b"
     assert found["driver"] == "remote"
     assert found["platforms"] == "linux/amd64,linux/386,linux/arm64"
@@ -152,7 +161,7 @@ def test_gitlab_gets_nodes_without_a_space(tmp_path: Path) -> None:
     assert text == 'WARMBUILD_NODES=["--debug\\u0020--oci"]\n'
 
 
-EMPTY = report.Outcome(
+EMPTY = Outcome(
     digest="",
     image_id="",
     metadata="",
@@ -176,7 +185,7 @@ def test_a_program_that_nobody_runs_is_told_how_it_could_be() -> None:
         source="Dockerfile:2",
         tail=("exec /bin/sh: exec format error",),
     )
-    error = report.failure_error(failure)
+    error = failures.failure_error(failure)
     assert isinstance(error, BuildError)
     assert str(error).endswith(
         "\n  | exec /bin/sh: exec format error\n"
@@ -283,5 +292,5 @@ class TestEmulation:
 
 
 def test_the_arguments_that_ask_for_nodes() -> None:
-    assert buildx.inspect("b", bootstrap=False) == ("inspect", "b")
-    assert buildx.inspect("b", bootstrap=True) == ("inspect", "--bootstrap", "b")
+    assert builder_commands.inspect("b", bootstrap=False) == ("inspect", "b")
+    assert builder_commands.inspect("b", bootstrap=True) == ("inspect", "--bootstrap", "b")

@@ -11,6 +11,7 @@ import pytest
 
 from warmbuild import process
 from warmbuild.errors import Stopped
+from warmbuild.process import LateError, Result
 from warmbuild.signals import held, install, shielded
 
 pytestmark = pytest.mark.processes
@@ -19,7 +20,7 @@ PYTHON = sys.executable
 
 def test_output_and_exit_code_of_a_command() -> None:
     code = "import sys; print('out', flush=True); print('err', file=sys.stderr); sys.exit(3)"
-    assert process.run([PYTHON, "-c", code], {}) == process.Result(code=3, output="out\nerr")
+    assert process.run([PYTHON, "-c", code], {}) == Result(code=3, output="out\nerr")
 
 
 def test_a_command_sees_only_the_environment_that_it_is_given() -> None:
@@ -53,7 +54,7 @@ def test_a_command_that_is_late_is_told_with_what_it_said() -> None:
     code = "import time; print('one', flush=True); time.sleep(60)"
     with (
         process.started([PYTHON, "-c", code], {}) as running,
-        pytest.raises(process.LateError) as raised,
+        pytest.raises(LateError) as raised,
     ):
         running.finish(0.5)
     assert raised.value.output == "one"

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from warmbuild import refs
+from warmbuild.refs import CacheTag
 
 DIGEST = "sha256:" + "a" * 64
 
@@ -126,7 +127,7 @@ def test_a_generation_stands_behind_the_branch() -> None:
     tag = refs.cache_tag(prefix="cache-", scope="api", branch="main", generation=2)
     assert tag == "cache-api--main---2"
     read = refs.read_cache_tag(tag, prefix="cache-")
-    assert read == refs.CacheTag(scope="api", branch="main", generation=2)
+    assert read == CacheTag(scope="api", branch="main", generation=2)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from history import Event
 
-    from warmbuild.context import RunContext
+    from warmbuild.run_context import RunContext
+
 
 COMMIT = "5f0c3a1e9b7d42d8a6c1f4e2b3d59780c6e1a2f4"
 

@@ -5,7 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from warmbuild import buildx, retries
+from warmbuild import retries
+from warmbuild.builder import images
+from warmbuild.buildkit.answers import Boot
 
 
 @pytest.mark.parametrize(
@@ -162,7 +164,7 @@ def test_how_long_to_wait(
     assert retries.pause(attempt, retry_after, first=first, left=left) == expected
 
 
-OWN = buildx.Boot(up=True, image="own", local=False, container=True, error="", output="")
+OWN = Boot(up=True, image="own", local=False, container=True, error="", output="")
 COPY = replace(OWN, local=True)
 GONE = replace(OWN, up=False, container=False, error="manifest unknown")
 BUSY = replace(GONE, error="received unexpected HTTP status: 503 Service Unavailable")
@@ -199,11 +201,11 @@ MIRROR_GONE, OTHER_GONE = replace(GONE, image="a"), replace(GONE, image="b")
     ],
 )
 def test_which_image_follows(
-    boots: list[buildx.Boot], mirrors: list[str], expected: tuple[str, float] | None
+    boots: list[Boot], mirrors: list[str], expected: tuple[str, float] | None
 ) -> None:
-    assert retries.next_image(boots, mirrors, left=60.0) == expected
+    assert images.next_image(boots, mirrors, left=60.0) == expected
 
 
 def test_no_image_is_tried_again_when_the_time_is_up() -> None:
-    assert retries.next_image([BUSY], [], left=0.5) is None
-    assert retries.next_image([BUSY], ["a"], left=0.5) == ("a", 0.0)
+    assert images.next_image([BUSY], [], left=0.5) is None
+    assert images.next_image([BUSY], ["a"], left=0.5) == ("a", 0.0)

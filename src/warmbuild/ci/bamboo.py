@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from warmbuild.ci import plain, variables
-from warmbuild.context import RunContext
+from warmbuild.run_context import RunContext
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

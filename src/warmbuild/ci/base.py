@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from warmbuild.context import RunContext
-    from warmbuild.lints import Finding
+    from warmbuild.finding import Finding
+    from warmbuild.run_context import RunContext
 
     # Returns a file's text, or None where there is no such file.
     ReadText = Callable[[str], str | None]

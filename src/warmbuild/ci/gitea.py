@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from warmbuild.ci.base import ReadText
-    from warmbuild.context import RunContext
+    from warmbuild.run_context import RunContext
+
 
 NAME: Final = "gitea"
 _MARKS: Final = ("GITEA_ACTIONS", "FORGEJO_ACTIONS")

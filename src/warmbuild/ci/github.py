@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from warmbuild.ci import plain
-from warmbuild.context import FORK, Project, RunContext, is_true, merged_branch, moment
+from warmbuild.run_context import FORK, Project, RunContext, is_true, merged_branch, moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from warmbuild.ci import plain
-from warmbuild.context import FORK, Project, RunContext, merged_branch, moment
+from warmbuild.run_context import FORK, Project, RunContext, merged_branch, moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from warmbuild.ci.base import ReadText
-    from warmbuild.lints import Finding
+    from warmbuild.finding import Finding
+
 
 NAME: Final = "gitlab"
 # The report that a job declares as artifacts:reports:dotenv; it has to lie in the project.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from warmbuild.lints import Finding
+    from warmbuild.finding import Finding
 
 
 def inert(text: str) -> str:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from warmbuild.ci import plain, variables
-from warmbuild.context import RunContext, merged_branch
+from warmbuild.run_context import RunContext, merged_branch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,0 +1,1 @@
+"""Bake and compose files: their targets as builds, and plans as a definition."""

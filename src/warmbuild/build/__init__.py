@@ -1,0 +1,1 @@
+"""Carries a plan out: attempts, patience, what failed and why."""

@@ -1,0 +1,210 @@
+"""What a build did, as values: images, steps, caches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from warmbuild import csv_attributes, refs, vendors
+from warmbuild.buildkit.answers import Inspected
+from warmbuild.cache import records
+from warmbuild.vendors import refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from warmbuild.buildkit.progress import Progress, Step, Transfer
+    from warmbuild.plan.build_plan import BuildPlan
+
+# What a plan alone has.
+NO_BUILDER: Final = Inspected()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a build did; `lost` are the warnings of caches that could not be read or written.
+
+    One of several `targets` has their sums; each of these has a `name`. `named` are the outputs
+    that say how the image is called.
+    """
+
+    digest: str
+    image_id: str
+    metadata: str
+    tags: tuple[str, ...]
+    steps: tuple[Step, ...]
+    cache_read: tuple[str, ...]
+    cache_written: str
+    cache_error: str
+    cache_age: timedelta | None
+    seconds: float
+    notes: tuple[str, ...]
+    warnings: tuple[str, ...]
+    lost: tuple[str, ...]
+    name: str = ""
+    targets: tuple[Outcome, ...] = ()
+    named: Mapping[str, str] = field(default_factory=dict)
+    builder: Inspected = NO_BUILDER
+
+
+def together(targets: Sequence[Outcome], *, metadata: str, steps: tuple[Step, ...]) -> Outcome:
+    """Return what several targets did; a step that they share is one of `steps`."""
+    ages = [one.cache_age for one in targets if one.cache_age is not None]
+    written = [one.cache_written for one in targets if one.cache_written]
+    errors = [f"{one.name}: {one.cache_error}" for one in targets if one.cache_error]
+    only = targets[0] if len(targets) == 1 else None
+    return Outcome(
+        digest=only.digest if only else "",
+        image_id=only.image_id if only else "",
+        metadata=metadata,
+        tags=tuple(tag for one in targets for tag in one.tags),
+        steps=steps,
+        cache_read=tuple(dict.fromkeys(ref for one in targets for ref in one.cache_read)),
+        cache_written=",".join(written),
+        cache_error="; ".join(errors),
+        cache_age=max(ages, default=None),
+        seconds=0.0,
+        notes=tuple(f"{one.name}: {note}" for one in targets for note in one.notes),
+        warnings=(),
+        lost=tuple(dict.fromkeys(text for one in targets for text in one.lost)),
+        targets=tuple(targets),
+    )
+
+
+def answer(plan: BuildPlan, metadata: str) -> Outcome:
+    """Return the outcome of what made no image and had no cache: the answer is in the log."""
+    return Outcome(
+        digest="",
+        image_id="",
+        metadata=metadata,
+        tags=(),
+        steps=(),
+        cache_read=(),
+        cache_written="",
+        cache_error="",
+        cache_age=None,
+        seconds=0.0,
+        notes=(*plan.notes, *plan.cache.notes),
+        warnings=(),
+        lost=(),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheOutcome:
+    """What became of the cache: refs that were read, the one that was written, what went wrong.
+
+    `error` is why nothing was written where something should have been.
+    """
+
+    read: tuple[str, ...]
+    written: str
+    error: str
+    warnings: tuple[str, ...]
+
+
+def cache_outcome(
+    plan: BuildPlan, *, imported: Progress, exported: Progress | None, failed: str = ""
+) -> CacheOutcome:
+    """Return what became of the cache, as the progress of the build and of its export have it.
+
+    `exported` is None where no export was needed, and `failed` is why one came to nothing.
+    """
+    read, not_read = _imported(plan, imported)
+    destinations = ",".join(_destinations(plan))
+    exports = exported.exports() if exported else ()
+    errors = list(dict.fromkeys(done.error for done in exports if done.error))
+    errors += [failed] if failed and not errors else []
+    said = [_advised(plan, export) for export in exports if export.error] or errors
+    not_written = [f"no cache is written to {destinations}: {text}" for text in said]
+    is_written = bool(exports) and not errors and _wrote(exports)
+    return CacheOutcome(
+        read=read,
+        written=destinations if is_written else "",
+        error="; ".join(errors),
+        warnings=tuple(dict.fromkeys((*not_read, *not_written))),
+    )
+
+
+def several_outcomes(outcomes: Sequence[CacheOutcome]) -> CacheOutcome:
+    """Return what became of caches that were written one after another, and read at once."""
+    return CacheOutcome(
+        read=outcomes[0].read,
+        written=",".join(one.written for one in outcomes if one.written),
+        error="; ".join(dict.fromkeys(one.error for one in outcomes if one.error)),
+        warnings=tuple(dict.fromkeys(text for one in outcomes for text in one.warnings)),
+    )
+
+
+def _advised(plan: BuildPlan, failed: Transfer) -> str:
+    """Return why an export failed, in one line, and what to do about it at that registry.
+
+    BuildKit names the backend of an export and not its ref, so that one of several is nobody's.
+    """
+    text, write, run = " ".join(failed.error.split()), plan.cache.write, plan.run
+    if failed.name != "registry":
+        return text
+    entries = [dict(csv_attributes.pairs(entry)) for entry in plan.cache.destinations]
+    names = [str(write.ref)] if write else []
+    names += [
+        entry.get("ref", "") for entry in entries if entry.get("type", "registry") == "registry"
+    ]
+    try:
+        (ref,) = map(refs.parse, names)
+    except ValueError:
+        return text
+    own = run.ci if run.registry == ref.host else ""
+    vendor = (write.vendor if write else None) or vendors.detect(ref.host, ci=own)
+    return refusal.explained(text, vendor, ref, refusal.read(text), writing=True)
+
+
+def inline_outcome(
+    plan: BuildPlan, *, imported: Progress, written: Sequence[str], failed: Sequence[str]
+) -> CacheOutcome:
+    """Return what became of an inline cache: refs that were pushed, and why others were not."""
+    read, not_read = _imported(plan, imported)
+    return CacheOutcome(
+        read=read,
+        written=",".join(written),
+        error="; ".join(failed),
+        warnings=(*not_read, *failed),
+    )
+
+
+def _imported(plan: BuildPlan, imported: Progress) -> tuple[tuple[str, ...], list[str]]:
+    """Return the caches that were read, and warnings for those that were not."""
+    imports = imported.imports()
+    read = tuple(done.name for done in imports if not done.error)
+    failed = [f"{done.name} is not read: {done.error}" for done in imports if done.error]
+    is_renamed = plan.cache.merged or plan.cache.backend.source != "ref"
+    if plan.cache.read and is_renamed and not failed and read:
+        # BuildKit calls what is no reference by a digest of its attributes, and knows of several
+        # that are one by that one's name alone.
+        read = tuple(str(item.ref) for item in plan.cache.read)
+    return read, failed
+
+
+def _wrote(exports: Sequence[Transfer]) -> bool:
+    """Say whether anything was exported: a build without a layer leaves nothing to write."""
+    return any(done.digest or done.name != "registry" for done in exports)
+
+
+def _destinations(plan: BuildPlan) -> list[str]:
+    written = [str(plan.cache.write.ref)] if plan.cache.write else []
+    entries = [dict(csv_attributes.pairs(entry)) for entry in plan.cache.destinations]
+    return [*written, *(entry.get("ref") or entry.get("type", "") for entry in entries)]
+
+
+def cache_age(plan: BuildPlan, built: Progress, now: datetime) -> timedelta | None:
+    """Return how old the oldest result is in the caches that steps came from; None without any."""
+    failed = {done.name for done in built.imports() if done.error}
+    oldest = records.oldest(
+        one
+        for read in plan.cache.read
+        if read.found and str(read.ref) not in failed
+        for one in read.found.records
+    )
+    if oldest is None or not any(step.cached for step in built.steps()):
+        return None
+    return max(now - oldest, timedelta())

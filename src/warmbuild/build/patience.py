@@ -1,0 +1,57 @@
+"""Ends a build that waits too long for a cache alone."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from warmbuild.process import Running
+
+# How long BuildKit may take to read the caches, in seconds: a few small answers each.
+_IMPORT_TIMEOUT: Final = 30.0
+# How often it is looked whether there is news, in seconds.
+_GLANCE: Final = 0.5
+
+
+class Patience:
+    """Ends a build that waits for a cache alone, and has for too long."""
+
+    def __init__(self, timeout: float) -> None:
+        """Give an export this many seconds without news, and an import no more than it needs."""
+        self.lost_for = ""
+        to_import = min(timeout, _IMPORT_TIMEOUT)
+        self._limits = {"import": to_import, "layers": to_import, "export": timeout}
+        self._waiting_for, self._moves, self._since = "", 0, time.monotonic()
+
+    def news(self, waiting_for: str, moves: int) -> None:
+        """Take note of what is waited for, as of now; an import's time runs from its begin."""
+        is_on = waiting_for == self._waiting_for
+        if not is_on or (waiting_for != "import" and moves != self._moves):
+            self._since = time.monotonic()
+        self._waiting_for, self._moves = waiting_for, moves
+
+    @contextmanager
+    def over(self, running: Running) -> Iterator[None]:
+        """Watch a command while the block runs."""
+        done = threading.Event()
+
+        def watch() -> None:
+            while not done.wait(_GLANCE):
+                limit = self._limits.get(self._waiting_for)
+                if limit is not None and time.monotonic() - self._since > limit:
+                    self.lost_for = self._waiting_for
+                    running.end()
+                    return
+
+        thread = threading.Thread(target=watch, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()

@@ -1,0 +1,1 @@
+"""The builder of a run: booted, reused, removed; the Docker engine that it runs on."""

@@ -1,0 +1,77 @@
+"""Finds buildx, and the environment that it runs in."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from warmbuild.builder import node_certificates
+from warmbuild.errors import EngineError
+from warmbuild.registry import docker_config
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from warmbuild.builder.private_directory import Private
+
+# Where Docker's packages put the plugin, beside the PATH.
+_PLUGIN_DIRECTORIES: Final = (
+    "/usr/local/lib/docker/cli-plugins",
+    "/usr/local/libexec/docker/cli-plugins",
+    "/usr/lib/docker/cli-plugins",
+    "/usr/libexec/docker/cli-plugins",
+)
+# Where the engine of this machine listens, and where one of a docker-in-docker service does.
+_SOCKET: Final = "/var/run/docker.sock"
+_DIND: Final = "tcp://docker:2376"
+# Where such a service shares its client certificates with the job, unless the job says.
+_DIND_CERTIFICATES: Final = "/certs"
+
+
+def program(env: Mapping[str, str]) -> str:
+    """Return buildx's path: a program of its own, or the Docker CLI's plugin."""
+    search = env.get("PATH", os.defpath)
+    plugins = [str(docker_config.user_directory(env) / "cli-plugins"), *_PLUGIN_DIRECTORIES]
+    found = shutil.which("buildx", path=search) or shutil.which(
+        "docker-buildx", path=os.pathsep.join([*plugins, search])
+    )
+    if not found:
+        message = (
+            "there is no buildx here. Install it (Docker's packages call it docker-buildx-plugin) "
+            "or run warmbuild's image, which brings it."
+        )
+        raise EngineError(message)
+    return found
+
+
+def environment(env: Mapping[str, str], private: Private) -> dict[str, str]:
+    """Return the environment of buildx: no inputs in it, and the run's own configuration."""
+    child = {name: value for name, value in env.items() if not name.startswith("INPUT_")}
+    child.pop("DOCKER_AUTH_CONFIG", None)
+    for variable in filter(node_certificates.is_certificate, env):
+        del child[variable]
+    shared = Path(child.get("DOCKER_TLS_CERTDIR") or _DIND_CERTIFICATES, "client")
+    if "DOCKER_HOST" not in child and not Path(_SOCKET).exists() and shared.parent.is_dir():
+        # What the entrypoint of the image docker:cli does in a job beside docker-in-docker. The
+        # certificates themselves may come later: the service is still booting.
+        child["DOCKER_HOST"] = _DIND
+        child["DOCKER_TLS_VERIFY"] = "1"
+        child["DOCKER_CERT_PATH"] = str(shared)
+    if child.get("DOCKER_TLS_VERIFY") and not child.get("DOCKER_CERT_PATH"):
+        child["DOCKER_CERT_PATH"] = str(docker_config.user_directory(env))
+    if shutil.which("git", path=child.get("PATH")) is None:
+        # buildx would warn at every build that it cannot record the commit.
+        child["BUILDX_GIT_INFO"] = "false"
+    child.setdefault("BUILDX_METADATA_WARNINGS", "true")
+    child["DOCKER_CONFIG"] = str(private.docker_config)
+    child["BUILDX_CONFIG"] = str(private.buildx_config)
+    return child
+
+
+def take_certificates(env: Mapping[str, str], private: Private) -> None:
+    """Write the certificates of remote nodes to files, which is how buildx takes them."""
+    for index, texts in node_certificates.certificates(env).items():
+        for name, text in texts.items():
+            private.write(private.certificates / str(index) / f"{name}.pem", text)

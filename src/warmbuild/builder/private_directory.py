@@ -1,0 +1,114 @@
+"""The private directory of a run, which goes with it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from warmbuild.errors import EngineError
+from warmbuild.registry import docker_config, scopes
+from warmbuild.registry.docker_config import SCOPED
+from warmbuild.signals import held, shielded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from warmbuild.inputs.logins import Login
+    from warmbuild.inputs.values import Secret
+
+# What buildx knows of builders that the user made; the rest of its state is the run's own.
+_BUILDX_STATE: Final = ("instances", "certs", "current", "buildkitd.default.toml", SCOPED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Private:
+    """The private directory of a run; `docker_config` is what DOCKER_CONFIG is set to."""
+
+    root: Path
+
+    @property
+    def docker_config(self) -> Path:
+        """The directory of config.json."""
+        return self.root / "docker"
+
+    @property
+    def buildx_config(self) -> Path:
+        """The directory of buildx's state."""
+        return self.root / "buildx"
+
+    def file(self, name: str) -> Path:
+        """Return the path of a file of the run."""
+        return self.root / name
+
+    def secret(self, key: str) -> Path:
+        """Return the path of a build secret's value."""
+        return self.root / "secrets" / key
+
+    @property
+    def certificates(self) -> Path:
+        """The directory of the certificates for the nodes of a builder, one directory each."""
+        return self.root / "nodes"
+
+    def write(self, path: Path, text: str) -> None:
+        """Write a file that only this user can read."""
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+
+
+@contextmanager
+def private(
+    env: Mapping[str, str], logins: Sequence[Login], secrets: Sequence[Secret]
+) -> Iterator[Private]:
+    """Make the private directory, and remove it with everything in it."""
+    root = None
+    try:
+        with held():
+            root = _make_root()
+        place = Private(root=root)
+        user = docker_config.user_directory(env)
+        config, _ = docker_config.usable(docker_config.read_config(env), env)
+        config = docker_config.merged(config, [login for login in logins if not login.scope])
+        place.write(place.docker_config / "config.json", json.dumps(config))
+        _take_over(user / "contexts", place.docker_config / "contexts")
+        buildx = docker_config.buildx_directory(env)
+        place.buildx_config.mkdir(mode=0o700)
+        for name in _BUILDX_STATE:
+            _take_over(buildx / name, place.buildx_config / name)
+        for login in logins:
+            if login.scope:
+                directory = scopes.directory(login.host, login.scope)
+                path = place.buildx_config / SCOPED / directory / "config.json"
+                path.unlink(missing_ok=True)
+                place.write(path, json.dumps(docker_config.merged({}, [login])))
+        for secret in secrets:
+            if secret.value:
+                place.write(place.secret(secret.id), secret.value)
+        yield place
+    finally:
+        if root is not None:
+            with shielded():
+                shutil.rmtree(root, ignore_errors=True)
+
+
+def _make_root() -> Path:
+    try:
+        return Path(tempfile.mkdtemp(prefix="warmbuild-"))
+    except OSError as error:
+        message = f"the temporary directory cannot be written: {error.strerror}"
+        raise EngineError(message) from error
+
+
+def _take_over(source: Path, target: Path) -> None:
+    """Copy what is there; links are followed, for their targets may be relative."""
+    if source.is_dir():
+        shutil.copytree(source, target)
+    elif source.is_file():
+        shutil.copyfile(source, target)

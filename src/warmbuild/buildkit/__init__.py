@@ -1,0 +1,1 @@
+"""What is particular to buildx and BuildKit: arguments, answers, progress, checks."""

@@ -1,0 +1,1 @@
+"""Which cache refs are read and written, and why; what they hold."""

@@ -1,0 +1,104 @@
+"""Several caches as one that BuildKit reads without missing what one of them has.
+
+BuildKit asks each of several caches for a step and keeps the first answer alone
+(combinedCacheManager.Query, v0.32.2). Where two caches hold the same step, as a branch's cache and
+the one that it was made from do, the steps upon it are then found in one of the two only: 9 of 20
+rebuilds of an unchanged branch missed one. One cache with the records of both never did.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from warmbuild import untrusted_json
+from warmbuild.cache import records
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from warmbuild.cache.probe import Found
+
+MANIFEST_TYPE: Final = "application/vnd.oci.image.manifest.v1+json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merged:
+    """A cache that was put together: what a registry has to hold so that BuildKit can read it."""
+
+    config: bytes
+    manifest: bytes
+
+    @property
+    def config_digest(self) -> str:
+        """The digest of the configuration."""
+        return _digest(self.config)
+
+    @property
+    def digest(self) -> str:
+        """The digest of the manifest."""
+        return _digest(self.manifest)
+
+
+def merge(caches: Iterable[Found]) -> Merged:
+    """Put the records and layers of several caches into one; raises ValueError for a broken one.
+
+    Records are told apart by their place, so what links to one is moved with it. BuildKit itself
+    makes one of two that are the same.
+    """
+    layers: list[dict[str, object]] = []
+    merged: list[dict[str, object]] = []
+    descriptors: dict[str, object] = {}
+    for cache in caches:
+        config, manifest = untrusted_json.parsed(cache.text), untrusted_json.parsed(cache.manifest)
+        first_layer, first_record = len(layers), len(merged)
+        for layer in untrusted_json.children(config, "layers"):
+            parent = untrusted_json.number(layer, "parent")
+            layers.append({**layer, "parent": parent + first_layer if parent >= 0 else -1})
+        merged += [
+            _moved(dict(record), first_layer, first_record)
+            for record in untrusted_json.children(config, "records")
+        ]
+        for descriptor in untrusted_json.children(manifest, "layers"):
+            descriptors.setdefault(untrusted_json.text(descriptor, "digest"), descriptor)
+    text = json.dumps({"layers": layers, "records": merged}, separators=(",", ":")).encode()
+    described = {"mediaType": records.CONFIG_TYPE, "digest": _digest(text), "size": len(text)}
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST_TYPE,
+        "config": described,
+        "layers": list(descriptors.values()),
+    }
+    return Merged(config=text, manifest=json.dumps(manifest, separators=(",", ":")).encode())
+
+
+def _moved(record: dict[str, object], first_layer: int, first_record: int) -> dict[str, object]:
+    """Return a record whose layers and links count from other beginnings."""
+    results = [
+        {**result, "layer": untrusted_json.number(result, "layer") + first_layer}
+        for result in untrusted_json.children(record, "layers")
+    ]
+    chains = [
+        {**chain, "layers": [at + first_layer for at in _numbers(chain.get("layers"))]}
+        for chain in untrusted_json.children(record, "chains")
+    ]
+    inputs = record.get("inputs")
+    links = [
+        [
+            {**link, "link": untrusted_json.number(link, "link") + first_record}
+            for link in untrusted_json.objects(alternatives)
+        ]
+        for alternatives in (inputs if isinstance(inputs, list) else ())
+    ]
+    moved = {"layers": results, "chains": chains, "inputs": links}
+    return record | {name: value for name, value in moved.items() if value}
+
+
+def _numbers(value: object) -> list[int]:
+    return [at for at in (value if isinstance(value, list) else ()) if isinstance(at, int)]
+
+
+def _digest(content: bytes) -> str:
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"

@@ -1,0 +1,1 @@
+"""What an image is called, and what it says of itself."""

@@ -1,0 +1,1 @@
+"""The one table of inputs, their values, and how they are read."""

@@ -1,0 +1,121 @@
+"""Inputs: everything that was asked for, read and checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from warmbuild.backends import Backend
+    from warmbuild.inputs.logins import Login
+    from warmbuild.inputs.nodes import Node
+    from warmbuild.inputs.tag_rules import Flavor, Rule
+    from warmbuild.refs import Reference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secret:
+    """A build secret and where its value comes from: exactly one of the three is set."""
+
+    id: str
+    value: str = field(default="", repr=False)
+    path: str = ""
+    variable: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """Everything that was asked for, read and checked."""
+
+    image: tuple[Reference, ...]
+    tags: tuple[str, ...]
+    tag_rules: tuple[Rule, ...]
+    flavor: Flavor
+    annotations: tuple[str, ...]
+    context: str
+    file: str
+    target: str
+    platforms: tuple[str, ...]
+    build_args: tuple[str, ...]
+    labels: tuple[str, ...]
+    secrets: tuple[Secret, ...]
+    push: bool | None
+    load: bool | None
+    pull: bool
+    no_cache: bool
+    no_cache_filters: tuple[str, ...]
+    provenance: str
+    sbom: str
+    add_hosts: tuple[str, ...]
+    allow: tuple[str, ...]
+    attests: tuple[str, ...]
+    build_contexts: tuple[str, ...]
+    call: str
+    cgroup_parent: str
+    network: str
+    outputs: tuple[str, ...]
+    shm_size: str
+    ssh: tuple[str, ...]
+    ulimit: tuple[str, ...]
+    bake_files: tuple[str, ...]
+    compose_files: tuple[str, ...]
+    targets: tuple[str, ...]
+    set: tuple[str, ...]
+    vars: tuple[str, ...]
+    github_token: str = field(repr=False)
+    logins: tuple[Login, ...]
+    logout: bool
+    builder: str
+    version: str
+    driver: str
+    driver_opts: tuple[str, ...]
+    endpoint: str
+    node_platforms: tuple[str, ...]
+    append: tuple[Node, ...]
+    buildkit_image_mirrors: tuple[str, ...]
+    buildkitd_flags: str
+    buildkitd_config: str
+    buildkitd_config_inline: str
+    keep_state: bool
+    cleanup: bool
+    idle: tuple[str, ...]
+    qemu_platforms: tuple[str, ...]
+    qemu_image: str
+    cache: str
+    cache_backend: Backend
+    cache_options: tuple[str, ...]
+    cache_dir: str
+    cache_stages: tuple[str, ...]
+    cache_repository: Reference | None
+    cache_tag_prefix: str
+    cache_scope: str
+    cache_version: str
+    cache_mode: str
+    cache_fallback: tuple[str, ...]
+    cache_import: str
+    cache_export: str
+    cache_history: int
+    cache_max_age: timedelta | None
+    cache_timeout: timedelta
+    cache_strict: bool
+    refresh: bool
+    cache_from: tuple[str, ...]
+    cache_to: tuple[str, ...]
+    branch: str
+    default_branch: str
+    lint: bool
+    lint_ignore: tuple[str, ...]
+    normalize_modes: bool
+    plan_only: bool
+    probe: bool
+    output_file: str
+    summary_file: str
+
+    @property
+    def secret_values(self) -> tuple[str, ...]:
+        """Every value that may appear in no log."""
+        values = [login.password for login in self.logins]
+        values += [self.github_token, *(secret.value for secret in self.secrets)]
+        return tuple(value for value in values if value)

@@ -1,0 +1,1 @@
+"""What in a project invalidates the cache or leaks into it."""

@@ -1,0 +1,82 @@
+"""Decides on the builder of a run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from warmbuild import drivers, platforms
+from warmbuild.inputs import nodes
+from warmbuild.inputs.table import DEFAULT_BUILDKIT_IMAGE
+from warmbuild.plan.build_plan import BuilderPlan
+
+if TYPE_CHECKING:
+    from warmbuild.inputs.values import Inputs
+
+# What a daemon grants only where it is told to.
+_ENTITLEMENTS: Final = ("security.insecure", "network.host")
+
+
+def planned(inputs: Inputs) -> BuilderPlan:
+    """Return the builder that the inputs ask for."""
+    wanted = inputs.qemu_platforms
+    emulated = inputs.platforms if nodes.ALL in wanted else map(platforms.normalized, wanted)
+    return BuilderPlan(
+        name=inputs.builder,
+        version=inputs.version,
+        driver=inputs.driver,
+        driver_opts=_with_image(inputs.driver, inputs.driver_opts),
+        endpoint=inputs.endpoint,
+        platforms=inputs.node_platforms,
+        appended=tuple(
+            replace(
+                node,
+                driver_opts=_with_image(inputs.driver, node.driver_opts),
+                flags=node.flags or _flags(inputs),
+            )
+            for node in inputs.append
+        ),
+        image_mirrors=inputs.buildkit_image_mirrors,
+        flags=inputs.buildkitd_flags or _flags(inputs),
+        config=inputs.buildkitd_config,
+        config_inline=inputs.buildkitd_config_inline,
+        keep_state=inputs.keep_state,
+        cleanup=inputs.cleanup,
+        emulated=tuple(dict.fromkeys(emulated)),
+        qemu_image=inputs.qemu_image,
+    )
+
+
+def _with_image(driver: str, opts: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the driver's options, with the BuildKit image where none is named."""
+    # An option's line may hold several, as buildx reads them as CSV.
+    is_named = any(opt.strip('" ').startswith("image=") for line in opts for opt in line.split(","))
+    if is_named or driver not in drivers.STARTED:
+        return opts
+    return (f"image={DEFAULT_BUILDKIT_IMAGE}", *opts)
+
+
+def _flags(inputs: Inputs) -> str:
+    """Return the flags by which a daemon grants what the build is allowed.
+
+    docker/setup-buildx-action has every daemon grant everything.
+    """
+    granted = [name for name in _ENTITLEMENTS if name in inputs.allow]
+    if inputs.driver not in drivers.STARTED:
+        return ""
+    return " ".join(f"--allow-insecure-entitlement {name}" for name in granted)
+
+
+def notes(inputs: Inputs) -> tuple[str, ...]:
+    """Say what the builder has no use for, or no means."""
+    notes = [
+        f"{name} does nothing: the builder is there for this run alone" for name in inputs.idle
+    ]
+    if inputs.driver == "docker" and inputs.cache_backend.name != "inline":
+        notes.append(
+            "the driver docker writes this cache where the engine has the containerd image store, "
+            "and else none"
+        )
+    if nodes.ALL in inputs.qemu_platforms and not inputs.platforms:
+        notes.append("qemu-platforms: all emulates nothing, for platforms asks for nothing")
+    return tuple(notes)

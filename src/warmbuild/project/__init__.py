@@ -1,0 +1,1 @@
+"""The checkout: git, Dockerfile, .dockerignore, file modes."""

@@ -1,0 +1,1 @@
+"""Talks to registries, and finds the login for each."""

@@ -1,0 +1,184 @@
+"""The user's Docker configuration: read, laid over, and left behind with logins."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from warmbuild import refs
+from warmbuild.errors import RegistryError
+from warmbuild.registry import scopes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from warmbuild.inputs.logins import Login
+
+# Where Docker's clients look for Docker Hub's login.
+_HUB_KEY: Final = "https://index.docker.io/v1/"
+# Logins with a scope, below buildx's state.
+SCOPED: Final = "config"
+_HELPER: Final = "docker-credential-"
+
+
+def user_directory(env: Mapping[str, str]) -> Path:
+    """Return the directory of the user's Docker configuration."""
+    return Path(env.get("DOCKER_CONFIG") or Path(env.get("HOME") or "/", ".docker"))
+
+
+def buildx_directory(env: Mapping[str, str]) -> Path:
+    """Return the directory of the user's buildx state."""
+    return Path(env.get("BUILDX_CONFIG") or user_directory(env) / "buildx")
+
+
+def read_config(env: Mapping[str, str]) -> dict[str, object]:
+    """Return the user's config.json with the logins of DOCKER_AUTH_CONFIG, which win over it.
+
+    What cannot be read is taken for empty, as Docker's own clients do with a warning.
+    """
+    config = _json_object(_text(user_directory(env) / "config.json"))
+    from_env = _section(_json_object(env.get("DOCKER_AUTH_CONFIG", "")), "auths")
+    if from_env:
+        config["auths"] = _section(config, "auths") | from_env
+        helpers = _section(config, "credHelpers") | dict.fromkeys(from_env, "")
+        config["credHelpers"] = helpers
+    return config
+
+
+def merged(config: Mapping[str, object], logins: Sequence[Login]) -> dict[str, object]:
+    """Return a Docker configuration with these logins laid over it.
+
+    An empty credential helper for a host makes Docker's clients read `auths` for it, whatever
+    store is configured for the others.
+    """
+    auths, helpers = _section(config, "auths"), _section(config, "credHelpers")
+    for login in logins:
+        key = server(login.host)
+        helpers[key] = login.helper
+        if not login.helper:
+            pair = f"{login.username}:{login.password}".encode()
+            auths[key] = {"auth": base64.b64encode(pair).decode()}
+    laid = dict(config)
+    if auths:
+        laid["auths"] = auths
+    if helpers:
+        laid["credHelpers"] = helpers
+    return laid
+
+
+def server(host: str) -> str:
+    """Return the name under which Docker's clients keep a registry's login."""
+    return _HUB_KEY if host == refs.DOCKER_HUB else host
+
+
+def helper(config: Mapping[str, object], host: str) -> str:
+    """Return the name of the credential helper that a configuration has for a registry."""
+    helpers = _section(config, "credHelpers")
+    return str(helpers.get(server(host), config.get("credsStore")) or "")
+
+
+def usable(
+    config: Mapping[str, object], env: Mapping[str, str]
+) -> tuple[dict[str, object], dict[str, str]]:
+    """Return a configuration without the helpers that are not installed here, and these.
+
+    They are by host, that of the store for all others by "". A container has the user's
+    configuration without the machine's programs, and Docker's clients would fail for a store that
+    is not there even where an image is public.
+    """
+
+    def is_gone(name: object) -> bool:
+        return bool(name) and not shutil.which(f"{_HELPER}{name}", path=env.get("PATH"))
+
+    helpers, store = _section(config, "credHelpers"), config.get("credsStore")
+    gone = {host: f"{_HELPER}{name}" for host, name in helpers.items() if is_gone(name)}
+    found = dict(config)
+    if gone:
+        found["credHelpers"] = {key: name for key, name in helpers.items() if key not in gone}
+    if is_gone(store):
+        del found["credsStore"]
+        gone[""] = f"{_HELPER}{store}"
+    return found, gone
+
+
+def read_scoped(env: Mapping[str, str]) -> dict[str, dict[str, dict[str, object]]]:
+    """Return the user's configurations of logins with a scope, by host and scope."""
+    base = buildx_directory(env) / SCOPED
+    found: dict[str, dict[str, dict[str, object]]] = {}
+    for path in base.rglob("config.json"):
+        host, scope = scopes.of_directory(str(path.parent.relative_to(base)))
+        found.setdefault(host, {})[scope] = _json_object(_text(path))
+    return found
+
+
+def leave(env: Mapping[str, str], logins: Sequence[Login]) -> list[str]:
+    """Leave logins in the user's configuration as docker login does; return what went wrong."""
+    failures: list[str] = []
+    for login in logins:
+        directory = user_directory(env)
+        if login.scope:
+            directory = buildx_directory(env) / SCOPED
+            directory /= scopes.directory(login.host, login.scope)
+        try:
+            _leave(directory / "config.json", login)
+        except (RegistryError, ValueError) as error:
+            failures.append(str(error))
+        except OSError as error:
+            failures.append(f"{error.filename}: {error.strerror}")
+    return failures
+
+
+def _leave(path: Path, login: Login) -> None:
+    """Put a login into a configuration, or into the helper that it names for that registry."""
+    text = _text(path)
+    config = _json_object(text)
+    if path.exists() and not config and text.strip() not in {"", "{}"}:
+        raise ValueError(f"{path} is no Docker configuration")
+    if (name := helper(config, login.host)) and not login.helper:
+        from warmbuild.registry import credential_helpers  # noqa: PLC0415
+
+        credential_helpers.store(name, login, server(login.host))
+        return
+    laid = merged(config, [login])
+    if not login.helper and not _section(config, "credHelpers"):
+        del laid["credHelpers"]
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Whole or not at all, for another job may read it now; mkstemp's file is this user's alone.
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(laid, file, indent="\t")
+        Path(temporary).replace(path.resolve())
+    except BaseException:
+        Path(temporary).unlink()
+        raise
+
+
+def has_logins(config: Mapping[str, object]) -> bool:
+    """Say whether a configuration could hold anybody's credentials."""
+    return any(config.get(name) for name in ("auths", "credHelpers", "credsStore"))
+
+
+def _section(config: Mapping[str, object], name: str) -> dict[str, object]:
+    section = config.get(name)
+    return dict(section) if isinstance(section, dict) else {}
+
+
+def _json_object(text: str) -> dict[str, object]:
+    try:
+        value = json.loads(text) if text else {}
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""

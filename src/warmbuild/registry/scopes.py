@@ -1,0 +1,55 @@
+"""Logins for a part of a registry: which one fits a token, and where buildx looks for it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from warmbuild import refs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# Where BuildKit looks for Docker Hub's scoped logins.
+_HUB_API: Final = "registry-1.docker.io"
+
+
+def nearest_scope(scopes: Iterable[str], asked: str) -> str:
+    """Return the scope that fits best to what a token is asked for; "" where none does.
+
+    `asked` is a token's scope, such as `repository:me/app:pull,push`. A path goes before none, and
+    more actions before fewer. A token for several repositories at once fits to none.
+    """
+    if " " in asked:
+        return ""
+    path, _, actions = asked.partition(":")[2].rpartition(":")
+    wanted = set(actions.split(","))
+
+    def fits(scope: str) -> bool:
+        own, _, needed = scope.partition("@")
+        return own in {"", path} and (not needed or set(needed.split(",")) <= wanted)
+
+    def rank(scope: str) -> tuple[str, int]:
+        own, _, needed = scope.partition("@")
+        return own, len(needed.split(",")) if needed else 0
+
+    return max(filter(fits, filter(None, scopes)), key=rank, default="")
+
+
+def token_scope(scope: str) -> str:
+    """Return what a token is asked for that such a login may get; "" where that can be anything."""
+    path, _, actions = scope.partition("@")
+    return f"repository:{path}:{actions or 'pull'}" if path else ""
+
+
+def directory(host: str, scope: str) -> str:
+    """Return where buildx looks for a scoped login, below the folder config of its state."""
+    host = _HUB_API if host == refs.DOCKER_HUB else host
+    return f"{host}{'' if scope.startswith('@') else '/'}{scope}"
+
+
+def of_directory(name: str) -> tuple[str, str]:
+    """Return the host and the scope that such a directory is for."""
+    host = re.split("[/@]", name, maxsplit=1)[0]
+    scope = name.removeprefix(host).removeprefix("/").removesuffix("@")
+    return refs.DOCKER_HUB if host == _HUB_API else host, scope

@@ -1,0 +1,1 @@
+"""Plan and outcome as text, Markdown, JSON and outputs."""

@@ -1,0 +1,66 @@
+"""The outcome as a Markdown summary."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from warmbuild.buildkit.progress import Step, hit_ratio
+from warmbuild.report import plain_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from warmbuild.build.outcomes import Outcome
+
+_LONGEST_INSTRUCTION: Final = 100
+
+
+def summary(outcome: Outcome) -> str:
+    """Return the outcome as Markdown: a line, a table of steps, what was decided and why."""
+    lines = [f"### warmbuild: {plain_text.headline(outcome)}", ""]
+    for one in outcome.targets or (outcome,):
+        lines += [f"#### {one.name}: {_ratio(one)}", ""] if one.name else []
+        lines += _tables(one)
+    lines += [f"> **Warning:** {_inline(warning)}\n" for warning in outcome.warnings]
+    lines += [f"- {_inline(note)}" for note in outcome.notes]
+    return "\n".join(lines) + "\n"
+
+
+def _ratio(outcome: Outcome) -> str:
+    hits, steps, _ = hit_ratio(outcome.steps)
+    return f"{hits} of {steps} steps cached"
+
+
+def _tables(outcome: Outcome) -> Sequence[str]:
+    lines = [
+        "| | |",
+        "| --- | --- |",
+        *(f"| Image | `{tag}` |" for tag in outcome.tags),
+        *([f"| Digest | `{outcome.digest}` |"] if outcome.digest else []),
+        f"| Cache read | {_code(outcome.cache_read)} |",
+        f"| Cache written | {_code((outcome.cache_written,) if outcome.cache_written else ())} |",
+        "",
+    ]
+    if outcome.steps:
+        lines += ["| Step | Instruction | Took |", "| --- | --- | ---: |"]
+        lines += [_step_row(step) for step in outcome.steps]
+        lines.append("")
+    return lines
+
+
+def _step_row(step: Step) -> str:
+    place = f"{step.prefix} {step.position}".strip()
+    instruction = " ".join(step.instruction.split())
+    if len(instruction) > _LONGEST_INSTRUCTION:
+        instruction = instruction[: _LONGEST_INSTRUCTION - 1] + "…"
+    took = "cached" if step.cached else f"{step.seconds or 0:.1f} s"
+    return f"| {_inline(place)} | `{_inline(instruction.replace('`', chr(39)))}` | {took} |"
+
+
+def _code(refs: Sequence[str]) -> str:
+    return "<br>".join(f"`{ref}`" for ref in refs) or "nothing"
+
+
+def _inline(text: str) -> str:
+    """Keep a text from ending a table's cell or a paragraph."""
+    return " ".join(text.split()).replace("|", "\\|")

@@ -1,0 +1,114 @@
+"""Plan and outcome as text for the log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from warmbuild.buildkit.progress import hit_ratio
+from warmbuild.cache import settling
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from warmbuild.build.outcomes import Outcome
+    from warmbuild.cache.cache_plan import CacheRef
+    from warmbuild.finding import Finding
+    from warmbuild.plan.build_plan import BuilderPlan, BuildPlan
+
+
+def plan_text(*plans: BuildPlan) -> str:
+    """Return the decisions for people, each with its reason."""
+    first = plans[0]
+    run, builder = first.run, first.builder
+    where = [run.event or run.ci]
+    where += [f"branch {run.branch}"] if run.branch else []
+    where += [f"tag {run.tag}"] if run.tag else []
+    where += [f"pull request {run.pull_request}"] if run.pull_request is not None else []
+    where += [f"into {run.target_branch}"] if run.target_branch else []
+    where += [f"default branch {run.default_branch}"] if run.default_branch else []
+    where += ["from a fork"] if run.fork else []
+    rows = [("run", f"{run.ci}: {', '.join(where)}")]
+    for plan in plans:
+        rows += _target_rows(plan)
+    rows.append(("builder", _builder(builder)))
+    for plan in plans:
+        of = f"{plan.name}: " if plan.name else ""
+        rows += [("note", f"{of}{note}") for note in (*plan.notes, *plan.cache.notes)]
+        rows += [("warning", f"{of}{warning}") for warning in plan.cache.warnings]
+    rows += [("warning", f"{at.file}:{at.line}: {finding(at)}") for at in findings(plans)]
+    return "\n".join(f"{name:<12}{value}" for name, value in rows)
+
+
+def _target_rows(plan: BuildPlan) -> Sequence[tuple[str, str]]:
+    """Return what was decided for one image."""
+    cache = plan.cache
+    rows = [("target", f"{plan.name}{', for others' if plan.linked else ''}")] if plan.name else []
+    rows += [("image", tag) for tag in plan.tags]
+    rows += [] if plan.linked else [("push", "yes" if plan.push else "no")]
+    rows += [("cache read", _because(read)) for read in cache.read]
+    rows += [("cache read", source) for source in cache.sources]
+    written = cache.platforms or ((cache.write,) if cache.write else ())
+    rows += [("cache write", _because(item)) for item in written]
+    rows += [("cache write", destination) for destination in cache.destinations]
+    return rows
+
+
+def findings(plans: Sequence[BuildPlan]) -> Sequence[Finding]:
+    """Return what the lints found, once where several images are made of one file."""
+    return tuple(dict.fromkeys(found for plan in plans for found in plan.findings))
+
+
+def _builder(builder: BuilderPlan) -> str:
+    if builder.name:
+        return builder.name
+    match builder.driver:
+        case "docker":
+            return "the engine's own"
+        case "remote":
+            return " and ".join([builder.endpoint, *(node.endpoint for node in builder.appended)])
+        case driver:
+            return f"a {driver} builder of this run"
+
+
+def finding(found: Finding) -> str:
+    """Return what a lint found, with the name that switches it off."""
+    return f"{found.text} [{found.rule}]"
+
+
+def _because(item: CacheRef) -> str:
+    return f"{item.ref} ({item.reason})"
+
+
+def headline(outcome: Outcome) -> str:
+    """Return the build in one line."""
+    hits, steps, _ = hit_ratio(outcome.steps)
+    return (
+        f"{steps - hits} of {steps} steps run, {hits} cached, {outcome.seconds:.1f} s"
+        if steps
+        else f"no steps, {outcome.seconds:.1f} s"
+    )
+
+
+def outcome_text(outcome: Outcome) -> str:
+    """Return the outcome for the log."""
+    if outcome.targets:
+        return "\n".join([f"{'all':<15}{headline(outcome)}", *map(_target_text, outcome.targets)])
+    rows = [("steps", headline(outcome))]
+    return "\n".join(f"{name:<15}{value}" for name, value in (*rows, *_outcome_rows(outcome)))
+
+
+def _target_text(outcome: Outcome) -> str:
+    hits, steps, _ = hit_ratio(outcome.steps)
+    rows = [("target", outcome.name), ("steps", f"{steps - hits} of {steps} run, {hits} cached")]
+    return "\n".join(f"{name:<15}{value}" for name, value in (*rows, *_outcome_rows(outcome)))
+
+
+def _outcome_rows(outcome: Outcome) -> Sequence[tuple[str, str]]:
+    rows: list[tuple[str, str]] = []
+    rows += [("digest", outcome.digest)] if outcome.digest else []
+    rows += [("tag", tag) for tag in outcome.tags]
+    rows += [("cache read", ref) for ref in outcome.cache_read] or [("cache read", "nothing")]
+    if outcome.cache_age is not None:
+        rows.append(("cache age", settling.age_text(outcome.cache_age)))
+    rows.append(("cache written", outcome.cache_written or "nothing"))
+    return rows

@@ -1,0 +1,102 @@
+"""The plan as JSON: a public contract, see docs/plan.md."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from warmbuild.bake import bake_file
+from warmbuild.buildkit import command_line
+from warmbuild.plan import calls
+from warmbuild.report import plain_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from warmbuild.plan.build_plan import BuildPlan
+    from warmbuild.run_context import RunContext
+
+
+def plan_json(*plans: BuildPlan) -> str:
+    """Return the decisions for programs: a public contract, see docs/plan.md."""
+    first = plans[0]
+    return json.dumps(
+        {
+            "argv": _arguments(plans),
+            "commands": [_arguments(part) for part in calls.parts(plans)],
+            "builder": _builder_json(first),
+            **(_targets_json(plans) if first.name else _target_json(first)),
+            "context": _context_json(first.run),
+            "notes": [*first.notes, *first.cache.notes, *first.cache.warnings]
+            if not first.name
+            else [],
+            "findings": [
+                {"rule": found.rule, "file": found.file, "line": found.line, "text": found.text}
+                for found in plain_text.findings(plans)
+            ],
+        },
+        indent=2,
+    )
+
+
+def _arguments(plans: Sequence[BuildPlan]) -> Sequence[str]:
+    """Return a call of buildx; of several images the definition is not shown, which has secrets."""
+    if plans[0].definition is None:
+        return command_line.build(plans[0], command_line.PLACEHOLDERS)
+    return bake_file.argv(plans, command_line.PLACEHOLDERS, "<definition>")
+
+
+def _targets_json(plans: Sequence[BuildPlan]) -> Mapping[str, object]:
+    return {
+        "targets": {
+            plan.name: {
+                **_target_json(plan),
+                "notes": [*plan.notes, *plan.cache.notes, *plan.cache.warnings],
+            }
+            for plan in plans
+        }
+    }
+
+
+def _target_json(plan: BuildPlan) -> Mapping[str, object]:
+    cache = plan.cache
+    return {
+        "cache": {
+            "read": [{"ref": str(read.ref), "reason": read.reason} for read in cache.read],
+            "write": (
+                {"ref": str(cache.write.ref), "reason": cache.write.reason} if cache.write else None
+            ),
+            "from": command_line.cache_from(cache),
+            "to": command_line.cache_to(cache),
+        },
+        "tags": plan.tags,
+        "labels": dict(label.split("=", 1) for label in plan.labels),
+        "annotations": plan.annotations,
+    }
+
+
+def _context_json(run: RunContext) -> Mapping[str, object]:
+    return {
+        "ci": run.ci,
+        "branch": run.branch,
+        "default_branch": run.default_branch,
+        "target_branch": run.target_branch,
+        "pull_request": run.pull_request,
+        "tag": run.tag,
+        "commit": run.commit,
+        "fork": run.fork,
+        "event": run.event,
+    }
+
+
+def _builder_json(plan: BuildPlan) -> Mapping[str, object] | None:
+    """Return the builder that would be made; None where one is named that may be there already."""
+    builder = plan.builder
+    if builder.name:
+        return None
+    return {
+        "driver": builder.driver,
+        "driver-opts": builder.driver_opts,
+        "buildkitd-flags": builder.flags,
+        "cleanup": builder.cleanup,
+    }

@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import re
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from warmbuild import ci
+from warmbuild.builder import boot, engine, environment
+from warmbuild.builder.private_directory import Private
+from warmbuild.cache.cache_plan import CachePlan
+from warmbuild.errors import EngineError
+from warmbuild.log import Log
+from warmbuild.plan import making
+from warmbuild.run_context import RunContext
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from warmbuild.inputs.values import Inputs
+
+
+HERE = ("DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH")
+
+
+@pytest.fixture
+def certificates(tmp_path: Path) -> Path:
+    """Return the directory that a docker-in-docker service shares; it is empty while it boots."""
+    path = tmp_path / "certs"
+    path.mkdir()
+    return path
+
+
+def engine_of(tmp_path: Path, **env: str) -> dict[str, str]:
+    found = environment.environment(env, Private(root=tmp_path / "private"))
+    return {name: found[name] for name in HERE if name in found}
+
+
+def test_a_service_that_shares_certificates_is_the_engine(
+    tmp_path: Path, certificates: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(environment, "_SOCKET", str(tmp_path / "none.sock"))
+    assert engine_of(tmp_path, DOCKER_TLS_CERTDIR=str(certificates)) == {
+        "DOCKER_HOST": "tcp://docker:2376",
+        "DOCKER_TLS_VERIFY": "1",
+        "DOCKER_CERT_PATH": str(certificates / "client"),
+    }
+
+
+@pytest.mark.parametrize("reason", ["a socket", "a host of the user's own", "no certificates"])
+def test_else_the_engine_is_where_it_always_is(
+    tmp_path: Path, certificates: Path, monkeypatch: pytest.MonkeyPatch, reason: str
+) -> None:
+    socket = tmp_path / "docker.sock"
+    monkeypatch.setattr(environment, "_SOCKET", str(socket))
+    env = {"DOCKER_TLS_CERTDIR": str(certificates)}
+    if reason == "a socket":
+        socket.touch()
+    elif reason == "a host of the user's own":
+        env["DOCKER_HOST"] = "tcp://there:2375"
+    else:
+        env["DOCKER_TLS_CERTDIR"] = str(tmp_path / "nowhere")
+    own = {"DOCKER_HOST": env["DOCKER_HOST"]} if "DOCKER_HOST" in env else {}
+    assert engine_of(tmp_path, **env) == own
+
+
+def test_certificates_are_the_users_where_nobody_says(tmp_path: Path) -> None:
+    env = {"DOCKER_HOST": "tcp://there:2376", "DOCKER_TLS_VERIFY": "1", "HOME": "/somewhere"}
+    assert engine_of(tmp_path, **env)["DOCKER_CERT_PATH"] == "/somewhere/.docker"
+
+
+def test_buildx_gets_no_inputs_and_the_runs_own_configuration(tmp_path: Path) -> None:
+    private = Private(root=tmp_path)
+    given = {"INPUT_PASSWORD": "x", "DOCKER_AUTH_CONFIG": "{}", "NPM_TOKEN": "y", "PATH": "/none"}
+    assert environment.environment(given, private) == {
+        "NPM_TOKEN": "y",
+        "PATH": "/none",
+        # There is no git on this PATH, and buildx would warn of it.
+        "BUILDX_GIT_INFO": "false",
+        "BUILDX_METADATA_WARNINGS": "true",
+        "DOCKER_CONFIG": str(private.docker_config),
+        "BUILDX_CONFIG": str(private.buildx_config),
+    }
+
+
+# A buildx for whose engine one registry never answers.
+HANGING = """
+import sys, time
+if sys.argv[1] == "create":
+    image = [word for word in sys.argv if word.startswith("image=")][-1].removeprefix("image=")
+    print("#1 pulling image", image, flush=True)
+    if image.startswith("hangs.io/"):
+        time.sleep(60)
+    print("#1 creating container x", flush=True)
+    if image.startswith("boots.not/"):
+        time.sleep(60)
+"""
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize(
+    ("image", "mirrors", "lines", "error"),
+    [
+        pytest.param(
+            "hangs.io/b:1",
+            "there.io/b:1",
+            [
+                "the BuildKit image hangs.io/b:1 cannot be pulled: timeout: not there after 1 s",
+                "builder mine is up after 1.N s, made of the mirror there.io/b:1",
+            ],
+            "",
+            id="a pull that hangs, and a mirror",
+        ),
+        pytest.param(
+            "hangs.io/b:1",
+            "",
+            [],
+            "no BuildKit image can be pulled, and the engine has none of its own:\n"
+            "  | hangs.io/b:1: timeout: not there after 1 s\n"
+            "Name one that the engine can pull, by image=REF in driver-opts or by "
+            "buildkit-image-mirrors, or load one into the engine under such a name.",
+            id="a pull that hangs",
+        ),
+        pytest.param(
+            "boots.not/b:1",
+            "there.io/b:1",
+            [],
+            "the builder does not start. buildx says:\n"
+            "  | #1 pulling image boots.not/b:1\n"
+            "  | #1 creating container x\n"
+            "  | ERROR: timeout: not there after 1 s",
+            id="a daemon that hangs",
+        ),
+    ],
+)
+def test_a_builder_is_not_waited_for_without_limit(
+    parsed: Callable[..., Inputs],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    image: str,
+    mirrors: str,
+    lines: list[str],
+    error: str,
+) -> None:
+    monkeypatch.setattr(boot, "BOOT_TIMEOUT", 1.0)
+    monkeypatch.setattr(boot, "_LINGER", 0.0)
+    monkeypatch.setattr(boot, "_is_there", lambda *_arguments: False)
+    monkeypatch.setattr(engine, "connect", lambda *_arguments, **_options: None)
+    fake = tmp_path / "buildx"
+    fake.write_text(f"#!{sys.executable}\n{HANGING}")
+    fake.chmod(0o755)
+    asked = parsed(builder="mine", driver_opts=f"image={image}", buildkit_image_mirrors=mirrors)
+    decided = making.make(asked, RunContext(ci="local"), CachePlan()).builder
+    raised, place = "", Private(root=tmp_path)
+    with boot.booted(decided, str(fake), {}, place, Log(ci.named("local"))) as made:
+        try:
+            assert made.boot() == "mine"
+        except EngineError as known:
+            raised = str(known)
+    assert raised == error
+    said = re.sub(r"after 1\.\d s,", "after 1.N s,", capsys.readouterr().out).splitlines()
+    assert [line for line in said if not line.startswith("+ ")] == lines

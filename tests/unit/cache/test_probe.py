@@ -1,0 +1,247 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from warmbuild.cache import probe, records
+from warmbuild.cache.probe import Answer, Found, NotACache, Refused
+from warmbuild.cache.records import Record, Records
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DATA = Path(__file__).parents[2] / "data" / "cache"
+OCI = "application/vnd.oci.image.manifest.v1+json"
+INDEX = "application/vnd.oci.image.index.v1+json"
+IMAGE_CONFIG = "application/vnd.oci.image.config.v1+json"
+IMAGE = NotACache(
+    "an image is there and no cache; remove it, or choose another cache-repository "
+    "or cache-tag-prefix",
+    is_image=True,
+)
+OTHER = NotACache(IMAGE.reason)
+RECORDS = Records(records=(Record(digest="sha256:r"),))
+
+
+def written(value: object) -> bytes:
+    return json.dumps(value).encode()
+
+
+CONFIG = written({"layers": [], "records": [{"digest": "sha256:r"}]})
+
+
+def cache(size: object = len(CONFIG), **more: object) -> bytes:
+    config = {"mediaType": records.CONFIG_TYPE, "digest": "sha256:c", "size": size}
+    return written({"config": config, "layers": [{"digest": "sha256:l"}], **more})
+
+
+def image(digest: str, *layers: str, kind: str = IMAGE_CONFIG) -> bytes:
+    config = {"digest": digest, "mediaType": kind}
+    return written({"config": config, "layers": [{"digest": name} for name in layers]})
+
+
+def inline(*digests: str, padding: int = 0) -> bytes:
+    """Return an image's config with a cache of these records."""
+    inside = base64.b64encode(written([{"digest": digest} for digest in digests])).decode()
+    return written({records.INLINE_KEY: inside, "comment": "x" * padding})
+
+
+def look(body: bytes, **parts: bytes) -> Answer:
+    """Look at a manifest where there are these parts, by what follows `sha256:`."""
+
+    def fetch(kind: str, wanted: str) -> bytes | None:
+        assert kind in {"manifests", "blobs"}
+        return parts.get(wanted.removeprefix("sha256:"))
+
+    return probe.look(body, media_type=OCI, digest="sha256:m", fetch=fetch)
+
+
+def found(answer: Answer) -> Found:
+    assert isinstance(answer, Found)
+    return answer
+
+
+def test_a_cache_is_told_by_its_configuration() -> None:
+    body = cache()
+    assert look(body, c=CONFIG) == Found(
+        "sha256:m",
+        records=(RECORDS,),
+        size=len(body),
+        blobs=frozenset({"sha256:l"}),
+        config="sha256:c",
+        media_type=OCI,
+        manifest=body,
+        text=CONFIG,
+    )
+
+
+def test_a_real_cache_is_found_whole() -> None:
+    body = (DATA / "buildkit-0.32.2-main.manifest.json").read_bytes()
+    config = (DATA / "buildkit-0.32.2-main.config.json").read_bytes()
+    asked: list[tuple[str, str]] = []
+
+    def fetch(kind: str, digest: str) -> bytes:
+        asked.append((kind, digest))
+        return config
+
+    answer = found(probe.look(body, media_type="", digest="", fetch=fetch))
+    named = "sha256:a6d4dd29275ba06eb7b7e17a52b146c853a8fb712a0e18bdf6f3e600baa15aaf"
+    assert asked == [("blobs", named)]
+    assert answer.digest == f"sha256:{hashlib.sha256(body).hexdigest()}"
+    assert (answer.config, answer.media_type, answer.size) == (named, OCI, 2570)
+    assert len(answer.blobs) == 6
+    assert records.oldest(answer.records) == datetime(2026, 11, 21, 9, 23, 49, 904157, tzinfo=UTC)
+
+
+def test_a_cache_may_be_an_index() -> None:
+    config = {"mediaType": records.CONFIG_TYPE, "digest": "sha256:c", "size": 7}
+    body = written({"manifests": [{"digest": "sha256:l"}, config]})
+    answer = found(look(body, c=CONFIG))
+    assert answer.records == (RECORDS,)
+    assert answer.config == "sha256:c"
+    assert "sha256:l" in answer.blobs
+
+
+@pytest.mark.parametrize(
+    ("body", "parts", "expected"),
+    [
+        pytest.param(
+            b" " * (probe.LARGEST + 1),
+            {},
+            Refused("its manifest is larger than 1 MiB, and BuildKit does not read such a one"),
+            id="a manifest that is too large",
+        ),
+        pytest.param(
+            cache(size=1_048_577),
+            {"c": CONFIG},
+            Refused("its configuration has 1048577 bytes, and BuildKit reads no more than 1048576"),
+            id="a configuration that is too large by a byte",
+        ),
+        pytest.param(
+            cache(),
+            {},
+            Refused("its configuration cannot be had"),
+            id="a configuration that is gone",
+        ),
+        pytest.param(
+            b"<html>",
+            {},
+            NotACache("what is there is no manifest; remove it, or choose a cache-tag-prefix"),
+            id="something else than a manifest",
+        ),
+        pytest.param(image("sha256:i"), {"i": b"{}"}, IMAGE, id="an image"),
+        pytest.param(image("sha256:i"), {}, IMAGE, id="an image whose config is gone"),
+        pytest.param(
+            image("sha256:i", kind="application/vnd.docker.container.image.v1+json"),
+            {"i": b"{}"},
+            IMAGE,
+            id="an image of Docker's format",
+        ),
+        pytest.param(b"{}", {}, OTHER, id="a manifest without a config"),
+        pytest.param(
+            image("sha256:i", kind="application/vnd.cncf.helm.config.v1+json"),
+            {"i": b'{"name": "chart"}'},
+            OTHER,
+            id="a chart",
+        ),
+        pytest.param(
+            written({"manifests": [{"digest": "sha256:x"}]}),
+            {"x": image("sha256:i"), "i": b"{}"},
+            IMAGE,
+            id="an index of an image",
+        ),
+        pytest.param(
+            written({"manifests": [{"digest": "sha256:x"}, {"digest": "sha256:y"}]}),
+            {"x": b"no JSON"},
+            OTHER,
+            id="an index of what is broken and what is gone",
+        ),
+    ],
+)
+def test_what_cannot_be_read(body: bytes, parts: Mapping[str, bytes], expected: Answer) -> None:
+    assert look(body, **parts) == expected
+
+
+def test_the_largest_that_buildkit_reads_is_read() -> None:
+    body = cache(size=probe.LARGEST)
+    assert found(look(body + b" " * (probe.LARGEST - len(body)), c=CONFIG)).size == probe.LARGEST
+
+
+def test_a_cache_with_a_broken_configuration_is_left_to_buildkit() -> None:
+    answer = found(look(cache(size=7), c=b"no JSON"))
+    assert (answer.records, answer.config, answer.size) == ((), "sha256:c", len(cache(size=7)))
+
+
+def test_an_image_may_have_its_cache_inside() -> None:
+    body = image("sha256:i", "sha256:l1", "sha256:l2")
+    assert look(body, i=inline("sha256:r")) == Found(
+        "sha256:m",
+        records=(RECORDS,),
+        size=len(body),
+        blobs=frozenset({"sha256:l1", "sha256:l2"}),
+        config="sha256:i",
+        media_type=OCI,
+        manifest=body,
+    )
+
+
+PLATFORMS = {
+    "manifests": [
+        {"digest": "sha256:a"},
+        {"digest": "sha256:b"},
+        {
+            "digest": "sha256:p",
+            "annotations": {"vnd.docker.reference.type": "attestation-manifest"},
+        },
+    ]
+}
+PARTS = {
+    "a": image("sha256:ia", "sha256:la"),
+    "ia": inline("sha256:ra"),
+    "b": image("sha256:ib", "sha256:lb"),
+    "ib": inline("sha256:rb"),
+}
+
+
+def test_each_image_of_an_index_has_a_cache() -> None:
+    answer = found(look(written(PLATFORMS), **PARTS))
+    assert [one.records[0].digest for one in answer.records] == ["sha256:ra", "sha256:rb"]
+    assert {"sha256:la", "sha256:lb"} <= answer.blobs
+    assert answer.config == "sha256:ia,sha256:ib"
+
+
+def test_one_image_of_an_index_may_have_none() -> None:
+    answer = found(look(written(PLATFORMS), **{**PARTS, "b": b"no JSON"}))
+    assert [one.records[0].digest for one in answer.records] == ["sha256:ra"]
+    assert answer.config == "sha256:ia"
+
+
+def test_what_attests_an_image_is_not_asked_for() -> None:
+    asked: list[str] = []
+
+    def fetch(_kind: str, digest: str) -> bytes | None:
+        asked.append(digest)
+        return PARTS.get(digest.removeprefix("sha256:"))
+
+    probe.look(written(PLATFORMS), media_type=INDEX, digest="", fetch=fetch)
+    assert asked == ["sha256:a", "sha256:b", "sha256:ia", "sha256:ib"]
+
+
+def test_two_images_that_differ_by_what_attests_them_are_one_cache() -> None:
+    again = {"manifests": [*PLATFORMS["manifests"][:2], {"digest": "sha256:q"}]}
+    one, other = found(look(written(PLATFORMS), **PARTS)), found(look(written(again), **PARTS))
+    assert one.manifest != other.manifest
+    assert one.config == other.config
+
+
+def test_a_cache_inside_an_image_may_be_larger_than_one_outside() -> None:
+    # What is cut is no JSON; BuildKit has no limit there.
+    config = inline("sha256:r", padding=probe.LARGEST)[: probe.LARGEST + 1]
+    answer = found(look(image("sha256:i"), i=config))
+    assert (answer.records, answer.config) == ((Records(records=()),), "sha256:i")

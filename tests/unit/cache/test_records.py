@@ -1,0 +1,474 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from warmbuild.cache import records
+from warmbuild.cache.records import Record, Records
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+# Caches that BuildKit wrote; tests/data/cache/README.md says what of.
+DATA = Path(__file__).parents[2] / "data" / "cache"
+BASE = "sha256:a49b8b54a3e4be2937028cfe0dc392f9dcdcc45de3cf3c3df96d93456bf36e9e"
+OLD_BASE = (BASE, "sha256:206e6989bdfcfdd07f17231a1c9667b2deaefefeb93773f23f7a28162b3d0284")
+
+
+def recorded(name: str) -> tuple[bytes, dict[str, object]]:
+    """Return a configuration and the manifest that names it."""
+    config = (DATA / f"buildkit-0.32.2-{name}.config.json").read_bytes()
+    return config, json.loads((DATA / f"buildkit-0.32.2-{name}.manifest.json").read_bytes())
+
+
+def cache(name: str) -> Records:
+    return records.parse(*recorded(name))
+
+
+def image(name: str) -> Records:
+    found = records.parse_inline(recorded(name)[0])
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    "name", ["main", "branch", "main-rebuilt", "main-zstd", "on-old-base", "inline"]
+)
+def test_what_was_recorded_is_what_buildkit_wrote(name: str) -> None:
+    config, manifest = recorded(name)
+    described = manifest["config"]
+    assert isinstance(described, dict)
+    assert f"sha256:{hashlib.sha256(config).hexdigest()}" == described["digest"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        pytest.param("main", "branch", False, id="a branch that read main"),
+        pytest.param("main", "main-rebuilt", True, id="main built anew"),
+        pytest.param("branch", "main-rebuilt", True, id="a branch of what main was before"),
+        pytest.param("main", "main-zstd", False, id="the same layers, compressed otherwise"),
+        pytest.param("main-zstd", "main-rebuilt", True, id="others, compressed otherwise"),
+        pytest.param("main", "on-old-base", False, id="another Dockerfile"),
+    ],
+)
+def test_real_caches_contradict_where_a_step_was_run_twice(
+    one: str,
+    other: str,
+    expected: bool,  # noqa: FBT001
+) -> None:
+    assert records.contradict(cache(one), cache(other)) is expected
+    assert records.contradict(cache(other), cache(one)) is expected
+
+
+@pytest.mark.parametrize("name", ["main", "branch", "main-rebuilt", "main-zstd", "on-old-base"])
+def test_no_real_cache_contradicts_itself(name: str) -> None:
+    assert not records.contradict(cache(name), cache(name))
+
+
+def test_an_image_with_its_cache_contradicts_one_that_was_built_apart() -> None:
+    assert records.contradict(image("inline"), cache("main"))
+    assert not records.contradict(image("inline"), image("inline"))
+
+
+FIRST = datetime(2026, 11, 21, 9, 23, 49, 904157, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("name", "oldest"),
+    [
+        pytest.param("main", FIRST, id="its first step's"),
+        pytest.param("branch", FIRST, id="kept by who read it and wrote it again"),
+        pytest.param("main-zstd", FIRST, id="kept when it is compressed anew"),
+        pytest.param(
+            "main-rebuilt", datetime(2026, 11, 21, 9, 23, 56, 957678, tzinfo=UTC), id="a new one"
+        ),
+        pytest.param(
+            "on-old-base",
+            datetime(2026, 11, 21, 9, 25, 7, 358967, tzinfo=UTC),
+            id="not that of a base image of 2017",
+        ),
+    ],
+)
+def test_the_oldest_result_of_a_real_cache(name: str, oldest: datetime) -> None:
+    assert cache(name).oldest == oldest
+
+
+def test_the_oldest_result_of_an_image_with_its_cache() -> None:
+    assert image("inline").oldest == datetime(2026, 11, 21, 9, 24, 2, 499521, tzinfo=UTC)
+
+
+def test_a_base_image_is_no_result() -> None:
+    results = {chain for record in cache("on-old-base").records for chain in record.results}
+    assert OLD_BASE not in results
+    assert (BASE,) not in results
+    # But results are made upon it.
+    assert sum(chain[:2] == OLD_BASE for chain in results) == 4
+
+
+def test_the_oldest_of_several_caches() -> None:
+    young = Records(records=(), oldest=datetime(2026, 2, 1, tzinfo=UTC))
+    old = Records(records=(), oldest=datetime(2026, 1, 1, tzinfo=UTC))
+    nobody_knows = Records(records=())
+    assert records.oldest([young, nobody_knows, old]) == old.oldest
+    assert records.oldest([nobody_knows]) is None
+    assert records.oldest([]) is None
+
+
+def config(layers: Sequence[object], found: Sequence[object]) -> bytes:
+    return json.dumps({"layers": layers, "records": found}).encode()
+
+
+def result(layer: int, created: str = "2026-01-01T00:00:00Z") -> dict[str, object]:
+    return {"layer": layer, "createdAt": created}
+
+
+def test_a_configuration_is_read() -> None:
+    # What is zero is left out: a parent, a layer, a link.
+    layers = [{"blob": "z0", "parent": -1}, {"blob": "z1"}, {"blob": "z2", "parent": 1}]
+    manifest: Mapping[str, object] = {
+        "layers": [
+            {"digest": "z0", "annotations": {"containerd.io/uncompressed": "l0"}},
+            {"digest": "z1", "annotations": {"containerd.io/uncompressed": "l1"}},
+            {"digest": "z2"},
+        ]
+    }
+    found = [
+        {"digest": "source"},
+        {"digest": "first", "layers": [{"createdAt": "2026-01-02T00:00:00Z"}], "inputs": [[{}]]},
+        {
+            "digest": "second",
+            "layers": [result(2, "2026-01-01T00:00:00.123456789+01:00"), result(1)],
+            "inputs": [[{"link": 1}, {"selector": "/a", "link": 0}], [{"link": 0}]],
+        },
+    ]
+    assert records.parse(config(layers, found), manifest) == Records(
+        records=(
+            Record(digest="source"),
+            Record(digest="first", inputs=((("", 0),),), results=frozenset({("l0",)})),
+            Record(
+                digest="second",
+                inputs=((("", 1), ("/a", 0)), (("", 0),)),
+                results=frozenset({("l0", "l1", "z2"), ("l0", "l1")}),
+            ),
+        ),
+        oldest=datetime(2025, 12, 31, 23, 0, 0, 123456, tzinfo=UTC),
+    )
+
+
+def test_layers_may_be_named_by_an_index_too() -> None:
+    manifest = {
+        "manifests": [
+            {"digest": "z", "annotations": {"containerd.io/uncompressed": "l"}},
+            {"digest": "config"},
+        ]
+    }
+    found = records.parse(
+        config([{"blob": "z", "parent": -1}], [{"digest": "a", "layers": [result(0)]}]), manifest
+    )
+    assert found.records[0].results == {("l",)}
+
+
+def test_a_chain_names_each_of_its_layers() -> None:
+    layers = [{"blob": name, "parent": -1} for name in ("l0", "l1", "l2")]
+    chain = {"layers": [2, 0, 9, -1, "x", None], "createdAt": "2026-01-01T00:00:00Z"}
+    found = records.parse(config(layers, [{"digest": "a", "chains": [chain]}]), {})
+    assert found.records[0].results == {("l2", "l0")}
+    assert found.oldest == datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "created",
+    [
+        pytest.param("0001-01-01T00:00:00Z", id="Go's zero time"),
+        pytest.param("2026-01-01T00:00:00", id="a time of no zone"),
+        pytest.param("2026-01-01", id="a day"),
+        pytest.param("yesterday", id="no time"),
+        pytest.param("", id="nothing"),
+    ],
+)
+def test_a_time_that_says_nothing_is_no_age(created: str) -> None:
+    found = records.parse(
+        config([], [{"digest": "a", "layers": [result(0, created), result(0)]}]), {}
+    )
+    assert found.oldest == datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        pytest.param(b'{"records": 7, "layers": "x"}', Records(records=()), id="no lists"),
+        pytest.param(b"{}", Records(records=()), id="nothing in it"),
+        pytest.param(
+            config([], [7, {"inputs": 7, "layers": [7], "chains": [{"layers": 7}]}]),
+            Records(records=(Record(digest="", results=frozenset({()})),)),
+            id="other things than are wanted",
+        ),
+        pytest.param(
+            config([], [{"digest": "a", "inputs": [7, [7, {"link": "x"}]]}]),
+            Records(records=(Record(digest="a", inputs=((), (("", 0),))),)),
+            id="inputs that are none",
+        ),
+        pytest.param(
+            config([], [{"digest": "a", "layers": [{"layer": 5}, {"layer": -3}]}]),
+            Records(records=(Record(digest="a", results=frozenset({()})),)),
+            id="layers that there are not",
+        ),
+        pytest.param(
+            config(
+                [{"blob": "a", "parent": 1}, {"blob": "b", "parent": 0}],
+                [{"digest": "a", "layers": [{"layer": 0}]}],
+            ),
+            Records(records=(Record(digest="a", results=frozenset({("b", "a")})),)),
+            id="layers that are each other's parents",
+        ),
+    ],
+)
+def test_a_broken_configuration_is_read_as_far_as_it_goes(given: bytes, expected: Records) -> None:
+    assert records.parse(given, {"layers": 7, "manifests": [7, {"annotations": 7}]}) == expected
+
+
+def packed(inside: object, diff_ids: object = None) -> bytes:
+    """Return an image's config with something where a cache's records are."""
+    return json.dumps({records.INLINE_KEY: inside, "rootfs": {"diff_ids": diff_ids}}).encode()
+
+
+def in_base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def test_the_layers_of_an_image_stand_upon_each_other() -> None:
+    inside = json.dumps(
+        [
+            {"digest": "a", "layers": [result(1)]},
+            {"digest": "b", "chains": [{"layers": [2], "createdAt": "0001-01-01T00:00:00Z"}]},
+        ]
+    )
+    assert records.parse_inline(packed(in_base64(inside), ["l0", "l1", "l2"])) == Records(
+        records=(
+            Record(digest="a", results=frozenset({("l0", "l1")})),
+            Record(digest="b", results=frozenset({("l2",)})),
+        ),
+        oldest=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+
+
+@pytest.mark.parametrize("given", [b"{}", packed(None), packed(7), packed({"a": 1})], ids=str)
+def test_an_image_without_a_cache_has_none(given: bytes) -> None:
+    assert records.parse_inline(given) is None
+
+
+@pytest.mark.parametrize("inside", ["null", "{}", "[]", "[7]"])
+def test_an_image_may_have_an_empty_cache(inside: str) -> None:
+    assert records.parse_inline(packed(in_base64(inside))) == Records(records=())
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        pytest.param(b"[]", "it is no JSON object", id="no image's config"),
+        pytest.param(b"{", "Expecting", id="half of one"),
+        pytest.param(packed("a"), "its inline cache is not base64", id="no base64"),
+        pytest.param(packed("é"), "ASCII", id="no ASCII"),
+        pytest.param(packed(in_base64("{")), "Expecting", id="no JSON inside"),
+        pytest.param(packed(in_base64("[" * 100_000)), "too deeply", id="nested without end"),
+    ],
+)
+def test_an_inline_cache_that_cannot_be_read_is_an_error(given: bytes, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        records.parse_inline(given)
+
+
+ROOT = Record(digest="root")
+OTHER_ROOT = Record(digest="other root")
+
+
+def step(digest: str, *inputs: Sequence[int | tuple[str, int]], made: str = "") -> Record:
+    """Return a record of one result, or none; an input's alternatives are links."""
+    return Record(
+        digest=digest,
+        inputs=tuple(
+            tuple(link if isinstance(link, tuple) else ("", link) for link in alternatives)
+            for alternatives in inputs
+        ),
+        results=frozenset({(made,)} if made else ()),
+    )
+
+
+@pytest.mark.parametrize(
+    ("these", "those", "expected"),
+    [
+        pytest.param(
+            [ROOT, step("run", [0], made="x")],
+            [ROOT, step("run", [0], made="y")],
+            True,
+            id="two results of one step",
+        ),
+        pytest.param(
+            [ROOT, step("run", [0], made="x")],
+            [ROOT, step("run", [0], made="x")],
+            False,
+            id="one result of one step",
+        ),
+        pytest.param(
+            [ROOT, step("run", [0], made="x")],
+            [ROOT, step("run", [0])],
+            False,
+            id="a result that only one has",
+        ),
+        pytest.param(
+            [ROOT, step("run", [0], made="x")],
+            [OTHER_ROOT, step("run", [0], made="y")],
+            False,
+            id="the same command upon another base",
+        ),
+        pytest.param(
+            [ROOT, step("run", [0], made="x")],
+            [ROOT, step("run", [0], [0], made="y")],
+            False,
+            id="a step with one input more",
+        ),
+        pytest.param(
+            [ROOT, step("copy", [("/a", 0)], made="x")],
+            [ROOT, step("copy", [("/b", 0)], made="y")],
+            False,
+            id="other files of the same source",
+        ),
+        pytest.param(
+            [ROOT, OTHER_ROOT, step("run", [0, 1], made="x")],
+            [OTHER_ROOT, step("run", [0], made="y")],
+            True,
+            id="one alternative in common",
+        ),
+        pytest.param(
+            [ROOT, OTHER_ROOT, step("copy", [0], [1], made="x")],
+            [ROOT, OTHER_ROOT, step("copy", [0], [0], made="y")],
+            False,
+            id="one input of two in common",
+        ),
+        pytest.param(
+            [step("run", [1], made="x"), ROOT],
+            [ROOT, step("run", [0], made="y")],
+            True,
+            id="an input that stands behind its step",
+        ),
+        pytest.param(
+            [ROOT, step("run", [0]), step("copy", [1], made="x")],
+            [step("copy", [2], made="y"), ROOT, step("run", [1])],
+            True,
+            id="two results far from the base",
+        ),
+        pytest.param(
+            [ROOT, Record(digest="run", inputs=((("", 0),),), results=frozenset({("x",), ("y",)}))],
+            [ROOT, step("run", [0], made="y")],
+            False,
+            id="several results, one in common",
+        ),
+        pytest.param(
+            [ROOT, step("run", [0], made="x"), step("run", [0], made="y")],
+            [ROOT, step("run", [0], made="x")],
+            True,
+            id="two records of one key in a cache",
+        ),
+        pytest.param(
+            [step("run", [7, -1], made="x")],
+            [step("run", [7, -1], made="y")],
+            False,
+            id="links to nowhere",
+        ),
+        pytest.param(
+            [step("run", [1], made="x"), step("run", [0])],
+            [step("run", [1], made="y"), step("run", [0])],
+            False,
+            id="a loop",
+        ),
+        pytest.param([], [ROOT], False, id="nothing"),
+    ],
+)
+def test_caches_contradict(
+    these: list[Record],
+    those: list[Record],
+    expected: bool,  # noqa: FBT001
+) -> None:
+    one, other = Records(records=tuple(these)), Records(records=tuple(those))
+    assert records.contradict(one, other) is expected
+    assert records.contradict(other, one) is expected
+
+
+def test_a_cache_may_be_as_deep_and_as_wide_as_buildkit_reads() -> None:
+    deep = [*(step(str(at), [at + 1]) for at in range(5000)), ROOT]
+    wide = step("last", [(str(at), at) for at in range(5000)], made="x")
+    other = step("last", [(str(at), at) for at in range(4999, 5001)], made="y")
+    assert records.contradict(Records(records=(*deep, wide)), Records(records=(*deep, other)))
+
+
+def _alternatives(before: int) -> st.SearchStrategy[tuple[tuple[str, int], ...]]:
+    link = st.tuples(st.sampled_from(("", "/a")), st.integers(0, before - 1))
+    return st.lists(link, min_size=1, max_size=3).map(tuple)
+
+
+@st.composite
+def shapes(draw: st.DrawFn) -> list[Record]:
+    """Return records whose inputs come before them, without results and in any order."""
+    found = [
+        Record(
+            digest=draw(st.sampled_from("abc")),
+            inputs=tuple(draw(st.lists(_alternatives(at), max_size=3))) if at else (),
+        )
+        for at in range(draw(st.integers(0, 8)))
+    ]
+    order = draw(st.permutations(range(len(found))))
+    place = {old: new for new, old in enumerate(order)}
+    return [
+        Record(
+            digest=found[old].digest,
+            inputs=tuple(
+                tuple((selector, place[link]) for selector, link in alternatives)
+                for alternatives in found[old].inputs
+            ),
+        )
+        for old in order
+    ]
+
+
+def run(shape: list[Record], builder: str) -> Records:
+    """Return what a builder caches, whose every step has a result of its own, or none."""
+    return Records(
+        records=tuple(
+            Record(
+                digest=record.digest,
+                inputs=record.inputs,
+                results=frozenset({(f"{builder} {record.digest}",)} if record.inputs else ()),
+            )
+            for record in shape
+        )
+    )
+
+
+@given(shapes(), shapes())
+def test_contradiction_goes_both_ways(one: list[Record], other: list[Record]) -> None:
+    these, those = run(one, "x"), run(other, "y")
+    assert records.contradict(these, those) == records.contradict(those, these)
+
+
+@given(shapes(), shapes())
+def test_what_one_builder_made_never_contradicts_itself(
+    one: list[Record], other: list[Record]
+) -> None:
+    these, those = run(one, "x"), run(other, "x")
+    assert not records.contradict(these, these)
+    assert not records.contradict(these, those)
+
+
+@given(shapes())
+def test_what_two_builders_made_contradicts_where_a_step_has_inputs(shape: list[Record]) -> None:
+    has_steps = any(record.inputs for record in shape)
+    assert records.contradict(run(shape, "x"), run(shape, "y")) is has_steps

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import pytest
+
+from warmbuild.image import attestations
+
+
+@pytest.mark.parametrize(
+    ("outputs", "expected"),
+    [
+        ((), set()),
+        (("out",), {"local"}),
+        (("-",), {"tar"}),
+        (("type=docker", "dest=x,TYPE=tar"), {"docker", "tar"}),
+        (('type=image,"name=a,b"',), {"image"}),
+        (("dest=x",), {""}),
+    ],
+)
+def test_the_types_of_exports(outputs: tuple[str, ...], expected: set[str]) -> None:
+    assert attestations.kinds(outputs) == expected
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        ("type=sbom,generator=x", "sbom"),
+        ("generator=x, Type = provenance", "provenance"),
+        ("mode=max", ""),
+        ('"type=sbom', "sbom"),
+    ],
+)
+def test_the_type_of_an_attestation(entry: str, expected: str) -> None:
+    assert attestations.kind_of(entry) == expected

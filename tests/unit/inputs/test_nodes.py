@@ -1,0 +1,585 @@
+"""A builder's nodes as they are asked for, and the commands that make them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from warmbuild import platforms
+from warmbuild.builder import node_certificates
+from warmbuild.buildkit import answers, builder_commands
+from warmbuild.buildkit.answers import Inspected, Running
+from warmbuild.buildkit.builder_commands import Own
+from warmbuild.cache.cache_plan import CachePlan
+from warmbuild.errors import InputError
+from warmbuild.inputs import nodes, parsing
+from warmbuild.inputs.nodes import Node
+from warmbuild.plan import making
+from warmbuild.run_context import RunContext
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from warmbuild.inputs.values import Inputs
+    from warmbuild.plan.build_plan import BuilderPlan
+
+
+PUSH = RunContext(ci="github", event="push", branch="x", default_branch="main")
+IMAGE = ["--driver-opt", "image=moby/buildkit:v0.32.2"]
+BOTH = """
+- endpoint: tcp://b:1234
+  name: second
+  platforms: linux/arm64, linux/arm/v7
+- endpoint: tcp://c:1234
+  driver-opts: |
+    servername=buildkitd
+"""
+
+
+def builder_of(asked: Inputs) -> BuilderPlan:
+    return making.make(asked, PUSH, CachePlan()).builder
+
+
+@pytest.mark.parametrize(
+    ("values", "own", "mirror", "commands"),
+    [
+        pytest.param(
+            {},
+            Own(name="b"),
+            "",
+            [["create", "--name", "b", "--driver", "docker-container", *IMAGE, "--bootstrap"]],
+            id="a builder of this run needs little",
+        ),
+        pytest.param(
+            {"driver_opts": "network=host", "buildkitd_flags": "--debug"},
+            Own(name="b", config="/c.toml", endpoint="tls"),
+            "",
+            [
+                [
+                    *["create", "--name", "b", "--driver", "docker-container", *IMAGE],
+                    *["--driver-opt", "network=host", "--buildkitd-flags", "--debug"],
+                    *["--buildkitd-config", "/c.toml", "--bootstrap", "tls"],
+                ]
+            ],
+            id="an engine behind TLS, flags and a configuration",
+        ),
+        pytest.param(
+            {"driver_opts": '"env.no_proxy=a,b"\nimage=r.io/buildkit:1'},
+            Own(name="b"),
+            "",
+            [
+                [
+                    *["create", "--name", "b", "--driver", "docker-container"],
+                    *["--driver-opt", '"env.no_proxy=a,b"', "--driver-opt"],
+                    *["image=r.io/buildkit:1", "--bootstrap"],
+                ]
+            ],
+            id="quotes are kept, and an image is not named twice",
+        ),
+        pytest.param(
+            {"driver_opts": "network=host,image=a.io/buildkit"},
+            Own(name="b"),
+            "b.io/buildkit",
+            [
+                [
+                    *["create", "--name", "b", "--driver", "docker-container"],
+                    *["--driver-opt", "network=host,image=a.io/buildkit"],
+                    *["--driver-opt", "image=b.io/buildkit", "--bootstrap"],
+                ]
+            ],
+            id="a mirror's image comes last, for the last one counts",
+        ),
+        pytest.param(
+            {"endpoint": "arm-machine", "node_platforms": "linux/arm64,linux/arm/v7"},
+            Own(name="b", endpoint="tls"),
+            "",
+            [
+                [
+                    *["create", "--name", "b", "--driver", "docker-container", *IMAGE],
+                    *["--platform", "linux/arm64,linux/arm/v7", "--bootstrap", "arm-machine"],
+                ]
+            ],
+            id="an endpoint that was given wins",
+        ),
+        pytest.param(
+            {"allow": "network.host,security.insecure,device"},
+            Own(name="b"),
+            "",
+            [
+                [
+                    *["create", "--name", "b", "--driver", "docker-container", *IMAGE],
+                    "--buildkitd-flags",
+                    (
+                        "--allow-insecure-entitlement security.insecure "
+                        "--allow-insecure-entitlement network.host"
+                    ),
+                    "--bootstrap",
+                ]
+            ],
+            id="a daemon grants what the build is allowed",
+        ),
+        pytest.param(
+            {"allow": "network.host", "buildkitd_flags": "--debug"},
+            Own(name="b"),
+            "",
+            [
+                [
+                    *["create", "--name", "b", "--driver", "docker-container", *IMAGE],
+                    *["--buildkitd-flags", "--debug", "--bootstrap"],
+                ]
+            ],
+            id="flags that were given are all that there are",
+        ),
+        pytest.param(
+            {"driver": "remote", "endpoint": "unix:///run/b.sock", "allow": "network.host"},
+            Own(name="b", config="/c.toml"),
+            "",
+            [
+                [
+                    *["create", "--name", "b", "--driver", "remote", "--bootstrap"],
+                    "unix:///run/b.sock",
+                ]
+            ],
+            id="a daemon that runs already has its configuration",
+        ),
+        pytest.param(
+            {"driver": "remote", "endpoint": "tcp://a:1234", "append": BOTH},
+            Own(
+                name="b",
+                certificates={
+                    0: {"cacert": "/0/ca.pem", "cert": "/0/cert.pem", "key": "/0/key.pem"},
+                    2: {"cacert": "/a,b/ca.pem"},
+                },
+            ),
+            "",
+            [
+                [
+                    *["create", "--name", "b", "--driver", "remote"],
+                    *["--driver-opt", "cacert=/0/ca.pem", "--driver-opt", "cert=/0/cert.pem"],
+                    *["--driver-opt", "key=/0/key.pem", "tcp://a:1234"],
+                ],
+                [
+                    *["create", "--name", "b", "--append", "--node", "second"],
+                    *["--platform", "linux/arm64,linux/arm/v7", "tcp://b:1234"],
+                ],
+                [
+                    *["create", "--name", "b", "--append"],
+                    *["--driver-opt", "servername=buildkitd"],
+                    *["--driver-opt", '"cacert=/a,b/ca.pem"', "--bootstrap", "tcp://c:1234"],
+                ],
+            ],
+            id="three daemons, two of them behind TLS",
+        ),
+        pytest.param(
+            {
+                "driver": "docker-container",
+                "append": "- {endpoint: ssh://me@arm, buildkitd-flags: --debug}",
+            },
+            Own(name="b", config="/c.toml"),
+            "m.io/buildkit",
+            [
+                [
+                    *["create", "--name", "b", "--driver", "docker-container", *IMAGE],
+                    *["--driver-opt", "image=m.io/buildkit", "--buildkitd-config", "/c.toml"],
+                ],
+                [
+                    *["create", "--name", "b", "--append", *IMAGE],
+                    *["--driver-opt", "image=m.io/buildkit", "--buildkitd-flags", "--debug"],
+                    *["--buildkitd-config", "/c.toml", "--bootstrap", "ssh://me@arm"],
+                ],
+            ],
+            id="a container on another machine, of the same image and configuration",
+        ),
+        pytest.param(
+            {
+                "driver": "kubernetes",
+                "driver_opts": 'namespace=ci\nreplicas=2\n"nodeselector=kubernetes.io/arch=amd64"',
+                "node_platforms": "linux/amd64",
+                "append": """
+                    - platforms: [linux/arm64]
+                      driver-opts:
+                        - namespace=ci
+                        - '"nodeselector=kubernetes.io/arch=arm64"'
+                """,
+            },
+            Own(name="b"),
+            "",
+            [
+                [
+                    *["create", "--name", "b", "--driver", "kubernetes", *IMAGE],
+                    *["--driver-opt", "namespace=ci", "--driver-opt", "replicas=2"],
+                    *["--driver-opt", '"nodeselector=kubernetes.io/arch=amd64"'],
+                    *["--platform", "linux/amd64"],
+                ],
+                [
+                    *["create", "--name", "b", "--append", *IMAGE],
+                    *["--driver-opt", "namespace=ci"],
+                    *["--driver-opt", '"nodeselector=kubernetes.io/arch=arm64"'],
+                    *["--platform", "linux/arm64", "--bootstrap"],
+                ],
+            ],
+            id="pods of two processors",
+        ),
+        pytest.param(
+            {"driver": "kubernetes", "driver_opts": "rootless=true", "buildkitd_flags": "--debug"},
+            Own(name="b", config="/c.toml"),
+            "",
+            [
+                [
+                    *["create", "--name", "b", "--driver", "kubernetes", *IMAGE],
+                    *["--driver-opt", "rootless=true", "--buildkitd-flags", "--debug"],
+                    *["--buildkitd-config", "/c.toml", "--bootstrap"],
+                ]
+            ],
+            id="a pod with flags and a configuration",
+        ),
+    ],
+)
+def test_a_builder_is_made_node_by_node(
+    parsed: Callable[..., Inputs],
+    values: dict[str, str],
+    own: Own,
+    mirror: str,
+    commands: list[list[str]],
+) -> None:
+    found = builder_commands.creation(builder_of(parsed(**values)), own, mirror=mirror)
+    assert [list(command) for command in found] == commands
+
+
+def test_a_builder_is_removed_with_its_state_or_without() -> None:
+    assert builder_commands.remove("b", keep_state=False) == ("rm", "--force", "b")
+    assert builder_commands.remove("b", keep_state=True) == ("rm", "--force", "--keep-state", "b")
+
+
+@pytest.mark.parametrize("name", ["builder", "name"])
+def test_both_names_of_a_builder_mean_one(parsed: Callable[..., Inputs], name: str) -> None:
+    assert builder_of(parsed(**{name: "mine"})).name == "mine"
+    assert builder_of(parsed(builder="mine", name="mine")).name == "mine"
+
+
+def problems(**values: str) -> list[str]:
+    given = {"image": "app"} | {name.replace("_", "-"): text for name, text in values.items()}
+    with pytest.raises(InputError) as raised:
+        parsing.parse(given, {})
+    return [f"{problem.name}: {problem.text}" for problem in raised.value.problems]
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        (
+            {"name": "a", "builder": "b"},
+            "name: 'a' is given, and builder: b; give one.",
+        ),
+        (
+            {"name": "-x"},
+            (
+                "name: '-x' is not a builder's name; it begins with a letter, and letters, digits "
+                "and . _ - follow."
+            ),
+        ),
+        (
+            {"driver": "remote"},
+            "endpoint: is missing: the driver remote needs the address of a BuildKit daemon.",
+        ),
+        (
+            {"driver": "remote", "endpoint": "buildkitd:1234"},
+            (
+                "endpoint: 'buildkitd:1234' is no address of a BuildKit daemon; use one such as "
+                "tcp://HOST:PORT or unix:///path/to/socket."
+            ),
+        ),
+        (
+            {"driver": "docker", "endpoint": "there"},
+            "endpoint: is of no use to the driver docker, which has its place already.",
+        ),
+        (
+            {"driver": "kubernetes", "endpoint": "there"},
+            "endpoint: is of no use to the driver kubernetes, which has its place already.",
+        ),
+        (
+            {"driver": "docker", "driver_opts": "network=host"},
+            "driver-opts: is of no use to the driver docker.",
+        ),
+        (
+            {"driver": "docker", "append": "- {}"},
+            "append: is of no use to the driver docker.",
+        ),
+        (
+            {"driver": "remote", "endpoint": "tcp://a:1", "buildkitd_flags": "--debug"},
+            "buildkitd-flags: is of no use to the driver remote.",
+        ),
+        (
+            {"driver": "kubernetes", "keep_state": "true", "name": "b"},
+            "keep-state: is of no use to the driver kubernetes.",
+        ),
+        ({"keep_state": "true"}, "keep-state: needs a name: the next run finds the state by it."),
+        (
+            {"node_platforms": "arm64"},
+            "node-platforms: 'arm64' is not accepted; use os/arch, such as linux/amd64.",
+        ),
+        ({"append": "a: ["}, "append: is not YAML, at line 1."),
+        ({"append": "\0"}, "append: is not YAML."),
+        (
+            {"append": "endpoint: a"},
+            (
+                "append: is no list of nodes; each one begins with a hyphen, such as "
+                "- endpoint: tcp://…"
+            ),
+        ),
+        (
+            {"append": "- {end-point: a}"},
+            (
+                "append: node 1 has 'end-point'; a node has name, endpoint, driver-opts, "
+                "buildkitd-flags, platforms."
+            ),
+        ),
+        ({"append": "- {name: 1x}"}, "append: node 1: '1x' is no name of a node."),
+        (
+            {"append": "- {}\n- {driver-opts: host}"},
+            "append: node 2: 'host' is not of the form name=value.",
+        ),
+        (
+            {"append": "- {platforms: arm64}"},
+            "append: node 1: 'arm64' is no platform; use os/arch, such as linux/arm64.",
+        ),
+        (
+            {"driver": "remote", "endpoint": "tcp://a:1", "append": "- {platforms: linux/arm64}"},
+            (
+                "append: node 1: endpoint is missing: the driver remote needs the address of a "
+                "BuildKit daemon."
+            ),
+        ),
+        (
+            {
+                "driver": "remote",
+                "endpoint": "tcp://a:1",
+                "append": "- {endpoint: 'tcp://b:1', buildkitd-flags: --debug}",
+            },
+            "append: node 1: buildkitd-flags is of no use, for its daemon runs already.",
+        ),
+        (
+            {"version": "https://github.com/docker/buildx.git#master"},
+            (
+                "version: 'https://github.com/docker/buildx.git#master' is no version such as "
+                "0.36.1, and nothing is downloaded or built."
+            ),
+        ),
+        (
+            {"qemu_platforms": "arm64,linux arm"},
+            (
+                "qemu-platforms: 'linux arm' is no platform; use a processor or os/arch, such as "
+                "arm64, or all."
+            ),
+        ),
+        (
+            {"qemu_image": "A B"},
+            "qemu-image: 'A B' is not an image: 'a b' is not a repository's name.",
+        ),
+    ],
+)
+def test_what_does_not_go_together_is_said(values: dict[str, str], text: str) -> None:
+    assert problems(**values) == [text]
+
+
+def test_a_node_may_list_as_inputs_do_or_as_yaml_does() -> None:
+    said: list[str] = []
+    text = """
+- {endpoint: e, driver-opts: "a=1\\nb=2,c", platforms: "linux/a,linux/b"}
+- {driver-opts: [a=1, 'b=2,c'], platforms: [linux/a, linux/b]}
+- {name: n, buildkitd-flags: --debug}
+"""
+    assert nodes.read(text, "docker-container", said.append) == (
+        Node(endpoint="e", driver_opts=("a=1", "b=2,c"), platforms=("linux/a", "linux/b")),
+        Node(driver_opts=("a=1", "b=2,c"), platforms=("linux/a", "linux/b")),
+        Node(name="n", flags="--debug"),
+    )
+    assert said == []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "served", "missing"),
+    [
+        (["linux/arm64"], ["linux/amd64", "linux/amd64/v2"], ["linux/arm64"]),
+        (["linux/arm64/v8", "arm64", "aarch64"], ["linux/arm64"], []),
+        (["linux/arm"], ["linux/arm/v7", "linux/arm/v6"], []),
+        (["riscv64", "s390x", "riscv64"], ["linux/amd64"], ["linux/riscv64", "linux/s390x"]),
+        (["linux/amd64"], ["linux/x86_64"], []),
+        ([], [], []),
+    ],
+)
+def test_a_platform_is_served_under_each_of_its_names(
+    wanted: list[str], served: list[str], missing: list[str]
+) -> None:
+    assert list(platforms.unserved(wanted, served)) == missing
+
+
+@pytest.mark.parametrize(
+    ("values", "emulated"),
+    [
+        ({"qemu_platforms": "arm64,linux/riscv64"}, ["linux/arm64", "linux/riscv64"]),
+        (
+            {"qemu_platforms": "all", "platforms": "linux/amd64,linux/arm64"},
+            ["linux/amd64", "linux/arm64"],
+        ),
+        ({"qemu_platforms": "all"}, []),
+        ({"platforms": "linux/arm64"}, []),
+    ],
+)
+def test_what_is_emulated_where_no_node_serves_it(
+    parsed: Callable[..., Inputs], values: dict[str, str], emulated: list[str]
+) -> None:
+    assert list(builder_of(parsed(**values)).emulated) == emulated
+
+
+def test_what_was_given_for_nothing_is_said(parsed: Callable[..., Inputs]) -> None:
+    asked = parsed(use="true", install="false", cache_binary="false", qemu_platforms="all")
+    assert making.make(asked, PUSH, CachePlan()).notes[1:] == (
+        "use does nothing: the builder is there for this run alone",
+        "install does nothing: the builder is there for this run alone",
+        "cache-binary does nothing: the builder is there for this run alone",
+        "qemu-platforms: all emulates nothing, for platforms asks for nothing",
+    )
+
+
+TLS = {
+    f"BUILDER_NODE_{index}_AUTH_TLS_{end}": f"{end} of {index}"
+    for index in (0, 1)
+    for end in ("CACERT", "CERT", "KEY")
+}
+
+
+def test_certificates_are_those_of_docker_setup_buildx_action() -> None:
+    assert node_certificates.certificates(
+        TLS | {"BUILDER_NODE_2_AUTH_TLS_KEY": "", "PATH": "/bin"}
+    ) == {
+        0: {"cacert": "CACERT of 0", "cert": "CERT of 0", "key": "KEY of 0"},
+        1: {"cacert": "CACERT of 1", "cert": "CERT of 1", "key": "KEY of 1"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("driver", "endpoints", "left_out", "wrong"),
+    [
+        ("remote", ["tcp://a:1", "tcp://b:1"], [], {}),
+        ("remote", ["tcp://a:1", "tcp://b:1"], ["0_AUTH_TLS_CERT", "0_AUTH_TLS_KEY"], {}),
+        (
+            "remote",
+            ["tcp://a:1", "tcp://b:1"],
+            ["0_AUTH_TLS_CERT", "1_AUTH_TLS_KEY"],
+            {
+                "BUILDER_NODE_0_AUTH_TLS_CERT": (
+                    "is missing: a certificate and its key go together."
+                ),
+                "BUILDER_NODE_1_AUTH_TLS_KEY": "is missing: a certificate and its key go together.",
+            },
+        ),
+        (
+            "remote",
+            ["tcp://a:1"],
+            [],
+            {
+                "BUILDER_NODE_1_AUTH_TLS_CACERT": (
+                    "is for node 1, and there is none: they are counted from 0, and there is one."
+                )
+            },
+        ),
+        (
+            "remote",
+            ["tcp://a:1", "unix:///b.sock"],
+            [],
+            {
+                "BUILDER_NODE_1_AUTH_TLS_CACERT": (
+                    "is of no use to unix:///b.sock; tcp:// is what TLS goes over."
+                )
+            },
+        ),
+        (
+            "docker-container",
+            [""],
+            ["1_AUTH_TLS_CACERT", "1_AUTH_TLS_CERT", "1_AUTH_TLS_KEY", "0_AUTH_TLS_CACERT"],
+            {
+                "BUILDER_NODE_0_AUTH_TLS_CERT": (
+                    "is of no use to the driver docker-container; the driver remote takes it."
+                )
+            },
+        ),
+    ],
+)
+def test_certificates_that_fit_nothing_are_said(
+    driver: str, endpoints: Sequence[str], left_out: Sequence[str], wrong: Mapping[str, str]
+) -> None:
+    env = {name: text for name, text in TLS.items() if not name.endswith(tuple(left_out))}
+    assert (
+        node_certificates.misfits(driver, endpoints, node_certificates.certificates(env)) == wrong
+    )
+
+
+INSPECTED = """\
+Name:          wb
+Driver:        docker-container
+Last Activity: 2026-11-21 11:45:37 +0000 UTC
+
+Nodes:
+Name:                  wb0
+Endpoint:              unix:///var/run/docker.sock
+Driver Options:        network="host" env.no_proxy="a,b" image="moby/buildkit:v0.32.2"
+Status:                running
+BuildKit daemon flags: --debug --allow-insecure-entitlement=network.host
+BuildKit version:      v0.32.2
+Platforms:             linux/amd64, linux/amd64/v2, linux/386
+Labels:
+ org.mobyproject.buildkit.worker.executor:         oci
+GC Policy rule#0:
+ All:            false
+
+Name:      second
+Endpoint:  tcp://b:1234
+Error:     no answer
+Status:    inactive
+Platforms: linux/arm64*, linux/amd64
+"""
+
+
+def test_what_buildx_says_of_a_builder_is_read() -> None:
+    found = answers.inspected(INSPECTED)
+    assert found == Inspected(
+        name="wb",
+        driver="docker-container",
+        nodes=(
+            Running(
+                name="wb0",
+                endpoint="unix:///var/run/docker.sock",
+                driver_opts=("network=host", "env.no_proxy=a,b", "image=moby/buildkit:v0.32.2"),
+                status="running",
+                flags="--debug --allow-insecure-entitlement=network.host",
+                buildkit="v0.32.2",
+                platforms=("linux/amd64", "linux/amd64/v2", "linux/386"),
+            ),
+            Running(
+                name="second",
+                endpoint="tcp://b:1234",
+                driver_opts=(),
+                status="inactive",
+                flags="",
+                buildkit="",
+                platforms=("linux/arm64", "linux/amd64"),
+            ),
+        ),
+    )
+    assert found.platforms == ("linux/amd64", "linux/amd64/v2", "linux/386", "linux/arm64")
+
+
+@pytest.mark.parametrize("text", ["", 'ERROR: no builder "x" found', "\nNodes:\n\n"])
+def test_a_builder_that_buildx_does_not_find_is_none(text: str) -> None:
+    assert answers.inspected(text) == Inspected()
+
+
+@pytest.mark.parametrize(
+    ("version", "wanted"), [("", ""), ("latest", ""), ("v0.36.1", "0.36.1"), ("0.36.1", "0.36.1")]
+)
+def test_a_version_of_buildx_is_wanted_or_any(
+    parsed: Callable[..., Inputs], version: str, wanted: str
+) -> None:
+    assert builder_of(parsed(version=version)).version == wanted

@@ -1,0 +1,612 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from warmbuild.backends import BACKENDS
+from warmbuild.errors import InputError
+from warmbuild.inputs import lists, parsing, table
+from warmbuild.inputs.values import Inputs, Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("a:1, b:2\n c:3 ,", ("a:1", "b:2", "c:3"), id="newlines and commas"),
+        pytest.param('"a:1,b:2"\nc', ("a:1", "b:2", "c"), id="a quoted comma still separates"),
+        pytest.param("# comment\na", ("# comment", "a"), id="there are no comments"),
+        pytest.param("linux/amd64 linux/arm64", ("linux/amd64 linux/arm64",), id="spaces do not"),
+        pytest.param("a\r\nb\r\n", ("a", "b"), id="CRLF"),
+        pytest.param("", (), id="nothing"),
+    ],
+)
+def test_words_are_read_as_docker_build_push_action_does(
+    text: str, expected: tuple[str, ...]
+) -> None:
+    assert lists.words(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("a=b, c\n  d=e", ("a=b, c", "d=e"), id="a comma is part of the item"),
+        pytest.param('a="quoted"', ('a="quoted"',), id="a quote inside is literal"),
+        pytest.param('A=it"s', ('A=it"s',), id="an odd quote inside is literal"),
+        pytest.param('a={"k":"v","z":"w"}', ('a={"k":"v","z":"w"}',), id="JSON in a value"),
+        pytest.param('"a=x\ny"', ("a=x\ny",), id="a quoted item holds newlines"),
+        pytest.param('"a={""k"":""v""}"', ('a={"k":"v"}',), id="a doubled quote is one"),
+        pytest.param("A=1\n\n\nB=2", ("A=1", "B=2"), id="empty lines are skipped"),
+        pytest.param("A=foo # not comment", ("A=foo # not comment",), id="no comments"),
+        pytest.param('A=1\n  "B=x\ny"\nC=3', ("A=1", '"B=x', 'y"', "C=3"), id="indented quote"),
+        pytest.param(
+            'type=registry,"ref=a,b",mode=max', ("type=registry,ref=a,b,mode=max",), id="inner"
+        ),
+        pytest.param('"a"b', ('"a"b',), id="a quote closed too early is literal"),
+    ],
+)
+def test_lines_are_read_as_docker_build_push_action_does(
+    text: str, expected: tuple[str, ...]
+) -> None:
+    assert lists.lines(text) == expected
+
+
+def test_an_open_quote_is_an_error() -> None:
+    with pytest.raises(ValueError, match="never closed"):
+        lists.lines('"A=unterminated')
+
+
+def test_secrets_keep_their_spaces() -> None:
+    assert lists.untrimmed_lines("A=abc  \nB=  x \n\n") == ("A=abc  ", "B=  x ")
+    assert lists.untrimmed_lines('A="b\nc"') == ('A="b', 'c"')
+
+
+def test_raw_lines_keep_quotes() -> None:
+    assert lists.raw_lines('"env.no_proxy=a,b"\r\nnetwork=host') == (
+        '"env.no_proxy=a,b"',
+        "network=host",
+    )
+
+
+@pytest.mark.parametrize(
+    ("flags", "env", "expected"),
+    [
+        pytest.param({}, {"INPUT_CACHE-FROM": "a"}, {"cache-from": "a"}, id="as GitHub spells it"),
+        pytest.param({}, {"INPUT_CACHE_FROM": "a"}, {"cache-from": "a"}, id="as a shell can"),
+        pytest.param(
+            {},
+            {"INPUT_CACHE-FROM": "hyphen", "INPUT_CACHE_FROM": "underscore"},
+            {"cache-from": "hyphen"},
+            id="GitHub's spelling wins",
+        ),
+        pytest.param(
+            {"cache-from": "flag"}, {"INPUT_CACHE-FROM": "env"}, {"cache-from": "flag"}, id="a flag"
+        ),
+        pytest.param({}, {"INPUT_TAGS": "", "PATH": "/bin"}, {}, id="empty is not given"),
+    ],
+)
+def test_inputs_come_from_flags_and_environment(
+    flags: dict[str, str], env: dict[str, str], expected: dict[str, str]
+) -> None:
+    assert parsing.gather(flags, env) == expected
+
+
+def test_defaults_are_those_of_the_table(parsed: Callable[..., Inputs]) -> None:
+    found = parsed()
+    assert found.context == ""
+    assert found.cache == "auto"
+    assert found.cache_mode == "max"
+    assert found.push is None
+    assert found.cleanup is True
+    assert found.logins == ()
+    assert found.logout is True
+
+
+def test_every_row_has_a_field_and_a_sentence() -> None:
+    login = {"registry", "username", "password", "registry_auth", "ecr", "scope"}
+    secrets = {"secret_files", "secret_envs"}
+    builder = {"name", "use", "install", "cache_binary"}
+    fields = {row.field for row in table.TABLE} - login - secrets - builder - {"images"}
+    assert fields == set(Inputs.__dataclass_fields__) - {"logins", "idle", "tag_rules"}
+    assert all(row.help.endswith(".") for row in table.TABLE)
+
+
+def problems_of(**values: str) -> dict[str, str]:
+    given = {name.replace("_", "-"): value for name, value in values.items()}
+    with pytest.raises(InputError) as raised:
+        parsing.parse(given, {})
+    return {problem.name: problem.text for problem in raised.value.problems}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        (
+            "cache",
+            "readonly",
+            (
+                "'readonly' is not accepted; use auto or read-write or read-only or "
+                "write-only or off. Did you mean 'read-only'?"
+            ),
+        ),
+        ("cache-mode", "maximum", "'maximum' is not accepted; use max or min. Did you mean 'max'?"),
+        (
+            "driver",
+            "podman",
+            "'podman' is not accepted; use docker-container or docker or remote or kubernetes.",
+        ),
+        ("push", "yes", "'yes' is not accepted; use true or false."),
+        ("platforms", "amd64", "'amd64' is not accepted; use os/arch, such as linux/amd64."),
+        ("labels", "a", "'a' is not accepted; use name=value."),
+        ("driver-opts", "host", "'host' is not accepted; use name=value."),
+        (
+            "buildkit-image-mirrors",
+            "r.io/buildkit:1, A B",
+            "'A B' is not an image: 'a b' is not a repository's name.",
+        ),
+        ("build-args", '"A=1', "'\"A=1' cannot be read: a quote is opened and never closed."),
+        (
+            "cache-repository",
+            "a:1",
+            "'a:1' has a tag or a digest; give the repository, and tags by the input tags.",
+        ),
+        ("cache-repository", "A B", "'A B' is not a repository: 'a b' is not a repository's name."),
+        (
+            "cache-repository",
+            "docker.io/me/app/cache",
+            (
+                "'me/app/cache' cannot be a repository of Docker Hub, which takes "
+                "NAMESPACE/REPOSITORY."
+            ),
+        ),
+        (
+            "tags",
+            "a b",
+            "'a b' is neither a tag's name nor a reference: 'a b' is not a repository's name.",
+        ),
+        (
+            "builder",
+            "1x",
+            (
+                "'1x' is not a builder's name; it begins with a letter, and letters, "
+                "digits and . _ - follow."
+            ),
+        ),
+        (
+            "cache-tag-prefix",
+            "-x",
+            (
+                "'-x' cannot begin a tag; use letters, digits and . _ -, at "
+                "most 40, the first one no dot or hyphen."
+            ),
+        ),
+        ("registry", "a b", "is not a registry's host, such as ghcr.io."),
+        (
+            "lint-ignore",
+            "cache-mount, cache-monut",
+            "'cache-monut' is no rule's name. Did you mean 'cache-mount'?",
+        ),
+        ("add-hosts", "nexus", "'nexus' is not accepted; use NAME:IP."),
+        ("attests", "sbom", "'sbom' is not accepted; use type=provenance or type=sbom."),
+        (
+            "build-contexts",
+            "../lib",
+            "'../lib' is not accepted; use NAME=directory, image or URL.",
+        ),
+        (
+            "build-contexts",
+            "a={{default}}",
+            "'{{default}}' is no expression; there is {{defaultContext}} alone.",
+        ),
+        (
+            "call",
+            "checks",
+            (
+                "'checks' is not accepted; use build, check, lint, outline, targets, "
+                "subrequests.describe. Did you mean 'check'?"
+            ),
+        ),
+        (
+            "context",
+            "https://me:token@r.io/{{ branch }}",
+            "'{{ branch }}' is no expression; there is {{defaultContext}} alone.",
+        ),
+        ("ulimit", "nofile", "'nofile' is not accepted; use NAME=soft:hard."),
+        ("imgae", "x", "there is no such input. Did you mean 'image'?"),
+        ("zzzzz", "x", "there is no such input."),
+    ],
+)
+def test_a_wrong_input_says_what_is_accepted(name: str, value: str, text: str) -> None:
+    given = {"image": "app", "username": "me", "password": "secret"} | {name: value}
+    with pytest.raises(InputError) as raised:
+        parsing.parse(given, {})
+    assert [(problem.name, problem.text) for problem in raised.value.problems] == [(name, text)]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        pytest.param({"call": "check"}, id="a call"),
+        pytest.param({"call": "check", "push": "true"}, id="a call, whatever else"),
+        pytest.param({"outputs": "type=local,dest=out"}, id="an output"),
+        pytest.param({"push": "false"}, id="no push"),
+    ],
+)
+def test_what_makes_no_image_needs_no_name(given: dict[str, str]) -> None:
+    assert parsing.parse(given, {}).image == ()
+
+
+@pytest.mark.parametrize("given", [{}, {"outputs": "out", "push": "true"}, {"call": "build"}])
+def test_what_is_pushed_needs_a_name(given: dict[str, str]) -> None:
+    assert problems_of(**given) == {
+        "image": "is missing: say what is built, such as ghcr.io/me/app."
+    }
+
+
+def test_bake_knows_no_cgroup() -> None:
+    found = problems_of(
+        image="a",
+        cgroup_parent="/ci",
+        cache_backend="azblob",
+        cache_options="account_url=https://a",
+    )
+    assert found == {
+        "cgroup-parent": "cannot be set with the cache backend azblob: buildx bake, which it "
+        "takes, has no such thing."
+    }
+
+
+def test_all_problems_come_at_once() -> None:
+    assert set(problems_of(cache="x", push="x", imgae="x")) == {"cache", "push", "imgae"}
+
+
+def test_an_error_counts_its_problems() -> None:
+    with pytest.raises(InputError, match="2 inputs are not usable, so nothing was started:\n  "):
+        parsing.parse({"image": "app", "cache": "x", "push": "y"}, {})
+    with pytest.raises(InputError, match="one input is not usable"):
+        parsing.parse({"image": "app", "cache": "x"}, {})
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        pytest.param({"secrets": "hunter2"}, "secrets", id="no value"),
+        pytest.param({"secrets": "a,b=hunter2"}, "secrets", id="a comma in the ID"),
+        pytest.param({"secrets": "A=hunter2\n=hunter2"}, "secrets", id="no ID"),
+        pytest.param({"secrets": '"A=hunter2'}, "secrets", id="an open quote"),
+        pytest.param({"secret-files": "hunter2"}, "secret-files", id="a file without an ID"),
+        pytest.param({"secret-envs": "hunter2"}, "secret-envs", id="a variable without an ID"),
+        pytest.param({"password": "hunter2"}, "username", id="a password without a name"),
+    ],
+)
+def test_a_wrong_secret_is_never_shown(given: dict[str, str], name: str) -> None:
+    with pytest.raises(InputError) as raised:
+        parsing.parse({"image": "app"} | given, {})
+    assert [problem.name for problem in raised.value.problems] == [name]
+    assert "hunter2" not in str(raised.value)
+
+
+def test_one_id_has_one_value() -> None:
+    assert problems_of(image="app", secrets="A=1", secret_envs="A=B") == {
+        "secrets": "the ID 'A' is given more than once."
+    }
+
+
+def test_secrets_come_from_values_files_and_variables(
+    parsed: Callable[..., Inputs],
+) -> None:
+    found = parsed(secrets="A=1=2\nB= x ", secret_files="C=/c,d", secret_envs="D=TOKEN").secrets
+    assert found == (
+        Secret(id="A", value="1=2"),
+        Secret(id="B", value=" x "),
+        Secret(id="C", path="/c,d"),
+        Secret(id="D", variable="TOKEN"),
+    )
+
+
+def test_secrets_are_in_no_representation(parsed: Callable[..., Inputs]) -> None:
+    found = parsed(username="me", password="hunter2", secrets="A=hunter2", github_token="hunter2")
+    assert "hunter2" not in repr(found)
+    assert set(found.secret_values) == {"hunter2"}
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ({"tags": "latest"}, {"tags": "'latest' is a tag's name, and there is no image to tag."}),
+        ({}, {"image": "is missing: say what is built, such as ghcr.io/me/app."}),
+        (
+            {"image": "app:1"},
+            {
+                "image": "'app:1' has a tag or a digest; give the repository, and "
+                "tags by the input tags."
+            },
+        ),
+        (
+            {"image": "app", "username": "me"},
+            {
+                "password": "is missing: a login takes a user name and a password; Docker Hub "
+                "takes a user name and an access token."
+            },
+        ),
+        (
+            {"image": "app", "buildkitd-config": "a", "buildkitd-config-inline": "b"},
+            {"buildkitd-config-inline": "is given, and buildkitd-config too; give one."},
+        ),
+    ],
+)
+def test_inputs_that_do_not_go_together(given: dict[str, str], text: dict[str, str]) -> None:
+    with pytest.raises(InputError) as raised:
+        parsing.parse(given, {})
+    assert {problem.name: problem.text for problem in raised.value.problems} == text
+
+
+def test_full_references_need_no_image() -> None:
+    assert parsing.parse({"tags": "ghcr.io/me/app:1"}, {}).tags == ("ghcr.io/me/app:1",)
+
+
+def test_nothing_to_name_is_fine_where_nothing_is_pushed() -> None:
+    assert parsing.parse({"push": "false"}, {}).image == ()
+
+
+KNOWN = {"image": "r.io/group/app", "registry": "r.io", "username": "job", "password": "token"}
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"), [({"username": "me"}, "password"), ({"password": "x"}, "username")]
+)
+def test_half_a_login_is_not_completed_by_the_ci_systems(
+    given: dict[str, str], missing: str
+) -> None:
+    with pytest.raises(InputError) as raised:
+        parsing.parse(given, KNOWN)
+    assert [problem.name for problem in raised.value.problems] == [missing]
+
+
+def test_an_input_has_a_variable_that_a_shell_can_set() -> None:
+    assert table.variable("cache-from") == "INPUT_CACHE_FROM"
+
+
+def every_problem(**values: str) -> list[tuple[str, str]]:
+    given = {"image": "app"} | {name.replace("_", "-"): value for name, value in values.items()}
+    with pytest.raises(InputError) as raised:
+        parsing.parse(given, {})
+    return [(problem.name, problem.text) for problem in raised.value.problems]
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        pytest.param(
+            {"cache_backend": "registries", "cache_options": "bucket=b", "cache_dir": "/c"},
+            [
+                (
+                    "cache-backend",
+                    (
+                        "'registries' is not accepted; use registry or inline or local or gha or "
+                        "s3 or azblob. Did you mean 'registry'?"
+                    ),
+                )
+            ],
+            id="an unknown backend, whose options nobody knows",
+        ),
+        pytest.param(
+            {"cache_backend": "s3", "cache_options": "bukcet=b"},
+            [
+                (
+                    "cache-options",
+                    "'bukcet' is no attribute that can be set for s3. Did you mean 'bucket'?",
+                ),
+                ("cache-options", "s3 needs bucket=…."),
+                ("cache-options", "s3 needs region=…."),
+            ],
+            id="a slip of the pen",
+        ),
+        pytest.param(
+            {"cache_backend": "s3", "cache_options": "bucket, region="},
+            [
+                ("cache-options", "item 1 is not of the form name=value."),
+                ("cache-options", "item 2 is not of the form name=value."),
+            ],
+            id="no values",
+        ),
+        pytest.param(
+            {"cache_options": "mode=max, bucket=b, compression=zstd"},
+            [
+                ("cache-options", "'mode' is no attribute that can be set for registry."),
+                ("cache-options", "'bucket' is no attribute that can be set for registry."),
+            ],
+            id="attributes that are warmbuild's to set, and another backend's",
+        ),
+        pytest.param(
+            {"cache_backend": "azblob"},
+            [("cache-options", "azblob needs account_url=….")],
+            id="an account that is missing",
+        ),
+        pytest.param(
+            {"cache_backend": "local"},
+            [("cache-dir", "is missing: the backend local needs a directory.")],
+            id="a directory that is missing",
+        ),
+        pytest.param(
+            {
+                "cache_backend": "gha",
+                "cache_dir": "/c",
+                "cache_stages": "build",
+                "cache_history": "2",
+                "cache_max_age": "7d",
+            },
+            [
+                (
+                    "cache-dir",
+                    "is of no use to the backend gha; cache-backend: local has it.",
+                ),
+                (
+                    "cache-stages",
+                    (
+                        "is of no use to the backend gha, which has all stages already; "
+                        "cache-backend: inline has it."
+                    ),
+                ),
+                ("cache-history", "the backend gha keeps one generation only."),
+                ("cache-max-age", "the age of a cache of the backend gha cannot be read."),
+            ],
+            id="four inputs that are of no use at once",
+        ),
+        pytest.param(
+            {"cache_stages": "1st, final stage"},
+            [
+                (
+                    "cache-stages",
+                    (
+                        "is of no use to the backend registry, which has all stages already; "
+                        "cache-backend: inline has it."
+                    ),
+                ),
+                ("cache-stages", "'1st' is not accepted; use the name of a stage."),
+                ("cache-stages", "'final stage' is not accepted; use the name of a stage."),
+            ],
+            id="names that no stage can have",
+        ),
+        pytest.param(
+            {"cache_scope": "a b", "cache_version": "v+1"},
+            [
+                ("cache-scope", "'a b' is not accepted; use letters, digits and . _ / -."),
+                ("cache-version", "'v+1' is not accepted; use letters, digits and . _ / -."),
+            ],
+            id="a scope and a version with other signs",
+        ),
+        pytest.param(
+            {"cache_history": "0", "cache_max_age": "0d", "cache_timeout": "5"},
+            [
+                ("cache-history", "'0' is not accepted; use 1 to 9."),
+                ("cache-max-age", "'0d' is not a time; use a number and s, m, h, d or w."),
+                ("cache-timeout", "'5' is not a time; use a number and s, m, h, d or w."),
+            ],
+            id="numbers and times",
+        ),
+        pytest.param(
+            {"cache_history": "10"},
+            [("cache-history", "'10' is not accepted; use 1 to 9.")],
+            id="more generations than there can be",
+        ),
+        pytest.param(
+            {"cache_history": "two", "cache_import": "all", "cache_export": "before"},
+            [
+                ("cache-import", "'all' is not accepted; use auto or first or union."),
+                ("cache-export", "'before' is not accepted; use after or with."),
+                ("cache-history", "'two' is not accepted; use 1 to 9."),
+            ],
+            id="words that are none",
+        ),
+    ],
+)
+def test_every_problem_of_the_cache_is_said_at_once(
+    values: dict[str, str], expected: list[tuple[str, str]]
+) -> None:
+    assert every_problem(**values) == expected
+
+
+@pytest.mark.parametrize("option", ["secret_access_key", "access_key_id", "session_token"])
+def test_a_secret_option_is_refused_with_what_holds_it(option: str) -> None:
+    (problem,) = every_problem(
+        cache_backend="s3", cache_options=f"bucket=b,region=r,{option}=hunter2"
+    )
+    assert problem == (
+        "cache-options",
+        (
+            f"{option} is secret, and arguments are not; set AWS_{option.upper()} in the "
+            "environment instead."
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"cache_backend": "azblob", "cache_options": "account_url=u, secret_access_key=hunter2"},
+        {"cache_backend": "gha", "cache_options": "token=hunter2"},
+        {"cache_backend": "gha", "cache_options": "ghtoken=hunter2"},
+        {"cache_backend": "registry", "cache_options": "secret_access_key=hunter2"},
+        {"cache_backend": "s3", "cache_options": '"bucket=b\nsecret_access_key=hunter2'},
+        {"cache_from": '"type=s3,secret_access_key=hunter2'},
+        {"cache_to": '"type=s3,secret_access_key=hunter2'},
+    ],
+    ids=str,
+)
+def test_no_problem_shows_a_secret_option(values: dict[str, str]) -> None:
+    assert "hunter2" not in str(every_problem(**values))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"cache_backend": "local", "cache": "off"},
+        {"cache_backend": "s3", "cache_to": "type=inline"},
+        {"cache_backend": "gha", "cache_from": "type=gha", "cache_dir": "/c"},
+    ],
+    ids=str,
+)
+def test_a_backend_that_is_not_used_needs_nothing(
+    parsed: Callable[..., Inputs], values: dict[str, str]
+) -> None:
+    assert parsed(**values).cache_backend.name == values["cache_backend"]
+
+
+@pytest.mark.parametrize(
+    ("values", "options"),
+    [
+        ({"cache_backend": "registry"}, "registry.insecure=true, compression=zstd"),
+        ({"cache_backend": "inline", "cache_stages": "build,Test_2.x"}, "registry.insecure=true"),
+        ({"cache_backend": "local", "cache_dir": "/c"}, "compression=zstd,compression-level=3"),
+        ({"cache_backend": "gha"}, "version=2,url=u,url_v2=v,timeout=1m"),
+        ({"cache_backend": "s3"}, "bucket=b\nregion=r\nprefix=p/\nupload_parallelism=8"),
+        ({"cache_backend": "azblob"}, "account_url=https://a?b=c,container=d"),
+    ],
+    ids=str,
+)
+def test_every_backend_has_options(
+    parsed: Callable[..., Inputs], values: dict[str, str], options: str
+) -> None:
+    found = parsed(cache_options=options, **values)
+    assert found.cache_backend is BACKENDS[values["cache_backend"]]
+    assert found.cache_options == tuple(
+        part.strip() for line in options.split("\n") for part in line.split(",")
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", None),
+        ("90s", timedelta(seconds=90)),
+        ("15m", timedelta(minutes=15)),
+        ("36h", timedelta(hours=36)),
+        (" 7d ", timedelta(days=7)),
+        ("99999w", timedelta(weeks=99_999)),
+    ],
+)
+def test_a_time_has_a_unit(
+    parsed: Callable[..., Inputs], text: str, expected: timedelta | None
+) -> None:
+    assert parsed(cache_max_age=text).cache_max_age == expected
+
+
+@pytest.mark.parametrize("text", ["7", "d", "-7d", "7 d", "7D", "1.5h", "1d12h", "100000d"])
+def test_what_is_no_time_is_said(text: str) -> None:
+    assert every_problem(cache_max_age=text) == [
+        ("cache-max-age", f"{text!r} is not a time; use a number and s, m, h, d or w.")
+    ]
+
+
+def test_the_cache_has_defaults(parsed: Callable[..., Inputs]) -> None:
+    found = parsed()
+    assert found.cache_backend is BACKENDS["registry"]
+    assert (found.cache_import, found.cache_export, found.cache_history) == ("auto", "after", 1)
+    assert (found.cache_max_age, found.cache_timeout) == (None, timedelta(minutes=10))
+    assert (found.cache_strict, found.refresh) == (False, False)
+    assert (found.cache_scope, found.cache_version, found.cache_stages) == ("", "", ())

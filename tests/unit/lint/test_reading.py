@@ -1,0 +1,311 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from warmbuild import cli
+from warmbuild.buildkit.checks import Warned
+from warmbuild.cache.cache_plan import CachePlan
+from warmbuild.inputs import parsing
+from warmbuild.lint import reading
+from warmbuild.lint.sources import OddModes, Sources
+from warmbuild.plan import making
+from warmbuild.project import git_modes
+from warmbuild.project.git_modes import Normalized
+from warmbuild.run_context import RunContext
+
+if TYPE_CHECKING:
+    from warmbuild.plan.build_plan import BuildPlan
+
+DATA = Path(__file__).resolve().parents[2] / "data"
+# What the recorded indexes hold, but for a link and a submodule.
+TRACKED = {"README.md": 0o644, "dir/sub/z.py": 0o644, "dir/sub/ü.txt": 0o644, "run.sh": 0o755}
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a work tree as git makes it where the umask is 0022; the run stands in it."""
+    root = tmp_path / "project"
+    (root / "dir" / "sub").mkdir(parents=True)
+    for path, mode in TRACKED.items():
+        (root / path).touch()
+        (root / path).chmod(mode)
+    for directory in (root / "dir", root / "dir" / "sub"):
+        directory.chmod(0o755)
+    (root / "link").symlink_to("run.sh")
+    (root / ".git").mkdir()
+    (root / ".git" / "HEAD").write_text("ref: refs/heads/main\n")
+    record(root, "v2")
+    monkeypatch.chdir(root)
+    return root
+
+
+def record(root: Path, version: str) -> None:
+    shutil.copyfile(DATA / f"git-2.39.5-{version}.index", root / ".git" / "index")
+
+
+def read(pipeline_file: str = "", **given: str) -> Sources:
+    asked = parsing.parse({"image": "a", **given}, {})
+    decided = making.make(asked, RunContext(ci="local"), CachePlan())
+    return reading.read(decided, pipeline_file)
+
+
+class TestRead:
+    def test_a_project_as_it_should_be(self, project: Path) -> None:
+        (project / "Dockerfile").write_text("FROM a\n")
+        (project / ".dockerignore").write_text(".git\n")
+        assert read() == Sources(
+            file="Dockerfile",
+            text="FROM a\n",
+            ignore=".git\n",
+            in_context=frozenset({".git", "Dockerfile"}),
+        )
+
+    def test_names_are_from_the_repositorys_root(
+        self, project: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (project / "dir" / "dockerfile").write_text("FROM a\n")
+        (project / ".gitlab-ci.yml").write_text("cache-from: x\n")
+        monkeypatch.chdir(project / "dir")
+        found = read(".gitlab-ci.yml")
+        assert (found.file, found.ignore_file) == ("dir/dockerfile", "dir/.dockerignore")
+        assert found.in_context == {"Dockerfile"}
+        assert (found.pipeline_file, found.pipeline) == (".gitlab-ci.yml", "cache-from: x\n")
+
+    def test_a_dockerfiles_own_ignore_file_wins(self, project: Path) -> None:
+        (project / "dir" / "app.Dockerfile").touch()
+        (project / "dir" / "app.Dockerfile.dockerignore").write_text("own")
+        (project / ".dockerignore").write_text("other")
+        found = read(file="dir/app.Dockerfile", context="dir/sub")
+        assert (found.ignore_file, found.ignore) == ("dir/app.Dockerfile.dockerignore", "own")
+        assert found.in_context == frozenset()
+
+    @pytest.mark.parametrize("context", ["nowhere", "https://github.com/me/app.git"])
+    def test_a_context_that_is_not_here(self, project: Path, context: str) -> None:
+        (project / "Dockerfile").touch()
+        (project / "ci.yml").write_text("x")
+        assert read("ci.yml", context=context) == Sources(pipeline_file="ci.yml", pipeline="x")
+
+    @pytest.mark.usefixtures("project")
+    def test_a_pipelines_file_that_is_not_here(self) -> None:
+        assert read("ci.yml").pipeline_file == ""
+
+    def test_a_place_that_git_knows_nothing_of(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "Dockerfile").touch()
+        monkeypatch.chdir(tmp_path)
+        assert read() == Sources(file="Dockerfile", in_context=frozenset({"Dockerfile"}))
+
+    def test_a_dockerfile_that_lies_elsewhere(self, project: Path, tmp_path: Path) -> None:
+        elsewhere = tmp_path / "Dockerfile"
+        elsewhere.write_text("FROM a")
+        found = read(file=str(elsewhere))
+        assert (found.file, found.text) == (str(elsewhere), "FROM a")
+        assert found.in_context == {".git"}
+        assert project.is_dir()
+
+
+COMMIT = "https://github.com/me/app.git#860c1904a1ce19322e91ac35af1ab07466440c37"
+ON_GITHUB = RunContext(ci="github", git_context=COMMIT)
+
+
+def on_github(**given: str) -> BuildPlan:
+    return making.make(parsing.parse({"image": "a", **given}, {}), ON_GITHUB, CachePlan())
+
+
+class TestTheCheckoutOfAGitContext:
+    def test_it_is_read_but_for_what_is_not_in_git(self, project: Path) -> None:
+        record(project, "v2")
+        (project / "Dockerfile").write_text("FROM a\n")
+        (project / "run.sh").chmod(0o777)
+        found = reading.read(on_github(), "")
+        assert found == Sources(
+            file="Dockerfile", text="FROM a\n", in_context=frozenset({"Dockerfile"})
+        )
+
+    def test_a_directory_of_it(self, project: Path) -> None:
+        (project / "dir" / "app.Dockerfile").write_text("FROM a\n")
+        decided = on_github(context="{{defaultContext}}:dir", file="app.Dockerfile")
+        assert reading.read(decided, "").file == "dir/app.Dockerfile"
+
+    @pytest.mark.usefixtures("project")
+    def test_there_may_be_none(self) -> None:
+        assert reading.read(on_github(context="{{defaultContext}}:other"), "") == Sources()
+
+
+class TestNamed:
+    WARNED = Warned(text="x", url="", file="Dockerfile", line=1, source=b"FROM a\n")
+
+    def test_the_file_that_was_built(self, project: Path) -> None:
+        (project / "dir" / "Dockerfile").write_text("FROM a\n")
+        assert reading.named(on_github(context="dir"), self.WARNED) == "dir/Dockerfile"
+        in_git = on_github(context="{{defaultContext}}:dir")
+        assert reading.named(in_git, self.WARNED) == "dir/Dockerfile"
+
+    @pytest.mark.parametrize("context", [".", "https://github.com/you/app.git", "nowhere"])
+    def test_another_text_is_another_file(self, project: Path, context: str) -> None:
+        (project / "Dockerfile").write_text("FROM b\n")
+        assert reading.named(on_github(context=context), self.WARNED) == ""
+
+    def test_a_warning_about_no_file(self, project: Path) -> None:
+        (project / "Dockerfile").touch()
+        assert reading.named(on_github(context="."), Warned(text="x", url="")) == ""
+
+
+class TestOddModes:
+    @pytest.mark.parametrize("version", ["v2", "v3", "v4", "sha256"])
+    def test_a_mode_that_is_not_gits(self, project: Path, version: str) -> None:
+        record(project, version)
+        if version == "sha256":
+            (project / ".git" / "config").write_text("[extensions]\n\tobjectFormat = sha256\n")
+        (project / "run.sh").chmod(0o777)
+        expected = OddModes(path="run.sh", mode=0o777, stored=0o755, has_more=False)
+        assert read().odd_modes == expected
+        (project / "README.md").chmod(0o664)
+        expected = OddModes(path="README.md", mode=0o664, stored=0o644, has_more=True)
+        assert read().odd_modes == expected
+
+    def test_only_what_the_build_gets_counts(self, project: Path) -> None:
+        (project / "README.md").chmod(0o666)
+        (project / ".dockerignore").write_text("*.md\n")
+        assert read().odd_modes is None
+        assert read(context="dir").odd_modes is None
+        (project / "dir" / "sub" / "z.py").chmod(0o600)
+        odd = read(context="dir").odd_modes
+        assert odd
+        assert odd.path == "sub/z.py"
+
+    def test_what_git_does_not_track_may_be_as_it_is(self, project: Path) -> None:
+        (project / "new.txt").touch()
+        (project / "new.txt").chmod(0o666)
+        (project / "README.md").unlink()
+        (project / "dir").chmod(0o777)
+        assert read().odd_modes is None
+
+    @pytest.mark.parametrize("index", [b"", b"DIRC\0\0\0\x09", b"DIRC\0\0\0\x02\0\0\0\x09"])
+    def test_an_index_that_cannot_be_read(self, project: Path, index: bytes) -> None:
+        (project / "README.md").chmod(0o666)
+        (project / ".git" / "index").write_bytes(index)
+        assert read().odd_modes is None
+
+    def test_a_linked_work_tree(self, project: Path) -> None:
+        main = project.parent / "main" / ".git"
+        linked = main / "worktrees" / "project"
+        linked.parent.mkdir(parents=True)
+        (project / ".git").rename(linked)
+        (linked / "commondir").write_text("../..\n")
+        (project / ".git").write_text(f"gitdir: {linked}\n")
+        (project / "README.md").chmod(0o666)
+        odd = read().odd_modes
+        assert odd
+        assert odd.path == "README.md"
+        # A file of a line, the same in every checkout of it.
+        assert ".git" not in read().in_context
+
+
+class TestPlan:
+    FOUND = (
+        "Dockerfile:2: COPY . . stands above npm ci (line 3), which so runs again when any file "
+        "changes. Copy the files that it reads, run it, and copy the rest below. [early-copy]"
+    )
+
+    @pytest.fixture(autouse=True)
+    def _late(self, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("warmbuild.signals.install", lambda: None)
+        (project / "Dockerfile").write_text("FROM a\nCOPY . .\nRUN npm ci\n")
+        (project / ".dockerignore").write_text(".git\n")
+        (project / "README.md").chmod(0o666)
+
+    def plan(self, *flags: str) -> int:
+        return cli.main(["plan", "--image=a", "--lint-ignore=file-modes", *flags], {})
+
+    def test_it_warns_and_changes_nothing(
+        self, project: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert self.plan("--normalize-modes") == 0
+        assert f"warning     {self.FOUND}\n" in capsys.readouterr().out
+        assert (project / "README.md").stat().st_mode & 0o777 == 0o666
+
+    def test_it_warns_in_json(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert self.plan("--format=json") == 0
+        (found,) = json.loads(capsys.readouterr().out)["findings"]
+        text = self.FOUND.removeprefix("Dockerfile:2: ").removesuffix(" [early-copy]")
+        assert found == {"rule": "early-copy", "file": "Dockerfile", "line": 2, "text": text}
+
+    @pytest.mark.parametrize("flag", ["--lint=false", "--lint-ignore=early-copy"])
+    def test_it_can_be_told_not_to(self, flag: str, capsys: pytest.CaptureFixture[str]) -> None:
+        assert self.plan(flag) == 0
+        assert "warning" not in capsys.readouterr().out
+
+
+def modes(root: Path) -> dict[str, int]:
+    return {path: (root / path).stat().st_mode & 0o7777 for path in (*TRACKED, "dir", "dir/sub")}
+
+
+class TestNormalizeModes:
+    EXPECTED = {**TRACKED, "dir": 0o755, "dir/sub": 0o755}  # noqa: RUF012 (nobody changes it)
+
+    def test_everything_that_git_tracks(self, project: Path) -> None:
+        before = {}
+        for path in (*TRACKED, "dir", "dir/sub", "."):
+            place = project / path
+            place.chmod(place.stat().st_mode | 0o066)
+            os.utime(place, ns=(1, 1_500_000_000_123_456_789))
+            before[path] = place.stat().st_mtime_ns
+        root_mode = project.stat().st_mode
+        (project / "new.txt").touch()
+        (project / "new.txt").chmod(0o666)
+        # The new file changed the directory that it lies in, and nothing else may.
+        os.utime(project, ns=(1, before["."]))
+        assert git_modes.normalize_modes(Path()) == Normalized(files=4, directories=2)
+        assert modes(project) == self.EXPECTED
+        assert {path: (project / path).stat().st_mtime_ns for path in before} == before
+        assert (project / "new.txt").stat().st_mode & 0o777 == 0o666
+        assert project.stat().st_mode == root_mode
+        assert git_modes.normalize_modes(Path()) == Normalized()
+
+    def test_a_part_of_the_repository_alone(self, project: Path) -> None:
+        (project / "README.md").chmod(0o666)
+        (project / "dir" / "sub" / "z.py").chmod(0o600)
+        (project / "dir" / "sub").chmod(0o700)
+        assert git_modes.normalize_modes(Path("dir")) == Normalized(files=1, directories=1)
+        assert modes(project) == {**self.EXPECTED, "README.md": 0o666}
+
+    def test_a_directorys_group_stays(self, project: Path) -> None:
+        (project / "dir").chmod(0o2775)
+        assert git_modes.normalize_modes(Path()) == Normalized(directories=1)
+        assert modes(project) == {**self.EXPECTED, "dir": 0o2755}
+
+    def test_no_link_is_followed(self, project: Path, tmp_path: Path) -> None:
+        outside = tmp_path / "outside"
+        shutil.move(project / "dir" / "sub", outside)
+        (project / "dir" / "sub").symlink_to(outside)
+        (outside / "z.py").chmod(0o600)
+        (project / "README.md").unlink()
+        (project / "README.md").symlink_to(outside / "z.py")
+        assert git_modes.normalize_modes(Path()) == Normalized()
+        assert (outside / "z.py").stat().st_mode & 0o777 == 0o600
+
+    def test_what_cannot_be_set_is_counted(
+        self, project: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(_path: Path, _mode: int) -> None:
+            raise PermissionError(1, "Operation not permitted")
+
+        (project / "README.md").chmod(0o666)
+        (project / "dir").chmod(0o777)
+        (project / "dir" / "sub" / "z.py").chmod(0o666)
+        monkeypatch.setattr(Path, "chmod", refuse)
+        assert git_modes.normalize_modes(Path()) == Normalized(failed=3)
+
+    def test_a_place_that_git_knows_nothing_of(self, tmp_path: Path) -> None:
+        assert git_modes.normalize_modes(tmp_path) is None
+        (tmp_path / ".git").mkdir()
+        (tmp_path / ".git" / "HEAD").touch()
+        assert git_modes.normalize_modes(tmp_path) is None

@@ -1,0 +1,523 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import requests
+import responses
+
+from warmbuild import refs
+from warmbuild.cache import probe
+from warmbuild.cache.probe import Found, Missing, NotACache, Refused, Silent
+from warmbuild.errors import RegistryError
+from warmbuild.inputs.logins import Login
+from warmbuild.registry import client
+from warmbuild.registry.client import Registry, ask
+from warmbuild.registry.transports import Transport, is_loopback, transports
+from warmbuild.vendors import harbor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    Answer = tuple[int, dict[str, str], str]
+
+REF = refs.parse("r.io/me/app:cache-main")
+LOGIN = Login(host="r.io", username="me", password='it\'s "pa:ss"')
+IDENTITY = Login(host="r.io", username="<token>", password="refresh")
+CONFIG_TYPE = "application/vnd.buildkit.cacheconfig.v0"
+CONFIG = {"mediaType": CONFIG_TYPE, "digest": "sha256:config", "size": 30}
+CACHE = json.dumps({"config": CONFIG, "layers": []})
+INDEX = json.dumps({"manifests": [CONFIG]})
+RECORDS = json.dumps({"layers": [], "records": [{"digest": "sha256:r"}]})
+IMAGE = json.dumps({"config": {"mediaType": "application/vnd.oci.image.config.v1+json"}})
+
+
+class FakeRegistry:
+    """A registry that behaves: challenges, tokens for a scope, manifests, the errors of the API."""
+
+    def __init__(self, mocked: responses.RequestsMock, kind: str, host: str = "r.io") -> None:
+        self.kind = kind
+        self.manifests = {"sha256:config": RECORDS}
+        self.requests: list[str] = []
+        self.users = {"me": LOGIN.password}
+        anything = re.compile(rf"https?://{re.escape(host)}/v2/.*")
+        mocked.add_callback(responses.GET, anything, self.get)
+        realm = re.compile(r"https://auth\.io/token.*")
+        mocked.add_callback(responses.GET, realm, self.token)
+        mocked.add_callback(responses.POST, realm, self.exchange)
+
+    def get(self, request: requests.PreparedRequest) -> Answer:
+        path = urlsplit(request.url or "").path
+        self.requests.append(path)
+        match = re.fullmatch(r"/v2/(.+)/(?:manifests|blobs)/(.+)", path)
+        scope = f"repository:{match[1]}:pull" if match else ""
+        if not self.allows(request.headers.get("Authorization", ""), scope):
+            challenge = {
+                "bearer": f'Bearer realm="https://auth.io/token",service="r.io",scope="{scope}"',
+                "basic": 'Basic realm="r"',
+                "odd": "Negotiate",
+            }[self.kind]
+            return self.error(401, "UNAUTHORIZED", {"WWW-Authenticate": challenge})
+        if not match:
+            return (200, {}, "{}")
+        body = self.manifests.get(match[2])
+        if body is None:
+            return self.error(404, "MANIFEST_UNKNOWN")
+        return (200, {}, body)
+
+    def allows(self, authorization: str, scope: str) -> bool:
+        if self.kind == "open":
+            return True
+        if self.kind == "bearer":
+            return authorization == f"Bearer for {scope}"
+        pair = base64.b64decode(authorization.removeprefix("Basic ") or "").decode()
+        user, _, password = pair.partition(":")
+        return bool(user) and self.users.get(user) == password
+
+    def token(self, request: requests.PreparedRequest) -> Answer:
+        query = parse_qs(urlsplit(request.url or "").query)
+        pair = base64.b64decode(request.headers["Authorization"].removeprefix("Basic ")).decode()
+        user, _, password = pair.partition(":")
+        if self.users.get(user) != password:
+            return self.error(401, "DENIED")
+        return (200, {}, json.dumps({"token": f"for {query.get('scope', [''])[0]}"}))
+
+    def exchange(self, request: requests.PreparedRequest) -> Answer:
+        form = parse_qs(str(request.body))
+        if form["refresh_token"] != ["refresh"]:
+            return self.error(401, "DENIED")
+        return (200, {}, json.dumps({"access_token": f"for {form['scope'][0]}"}))
+
+    @staticmethod
+    def error(status: int, code: str, headers: dict[str, str] | None = None) -> Answer:
+        body = {"errors": [{"code": code, "message": "not today"}]}
+        return (status, headers or {}, json.dumps(body))
+
+
+class Clock:
+    """Time that passes only while somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.pauses: list[float] = []
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.now += seconds
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(client, "time", clock)
+    return clock
+
+
+def aborted() -> requests.ConnectionError:
+    """Return what requests raises for a connection that is reset: urllib3's error is inside."""
+    error = requests.ConnectionError("Connection aborted.")
+    error.__context__ = ConnectionResetError(104, "Connection reset by peer")
+    return error
+
+
+@pytest.fixture
+def mocked() -> Iterator[responses.RequestsMock]:
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
+        yield mock
+
+
+@pytest.mark.parametrize("kind", ["open", "bearer", "basic"])
+def test_a_cache_is_found_through_every_challenge(
+    mocked: responses.RequestsMock, kind: str
+) -> None:
+    fake = FakeRegistry(mocked, kind)
+    fake.manifests["cache-main"] = CACHE
+    found = Registry("r.io", LOGIN, None).answer(REF)
+    assert isinstance(found, Found)
+    assert found.digest == f"sha256:{hashlib.sha256(CACHE.encode()).hexdigest()}"
+    assert found.manifest == CACHE.encode()
+    assert [record.digest for one in found.records for record in one.records] == ["sha256:r"]
+
+
+def test_an_identity_token_is_exchanged(mocked: responses.RequestsMock) -> None:
+    fake = FakeRegistry(mocked, "bearer")
+    fake.manifests["cache-main"] = CACHE
+    assert isinstance(Registry("r.io", IDENTITY, None).answer(REF), Found)
+
+
+def test_a_token_serves_for_its_scope_again(mocked: responses.RequestsMock) -> None:
+    fake = FakeRegistry(mocked, "bearer")
+    fake.manifests["cache-main"] = CACHE
+    client = Registry("r.io", LOGIN, None)
+    client.answer(REF)
+    client.answer(REF)
+    # The challenge, then a manifest and a configuration each time.
+    assert len(fake.requests) == 5
+
+
+def test_a_registrys_own_digest_is_taken(mocked: responses.RequestsMock) -> None:
+    mocked.get(
+        "https://r.io/v2/me/app/manifests/cache-main",
+        body=INDEX,
+        headers={"Docker-Content-Digest": "sha256:own"},
+    )
+    mocked.get("https://r.io/v2/me/app/blobs/sha256:config", body=RECORDS)
+    found = Registry("r.io", None, None).answer(REF)
+    assert isinstance(found, Found)
+    assert found.digest == "sha256:own"
+
+
+def test_nothing_is_missing(mocked: responses.RequestsMock) -> None:
+    FakeRegistry(mocked, "open")
+    assert Registry("r.io", None, None).answer(REF) == Missing()
+
+
+@pytest.mark.parametrize(
+    ("kind", "login"),
+    [
+        pytest.param("basic", None, id="no login"),
+        pytest.param(
+            "basic", Login(host="r.io", username="me", password="wrong"), id="a wrong login"
+        ),
+        pytest.param(
+            "bearer",
+            Login(host="r.io", username="me", password="wrong"),
+            id="a token that is refused",
+        ),
+        pytest.param("odd", LOGIN, id="a challenge nobody knows"),
+    ],
+)
+def test_a_refusal_is_told_in_the_registrys_words(
+    mocked: responses.RequestsMock, kind: str, login: Login | None
+) -> None:
+    FakeRegistry(mocked, kind)
+    found = Registry("r.io", login, None).answer(REF)
+    assert found == Refused(
+        "the registry r.io says 401 to GET /v2/me/app/manifests/cache-main (UNAUTHORIZED: not "
+        "today); give a login that may do it by username and password: for r.io a user name and a "
+        "password, with the right to pull and push"
+    )
+    assert "wrong" not in str(found)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "said"),
+    [
+        (
+            403,
+            "<html>",
+            (
+                "403 to GET /v2/me/app/manifests/cache-main; r.io wants the right to pull and push "
+                "for a cache: give the login that, or set cache-repository to one that it may read"
+            ),
+        ),
+        (
+            429,
+            '{"errors": []}',
+            (
+                "429 to GET /v2/me/app/manifests/cache-main; r.io limits how often it is asked: "
+                "give a login by username and password, or set cache-repository to another registry"
+            ),
+        ),
+        (500, '{"errors": [{"code": "X"}]}', "500 to GET /v2/me/app/manifests/cache-main (X)"),
+    ],
+)
+def test_every_other_status_is_a_refusal(
+    mocked: responses.RequestsMock, status: int, body: str, said: str
+) -> None:
+    mocked.get("https://r.io/v2/me/app/manifests/cache-main", status=status, body=body)
+    assert Registry("r.io", None, None).answer(REF) == Refused(f"the registry r.io says {said}")
+
+
+def test_whose_registry_it_is_may_be_told_by_the_challenge_alone(
+    mocked: responses.RequestsMock,
+) -> None:
+    challenge = 'Bearer realm="https://auth.io/token",service="harbor-registry"'
+    path = "https://r.io/v2/me/app/manifests/cache-main"
+    mocked.get(path, status=401, headers={"WWW-Authenticate": challenge})
+    mocked.get("https://auth.io/token", json={"token": "t"})
+    mocked.get(path, status=404)
+    found = Registry("r.io", None, None).answer(REF)
+    assert found == Missing()
+    assert found.vendor is harbor.VENDOR
+
+
+def test_a_tag_that_is_refused_comes_with_advice(mocked: responses.RequestsMock) -> None:
+    refused = {"errors": [{"code": "DENIED", "message": "permission_denied: write_package"}]}
+    mocked.put("https://ghcr.io/v2/me/app/manifests/cache-main", status=403, json=refused)
+    with pytest.raises(RegistryError) as raised:
+        Registry("ghcr.io", None, None).retag(refs.parse("ghcr.io/me/app:cache-main"), Found("d"))
+    assert str(raised.value).startswith(
+        "ghcr.io/me/app:cache-main is not written: the registry ghcr.io says 403 to PUT "
+        "/v2/me/app/manifests/cache-main (DENIED: permission_denied: write_package); GHCR wants "
+        "permissions: packages: write in the job"
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (IMAGE, NotACache),
+        ("garbage", NotACache),
+        ("[1]", NotACache),
+        (json.dumps({"manifests": [3], "config": 4}), NotACache),
+        (CACHE + " " * probe.LARGEST, Refused),
+    ],
+)
+def test_what_is_no_readable_cache(
+    mocked: responses.RequestsMock, body: str, kind: type[object]
+) -> None:
+    FakeRegistry(mocked, "open").manifests["cache-main"] = body
+    assert isinstance(Registry("r.io", None, None).answer(REF), kind)
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (requests.ConnectionError(), "cannot be reached"),
+        (requests.ConnectTimeout(), "cannot be reached within 2 s"),
+        (requests.ReadTimeout(), "does not answer within 5 s"),
+        (requests.exceptions.SSLError(), "has a certificate that is not trusted here"),
+    ],
+)
+def test_silence_is_told(
+    mocked: responses.RequestsMock, error: requests.RequestException, why: str
+) -> None:
+    mocked.get("https://r.io/v2/me/app/manifests/cache-main", body=error)
+    assert Registry("r.io", None, None).answer(REF) == Silent(f"the registry r.io {why}")
+
+
+@pytest.mark.parametrize("token", [{"token": 3}, {}, "{"])
+@pytest.mark.parametrize("status", [200, 500])
+def test_a_token_service_that_makes_no_sense(
+    mocked: responses.RequestsMock, token: object, status: int
+) -> None:
+    challenge = {"WWW-Authenticate": 'Bearer realm="https://auth.io/token"'}
+    mocked.get("https://r.io/v2/me/app/manifests/cache-main", status=401, headers=challenge)
+    mocked.get("https://auth.io/token", body=json.dumps(token)[:-1] or "{", status=status)
+    assert isinstance(Registry("r.io", LOGIN, None).answer(REF), Refused)
+
+
+@pytest.mark.parametrize("kind", ["open", "bearer", "basic"])
+def test_a_login_is_checked(mocked: responses.RequestsMock, kind: str) -> None:
+    FakeRegistry(mocked, kind)
+    Registry("r.io", LOGIN, None).check_login()
+
+
+class TestScopes:
+    """A login for a token of one scope; `r.io` gives the user me every token."""
+
+    PUSH = "repository:me/app:pull,push"
+
+    @staticmethod
+    def client(scoped: Login) -> Registry:
+        client = Registry("r.io", replace(LOGIN, password="wrong"), None)
+        client.scoped = lambda scope: scoped if "me/app" in scope else None
+        return client
+
+    def test_it_is_used_for_its_scope(self, mocked: responses.RequestsMock) -> None:
+        FakeRegistry(mocked, "bearer")
+        client = self.client(replace(LOGIN, scope="me/app"))
+        assert client.answer(REF) == Missing()
+        with pytest.raises(RegistryError, match="refuses the login of 'me'"):
+            client.check_login()
+
+    def test_it_is_used_for_tokens_alone(self, mocked: responses.RequestsMock) -> None:
+        FakeRegistry(mocked, "basic")
+        client = self.client(replace(LOGIN, scope="me/app"))
+        assert isinstance(client.answer(REF), Refused)
+        with pytest.raises(RegistryError) as raised:
+            client.check_login(self.PUSH)
+        assert str(raised.value) == (
+            "the registry r.io gives no tokens, and a login with a scope (me/app) is used for "
+            "tokens alone. Give the login without its scope."
+        )
+
+
+@pytest.mark.parametrize("kind", ["bearer", "basic"])
+def test_a_wrong_login_is_refused(mocked: responses.RequestsMock, kind: str) -> None:
+    FakeRegistry(mocked, kind)
+    login = Login(host="r.io", username="me", password="wrong")
+    with pytest.raises(RegistryError) as raised:
+        Registry("r.io", login, None).check_login()
+    assert str(raised.value) == (
+        "the registry r.io refuses the login of 'me': 401 to GET /v2/ (UNAUTHORIZED: not today). "
+        "Check username, password and registry."
+    )
+
+
+def test_a_login_at_a_registry_that_is_not_there(mocked: responses.RequestsMock) -> None:
+    mocked.get("https://r.io/v2/", body=requests.ConnectionError())
+    with pytest.raises(RegistryError, match=r"the registry r\.io cannot be reached, and the image"):
+        Registry("r.io", LOGIN, None).check_login()
+
+
+def test_a_login_at_a_registry_that_stays_ill(mocked: responses.RequestsMock, clock: Clock) -> None:
+    mocked.get("https://r.io/v2/", status=503, body='{"errors": [{"code": "UNAVAILABLE"}]}')
+    said: list[str] = []
+    with pytest.raises(RegistryError) as raised:
+        Registry("r.io", LOGIN, None, client.LOGIN, said.append).check_login()
+    assert str(raised.value) == (
+        "the registry r.io says 503 to GET /v2/ (UNAVAILABLE), and the image goes there. This may "
+        "pass: run the job again later."
+    )
+    assert clock.pauses == [1.0, 4.0]
+    again = "the registry r.io says 503; it is asked again"
+    assert said == [again, again]
+
+
+def test_a_login_that_is_refused_is_tried_once(
+    mocked: responses.RequestsMock, clock: Clock
+) -> None:
+    fake = FakeRegistry(mocked, "basic")
+    with pytest.raises(RegistryError):
+        Registry("r.io", replace(LOGIN, password="wrong"), None, client.LOGIN).check_login()
+    assert fake.requests == ["/v2/", "/v2/"]
+    assert clock.pauses == []
+
+
+def test_a_login_whose_token_service_is_overloaded(
+    mocked: responses.RequestsMock, clock: Clock
+) -> None:
+    challenge = {"WWW-Authenticate": 'Bearer realm="https://auth.io/token"'}
+    mocked.get("https://r.io/v2/", status=401, headers=challenge)
+    mocked.get("https://auth.io/token", status=429, headers={"Retry-After": "7"})
+    with pytest.raises(RegistryError, match=r"r\.io says 429 to GET /token, and the image goes"):
+        Registry("r.io", LOGIN, None, client.LOGIN).check_login()
+    assert clock.pauses == [7.0, 7.0]
+
+
+def test_a_token_service_that_recovers(mocked: responses.RequestsMock, clock: Clock) -> None:
+    challenge = {"WWW-Authenticate": 'Bearer realm="https://auth.io/token"'}
+    mocked.get("https://r.io/v2/", status=401, headers=challenge)
+    mocked.get("https://auth.io/token", status=500)
+    mocked.get("https://r.io/v2/", status=401, headers=challenge)
+    mocked.get("https://auth.io/token", body='{"token": "x"}')
+    mocked.get("https://r.io/v2/", body="{}")
+    Registry("r.io", LOGIN, None, client.LOGIN).check_login()
+    assert clock.pauses == [1.0]
+
+
+@pytest.mark.parametrize(
+    ("first", "said"),
+    [
+        (429, "says 429"),
+        (500, "says 500"),
+        (aborted(), "breaks the connection off"),
+        (requests.ReadTimeout("timed out"), "does not answer within 5 s"),
+    ],
+)
+def test_a_probe_that_fails_once_is_made_again(
+    mocked: responses.RequestsMock, clock: Clock, first: int | Exception, said: str
+) -> None:
+    url = "https://r.io/v2/me/app/manifests/cache-main"
+    if isinstance(first, int):
+        mocked.get(url, status=first)
+    else:
+        mocked.get(url, body=first)
+    mocked.get(url, body=CACHE)
+    mocked.get("https://r.io/v2/me/app/blobs/sha256:config", body=RECORDS)
+    heard: list[str] = []
+    assert isinstance(Registry("r.io", None, None, say=heard.append).answer(REF), Found)
+    assert clock.pauses == [0.5]
+    assert heard == [f"the registry r.io {said}; it is asked again"]
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "pauses"),
+    [
+        pytest.param("", [0.5, 2.0], id="as the probe does"),
+        pytest.param("1", [1.0, 2.0], id="as the registry asks"),
+        pytest.param("3", [3.0], id="once, for there is no time for twice"),
+        pytest.param("4", [], id="not at all, for nothing could be asked after it"),
+        pytest.param("3600", [], id="an hour"),
+    ],
+)
+def test_a_probe_waits_within_its_limit(
+    mocked: responses.RequestsMock, clock: Clock, retry_after: str, pauses: list[float]
+) -> None:
+    url = "https://r.io/v2/me/app/manifests/cache-main"
+    mocked.get(url, status=429, headers={"Retry-After": retry_after})
+    assert isinstance(Registry("r.io", None, None).answer(REF), Refused)
+    assert clock.pauses == pauses
+
+
+def test_docker_hub_answers_elsewhere(mocked: responses.RequestsMock) -> None:
+    fake = FakeRegistry(mocked, "open", host="registry-1.docker.io")
+    fake.manifests["latest"] = CACHE
+    found = Registry("docker.io", None, None).answer(refs.parse("app:latest"))
+    assert isinstance(found, Found)
+
+
+def test_all_are_asked_and_one_that_hangs_is_left_behind(
+    mocked: responses.RequestsMock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = FakeRegistry(mocked, "open")
+    fake.manifests["cache-main"] = CACHE
+    monkeypatch.setattr(client, "PROBE", replace(client.PROBE, total=0.3))
+
+    def registry_of(host: str) -> Registry:
+        if host == "slow.io":
+            time.sleep(2)
+        return Registry(host, None, None)
+
+    slow = refs.parse("slow.io/a:b")
+    begun = time.monotonic()
+    found = ask([REF, slow, REF], registry_of)
+    assert time.monotonic() - begun < 1.5
+    assert isinstance(found[REF], Found)
+    assert found[slow] == Silent("the registry slow.io does not answer within 0 s")
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("localhost:5000", True),
+        ("127.0.0.1:5000", True),
+        ("[::1]:5000", True),
+        ("r.io", False),
+        ("10.0.0.1", False),
+    ],
+)
+def test_plain_http_is_for_this_machine(host: str, expected: bool) -> None:  # noqa: FBT001
+    assert is_loopback(host) is expected
+
+
+def test_buildkits_configuration_says_how_a_registry_is_reached(
+    mocked: responses.RequestsMock,
+) -> None:
+    text = """
+        [registry."plain.io"]
+        http = true
+        [registry."self.io"]
+        insecure = true
+        [registry."own.io"]
+        ca = ["/own.pem"]
+        [registry."docker.io"]
+        mirrors = ["plain.io"]
+    """
+    found = transports(text)
+    assert found == {
+        "plain.io": Transport(scheme="http"),
+        "self.io": Transport(verify=False),
+        "own.io": Transport(verify="/own.pem"),
+        "docker.io": Transport(),
+    }
+    fake = FakeRegistry(mocked, "open", host="plain.io")
+    Registry("plain.io", None, found["plain.io"]).answer(refs.parse("plain.io/a:b"))
+    assert fake.requests == ["/v2/a/manifests/b"]
+
+
+@pytest.mark.parametrize("text", ["", "[[[", "registry = 3", '[registry]\n"a.io" = 3'])
+def test_a_configuration_that_says_nothing(text: str) -> None:
+    assert transports(text) == {}

@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import base64
+import json
+import stat
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from warmbuild.builder import private_directory
+from warmbuild.errors import EngineError, RegistryError
+from warmbuild.inputs.logins import Login
+from warmbuild.inputs.values import Secret
+from warmbuild.registry import credential_helpers, docker_config
+
+LOGIN = Login(host="r.io", username="me", password='it\'s "pa:ss" $HOME')
+AUTH = base64.b64encode(b'me:it\'s "pa:ss" $HOME').decode()
+
+
+@pytest.fixture
+def env(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    return {"HOME": str(tmp_path / "home")}
+
+
+def write_config(env: dict[str, str], text: str) -> Path:
+    directory = Path(env["HOME"], ".docker")
+    directory.mkdir(parents=True)
+    path = directory / "config.json"
+    path.write_text(text)
+    return path
+
+
+def test_a_login_is_laid_over_the_users_configuration() -> None:
+    config = {"auths": {"x.io": {"auth": "eA=="}}, "credsStore": "desktop", "currentContext": "c"}
+    assert docker_config.merged(config, [LOGIN]) == {
+        "auths": {"x.io": {"auth": "eA=="}, "r.io": {"auth": AUTH}},
+        "credHelpers": {"r.io": ""},
+        "credsStore": "desktop",
+        "currentContext": "c",
+    }
+
+
+def test_docker_hub_goes_by_another_name() -> None:
+    login = Login(host="docker.io", username="me", password="x")
+    assert "https://index.docker.io/v1/" in str(docker_config.merged({}, [login])["auths"])
+
+
+def test_without_a_login_the_configuration_is_the_users() -> None:
+    config = {"credHelpers": {"r.io": "ecr"}}
+    assert docker_config.merged(config, []) == config
+    assert docker_config.merged({}, []) == {}
+
+
+def test_the_environment_may_hold_logins_too(env: dict[str, str]) -> None:
+    write_config(env, '{"auths": {"a.io": {"auth": "YQ=="}}, "credsStore": "desktop"}')
+    env["DOCKER_AUTH_CONFIG"] = '{"auths": {"b.io": {"auth": "Yg=="}}}'
+    assert docker_config.read_config(env) == {
+        "auths": {"a.io": {"auth": "YQ=="}, "b.io": {"auth": "Yg=="}},
+        "credHelpers": {"b.io": ""},
+        "credsStore": "desktop",
+    }
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '"text"'])
+def test_a_configuration_that_cannot_be_read_is_empty(env: dict[str, str], text: str) -> None:
+    write_config(env, text)
+    env["DOCKER_AUTH_CONFIG"] = text
+    assert docker_config.read_config(env) == {}
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [({}, False), ({"auths": {}}, False), ({"credsStore": "x"}, True), ({"auths": {"a": 1}}, True)],
+)
+def test_whether_there_may_be_logins(config: dict[str, object], expected: bool) -> None:  # noqa: FBT001
+    assert docker_config.has_logins(config) is expected
+
+
+def test_the_private_directory_is_nobody_elses_and_goes(env: dict[str, str]) -> None:
+    path = write_config(env, '{"currentContext": "c"}')
+    (path.parent / "contexts" / "meta").mkdir(parents=True)
+    (path.parent / "contexts" / "meta" / "m.json").write_text("{}")
+    (path.parent / "buildx" / "instances").mkdir(parents=True)
+    (path.parent / "buildx" / "instances" / "mine").write_text("{}")
+    (path.parent / "buildx" / "buildkitd.default.toml").write_text("debug = true")
+    secrets = [Secret(id="A", value=" one\ntwo "), Secret(id="B", path="/b")]
+    with private_directory.private(env, [LOGIN], secrets) as private:
+        assert stat.S_IMODE(private.root.stat().st_mode) == 0o700
+        written = private.docker_config / "config.json"
+        assert stat.S_IMODE(written.stat().st_mode) == 0o600
+        assert json.loads(written.read_text()) == {
+            "currentContext": "c",
+            "auths": {"r.io": {"auth": AUTH}},
+            "credHelpers": {"r.io": ""},
+        }
+        assert (private.docker_config / "contexts/meta/m.json").is_file()
+        assert (private.buildx_config / "instances/mine").is_file()
+        assert (private.buildx_config / "buildkitd.default.toml").read_text() == "debug = true"
+        assert private.secret("A").read_bytes() == b" one\ntwo "
+        assert stat.S_IMODE(private.secret("A").stat().st_mode) == 0o600
+        assert not private.secret("B").exists()
+        assert private.file("iid").parent == private.root
+    assert not private.root.exists()
+    assert path.read_text() == '{"currentContext": "c"}'
+
+
+def test_the_private_directory_goes_after_an_error(env: dict[str, str]) -> None:
+    with (
+        pytest.raises(RuntimeError, match="boom"),
+        private_directory.private(env, [LOGIN], []) as private,
+    ):
+        raise RuntimeError("boom")
+    assert not private.root.exists()
+
+
+def test_a_temporary_directory_that_cannot_be_written(
+    env: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/no/such/directory")
+    with (
+        pytest.raises(EngineError, match="the temporary directory cannot be written: No such file"),
+        private_directory.private(env, [], []),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        pytest.param({"auths": {"r.io": {"auth": AUTH}}}, LOGIN, id="an entry"),
+        pytest.param({"auths": {"https://r.io/v2/": {"auth": AUTH}}}, LOGIN, id="by address"),
+        pytest.param(
+            {"auths": {"r.io": {"identitytoken": "t"}}},
+            Login(host="r.io", username="<token>", password="t"),
+            id="an identity token",
+        ),
+        pytest.param({"auths": {"x.io": {"auth": AUTH}}}, None, id="another registry's"),
+        pytest.param({"auths": {"r.io": {}}}, None, id="an entry that a store has"),
+        pytest.param({"auths": {"r.io": {"auth": "%%%"}}}, None, id="an entry that is broken"),
+    ],
+)
+def test_the_sdk_finds_a_credential(config: dict[str, object], expected: Login | None) -> None:
+    assert credential_helpers.credential(config, "r.io") == expected
+
+
+def test_a_helper_that_fails_says_so() -> None:
+    with pytest.raises(RegistryError) as raised:
+        credential_helpers.credential({"credHelpers": {"r.io": "no-such-helper"}}, "r.io")
+    assert str(raised.value) == (
+        "the credential helper that the Docker configuration names for r.io fails: "
+        "docker-credential-no-such-helper not installed or not available in PATH. Mend it, or give "
+        "username and password."
+    )

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import pytest
+
+from warmbuild import untrusted_json
+
+ITEM = {"text": "a", "number": 7, "object": {"b": 1}, "list": [{"c": 2}, "d", {"e": 3}]}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"{", id="half of it"),
+        pytest.param(b"\xff\xfe\xfa", id="no text"),
+        pytest.param(b"[" * 100_000, id="nested without end"),
+        pytest.param(b"[]", id="a list"),
+        pytest.param(b"7", id="a number"),
+    ],
+)
+def test_what_is_no_object_is_an_error_of_one_kind(text: bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        untrusted_json.parsed(text)
+
+
+def test_an_object_is_read_from_text_and_bytes() -> None:
+    assert untrusted_json.parsed('{"a": 1}') == untrusted_json.parsed(b'{"a": 1}') == {"a": 1}
+
+
+def test_what_is_there_is_read() -> None:
+    assert untrusted_json.text(ITEM, "text") == "a"
+    assert untrusted_json.number(ITEM, "number") == 7
+    assert untrusted_json.child(ITEM, "object") == {"b": 1}
+    assert list(untrusted_json.children(ITEM, "list")) == [{"c": 2}, {"e": 3}]
+
+
+@pytest.mark.parametrize("key", ["text", "number", "object", "list", "missing"])
+def test_what_has_another_shape_is_as_good_as_missing(key: str) -> None:
+    assert key == "text" or untrusted_json.text(ITEM, key) == ""
+    assert key == "number" or untrusted_json.number(ITEM, key) == 0
+    assert key == "object" or untrusted_json.child(ITEM, key) == {}
+    assert key == "list" or list(untrusted_json.children(ITEM, key)) == []
