@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 from warmbuild import __version__, ci, signals
 from warmbuild.commands import pipeline
 from warmbuild.commands.pipeline import Run
-from warmbuild.errors import InputError, Problem, Stopped, WarmbuildError
+from warmbuild.errors import InputError, InputProblem, Stopped, WarmbuildError
 from warmbuild.inputs import parsing, table
 from warmbuild.inputs.table import Kind
 from warmbuild.log import Log
@@ -108,10 +108,10 @@ def _flags(arguments: argparse.Namespace, unknown: Sequence[str]) -> Mapping[str
         elif named:
             named = False
         else:
-            raise InputError([Problem(name=repr(text), text="is not expected here.")])
+            raise InputError([InputProblem(name=repr(text), text="is not expected here.")])
         if name in _SECRET:
             reason = f"is secret, and arguments are not; set {table.variable(name)} instead."
-            raise InputError([Problem(name=name, text=reason)])
+            raise InputError([InputProblem(name=name, text=reason)])
     return flags
 
 
@@ -122,7 +122,7 @@ class _Parser(argparse.ArgumentParser):
     """Reports a wrong command line as every other wrong input is."""
 
     def error(self, message: str) -> NoReturn:
-        raise InputError([Problem(name="command line", text=f"{message}.")])
+        raise InputError([InputProblem(name="command line", text=f"{message}.")])
 
 
 def _parser() -> argparse.ArgumentParser:

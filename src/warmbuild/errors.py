@@ -27,7 +27,7 @@ class WarmbuildError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
+class InputProblem:
     """One thing that is wrong with one input; `text` never holds the value of a secret."""
 
     name: str
@@ -39,7 +39,7 @@ class InputError(WarmbuildError):
 
     exit_code: ClassVar[int] = 2
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[InputProblem]) -> None:
         """Keep the problems and say all of them, a line each."""
         self.problems = tuple(problems)
         lines = [f"  {problem.name}: {problem.text}" for problem in self.problems]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from warmbuild import csv_attributes, refs, untrusted_json
 from warmbuild.backends import BACKENDS
 from warmbuild.bake import bake_file
-from warmbuild.errors import InputError, Problem
+from warmbuild.errors import InputError, InputProblem
 from warmbuild.inputs import build_context
 from warmbuild.plan import making
 
@@ -222,7 +222,7 @@ def _tags(given: Inputs, context: RunContext, target: Target) -> tuple[str, ...]
         named = [(tag, refs.parse(tag).tag) for tag in own]
     except ValueError as error:
         text = f"a tag of the target {target.name} cannot be used: {error}."
-        raise InputError([Problem(name="bake-files", text=text)]) from error
+        raise InputError([InputProblem(name="bake-files", text=text)]) from error
     is_cache = given.cache_tag_prefix if context.untrusted else None
     return tuple(tag for tag, name in named if is_cache is None or not name.startswith(is_cache))
 

@@ -15,7 +15,7 @@ from warmbuild.builder import boot, environment, node_certificates, private_dire
 from warmbuild.buildkit import answers
 from warmbuild.cache import directory, merging, policy, probe, settling
 from warmbuild.cache.probe import Answer, Found
-from warmbuild.errors import CacheError, InputError, Problem, RegistryError
+from warmbuild.errors import CacheError, InputError, InputProblem, RegistryError
 from warmbuild.inputs import build_context
 from warmbuild.plan import making
 from warmbuild.refs import Reference
@@ -227,7 +227,7 @@ def _resolved(run: Run) -> Sequence[Target]:
     files = (*inputs.compose_files, *inputs.bake_files)
     name = "bake-files" if inputs.bake_files else "compose-files"
     missing = [
-        Problem(name=kind, text=f"there is no file {path!r}.")
+        InputProblem(name=kind, text=f"there is no file {path!r}.")
         for kind, paths in (
             ("bake-files", inputs.bake_files),
             ("compose-files", inputs.compose_files),
@@ -248,12 +248,12 @@ def _resolved(run: Run) -> Sequence[Target]:
         done = process.run([environment.program(run.env), *argv], env)
     if done.code:
         text = f"cannot be read: {answers.error(done.output).rstrip('.')}."
-        raise InputError([Problem(name=name, text=text)])
+        raise InputError([InputProblem(name=name, text=text)])
     try:
         return targets.read(done.output)
     except ValueError as error:
         text = f"cannot be read by this buildx: {error}."
-        raise InputError([Problem(name=name, text=text)]) from error
+        raise InputError([InputProblem(name=name, text=text)]) from error
 
 
 def _check_confined(run: Run, found: Sequence[Target]) -> None:
@@ -262,7 +262,7 @@ def _check_confined(run: Run, found: Sequence[Target]) -> None:
 
     here = Path.cwd().resolve()
     problems = [
-        Problem(
+        InputProblem(
             name="bake-files" if run.inputs.bake_files else "compose-files",
             text=f"the target {target.name} takes {path!r}, which lies outside of this directory, "
             f"and {run.context.untrusted}.",
@@ -330,21 +330,21 @@ def _check_paths(run: Run, decided: Sequence[BuildPlan]) -> None:
     wanted += [("secret-files", secret.path) for secret in inputs.secrets]
     for name, path in wanted:
         if path and not Path(path).is_file():
-            problems.append(Problem(name=name, text=f"there is no file {path!r}."))
+            problems.append(InputProblem(name=name, text=f"there is no file {path!r}."))
     for secret in inputs.secrets:
         if secret.variable and secret.variable not in run.env:
             text = f"the environment variable {secret.variable!r} is not set."
-            problems.append(Problem(name="secret-envs", text=text))
+            problems.append(InputProblem(name="secret-envs", text=text))
     endpoints = [inputs.endpoint, *(node.endpoint for node in inputs.append)]
     found = node_certificates.misfits(
         inputs.driver, endpoints, node_certificates.certificates(run.env)
     )
-    problems += [Problem(name=variable, text=text) for variable, text in found.items()]
+    problems += [InputProblem(name=variable, text=text) for variable, text in found.items()]
     if not any(one.name or build_context.is_remote(one.context) for one in decided):
         problems += _check_context(Path(decided[0].context), inputs.file)
     for name, path in (("output-file", inputs.output_file), ("summary-file", inputs.summary_file)):
         if path and not os.access(Path(path).absolute().parent, os.W_OK):
-            problems.append(Problem(name=name, text=f"{path!r} cannot be written."))
+            problems.append(InputProblem(name=name, text=f"{path!r} cannot be written."))
     if problems:
         raise InputError(problems)
 
@@ -383,13 +383,13 @@ def _text(path: str) -> str:
         return ""
 
 
-def _check_context(context: Path, file: str) -> list[Problem]:
+def _check_context(context: Path, file: str) -> list[InputProblem]:
     if not context.is_dir():
-        return [Problem(name="context", text=f"there is no directory {str(context)!r} here.")]
+        return [InputProblem(name="context", text=f"there is no directory {str(context)!r} here.")]
     # BuildKit takes the name in lower case too.
     usual = (context / "Dockerfile", context / "dockerfile")
     if not any(path.is_file() for path in ((Path(file),) if file else usual)):
-        return [Problem(name="file", text=f"there is no file {file or str(usual[0])!r}.")]
+        return [InputProblem(name="file", text=f"there is no file {file or str(usual[0])!r}.")]
     return []
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from warmbuild import csv_attributes, platforms, refs
 from warmbuild.backends import BACKENDS, Backend
-from warmbuild.errors import InputError, Problem
+from warmbuild.errors import InputError, InputProblem
 from warmbuild.inputs import build_context, lists, nodes, tag_rules
 from warmbuild.inputs.logins import Login, read_login
 from warmbuild.inputs.table import BY_NAME, LINT_RULES, TABLE, Kind
@@ -79,8 +79,8 @@ def _known_login(known: Mapping[str, str]) -> Login | None:
         return None
 
 
-def _unknown(name: str) -> Problem:
-    return Problem(name=name, text=f"there is no such input.{nearest(name, BY_NAME)}")
+def _unknown(name: str) -> InputProblem:
+    return InputProblem(name=name, text=f"there is no such input.{nearest(name, BY_NAME)}")
 
 
 _TRUE: Final = ("true", "True", "TRUE")
@@ -145,14 +145,14 @@ class _Reader:
     """Reads values one by one and collects what is wrong with them."""
 
     def __init__(
-        self, values: Mapping[str, str], problems: list[Problem], known: Login | None
+        self, values: Mapping[str, str], problems: list[InputProblem], known: Login | None
     ) -> None:
         self.values = values
         self.problems = problems
         self.known = known
 
     def bad(self, name: str, text: str) -> None:
-        self.problems.append(Problem(name=name, text=text))
+        self.problems.append(InputProblem(name=name, text=text))
 
     def shown(self, name: str, value: str | None = None) -> str:
         """Quote a value for a message, unless it is secret or may hold a secret attribute."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from warmbuild import csv_attributes, refs
 from warmbuild.cache import settling
 from warmbuild.cache.cache_plan import CachePlan
-from warmbuild.errors import InputError, Problem
+from warmbuild.errors import InputError, InputProblem
 from warmbuild.image import attestations, labels, tags
 from warmbuild.inputs import build_context
 from warmbuild.inputs.tag_rules import Flavor
@@ -122,7 +122,7 @@ def on_engine(plan: BuildPlan, *, has_store: bool) -> BuildPlan:
             f"{len(plan.platforms)} are asked for, and the driver docker builds for one unless the "
             "engine has the containerd image store; driver: docker-container builds for several."
         )
-        raise InputError([Problem(name="platforms", text=text)])
+        raise InputError([InputProblem(name="platforms", text=text)])
     return replace(plan, cache=settling.in_graph_driver(plan.cache))
 
 
@@ -130,7 +130,9 @@ def _push(inputs: Inputs, context: RunContext) -> tuple[bool, str]:
     nameless = _is_by_rule(inputs) and not _tags(inputs, context)[0]
     if nameless and inputs.push and not (inputs.bake_files or inputs.compose_files):
         text = "no rule gives this run's image a name, and it cannot be pushed without one: add "
-        raise InputError([Problem(name="tags", text=f"{text}type=ref,event=branch, or type=sha.")])
+        raise InputError(
+            [InputProblem(name="tags", text=f"{text}type=ref,event=branch, or type=sha.")]
+        )
     if inputs.push is not None:
         return inputs.push, ""
     if nameless:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from warmbuild import vendors
-from warmbuild.errors import InputError, Problem, RegistryError
+from warmbuild.errors import InputError, InputProblem, RegistryError
 from warmbuild.vendors import ecr, ecr_public
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def tokens(login: Login, env: Mapping[str, str]) -> tuple[Login, ...]:
             f"docker-credential-{_HELPER}", path=env.get("PATH")
         ):
             return (replace(login, is_ecr=False, helper=_HELPER),)
-        raise InputError([Problem(name="registry", text=_MISSING.format(login))]) from error
+        raise InputError([InputProblem(name="registry", text=_MISSING.format(login))]) from error
     failures = (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError, ValueError)
     try:
         session = boto3.Session(
