@@ -208,12 +208,9 @@ def _read(plans: Sequence[BuildPlan], files: Files) -> Sequence[str]:
     """Return the files and directories that the inputs name, and no file of theirs does."""
     secrets = [secret for plan in plans for secret in plan.secrets if not secret.variable]
     places = [secret.path or files.secret(secret.id) for secret in secrets]
-    places += [str(read.ref) for plan in plans for read in plan.cache.read if _is_local(plan)]
+    in_directories = [plan.cache for plan in plans if plan.cache.backend.is_directory]
+    places += [str(read.ref) for cache in in_directories for read in cache.read]
     return tuple(dict.fromkeys(places))
-
-
-def _is_local(plan: BuildPlan) -> bool:
-    return plan.cache.backend.name == "local"
 
 
 def _dockerfile(build: BuildPlan) -> str:

@@ -118,9 +118,9 @@ def _is_backends(plan: BuildPlan, failure: Failure) -> bool:
     "failed to configure … cache exporter" and the like, and buildx that it made no directory.
     """
     text, cache = failure.error.lower(), plan.cache
-    blames_it = "cache" in text or (cache.backend.name == "local" and text.startswith("mkdir "))
+    blames_it = "cache" in text or (cache.backend.is_directory and text.startswith("mkdir "))
     return bool(
-        cache.backend.source != "ref"
+        not cache.backend.is_in_registry
         and not failure.title
         and blames_it
         and (cache.read or cache.write)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import csv_attributes, refs, vendors
+from warmbuild import backends, csv_attributes, refs, vendors
 from warmbuild.buildkit.answers import Inspected
 from warmbuild.cache import records
 from warmbuild.vendors import refusal
@@ -143,12 +143,13 @@ def _advised(plan: BuildPlan, failed: Transfer) -> str:
     BuildKit names the backend of an export and not its ref, so that one of several is nobody's.
     """
     text, write, run = " ".join(failed.error.split()), plan.cache.write, plan.run
-    if failed.name != "registry":
+    if not failed.is_to_registry:
         return text
-    entries = [dict(csv_attributes.pairs(entry)) for entry in plan.cache.destinations]
     names = [str(write.ref)] if write else []
     names += [
-        entry.get("ref", "") for entry in entries if entry.get("type", "registry") == "registry"
+        dict(csv_attributes.pairs(entry)).get("ref", "")
+        for entry in plan.cache.destinations
+        if (kind := backends.of_entry(entry)) and kind.is_in_registry and not kind.lies_in_image
     ]
     try:
         (ref,) = map(refs.parse, names)
@@ -177,7 +178,7 @@ def _imported(plan: BuildPlan, imported: Progress) -> tuple[tuple[str, ...], lis
     imports = imported.imports()
     read = tuple(done.name for done in imports if not done.error)
     failed = [f"{done.name} is not read: {done.error}" for done in imports if done.error]
-    is_renamed = plan.cache.merged or plan.cache.backend.source != "ref"
+    is_renamed = plan.cache.merged or not plan.cache.backend.is_in_registry
     if plan.cache.read and is_renamed and not failed and read:
         # BuildKit calls what is no reference by a digest of its attributes, and knows of several
         # that are one by that one's name alone.
@@ -187,7 +188,7 @@ def _imported(plan: BuildPlan, imported: Progress) -> tuple[tuple[str, ...], lis
 
 def _wrote(exports: Sequence[Transfer]) -> bool:
     """Say whether anything was exported: a build without a layer leaves nothing to write."""
-    return any(done.digest or done.name != "registry" for done in exports)
+    return any(done.digest or not done.is_to_registry for done in exports)
 
 
 def _destinations(plan: BuildPlan) -> list[str]:

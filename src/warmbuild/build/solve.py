@@ -252,7 +252,7 @@ def _caches(
         one
         for one in wanted
         if one.name not in given_up
-        and one.cache.backend.name != "inline"
+        and not one.cache.backend.lies_in_image
         and not one.cache.platforms
     ]
     exports = _exports([one for one in exporting if calls.writes(one)], wanted, image, tool, log)
@@ -261,7 +261,7 @@ def _caches(
         if one.name in given_up:
             lost = CacheOutcome(read=(), written="", error=given_up[one.name], warnings=())
             finished.append(lost)
-        elif one.cache.backend.name == "inline":
+        elif one.cache.backend.lies_in_image:
             finished.append(_stages(one, image, tool, log))
         elif one.cache.platforms:
             finished.append(_platforms(one, image, tool, log))
@@ -402,7 +402,7 @@ def _attempt(decided: Sequence[BuildPlan], tool: Tool, log: Log) -> _Attempt:
 def _local(decided: BuildPlan) -> str:
     """Return the directory that a build's cache is to be written to, if it is to one."""
     cache = decided.cache
-    return str(cache.write.ref) if cache.write and cache.backend.name == "local" else ""
+    return str(cache.write.ref) if cache.write and cache.backend.is_directory else ""
 
 
 def _swap(decided: BuildPlan, unfinished: str) -> str:

@@ -88,8 +88,7 @@ def _has_an_id(plan: BuildPlan) -> bool:
 def cache_from(cache: CachePlan) -> tuple[str, ...]:
     """Return what is imported, as `--cache-from` takes it."""
     backend = cache.backend
-    # What lies in an image is read as a cache in a registry is; there is no such importer.
-    kind = "registry" if backend.name == "inline" else backend.name
+    kind = backend.importer or backend.name
     options = [option for option in cache.options if _name_of(option) in backend.options]
     places = [cache.merged] if cache.merged else [read.ref for read in cache.read]
     return (
@@ -138,7 +137,7 @@ def secrets(given: Iterable[Secret], files: Files) -> tuple[str, ...]:
 
 def tags(plan: BuildPlan) -> tuple[str, ...]:
     """Return the image's references, and the one that its inline cache is found under."""
-    write = plan.cache.write if plan.cache.backend.name == "inline" else None
+    write = plan.cache.write if plan.cache.backend.lies_in_image else None
     return (*plan.tags, str(write.ref)) if write else plan.tags
 
 

@@ -35,8 +35,8 @@ def unasked(inputs: Inputs, run: RunContext) -> tuple[str, ...]:
     An image for the engine can have none, and neither can one that its own driver builds.
     """
     is_said = inputs.provenance or any(kind_of(entry) == "provenance" for entry in inputs.attests)
-    is_for_engine = inputs.load or inputs.driver == "docker" or "docker" in kinds(inputs.outputs)
-    if is_said or is_for_engine or not run.provenance:
+    is_for_engine = inputs.load or "docker" in kinds(inputs.outputs)
+    if is_said or is_for_engine or not (run.provenance and inputs.driver.has_attestations):
         return ()
     return (_written(f"type=provenance,{run.provenance}", run),)
 

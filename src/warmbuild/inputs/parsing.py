@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from warmbuild import csv_attributes, platforms, refs
 from warmbuild.backends import BACKENDS, Backend
+from warmbuild.drivers import DRIVERS, Driver
 from warmbuild.errors import InputError, InputProblem
 from warmbuild.inputs import build_context, lists, nodes, tag_rules
 from warmbuild.inputs.logins import Login, read_login
@@ -130,13 +131,6 @@ _UNITS: Final[Mapping[str, timedelta]] = {
 }
 _BUILDER: Final = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
 _BUILDX_VERSION: Final = re.compile(r"v?\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?")
-# What does not go with a driver: buildx would refuse it, or leave it out without a word.
-_OF_A_DAEMON_THAT_IS_STARTED: Final = ("buildkit-image-mirrors", "buildkitd-flags", "keep-state")
-_NOT_OF_DRIVER: Final[Mapping[str, tuple[str, ...]]] = {
-    "docker": (*_OF_A_DAEMON_THAT_IS_STARTED, "driver-opts", "node-platforms", "append"),
-    "remote": _OF_A_DAEMON_THAT_IS_STARTED,
-    "kubernetes": ("buildkit-image-mirrors", "keep-state"),
-}
 # What docker/setup-buildx-action has, and has no meaning in a run of its own.
 _IDLE: Final = ("use", "install", "cache-binary")
 
@@ -359,7 +353,11 @@ class _Reader:
     def bad_login(self, text: str) -> None:
         self.bad("registry-auth", text)
 
-    def check_builder(self) -> None:
+    def driver(self) -> Driver:
+        """Return the driver; an unknown one is reported, and the default stands for it."""
+        return DRIVERS.get(self.choice("driver"), DRIVERS[BY_NAME["driver"].default])
+
+    def check_builder(self, driver: Driver) -> None:
         """Find what is no builder's name, and what does not go with the builder's driver."""
         for name in ("builder", "name"):
             if self.text(name) and not _BUILDER.fullmatch(self.text(name)):
@@ -371,10 +369,9 @@ class _Reader:
         if self.text("name") and self.text("builder") not in ("", self.text("name")):
             text = f"{self.shown('name')} is given, and builder: {self.text('builder')}; give one."
             self.bad("name", text)
-        driver = self.text("driver")
-        for name in _NOT_OF_DRIVER.get(driver, ()):
+        for name in driver.unsupported:
             if self.text(name) != BY_NAME[name].default:
-                self.bad(name, f"is of no use to the driver {driver}.")
+                self.bad(name, f"is of no use to the driver {driver.name}.")
         if why_not := nodes.misfit(driver, self.text("endpoint")):
             self.bad("endpoint", why_not)
         if self.boolean("keep-state") and not (self.text("builder") or self.text("name")):
@@ -393,12 +390,10 @@ class _Reader:
             )
         return value.removeprefix("v")
 
-    def appended(self) -> tuple[Node, ...]:
-        if not self.text("append") or self.text("driver") == "docker":
+    def appended(self, driver: Driver) -> tuple[Node, ...]:
+        if not self.text("append") or "append" in driver.unsupported:
             return ()
-        return nodes.read(
-            self.values["append"], self.text("driver"), lambda text: self.bad("append", text)
-        )
+        return nodes.read(self.values["append"], driver, lambda text: self.bad("append", text))
 
     def emulated(self) -> tuple[str, ...]:
         items = self.items("qemu-platforms")
@@ -511,13 +506,13 @@ class _Reader:
             )
         return value
 
-    def cgroup_parent(self) -> str:
+    def cgroup_parent(self, backend: Backend) -> str:
         value = self.text("cgroup-parent")
-        if value and self.text("cache-backend") == "azblob":
+        if value and backend.passed:
             self.bad(
                 "cgroup-parent",
-                "cannot be set with the cache backend azblob: buildx bake, which it takes, has no "
-                "such thing.",
+                f"cannot be set with the cache backend {backend.name}: buildx bake, which it "
+                "takes, has no such thing.",
             )
         return value
 
@@ -592,14 +587,14 @@ class _Reader:
         for option in backend.required:
             if option not in given:
                 self.bad("cache-options", f"{backend.name} needs {option}=….")
-        if bool(self.text("cache-dir")) != (backend.name == "local"):
+        if bool(self.text("cache-dir")) != backend.is_directory:
             self.bad(
                 "cache-dir",
-                "is missing: the backend local needs a directory."
-                if backend.name == "local"
+                f"is missing: the backend {backend.name} needs a directory."
+                if backend.is_directory
                 else f"is of no use to the backend {backend.name}; cache-backend: local has it.",
             )
-        if self.text("cache-stages") and backend.name != "inline":
+        if self.text("cache-stages") and not backend.lies_in_image:
             self.bad(
                 "cache-stages",
                 f"is of no use to the backend {backend.name}, which has all stages already; "
@@ -618,7 +613,8 @@ class _Reader:
         images = self.images(tags, rules)
         if self.text("buildkitd-config") and self.text("buildkitd-config-inline"):
             self.bad("buildkitd-config-inline", "is given, and buildkitd-config too; give one.")
-        self.check_builder()
+        driver = self.driver()
+        self.check_builder(driver)
         prefix = self.text("cache-tag-prefix")
         if not refs.is_tag(f"{prefix}x") or len(prefix) > refs.LONGEST_PREFIX:
             self.bad(
@@ -653,7 +649,7 @@ class _Reader:
             attests=self.matching("attests", _TYPED, "use type=provenance or type=sbom"),
             build_contexts=self.build_contexts(),
             call=self.call(),
-            cgroup_parent=self.cgroup_parent(),
+            cgroup_parent=self.cgroup_parent(backend),
             network=self.text("network"),
             outputs=self.items("outputs"),
             shm_size=self.text("shm-size"),
@@ -669,13 +665,13 @@ class _Reader:
             logout=self.boolean("logout"),
             builder=self.text("builder") or self.text("name"),
             version=self.buildx_version(),
-            driver=self.choice("driver"),
+            driver=driver,
             driver_opts=self.matching("driver-opts", _KEY_VALUE, "use name=value"),
             endpoint=self.text("endpoint"),
             node_platforms=self.matching(
                 "node-platforms", _PLATFORM, "use os/arch, such as linux/amd64"
             ),
-            append=self.appended(),
+            append=self.appended(driver),
             buildkit_image_mirrors=self.image_mirrors(),
             buildkitd_flags=self.text("buildkitd-flags"),
             buildkitd_config=self.text("buildkitd-config"),

@@ -11,6 +11,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from warmbuild.backends import BACKENDS
+from warmbuild.drivers import DRIVERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -278,7 +279,7 @@ TABLE: Final[tuple[Input, ...]] = (
     Input(
         name="driver",
         default="docker-container",
-        choices=("docker-container", "docker", "remote", "kubernetes"),
+        choices=tuple(DRIVERS),
         help="Driver of the builder: a container that is made, the engine's own BuildKit, daemons "
         "that run already, or pods.",
     ),

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from warmbuild.backends import Backend
+    from warmbuild.drivers import Driver
     from warmbuild.inputs.logins import Login
     from warmbuild.inputs.nodes import Node
     from warmbuild.inputs.tag_rules import Flavor, Rule
@@ -69,7 +70,7 @@ class Inputs:
     logout: bool
     builder: str
     version: str
-    driver: str
+    driver: Driver
     driver_opts: tuple[str, ...]
     endpoint: str
     node_platforms: tuple[str, ...]

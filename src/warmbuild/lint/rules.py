@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import csv_attributes
+from warmbuild import backends, csv_attributes
 from warmbuild.finding import Finding
 from warmbuild.image import attestations
 from warmbuild.project import dockerfile, ignore_file, installs
@@ -451,13 +451,14 @@ def _min_because(inputs: Inputs) -> tuple[str, str]:
     if inputs.cache in {"off", "read-only"}:
         return "", ""
     if not inputs.cache_from and not inputs.cache_to:
-        if inputs.cache_backend.name == "inline":
+        if inputs.cache_backend.lies_in_image:
             return "cache-backend is inline", "Name it in cache-stages, or take another backend."
         is_min = inputs.cache_mode == "min"
         return ("cache-mode is min", "cache-mode: max keeps all stages.") if is_min else ("", "")
     for entry in inputs.cache_to:
         attributes = dict(csv_attributes.pairs(entry))
-        if attributes.get("type") == "inline":
+        backend = backends.of_entry(entry)
+        if backend and backend.lies_in_image:
             return "an inline cache has mode=min", "type=registry with mode=max keeps all stages."
         if attributes.get("mode", "min") == "min":
             why = "has mode=min" if "mode" in attributes else "names no mode"

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from warmbuild import drivers
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from warmbuild.cache.cache_plan import CachePlan
+    from warmbuild.drivers import Driver
     from warmbuild.finding import Finding
     from warmbuild.inputs.nodes import Node
     from warmbuild.inputs.values import Secret
@@ -27,7 +26,7 @@ class BuilderPlan:
 
     name: str
     version: str
-    driver: str
+    driver: Driver
     driver_opts: tuple[str, ...]
     endpoint: str
     platforms: tuple[str, ...]
@@ -44,7 +43,7 @@ class BuilderPlan:
     @property
     def is_fresh(self) -> bool:
         """Whether nothing can have been built with it before this run."""
-        return not self.name and self.driver in drivers.STARTED
+        return not self.name and self.driver.starts_daemon
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,13 +61,8 @@ def findings(plans: Sequence[BuildPlan]) -> Sequence[Finding]:
 def _builder(builder: BuilderPlan) -> str:
     if builder.name:
         return builder.name
-    match builder.driver:
-        case "docker":
-            return "the engine's own"
-        case "remote":
-            return " and ".join([builder.endpoint, *(node.endpoint for node in builder.appended)])
-        case driver:
-            return f"a {driver} builder of this run"
+    endpoints = [builder.endpoint, *(node.endpoint for node in builder.appended)]
+    return builder.driver.description or " and ".join(endpoints)
 
 
 def finding(found: Finding) -> str:

@@ -95,7 +95,7 @@ def _builder_json(plan: BuildPlan) -> Mapping[str, object] | None:
     if builder.name:
         return None
     return {
-        "driver": builder.driver,
+        "driver": builder.driver.name,
         "driver-opts": builder.driver_opts,
         "buildkitd-flags": builder.flags,
         "cleanup": builder.cleanup,

@@ -16,6 +16,7 @@ import pytest
 from warmbuild.buildkit import command_line
 from warmbuild.cache import policy
 from warmbuild.cache.cache_plan import CachePlan
+from warmbuild.drivers import DRIVERS
 from warmbuild.plan import making
 from warmbuild.run_context import RunContext
 
@@ -661,5 +662,5 @@ def test_no_provenance_where_it_is_switched_off_for_all(parsed: Callable[..., In
 def test_no_provenance_from_a_driver_that_has_none(parsed: Callable[..., Inputs]) -> None:
     inputs = parsed()
     assert making.make(inputs, PUBLIC, CachePlan()).unasked
-    docker = replace(inputs, driver="docker")
+    docker = replace(inputs, driver=DRIVERS["docker"])
     assert making.make(docker, PUBLIC, CachePlan()).attests == ()

@@ -12,6 +12,7 @@ from warmbuild.buildkit import answers, builder_commands
 from warmbuild.buildkit.answers import Inspected, Running
 from warmbuild.buildkit.builder_commands import Own
 from warmbuild.cache.cache_plan import CachePlan
+from warmbuild.drivers import DRIVERS
 from warmbuild.errors import InputError
 from warmbuild.inputs import nodes, parsing
 from warmbuild.inputs.nodes import Node
@@ -390,7 +391,7 @@ def test_a_node_may_list_as_inputs_do_or_as_yaml_does() -> None:
 - {driver-opts: [a=1, 'b=2,c'], platforms: [linux/a, linux/b]}
 - {name: n, buildkitd-flags: --debug}
 """
-    assert nodes.read(text, "docker-container", said.append) == (
+    assert nodes.read(text, DRIVERS["docker-container"], said.append) == (
         Node(endpoint="e", driver_opts=("a=1", "b=2,c"), platforms=("linux/a", "linux/b")),
         Node(driver_opts=("a=1", "b=2,c"), platforms=("linux/a", "linux/b")),
         Node(name="n", flags="--debug"),
@@ -511,9 +512,8 @@ def test_certificates_that_fit_nothing_are_said(
     driver: str, endpoints: Sequence[str], left_out: Sequence[str], wrong: Mapping[str, str]
 ) -> None:
     env = {name: text for name, text in TLS.items() if not name.endswith(tuple(left_out))}
-    assert (
-        node_certificates.misfits(driver, endpoints, node_certificates.certificates(env)) == wrong
-    )
+    found = node_certificates.certificates(env)
+    assert node_certificates.misfits(DRIVERS[driver], endpoints, found) == wrong
 
 
 INSPECTED = """\
