@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 SOURCES: Final = Path(warmbuild.__file__).parent
 NAMES: Final = {*DRIVERS, *BACKENDS}
 ROWS: Final = {"drivers.py", "backends.py", "inputs/table.py"}
+MODULES: Final = sorted(
+    {path.relative_to(SOURCES).as_posix() for path in SOURCES.rglob("*.py")} - ROWS
+)
 # Modules that are still to be changed.
 TODO: Final = {"cache/policy.py", "cache/settling.py", "plan/making.py"}
 # Names that are something else in a module as well: a type of `--output`, a part of a login, or
@@ -27,6 +30,8 @@ OTHERS: Final = {
     "bake/targets.py": {"registry"},
     "buildkit/command_line.py": {"local"},
     "buildkit/progress.py": {"registry"},
+    "ci/github.py": {"registry"},
+    "ci/gitlab.py": {"registry"},
     "image/attestations.py": {"docker"},
     "inputs/logins.py": {"registry"},
     "inputs/parsing.py": {"registry"},
@@ -67,21 +72,15 @@ def compared(source: str) -> set[str]:
                 found += (item for item in node.elts if isinstance(item, ast.Constant))
             case ast.Dict(keys=keys):
                 found += (key for key in keys if isinstance(key, ast.Constant))
+            case _:
+                pass
     return {item.value for item in found if item.value in NAMES}
 
 
-def modules() -> Iterator[str]:
-    for path in sorted(SOURCES.rglob("*.py")):
-        module = path.relative_to(SOURCES).as_posix()
-        if module not in ROWS:
-            yield module
-
-
-@pytest.mark.parametrize("module", modules())
+@pytest.mark.parametrize("module", MODULES)
 def test_no_module_compares_with_a_name(module: str) -> None:
     found = compared((SOURCES / module).read_text(encoding="utf-8"))
-    if module not in TODO:
-        assert found - OTHERS.get(module, set()) == set()
+    assert module in TODO or found <= OTHERS.get(module, set())
 
 
 def test_what_is_excepted_is_there() -> None:
@@ -96,7 +95,10 @@ def test_what_is_excepted_is_there() -> None:
         ('"gha" != backend.name', {"gha"}),
         ('name in {"s3", "azblob"}', {"s3", "azblob"}),
         ('if name in (*OTHERS, "inline"): pass', {"inline"}),
-        ('match driver:\n case "remote" | "kubernetes" if endpoint: pass', {"remote", "kubernetes"}),
+        (
+            'match driver:\n case "remote" | "kubernetes" if endpoint: pass',
+            {"remote", "kubernetes"},
+        ),
         ('OWN = ("inline", "local")', {"inline", "local"}),
         ('NOT_OF_DRIVER = {"docker": ("append",)}', {"docker"}),
         ('context.ci == "local"', set()),
