@@ -13,10 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.plans import planned
 from warmbuild.buildkit import command_line
-from warmbuild.cache import policy
-from warmbuild.cache.cache_plan import CachePlan
-from warmbuild.plan import making
 from warmbuild.run_context import RunContext
 
 if TYPE_CHECKING:
@@ -50,8 +48,7 @@ WORDS = {
 
 
 def argv(inputs: Inputs, run: RunContext) -> str:
-    cache = policy.decide(inputs, run, making.repository(inputs))
-    found = command_line.build(making.make(inputs, run, cache), command_line.PLACEHOLDERS)
+    found = command_line.build(planned(inputs, run), command_line.PLACEHOLDERS)
     assert found[:2] == ("build", "--progress=rawjson")
     return shlex.join(found[2:])
 
@@ -660,6 +657,6 @@ def test_no_provenance_where_it_is_switched_off_for_all(parsed: Callable[..., In
 
 def test_no_provenance_from_a_driver_that_has_none(parsed: Callable[..., Inputs]) -> None:
     inputs = parsed()
-    assert making.make(inputs, PUBLIC, CachePlan()).unasked
+    assert planned(inputs, PUBLIC).default_attests
     docker = replace(inputs, driver="docker")
-    assert making.make(docker, PUBLIC, CachePlan()).attests == ()
+    assert planned(docker, PUBLIC).attests == ()
