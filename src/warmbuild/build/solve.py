@@ -21,7 +21,7 @@ from warmbuild.build.patience import Patience
 from warmbuild.buildkit import checks, command_line
 from warmbuild.buildkit.command_line import Files
 from warmbuild.buildkit.progress import Progress, Step, is_progress
-from warmbuild.cache import directory, sharing
+from warmbuild.cache import directory, problems, sharing
 from warmbuild.errors import BuildError
 from warmbuild.lint import reading
 from warmbuild.plan import calls
@@ -102,7 +102,7 @@ def _built(
     metadata = untrusted_json.parsed(_read(tool.files.metadata) or "{}")
     image_id = _read(tool.files.iid)
     caches = _caches(decided, image, tool, log)
-    for warning in dict.fromkeys(text for cache in caches for text in cache.warnings):
+    for warning in problems.texts(problem for cache in caches for problem in cache.problems):
         log.warning(warning)
     finished = [
         replace(
@@ -131,12 +131,11 @@ def _outcome(decided: BuildPlan, image: _Image, cache: CacheOutcome) -> Outcome:
         steps=progress.steps(),
         cache_read=cache.read,
         cache_written=cache.written,
-        cache_error=cache.error or decided.cache.write_error,
         cache_age=outcomes.cache_age(built, progress, datetime.now(UTC)),
         seconds=0.0,
         notes=(*decided.notes, *decided.cache.notes),
         warnings=(),
-        lost=(*decided.cache.lost, *image.lost, *cache.warnings),
+        problems=(*built.cache.problems, *cache.problems),
     )
 
 
@@ -188,21 +187,20 @@ def _shown_metadata(metadata: Mapping[str, object], log: Log) -> str:
 class _Image:
     """Builds that have succeeded: as they were planned in the end, and what is left to do.
 
-    `progress` is that of the first attempt that came as far as to a step, `lost` what of the
-    caches was given up on the way.
+    `progress` is that of the first attempt that came as far as to a step. What was given up of the
+    caches on the way is among the problems of the plans.
     """
 
     plans: Sequence[BuildPlan]
     progress: Progress
     last: _Attempt
     export_after: bool
-    lost: tuple[str, ...]
 
 
 def _image(decided: Sequence[BuildPlan], tool: Tool, log: Log) -> _Image:
     """Build until the images are out, or until there is no other way to try."""
     now, after = tuple(map(calls.image_first, decided)), False
-    counted, lost = None, []
+    counted = None
     tried = _attempt(now, tool, log)
     for number in itertools.count(1):
         # What ran, ran in the first attempt that came so far.
@@ -216,7 +214,6 @@ def _image(decided: Sequence[BuildPlan], tool: Tool, log: Log) -> _Image:
             raise failures.failure_error(failure)
         # Of what nobody asked for there is nothing to mend.
         (log.line if again.keeps_cache else log.warning)(again.reason)
-        lost += [] if again.export_after or again.keeps_cache else [again.reason]
         if [one.cache.read for one in again.plans] != [one.cache.read for one in now]:
             counted = None
         time.sleep(again.pause)
@@ -230,7 +227,6 @@ def _image(decided: Sequence[BuildPlan], tool: Tool, log: Log) -> _Image:
         progress=counted or tried.progress,
         last=tried,
         export_after=after,
-        lost=tuple(lost),
     )
 
 
@@ -244,9 +240,9 @@ def _caches(
         for one, built in zip(decided, image.plans, strict=True)
     ]
     given_up = {
-        one.name: built.cache.write_error
+        one.name
         for one, built in zip(decided, image.plans, strict=True)
-        if built.cache.write_error != one.cache.write_error
+        if attempts.gives_up_export(one, built)
     }
     exporting = [
         one
@@ -259,8 +255,7 @@ def _caches(
     finished = []
     for one in wanted:
         if one.name in given_up:
-            lost = CacheOutcome(read=(), written="", error=given_up[one.name], warnings=())
-            finished.append(lost)
+            finished.append(CacheOutcome(read=(), written="", problems=()))
         elif one.cache.backend.lies_in_image:
             finished.append(_stages(one, image, tool, log))
         elif one.cache.platforms:

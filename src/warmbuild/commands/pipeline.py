@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, Final
 from warmbuild import process, refs
 from warmbuild.builder import boot, environment, node_certificates, private_directory
 from warmbuild.buildkit import answers
-from warmbuild.cache import directory, merging, policy, probe, settling
+from warmbuild.cache import directory, merging, probe, problems, settling
 from warmbuild.cache.probe import Answer, Found
+from warmbuild.cache.problems import Kind, Problem
 from warmbuild.errors import CacheError, InputError, InputProblem, RegistryError
+from warmbuild.image import tags
 from warmbuild.inputs import build_context
 from warmbuild.plan import making
+from warmbuild.plan.making import Known
 from warmbuild.refs import Reference
 from warmbuild.registry import docker_config, scopes
 from warmbuild.run_context import RunContext, is_false
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from warmbuild.build.outcomes import Outcome
     from warmbuild.cache.cache_plan import CachePlan, Place
     from warmbuild.finding import Finding
+    from warmbuild.image.tags import Tags
     from warmbuild.inputs.logins import Login
     from warmbuild.inputs.values import Inputs
     from warmbuild.log import Log
@@ -66,9 +70,12 @@ def plan(run: Run, *, as_json: bool) -> None:
         publishing,
     )
 
-    parts = _parts(run)
+    known = _known(run)
+    parts = _parts(run, known.applied)
     decided: Sequence[BuildPlan] = [
-        replace(one, findings=_findings(part.run, one)) for part in parts for one in [_decide(part)]
+        replace(one, findings=_findings(part.run, one))
+        for part in parts
+        for one in [_decide(part, known)]
     ]
     if run.inputs.probe:
         said: list[str] = []
@@ -89,14 +96,15 @@ def _handed_on(run: Run, decided: BuildPlan) -> BuildPlan:
     return replace(decided, cache=nearest)
 
 
-def build(run: Run) -> Outcome:
+def build(run: Run) -> Outcome:  # noqa: PLR0915
     """Carry a plan out, and publish what came of it.
 
     Raises a WarmbuildError that says why there is no image.
     """
     begun = time.monotonic()
-    parts = _parts(run)
-    decided = [_decide(part) for part in parts]
+    known = _known(run)
+    parts = _parts(run, known.applied)
+    decided = [_decide(part, known) for part in parts]
     _check_paths(run, decided)
     backend_secrets = [run.env.get(name, "") for name in run.inputs.cache_backend.secrets.values()]
     certificates = node_certificates.certificates(run.env).values()
@@ -117,7 +125,9 @@ def build(run: Run) -> Outcome:
         boots = decided[0].builder
         with boot.booted(boots, program, env, private, run.log) as made:
             has_store = boot.has_image_store(boots, env)
-            decided = [making.on_engine(one, has_store=has_store) for one in decided]
+            if not has_store:
+                known = replace(known, has_image_store=False)
+                decided = [_decide(part, known) for part in parts]
             # The registry is asked while the builder boots.
             _check_logins(run, decided)
             _leave_logins(run)
@@ -161,8 +171,9 @@ def build(run: Run) -> Outcome:
                     outcome = _keep_history(run, one.cache, outcome)
     outcome = replace(outcome, seconds=time.monotonic() - begun, warnings=tuple(run.log.warnings))
     publishing.outcome(run.inputs, run.env, run.log, outcome)
-    if run.inputs.cache_strict and outcome.lost:
-        raise CacheError(outcome.lost)
+    losses = problems.losses(outcome.problems)
+    if run.inputs.cache_strict and losses:
+        raise CacheError(losses)
     return outcome
 
 
@@ -177,15 +188,15 @@ def _keep_history(run: Run, cache: CachePlan, outcome: Outcome) -> Outcome:
     written = ask([write.ref], client)[write.ref]
     if not isinstance(written, Found):
         return outcome
-    lost: list[str] = []
+    lost: list[Problem] = []
     for ref, found in settling.shifted(cache, written):
         try:
             client(ref.host).retag(ref, found)
             run.log.line(f"kept the generation before as {ref}")
         except RegistryError as error:
             run.log.warning(str(error))
-            lost.append(str(error))
-    return replace(outcome, lost=(*outcome.lost, *lost))
+            lost.append(Problem(kind=Kind.HISTORY, text=str(error)))
+    return replace(outcome, problems=(*outcome.problems, *lost))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,7 +207,7 @@ class _Part:
     target: Target | None = None
 
 
-def _parts(run: Run) -> Sequence[_Part]:
+def _parts(run: Run, applied: Tags) -> Sequence[_Part]:
     """Return the images that are built: one, or the targets of the files."""
     if not run.inputs.bake_files and not run.inputs.compose_files:
         return (_Part(run=run),)
@@ -209,7 +220,7 @@ def _parts(run: Run) -> Sequence[_Part]:
         run.log.hide(filter(None, targets.secrets(target, run.env)))
     return [
         _Part(
-            run=replace(run, inputs=targets.inputs(run.inputs, run.context, target)),
+            run=replace(run, inputs=targets.inputs(run.inputs, run.context, applied, target)),
             target=target,
         )
         for target in found
@@ -275,16 +286,22 @@ def _check_confined(run: Run, found: Sequence[Target]) -> None:
         raise InputError(problems)
 
 
-def _decide(part: _Part) -> BuildPlan:
+def _decide(part: _Part, known: Known) -> BuildPlan:
     run = part.run
-    set_ones = {name for name, value in run.env.items() if value}
-    decided = policy.decide(run.inputs, run.context, making.repository(run.inputs))
-    cache = policy.with_variables(decided, set_ones)
     if part.target is None:
-        return making.make(run.inputs, run.context, cache)
+        return making.decide(run.inputs, run.context, known)
     from warmbuild.bake import targets  # noqa: PLC0415
 
-    return targets.planned(run.inputs, run.context, cache, part.target)
+    return targets.planned(run.inputs, run.context, known, part.target)
+
+
+def _known(run: Run) -> Known:
+    """Return what the plans of a run need to know beside its inputs and context."""
+    inputs, context = run.inputs, run.context
+    return Known(
+        applied=tags.apply(inputs.tag_rules, inputs.flavor, context, context.begun),
+        variables=frozenset(name for name, value in run.env.items() if value),
+    )
 
 
 def _normalize_modes(run: Run, decided: BuildPlan) -> None:

@@ -29,8 +29,8 @@ def attests(inputs: Inputs, run: RunContext) -> tuple[str, ...]:
     return tuple(_written(entry, run) for entry in (*own, *others))
 
 
-def unasked(inputs: Inputs, run: RunContext) -> tuple[str, ...]:
-    """Return the provenance that the CI system's images have where nobody says a word of it.
+def defaults(inputs: Inputs, run: RunContext) -> tuple[str, ...]:
+    """Return the provenance that images of the CI system get if no input mentions it.
 
     An image for the engine can have none, and neither can one that its own driver builds.
     """

@@ -239,9 +239,8 @@ class _Reader:
         if not (rules or self.text("flavor") or self.text("images")):
             return items, ()
         rules += [tag_rules.raw(item) for item in items if refs.is_tag(item)]
-        return tuple(item for item in items if not refs.is_tag(item)), tuple(
-            rules or (() if items else tag_rules.unasked())
-        )
+        full = tuple(item for item in items if not refs.is_tag(item))
+        return full, tuple(rules) or tag_rules.defaults()
 
     def uncommented(self, name: str) -> tuple[str, ...]:
         """Return the lines of an input that docker/metadata-action has; one may be a comment."""
@@ -435,7 +434,7 @@ class _Reader:
             names = [tag for tag in tags if refs.is_tag(tag)]
             if names:
                 self.bad("tags", f"{names[0]!r} is a tag's name, and there is no image to tag.")
-            elif rules:
+            elif rules and not (tags and rules == tag_rules.defaults()):
                 self.bad("tags", "there are rules for names, and there is no image to tag.")
             elif not tags and self.makes_an_image():
                 self.bad("image", "is missing: say what is built, such as ghcr.io/me/app.")

@@ -124,8 +124,8 @@ def raw(name: str) -> Rule:
     return Rule(type="raw", priority=PRIORITIES["raw"], attributes={"value": name})
 
 
-def unasked() -> tuple[Rule, ...]:
-    """Return the rules that hold where there are none."""
+def defaults() -> tuple[Rule, ...]:
+    """Return the rules that hold if none is given."""
     events = (
         Rule(
             type="ref",

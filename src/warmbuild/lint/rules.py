@@ -211,7 +211,7 @@ _PLACEHOLDER: Final = re.compile(
 def _secret_build_arg(case: _Case) -> Iterator[_Found]:
     declared = _declared(case)
     entries = (
-        *attestations.unasked(case.inputs, case.context),
+        *attestations.defaults(case.inputs, case.context),
         *attestations.attests(case.inputs, case.context),
     )
     in_provenance = any(map(_has_arguments, entries))

@@ -77,7 +77,7 @@ def stages(plan: BuildPlan) -> tuple[BuildPlan, ...]:
             tags=(),
             load=False,
             attests=("type=provenance,disabled=true",),
-            unasked=(),
+            default_attests=(),
             outputs=(),
             push=True,
         )

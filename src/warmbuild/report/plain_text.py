@@ -34,7 +34,7 @@ def plan_text(*plans: BuildPlan) -> str:
     for plan in plans:
         of = f"{plan.name}: " if plan.name else ""
         rows += [("note", f"{of}{note}") for note in (*plan.notes, *plan.cache.notes)]
-        rows += [("warning", f"{of}{warning}") for warning in plan.cache.warnings]
+        rows += [("warning", f"{of}{warning}") for warning in plan.warnings]
     rows += [("warning", f"{at.file}:{at.line}: {finding(at)}") for at in findings(plans)]
     return "\n".join(f"{name:<12}{value}" for name, value in rows)
 

@@ -29,7 +29,7 @@ def say_plan(decided: Sequence[BuildPlan], log: Log) -> None:
     with log.group("warmbuild: plan"):
         for line in plain_text.plan_text(*decided).splitlines():
             log.line(line)
-    for warning in dict.fromkeys(text for one in decided for text in one.cache.warnings):
+    for warning in dict.fromkeys(text for one in decided for text in one.warnings):
         log.warning(warning)
     for found in plain_text.findings(decided):
         log.warning(plain_text.finding(found), found.file, found.line)

@@ -13,11 +13,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.plans import planned
 from warmbuild.buildkit import command_line
-from warmbuild.cache import policy
-from warmbuild.cache.cache_plan import CachePlan
 from warmbuild.drivers import DRIVERS
-from warmbuild.plan import making
 from warmbuild.run_context import RunContext
 
 if TYPE_CHECKING:
@@ -51,8 +49,7 @@ WORDS = {
 
 
 def argv(inputs: Inputs, run: RunContext) -> str:
-    cache = policy.decide(inputs, run, making.repository(inputs))
-    found = command_line.build(making.make(inputs, run, cache), command_line.PLACEHOLDERS)
+    found = command_line.build(planned(inputs, run), command_line.PLACEHOLDERS)
     assert found[:2] == ("build", "--progress=rawjson")
     return shlex.join(found[2:])
 
@@ -661,6 +658,6 @@ def test_no_provenance_where_it_is_switched_off_for_all(parsed: Callable[..., In
 
 def test_no_provenance_from_a_driver_that_has_none(parsed: Callable[..., Inputs]) -> None:
     inputs = parsed()
-    assert making.make(inputs, PUBLIC, CachePlan()).unasked
+    assert planned(inputs, PUBLIC).default_attests
     docker = replace(inputs, driver=DRIVERS["docker"])
-    assert making.make(docker, PUBLIC, CachePlan()).attests == ()
+    assert planned(docker, PUBLIC).attests == ()

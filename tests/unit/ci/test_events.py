@@ -12,16 +12,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.plans import cache_of, planned
 from warmbuild import ci
-from warmbuild.cache import policy
-from warmbuild.cache.cache_plan import CachePlan, CacheRef
 from warmbuild.inputs import table
-from warmbuild.plan import making
 from warmbuild.run_context import RunContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from warmbuild.cache.cache_plan import CachePlan, CacheRef
     from warmbuild.inputs.values import Inputs
 
 DATA = Path(__file__).parents[2] / "data"
@@ -85,7 +84,7 @@ def context(file: str) -> RunContext:
 
 
 def decide(given: Inputs, run: RunContext) -> CachePlan:
-    return policy.decide(given, run, making.repository(given))
+    return cache_of(given, run)
 
 
 def tag(item: CacheRef) -> str:
@@ -829,5 +828,5 @@ def test_main_of_a_fork_never_writes_the_cache_of_main(
 def test_an_image_of_a_merge_queue_is_its_last_pull_requests(
     parsed: Callable[..., Inputs], file: str
 ) -> None:
-    made = making.make(parsed(), context(f"github/{file}"), CachePlan())
+    made = planned(parsed(), context(f"github/{file}"))
     assert made.tags == (f"{IMAGE}:pr-42",)

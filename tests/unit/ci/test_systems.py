@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.plans import cache_of, planned
 from warmbuild import ci
-from warmbuild.cache import policy
 from warmbuild.ci import azure, bitbucket, buildkite, circleci, gitea, jenkins, variables
 from warmbuild.inputs import table
-from warmbuild.plan import making
 from warmbuild.run_context import FORK, RunContext, merged_branch
 
 if TYPE_CHECKING:
@@ -690,7 +689,7 @@ def context(
 
 
 def decide(given: Inputs, run: RunContext) -> CachePlan:
-    return policy.decide(given, run, making.repository(given))
+    return cache_of(given, run)
 
 
 def tag(item: CacheRef) -> str:
@@ -750,7 +749,7 @@ def test_untrusted_code_writes_no_cache_and_pushes_no_image(
     for told in (run, run.told(branch="main", default_branch="main")):
         found = decide(parsed(cache=mode), told)
         assert not (run.untrusted and (found.write or found.destinations))
-        assert making.make(parsed(), told, found).push is not bool(run.untrusted)
+        assert planned(parsed(), told).push is not bool(run.untrusted)
 
 
 @pytest.mark.parametrize(

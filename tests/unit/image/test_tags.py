@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from warmbuild.cache.cache_plan import CachePlan
+from tests.plans import planned
 from warmbuild.errors import InputError
 from warmbuild.image import tags
 from warmbuild.inputs import expressions, tag_rules
 from warmbuild.inputs.parsing import nearest
-from warmbuild.plan import making
 from warmbuild.run_context import Project, RunContext
 
 if TYPE_CHECKING:
@@ -61,7 +60,7 @@ def apply(run: RunContext, lines: str, flavor: str = "") -> Tags:
         for line in lines.splitlines()
     ]
     asked = tag_rules.flavor(flavor.splitlines(), nearest)
-    return tags.apply(found or tag_rules.unasked(), asked, run, run.begun)
+    return tags.apply(found or tag_rules.defaults(), asked, run, run.begun)
 
 
 V = "type=semver,pattern="
@@ -337,7 +336,7 @@ def test_dates_are_written_as_moment_does(pattern: str, expected: str) -> None:
 
 
 def made(inputs: Inputs, run: RunContext) -> BuildPlan:
-    return making.make(inputs, run, CachePlan())
+    return planned(inputs, run)
 
 
 def test_rules_and_references_side_by_side(parsed: Callable[..., Inputs]) -> None:

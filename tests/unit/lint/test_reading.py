@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.plans import planned
 from warmbuild import cli
 from warmbuild.buildkit.checks import Warned
-from warmbuild.cache.cache_plan import CachePlan
 from warmbuild.inputs import parsing
 from warmbuild.lint import reading
 from warmbuild.lint.sources import OddModes, Sources
-from warmbuild.plan import making
 from warmbuild.project import git_modes
 from warmbuild.project.git_modes import Normalized
 from warmbuild.run_context import RunContext
@@ -51,7 +50,7 @@ def record(root: Path, version: str) -> None:
 
 def read(pipeline_file: str = "", **given: str) -> Sources:
     asked = parsing.parse({"image": "a", **given}, {})
-    decided = making.make(asked, RunContext(ci="local"), CachePlan())
+    decided = planned(asked, RunContext(ci="local"))
     return reading.read(decided, pipeline_file)
 
 
@@ -116,7 +115,7 @@ ON_GITHUB = RunContext(ci="github", git_context=COMMIT)
 
 
 def on_github(**given: str) -> BuildPlan:
-    return making.make(parsing.parse({"image": "a", **given}, {}), ON_GITHUB, CachePlan())
+    return planned(parsing.parse({"image": "a", **given}, {}), ON_GITHUB)
 
 
 class TestTheCheckoutOfAGitContext:
