@@ -133,8 +133,8 @@ def _check_platforms(inputs: Inputs, known: Known) -> None:
     if len(inputs.platforms) > 1 and not known.has_image_store:
         text = (
             f"{len(inputs.platforms)} are asked for, and the driver {inputs.driver.name} builds "
-            "for one unless the engine has the containerd image store; driver: docker-container builds "
-            "for several."
+            "for one unless the engine has the containerd image store; driver: docker-container "
+            "builds for several."
         )
         raise InputError([InputProblem(name="platforms", text=text)])
 
