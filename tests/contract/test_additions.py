@@ -18,6 +18,21 @@ from typing import Any
 import pytest
 
 COPIED = ("action.yml", "docs", "gitlab-component", "pyproject.toml", "src")
+# Prints the bake definition of an image with the input made-up.
+DEFINITION = """
+from warmbuild.bake import bake_file
+from warmbuild.buildkit.command_line import PLACEHOLDERS
+from warmbuild.image import tags
+from warmbuild.inputs import parsing
+from warmbuild.plan import making
+from warmbuild.run_context import RunContext
+
+run = RunContext(ci="local")
+inputs = parsing.parse({"image": "ghcr.io/me/app", "made-up": "1"}, {})
+applied = tags.apply(inputs.tag_rules, inputs.flavor, run, run.begun)
+plan = making.decide(inputs, run, making.Known(applied=applied, variables=frozenset()))
+print(bake_file.definition([plan], PLACEHOLDERS))
+"""
 PLAN = ("-m", "warmbuild", "plan", "--format", "json", "--image", "ghcr.io/me/app")
 
 
@@ -132,17 +147,11 @@ def test_an_input_that_is_passed_on(tree: Tree) -> None:
     )
     tree.write_front_doors()
 
-    argv = tree.plan("--made-up", "1 2")["argv"]
+    argv = tree.plan("--made-up=1", "--made-up=2")["argv"]
     assert [argv[at + 1] for at, text in enumerate(argv) if text == "--made-up"] == ["1", "2"]
     assert tree.plan(INPUT_MADE_UP="3")["argv"] == tree.plan("--made-up=3")["argv"]
     assert "--made-up" not in tree.plan()["argv"]
-    definition = tree.python(
-        "-c",
-        "from warmbuild.bake import bake_file\n"
-        "from warmbuild.inputs import parsing\n"
-        "print(parsing.parse({'image': 'ghcr.io/me/app', 'made-up': '1'}, {}).passed)",
-    )
-    assert "made_up=('1',)" in definition
+    assert json.loads(tree.python("-c", DEFINITION))["target"]["image"]["made-up"] == ["1"]
     assert '  made-up:\n    description: "Something made up.' in tree.read("action.yml")
     assert "INPUT_MADE_UP" in tree.read("gitlab-component/templates/build.yml")
     assert "| `made-up` |" in tree.read("docs/reference.md")
@@ -295,9 +304,9 @@ def test_an_output(tree: Tree) -> None:
     assert handed_on["made-up"] == "made of ghcr.io/me/app:latest"
     built = tree.python(
         "-c",
-        "from warmbuild.build.outcomes import Outcome\n"
-        "from warmbuild.report import outputs\n"
-        "print(outputs.outputs(Outcome(digest='sha256:1'))['made-up'])",
+        "from types import SimpleNamespace\n"
+        "from warmbuild.report.outputs import OUTPUTS\n"
+        "print(OUTPUTS['made-up'].after_build(SimpleNamespace(digest='sha256:1')))",
     )
     assert built == "made of sha256:1\n"
     assert '  made-up:\n    description: "Something made up."' in tree.read("action.yml")
