@@ -21,11 +21,12 @@ _DIRECTORY: Final = 0o755
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Normalized:
-    """How many modes were set, and how many could not be."""
+    """How many modes were set."""
 
     files: int = 0
     directories: int = 0
     failed: int = 0
+    """Modes that could not be set."""
 
 
 def normalize_modes(context: Path) -> Normalized | None:

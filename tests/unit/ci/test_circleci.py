@@ -144,7 +144,7 @@ def test_the_file_that_describes_a_run() -> None:
     assert PROVIDER.pipeline_file({}) == ".circleci/config.yml"
 
 
-def test_later_steps_get_exports_for_later_steps(tmp_path: Path) -> None:
+def test_later_steps_get_exports(tmp_path: Path) -> None:
     script = tmp_path / "bash_env"
     script.write_text("export OTHER=1\n")
     PROVIDER.publish({"BASH_ENV": str(script)}, OUTPUTS, "")
