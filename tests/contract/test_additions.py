@@ -158,8 +158,6 @@ def test_an_input_that_is_passed_on(tree: Tree) -> None:
     tree.check("input that is passed on to buildx", most=2)
 
 
-# MERGE: the branch of the CI systems brings `Provider`.
-@pytest.mark.xfail(reason="no Provider yet")
 def test_a_ci_system(tree: Tree) -> None:
     tree.write(
         "ci/made_up.py",
@@ -242,8 +240,6 @@ VENDOR: Final = Vendor(
     tree.check("registry", most=2)
 
 
-# MERGE: the branch of the CI systems brings rules that are modules.
-@pytest.mark.xfail(reason="no lint/rules yet")
 def test_a_lint_rule(tree: Tree) -> None:
     tree.write(
         "lint/rules/made_up.py",

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 PAGE = "docs/architecture.md"
 # MERGE: modules of the root that other branches add; then they need a place in the contract of what
 # is pure, and this goes.
-COMING = {"files", "lazy"}
+COMING = {"lazy"}
 
 
 def _rows(text: str, header: str) -> list[list[str]]:

@@ -33,6 +33,7 @@ IMPORTS_IN_FUNCTIONS = 38
 RENAMED_FOR_A_MODULE = {
     ("warmbuild.commands.pipeline", "answers"),
     ("warmbuild.commands.pipeline", "problems"),
+    ("warmbuild.project.git_modes", "files"),
 }
 LOOPS_FOR_ONE_VALUE = {
     ("warmbuild.build.solve", "of_it"),
@@ -242,7 +243,7 @@ def test_no_loop_is_an_assignment() -> None:
 
 def test_the_ci_systems_are_the_modules_of_their_folder() -> None:
     folder = {path.stem for path in (SOURCES / "ci").glob("*.py")} - {
-        *("__init__", "base", "provider", "plain", "variables")
+        *("__init__", "provider", "variables")
     }
     assert set(ci.NAMES) == folder
     assert len(ci.NAMES) == len(folder)
