@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
+from warmbuild import platforms, refs
 from warmbuild.backends import BACKENDS
 from warmbuild.drivers import DRIVERS
 
@@ -31,25 +32,60 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """What a text, or each item of a list, has to look like."""
+
+    pattern: str
+    """Regular expression of all of it."""
+    accepted: str
+    """What is accepted, as a message says it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
     """One row of the table.
 
-    `default` is what an input that was not given stands for; "" means that warmbuild decides,
-    and the help says how. `action_default` is for what only GitHub can fill in.
+    An input whose field in `Inputs` has its name is read as `kind`, `choices`, `form` and `bounds`
+    say, unless `parsing` has a rule of its own for it.
     """
 
     name: str
     help: str
     kind: Kind = Kind.TEXT
     default: str = ""
+    """Value used if the input is omitted; if empty, warmbuild decides, and `help` says how."""
     choices: tuple[str, ...] = ()
+    """Texts that are accepted; empty: all are."""
+    form: Form | None = None
+    bounds: tuple[int, int] = (0, 0)
+    """Least and greatest number that is accepted."""
     secret: bool = False
+    """Never shown, and no flag."""
+    may_hold_secrets: bool = False
+    """Shown in no message about it, for an attribute in it may be secret."""
     action_default: str = ""
+    """Default that only GitHub can fill in."""
 
     @property
     def field(self) -> str:
-        """The name of its field in `Inputs`."""
+        """The name of its field in `Inputs`, or in `Passed`."""
         return self.name.replace("-", "_")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passthrough(Input):
+    """A flag of buildx that is passed on as it was given; its typed field is in `Passed`.
+
+    In a bake definition, the items of a list are added to what a file says, and a single value
+    takes the place of the file's.
+    """
+
+    flag: str
+    """Flag of `buildx build`, given once for each item."""
+    bake_key: str = ""
+    """Key of a target in a bake definition; empty if bake has none, which excludes bake."""
+    separators: str = ""
+    """Characters of which one separates name and value, if the key holds a mapping."""
 
 
 DEFAULT_BUILDKIT_IMAGE: Final = "moby/buildkit:v0.32.2"
@@ -64,6 +100,10 @@ LINT_RULES: Final = (
     "mode-min",
     "cache-from-only",
 )
+_PLATFORM: Final = Form(
+    pattern=platforms.PATTERN.pattern, accepted="use os/arch, such as linux/amd64"
+)
+_SCOPE: Final = Form(pattern=r"[A-Za-z0-9._/-]+", accepted="use letters, digits and . _ / -")
 TABLE: Final[tuple[Input, ...]] = (
     # What is built.
     Input(
@@ -108,6 +148,7 @@ TABLE: Final[tuple[Input, ...]] = (
         name="platforms",
         kind=Kind.WORDS,
         help="Target platforms, such as linux/amd64. Default: the builder's own.",
+        form=_PLATFORM,
     ),
     Input(name="build-args", kind=Kind.LINES, help="Build arguments, NAME=value."),
     Input(name="labels", kind=Kind.LINES, help="Labels of the image, name=value."),
@@ -162,48 +203,79 @@ TABLE: Final[tuple[Input, ...]] = (
         help="Token for a git context on GitHub, and for ghcr.io when no password is given.",
     ),
     # The rest of docker/build-push-action.
-    Input(
+    Passthrough(
         name="add-hosts",
         kind=Kind.WORDS,
         help="Hosts that the build's commands know, NAME:IP.",
+        form=Form(pattern=r"[^:=\s]+[:=]\S+", accepted="use NAME:IP"),
+        flag="--add-host",
+        bake_key="extra-hosts",
+        separators=":=",
     ),
-    Input(
+    Passthrough(
         name="allow",
         kind=Kind.WORDS,
         help="Entitlements of the build, such as network.host.",
+        flag="--allow",
+        bake_key="entitlements",
     ),
     Input(
         name="attests",
         kind=Kind.LINES,
         help="Attestations, such as type=sbom,generator=IMAGE; the inputs provenance and sbom win "
         "over those of their type.",
+        form=Form(pattern=r"(?s).*\btype=.+", accepted="use type=provenance or type=sbom"),
     ),
     Input(
         name="build-contexts",
         kind=Kind.LINES,
         help="Further contexts, NAME=directory, image or URL; {{defaultContext}} in one is what "
         "context is by default.",
+        form=Form(pattern=r"(?s)[^=\s]+=.*", accepted="use NAME=directory, image or URL"),
     ),
     Input(
         name="call",
         help="What is done in the place of a build: check, outline or targets. No image is made, "
         "and no cache is written.",
     ),
-    Input(name="cgroup-parent", help="Parent cgroup of the build's commands."),
-    Input(name="network", help="Network of the build's commands: default, host or none."),
+    Passthrough(
+        name="cgroup-parent",
+        help="Parent cgroup of the build's commands.",
+        flag="--cgroup-parent",
+    ),
+    Passthrough(
+        name="network",
+        help="Network of the build's commands: default, host or none.",
+        flag="--network",
+        bake_key="network",
+    ),
     Input(
         name="outputs",
         kind=Kind.RAW_LINES,
         help="Where the result goes, such as type=local,dest=DIRECTORY; the image is pushed as "
         "well where push says so.",
     ),
-    Input(name="shm-size", help="Size of /dev/shm for the build's commands, such as 128m."),
-    Input(
+    Passthrough(
+        name="shm-size",
+        help="Size of /dev/shm for the build's commands, such as 128m.",
+        flag="--shm-size",
+        bake_key="shm-size",
+    ),
+    Passthrough(
         name="ssh",
         kind=Kind.WORDS,
         help="SSH agents or keys that steps may use, such as default or ID=path.",
+        flag="--ssh",
+        bake_key="ssh",
     ),
-    Input(name="ulimit", kind=Kind.LINES, help="Limits of the build's commands, NAME=soft:hard."),
+    Passthrough(
+        name="ulimit",
+        kind=Kind.LINES,
+        help="Limits of the build's commands, NAME=soft:hard.",
+        form=Form(pattern=r"(?s)[^=\s]+=.*", accepted="use NAME=soft:hard"),
+        flag="--ulimit",
+        bake_key="ulimits",
+    ),
     # Several images, of a bake or compose file.
     Input(
         name="bake-files",
@@ -220,16 +292,23 @@ TABLE: Final[tuple[Input, ...]] = (
         name="targets",
         kind=Kind.WORDS,
         help="Targets, groups or services to build. Default: the group default, or every service.",
+        # buildx makes `_` of the dots of a service's name.
+        form=Form(
+            pattern=r"[A-Za-z0-9_.-]+", accepted="use the name of a target, group or service"
+        ),
     ),
     Input(
         name="set",
         kind=Kind.RAW_LINES,
         help="Values laid over those of targets, TARGET.key=value.",
+        form=Form(pattern=r"(?s)[^.=]+\.[^=]+=.*", accepted="use TARGET.key=value"),
+        may_hold_secrets=True,
     ),
     Input(
         name="vars",
         kind=Kind.RAW_LINES,
         help="Values of the files' variables, NAME=value.",
+        may_hold_secrets=True,
     ),
     # Where it goes.
     Input(
@@ -288,6 +367,7 @@ TABLE: Final[tuple[Input, ...]] = (
         kind=Kind.RAW_LINES,
         help="Options of the driver, such as network=host or image=REF. "
         f"Default where a daemon is started: image={DEFAULT_BUILDKIT_IMAGE}.",
+        form=Form(pattern=r"(?s)[^=\s]+=.*", accepted="use name=value"),
     ),
     Input(
         name="endpoint",
@@ -299,6 +379,7 @@ TABLE: Final[tuple[Input, ...]] = (
         kind=Kind.WORDS,
         help="Platforms that the builder's node is for, whatever it says; "
         "docker/setup-buildx-action calls them platforms.",
+        form=_PLATFORM,
     ),
     Input(
         name="append",
@@ -375,6 +456,7 @@ TABLE: Final[tuple[Input, ...]] = (
         name="cache-options",
         kind=Kind.WORDS,
         help="Further attributes of the backend, such as bucket=NAME or compression=zstd.",
+        may_hold_secrets=True,
     ),
     Input(
         name="cache-dir",
@@ -384,6 +466,8 @@ TABLE: Final[tuple[Input, ...]] = (
         name="cache-stages",
         kind=Kind.WORDS,
         help="Stages that the backend inline pushes as cache images of their own.",
+        # As BuildKit's Dockerfile parser takes the name of a stage.
+        form=Form(pattern=r"[A-Za-z][A-Za-z0-9._-]*", accepted="use the name of a stage"),
     ),
     Input(
         name="cache-repository",
@@ -397,10 +481,12 @@ TABLE: Final[tuple[Input, ...]] = (
     Input(
         name="cache-scope",
         help="Keeps caches apart that share a repository: one a Dockerfile or matrix job.",
+        form=_SCOPE,
     ),
     Input(
         name="cache-version",
         help="Another value starts with an empty cache.",
+        form=_SCOPE,
     ),
     Input(
         name="cache-mode",
@@ -431,6 +517,7 @@ TABLE: Final[tuple[Input, ...]] = (
         kind=Kind.NUMBER,
         default="1",
         help="Generations of a branch's cache that are kept and read, so that a revert is warm.",
+        bounds=(1, refs.MOST_GENERATIONS),
     ),
     Input(
         name="cache-max-age",
@@ -461,11 +548,13 @@ TABLE: Final[tuple[Input, ...]] = (
         name="cache-from",
         kind=Kind.LINES,
         help="Cache sources as buildx takes them; replaces the automatic refs.",
+        may_hold_secrets=True,
     ),
     Input(
         name="cache-to",
         kind=Kind.LINES,
         help="Cache destinations as buildx takes them; replaces the automatic ref.",
+        may_hold_secrets=True,
     ),
     Input(
         name="branch",
@@ -517,6 +606,7 @@ TABLE: Final[tuple[Input, ...]] = (
     ),
 )
 BY_NAME: Final[Mapping[str, Input]] = {row.name: row for row in TABLE}
+PASSED: Final = tuple(row for row in TABLE if isinstance(row, Passthrough))
 
 
 def variable(name: str) -> str:

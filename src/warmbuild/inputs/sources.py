@@ -1,0 +1,125 @@
+"""Reads what is built: contexts, calls, files that define several images; and what they exclude."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from warmbuild.inputs import build_context
+from warmbuild.inputs.nearest import nearest
+from warmbuild.inputs.table import LINT_RULES, PASSED
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from warmbuild.backends import Backend
+    from warmbuild.inputs.reading import Reader
+
+_CALLS: Final = ("build", "check", "lint", "outline", "targets", "subrequests.describe")
+_VARIABLE: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=.*", re.DOTALL)
+# What of the environment is buildx's own, and no variable of a file.
+_NO_VARIABLE: Final = re.compile(
+    r"PATH|HOME|TMPDIR|LD_.*|(?:DOCKER|BUILDX|BUILDKIT)_(?:CONFIG|HOST|CONTEXT|BUILDER|TLS.*|CERT.*)"
+)
+# What is of one image, and said in the file if there are several.
+_OF_ONE_IMAGE: Final[Mapping[str, str]] = {
+    "context": "the file says it for each target",
+    "file": "the file says it for each target",
+    "target": "the input targets chooses among the file's",
+    "cache-from": "the file says it for a target, or set: TARGET.cache-from=…",
+    "cache-to": "the file says it for a target, or set: TARGET.cache-to=…",
+    "cache-stages": "a target has no other stages than its own",
+    "call": "it is asked of one image at a time",
+    **{row.name: "buildx bake has no such thing" for row in PASSED if not row.bake_key},
+}
+
+
+def check(reader: Reader, backend: Backend) -> None:
+    """Find what does not go with files that tell what is built, with bake, or without them."""
+    for row in PASSED:
+        if not row.bake_key and backend.passed and reader.text(row.name):
+            reader.bad(
+                row.name,
+                f"cannot be set with the cache backend {backend.name}: buildx bake, which it "
+                "takes, has no such thing.",
+            )
+    if has_files(reader):
+        for name, instead in _OF_ONE_IMAGE.items():
+            # Files are read here, so that this directory is no context but theirs.
+            if reader.text(name) not in {"", "."}:
+                reader.bad(name, f"does not go with bake-files or compose-files; {instead}.")
+        return
+    for name in ("targets", "set", "vars"):
+        if reader.text(name):
+            reader.bad(name, "is of no use without bake-files or compose-files.")
+
+
+def has_files(reader: Reader) -> bool:
+    """Say whether files tell what is built."""
+    return bool(reader.text("bake-files") or reader.text("compose-files"))
+
+
+def context(reader: Reader) -> str:
+    """Return the build context."""
+    value = reader.text("context")
+    _check_template(reader, "context", value)
+    return value
+
+
+def build_contexts(reader: Reader) -> tuple[str, ...]:
+    """Return the further contexts."""
+    items = reader.items("build-contexts")
+    for item in items:
+        _check_template(reader, "build-contexts", item)
+    return items
+
+
+def _check_template(reader: Reader, name: str, value: str) -> None:
+    """Check a context, in which there is one expression to be filled in."""
+    if unknown := build_context.unknown(value):
+        reader.bad(name, f"{unknown!r} is no expression; there is {{{{defaultContext}}}} alone.")
+
+
+def call(reader: Reader) -> str:
+    """Return what is called; an answer in JSON is asked for by an attribute after the name."""
+    value = reader.text("call")
+    name = value.partition(",")[0].removeprefix("method=")
+    if value and name not in _CALLS:
+        reader.bad(
+            "call",
+            f"{reader.shown('call')} is not accepted; use {', '.join(_CALLS)}."
+            f"{nearest(name, _CALLS)}",
+        )
+    return value
+
+
+def definitions(reader: Reader, name: str) -> tuple[str, ...]:
+    """Return bake or compose files."""
+    items = reader.items(name)
+    for item in items:
+        if "://" in item or item == "-" or item.startswith("git@"):
+            text = f"{item!r} is no file of the checkout, and nothing else is read."
+            reader.bad(name, text)
+    return items
+
+
+def variables(reader: Reader) -> tuple[str, ...]:
+    """Return values of the variables of such files."""
+    items = reader.items("vars")
+    for number, item in enumerate(items, start=1):
+        found = _VARIABLE.fullmatch(item)
+        if not found:
+            reader.bad("vars", f"item {number} is not of the form NAME=value.")
+        elif _NO_VARIABLE.fullmatch(found[1]):
+            reader.bad("vars", f"{found[1]} is no variable of a file, but of buildx's own.")
+    return items
+
+
+def lint_ignore(reader: Reader) -> tuple[str, ...]:
+    """Return the rules that warn of nothing."""
+    items = reader.items("lint-ignore")
+    for item in items:
+        if item not in LINT_RULES:
+            near = nearest(item, LINT_RULES)
+            reader.bad("lint-ignore", f"{item!r} is no rule's name.{near}")
+    return items
