@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from warmbuild import refs
 from warmbuild.backends import BACKENDS
 from warmbuild.inputs import image_names
 from warmbuild.inputs.nearest import nearest
@@ -90,15 +89,3 @@ def repository(reader: Reader) -> Reference | None:
     if reference and (why_not := vendors.misfit(reference)):
         reader.bad("cache-repository", f"{why_not}.")
     return reference
-
-
-def tag_prefix(reader: Reader) -> str:
-    """Return what the tags of cache refs begin with."""
-    prefix = reader.text("cache-tag-prefix")
-    if not refs.is_tag(f"{prefix}x") or len(prefix) > refs.LONGEST_PREFIX:
-        reader.bad(
-            "cache-tag-prefix",
-            f"{reader.shown('cache-tag-prefix')} cannot begin a tag; use letters, digits and "
-            f". _ -, at most {refs.LONGEST_PREFIX}, the first one no dot or hyphen.",
-        )
-    return prefix

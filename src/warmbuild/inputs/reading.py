@@ -6,7 +6,6 @@ import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, assert_never
 
-from warmbuild import refs
 from warmbuild.errors import InputProblem
 from warmbuild.inputs import lists
 from warmbuild.inputs.nearest import nearest
@@ -62,7 +61,7 @@ class Reader:
         """
         match row.kind:
             case Kind.TEXT:
-                return self.choice(row.name) if row.choices else self._formed(row)
+                return self.choice(row.name) if row.choices else self.checked(row.name)
             case Kind.BOOLEAN:
                 return self.boolean(row.name) if row.default else self.maybe(row.name)
             case Kind.NUMBER:
@@ -102,7 +101,7 @@ class Reader:
         return bool(self.maybe(name))
 
     def items(self, name: str) -> tuple[str, ...]:
-        """Return the items of a list, which have to be of the row's form."""
+        """Return the items of a list, which have to pass the row's check."""
         row = BY_NAME[name]
         try:
             items = _SPLIT[row.kind](self.values[name])
@@ -110,27 +109,19 @@ class Reader:
             self.bad(name, f"{self.shown(name)} cannot be read: {error}.")
             return ()
         for item in items:
-            self._check_form(row, item)
+            self._check(row, item)
         return items
 
-    def reference(self, name: str, value: str) -> None:
-        """Check that a text is an image's reference."""
-        try:
-            refs.parse(value)
-        except ValueError as error:
-            self.bad(name, f"{self.shown(name, value)} is not an image: {error}.")
-
-    def _formed(self, row: Input) -> str:
-        value = self.text(row.name)
-        if value:
-            self._check_form(row, value)
+    def checked(self, name: str) -> str:
+        """Return a text that has to pass the row's check, unless it is omitted."""
+        value = self.text(name)
+        if value or BY_NAME[name].default:
+            self._check(BY_NAME[name], value)
         return value
 
-    def _check_form(self, row: Input, text: str) -> None:
-        if row.form and not re.fullmatch(row.form.pattern, text):
-            self.bad(
-                row.name, f"{self.shown(row.name, text)} is not accepted; {row.form.accepted}."
-            )
+    def _check(self, row: Input, text: str) -> None:
+        if row.check and (wrong := row.check(text)):
+            self.bad(row.name, f"{self.shown(row.name, text)} {wrong}")
 
     def _number(self, row: Input) -> int:
         value, (least, most) = self.text(row.name), row.bounds

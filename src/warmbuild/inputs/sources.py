@@ -1,4 +1,4 @@
-"""Reads what is built: contexts, calls, files that define several images; and what they exclude."""
+"""Reads what is built: contexts, and files that define several images with what they exclude."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from warmbuild.inputs import build_context
-from warmbuild.inputs.nearest import nearest
-from warmbuild.inputs.table import LINT_RULES, PASSED
+from warmbuild.inputs.table import PASSED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     from warmbuild.backends import Backend
     from warmbuild.inputs.reading import Reader
 
-_CALLS: Final = ("build", "check", "lint", "outline", "targets", "subrequests.describe")
 _VARIABLE: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=.*", re.DOTALL)
 # What of the environment is buildx's own, and no variable of a file.
 _NO_VARIABLE: Final = re.compile(
@@ -80,29 +78,6 @@ def _check_template(reader: Reader, name: str, value: str) -> None:
         reader.bad(name, f"{unknown!r} is no expression; there is {{{{defaultContext}}}} alone.")
 
 
-def call(reader: Reader) -> str:
-    """Return what is called; an answer in JSON is asked for by an attribute after the name."""
-    value = reader.text("call")
-    name = value.partition(",")[0].removeprefix("method=")
-    if value and name not in _CALLS:
-        reader.bad(
-            "call",
-            f"{reader.shown('call')} is not accepted; use {', '.join(_CALLS)}."
-            f"{nearest(name, _CALLS)}",
-        )
-    return value
-
-
-def definitions(reader: Reader, name: str) -> tuple[str, ...]:
-    """Return bake or compose files."""
-    items = reader.items(name)
-    for item in items:
-        if "://" in item or item == "-" or item.startswith("git@"):
-            text = f"{item!r} is no file of the checkout, and nothing else is read."
-            reader.bad(name, text)
-    return items
-
-
 def variables(reader: Reader) -> tuple[str, ...]:
     """Return values of the variables of such files."""
     items = reader.items("vars")
@@ -112,14 +87,4 @@ def variables(reader: Reader) -> tuple[str, ...]:
             reader.bad("vars", f"item {number} is not of the form NAME=value.")
         elif _NO_VARIABLE.fullmatch(found[1]):
             reader.bad("vars", f"{found[1]} is no variable of a file, but of buildx's own.")
-    return items
-
-
-def lint_ignore(reader: Reader) -> tuple[str, ...]:
-    """Return the rules that warn of nothing."""
-    items = reader.items("lint-ignore")
-    for item in items:
-        if item not in LINT_RULES:
-            near = nearest(item, LINT_RULES)
-            reader.bad("lint-ignore", f"{item!r} is no rule's name.{near}")
     return items

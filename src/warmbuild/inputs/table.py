@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Final
 from warmbuild import platforms, refs
 from warmbuild.backends import BACKENDS
 from warmbuild.drivers import DRIVERS
+from warmbuild.inputs import checks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from warmbuild.inputs.checks import Check
 
 
 class Kind(Enum):
@@ -32,20 +35,10 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Form:
-    """What a text, or each item of a list, has to look like."""
-
-    pattern: str
-    """Regular expression of all of it."""
-    accepted: str
-    """What is accepted, as a message says it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
     """One row of the table.
 
-    An input whose field in `Inputs` has its name is read as `kind`, `choices`, `form` and `bounds`
+    An input whose field in `Inputs` has its name is read as `kind`, `choices`, `check` and `bounds`
     say, unless `parsing` has a rule of its own for it.
     """
 
@@ -56,7 +49,8 @@ class Input:
     """Value used if the input is omitted; if empty, warmbuild decides, and `help` says how."""
     choices: tuple[str, ...] = ()
     """Texts that are accepted; empty: all are."""
-    form: Form | None = None
+    check: Check | None = None
+    """Says what is wrong with the text, or with an item of the list."""
     bounds: tuple[int, int] = (0, 0)
     """Least and greatest number that is accepted."""
     secret: bool = False
@@ -100,10 +94,8 @@ LINT_RULES: Final = (
     "mode-min",
     "cache-from-only",
 )
-_PLATFORM: Final = Form(
-    pattern=platforms.PATTERN.pattern, accepted="use os/arch, such as linux/amd64"
-)
-_SCOPE: Final = Form(pattern=r"[A-Za-z0-9._/-]+", accepted="use letters, digits and . _ / -")
+_PLATFORM: Final = checks.matches(platforms.PATTERN.pattern, "use os/arch, such as linux/amd64")
+_SCOPE: Final = checks.matches(r"[A-Za-z0-9._/-]+", "use letters, digits and . _ / -")
 TABLE: Final[tuple[Input, ...]] = (
     # What is built.
     Input(
@@ -148,7 +140,7 @@ TABLE: Final[tuple[Input, ...]] = (
         name="platforms",
         kind=Kind.WORDS,
         help="Target platforms, such as linux/amd64. Default: the builder's own.",
-        form=_PLATFORM,
+        check=_PLATFORM,
     ),
     Input(name="build-args", kind=Kind.LINES, help="Build arguments, NAME=value."),
     Input(name="labels", kind=Kind.LINES, help="Labels of the image, name=value."),
@@ -207,7 +199,7 @@ TABLE: Final[tuple[Input, ...]] = (
         name="add-hosts",
         kind=Kind.WORDS,
         help="Hosts that the build's commands know, NAME:IP.",
-        form=Form(pattern=r"[^:=\s]+[:=]\S+", accepted="use NAME:IP"),
+        check=checks.matches(r"[^:=\s]+[:=]\S+", "use NAME:IP"),
         flag="--add-host",
         bake_key="extra-hosts",
         separators=":=",
@@ -224,19 +216,20 @@ TABLE: Final[tuple[Input, ...]] = (
         kind=Kind.LINES,
         help="Attestations, such as type=sbom,generator=IMAGE; the inputs provenance and sbom win "
         "over those of their type.",
-        form=Form(pattern=r"(?s).*\btype=.+", accepted="use type=provenance or type=sbom"),
+        check=checks.matches(r".*\btype=.+", "use type=provenance or type=sbom"),
     ),
     Input(
         name="build-contexts",
         kind=Kind.LINES,
         help="Further contexts, NAME=directory, image or URL; {{defaultContext}} in one is what "
         "context is by default.",
-        form=Form(pattern=r"(?s)[^=\s]+=.*", accepted="use NAME=directory, image or URL"),
+        check=checks.matches(r"[^=\s]+=.*", "use NAME=directory, image or URL"),
     ),
     Input(
         name="call",
         help="What is done in the place of a build: check, outline or targets. No image is made, "
         "and no cache is written.",
+        check=checks.call,
     ),
     Passthrough(
         name="cgroup-parent",
@@ -272,7 +265,7 @@ TABLE: Final[tuple[Input, ...]] = (
         name="ulimit",
         kind=Kind.LINES,
         help="Limits of the build's commands, NAME=soft:hard.",
-        form=Form(pattern=r"(?s)[^=\s]+=.*", accepted="use NAME=soft:hard"),
+        check=checks.matches(r"[^=\s]+=.*", "use NAME=soft:hard"),
         flag="--ulimit",
         bake_key="ulimits",
     ),
@@ -282,26 +275,26 @@ TABLE: Final[tuple[Input, ...]] = (
         kind=Kind.WORDS,
         help="Bake definitions (HCL or JSON); every target is built by one run, with a cache of "
         "its own.",
+        check=checks.checkout_file,
     ),
     Input(
         name="compose-files",
         kind=Kind.WORDS,
         help="Compose files whose services are built like the targets of bake-files.",
+        check=checks.checkout_file,
     ),
     Input(
         name="targets",
         kind=Kind.WORDS,
         help="Targets, groups or services to build. Default: the group default, or every service.",
         # buildx makes `_` of the dots of a service's name.
-        form=Form(
-            pattern=r"[A-Za-z0-9_.-]+", accepted="use the name of a target, group or service"
-        ),
+        check=checks.matches(r"[A-Za-z0-9_.-]+", "use the name of a target, group or service"),
     ),
     Input(
         name="set",
         kind=Kind.RAW_LINES,
         help="Values laid over those of targets, TARGET.key=value.",
-        form=Form(pattern=r"(?s)[^.=]+\.[^=]+=.*", accepted="use TARGET.key=value"),
+        check=checks.matches(r"[^.=]+\.[^=]+=.*", "use TARGET.key=value"),
         may_hold_secrets=True,
     ),
     Input(
@@ -348,8 +341,13 @@ TABLE: Final[tuple[Input, ...]] = (
         name="builder",
         help="Builder to use; one that is there stays, one that is not is made. "
         "Default: a builder of this run.",
+        check=checks.builder,
     ),
-    Input(name="name", help="The same as builder, as docker/setup-buildx-action calls it."),
+    Input(
+        name="name",
+        help="The same as builder, as docker/setup-buildx-action calls it.",
+        check=checks.builder,
+    ),
     Input(
         name="version",
         help="Version of buildx, such as 0.36.1: the run fails where another one is there. "
@@ -367,7 +365,7 @@ TABLE: Final[tuple[Input, ...]] = (
         kind=Kind.RAW_LINES,
         help="Options of the driver, such as network=host or image=REF. "
         f"Default where a daemon is started: image={DEFAULT_BUILDKIT_IMAGE}.",
-        form=Form(pattern=r"(?s)[^=\s]+=.*", accepted="use name=value"),
+        check=checks.matches(r"[^=\s]+=.*", "use name=value"),
     ),
     Input(
         name="endpoint",
@@ -379,7 +377,7 @@ TABLE: Final[tuple[Input, ...]] = (
         kind=Kind.WORDS,
         help="Platforms that the builder's node is for, whatever it says; "
         "docker/setup-buildx-action calls them platforms.",
-        form=_PLATFORM,
+        check=_PLATFORM,
     ),
     Input(
         name="append",
@@ -390,6 +388,7 @@ TABLE: Final[tuple[Input, ...]] = (
         name="buildkit-image-mirrors",
         kind=Kind.WORDS,
         help="BuildKit images to try, in this order, where the driver's own cannot be pulled.",
+        check=checks.image,
     ),
     Input(
         name="buildkitd-flags",
@@ -433,11 +432,13 @@ TABLE: Final[tuple[Input, ...]] = (
         kind=Kind.WORDS,
         help="Platforms to emulate where no node of the builder serves them, such as arm64; all "
         "stands for those that platforms asks for. Default: none.",
+        check=checks.platform_or_processor,
     ),
     Input(
         name="qemu-image",
         default="docker.io/tonistiigi/binfmt:latest",
         help="Image that tells the engine's kernel of emulators; it runs privileged.",
+        check=checks.image,
     ),
     # The cache.
     Input(
@@ -467,7 +468,7 @@ TABLE: Final[tuple[Input, ...]] = (
         kind=Kind.WORDS,
         help="Stages that the backend inline pushes as cache images of their own.",
         # As BuildKit's Dockerfile parser takes the name of a stage.
-        form=Form(pattern=r"[A-Za-z][A-Za-z0-9._-]*", accepted="use the name of a stage"),
+        check=checks.matches(r"[A-Za-z][A-Za-z0-9._-]*", "use the name of a stage"),
     ),
     Input(
         name="cache-repository",
@@ -477,16 +478,17 @@ TABLE: Final[tuple[Input, ...]] = (
         name="cache-tag-prefix",
         default="cache-",
         help="What the tags of cache refs begin with.",
+        check=checks.tag_prefix,
     ),
     Input(
         name="cache-scope",
         help="Keeps caches apart that share a repository: one a Dockerfile or matrix job.",
-        form=_SCOPE,
+        check=_SCOPE,
     ),
     Input(
         name="cache-version",
         help="Another value starts with an empty cache.",
-        form=_SCOPE,
+        check=_SCOPE,
     ),
     Input(
         name="cache-mode",
@@ -576,6 +578,7 @@ TABLE: Final[tuple[Input, ...]] = (
         name="lint-ignore",
         kind=Kind.WORDS,
         help=f"Rules that warn of nothing: {', '.join(LINT_RULES)}.",
+        check=checks.among(LINT_RULES, "rule's name"),
     ),
     Input(
         name="normalize-modes",

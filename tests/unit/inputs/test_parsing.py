@@ -322,6 +322,14 @@ def test_all_problems_come_at_once() -> None:
     assert set(problems_of(cache="x", push="x", imgae="x")) == {"cache", "push", "imgae"}
 
 
+def test_problems_come_in_the_order_of_the_table_each_once() -> None:
+    given = {"probe": "x", "keep-state": "y", "builder": "b", "push": "z", "imgae": "x"}
+    with pytest.raises(InputError) as raised:
+        parsing.parse({"image": "a", "cache-history": "0"} | given, {})
+    names = [problem.name for problem in raised.value.problems]
+    assert names == ["imgae", "push", "keep-state", "cache-history", "probe"]
+
+
 def test_an_error_counts_its_problems() -> None:
     with pytest.raises(InputError, match="2 inputs are not usable, so nothing was started:\n  "):
         parsing.parse({"image": "app", "cache": "x", "push": "y"}, {})
