@@ -130,7 +130,7 @@ def test_the_process_is_read_in_one_place(owner: str, attribute: str) -> None:
 
 def test_the_ci_systems_are_the_modules_of_their_folder() -> None:
     folder = {path.stem for path in (SOURCES / "ci").glob("*.py")} - {
-        *("__init__", "base", "plain", "variables")
+        *("__init__", "provider", "variables")
     }
     assert set(ci.NAMES) == folder
     assert len(ci.NAMES) == len(folder)

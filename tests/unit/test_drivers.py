@@ -210,7 +210,7 @@ def test_what_a_builder_is_comes_out() -> None:
 
 
 def test_gitlab_gets_nodes_without_a_space(tmp_path: Path) -> None:
-    gitlab.publish({"CI_PROJECT_DIR": str(tmp_path)}, {"nodes": '["--debug --oci"]'}, "")
+    gitlab.PROVIDER.publish({"CI_PROJECT_DIR": str(tmp_path)}, {"nodes": '["--debug --oci"]'}, "")
     text = (tmp_path / "warmbuild.env").read_text()
     assert text == 'WARMBUILD_NODES=["--debug\\u0020--oci"]\n'
 

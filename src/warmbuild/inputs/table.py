@@ -83,7 +83,7 @@ class Passthrough(Input):
 
 
 DEFAULT_BUILDKIT_IMAGE: Final = "moby/buildkit:v0.32.2"
-# The names of lints.RULES, which this module does not have to load.
+# The lint rules; each is a module of lint/rules, which this module does not have to load.
 LINT_RULES: Final = (
     "secret-build-arg",
     "early-arg",
