@@ -70,7 +70,8 @@ def _read(reader: Reader, known: Login | None) -> Inputs:
     driver = builders.driver(reader)
     builders.check(reader, driver)
     backend, options = caches.backend(reader)
-    sources.check(reader, backend)
+    passed = Passed(**_by_kind(reader, PASSED))
+    sources.check(reader, backend, passed)
     found: dict[str, Any] = {
         "image": images,
         "tags": tags,
@@ -80,7 +81,7 @@ def _read(reader: Reader, known: Login | None) -> Inputs:
         "labels": image_names.described(reader, "labels", rules),
         "context": sources.context(reader),
         "secrets": credentials.secrets(reader),
-        "passed": Passed(**_by_kind(reader, PASSED)),
+        "passed": passed,
         "build_contexts": sources.build_contexts(reader),
         "vars": sources.variables(reader),
         "logins": credentials.logins(reader, images, known),

@@ -6,13 +6,13 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from warmbuild.inputs import build_context
-from warmbuild.inputs.table import PASSED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from warmbuild.backends import Backend
     from warmbuild.inputs.reading import Reader
+    from warmbuild.inputs.values import Passed
 
 _VARIABLE: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=.*", re.DOTALL)
 # What of the environment is buildx's own, and no variable of a file.
@@ -28,24 +28,27 @@ _OF_ONE_IMAGE: Final[Mapping[str, str]] = {
     "cache-to": "the file says it for a target, or set: TARGET.cache-to=…",
     "cache-stages": "a target has no other stages than its own",
     "call": "it is asked of one image at a time",
-    **{row.name: "buildx bake has no such thing" for row in PASSED if not row.bake_key},
 }
 
 
-def check(reader: Reader, backend: Backend) -> None:
+def check(reader: Reader, backend: Backend, passed: Passed) -> None:
     """Find what does not go with files that tell what is built, with bake, or without them."""
-    for row in PASSED:
-        if not row.bake_key and backend.passed and reader.text(row.name):
+    unknown_to_bake = [row.name for row, _ in passed.given() if not row.bake_key]
+    if backend.passed:
+        for name in unknown_to_bake:
             reader.bad(
-                row.name,
+                name,
                 f"cannot be set with the cache backend {backend.name}: buildx bake, which it "
                 "takes, has no such thing.",
             )
     if has_files(reader):
-        for name, instead in _OF_ONE_IMAGE.items():
-            # Files are read here, so that this directory is no context but theirs.
-            if reader.text(name) not in {"", "."}:
-                reader.bad(name, f"does not go with bake-files or compose-files; {instead}.")
+        # Files are read here, so that this directory is no context but theirs.
+        found = {
+            name: why for name, why in _OF_ONE_IMAGE.items() if reader.text(name) not in {"", "."}
+        }
+        found |= dict.fromkeys(unknown_to_bake, "buildx bake has no such thing")
+        for name, why in found.items():
+            reader.bad(name, f"does not go with bake-files or compose-files; {why}.")
         return
     for name in ("targets", "set", "vars"):
         if reader.text(name):
