@@ -27,7 +27,6 @@ from warmbuild.files import read_text
 from warmbuild.lint import reading
 from warmbuild.plan import calls
 from warmbuild.redaction import redact_json
-from warmbuild.report import outputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -71,7 +70,7 @@ def build(decided: Sequence[BuildPlan], tool: Tool, log: Log) -> Outcome:
         metadata |= said
         steps += progress.steps(new=True)
     if not decided[0].name:
-        return replace(finished[0], named=outputs.named_outputs(decided[0]))
+        return replace(finished[0], image=decided[0])
     names = [one.name for one in decided]
     return outcomes.together(
         sorted(finished, key=lambda one: names.index(one.name)),
