@@ -306,6 +306,7 @@ def test_an_output(tree: Tree) -> None:
     tree.check("output", most=2)
 
 
+# MERGE: `Run` is in commands.run when the shell branch is merged.
 def test_a_subcommand(tree: Tree) -> None:
     tree.write(
         "commands/made_up.py",
