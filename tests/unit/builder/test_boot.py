@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from warmbuild import ci
+from warmbuild import ci, process
 from warmbuild.builder import boot, engine, environment
+from warmbuild.builder.environment import Buildx
 from warmbuild.builder.private_directory import Private
 from warmbuild.cache.cache_plan import CachePlan
 from warmbuild.errors import EngineError
@@ -155,7 +156,8 @@ def test_a_builder_is_not_waited_for_without_limit(
     asked = parsed(builder="mine", driver_opts=f"image={image}", buildkit_image_mirrors=mirrors)
     decided = making.make(asked, RunContext(ci="local"), CachePlan()).builder
     raised, place = "", Private(root=tmp_path)
-    with boot.booted(decided, str(fake), {}, place, Log(ci.named("local"))) as made:
+    buildx = Buildx(program=str(fake), env={}, runner=process.started)
+    with boot.booted(decided, buildx, place, Log(ci.named("local"))) as made:
         try:
             assert made.boot() == "mine"
         except EngineError as known:
