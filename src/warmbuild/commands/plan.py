@@ -8,19 +8,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from warmbuild.commands import caches, checkout, images, logins
-from warmbuild.commands.registries import registries
+from warmbuild import lazy
+from warmbuild.commands import checkout, images
 from warmbuild.report import plain_text, plan_json, publishing
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from warmbuild.commands import probing
     from warmbuild.commands.run import Run
+    from warmbuild.plan.build_plan import BuildPlan
+else:
+    probing = lazy.module("warmbuild.commands.probing")
 
 
 def plan(run: Run, *, as_json: bool) -> None:
     """Decide everything, say it and hand it on."""
     inputs, env, log = run.inputs, run.env, run.log
     pipeline_file = run.provider.pipeline_file(env)
-    decided = [
+    decided: Sequence[BuildPlan] = [
         checkout.with_findings(
             images.decide(image, run.context, env), image.inputs, pipeline_file, env
         )
@@ -28,13 +34,8 @@ def plan(run: Run, *, as_json: bool) -> None:
     ]
     for_others = decided
     if inputs.probe:
-        notes: list[str] = []
-        known = registries(inputs, env)
-        logins.fill(known.keyring, decided, notes.append, notes.append)
-        log.hide(login.password for login in known.keyring.own)
-        settled = caches.settled(decided, known)
-        decided = [caches.noted(one, notes) for one in settled]
-        for_others = [caches.nearest(one) for one in decided]
+        decided = probing.probed(decided, inputs, env, log)
+        for_others = probing.for_others(decided)
     text = plan_json.plan_json(*decided) if as_json else plain_text.plan_text(*decided)
     for line in text.splitlines():
         log.line(line)
