@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := source $(VENV)/bin/activate && export PYTHONPATH=src && eval "$$($(PYTHON) -m lab env)" &&
 
-.PHONY: demo test lint unit bench bench-push bench-replay bench-variants lab lab-stop lab-env front-doors lock clean
+.PHONY: demo test lint unit bench bench-push bench-replay bench-startup bench-variants lab lab-stop lab-env front-doors lock clean
 
 demo: lab  ## The main job on the lab: flask, cold on main, then warm on a new branch
 	@eval "$$($(PYTHON) -m lab env)" && $(PYTHON) -m lab.demo
@@ -28,6 +28,9 @@ bench-push: $(VENV)/ready lab  ## How often a push fails beside the export of it
 
 bench-replay: $(VENV)/ready lab  ## Steps that 25 commits run, by strategy; hours without OPTIONS
 	@$(RUN) python benchmarks/replay.py $(OPTIONS)
+
+bench-startup: $(VENV)/ready  ## How long a plan takes to start, against an interpreter alone
+	@source $(VENV)/bin/activate && python benchmarks/startup.py $(OPTIONS)
 
 bench-variants: $(VENV)/ready lab  ## When the cache is written, and how it is compressed
 	@$(RUN) python benchmarks/variants.py

@@ -306,7 +306,6 @@ def test_an_output(tree: Tree) -> None:
     tree.check("output", most=2)
 
 
-# MERGE: `Run` is in commands.run when the shell branch is merged.
 def test_a_subcommand(tree: Tree) -> None:
     tree.write(
         "commands/made_up.py",
@@ -318,7 +317,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from warmbuild.commands.pipeline import Run
+    from warmbuild.commands.run import Run
     tree.check("subcommand", most=3)
 
 

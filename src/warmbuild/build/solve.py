@@ -1,7 +1,4 @@
-"""Carries out a planned build: runs it, prints its progress, reads what it did.
-
-Loaded while the builder boots.
-"""
+"""Carries out a planned build: runs it, prints its progress, reads what it did."""
 
 from __future__ import annotations
 
@@ -32,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from warmbuild.build.attempts import AnotherExport
+    from warmbuild.builder.environment import Buildx
     from warmbuild.builder.private_directory import Private
     from warmbuild.buildkit.checks import Warned
     from warmbuild.log import Log
@@ -43,15 +41,19 @@ _MOST_RETRIES: Final = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
-    """buildx as this run uses it."""
+    """buildx as it builds here."""
 
-    program: str
-    env: Mapping[str, str]
+    buildx: Buildx
     files: Files
+    """Where buildx reads and writes."""
     definition: str
+    """Where the file for bake is written."""
     cache_timeout: float
+    """How long a cache is waited for, in seconds."""
     annotates: bool
+    """Whether BuildKit's warnings become warnings of the run."""
     restart: Callable[[], None]
+    """Starts the builder anew."""
 
 
 def build(decided: Sequence[BuildPlan], tool: Tool, log: Log) -> Outcome:
@@ -148,7 +150,7 @@ def ask(decided: BuildPlan, tool: Tool, log: Log) -> Outcome:
     argv = command_line.build(decided, tool.files)
     with log.group(f"warmbuild: {decided.call}"):
         log.line(f"+ docker buildx {process.shown(argv, log.redact)}")
-        with process.started([tool.program, *argv], tool.env) as running:
+        with tool.buildx.started(argv) as running:
             for line in running.lines():
                 texts = list(progress.feed(line))
                 if is_progress(line):
@@ -382,7 +384,7 @@ def _attempt(decided: Sequence[BuildPlan], tool: Tool, log: Log) -> _Attempt:
     progress, patience = Progress(targets), Patience(tool.cache_timeout)
     with log.group("warmbuild: build"):
         log.line(f"+ docker buildx {process.shown(argv, log.redact)}")
-        with process.started([tool.program, *argv], tool.env) as running, patience.over(running):
+        with tool.buildx.started(argv) as running, patience.over(running):
             for line in running.lines():
                 for text in progress.feed(line):
                     log.line(text)

@@ -6,7 +6,6 @@ reference"; workflow commands are written by actions-toolkit.
 
 from __future__ import annotations
 
-import importlib
 import json
 import re
 import tempfile
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from warmbuild import lazy
 from warmbuild.ci.provider import Provider
 from warmbuild.run_context import (
     FORK,
@@ -28,9 +28,12 @@ from warmbuild.run_context import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from types import ModuleType
+
+    from actions_toolkit import core
 
     from warmbuild.files import ReadText
+else:
+    core = lazy.module("actions_toolkit.core")
 
 _NAME: Final = "github"
 # Events that a stranger can cause and that run with this repository's rights.
@@ -247,37 +250,37 @@ def _inert(text: str) -> str:
 
 
 def _open_group(title: str) -> None:
-    _core().start_group(title)
+    core.start_group(title)
 
 
 def _close_group() -> None:
-    _core().end_group()
+    core.end_group()
 
 
 def _warning(text: str, file: str = "", line: int = 0) -> None:
     at = line or None
-    _core().warning(text, title="warmbuild", file=file or None, start_line=at, end_line=at)
+    core.warning(text, title="warmbuild", file=file or None, start_line=at, end_line=at)
 
 
 def _fail(text: str) -> None:
-    _core().error(text, title="warmbuild")
+    core.error(text, title="warmbuild")
 
 
 def _mask(secret: str) -> None:
     """Have the runner hide a text, each line of it, for it compares line by line."""
     for line in secret.splitlines():
         if line.strip():
-            _core().set_secret(line)
+            core.set_secret(line)
 
 
 def _publish(env: Mapping[str, str], outputs: Mapping[str, str], summary: str) -> None:
     """Write outputs and summary to the files that the runner named."""
     if env.get("GITHUB_OUTPUT"):
         for name, value in outputs.items():
-            _core().set_output(name, value)
+            core.set_output(name, value)
     if summary and env.get("GITHUB_STEP_SUMMARY") and len(summary.encode()) < _LONGEST_SUMMARY:
         # The package knows every command file by its variable, but has no function for this one.
-        _core().issue_file_command("STEP_SUMMARY", summary)
+        core.issue_file_command("STEP_SUMMARY", summary)
 
 
 def _pipeline_file(env: Mapping[str, str]) -> str:
@@ -352,11 +355,6 @@ def _number_of(ref: str) -> int | None:
     """Return N of refs/pull/N/merge."""
     number = ref.removeprefix("refs/pull/").partition("/")[0]
     return int(number) if number.isdigit() else None
-
-
-def _core() -> ModuleType:
-    """Import the package on use: it takes 80 ms."""
-    return importlib.import_module("actions_toolkit.core")
 
 
 PROVIDER: Final = Provider(

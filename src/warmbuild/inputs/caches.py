@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from warmbuild import lazy
 from warmbuild.backends import BACKENDS
 from warmbuild.inputs import image_names
 from warmbuild.inputs.nearest import nearest
@@ -12,9 +13,12 @@ from warmbuild.inputs.table import BY_NAME
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from warmbuild import vendors
     from warmbuild.backends import Backend
     from warmbuild.inputs.reading import Reader
     from warmbuild.refs import Reference
+else:
+    vendors = lazy.module("warmbuild.vendors")
 
 
 def backend(reader: Reader) -> tuple[Backend, tuple[str, ...]]:
@@ -83,8 +87,6 @@ def repository(reader: Reader) -> Reference | None:
     value = reader.text("cache-repository")
     if not value:
         return None
-    from warmbuild import vendors  # noqa: PLC0415 (most need none of them)
-
     reference = image_names.repository(reader, "cache-repository", value)
     if reference and (why_not := vendors.misfit(reference)):
         reader.bad("cache-repository", f"{why_not}.")

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import refs
+from warmbuild import lazy, refs
 from warmbuild.inputs.logins import Login, read_login
 from warmbuild.inputs.table import BY_NAME
 from warmbuild.inputs.values import Secret
@@ -14,8 +14,11 @@ from warmbuild.inputs.values import Secret
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from warmbuild.inputs import registry_auth
     from warmbuild.inputs.reading import Reader
     from warmbuild.refs import Reference
+else:
+    registry_auth = lazy.module("warmbuild.inputs.registry_auth")
 
 # A login is one thing: what CI knows is taken whole, or not at all.
 LOGIN: Final = ("registry", "username", "password")
@@ -82,7 +85,6 @@ def logins(reader: Reader, images: Sequence[Reference], known: Login | None) -> 
 
 def _listed(reader: Reader, known: Login | None) -> list[Login]:
     """Return the logins of `registry-auth`."""
-    from warmbuild.inputs import registry_auth  # noqa: PLC0415 (YAML, for a few)
 
     def bad_list(text: str) -> None:
         reader.bad("registry-auth", text)

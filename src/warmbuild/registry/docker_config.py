@@ -8,15 +8,18 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import refs
+from warmbuild import lazy, refs
 from warmbuild.errors import RegistryError
 from warmbuild.files import read_text, write_text
-from warmbuild.registry import scopes
+from warmbuild.registry import credential_helpers, scopes
 
 if TYPE_CHECKING:
+    import tempfile
     from collections.abc import Mapping, Sequence
 
     from warmbuild.inputs.logins import Login
+else:
+    tempfile = lazy.module("tempfile")
 
 # Where Docker's clients look for Docker Hub's login.
 _HUB_KEY: Final = "https://index.docker.io/v1/"
@@ -139,8 +142,6 @@ def _leave(path: Path, login: Login) -> None:
     if path.exists() and not config and text.strip() not in {"", "{}"}:
         raise ValueError(f"{path} is no Docker configuration")
     if (name := helper(config, login.host)) and not login.helper:
-        from warmbuild.registry import credential_helpers  # noqa: PLC0415
-
         credential_helpers.store(name, login, server(login.host))
         return
     laid = merged(config, [login])

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from warmbuild.buildkit import command_line
-from warmbuild.buildkit.progress import hit_ratio
 from warmbuild.cache.cache_plan import CachePlan
 from warmbuild.image import labels
+from warmbuild.report.hits import hit_ratio
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

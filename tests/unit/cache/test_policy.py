@@ -10,6 +10,7 @@ from tests.plans import cache_of
 from warmbuild import csv_attributes, refs
 from warmbuild.backends import BACKENDS
 from warmbuild.cache import problems, settling, sharing
+from warmbuild.cache.age import age_text
 from warmbuild.cache.cache_plan import CachePlan, CacheRef, Place
 from warmbuild.cache.probe import Answer, Found, Missing, NotACache, Refused, Silent
 from warmbuild.cache.records import Record, Records
@@ -1087,7 +1088,7 @@ def test_without_a_history_nothing_moves(parsed: Callable[..., Inputs]) -> None:
     ],
 )
 def test_an_age_is_said_as_people_say_it(age: timedelta, expected: str) -> None:
-    assert settling.age_text(age) == expected
+    assert age_text(age) == expected
 
 
 def test_a_plan_is_handed_what_the_inputs_say(parsed: Callable[..., Inputs]) -> None:
