@@ -28,6 +28,12 @@ FALLBACK = "named by cache-fallback"
 DEFAULT = "the default branch"
 GUESS = "often the default branch, which nobody names here"
 
+# How the cache of FEATURE is exported.
+EXPORT = (
+    f"type=registry,ref={FEATURE},mode=max,image-manifest=true,oci-mediatypes=true,"
+    "ignore-error=true"
+)
+
 # The inputs that each backend needs.
 BACKEND_INPUTS: Mapping[str, Mapping[str, str]] = {
     "registry": {},

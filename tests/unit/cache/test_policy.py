@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.caches import DEFAULT, FALLBACK, FEATURE, GUESS, OWN, TARGET, answered, at, read, written
-from tests.plans import cache_of
+from tests.plans import cache_of, planned
 from tests.runs import FORK, LOCAL, PULL, PUSH, QUEUE, TAG, TRAIN
 from warmbuild.cache import problems
 from warmbuild.cache.cache_plan import CachePlan
@@ -355,3 +355,42 @@ def test_when_a_cache_is_written(
     found = cache_of(parsed(**values), PUSH)
     assert found.after is after
     assert found.notes == notes
+
+
+BLIND = "the engine's own BuildKit without the containerd image store"
+UNWRITTEN = (
+    f"no cache is written: {BLIND} writes one into an image alone (cache-backend: inline); "
+    "driver: docker-container writes any"
+)
+
+
+@pytest.mark.parametrize(
+    ("values", "reads", "write", "lost"),
+    [
+        pytest.param({}, 1, "", [UNWRITTEN], id="a cache in the registry is read"),
+        pytest.param({"cache_backend": "inline"}, 1, "ghcr.io/me/app:cache-main", [], id="inline"),
+        pytest.param(
+            {"cache_backend": "gha"},
+            0,
+            "",
+            [f"no cache is read: {BLIND} reads none of the backend gha", UNWRITTEN],
+            id="one that it can not even read",
+        ),
+        pytest.param({"cache": "read-only"}, 1, "", [], id="nothing to write"),
+        pytest.param({"cache": "off"}, 0, "", [], id="off"),
+        pytest.param({"cache_to": "type=gha"}, 0, "", [UNWRITTEN], id="an explicit one"),
+        pytest.param({"cache_to": "type=inline"}, 0, "", [], id="an explicit one that is inline"),
+        pytest.param({"cache_to": "r.io/x"}, 0, "", [UNWRITTEN], id="an explicit one of no type"),
+    ],
+)
+def test_a_graph_driver_writes_a_cache_into_an_image_alone(
+    parsed: Callable[..., Inputs], values: dict[str, str], reads: int, write: str, lost: list[str]
+) -> None:
+    on_main = replace(PUSH, branch="main")
+    decided = planned(parsed(driver="docker", **values), on_main, has_image_store=False)
+    cache = decided.cache
+    assert len(cache.read) == reads
+    assert str(cache.write.ref if cache.write else "") == write
+    assert list(problems.losses(cache.problems)) == list(decided.warnings) == lost
+    assert problems.write_error(cache.problems) == (UNWRITTEN if UNWRITTEN in lost else "")
+    assert cache.destinations in ((), ("type=inline",))

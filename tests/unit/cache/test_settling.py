@@ -557,3 +557,15 @@ def test_the_nearest_of_a_branch_with_a_cache_a_platform_is_all_of_these() -> No
     arm64 = _to_read("cache-main--linux-arm64", "main", beside=True)
     cache = CachePlan(read=(amd64, arm64, replace(amd64, branch="develop")))
     assert settling.nearest(cache, "no").read == (amd64, arm64)
+
+
+def test_one_that_may_not_be_written_keeps_no_other_from_it(parsed: Callable[..., Inputs]) -> None:
+    decided = cache_of(
+        parsed(platforms="linux/amd64,linux/arm64", append="- endpoint: tcp://b"), PUSH
+    )
+    first, second = decided.platforms
+    answers = dict.fromkeys(decided.asked, Missing()) | {first.ref: NotACache(reason="an image")}
+    found = settling.settle(decided, answers, NOW)
+    assert [item.ref for item in found.platforms] == [second.ref]
+    assert found.write == found.platforms[0]
+    assert problems.write_error(found.problems) == f"{first.ref} is not written: an image"
