@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from warmbuild import __version__, ci, signals
+from warmbuild import __version__, ci, files, signals
 from warmbuild.commands import pipeline
 from warmbuild.commands.pipeline import Run
 from warmbuild.errors import InputError, InputProblem, Stopped, WarmbuildError
@@ -66,7 +66,7 @@ def _command(argv: Sequence[str], env: Mapping[str, str], log: Log) -> int:
     known = log.provider.known_inputs(env, given)
     asked = parsing.parse(given, known)
     log.hide(asked.secret_values)
-    context = log.provider.context(env, str(Path.cwd()), _read_text)
+    context = log.provider.context(env, str(Path.cwd()), files.read_text)
     if asked.tag_rules:
         from warmbuild.project import git_objects  # noqa: PLC0415
 
@@ -175,13 +175,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     planner.add_argument("--format", choices=("text", "json"), default="text")
     return parser
-
-
-def _read_text(path: str) -> str | None:
-    try:
-        return Path(path).read_text(encoding="utf-8")
-    except (OSError, ValueError):
-        return None
 
 
 def _report_bug(log: Log) -> None:

@@ -23,10 +23,10 @@ from warmbuild.buildkit.command_line import Files
 from warmbuild.buildkit.progress import Progress, Step, is_progress
 from warmbuild.cache import directory, problems, sharing
 from warmbuild.errors import BuildError
+from warmbuild.files import read_text
 from warmbuild.lint import reading
 from warmbuild.plan import calls
 from warmbuild.redaction import redact_json
-from warmbuild.report import outputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -70,7 +70,7 @@ def build(decided: Sequence[BuildPlan], tool: Tool, log: Log) -> Outcome:
         metadata |= said
         steps += progress.steps(new=True)
     if not decided[0].name:
-        return replace(finished[0], named=outputs.named_outputs(decided[0]))
+        return replace(finished[0], image=decided[0])
     names = [one.name for one in decided]
     return outcomes.together(
         sorted(finished, key=lambda one: names.index(one.name)),
@@ -99,8 +99,8 @@ def _built(
     image = _image(decided, tool, log)
     for earlier in before:
         image.progress.goes_on(earlier)
-    metadata = untrusted_json.parsed(_read(tool.files.metadata) or "{}")
-    image_id = _read(tool.files.iid)
+    metadata = untrusted_json.parsed(read_text(tool.files.metadata) or "{}")
+    image_id = (read_text(tool.files.iid) or "").strip()
     caches = _caches(decided, image, tool, log)
     for warning in problems.texts(problem for cache in caches for problem in cache.problems):
         log.warning(warning)
@@ -160,7 +160,7 @@ def ask(decided: BuildPlan, tool: Tool, log: Log) -> Outcome:
     # What was asked for is not folded away.
     for text in said:
         log.line(text)
-    metadata = untrusted_json.parsed(_read(tool.files.metadata) or "{}")
+    metadata = untrusted_json.parsed(read_text(tool.files.metadata) or "{}")
     found = checks.answered(untrusted_json.child(metadata, "result.json"))
     _annotate([decided], found or progress.warnings(), tool, log)
     if code:
@@ -434,11 +434,3 @@ def files(private: Private) -> Files:
         iid=str(private.file("iid")),
         secret=lambda key: str(private.secret(key)),
     )
-
-
-def _read(path: str) -> str:
-    """Return a file's text; buildx leaves one out where it has nothing to say."""
-    try:
-        return Path(path).read_text(encoding="utf-8").strip()
-    except FileNotFoundError:
-        return ""

@@ -15,16 +15,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from warmbuild.ci import plain
-from warmbuild.run_context import FORK, Project, RunContext, is_true, merged_branch, moment
+from warmbuild.ci.provider import Provider
+from warmbuild.run_context import (
+    FORK,
+    Project,
+    RunContext,
+    is_commit,
+    is_true,
+    merged_branch,
+    moment,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import ModuleType
 
-    from warmbuild.ci.base import ReadText
+    from warmbuild.files import ReadText
 
-NAME: Final = "github"
+_NAME: Final = "github"
 # Events that a stranger can cause and that run with this repository's rights.
 _BY_ANYBODY: Final = {
     "pull_request_target": "pull_request_target may build a stranger's code with this repository's "
@@ -47,22 +55,16 @@ _READ_ONLY_FOR_DEPENDABOT: Final = _PULL_REQUEST | {
 }
 # Where the runner mounts its directories in the container of an action.
 _CONTAINER: Final = "/github"
-_COMMIT: Final = re.compile(r"[0-9a-f]{40,64}")
 # A step's summary above this is dropped by the runner; in bytes.
 _LONGEST_SUMMARY: Final = 1024 * 1024
 
 
-def detect(env: Mapping[str, str]) -> bool:
-    """Say whether this process runs in it."""
-    return env.get("GITHUB_ACTIONS") == "true"
-
-
-def context(env: Mapping[str, str], directory: str, read_text: ReadText) -> RunContext:  # noqa: ARG001
+def _context(env: Mapping[str, str], _directory: str, read_text: ReadText) -> RunContext:
     """Read what GitHub knows about this run, from its variables and the event's payload."""
     event = env.get("GITHUB_EVENT_NAME", "")
     payload = _Payload.read(read_text(env.get("GITHUB_EVENT_PATH", "")) or "{}")
     run = RunContext(
-        ci=NAME,
+        ci=_NAME,
         event=event,
         default_branch=payload.text("repository", "default_branch"),
         commit=env.get("GITHUB_SHA", ""),
@@ -104,7 +106,7 @@ def _tagged(payload: _Payload) -> str:
     """Return the branch that a tag was pushed with, or that its release was drafted on."""
     drafted = payload.text("release", "target_commitish")
     pushed = payload.text("base_ref").removeprefix("refs/heads/")
-    return pushed or ("" if _COMMIT.fullmatch(drafted) else drafted)
+    return pushed or ("" if is_commit(drafted) else drafted)
 
 
 def _in_pull_request(run: RunContext, payload: _Payload, env: Mapping[str, str]) -> RunContext:
@@ -224,7 +226,7 @@ def _is_dependabots(run: RunContext, env: Mapping[str, str]) -> bool:
     )
 
 
-def known_inputs(env: Mapping[str, str], given: Mapping[str, str]) -> Mapping[str, str]:
+def _known_inputs(env: Mapping[str, str], given: Mapping[str, str]) -> Mapping[str, str]:
     """Return the login for GitHub's container registry, which the job's own token is good for.
 
     An Enterprise Server has one of its own, and its token is none of ghcr.io's business.
@@ -237,42 +239,38 @@ def known_inputs(env: Mapping[str, str], given: Mapping[str, str]) -> Mapping[st
     return {"registry": registry, "username": actor, "password": token}
 
 
-def inert(text: str) -> str:
+def _inert(text: str) -> str:
     """Break what the runner would take for a workflow command: `::` first, `##[` anywhere."""
     if text.lstrip().startswith("::"):
         text = f"| {text}"
     return text.replace("##[", "## [")
 
 
-def open_group(title: str) -> None:
-    """Begin a part of the log that can be folded."""
+def _open_group(title: str) -> None:
     _core().start_group(title)
 
 
-def close_group() -> None:
-    """End it."""
+def _close_group() -> None:
     _core().end_group()
 
 
-def warning(text: str, file: str = "", line: int = 0) -> None:
-    """Write a warning annotation."""
+def _warning(text: str, file: str = "", line: int = 0) -> None:
     at = line or None
     _core().warning(text, title="warmbuild", file=file or None, start_line=at, end_line=at)
 
 
-def fail(text: str) -> None:
-    """Write an error annotation."""
+def _fail(text: str) -> None:
     _core().error(text, title="warmbuild")
 
 
-def mask(secret: str) -> None:
+def _mask(secret: str) -> None:
     """Have the runner hide a text, each line of it, for it compares line by line."""
     for line in secret.splitlines():
         if line.strip():
             _core().set_secret(line)
 
 
-def publish(env: Mapping[str, str], outputs: Mapping[str, str], summary: str) -> None:
+def _publish(env: Mapping[str, str], outputs: Mapping[str, str], summary: str) -> None:
     """Write outputs and summary to the files that the runner named."""
     if env.get("GITHUB_OUTPUT"):
         for name, value in outputs.items():
@@ -282,21 +280,13 @@ def publish(env: Mapping[str, str], outputs: Mapping[str, str], summary: str) ->
         _core().issue_file_command("STEP_SUMMARY", summary)
 
 
-publish_findings = plain.publish_findings
-
-
-def pipeline_file(env: Mapping[str, str]) -> str:
+def _pipeline_file(env: Mapping[str, str]) -> str:
     """Return the workflow's file, of `owner/repository/path@ref`."""
     path = env.get("GITHUB_WORKFLOW_REF", "").partition("@")[0]
     return path.removeprefix(f"{env.get('GITHUB_REPOSITORY', '')}/")
 
 
-def output_files(env: Mapping[str, str]) -> tuple[Path, ...]:  # noqa: ARG001
-    """Return nothing: the runner keeps its files outside the workspace."""
-    return ()
-
-
-def later_file(env: Mapping[str, str], name: str) -> tuple[Path, str]:
+def _later_file(env: Mapping[str, str], name: str) -> tuple[Path, str]:
     """Return a file of RUNNER_TEMP, by the name that steps outside of a container know.
 
     The runner mounts that directory into the container of an action under a name of its own. What
@@ -367,3 +357,20 @@ def _number_of(ref: str) -> int | None:
 def _core() -> ModuleType:
     """Import the package on use: it takes 80 ms."""
     return importlib.import_module("actions_toolkit.core")
+
+
+PROVIDER: Final = Provider(
+    name=_NAME,
+    detect=lambda env: env.get("GITHUB_ACTIONS") == "true",
+    context=_context,
+    known_inputs=_known_inputs,
+    pipeline_file=_pipeline_file,
+    inert=_inert,
+    open_group=_open_group,
+    close_group=_close_group,
+    warning=_warning,
+    fail=_fail,
+    mask=_mask,
+    publish=_publish,
+    later_file=_later_file,
+)

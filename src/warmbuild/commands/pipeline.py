@@ -17,6 +17,7 @@ from warmbuild.cache import directory, merging, probe, problems, settling
 from warmbuild.cache.probe import Answer, Found
 from warmbuild.cache.problems import Kind, Problem
 from warmbuild.errors import CacheError, InputError, InputProblem, RegistryError
+from warmbuild.files import read_text
 from warmbuild.image import tags
 from warmbuild.inputs import build_context
 from warmbuild.plan import making
@@ -332,12 +333,12 @@ def _findings(run: Run, decided: BuildPlan) -> tuple[Finding, ...]:
     if not run.inputs.lint:
         return ()
     from warmbuild.lint import (  # noqa: PLC0415
+        checking,
         reading,
-        rules,
     )
 
     found = reading.read(decided, run.log.provider.pipeline_file(run.env))
-    return rules.check(run.inputs, run.context, found, run.env)
+    return checking.check(run.inputs, run.context, found, run.env)
 
 
 def _check_paths(run: Run, decided: Sequence[BuildPlan]) -> None:
@@ -376,7 +377,9 @@ def _registries(run: Run, say: Callable[[str], None]) -> Callable[..., Registry]
     from warmbuild.registry.transports import transports  # noqa: PLC0415
 
     inputs = run.inputs
-    ways = transports(inputs.buildkitd_config_inline or _text(inputs.buildkitd_config))
+    # A plan may be made where the file is not.
+    config = inputs.buildkitd_config_inline or read_text(inputs.buildkitd_config)
+    ways = transports(config or "")
 
     def client(host: str, *, patient: bool = False) -> Registry:
         try:
@@ -390,14 +393,6 @@ def _registries(run: Run, say: Callable[[str], None]) -> Callable[..., Registry]
         return registry
 
     return client
-
-
-def _text(path: str) -> str:
-    """Return a file's text; a plan may be made where the file is not."""
-    try:
-        return Path(path).read_text(encoding="utf-8", errors="replace") if path else ""
-    except OSError:
-        return ""
 
 
 def _check_context(context: Path, file: str) -> list[InputProblem]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from warmbuild.bake import bake_file
 from warmbuild.errors import EngineError
+from warmbuild.files import write_text
 from warmbuild.report import markdown, outputs, plain_text
 
 if TYPE_CHECKING:
@@ -76,11 +77,8 @@ def findings(decided: Sequence[BuildPlan], env: Mapping[str, str], log: Log) -> 
 
 
 def _write(path: Path, text: str) -> None:
-    """Write a file whole or not at all, for another run may write it too."""
     try:
-        whole = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
-        whole.write_text(text, encoding="utf-8")
-        whole.replace(path)
+        write_text(path, text)
     except OSError as error:
         message = f"{path} cannot be written: {error.strerror}; all else is done"
         raise EngineError(message) from error

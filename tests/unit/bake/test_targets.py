@@ -413,7 +413,11 @@ def test_what_a_plan_of_one_image_hands_on(parsed: Callable[..., Inputs]) -> Non
     }
     assert outputs.plan_outputs([decided], {"bake-file": "/b.json"}) == {
         "tags": "ghcr.io/me/app:x",
-        **outputs.named_outputs(decided),
+        "version": "x",
+        "tag-names": "x",
+        "labels": "",
+        "annotations": "",
+        "json": '{"tags":["ghcr.io/me/app:x"],"tag-names":["x"],"labels":{},"annotations":[]}',
         "targets": "{}",
         "cache-from": "",
         "cache-to": to,

@@ -12,12 +12,12 @@ from tests.runs import FORK, LOCAL, PULL, PUSH, QUEUE, TAG, TRAIN
 from warmbuild.cache import problems
 from warmbuild.cache.cache_plan import CachePlan
 from warmbuild.cache.probe import Found
-from warmbuild.run_context import RunContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from warmbuild.inputs.values import Inputs
+    from warmbuild.run_context import RunContext
 
 
 @pytest.mark.parametrize(
@@ -137,12 +137,6 @@ def test_fallbacks_stand_between_target_and_default(parsed: Callable[..., Inputs
         ("cache-release", FALLBACK),
         ("cache-main", DEFAULT),
     ]
-
-
-def test_a_context_can_be_told_its_branches() -> None:
-    told = RunContext(ci="local").told(branch="x", default_branch="trunk")
-    assert told == RunContext(ci="local", branch="x", default_branch="trunk")
-    assert PUSH.told(branch="", default_branch="") == PUSH
 
 
 def test_the_cache_may_live_elsewhere(parsed: Callable[..., Inputs]) -> None:

@@ -10,8 +10,7 @@ import pytest
 from tests.plans import planned
 from tests.runs import SHA, SHOP
 from warmbuild.image import tags
-from warmbuild.inputs import expressions, tag_rules
-from warmbuild.inputs.parsing import nearest
+from warmbuild.inputs import tag_rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,10 +37,10 @@ def tag(name: str) -> RunContext:
 
 def apply(run: RunContext, lines: str, flavor: str = "") -> Tags:
     found = [
-        tag_rules.read(line, nearest) if tag_rules.is_rule(line) else tag_rules.raw(line)
+        tag_rules.read(line) if tag_rules.is_rule(line) else tag_rules.raw(line)
         for line in lines.splitlines()
     ]
-    asked = tag_rules.flavor(flavor.splitlines(), nearest)
+    asked = tag_rules.flavor(flavor.splitlines())
     return tags.apply(found or tag_rules.defaults(), asked, run, run.begun)
 
 
@@ -264,22 +263,6 @@ def test_flavors(run: RunContext, lines: str, flavor: str, names: str) -> None:
 )
 def test_why_a_rule_gives_no_tag(run: RunContext, lines: str, note: str) -> None:
     assert apply(run, lines).notes == (f"no tag of {note}",)
-
-
-@pytest.mark.parametrize(
-    ("pattern", "expected"),
-    [
-        ("YYYY-MM-DDTHH:mm:ssZ", "2026-01-09T16:05:07+00:00"),
-        ("YY.M.D h:m:s a", "26.1.9 4:5:7 pm"),
-        ("MMMM MMM dddd ddd dd d E", "January Jan Friday Fri Fr 5 5"),
-        ("DDDD DDD Q WW W GGGG", "009 9 1 02 2 2026"),
-        ("hh A ZZ X x SSS SS S", "04 PM +0000 1767974707 1767974707000 000 00 0"),
-        ("[week] W [of] YYYY", "week 2 of 2026"),
-        ("H D Do", "16 9 9th"),
-    ],
-)
-def test_dates_are_written_as_moment_does(pattern: str, expected: str) -> None:
-    assert expressions.formatted(SHOP.begun, pattern) == expected
 
 
 @pytest.mark.parametrize(

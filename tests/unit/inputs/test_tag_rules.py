@@ -6,7 +6,6 @@ import pytest
 
 from warmbuild.errors import InputError
 from warmbuild.inputs import tag_rules
-from warmbuild.inputs.parsing import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +44,7 @@ if TYPE_CHECKING:
 )
 def test_a_rule_that_cannot_be_read(line: str, problem: str) -> None:
     with pytest.raises(ValueError) as raised:  # noqa: PT011 (the text is compared)
-        tag_rules.read(line, nearest)
+        tag_rules.read(line)
     assert str(raised.value) == problem
 
 

@@ -1,0 +1,16 @@
+"""The name that was meant, for messages about a name that does not exist."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """Return ` Did you mean 'x'?` for the name nearest to `name`, or an empty text."""
+    import difflib  # noqa: PLC0415 (only a mistake needs it)
+
+    close = difflib.get_close_matches(name, list(names), n=1)
+    return f" Did you mean '{close[0]}'?" if close else ""
