@@ -5,7 +5,7 @@ from warmbuild.buildkit.progress import Failure
 from warmbuild.errors import BuildError
 
 
-def test_a_program_that_nobody_runs_is_told_how_it_could_be() -> None:
+def test_a_program_of_another_processor_is_explained() -> None:
     failure = Failure(
         error="process did not complete successfully: exit code: 255",
         title="[2/2] RUN true",

@@ -7,7 +7,7 @@ from warmbuild.build.outcomes import CacheOutcome
 from warmbuild.cache.problems import Kind, Problem
 
 
-def test_what_became_of_them_is_one_outcome() -> None:
+def test_outcomes_of_several_nodes_are_one() -> None:
     read = Problem(kind=Kind.READ, text="w")
     write = Problem(kind=Kind.WRITE, text="v", cause="e")
     good = CacheOutcome(read=("r",), written="a", problems=(read,))

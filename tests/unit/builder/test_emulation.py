@@ -46,7 +46,7 @@ def test_what_a_node_serves_is_not_emulated(
         ("docker-container", {"append": "- endpoint: there"}),
     ],
 )
-def test_nothing_is_installed_where_it_would_be_another_machine(
+def test_nothing_is_installed_for_another_machine(
     parsed: Callable[..., Inputs], driver: str, values: dict[str, str]
 ) -> None:
     with pytest.raises(EngineError) as raised:

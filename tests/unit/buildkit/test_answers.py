@@ -48,7 +48,7 @@ NO_ENGINE = "ERROR: failed to initialize builder x (x0): Cannot connect to the D
             False,
             True,
             "manifest for a.io/b:1 not found: manifest unknown",
-            id="an image that is not there",
+            id="a missing image",
         ),
         pytest.param(BROKEN, False, "a.io/b:1", False, False, "exit code 1", id="a bad flag"),
         pytest.param(

@@ -3,7 +3,7 @@ from __future__ import annotations
 from warmbuild.buildkit import builder_commands
 
 
-def test_a_builder_is_removed_whatever_it_does() -> None:
+def test_removal_is_forced() -> None:
     assert builder_commands.remove("b", keep_state=False) == ("rm", "--force", "b")
 
 

@@ -31,7 +31,7 @@ def argv(inputs: Inputs) -> tuple[str, ...]:
                 f"type=registry,ref={MAIN},registry.insecure=true",
             ],
             [f"{EXPORT},registry.insecure=true,compression=zstd"],
-            id="registry: what an import does not know is for the export",
+            id="registry: options of the export alone",
         ),
         pytest.param(
             {"cache_backend": "inline", "cache_options": "registry.insecure=true"},
@@ -109,12 +109,12 @@ def argv(inputs: Inputs) -> tuple[str, ...]:
             ],
             id="azblob: a value may hold an equals sign",
         ),
-        pytest.param({"cache": "write-only"}, [], [EXPORT], id="what is not read is no argument"),
+        pytest.param({"cache": "write-only"}, [], [EXPORT], id="write-only: no --cache-from"),
         pytest.param(
             {"cache": "read-only"},
             [f"type=registry,ref={FEATURE}", f"type=registry,ref={MAIN}"],
             [],
-            id="what is not written is none either",
+            id="read-only: no --cache-to",
         ),
         pytest.param({"cache": "off"}, [], [], id="no cache at all"),
     ],

@@ -22,5 +22,5 @@ from warmbuild.cache.settling import age_text
         (timedelta(days=400, hours=23), "400 days"),
     ],
 )
-def test_an_age_is_said_as_people_say_it(age: timedelta, expected: str) -> None:
+def test_an_age_is_written_in_its_largest_unit(age: timedelta, expected: str) -> None:
     assert age_text(age) == expected

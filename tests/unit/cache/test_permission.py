@@ -91,17 +91,23 @@ def test_the_first_obstacle_is_the_reason(
     ("values", "context"),
     [
         pytest.param({}, {}, id="a branch in CI"),
-        pytest.param({"cache": "read-write"}, {"ci": "local"}, id="a laptop that is told to"),
-        pytest.param({"cache": "write-only"}, {"passing": "queued"}, id="a queue that is told to"),
+        pytest.param(
+            {"cache": "read-write"}, {"ci": "local"}, id="a laptop with cache: read-write"
+        ),
+        pytest.param(
+            {"cache": "write-only"},
+            {"passing": "queued"},
+            id="a merge queue with cache: write-only",
+        ),
         pytest.param(
             {"cache_backend": "local", "cache_dir": "/c"},
             {"ci": "local"},
-            id="a directory of its own",
+            id="a directory on a laptop",
         ),
         pytest.param({"no_cache_filters": "a"}, {}, id="filters on one node"),
     ],
 )
-def test_else_the_branch_may(
+def test_otherwise_the_branch_may_be_written(
     parsed: Callable[..., Inputs], values: Mapping[str, str], context: Mapping[str, Any]
 ) -> None:
     found = permission.may_write(parsed(**values), replace(PUSH, **context), KNOWN, reads=True)
@@ -120,7 +126,7 @@ def test_a_backend_that_lacks_its_variables_is_a_problem(parsed: Callable[..., I
 @pytest.mark.parametrize(
     ("known", "options", "missing"),
     [
-        pytest.param({TOKEN, RESULTS}, "", "", id="all that there is today"),
+        pytest.param({TOKEN, RESULTS}, "", "", id="what GitHub sets today"),
         pytest.param({TOKEN, CACHE}, "", "", id="an older service"),
         pytest.param({TOKEN}, "url=http://c", "", id="a URL of the user's own"),
         pytest.param({TOKEN}, "version=1", RESULTS, id="a token alone"),
@@ -149,7 +155,7 @@ def test_gha_says_which_variables_are_missing(
         assert found.notes == ("the backend gha is not asked what it has, so all is read",)
 
 
-def test_what_is_not_wanted_needs_no_variables(parsed: Callable[..., Inputs]) -> None:
+def test_a_cache_that_is_not_used_needs_no_variables(parsed: Callable[..., Inputs]) -> None:
     off = parsed(cache_backend="gha", cache="off")
     assert cache_of(off, PUSH, set()) == cache_of(off, PUSH)
     reads = cache_of(parsed(cache_backend="gha", cache="read-only"), PUSH, set())
@@ -161,7 +167,7 @@ def test_what_is_not_wanted_needs_no_variables(parsed: Callable[..., Inputs]) ->
 
 @pytest.mark.parametrize("backend", BACKEND_INPUTS)
 @pytest.mark.parametrize("cache", ["auto", "read-write", "write-only"])
-def test_untrusted_code_writes_with_no_backend(
+def test_untrusted_code_writes_to_no_backend(
     parsed: Callable[..., Inputs], backend: str, cache: str
 ) -> None:
     inputs = parsed(cache=cache, cache_backend=backend, **BACKEND_INPUTS[backend])

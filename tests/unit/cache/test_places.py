@@ -72,7 +72,7 @@ def slugs(name: str) -> st.SearchStrategy[str]:
     return st.just(refs.slug(name, 40))
 
 
-# Those that could be taken for each other are more likely than among any texts.
+# Keys that look alike are more likely here than among texts of any kind.
 BRANCHES = st.one_of(
     st.text(min_size=1, max_size=300),
     st.text(alphabet="ab/-_.#@+=0", min_size=1, max_size=12),
@@ -116,11 +116,11 @@ def test_every_key_has_a_legal_tag_that_reads_back(key: Key, prefix: str) -> Non
     assert parts.generation == key.generation
     has_scope = bool(key.scope or key.version or key.platform or key.stage)
     assert bool(parts.scope) is has_scope
-    # It is made of nothing else than what was parts.
+    # The tag has no other parts than those that were read.
     whole = f"{parts.scope}--{parts.branch}" if has_scope else parts.branch
     end = f"---{parts.generation}" if parts.generation else ""
     assert found == f"{prefix}{whole}{end}"
-    # A generation, a scope and a branch change their own part alone.
+    # Generation, scope and branch each change their own part alone.
     alone = refs.read_cache_tag(tag(Key(branch=key.branch), prefix), prefix=prefix)
     assert alone is not None
     if not has_scope:
@@ -167,7 +167,7 @@ TWINS = [
 def test_keys_that_look_alike_have_tags_of_their_own() -> None:
     for one, other in combinations(TWINS, 2):
         assert tag(one, "cache-") != tag(other, "cache-"), (one, other)
-        # Not in a registry that takes no account of case either, but for a branch's own.
+        # A registry may ignore case; only branches that differ by case alone then share a tag.
         if {one.branch, other.branch} != {"feature-a", "Feature-a"}:
             assert tag(one, "cache-").lower() != tag(other, "cache-").lower(), (one, other)
 
@@ -209,7 +209,7 @@ def test_inputs_accept_every_legal_part_of_a_key(part: str, platforms: list[str]
         ({"cache_tag_prefix": "bc."}, "bc.feature"),
     ],
 )
-def test_a_scope_a_lone_platform_and_a_prefix_keep_caches_apart(
+def test_scope_version_single_platform_and_prefix_are_parts_of_the_tag(
     parsed: Callable[..., Inputs], values: dict[str, str], tag: str
 ) -> None:
     found = cache_of(parsed(**values), PUSH)
@@ -275,12 +275,12 @@ def test_a_scope_a_lone_platform_and_a_prefix_keep_caches_apart(
         ),
     ],
 )
-def test_what_is_read_of_a_branch(
+def test_refs_that_are_read_of_a_branch(
     parsed: Callable[..., Inputs], values: dict[str, str], expected: list[tuple[str, str]]
 ) -> None:
     found = cache_of(parsed(**values), PUSH)
     assert read(found) == expected
-    # The branch's own ref is what may be missing with a note; those beside it are not awaited.
+    # A note says if the branch's own ref is missing; refs beside it may be missing without one.
     assert [(item.branch, item.beside) for item in found.read] == [
         ("feature" if "feature" in tag else "main", reason not in {OWN, DEFAULT})
         for tag, reason in expected

@@ -83,7 +83,7 @@ if TYPE_CHECKING:
             [("cache-main", OWN), ("cache-master", GUESS)],
             "cache-main",
             "",
-            id="a branch that is a usual default one",
+            id="a branch with a usual default name",
         ),
     ],
 )
@@ -121,7 +121,7 @@ def test_refs_by_event(
         ("off", PUSH, 0, None),
     ],
 )
-def test_the_input_cache_bends_the_table_and_never_for_a_fork(
+def test_the_input_cache_changes_reads_and_writes_but_never_for_a_fork(
     parsed: Callable[..., Inputs], cache: str, context: RunContext, reads: int, write: str | None
 ) -> None:
     found = cache_of(parsed(cache=cache), context)
@@ -139,7 +139,9 @@ def test_fallbacks_stand_between_target_and_default(parsed: Callable[..., Inputs
     ]
 
 
-def test_the_cache_may_live_elsewhere(parsed: Callable[..., Inputs]) -> None:
+def test_cache_repository_replaces_the_repository_of_the_image(
+    parsed: Callable[..., Inputs],
+) -> None:
     found = cache_of(parsed(cache_repository="r.io/cache"), PUSH)
     assert found.write is not None
     assert str(found.write.ref) == "r.io/cache:cache-feature"
@@ -179,7 +181,7 @@ def test_one_explicit_cache_turns_all_refs_off(
     assert (found.read, found.write) == ((), None)
 
 
-def test_untrusted_code_writes_no_shared_cache_that_is_explicit(
+def test_untrusted_code_does_not_write_explicit_shared_caches(
     parsed: Callable[..., Inputs],
 ) -> None:
     # What GitHub caches for pull_request_target, the default branch's runs read.
@@ -203,7 +205,7 @@ def test_untrusted_code_writes_no_shared_cache_that_is_explicit(
 
 
 @pytest.mark.parametrize("context", [PUSH, FORK])
-def test_explicit_sources_are_read_by_anybody(
+def test_explicit_sources_are_read_by_untrusted_code_too(
     parsed: Callable[..., Inputs], context: RunContext
 ) -> None:
     found = cache_of(parsed(cache_from="type=gha\nme/app:x"), context)
@@ -237,7 +239,7 @@ def test_a_secret_that_buildx_does_not_find_is_named_by_its_variable(
         pytest.param(
             replace(PUSH, branch="main", merged="feature"),
             [("cache-main", OWN), ("cache-feature", "the branch that was merged")],
-            id="what was merged comes right after the own",
+            id="the merged branch comes right after the run's own",
         ),
         pytest.param(
             replace(TAG, tagged="release"),
@@ -257,11 +259,11 @@ def test_a_secret_that_buildx_does_not_find_is_named_by_its_variable(
         pytest.param(
             replace(PULL, branch="main", target_branch="main"),
             [("cache-main", OWN)],
-            id="a branch that goes into itself",
+            id="a pull request from main into main",
         ),
     ],
 )
-def test_near_is_read_before_far(
+def test_near_branches_are_read_before_far_ones(
     parsed: Callable[..., Inputs], context: RunContext, expected: list[tuple[str, str]]
 ) -> None:
     assert read(cache_of(parsed(), context)) == expected
@@ -272,13 +274,15 @@ def test_near_is_read_before_far(
     [
         pytest.param({"refresh": "true"}, "refresh is on", id="a refresh"),
         pytest.param({"no_cache": "true"}, "no-cache is on", id="no cache"),
-        pytest.param({"cache": "write-only"}, "cache is write-only", id="a cache to write"),
+        pytest.param({"cache": "write-only"}, "cache is write-only", id="write-only"),
         pytest.param(
-            {"refresh": "true", "no_cache": "true"}, "refresh is on", id="both, the stronger"
+            {"refresh": "true", "no_cache": "true"},
+            "refresh is on",
+            id="both: refresh is the reason",
         ),
     ],
 )
-def test_what_reads_nothing_writes_all_the_same(
+def test_a_run_that_reads_no_cache_still_writes_one(
     parsed: Callable[..., Inputs], values: dict[str, str], note: str
 ) -> None:
     found = cache_of(parsed(cache_history="2", **values), PUSH)
@@ -286,7 +290,7 @@ def test_what_reads_nothing_writes_all_the_same(
     assert written(found) == "cache-feature"
     assert found.notes == (f"no cache is read: {note}",)
     assert found.stale is ("refresh" in values)
-    # What is there has to be known, or the generation before would be lost.
+    # The registry is asked all the same, or the generation before would be lost.
     assert found.asked == (FEATURE, at("feature---1"))
     settled = answered(found, feature=Found("sha256:new"))
     assert settled.write is not None
@@ -294,7 +298,7 @@ def test_what_reads_nothing_writes_all_the_same(
     assert settled.stale is found.stale
 
 
-def test_a_plan_is_handed_what_the_inputs_say(parsed: Callable[..., Inputs]) -> None:
+def test_inputs_are_copied_into_the_plan(parsed: Callable[..., Inputs]) -> None:
     found = cache_of(
         parsed(
             cache_mode="min",
@@ -318,13 +322,19 @@ BESIDE = "the cache is written beside the image, for no-cache-filters is given"
 @pytest.mark.parametrize(
     ("values", "after", "notes"),
     [
-        pytest.param({}, True, (), id="once the image is out"),
-        pytest.param({"cache_export": "with"}, False, (), id="beside it"),
+        pytest.param({}, True, (), id="after the image"),
+        pytest.param({"cache_export": "with"}, False, (), id="with the image"),
         pytest.param(
-            {"no_cache_filters": "build"}, False, (BESIDE,), id="beside it, or layers are lost"
+            {"no_cache_filters": "build"},
+            False,
+            (BESIDE,),
+            id="with the image if there are filters, or layers are lost",
         ),
         pytest.param(
-            {"no_cache_filters": "build", "cache_export": "with"}, False, (), id="beside it anyway"
+            {"no_cache_filters": "build", "cache_export": "with"},
+            False,
+            (),
+            id="with the image in any case",
         ),
         pytest.param(
             {"no_cache_filters": "build", "cache": "write-only"},
@@ -351,9 +361,9 @@ def test_when_a_cache_is_written(
     assert found.notes == notes
 
 
-BLIND = "the engine's own BuildKit without the containerd image store"
+NO_STORE = "the engine's own BuildKit without the containerd image store"
 UNWRITTEN = (
-    f"no cache is written: {BLIND} writes one into an image alone (cache-backend: inline); "
+    f"no cache is written: {NO_STORE} writes one into an image alone (cache-backend: inline); "
     "driver: docker-container writes any"
 )
 
@@ -367,8 +377,8 @@ UNWRITTEN = (
             {"cache_backend": "gha"},
             0,
             "",
-            [f"no cache is read: {BLIND} reads none of the backend gha", UNWRITTEN],
-            id="one that it can not even read",
+            [f"no cache is read: {NO_STORE} reads none of the backend gha", UNWRITTEN],
+            id="a backend that cannot even be read",
         ),
         pytest.param({"cache": "read-only"}, 1, "", [], id="nothing to write"),
         pytest.param({"cache": "off"}, 0, "", [], id="off"),
@@ -377,7 +387,7 @@ UNWRITTEN = (
         pytest.param({"cache_to": "r.io/x"}, 0, "", [UNWRITTEN], id="an explicit one of no type"),
     ],
 )
-def test_a_graph_driver_writes_a_cache_into_an_image_alone(
+def test_without_the_image_store_only_inline_caches_are_written(
     parsed: Callable[..., Inputs], values: dict[str, str], reads: int, write: str, lost: list[str]
 ) -> None:
     on_main = replace(PUSH, branch="main")

@@ -60,14 +60,14 @@ def test_a_union_reads_all(parsed: Callable[..., Inputs]) -> None:
 @pytest.mark.parametrize(
     ("answer", "write"),
     [
-        pytest.param(Refused("it says 403"), "cache-feature", id="refused: an export may still do"),
-        pytest.param(Silent("it does not answer"), None, id="silent: an export would hang"),
         pytest.param(
-            NotACache("an image is there"), None, id="an image: it is nobody's to replace"
+            Refused("it says 403"), "cache-feature", id="refused: an export may still succeed"
         ),
+        pytest.param(Silent("it does not answer"), None, id="silent: an export would hang"),
+        pytest.param(NotACache("an image is there"), None, id="an image: it must not be replaced"),
     ],
 )
-def test_what_is_no_cache_is_not_read_and_said(
+def test_anything_but_a_cache_is_not_read_and_is_reported(
     parsed: Callable[..., Inputs], answer: Refused | Silent | NotACache, write: str | None
 ) -> None:
     found = settled(parsed, answer, Missing())
@@ -88,7 +88,7 @@ def test_what_is_no_cache_is_not_read_and_said(
     ],
     ids=["found", "missing", "refused"],
 )
-def test_what_is_written_knows_whose_registry_it_goes_to(
+def test_the_ref_that_is_written_knows_its_vendor(
     parsed: Callable[..., Inputs], answer: Answer
 ) -> None:
     found = settled(parsed, answer, Missing())
@@ -118,7 +118,7 @@ IMAGE = "an image is there and no cache"
 )
 @pytest.mark.parametrize("cache", ["auto", "write-only"])
 @pytest.mark.parametrize("answer", [Silent("no answer"), NotACache(IMAGE)])
-def test_what_stands_beside_a_ref_is_written_by_its_rules(
+def test_a_stage_or_generation_is_left_out_for_the_same_reasons(
     parsed: Callable[..., Inputs],
     values: dict[str, str],
     before: list[str],
@@ -138,14 +138,14 @@ def test_what_stands_beside_a_ref_is_written_by_its_rules(
     assert written(found) == "cache-feature"
 
 
-def test_nothing_is_written_beside_a_ref_that_is_not(parsed: Callable[..., Inputs]) -> None:
+def test_without_the_branchs_ref_nothing_else_is_written(parsed: Callable[..., Inputs]) -> None:
     decided = cache_of(parsed(cache_history="3"), PUSH)
     found = answered(decided, feature=NotACache(IMAGE))
     assert (found.write, found.stages, found.history) == (None, (), ())
     assert problems.write_error(found.problems) == f"{FEATURE} is not written: {IMAGE}"
 
 
-def test_an_image_without_a_cache_is_what_inline_writes_where_no_step_makes_a_layer(
+def test_an_image_without_a_cache_may_be_an_inline_cache_of_no_layers(
     parsed: Callable[..., Inputs],
 ) -> None:
     image = NotACache(IMAGE, is_image=True)
@@ -160,7 +160,7 @@ def test_an_image_without_a_cache_is_what_inline_writes_where_no_step_makes_a_la
         problems.write_error(found.problems),
     ) == ((), (), "")
     assert f"{FEATURE} is not read: its image has no cache in it" in found.notes
-    # A chart is none of ours.
+    # Something else, such as a chart, is not written over.
     assert answered(decided, feature=NotACache("no manifest")).write is None
 
 
@@ -194,7 +194,7 @@ def cached(made: str, *, of: str = "step", days: float = 0, size: int = 0) -> Fo
             {"feature": cached("x"), "develop": cached("y"), "main": cached("x")},
             ["feature", "main"],
             {"develop": "feature"},
-            id="one that contradicts is left out, a farther one that agrees is not",
+            id="a contradicting cache is left out, a farther one that agrees is read",
         ),
         pytest.param(
             "auto",
@@ -205,14 +205,14 @@ def cached(made: str, *, of: str = "step", days: float = 0, size: int = 0) -> Fo
             },
             ["feature", "develop"],
             {"main": "develop"},
-            id="one that agrees with the nearest may contradict the next",
+            id="a cache that agrees with the nearest may contradict the next",
         ),
         pytest.param(
             "auto",
             {"develop": cached("y"), "main": cached("x")},
             ["develop"],
             {"main": "develop"},
-            id="the nearest that is there counts",
+            id="the nearest cache found counts",
         ),
         pytest.param(
             "auto",
@@ -233,7 +233,7 @@ def cached(made: str, *, of: str = "step", days: float = 0, size: int = 0) -> Fo
             {"feature": Found(DIGESTS[0]), "main": cached("x")},
             ["feature", "main"],
             {},
-            id="a cache that nobody can read contradicts nothing",
+            id="a cache without known records contradicts nothing",
         ),
         pytest.param(
             "auto",
@@ -243,14 +243,14 @@ def cached(made: str, *, of: str = "step", days: float = 0, size: int = 0) -> Fo
             },
             ["feature"],
             {"main": "feature"},
-            id="an image for several platforms contradicts where one of them does",
+            id="an image for several platforms contradicts if one of them does",
         ),
         pytest.param(
             "union",
             {"feature": cached("x"), "develop": cached("y"), "main": cached("z")},
             ["feature", "develop", "main"],
             {},
-            id="a union asks no questions",
+            id="a union reads contradicting caches too",
         ),
         pytest.param(
             "first",
@@ -264,14 +264,14 @@ def cached(made: str, *, of: str = "step", days: float = 0, size: int = 0) -> Fo
             {"feature---1": cached("x"), "main": cached("x")},
             ["feature---1"],
             {"main": ""},
-            id="a branch of which only the history is left is the first",
+            id="a branch with nothing but history counts as the first",
         ),
         pytest.param(
             "first",
             {"develop": cached("x"), "main": cached("x")},
             ["develop"],
             {"main": ""},
-            id="the first that is there",
+            id="the first cache found",
         ),
         pytest.param(
             "first",
@@ -322,28 +322,28 @@ ALL_OLD = "all is built anew on new base images, for every cache is too old"
             ["feature"],
             False,
             [f"{MAIN} is not there yet"],
-            id="as old as may be",
+            id="exactly as old as allowed",
         ),
         pytest.param(
             {"feature": cached("x", days=8), "main": cached("x", days=1)},
             ["main"],
             False,
             [f"{FEATURE} is not read: its oldest result is 8 days old, and cache-max-age is less"],
-            id="an old one does not keep a young one from being read",
+            id="an old cache does not keep a young one from being read",
         ),
         pytest.param(
             {"feature": cached("y", days=8), "main": cached("x", days=1)},
             ["main"],
             False,
             [f"{FEATURE} is not read: its oldest result is 8 days old, and cache-max-age is less"],
-            id="nor does it contradict one",
+            id="an old cache contradicts nothing",
         ),
         pytest.param(
             {"feature": cached("x", days=1), "main": cached("y", days=8)},
             ["feature"],
             False,
             [f"{MAIN} is not read: its oldest result is 8 days old, and cache-max-age is less"],
-            id="one that is old and contradicts is too old, which is what can be changed",
+            id="an old cache that contradicts is reported as too old",
         ),
         pytest.param(
             {"feature": cached("x", days=7.1), "main": cached("x", days=30)},
@@ -375,14 +375,14 @@ ALL_OLD = "all is built anew on new base images, for every cache is too old"
             [],
             False,
             [f"{FEATURE} is not there yet", f"{MAIN} is not there yet"],
-            id="nothing is not too old",
+            id="no cache is not an old cache",
         ),
         pytest.param(
             {"feature": Found(DIGESTS[0]), "main": Missing()},
             ["feature"],
             False,
             [f"{MAIN} is not there yet"],
-            id="nobody knows how old",
+            id="unknown age",
         ),
         pytest.param(
             {"feature": cached("x", days=-1), "main": Missing()},
@@ -393,7 +393,7 @@ ALL_OLD = "all is built anew on new base images, for every cache is too old"
         ),
     ],
 )
-def test_a_cache_has_an_age(
+def test_caches_that_are_too_old_are_not_read(
     parsed: Callable[..., Inputs],
     answers: dict[str, Answer],
     expected: list[str],
@@ -424,7 +424,7 @@ def test_a_cache_is_as_old_as_the_oldest_of_its_platforms(parsed: Callable[..., 
     assert found.stale
 
 
-def test_a_description_that_grows_too_large_is_warned_of(parsed: Callable[..., Inputs]) -> None:
+def test_a_configuration_close_to_the_limit_is_warned_of(parsed: Callable[..., Inputs]) -> None:
     decided = cache_of(parsed(), PUSH)
     assert answered(decided, feature=cached("x", size=settling.LARGE)).problems == ()
     found = answered(decided, feature=cached("x", size=900_499))
@@ -438,7 +438,7 @@ def test_a_description_that_grows_too_large_is_warned_of(parsed: Callable[..., I
     assert keys(found.read) == [f"feature@{DIGESTS[0]}"]
 
 
-def test_a_directory_is_read_as_it_is(parsed: Callable[..., Inputs]) -> None:
+def test_a_directory_is_not_pinned_by_digest(parsed: Callable[..., Inputs]) -> None:
     decided = cache_of(parsed(cache_backend="local", cache_dir="/c"), PUSH)
     found = settling.settle(
         decided, {"/c/cache-feature": cached("x"), "/c/cache-main": Missing()}, NOW
@@ -446,14 +446,14 @@ def test_a_directory_is_read_as_it_is(parsed: Callable[..., Inputs]) -> None:
     assert [(item.ref, item.found) for item in found.read] == [("/c/cache-feature", cached("x"))]
 
 
-def test_what_stands_beside_a_ref_may_be_missing_without_a_word(
+def test_missing_generations_are_not_noted(
     parsed: Callable[..., Inputs],
 ) -> None:
     found = answered(cache_of(parsed(cache_history="3"), PUSH))
     assert found.notes == (f"{FEATURE} is not there yet", f"{MAIN} is not there yet")
 
 
-def test_one_registry_that_is_silent_is_said_of_each_ref_once(
+def test_a_silent_registry_is_reported_once_for_each_ref(
     parsed: Callable[..., Inputs],
 ) -> None:
     silent = Silent("the registry ghcr.io does not answer")
@@ -483,17 +483,17 @@ UNREADABLE = Found("sha256:d")
         pytest.param([None, None, None], A, {}, id="the first build"),
         pytest.param([A, None, None], B, {1: A}, id="the second"),
         pytest.param([B, A, None], C, {1: B, 2: A}, id="the third"),
-        pytest.param([C, B, A], UNREADABLE, {1: C, 2: B}, id="the oldest goes"),
+        pytest.param([C, B, A], UNREADABLE, {1: C, 2: B}, id="the oldest is dropped"),
         pytest.param([C, B, A], C, {}, id="nothing changed"),
         pytest.param([C, B, A], C_AGAIN, {}, id="nothing but the manifest changed"),
         pytest.param([C, B, A], B, {1: C}, id="a revert to the one before"),
         pytest.param([C, B, A], A, {1: C, 2: B}, id="a revert to the one before that"),
-        pytest.param([C, C_AGAIN, B], A, {1: C}, id="one that was kept twice is kept once"),
-        pytest.param([None, B, A], C, {}, id="one that could not be read is lost"),
+        pytest.param([C, C_AGAIN, B], A, {1: C}, id="a duplicate is kept once"),
+        pytest.param([None, B, A], C, {}, id="a generation that could not be read is lost"),
         pytest.param([C, None, A], B, {1: C}, id="a gap is filled"),
         pytest.param([C, A, None], B, {1: C, 2: A}, id="a gap at the end"),
         pytest.param(
-            [UNREADABLE, None, None], A, {1: UNREADABLE}, id="one without a configuration"
+            [UNREADABLE, None, None], A, {1: UNREADABLE}, id="a cache without a configuration"
         ),
     ],
 )
@@ -531,9 +531,17 @@ OWN_CACHE, MAIN_CACHE = _to_read("cache-feature", "feature"), _to_read("cache-ma
     [
         pytest.param("auto", (OWN_CACHE, MAIN_CACHE), "registry", True, id="several"),
         pytest.param("auto", (OWN_CACHE, MAIN_CACHE), "local", True, id="several directories"),
-        pytest.param("auto", (OWN_CACHE,), "registry", False, id="one is one"),
-        pytest.param("union", (OWN_CACHE, MAIN_CACHE), "registry", False, id="as asked for"),
-        pytest.param("auto", (OWN_CACHE, MAIN_CACHE), "s3", False, id="it cannot be put together"),
+        pytest.param("auto", (OWN_CACHE,), "registry", False, id="one cache"),
+        pytest.param(
+            "union", (OWN_CACHE, MAIN_CACHE), "registry", False, id="a union was asked for"
+        ),
+        pytest.param(
+            "auto",
+            (OWN_CACHE, MAIN_CACHE),
+            "s3",
+            False,
+            id="a backend whose caches cannot be merged",
+        ),
     ],
 )
 def test_several_caches_are_read_as_one(
@@ -543,7 +551,7 @@ def test_several_caches_are_read_as_one(
     assert settling.must_be_one(cache) is expected
 
 
-def test_where_they_cannot_be_one_the_nearest_is_read_and_the_others_are_named() -> None:
+def test_if_caches_cannot_be_merged_only_the_nearest_is_read() -> None:
     cache = CachePlan(read=(OWN_CACHE, MAIN_CACHE), notes=("first",))
     assert settling.nearest(cache, "no").read == (OWN_CACHE,)
     assert settling.nearest(cache, "no").notes == (
@@ -552,14 +560,16 @@ def test_where_they_cannot_be_one_the_nearest_is_read_and_the_others_are_named()
     )
 
 
-def test_the_nearest_of_a_branch_with_a_cache_a_platform_is_all_of_these() -> None:
+def test_a_branch_with_one_cache_per_platform_is_read_whole() -> None:
     amd64 = _to_read("cache-main--linux-amd64", "main", beside=True)
     arm64 = _to_read("cache-main--linux-arm64", "main", beside=True)
     cache = CachePlan(read=(amd64, arm64, replace(amd64, branch="develop")))
     assert settling.nearest(cache, "no").read == (amd64, arm64)
 
 
-def test_one_that_may_not_be_written_keeps_no_other_from_it(parsed: Callable[..., Inputs]) -> None:
+def test_a_platform_that_cannot_be_written_does_not_stop_the_others(
+    parsed: Callable[..., Inputs],
+) -> None:
     decided = cache_of(
         parsed(platforms="linux/amd64,linux/arm64", append="- endpoint: tcp://b"), PUSH
     )

@@ -25,19 +25,23 @@ def with_steps(*digests: str) -> CachePlan:
     ("plans", "calls"),
     [
         pytest.param([COLD], ((0,),), id="one image"),
-        pytest.param([COLD, COLD], ((0, 1),), id="nothing to lose"),
+        pytest.param([COLD, COLD], ((0, 1),), id="two images without a cache"),
         pytest.param([with_steps("a"), with_steps("b")], ((0, 1),), id="nothing in common"),
         pytest.param([with_steps("a"), with_steps("a", "b")], ((0,), (1,)), id="a step"),
         pytest.param(
             [with_steps("a"), with_steps("a", "b"), with_steps("c")],
             ((0, 2), (1,)),
-            id="as few calls as may be",
+            id="as few calls as possible",
         ),
-        pytest.param([COLD, with_steps("a"), with_steps("a")], ((1,), (0, 2)), id="cold ones last"),
+        pytest.param(
+            [COLD, with_steps("a"), with_steps("a")],
+            ((1,), (0, 2)),
+            id="images without a cache come last",
+        ),
         pytest.param(
             [replace(COLD, sources=("type=gha",)), with_steps("a")],
             ((0,), (1,)),
-            id="nobody knows what is in there",
+            id="a cache of unknown steps",
         ),
     ],
 )

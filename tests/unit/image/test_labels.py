@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from warmbuild.inputs.values import Inputs
 
 
-def test_labels_come_with_rules_and_those_that_are_given_win(
+def test_rules_add_labels_and_given_ones_win(
     parsed: Callable[..., Inputs],
 ) -> None:
     assert planned(parsed(labels="a=b"), SHOP).labels == ("a=b",)
@@ -36,13 +36,13 @@ def test_labels_come_with_rules_and_those_that_are_given_win(
     assert planned(parsed(tags="type=sha", labels=f"a=b\n{title}"), later).labels == found.labels
 
 
-def test_what_is_not_known_is_no_label(parsed: Callable[..., Inputs]) -> None:
+def test_unknown_facts_are_left_out_of_labels(parsed: Callable[..., Inputs]) -> None:
     found = planned(parsed(flavor="latest=true"), RunContext(ci="local", branch="x"))
     assert found.labels == ("org.opencontainers.image.version=x",)
     assert found.tags == ("ghcr.io/me/app:x", "ghcr.io/me/app:latest")
 
 
-def test_annotations_are_those_that_are_given_and_with_rules_the_labels_too(
+def test_rules_add_labels_to_given_annotations(
     parsed: Callable[..., Inputs],
 ) -> None:
     run = RunContext(ci="local", branch="x", commit=SHA)
@@ -78,5 +78,5 @@ def test_expressions_in_annotations(parsed: Callable[..., Inputs]) -> None:
     assert found.annotations[-1] == "index:com.example.built=2026"
 
 
-def test_labels_without_rules_are_as_they_are(parsed: Callable[..., Inputs]) -> None:
+def test_labels_without_rules_are_not_changed(parsed: Callable[..., Inputs]) -> None:
     assert planned(parsed(labels="rule={{ .Host }}"), SHOP).labels == ("rule={{ .Host }}",)

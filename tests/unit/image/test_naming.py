@@ -52,7 +52,7 @@ FULL = "ghcr.io/a/b:c"
         pytest.param({"image": "r.io/me/app"}, ("r.io/me/app:x",), False, id="an image"),
     ],
 )
-def test_rules_are_asked_for_in_one_place(
+def test_which_inputs_turn_rules_on(
     parsed: Callable[..., Inputs],
     values: dict[str, str],
     tags: tuple[str, ...],
@@ -113,7 +113,7 @@ def test_images_of_metadata_action(parsed: Callable[..., Inputs]) -> None:
         pytest.param(PUSH, {"image": "", "push": "false"}, [], id="nothing to name"),
     ],
 )
-def test_tags(
+def test_default_and_full_names(
     parsed: Callable[..., Inputs], context: RunContext, values: dict[str, str], tags: list[str]
 ) -> None:
     assert list(planned(parsed(**values), context).tags) == tags

@@ -54,7 +54,7 @@ PEP440 = SEMVER.replace("semver", "pep440")
 @pytest.mark.parametrize(
     ("run", "lines", "names"),
     [
-        # Nothing asked for.
+        # No rules.
         (MAIN, "", "main"),
         (BRANCH, "", "feature-socks-shoes"),
         (PULL, "", "pr-42"),
@@ -265,6 +265,7 @@ def test_why_a_rule_gives_no_tag(run: RunContext, lines: str, note: str) -> None
     assert apply(run, lines).notes == (f"no tag of {note}",)
 
 
+# Expected as docker/metadata-action's own libraries made them.
 @pytest.mark.parametrize(
     ("run", "lines", "names"),
     [
@@ -304,7 +305,7 @@ def test_why_a_rule_gives_no_tag(run: RunContext, lines: str, note: str) -> None
         (DEV, "nightly,enable={{is_default_branch}}\ntype=sha", "sha-860c190"),
         (MAIN, "value=a,priority=1\nvalue=b,prefix=c-", "c-b a"),
         (MAIN, "type=raw,value=a,priority=-1\ntype=sha", "sha-860c190 a"),
-        # Whose events stand for the default branch.
+        # Events that stand for the default branch on GitHub, and not on GitLab.
         (replace(DEV, event="schedule"), "type=raw,value=a,enable={{is_default_branch}}", "a"),
         (
             replace(DEV, event="schedule", ci="gitlab"),
@@ -320,7 +321,7 @@ def test_why_a_rule_gives_no_tag(run: RunContext, lines: str, note: str) -> None
         (TO_MAIN, "type=raw,value={{base_ref}}", "main"),
     ],
 )
-def test_names_at_the_corners(
+def test_names_in_corner_cases(
     parsed: Callable[..., Inputs], run: RunContext, lines: str, names: str
 ) -> None:
     found = planned(parsed(tags=lines), run)

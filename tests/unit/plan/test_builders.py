@@ -55,7 +55,7 @@ def test_a_plan_names_its_builder(
     assert decided.builder.is_fresh is is_fresh
 
 
-def test_a_plan_says_what_the_engine_may_not_be_able_to(parsed: Callable[..., Inputs]) -> None:
+def test_a_plan_notes_what_depends_on_the_image_store(parsed: Callable[..., Inputs]) -> None:
     said = "the driver docker writes this cache where the engine has the containerd image store, "
     assert f"{said}and else none" in planned(parsed(driver="docker"), PUSH).notes
     inline = planned(parsed(driver="docker", cache_backend="inline"), PUSH)

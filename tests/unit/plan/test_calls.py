@@ -65,12 +65,12 @@ def test_each_platform_is_written_by_its_node(parsed: Callable[..., Inputs]) -> 
         pytest.param(
             {"cache_backend": "inline"}, [(BOTH, str(FEATURE))], id="a cache in the image"
         ),
-        pytest.param({"no_cache_filters": "a"}, [(BOTH, "")], id="steps that run in any case"),
+        pytest.param({"no_cache_filters": "a"}, [(BOTH, "")], id="no-cache-filters"),
         pytest.param({"plan_only": "true"}, [(BOTH, ""), (BOTH, str(FEATURE))], id="a plan"),
         pytest.param({"cache": "read-only"}, [(BOTH, "")], id="nothing to write"),
     ],
 )
-def test_else_there_is_one_ref(
+def test_otherwise_there_is_one_ref(
     parsed: Callable[..., Inputs], values: dict[str, str], found_calls: list[tuple[str, str]]
 ) -> None:
     found = written(parsed(**(NODES | values)))
@@ -96,7 +96,11 @@ def test_the_image_alone_has_no_export(parsed: Callable[..., Inputs]) -> None:
     ("values", "reads"),
     [
         pytest.param({}, ["feature", "main"], id="what the build has read"),
-        pytest.param({"no_cache_filters": "build"}, [], id="no others' results of what had to run"),
+        pytest.param(
+            {"no_cache_filters": "build"},
+            [],
+            id="no-cache-filters: no results of steps that had to run",
+        ),
         pytest.param({"no_cache": "true"}, [], id="nothing, as the build"),
     ],
 )

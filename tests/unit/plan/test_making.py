@@ -27,11 +27,11 @@ def planned(inputs: Inputs, context: RunContext = PUSH) -> BuildPlan:
     ("context", "values", "push", "load"),
     [
         pytest.param(PUSH, {}, True, False, id="CI pushes"),
-        pytest.param(PUSH, {"push": "false"}, False, False, id="CI that is told not to"),
-        pytest.param(FORK, {}, False, False, id="untrusted code does not"),
-        pytest.param(FORK, {"push": "true"}, True, False, id="untrusted code that is told to"),
+        pytest.param(PUSH, {"push": "false"}, False, False, id="CI with push: false"),
+        pytest.param(FORK, {}, False, False, id="untrusted code does not push"),
+        pytest.param(FORK, {"push": "true"}, True, False, id="untrusted code with push: true"),
         pytest.param(LOCAL, {}, False, True, id="a laptop loads"),
-        pytest.param(LOCAL, {"load": "false"}, False, False, id="a laptop that is told not to"),
+        pytest.param(LOCAL, {"load": "false"}, False, False, id="a laptop with load: false"),
         pytest.param(LOCAL, {"push": "true"}, True, False, id="a laptop that pushes"),
         pytest.param(
             LOCAL, {"platforms": "linux/a,linux/b"}, False, False, id="two platforms do not load"
@@ -58,9 +58,11 @@ def test_where_the_image_goes(
             False,
             False,
             ["the result goes where outputs says; push: true pushes the image as well"],
-            id="it is the user who says where",
+            id="outputs alone",
         ),
-        pytest.param(LOCAL, {"load": "true", "push": "true"}, True, True, [], id="and there too"),
+        pytest.param(
+            LOCAL, {"load": "true", "push": "true"}, True, True, [], id="outputs, push and load"
+        ),
     ],
 )
 def test_an_output_of_the_users_own(
@@ -86,7 +88,9 @@ def test_an_inline_cache_may_be_pushed_by_an_output(parsed: Callable[..., Inputs
         assert (planned(inputs).cache.write is not None) is is_written
 
 
-def test_a_question_is_one_part_and_reads_no_cache(parsed: Callable[..., Inputs]) -> None:
+def test_a_call_that_makes_no_image_is_one_part_and_reads_no_cache(
+    parsed: Callable[..., Inputs],
+) -> None:
     asked = planned(parsed(call="check", cache_backend="inline", cache_stages="a", refresh="true"))
     assert calls.parts([asked]) == ((asked,),)
     assert asked.cache.asked == ()
@@ -144,7 +148,7 @@ def test_the_token_goes_to_its_own_server_alone(
         ("github.com/me/app", True),
     ],
 )
-def test_a_remote_context_is_not_looked_for_here(context: str, remote: bool) -> None:  # noqa: FBT001
+def test_which_contexts_are_remote(context: str, remote: bool) -> None:  # noqa: FBT001
     assert build_context.is_remote(context) is remote
 
 
@@ -157,7 +161,7 @@ def test_an_inline_cache_goes_with_its_image(parsed: Callable[..., Inputs]) -> N
         "no cache is written: an inline cache is pushed with its image, which is not pushed",
     )
     assert len(unpushed.read) == 6
-    # What writes nothing anyway has its own reason.
+    # A run that writes no cache anyway keeps its own reason.
     assert planned(parsed(push="false", cache="read-only", **values)).cache.notes == (
         "no cache is written: cache is read-only",
     )
@@ -167,10 +171,8 @@ def test_an_inline_cache_goes_with_its_image(parsed: Callable[..., Inputs]) -> N
 @pytest.mark.parametrize(
     ("values", "stale", "expected"),
     [
-        pytest.param({}, False, (False, False), id="a cache as it should be"),
-        pytest.param(
-            {}, True, (True, True), id="one that is too old, also on a builder that stays"
-        ),
+        pytest.param({}, False, (False, False), id="a fresh cache"),
+        pytest.param({}, True, (True, True), id="a cache that is too old"),
         pytest.param({"pull": "true"}, False, (True, False), id="new bases alone"),
         pytest.param({"no_cache": "true"}, False, (False, True), id="no cache alone"),
         pytest.param({"refresh": "true"}, False, (True, True), id="a refresh"),

@@ -24,7 +24,7 @@ EMPTY = Outcome(
 )
 
 
-def test_what_a_builder_is_comes_out() -> None:
+def test_outputs_describe_the_builder() -> None:
     second = replace(NODE, name="b1", driver_opts=("a=b",), platforms=("linux/arm64",))
     outcome = replace(EMPTY, builder=Inspected(name="b", driver="remote", nodes=(NODE, second)))
     found = outputs.outputs(outcome)

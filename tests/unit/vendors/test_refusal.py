@@ -114,7 +114,7 @@ SAID = [
         "anonymous token: unexpected status from GET request to "
         "http://r.io/token?scope=repository%3Aapp%3Apull%2Cpush&service=s: 403 Forbidden",
         Kind.NO_LOGIN,
-        id="a token that nobody gets",
+        id="no anonymous token",
     ),
     pytest.param(
         "failed to authorize: failed to fetch oauth token: unexpected status from GET request to "
@@ -412,7 +412,7 @@ def test_advice_names_the_registry_and_the_input(ref: str, kind: Kind, expected:
     assert found == expected
 
 
-def test_what_cannot_be_read_has_another_advice_than_what_cannot_be_written() -> None:
+def test_advice_on_reading_differs_from_advice_on_writing() -> None:
     def reading(kind: Kind) -> str:
         ref, refused = refs.parse("ghcr.io/me/app:x"), Refusal(words=WORDS[kind])
         return advice(vendors.detect("ghcr.io"), ref, refused, writing=False)
@@ -425,7 +425,7 @@ def test_what_cannot_be_read_has_another_advice_than_what_cannot_be_written() ->
 @pytest.mark.parametrize("writing", [True, False], ids=["writing", "reading"])
 @pytest.mark.parametrize("vendor", vendors.VENDORS, ids=lambda vendor: vendor.name)
 @pytest.mark.parametrize("kind", Kind)
-def test_every_advice_names_its_registry_and_an_input_that_there_is(
+def test_every_advice_names_its_registry_and_an_existing_input(
     kind: Kind,
     vendor: Vendor,
     writing: bool,  # noqa: FBT001
@@ -438,7 +438,7 @@ def test_every_advice_names_its_registry_and_an_input_that_there_is(
     assert not found.endswith(".")
 
 
-def test_what_may_pass_has_no_advice() -> None:
+def test_a_transient_error_has_no_advice() -> None:
     ref, refused = refs.parse("ghcr.io/me/app:x"), Refusal(status=502)
     assert advice(vendors.detect("ghcr.io"), ref, refused, writing=True) == ""
     said = explained("it broke.", vendors.detect("ghcr.io"), ref, refused, writing=True)

@@ -81,9 +81,11 @@ def bearer(service: str, realm: str = "https://auth.acme.dev/token") -> dict[str
         ),
         pytest.param({"x-jfrog-version": "Artifactory/7.90.1"}, "Artifactory", id="Artifactory"),
         pytest.param(
-            {"docker-distribution-api-version": "registry/2.0"}, "distribution", id="everybody's"
+            {"docker-distribution-api-version": "registry/2.0"},
+            "distribution",
+            id="a header that many registries send",
         ),
-        pytest.param(bearer("r.io"), "distribution", id="a service that nobody knows"),
+        pytest.param(bearer("r.io"), "distribution", id="an unknown service"),
     ],
 )
 def test_a_registry_under_a_name_of_its_own_is_known_by_its_answers(
