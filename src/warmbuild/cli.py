@@ -17,7 +17,6 @@ from warmbuild.errors import InputError, InputProblem, Stopped, WarmbuildError
 from warmbuild.inputs import parsing, table
 from warmbuild.inputs.table import Kind
 from warmbuild.log import Log
-from warmbuild.project import git_objects
 
 if TYPE_CHECKING:
     import platform
@@ -26,12 +25,16 @@ if TYPE_CHECKING:
 
     from warmbuild.ci.provider import Provider
     from warmbuild.commands import build, plan
+    from warmbuild.project import git_objects
 else:
-    # A plan does without the modules that build.
+    # Only a bug needs these, and a plan does without the modules that build.
+    platform = lazy.module("platform")
+    traceback = lazy.module("traceback")
     build = lazy.module("warmbuild.commands.build")
     platform = lazy.module("platform")
     traceback = lazy.module("traceback")
     plan = lazy.module("warmbuild.commands.plan")
+    git_objects = lazy.module("warmbuild.project.git_objects")
 
 _BUG: Final = 1
 
