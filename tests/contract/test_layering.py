@@ -33,7 +33,6 @@ RENAMED_FOR_A_MODULE = {
 LOOPS_FOR_ONE_VALUE = {
     ("warmbuild.build.solve", "of_it"),
     ("warmbuild.ci.local", "(commit, _, name)"),
-    ("warmbuild.plan.calls", "again"),
 }
 
 
