@@ -30,6 +30,7 @@ def test_an_object_is_read_from_text_and_bytes() -> None:
 def test_what_is_there_is_read() -> None:
     assert untrusted_json.text(ITEM, "text") == "a"
     assert untrusted_json.number(ITEM, "number") == 7
+    assert untrusted_json.numbers({"list": [0, "1", 2.5, None, 3]}, "list") == [0, 3]
     assert untrusted_json.child(ITEM, "object") == {"b": 1}
     assert list(untrusted_json.children(ITEM, "list")) == [{"c": 2}, {"e": 3}]
 

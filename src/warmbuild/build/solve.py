@@ -18,7 +18,7 @@ from warmbuild.build.patience import Patience
 from warmbuild.buildkit import checks, command_line
 from warmbuild.buildkit.command_line import Files
 from warmbuild.buildkit.progress import Progress, Step, is_progress
-from warmbuild.cache import directory, problems, sharing
+from warmbuild.cache import directory, problems
 from warmbuild.errors import BuildError
 from warmbuild.files import read_text
 from warmbuild.lint import reading
@@ -85,7 +85,7 @@ def _calls(decided: Sequence[BuildPlan], log: Log) -> Iterator[Sequence[BuildPla
     """Yield what is built in one call, one by one; what others are made of is part of each."""
     wanted = [one for one in decided if not one.linked]
     linked = [one for one in decided if one.linked]
-    rounds = sharing.rounds([one.cache for one in wanted])
+    rounds = calls.rounds([one.cache for one in wanted])
     for numbers in rounds:
         part = [wanted[number] for number in numbers]
         if len(rounds) > 1:

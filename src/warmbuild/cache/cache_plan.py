@@ -39,23 +39,20 @@ class CachePlan:
 
     backend: Backend = BACKENDS["registry"]
     options: tuple[str, ...] = ()  # further attributes of the backend, `name=value`
-    secrets: tuple[tuple[str, str], ...] = ()
-    """Secret attributes that buildx does not read by itself, with their variables."""
+    secrets: tuple[tuple[str, str], ...] = ()  # (attribute, variable) not read by buildx itself
     prefix: str = ""  # prefix of the tags of cache refs
     read: tuple[CacheRef, ...] = ()
     merged: Place = ""  # the one place that holds everything in `read`, if caches were merged
     named: tuple[Place, ...] = ()  # all caches that this branch would read, found or not
     write: CacheRef | None = None
-    platforms: tuple[CacheRef, ...] = ()
-    """One ref for each platform, the first in `write`, if each node exports its own cache."""
+    platforms: tuple[CacheRef, ...] = ()  # one each, `write` first, if nodes export their own
     stages: tuple[CacheRef, ...] = ()  # stages that an inline cache pushes beside its image
     history: tuple[CacheRef, ...] = ()  # older generations of `write`, the youngest first
     mode: str = "max"  # BuildKit's mode of the export
     imports: str = "auto"  # the input cache-import
     after: bool = False  # whether the cache is exported after the image, not together with it
     max_age: timedelta | None = None
-    stale: bool = False
-    """Whether every step has to run, because each cache is too old or `refresh` is on."""
+    stale: bool = False  # whether every step has to run: all caches too old, or `refresh` is on
     sources: tuple[str, ...] = ()  # the user's own --cache-from
     destinations: tuple[str, ...] = ()  # the user's own --cache-to
     notes: tuple[str, ...] = ()  # decisions that no ref carries

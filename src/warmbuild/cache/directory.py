@@ -66,12 +66,12 @@ def swap(new: str, place: str, *, prefix: str, keep: Collection[str]) -> str:
     """
     made = answer(new)
     if not isinstance(made, Found):
-        _remove(Path(new))
+        shutil.rmtree(new, ignore_errors=True)
         return made.reason if isinstance(made, Refused) else ""
     try:
         _replace(Path(new), Path(place))
     except OSError as error:
-        _remove(Path(new))
+        shutil.rmtree(new, ignore_errors=True)
         return f"{place} cannot be replaced: {error.strerror}"
     kept = {Path(path).name for path in (*keep, place)}
     scope = _scope(place, prefix)
@@ -83,7 +83,7 @@ def swap(new: str, place: str, *, prefix: str, keep: Collection[str]) -> str:
             is_stale = path.name not in kept and _scope(path.name, prefix) == scope
             is_stale = is_stale and (path / "index.json").is_file()
         if is_stale:
-            _remove(path)
+            shutil.rmtree(path, ignore_errors=True)
     return ""
 
 
@@ -103,16 +103,12 @@ def _replace(new: Path, place: Path) -> None:
         else:
             return
         finally:
-            _remove(old)
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def _scope(place: str, prefix: str) -> str | None:
     tag = refs.read_cache_tag(Path(place).name, prefix=prefix)
     return tag.scope if tag else None
-
-
-def _remove(path: Path) -> None:
-    shutil.rmtree(path, ignore_errors=True)
 
 
 def _age(path: Path) -> float:

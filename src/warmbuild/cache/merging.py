@@ -12,16 +12,13 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import lazy, untrusted_json
-from warmbuild.cache import records
+from warmbuild import untrusted_json
+from warmbuild.cache import probe, records
 
 if TYPE_CHECKING:
-    import hashlib
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from warmbuild.cache.probe import Found
-else:
-    hashlib = lazy.module("hashlib")
 
 MANIFEST_TYPE: Final = "application/vnd.oci.image.manifest.v1+json"
 
@@ -31,17 +28,9 @@ class Merged:
     """A merged cache: what a registry has to hold so that BuildKit can read it."""
 
     config: bytes
+    config_digest: str
     manifest: bytes
-
-    @property
-    def config_digest(self) -> str:
-        """The digest of the configuration."""
-        return _digest(self.config)
-
-    @property
-    def digest(self) -> str:
-        """The digest of the manifest."""
-        return _digest(self.manifest)
+    digest: str  # of the manifest
 
 
 def merge(caches: Iterable[Found]) -> Merged:
@@ -65,14 +54,20 @@ def merge(caches: Iterable[Found]) -> Merged:
         ]
         for descriptor in untrusted_json.children(manifest, "layers"):
             descriptors.setdefault(untrusted_json.text(descriptor, "digest"), descriptor)
-    text = json.dumps({"layers": layers, "records": merged}, separators=(",", ":")).encode()
+    text = _written({"layers": layers, "records": merged})
+    digest = probe.digest_of(text)
     manifest = {
         "schemaVersion": 2,
         "mediaType": MANIFEST_TYPE,
-        "config": {"mediaType": records.CONFIG_TYPE, "digest": _digest(text), "size": len(text)},
+        "config": {"mediaType": records.CONFIG_TYPE, "digest": digest, "size": len(text)},
         "layers": list(descriptors.values()),
     }
-    return Merged(config=text, manifest=json.dumps(manifest, separators=(",", ":")).encode())
+    body = _written(manifest)
+    return Merged(config=text, config_digest=digest, manifest=body, digest=probe.digest_of(body))
+
+
+def _written(value: Mapping[str, object]) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
 
 
 def _moved(record: dict[str, object], first_layer: int, first_record: int) -> dict[str, object]:
@@ -94,7 +89,3 @@ def _moved(record: dict[str, object], first_layer: int, first_record: int) -> di
     ]
     moved = {"layers": results, "chains": chains, "inputs": links}
     return record | {name: value for name, value in moved.items() if value}
-
-
-def _digest(content: bytes) -> str:
-    return f"sha256:{hashlib.sha256(content).hexdigest()}"

@@ -25,36 +25,28 @@ class Places:
     def read(self, branch: str, reason: str) -> Iterator[CacheRef]:
         """Yield all refs of a branch that may be read, its own first."""
         yield self.written(branch, reason)
-        beside = [*self.stages(branch, reason), *self.history(branch, reason)]
-        for platform in self._platforms()[1:]:
-            what = f"{platform} alone" if platform else "all platforms"
-            place = self._place(branch, platform)
-            beside.append(CacheRef(ref=place, reason=f"{reason}, {what}"))
-        for item in beside:
-            yield replace(item, branch=branch, beside=True)
+        others = (self._of(branch, reason, platform) for platform in self._platforms()[1:])
+        for ref in (*self.stages(branch, reason), *self.history(branch, reason), *others):
+            yield replace(ref, beside=True)
 
     def written(self, branch: str, reason: str) -> CacheRef:
         """Return the ref that a run of a branch writes."""
-        return CacheRef(ref=self._place(branch), reason=reason, branch=branch)
+        return self._ref(branch, reason)
 
     def platforms(self, branch: str, reason: str) -> Iterator[CacheRef]:
         """Yield the refs of single platforms; jobs for one platform write the same refs."""
         for platform in dict.fromkeys(self.inputs.platforms):
-            place = self._place(branch, platform)
-            why = f"{reason}, {platform} alone"
-            yield CacheRef(ref=place, reason=why, branch=branch, platform=platform)
+            yield self._of(branch, reason, platform)
 
     def stages(self, branch: str, reason: str) -> Iterator[CacheRef]:
         """Yield the refs of the stages that an inline cache keeps beside its image."""
         for stage in dict.fromkeys(self.inputs.cache_stages):
-            place = self._place(branch, stage=stage)
-            yield CacheRef(ref=place, reason=f"{reason}, stage {stage}", stage=stage)
+            yield self._ref(branch, f"{reason}, stage {stage}", stage=stage)
 
     def history(self, branch: str, reason: str) -> Iterator[CacheRef]:
         """Yield the older generations of a branch's cache, the youngest first."""
-        for generation in range(1, self.inputs.cache_history):
-            place = self._place(branch, generation=generation)
-            yield CacheRef(ref=place, reason=f"{reason}, older generation {generation}")
+        for number in range(1, self.inputs.cache_history):
+            yield self._ref(branch, f"{reason}, older generation {number}", generation=number)
 
     def _platforms(self) -> tuple[str, ...]:
         """Return the platforms whose caches are read, this run's first; "" means all platforms.
@@ -64,21 +56,28 @@ class Places:
         platforms = tuple(dict.fromkeys(self.inputs.platforms))
         return (platforms[0], "") if len(platforms) == 1 else ("", *platforms)
 
-    def _place(
-        self, branch: str, platform: str | None = None, *, stage: str = "", generation: int = 0
-    ) -> Place:
-        """Return the place of a cache; without a platform, for those that the run builds."""
-        inputs, own = self.inputs, self._platforms()[0]
+    def _of(self, branch: str, reason: str, platform: str) -> CacheRef:
+        what = f"{platform} alone" if platform else "all platforms"
+        ref = self._ref(branch, f"{reason}, {what}", platform=platform)
+        return replace(ref, platform=platform)
+
+    def _ref(
+        self,
+        branch: str,
+        reason: str,
+        *,
+        platform: str | None = None,
+        stage: str = "",
+        generation: int = 0,
+    ) -> CacheRef:
+        inputs, platform = self.inputs, self._platforms()[0] if platform is None else platform
         # No scope, stage, platform or version holds these signs, so no two names are the same.
-        marked = (
-            ("@", own if platform is None else platform),
-            ("+", stage),
-            ("=", inputs.cache_version),
-        )
+        marked = (("@", platform), ("+", stage), ("=", inputs.cache_version))
         scope = inputs.cache_scope + "".join(f"{sign}{value}" for sign, value in marked if value)
         tag = refs.cache_tag(
             prefix=inputs.cache_tag_prefix, scope=scope, branch=branch, generation=generation
         )
+        ref: Place = f"{inputs.cache_dir.rstrip('/')}/{tag}" if inputs.cache_dir else tag
         if inputs.cache_backend.is_in_registry and self.home is not None:
-            return replace(self.home, tag=tag)
-        return f"{inputs.cache_dir.rstrip('/')}/{tag}" if inputs.cache_dir else tag
+            ref = replace(self.home, tag=tag)
+        return CacheRef(ref=ref, reason=reason, branch=branch, stage=stage)

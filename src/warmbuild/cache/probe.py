@@ -101,7 +101,7 @@ def look(body: bytes, *, media_type: str, digest: str, fetch: Fetch) -> Answer:
     except ValueError:
         return NotACache("it holds no manifest; remove it, or choose another cache-tag-prefix")
     found = Found(
-        digest or f"sha256:{hashlib.sha256(body).hexdigest()}",
+        digest or digest_of(body),
         size=len(body),
         blobs=frozenset(_layers(manifest)),
         media_type=media_type or untrusted_json.text(manifest, "mediaType"),
@@ -113,6 +113,11 @@ def look(body: bytes, *, media_type: str, digest: str, fetch: Fetch) -> Answer:
         if config.get("mediaType") == records.CONFIG_TYPE:
             return _look_at(config, manifest, found, fetch)
     return _look_inside(manifest, found, fetch)
+
+
+def digest_of(content: bytes) -> str:
+    """Return the digest of a blob or manifest."""
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
 def _look_at(

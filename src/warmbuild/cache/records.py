@@ -32,8 +32,7 @@ class Record:
     """A key of the cache: what a step was run with, and its results."""
 
     digest: str
-    inputs: tuple[tuple[tuple[str, int], ...], ...] = ()
-    """For each input its alternatives, as (selector, index of a record)."""
+    inputs: tuple[tuple[tuple[str, int], ...], ...] = ()  # alternatives: (selector, record's index)
     results: frozenset[Chain] = frozenset()
 
 

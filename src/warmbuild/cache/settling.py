@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product, starmap
 from typing import TYPE_CHECKING, Final, assert_never
 
 from warmbuild.cache import records
@@ -37,11 +38,6 @@ def must_be_one(plan: CachePlan) -> bool:
     return plan.imports == "auto" and len(plan.read) > 1 and plan.backend.merged
 
 
-def as_one(plan: CachePlan, merged: Reference) -> CachePlan:
-    """Return the plan that reads the merged cache."""
-    return replace(plan, merged=merged)
-
-
 def nearest(plan: CachePlan, why: str) -> CachePlan:
     """Return the plan that reads the nearest cache alone, with notes on why not the others.
 
@@ -60,15 +56,14 @@ def shifted(plan: CachePlan, written: Found) -> tuple[tuple[Reference, Found], .
 
     A generation that equals a younger one is dropped.
     """
-    before = [plan.write.found if plan.write else None, *(item.found for item in plan.history)]
-    seen, kept = {_identity(written)}, []
-    for found in before:
-        if found and _identity(found) not in seen:
-            seen.add(_identity(found))
-            kept.append(found)
+    kept = {_identity(written): written}
+    for item in ((plan.write,) if plan.write else ()) + plan.history:
+        if item.found:
+            kept.setdefault(_identity(item.found), item.found)
+    older = list(kept.values())[1:]
     return tuple(
         (item.ref, found)
-        for item, found in zip(plan.history, kept, strict=False)
+        for item, found in zip(plan.history, older, strict=False)
         if isinstance(item.ref, Reference) and item.found != found
     )
 
@@ -174,12 +169,11 @@ def _why_not_with(kept: Sequence[CacheRef], item: CacheRef, found: Found, import
         return ""
     if imports == "first" and item.branch != kept[0].branch:
         return "cache-import is first, and a nearer ref exists"
-    clash = next((near for near in kept if near.found and _contradict(near.found, found)), None)
-    return f"it has other results than {clash.ref} for the same steps" if clash else ""
-
-
-def _contradict(these: Found, those: Found) -> bool:
-    return any(records.contradict(one, other) for one in these.records for other in those.records)
+    for near in kept:
+        pairs = product(near.found.records if near.found else (), found.records)
+        if any(starmap(records.contradict, pairs)):
+            return f"it has other results than {near.ref} for the same steps"
+    return ""
 
 
 def _too_large(ref: Place, size: int) -> str:

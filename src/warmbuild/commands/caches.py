@@ -100,7 +100,7 @@ def _as_one(cache: CachePlan, registries: Registries, log: Log) -> CachePlan:
         written = registries.client(home.host, log.line).write(home, one)
     except (RegistryError, ValueError) as error:
         return settling.nearest(cache, f"several are read as one, which failed: {error}")
-    return settling.as_one(cache, written)
+    return replace(cache, merged=written)
 
 
 def _kept(cache: CachePlan, registries: Registries, log: Log) -> Sequence[str]:

@@ -44,7 +44,11 @@ def decide(inputs: Inputs, context: RunContext, known: Known) -> BuildPlan:
     _check_platforms(inputs, known)
     facts = Facts(
         variables=known.variables,
-        pushes=push or _outputs_push(inputs),
+        pushes=push
+        or any(
+            {("type", "registry"), ("push", "true")} & set(csv_attributes.pairs(entry))
+            for entry in inputs.outputs
+        ),
         has_image_store=known.has_image_store,
     )
     cache = policy.decide(inputs, context, repository(inputs), facts)
@@ -144,14 +148,6 @@ def _push(inputs: Inputs, context: RunContext, named: Naming) -> tuple[bool, str
         if holds:
             return False, f"the image is not pushed: {reason}"
     return True, ""
-
-
-def _outputs_push(inputs: Inputs) -> bool:
-    """Return whether one of the user's own outputs pushes the image."""
-    return any(
-        {("type", "registry"), ("push", "true")} & set(csv_attributes.pairs(entry))
-        for entry in inputs.outputs
-    )
 
 
 def _load(inputs: Inputs, context: RunContext, *, push: bool) -> tuple[bool, str]:

@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests import plans
-from tests.caches import FEATURE, keys
+from tests.caches import FEATURE, OWN, keys
 from tests.runs import PUSH
 from warmbuild.buildkit import command_line
+from warmbuild.cache.cache_plan import CachePlan, CacheRef
+from warmbuild.cache.probe import Found
+from warmbuild.cache.records import Record, Records
 from warmbuild.plan import calls
 
 if TYPE_CHECKING:
@@ -156,3 +159,44 @@ def test_each_stage_is_an_image_of_its_own(parsed: Callable[..., Inputs]) -> Non
 
 def test_without_stages_there_is_nothing_more_to_build(parsed: Callable[..., Inputs]) -> None:
     assert calls.stages(planned(parsed(cache_backend="inline"))) == ()
+
+
+COLD = CachePlan()
+
+
+def with_steps(*digests: str) -> CachePlan:
+    """Return a plan that reads one cache with these steps upon `base`."""
+    base = Record(digest="base")
+    steps = tuple(Record(digest=digest, inputs=((("", 0),),)) for digest in digests)
+    found = Found(digest="sha256:1", records=(Records(records=(base, *steps)),))
+    return CachePlan(read=(CacheRef(ref=FEATURE, reason=OWN, branch="feature", found=found),))
+
+
+@pytest.mark.parametrize(
+    ("caches", "expected"),
+    [
+        pytest.param([COLD], ((0,),), id="one image"),
+        pytest.param([COLD, COLD], ((0, 1),), id="two images without a cache"),
+        pytest.param([with_steps("a"), with_steps("b")], ((0, 1),), id="nothing in common"),
+        pytest.param([with_steps("a"), with_steps("a", "b")], ((0,), (1,)), id="a step"),
+        pytest.param(
+            [with_steps("a"), with_steps("a", "b"), with_steps("c")],
+            ((0, 2), (1,)),
+            id="as few calls as possible",
+        ),
+        pytest.param(
+            [COLD, with_steps("a"), with_steps("a")],
+            ((1,), (0, 2)),
+            id="images without a cache come last",
+        ),
+        pytest.param(
+            [replace(COLD, sources=("type=gha",)), with_steps("a")],
+            ((0,), (1,)),
+            id="a cache of unknown steps",
+        ),
+    ],
+)
+def test_images_that_share_steps_are_built_one_after_the_other(
+    caches: list[CachePlan], expected: tuple[tuple[int, ...], ...]
+) -> None:
+    assert calls.rounds(caches) == expected
