@@ -17,17 +17,22 @@ from warmbuild.errors import InputError, InputProblem, Stopped, WarmbuildError
 from warmbuild.inputs import parsing, table
 from warmbuild.inputs.table import Kind
 from warmbuild.log import Log
-from warmbuild.project import git_objects
 
 if TYPE_CHECKING:
+    import platform
+    import traceback
     from collections.abc import Mapping, Sequence
 
     from warmbuild.ci.base import Provider
     from warmbuild.commands import build, plan
+    from warmbuild.project import git_objects
 else:
-    # A plan does without the modules that build.
+    # Only a bug needs these, and a plan does without the modules that build.
+    platform = lazy.module("platform")
+    traceback = lazy.module("traceback")
     build = lazy.module("warmbuild.commands.build")
     plan = lazy.module("warmbuild.commands.plan")
+    git_objects = lazy.module("warmbuild.project.git_objects")
 
 _BUG: Final = 1
 
@@ -192,9 +197,6 @@ def _read_text(path: str) -> str | None:
 
 
 def _report_bug(log: Log) -> None:
-    import platform  # noqa: PLC0415 (only a bug needs it)
-    import traceback  # noqa: PLC0415 (only a bug needs it)
-
     for line in traceback.format_exc().splitlines():
         log.line(line)
     log.fail(

@@ -6,27 +6,36 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from warmbuild.build import solve
-from warmbuild.build.solve import Tool
+from warmbuild import lazy
 from warmbuild.builder import boot, environment, node_certificates, private_directory
 from warmbuild.builder.environment import Buildx
-from warmbuild.commands import caches, checking, checkout, images, logins
+from warmbuild.commands import checking, images, logins
 from warmbuild.commands.registries import registries
 from warmbuild.errors import CacheError
 from warmbuild.plan import making
-from warmbuild.report import outputs, publishing
 from warmbuild.run_context import is_false
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from warmbuild.build import solve
     from warmbuild.build.outcomes import Outcome
+    from warmbuild.build.solve import Tool
     from warmbuild.builder.private_directory import Private
+    from warmbuild.commands import caches, checkout
     from warmbuild.commands.images import Image
     from warmbuild.commands.run import Run
     from warmbuild.log import Log
     from warmbuild.plan.build_plan import BuilderPlan, BuildPlan
     from warmbuild.registry.registries import Registries
+    from warmbuild.report import outputs, publishing
+else:
+    # Loaded while the builder boots.
+    caches = lazy.module("warmbuild.commands.caches")
+    checkout = lazy.module("warmbuild.commands.checkout")
+    outputs = lazy.module("warmbuild.report.outputs")
+    publishing = lazy.module("warmbuild.report.publishing")
+    solve = lazy.module("warmbuild.build.solve")
 
 
 def build(run: Run) -> Outcome:
@@ -110,7 +119,7 @@ def _ready(
 
 def _tool(run: Run, builder: BuilderPlan, buildx: Buildx, private: Private, name: str) -> Tool:
     """Return buildx as it builds with the builder of this name."""
-    return Tool(
+    return solve.Tool(
         buildx=replace(buildx, env={**buildx.env, "BUILDX_BUILDER": name}),
         files=solve.files(private),
         definition=str(private.file("definition.json")),
