@@ -14,7 +14,8 @@ test: lint lab  ## Lint, types, unit, contract and integration tests
 	@$(RUN) pytest -n 3 --dist loadfile --cov --cov-report=term-missing --durations=10
 
 lint: $(VENV)/ready
-	@source $(VENV)/bin/activate && ruff format --check . && ruff check . && mypy && codespell
+	@source $(VENV)/bin/activate && ruff format --check . && ruff check . && mypy && codespell && \
+	PYTHONPATH=src lint-imports --no-cache --no-logo
 
 unit: $(VENV)/ready  ## The fast tests alone
 	@source $(VENV)/bin/activate && pytest tests/unit tests/contract

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from warmbuild import csv_attributes
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -22,30 +24,51 @@ _PREFIXES: Final = ("prefix", "blobs_prefix", "manifests_prefix")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backend:
-    """A cache backend.
-
-    `source` and `destination` are the attributes that name one cache among others. `fixed` is
-    what every export gets, `options` what `cache-options` may set on both sides and
-    `export_options` on the export's alone. `required` must be set so that anything works at all.
-    `secrets` are attributes that hold a secret, and the variables of the environment where it is
-    read from instead, by buildx itself but for those of `passed`. Of each of `variables` one has to
-    be there, or an option that stands for them.
-    `asked` says that warmbuild can look into a cache before BuildKit does, `retagged` that an
-    older generation can be kept under a tag of its own.
-    """
+    """A cache backend."""
 
     name: str
+    """Value of the input `cache-backend`, and `type=` of an export."""
     source: str
+    """Attribute that names one cache among others in an import."""
     destination: str = ""
+    """Attribute that names one cache among others in an export."""
     fixed: tuple[str, ...] = (IGNORE_ERROR,)
+    """Attributes of every export."""
     options: tuple[str, ...] = ()
+    """Attributes that `cache-options` may set for imports and exports."""
     export_options: tuple[str, ...] = ()
+    """Attributes that `cache-options` may set for exports alone."""
     required: tuple[str, ...] = ()
+    """Attributes that must be set."""
     secrets: Mapping[str, str]
+    """Secret attributes, with the environment variables they are read from instead."""
     passed: Mapping[str, str] = field(default_factory=dict)
+    """Those of `secrets` that buildx does not read by itself, so that a definition passes them."""
     variables: tuple[tuple[str, ...], ...] = ()
+    """Groups of environment variables and options; one of each group must be set."""
+    importer: str = ""
+    """`type=` of an import, if it differs from the name."""
     asked: bool = False
+    """warmbuild can look into a cache before BuildKit does."""
     retagged: bool = False
+    """Older generations can be kept under tags of their own."""
+    lies_in_image: bool = False
+    """The cache is a part of the image, pushed with it, and holds the final stage alone."""
+    is_directory: bool = False
+    """The cache is a directory of this machine, named by `cache-dir`."""
+    untrusted_may_write: bool = False
+    """No other run reads an export, so untrusted code may give one as `cache-to`."""
+    local_run_may_write: bool = False
+    """A run on a developer's machine writes it by default, for it is not shared."""
+    merged: bool = False
+    """Several caches are merged before BuildKit reads them, for it loses steps among several."""
+    read_by_graph_driver: bool = False
+    """The engine's own BuildKit reads it without the containerd image store."""
+
+    @property
+    def is_in_registry(self) -> bool:
+        """Whether a cache is named by a reference."""
+        return self.source == "ref"
 
     @property
     def known(self) -> tuple[str, ...]:
@@ -66,8 +89,10 @@ BACKENDS: Final[Mapping[str, Backend]] = {
             secrets={},
             asked=True,
             retagged=True,
+            merged=True,
+            read_by_graph_driver=True,
         ),
-        # Lies in the image, which is pushed under the cache ref too.
+        # The image is pushed under the cache ref too.
         Backend(
             name="inline",
             source="ref",
@@ -76,6 +101,10 @@ BACKENDS: Final[Mapping[str, Backend]] = {
             secrets={},
             asked=True,
             retagged=True,
+            importer="registry",
+            lies_in_image=True,
+            untrusted_may_write=True,
+            read_by_graph_driver=True,
         ),
         Backend(
             name="local",
@@ -85,6 +114,11 @@ BACKENDS: Final[Mapping[str, Backend]] = {
             export_options=_COMPRESSION,
             secrets={},
             asked=True,
+            is_directory=True,
+            untrusted_may_write=True,
+            local_run_may_write=True,
+            merged=True,
+            read_by_graph_driver=True,
         ),
         Backend(
             name="gha",
@@ -125,3 +159,11 @@ BACKENDS: Final[Mapping[str, Backend]] = {
         ),
     )
 }
+
+
+def of_entry(entry: str) -> Backend | None:
+    """Return the backend of a `cache-from` or `cache-to` entry; None for one without a row.
+
+    A bare reference is in a registry.
+    """
+    return BACKENDS.get(dict(csv_attributes.pairs(entry)).get("type", "registry"))

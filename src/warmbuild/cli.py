@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from warmbuild import __version__, ci, lazy, process, signals
+from warmbuild import __version__, ci, files, lazy, process, signals
 from warmbuild.commands.run import Run
 from warmbuild.errors import InputError, InputProblem, Stopped, WarmbuildError
 from warmbuild.inputs import parsing, table
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import traceback
     from collections.abc import Mapping, Sequence
 
-    from warmbuild.ci.base import Provider
+    from warmbuild.ci.provider import Provider
     from warmbuild.commands import build, plan
     from warmbuild.project import git_objects
 else:
@@ -79,7 +79,7 @@ def _command(argv: Sequence[str], env: Mapping[str, str], provider: Provider, lo
     known = provider.known_inputs(env, given)
     asked = parsing.parse(given, known)
     log.hide(asked.secret_values)
-    context = provider.context(env, str(Path.cwd()), _read_text)
+    context = provider.context(env, str(Path.cwd()), files.read_text)
     if asked.tag_rules:
         # The same for every event of a commit, and there where an event does not tell of it.
         made = git_objects.committed(Path.cwd(), context.commit)
@@ -187,13 +187,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     planner.add_argument("--format", choices=("text", "json"), default="text")
     return parser
-
-
-def _read_text(path: str) -> str | None:
-    try:
-        return Path(path).read_text(encoding="utf-8")
-    except (OSError, ValueError):
-        return None
 
 
 def _report_bug(log: Log) -> None:

@@ -1,8 +1,80 @@
-"""The drivers of a builder."""
+"""The drivers of a builder: what differs from driver to driver, as data."""
 
 from __future__ import annotations
 
-from typing import Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
 
-# The drivers whose daemon warmbuild starts, and so can give an image, flags and a configuration.
-STARTED: Final = ("docker-container", "kubernetes")
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Driver:
+    """A driver of buildx."""
+
+    name: str
+    """Value of the input `driver`, and of buildx's `--driver`."""
+    description: str = ""
+    """How a plan describes a builder without a name; empty: by its endpoints."""
+    starts_daemon: bool = False
+    """buildx starts the daemon, which can be given an image, flags and a configuration."""
+    runs_on_engine: bool = False
+    """The daemon runs on a Docker engine, which has to be up before."""
+    is_engines_own: bool = False
+    """The daemon is the engine's own, so buildx has the builder already and creates none."""
+    connects: bool = False
+    """buildx connects to running daemons, so removing the builder removes no daemon."""
+    endpoint: Literal["optional", "required", "not supported"] = "not supported"
+    """Whether the builder has an endpoint; a required one is the address of a daemon."""
+    takes_certificates: bool = False
+    """Client certificates can be given for a node."""
+    needs_image_store: bool = False
+    """Several platforms and caches apart from the image need the containerd image store."""
+    has_attestations: bool = True
+    """Images can have attestations."""
+    unsupported: tuple[str, ...] = ()
+    """Inputs that buildx would refuse with this driver, or ignore without a word."""
+
+    @property
+    def has_container(self) -> bool:
+        """Whether the daemon is a container of the engine, which can be restarted."""
+        return self.starts_daemon and self.runs_on_engine
+
+
+_OF_A_STARTED_DAEMON: Final = ("buildkit-image-mirrors", "buildkitd-flags", "keep-state")
+
+DRIVERS: Final[Mapping[str, Driver]] = {
+    driver.name: driver
+    for driver in (
+        Driver(
+            name="docker-container",
+            description="a docker-container builder of this run",
+            starts_daemon=True,
+            runs_on_engine=True,
+            endpoint="optional",
+        ),
+        Driver(
+            name="docker",
+            description="the engine's own",
+            runs_on_engine=True,
+            is_engines_own=True,
+            needs_image_store=True,
+            has_attestations=False,
+            unsupported=(*_OF_A_STARTED_DAEMON, "driver-opts", "node-platforms", "append"),
+        ),
+        Driver(
+            name="remote",
+            connects=True,
+            endpoint="required",
+            takes_certificates=True,
+            unsupported=_OF_A_STARTED_DAEMON,
+        ),
+        Driver(
+            name="kubernetes",
+            description="a kubernetes builder of this run",
+            starts_daemon=True,
+            unsupported=("buildkit-image-mirrors", "keep-state"),
+        ),
+    )
+}

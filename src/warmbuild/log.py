@@ -10,7 +10,7 @@ from warmbuild.redaction import redactor
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from warmbuild.ci.base import Provider
+    from warmbuild.ci.provider import Provider
     from warmbuild.redaction import Redact
 
 

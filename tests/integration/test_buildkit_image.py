@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.integration.faults import proxied
+from tests.plans import planned
 from warmbuild import ci, process
 from warmbuild.builder import boot, environment, private_directory
 from warmbuild.builder.environment import Buildx
-from warmbuild.cache.cache_plan import CachePlan
 from warmbuild.errors import EngineError
 from warmbuild.log import Log
-from warmbuild.plan import making
 from warmbuild.run_context import RunContext
 
 if TYPE_CHECKING:
@@ -199,7 +198,7 @@ def test_a_pull_that_hangs_is_given_up(
     monkeypatch.setattr(boot, "BOOT_TIMEOUT", 2.0)
     hub.hang(PULL, "/manifests/", times=None)
     asked = parsed(driver_opts=of(wanted))
-    decided = making.make(asked, RunContext(ci="local"), CachePlan()).builder
+    decided = planned(asked, RunContext(ci="local")).builder
     env = warmbuild.environment
     begun = time.monotonic()
     with (

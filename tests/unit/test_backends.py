@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from warmbuild import backends
 from warmbuild.backends import BACKENDS, Backend
 from warmbuild.inputs.table import BY_NAME
 
@@ -90,3 +91,54 @@ def test_an_option_may_be_for_the_export_alone() -> None:
         "compression-level",
         "force-compression",
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "claims"),
+    [
+        ("registry", {"is_in_registry", "merged", "read_by_graph_driver"}),
+        (
+            "inline",
+            {"is_in_registry", "lies_in_image", "untrusted_may_write", "read_by_graph_driver"},
+        ),
+        (
+            "local",
+            {
+                *("is_directory", "untrusted_may_write", "local_run_may_write", "merged"),
+                "read_by_graph_driver",
+            },
+        ),
+        ("gha", set()),
+        ("s3", set()),
+        ("azblob", set()),
+    ],
+)
+def test_what_is_particular_to_a_backend(name: str, claims: set[str]) -> None:
+    every = {
+        *("is_in_registry", "lies_in_image", "is_directory", "untrusted_may_write"),
+        *("local_run_may_write", "merged", "read_by_graph_driver"),
+    }
+    assert {claim for claim in every if getattr(BACKENDS[name], claim)} == claims
+
+
+def test_an_inline_cache_is_imported_from_a_registry() -> None:
+    importers = {name: backend.importer for name, backend in BACKENDS.items() if backend.importer}
+    assert importers == {"inline": "registry"}
+
+
+@pytest.mark.parametrize(
+    ("entry", "name"),
+    [
+        ("ghcr.io/me/app:cache", "registry"),
+        ("ref=ghcr.io/me/app:cache", "registry"),
+        ("type=registry,ref=ghcr.io/me/app:cache", "registry"),
+        ("type=inline", "inline"),
+        ("TYPE=gha,scope=x", "gha"),
+        ('"type=local",dest=/cache', "local"),
+        ("type=oci,dest=/x", None),
+        ("type=", None),
+    ],
+)
+def test_an_entry_names_its_backend(entry: str, name: str | None) -> None:
+    found = backends.of_entry(entry)
+    assert (found.name if found else None) == name

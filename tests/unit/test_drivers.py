@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.plans import planned
 from warmbuild import ci
 from warmbuild.build import failures
 from warmbuild.build.outcomes import Outcome
@@ -15,11 +16,12 @@ from warmbuild.builder import emulation, engine
 from warmbuild.buildkit import builder_commands
 from warmbuild.buildkit.answers import Inspected, Running
 from warmbuild.buildkit.progress import Failure
-from warmbuild.cache import policy
+from warmbuild.cache import problems
 from warmbuild.ci import gitlab
+from warmbuild.drivers import DRIVERS, Driver
 from warmbuild.errors import BuildError, EngineError, InputError
+from warmbuild.inputs.table import BY_NAME
 from warmbuild.log import Log
-from warmbuild.plan import making
 from warmbuild.report import outputs, plain_text
 from warmbuild.run_context import RunContext
 
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from warmbuild.inputs.values import Inputs
-    from warmbuild.plan.build_plan import BuildPlan
 
 
 PUSH = RunContext(ci="github", event="push", branch="main", default_branch="main")
@@ -48,9 +49,63 @@ NODE = Running(
 )
 
 
-def planned(inputs: Inputs) -> BuildPlan:
-    cache = policy.decide(inputs, PUSH, making.repository(inputs))
-    return making.make(inputs, PUSH, cache)
+def test_the_drivers_are_those_of_the_input() -> None:
+    assert tuple(DRIVERS) == BY_NAME["driver"].choices
+    assert tuple(DRIVERS) == ("docker-container", "docker", "remote", "kubernetes")
+    assert [driver.name for driver in DRIVERS.values()] == list(DRIVERS)
+
+
+@pytest.mark.parametrize("driver", DRIVERS.values(), ids=DRIVERS)
+def test_a_driver_has_one_kind_of_daemon(driver: Driver) -> None:
+    assert [driver.starts_daemon, driver.is_engines_own, driver.connects].count(True) == 1
+    assert (driver.endpoint == "required") is driver.connects
+    assert bool(driver.description) is not driver.connects
+
+
+@pytest.mark.parametrize("driver", DRIVERS.values(), ids=DRIVERS)
+def test_a_driver_names_inputs_that_it_does_not_support(driver: Driver) -> None:
+    assert set(driver.unsupported) <= set(BY_NAME)
+    is_told = {"buildkitd-flags"}.isdisjoint(driver.unsupported)
+    assert is_told is driver.starts_daemon
+
+
+@pytest.mark.parametrize(
+    ("name", "claims"),
+    [
+        (
+            "docker-container",
+            {"starts_daemon", "runs_on_engine", "has_container", "has_attestations"},
+        ),
+        ("docker", {"runs_on_engine", "is_engines_own", "needs_image_store"}),
+        ("remote", {"connects", "takes_certificates", "has_attestations"}),
+        ("kubernetes", {"starts_daemon", "has_attestations"}),
+    ],
+)
+def test_what_a_driver_can(name: str, claims: set[str]) -> None:
+    every = {
+        *("starts_daemon", "runs_on_engine", "is_engines_own", "connects", "has_container"),
+        *("takes_certificates", "needs_image_store", "has_attestations"),
+    }
+    assert {claim for claim in every if getattr(DRIVERS[name], claim)} == claims
+
+
+@pytest.mark.parametrize(
+    ("name", "endpoint"),
+    [
+        ("docker-container", "optional"),
+        ("docker", "not supported"),
+        ("remote", "required"),
+        ("kubernetes", "not supported"),
+    ],
+)
+def test_whether_a_driver_has_an_endpoint(name: str, endpoint: str) -> None:
+    assert DRIVERS[name].endpoint == endpoint
+
+
+def test_an_unknown_driver_is_the_one_problem(parsed: Callable[..., Inputs]) -> None:
+    with pytest.raises(InputError) as raised:
+        parsed(driver="dockre", endpoint="there", append="- buildkitd-flags: --debug")
+    assert [problem.name for problem in raised.value.problems] == ["driver"]
 
 
 @pytest.mark.parametrize(
@@ -75,22 +130,21 @@ def planned(inputs: Inputs) -> BuildPlan:
 def test_a_graph_driver_writes_a_cache_into_an_image_alone(
     parsed: Callable[..., Inputs], values: dict[str, str], read: int, write: str, lost: list[str]
 ) -> None:
-    decided = planned(parsed(driver="docker", **values))
-    cache = making.on_engine(decided, has_store=False).cache
+    decided = planned(parsed(driver="docker", **values), PUSH, has_image_store=False)
+    cache = decided.cache
     assert len(cache.read) == read
     assert str(cache.write.ref if cache.write else "") == write
-    assert list(cache.lost) == list(cache.warnings) == lost
-    assert cache.write_error == (UNWRITTEN if UNWRITTEN in lost else "")
+    assert list(problems.losses(cache.problems)) == list(decided.warnings) == lost
+    assert problems.write_error(cache.problems) == (UNWRITTEN if UNWRITTEN in lost else "")
     assert cache.destinations in ((), ("type=inline",))
-    assert making.on_engine(decided, has_store=True) == decided
 
 
 def test_a_graph_driver_builds_for_one_platform(parsed: Callable[..., Inputs]) -> None:
-    decided = planned(parsed(driver="docker", platforms="linux/amd64,linux/arm64"))
+    both = parsed(driver="docker", platforms="linux/amd64,linux/arm64")
     with pytest.raises(InputError, match="platforms: 2 are asked for, and the driver docker"):
-        making.on_engine(decided, has_store=False)
-    one = planned(parsed(driver="docker", platforms="linux/arm64"))
-    assert making.on_engine(one, has_store=False).platforms == ("linux/arm64",)
+        planned(both, PUSH, has_image_store=False)
+    one = planned(parsed(driver="docker", platforms="linux/arm64"), PUSH, has_image_store=False)
+    assert one.platforms == ("linux/arm64",)
 
 
 @pytest.mark.parametrize(
@@ -113,15 +167,15 @@ def test_a_plan_names_its_builder(
     text: str,
     is_fresh: bool,  # noqa: FBT001
 ) -> None:
-    decided = planned(parsed(**values))
+    decided = planned(parsed(**values), PUSH)
     assert f"builder     {text}" in plain_text.plan_text(decided).splitlines()
     assert decided.builder.is_fresh is is_fresh
 
 
 def test_a_plan_says_what_the_engine_may_not_be_able_to(parsed: Callable[..., Inputs]) -> None:
     said = "the driver docker writes this cache where the engine has the containerd image store, "
-    assert f"{said}and else none" in planned(parsed(driver="docker")).notes
-    inline = planned(parsed(driver="docker", cache_backend="inline"))
+    assert f"{said}and else none" in planned(parsed(driver="docker"), PUSH).notes
+    inline = planned(parsed(driver="docker", cache_backend="inline"), PUSH)
     assert not [note for note in inline.notes if said in note]
 
 
@@ -156,7 +210,7 @@ def test_what_a_builder_is_comes_out() -> None:
 
 
 def test_gitlab_gets_nodes_without_a_space(tmp_path: Path) -> None:
-    gitlab.publish({"CI_PROJECT_DIR": str(tmp_path)}, {"nodes": '["--debug --oci"]'}, "")
+    gitlab.PROVIDER.publish({"CI_PROJECT_DIR": str(tmp_path)}, {"nodes": '["--debug --oci"]'}, "")
     text = (tmp_path / "warmbuild.env").read_text()
     assert text == 'WARMBUILD_NODES=["--debug\\u0020--oci"]\n'
 
@@ -169,12 +223,11 @@ EMPTY = Outcome(
     steps=(),
     cache_read=(),
     cache_written="",
-    cache_error="",
     cache_age=None,
     seconds=0.0,
     notes=(),
     warnings=(),
-    lost=(),
+    problems=(),
 )
 
 
@@ -201,7 +254,7 @@ class TestEmulation:
 
     def provide(self, asked: Inputs, driver: str = "docker-container") -> None:
         seen = Inspected(name="b", driver=driver, nodes=(NODE,))
-        emulation.provide(planned(asked).builder, seen, {}, Log(ci.named("local")))
+        emulation.provide(planned(asked, PUSH).builder, seen, {}, Log(ci.named("local")))
 
     def test_what_a_node_serves_is_not_emulated(
         self, parsed: Callable[..., Inputs], capsys: pytest.CaptureFixture[str]

@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING, Final
 from warmbuild import csv_attributes, refs, untrusted_json
 from warmbuild.backends import BACKENDS
 from warmbuild.bake import bake_file
+from warmbuild.cache.problems import Kind, Problem
 from warmbuild.errors import InputError, InputProblem
+from warmbuild.image import naming
 from warmbuild.inputs import build_context
 from warmbuild.plan import making
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from warmbuild.cache.cache_plan import CachePlan
+    from warmbuild.image.tags import Tags
     from warmbuild.inputs.values import Inputs
     from warmbuild.plan.build_plan import BuildPlan
+    from warmbuild.plan.making import Known
     from warmbuild.run_context import RunContext
 
 # What `bake --print` writes so that it can be read as a definition again, as of buildx 0.36.
@@ -77,8 +80,8 @@ def _members(group: str, groups: Mapping[str, object], seen: set[str]) -> Iterat
             yield str(name)
 
 
-def inputs(given: Inputs, context: RunContext, target: Target) -> Inputs:
-    """Return the inputs of a build that a target stands for.
+def inputs(given: Inputs, context: RunContext, applied: Tags, target: Target) -> Inputs:
+    """Return the inputs of the build of a target; `applied` is what the rules for tags gave.
 
     Raises InputError for a tag that is none.
     """
@@ -90,7 +93,7 @@ def inputs(given: Inputs, context: RunContext, target: Target) -> Inputs:
     return replace(
         given,
         image=(),
-        tags=_tags(given, context, target),
+        tags=_tags(given, context, applied, target),
         context=place,
         file=file
         if build_context.is_remote(place)
@@ -118,32 +121,34 @@ def inputs(given: Inputs, context: RunContext, target: Target) -> Inputs:
     )
 
 
-def planned(given: Inputs, context: RunContext, cache: CachePlan, target: Target) -> BuildPlan:
+def planned(given: Inputs, context: RunContext, known: Known, target: Target) -> BuildPlan:
     """Return the build of a target, of its own inputs."""
     kept, kept_back = _secrets(target, context)
-    cache = replace(cache, warnings=(*cache.warnings, *kept_back))
     made = replace(
-        making.make(given, context, cache),
+        making.decide(given, context, known),
         name=target.name,
         definition=target.definition | {"secret": kept} if kept_back else target.definition,
         linked=target.linked,
+        problems=_advice(kept_back),
     )
     if target.linked:
         # An image has attestations, and of this there is none.
         cache = replace(made.cache, notes=())
-        return replace(made, cache=cache, attests=(), unasked=(), notes=())
-    found = target.definition
-    left_out = [tag for tag in map(str, untrusted_json.items(found, "tags")) if context.untrusted]
-    left_out = [tag for tag in left_out if tag not in given.tags]
-    warnings = [
-        f"{tag} is not pushed: it is a cache's name, and {context.untrusted}" for tag in left_out
-    ]
-    made = replace(made, cache=replace(made.cache, warnings=(*made.cache.warnings, *warnings)))
+        return replace(made, cache=cache, attests=(), default_attests=(), notes=())
+    if context.untrusted:
+        tags = dict.fromkeys(map(str, untrusted_json.items(target.definition, "tags")))
+        why = f"is not pushed: it is a cache's name, and {context.untrusted}"
+        left_out = [f"{tag} {why}" for tag in tags if tag not in given.tags]
+        made = replace(made, problems=_advice([*kept_back, *left_out]))
     is_named = any("name" in dict(csv_attributes.pairs(output)) for output in made.outputs)
     if not made.push or made.tags or is_named:
         return made
     notes = (*made.notes, "it is not pushed: it has no tag")
     return replace(made, push=False, notes=notes)
+
+
+def _advice(said: Iterable[str]) -> tuple[Problem, ...]:
+    return tuple(Problem(kind=Kind.ADVICE, text=text) for text in said)
 
 
 def _secrets(target: Target, context: RunContext) -> tuple[list[object], list[str]]:
@@ -208,7 +213,7 @@ def secrets(target: Target, env: Mapping[str, str]) -> Iterator[str]:
         yield env.get(attributes.get("env", ""), "")
 
 
-def _tags(given: Inputs, context: RunContext, target: Target) -> tuple[str, ...]:
+def _tags(given: Inputs, context: RunContext, applied: Tags, target: Target) -> tuple[str, ...]:
     """Return the file's own tags, or else those of the inputs with the target's name before.
 
     Code that is not trusted names no cache as its image.
@@ -217,7 +222,7 @@ def _tags(given: Inputs, context: RunContext, target: Target) -> tuple[str, ...]
         return ()
     own = tuple(map(str, untrusted_json.items(target.definition, "tags")))
     if not own:
-        return making.tags_of_target(given, context, target.name)
+        return naming.of_target(given, context, applied, target.name)
     try:
         named = [(tag, refs.parse(tag).tag) for tag in own]
     except ValueError as error:

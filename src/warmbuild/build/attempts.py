@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from warmbuild import retries
 from warmbuild.build import failures
+from warmbuild.cache.problems import Kind, Problem
 from warmbuild.plan import calls
 
 if TYPE_CHECKING:
@@ -23,19 +24,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnotherTry:
-    """The builds that may do where others failed, and why.
-
-    `pause` is to wait before it, in seconds. `export_after` says whether its cache is to be
-    written once it has succeeded, `restart` whether the builder has to be started anew before it,
-    `keeps_cache` that nothing of the cache is given up.
-    """
+    """Builds that may succeed after others failed, and why."""
 
     plans: tuple[BuildPlan, ...]
+    """What a plan gives up for this is among the problems of its cache."""
     reason: str
     pause: float = 0.0
+    """Seconds to wait before it."""
     export_after: bool = False
+    """Whether the cache is written once the image is out."""
     restart: bool = False
+    """Whether the builder is restarted before it."""
     keeps_cache: bool = False
+    """Whether nothing of the cache is given up."""
 
 
 def another_try(
@@ -48,7 +49,7 @@ def another_try(
     if waited_for in {"import", "layers"}:
         read = _read(builds)
         reason = f"{_shown(read)} is not read: the registry stopped answering; once more without"
-        return AnotherTry(plans=_without(builds, read), reason=reason, restart=True)
+        return AnotherTry(plans=_without(builds, read, reason), reason=reason, restart=True)
     for lost in (
         _lost_export(builds, failure, waited_for),
         _lost_attestation(builds, failure),
@@ -69,7 +70,7 @@ def _lost_export(
         why = "this builder cannot; one of driver docker-container can"
     else:
         return None
-    return AnotherTry(plans=_giving_up(builds, why), reason=_not_written(why))
+    return _without_export(builds, why)
 
 
 def _lost_attestation(builds: Sequence[BuildPlan], failure: Failure) -> AnotherTry | None:
@@ -77,8 +78,8 @@ def _lost_attestation(builds: Sequence[BuildPlan], failure: Failure) -> AnotherT
 
     Which driver a builder has that was there already is not known before.
     """
-    is_unasked = any(plan.unasked for plan in builds)
-    if not is_unasked or "attestation is not supported" not in failure.error.lower():
+    has_defaults = any(plan.default_attests for plan in builds)
+    if not has_defaults or "attestation is not supported" not in failure.error.lower():
         return None
     return AnotherTry(
         plans=tuple(map(_unattested, builds)),
@@ -88,8 +89,8 @@ def _lost_attestation(builds: Sequence[BuildPlan], failure: Failure) -> AnotherT
 
 
 def _unattested(plan: BuildPlan) -> BuildPlan:
-    left = tuple(entry for entry in plan.attests if entry not in plan.unasked)
-    return replace(plan, attests=left, unasked=())
+    left = tuple(entry for entry in plan.attests if entry not in plan.default_attests)
+    return replace(plan, attests=left, default_attests=())
 
 
 def _lost_cache(builds: Sequence[BuildPlan], failure: Failure) -> AnotherTry | None:
@@ -98,16 +99,13 @@ def _lost_cache(builds: Sequence[BuildPlan], failure: Failure) -> AnotherTry | N
     blamed = next((plan for plan in builds if _is_backends(plan, failure)), None)
     if blamed:
         why = f"the backend {blamed.cache.backend.name} fails: {' '.join(failure.error.split())}"
-        return AnotherTry(
-            plans=_giving_up(_without(builds, read), why),
-            reason=_not_written(why),
-        )
+        return _without_export(_without(builds, read), why)
     if read and any(sign in failure.error.lower() for sign in _GONE):
         guilty = _named(read, failure.error)
         reason = (
             f"{_shown(guilty)} is not read: a layer of it cannot be had any more; once more without"
         )
-        return AnotherTry(plans=_without(builds, guilty), reason=reason)
+        return AnotherTry(plans=_without(builds, guilty, reason), reason=reason)
     return None
 
 
@@ -118,9 +116,9 @@ def _is_backends(plan: BuildPlan, failure: Failure) -> bool:
     "failed to configure … cache exporter" and the like, and buildx that it made no directory.
     """
     text, cache = failure.error.lower(), plan.cache
-    blames_it = "cache" in text or (cache.backend.name == "local" and text.startswith("mkdir "))
+    blames_it = "cache" in text or (cache.backend.is_directory and text.startswith("mkdir "))
     return bool(
-        cache.backend.source != "ref"
+        not cache.backend.is_in_registry
         and not failure.title
         and blames_it
         and (cache.read or cache.write)
@@ -239,27 +237,40 @@ def _named(read: tuple[CacheRef, ...], error: str) -> tuple[CacheRef, ...]:
     return guilty or read
 
 
-def _without(builds: Sequence[BuildPlan], guilty: tuple[CacheRef, ...]) -> tuple[BuildPlan, ...]:
+def _without(
+    builds: Sequence[BuildPlan], guilty: tuple[CacheRef, ...], why: str = ""
+) -> tuple[BuildPlan, ...]:
+    """Return builds that do not read some caches; `why` is a problem of each, if it is given."""
     gone = {item.ref for item in guilty}
-    return tuple(_reading(plan, gone) for plan in builds)
+    lost = (Problem(kind=Kind.READ, text=why),) if why else ()
+    return tuple(_reading(plan, gone, lost) for plan in builds)
 
 
-def _reading(plan: BuildPlan, gone: Collection[Place]) -> BuildPlan:
+def _reading(plan: BuildPlan, gone: Collection[Place], lost: tuple[Problem, ...]) -> BuildPlan:
     """Return a build without some of the caches that it reads."""
-    read = tuple(item for item in plan.cache.read if item.ref not in gone)
-    if read == plan.cache.read:
-        return plan
-    return replace(plan, cache=replace(plan.cache, read=read, merged=""))
+    cache = replace(plan.cache, problems=(*plan.cache.problems, *lost))
+    read = tuple(item for item in cache.read if item.ref not in gone)
+    if read != cache.read:
+        cache = replace(cache, read=read, merged="")
+    return replace(plan, cache=cache)
 
 
-def _giving_up(builds: Sequence[BuildPlan], why: str) -> tuple[BuildPlan, ...]:
-    """Return builds whose caches are not to be written later either."""
-    alone = map(calls.image_alone, builds)
-    return tuple(replace(plan, cache=replace(plan.cache, write_error=why)) for plan in alone)
+def _without_export(builds: Sequence[BuildPlan], why: str) -> AnotherTry:
+    """Return the builds with caches that are not written later either."""
+    text = f"no cache is written: {why}; once more without"
+    lost = Problem(kind=Kind.WRITE, text=text, cause=why)
+    plans = tuple(
+        replace(plan, cache=replace(plan.cache, problems=(*plan.cache.problems, lost)))
+        for plan in map(calls.image_alone, builds)
+    )
+    return AnotherTry(plans=plans, reason=text)
 
 
-def _not_written(why: str) -> str:
-    return f"no cache is written: {why}; once more without"
+def gives_up_export(plan: BuildPlan, again: BuildPlan) -> bool:
+    """Say whether another try at a plan has given up its export for good."""
+    return any(
+        one.kind is Kind.WRITE and one not in plan.cache.problems for one in again.cache.problems
+    )
 
 
 def _shown(caches: tuple[CacheRef, ...]) -> str:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import csv_attributes, refs, vendors
+from warmbuild import backends, csv_attributes, refs, vendors
 from warmbuild.buildkit.answers import Inspected
-from warmbuild.cache import records
+from warmbuild.cache import problems, records
+from warmbuild.cache.problems import Kind, Problem
 from warmbuild.vendors import refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from warmbuild.buildkit.progress import Progress, Step, Transfer
     from warmbuild.plan.build_plan import BuildPlan
@@ -23,11 +24,7 @@ NO_BUILDER: Final = Inspected()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What a build did; `lost` are the warnings of caches that could not be read or written.
-
-    One of several `targets` has their sums; each of these has a `name`. `named` are the outputs
-    that say how the image is called.
-    """
+    """What a build did."""
 
     digest: str
     image_id: str
@@ -36,23 +33,36 @@ class Outcome:
     steps: tuple[Step, ...]
     cache_read: tuple[str, ...]
     cache_written: str
-    cache_error: str
     cache_age: timedelta | None
+    """Age of the oldest result in the caches that steps came from; None without any."""
     seconds: float
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
-    lost: tuple[str, ...]
+    """Everything that the log warned of."""
+    problems: tuple[Problem, ...]
+    """What went wrong with the caches."""
     name: str = ""
+    """Name of the target, if a file says what is built."""
     targets: tuple[Outcome, ...] = ()
-    named: Mapping[str, str] = field(default_factory=dict)
+    """What each of several targets did, of which this has the sums."""
+    image: BuildPlan | None = None
+    """Plan of the one image that was built, if no file defines it."""
     builder: Inspected = NO_BUILDER
+
+    @property
+    def cache_error(self) -> str:
+        """Why a cache was not written where it should have been."""
+        if not self.targets:
+            return problems.write_error(self.problems)
+        return "; ".join(
+            f"{one.name}: {one.cache_error}" for one in self.targets if one.cache_error
+        )
 
 
 def together(targets: Sequence[Outcome], *, metadata: str, steps: tuple[Step, ...]) -> Outcome:
     """Return what several targets did; a step that they share is one of `steps`."""
     ages = [one.cache_age for one in targets if one.cache_age is not None]
     written = [one.cache_written for one in targets if one.cache_written]
-    errors = [f"{one.name}: {one.cache_error}" for one in targets if one.cache_error]
     only = targets[0] if len(targets) == 1 else None
     return Outcome(
         digest=only.digest if only else "",
@@ -62,12 +72,11 @@ def together(targets: Sequence[Outcome], *, metadata: str, steps: tuple[Step, ..
         steps=steps,
         cache_read=tuple(dict.fromkeys(ref for one in targets for ref in one.cache_read)),
         cache_written=",".join(written),
-        cache_error="; ".join(errors),
         cache_age=max(ages, default=None),
         seconds=0.0,
         notes=tuple(f"{one.name}: {note}" for one in targets for note in one.notes),
         warnings=(),
-        lost=tuple(dict.fromkeys(text for one in targets for text in one.lost)),
+        problems=tuple(dict.fromkeys(problem for one in targets for problem in one.problems)),
         targets=tuple(targets),
     )
 
@@ -82,26 +91,21 @@ def answer(plan: BuildPlan, metadata: str) -> Outcome:
         steps=(),
         cache_read=(),
         cache_written="",
-        cache_error="",
         cache_age=None,
         seconds=0.0,
         notes=(*plan.notes, *plan.cache.notes),
         warnings=(),
-        lost=(),
+        problems=(),
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheOutcome:
-    """What became of the cache: refs that were read, the one that was written, what went wrong.
-
-    `error` is why nothing was written where something should have been.
-    """
+    """What became of the cache of one image."""
 
     read: tuple[str, ...]
     written: str
-    error: str
-    warnings: tuple[str, ...]
+    problems: tuple[Problem, ...]
 
 
 def cache_outcome(
@@ -109,21 +113,22 @@ def cache_outcome(
 ) -> CacheOutcome:
     """Return what became of the cache, as the progress of the build and of its export have it.
 
-    `exported` is None where no export was needed, and `failed` is why one came to nothing.
+    `exported` is None if no export was needed, and `failed` is why one came to nothing.
     """
     read, not_read = _imported(plan, imported)
     destinations = ",".join(_destinations(plan))
     exports = exported.exports() if exported else ()
-    errors = list(dict.fromkeys(done.error for done in exports if done.error))
-    errors += [failed] if failed and not errors else []
-    said = [_advised(plan, export) for export in exports if export.error] or errors
-    not_written = [f"no cache is written to {destinations}: {text}" for text in said]
-    is_written = bool(exports) and not errors and _wrote(exports)
+    causes = [(_advised(plan, export), export.error) for export in exports if export.error]
+    causes += [(failed, failed)] if failed and not causes else []
+    not_written = [
+        Problem(kind=Kind.WRITE, text=f"no cache is written to {destinations}: {text}", cause=cause)
+        for text, cause in causes
+    ]
+    is_written = bool(exports) and not causes and _wrote(exports)
     return CacheOutcome(
         read=read,
         written=destinations if is_written else "",
-        error="; ".join(errors),
-        warnings=tuple(dict.fromkeys((*not_read, *not_written))),
+        problems=tuple(dict.fromkeys((*not_read, *not_written))),
     )
 
 
@@ -132,8 +137,7 @@ def several_outcomes(outcomes: Sequence[CacheOutcome]) -> CacheOutcome:
     return CacheOutcome(
         read=outcomes[0].read,
         written=",".join(one.written for one in outcomes if one.written),
-        error="; ".join(dict.fromkeys(one.error for one in outcomes if one.error)),
-        warnings=tuple(dict.fromkeys(text for one in outcomes for text in one.warnings)),
+        problems=tuple(dict.fromkeys(problem for one in outcomes for problem in one.problems)),
     )
 
 
@@ -143,12 +147,13 @@ def _advised(plan: BuildPlan, failed: Transfer) -> str:
     BuildKit names the backend of an export and not its ref, so that one of several is nobody's.
     """
     text, write, run = " ".join(failed.error.split()), plan.cache.write, plan.run
-    if failed.name != "registry":
+    if not failed.is_to_registry:
         return text
-    entries = [dict(csv_attributes.pairs(entry)) for entry in plan.cache.destinations]
     names = [str(write.ref)] if write else []
     names += [
-        entry.get("ref", "") for entry in entries if entry.get("type", "registry") == "registry"
+        dict(csv_attributes.pairs(entry)).get("ref", "")
+        for entry in plan.cache.destinations
+        if (kind := backends.of_entry(entry)) and kind.is_in_registry and not kind.lies_in_image
     ]
     try:
         (ref,) = map(refs.parse, names)
@@ -164,20 +169,20 @@ def inline_outcome(
 ) -> CacheOutcome:
     """Return what became of an inline cache: refs that were pushed, and why others were not."""
     read, not_read = _imported(plan, imported)
-    return CacheOutcome(
-        read=read,
-        written=",".join(written),
-        error="; ".join(failed),
-        warnings=(*not_read, *failed),
-    )
+    not_written = (Problem(kind=Kind.WRITE, text=text) for text in failed)
+    return CacheOutcome(read=read, written=",".join(written), problems=(*not_read, *not_written))
 
 
-def _imported(plan: BuildPlan, imported: Progress) -> tuple[tuple[str, ...], list[str]]:
-    """Return the caches that were read, and warnings for those that were not."""
+def _imported(plan: BuildPlan, imported: Progress) -> tuple[tuple[str, ...], list[Problem]]:
+    """Return the caches that were read, and the problems of those that were not."""
     imports = imported.imports()
     read = tuple(done.name for done in imports if not done.error)
-    failed = [f"{done.name} is not read: {done.error}" for done in imports if done.error]
-    is_renamed = plan.cache.merged or plan.cache.backend.source != "ref"
+    failed = [
+        Problem(kind=Kind.READ, text=f"{done.name} is not read: {done.error}")
+        for done in imports
+        if done.error
+    ]
+    is_renamed = plan.cache.merged or not plan.cache.backend.is_in_registry
     if plan.cache.read and is_renamed and not failed and read:
         # BuildKit calls what is no reference by a digest of its attributes, and knows of several
         # that are one by that one's name alone.
@@ -187,7 +192,7 @@ def _imported(plan: BuildPlan, imported: Progress) -> tuple[tuple[str, ...], lis
 
 def _wrote(exports: Sequence[Transfer]) -> bool:
     """Say whether anything was exported: a build without a layer leaves nothing to write."""
-    return any(done.digest or done.name != "registry" for done in exports)
+    return any(done.digest or not done.is_to_registry for done in exports)
 
 
 def _destinations(plan: BuildPlan) -> list[str]:

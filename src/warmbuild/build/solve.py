@@ -18,8 +18,9 @@ from warmbuild.build.patience import Patience
 from warmbuild.buildkit import checks, command_line
 from warmbuild.buildkit.command_line import Files
 from warmbuild.buildkit.progress import Progress, Step, is_progress
-from warmbuild.cache import directory, sharing
+from warmbuild.cache import directory, problems, sharing
 from warmbuild.errors import BuildError
+from warmbuild.files import read_text
 from warmbuild.lint import reading
 from warmbuild.plan import calls
 from warmbuild.redaction import redact_json
@@ -71,7 +72,7 @@ def build(decided: Sequence[BuildPlan], tool: Tool, log: Log) -> Outcome:
         metadata |= said
         steps += progress.steps(new=True)
     if not decided[0].name:
-        return finished[0]
+        return replace(finished[0], image=decided[0])
     names = [one.name for one in decided]
     return outcomes.together(
         sorted(finished, key=lambda one: names.index(one.name)),
@@ -100,10 +101,10 @@ def _built(
     image = _image(decided, tool, log)
     for earlier in before:
         image.progress.goes_on(earlier)
-    metadata = untrusted_json.parsed(_read(tool.files.metadata) or "{}")
-    image_id = _read(tool.files.iid)
+    metadata = untrusted_json.parsed(read_text(tool.files.metadata) or "{}")
+    image_id = (read_text(tool.files.iid) or "").strip()
     caches = _caches(decided, image, tool, log)
-    for warning in dict.fromkeys(text for cache in caches for text in cache.warnings):
+    for warning in problems.texts(problem for cache in caches for problem in cache.problems):
         log.warning(warning)
     finished = [
         replace(
@@ -132,12 +133,11 @@ def _outcome(decided: BuildPlan, image: _Image, cache: CacheOutcome) -> Outcome:
         steps=progress.steps(),
         cache_read=cache.read,
         cache_written=cache.written,
-        cache_error=cache.error or decided.cache.write_error,
         cache_age=outcomes.cache_age(built, progress, datetime.now(UTC)),
         seconds=0.0,
         notes=(*decided.notes, *decided.cache.notes),
         warnings=(),
-        lost=(*decided.cache.lost, *image.lost, *cache.warnings),
+        problems=(*built.cache.problems, *cache.problems),
     )
 
 
@@ -162,7 +162,7 @@ def ask(decided: BuildPlan, tool: Tool, log: Log) -> Outcome:
     # What was asked for is not folded away.
     for text in said:
         log.line(text)
-    metadata = untrusted_json.parsed(_read(tool.files.metadata) or "{}")
+    metadata = untrusted_json.parsed(read_text(tool.files.metadata) or "{}")
     found = checks.answered(untrusted_json.child(metadata, "result.json"))
     _annotate([decided], found or progress.warnings(), tool, log)
     if code:
@@ -189,21 +189,20 @@ def _shown_metadata(metadata: Mapping[str, object], log: Log) -> str:
 class _Image:
     """Builds that have succeeded: as they were planned in the end, and what is left to do.
 
-    `progress` is that of the first attempt that came as far as to a step, `lost` what of the
-    caches was given up on the way.
+    `progress` is that of the first attempt that came as far as to a step. What was given up of the
+    caches on the way is among the problems of the plans.
     """
 
     plans: Sequence[BuildPlan]
     progress: Progress
     last: _Attempt
     export_after: bool
-    lost: tuple[str, ...]
 
 
 def _image(decided: Sequence[BuildPlan], tool: Tool, log: Log) -> _Image:
     """Build until the images are out, or until there is no other way to try."""
     now, after = tuple(map(calls.image_first, decided)), False
-    counted, lost = None, []
+    counted = None
     tried = _attempt(now, tool, log)
     for number in itertools.count(1):
         # What ran, ran in the first attempt that came so far.
@@ -217,7 +216,6 @@ def _image(decided: Sequence[BuildPlan], tool: Tool, log: Log) -> _Image:
             raise failures.failure_error(failure)
         # Of what nobody asked for there is nothing to mend.
         (log.line if again.keeps_cache else log.warning)(again.reason)
-        lost += [] if again.export_after or again.keeps_cache else [again.reason]
         if [one.cache.read for one in again.plans] != [one.cache.read for one in now]:
             counted = None
         time.sleep(again.pause)
@@ -231,7 +229,6 @@ def _image(decided: Sequence[BuildPlan], tool: Tool, log: Log) -> _Image:
         progress=counted or tried.progress,
         last=tried,
         export_after=after,
-        lost=tuple(lost),
     )
 
 
@@ -245,24 +242,23 @@ def _caches(
         for one, built in zip(decided, image.plans, strict=True)
     ]
     given_up = {
-        one.name: built.cache.write_error
+        one.name
         for one, built in zip(decided, image.plans, strict=True)
-        if built.cache.write_error != one.cache.write_error
+        if attempts.gives_up_export(one, built)
     }
     exporting = [
         one
         for one in wanted
         if one.name not in given_up
-        and one.cache.backend.name != "inline"
+        and not one.cache.backend.lies_in_image
         and not one.cache.platforms
     ]
     exports = _exports([one for one in exporting if calls.writes(one)], wanted, image, tool, log)
     finished = []
     for one in wanted:
         if one.name in given_up:
-            lost = CacheOutcome(read=(), written="", error=given_up[one.name], warnings=())
-            finished.append(lost)
-        elif one.cache.backend.name == "inline":
+            finished.append(CacheOutcome(read=(), written="", problems=()))
+        elif one.cache.backend.lies_in_image:
             finished.append(_stages(one, image, tool, log))
         elif one.cache.platforms:
             finished.append(_platforms(one, image, tool, log))
@@ -403,7 +399,7 @@ def _attempt(decided: Sequence[BuildPlan], tool: Tool, log: Log) -> _Attempt:
 def _local(decided: BuildPlan) -> str:
     """Return the directory that a build's cache is to be written to, if it is to one."""
     cache = decided.cache
-    return str(cache.write.ref) if cache.write and cache.backend.name == "local" else ""
+    return str(cache.write.ref) if cache.write and cache.backend.is_directory else ""
 
 
 def _swap(decided: BuildPlan, unfinished: str) -> str:
@@ -440,11 +436,3 @@ def files(private: Private) -> Files:
         iid=str(private.file("iid")),
         secret=lambda key: str(private.secret(key)),
     )
-
-
-def _read(path: str) -> str:
-    """Return a file's text; buildx leaves one out where it has nothing to say."""
-    try:
-        return Path(path).read_text(encoding="utf-8").strip()
-    except FileNotFoundError:
-        return ""

@@ -34,8 +34,6 @@ BOOT_TIMEOUT: Final = 180.0
 # that moment; in seconds.
 _LINGER: Final = 2.0
 _DEFAULT_CONTEXT: Final = "default"
-# The drivers that need an engine.
-_ON_ENGINE: Final = ("docker-container", "docker")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +57,7 @@ def booted(plan: BuilderPlan, buildx: Buildx, private: Private, log: Log) -> Ite
     is_known = (private.buildx_config / "instances" / name).is_file()
     with ExitStack() as stack:
         # buildx has one of this name, the engine's own, whatever driver another one would have.
-        if is_known or plan.driver == "docker" or name == _DEFAULT_CONTEXT:
+        if is_known or plan.driver.is_engines_own or name == _DEFAULT_CONTEXT:
             _check_version(plan, buildx.program, buildx.run(["version"]).output)
             found = name if is_known else _of_engine(plan, buildx.env, private, log)
             wait: Callable[[], str] = lambda: found  # noqa: E731
@@ -162,7 +160,7 @@ def restart(plan: BuilderPlan, env: Mapping[str, str], name: str, log: Log) -> N
     One with a name may have others' builds in it, and stays as it is, and so do those that are
     not on the engine of this run alone.
     """
-    is_here = plan.driver == "docker-container" and not plan.endpoint and not plan.appended
+    is_here = plan.driver.has_container and not plan.endpoint and not plan.appended
     if plan.name or not is_here:
         return
     log.line(f"the builder {name} is started anew")
@@ -174,7 +172,7 @@ def has_image_store(plan: BuilderPlan, env: Mapping[str, str]) -> bool:
 
     The engine's own BuildKit can where the engine keeps its images in containerd.
     """
-    if plan.driver != "docker":
+    if not plan.driver.needs_image_store:
         return True
     return engine.has_containerd_store(engine.connect(env, wait=False))
 
@@ -208,7 +206,7 @@ def _of(plan: BuilderPlan, boots: Sequence[Boot]) -> str:
 def _endpoint(plan: BuilderPlan, env: Mapping[str, str], private: Private, log: Log) -> str:
     """Wait for an engine that boots beside the job; return the context that reaches it, if any."""
     host = env.get("DOCKER_HOST", "")
-    if plan.driver not in _ON_ENGINE or plan.endpoint or not host.startswith("tcp://"):
+    if not plan.driver.runs_on_engine or plan.endpoint or not host.startswith("tcp://"):
         return ""
     log.line(f"the engine is at {host}; it gets {engine.BOOT_TIMEOUT} s to boot")
     engine.connect(env, wait=True)
@@ -236,10 +234,10 @@ def _certificates(private: Private) -> Mapping[int, Mapping[str, str]]:
 
 def _is_there(plan: BuilderPlan, env: Mapping[str, str]) -> bool:
     """Say whether a builder's container is there; one that cannot be looked for is taken to be."""
-    if plan.driver == "remote":
+    if plan.driver.connects:
         # Its removal makes buildx forget it, and no more.
         return False
-    if plan.driver == "kubernetes" or (plan.endpoint and "://" not in plan.endpoint):
+    if not plan.driver.has_container or (plan.endpoint and "://" not in plan.endpoint):
         return True
     there = {**env, "DOCKER_HOST": plan.endpoint} if plan.endpoint else env
     return engine.has_builder(engine.connect(there, wait=False), plan.name)
@@ -267,7 +265,7 @@ def _check_version(plan: BuilderPlan, program: str, output: str) -> None:
 def _no_builder(plan: BuilderPlan, env: Mapping[str, str], boots: Sequence[Boot]) -> EngineError:
     """Say why buildx could not make a builder: no engine, no room, no image, or what it printed."""
     last = boots[-1]
-    if plan.driver == "remote":
+    if plan.driver.connects:
         places = [plan.endpoint, *(node.endpoint for node in plan.appended)]
         return EngineError(
             f"no BuildKit daemon answers at {' or at '.join(places)} as it should: {last.error}. "
@@ -275,7 +273,7 @@ def _no_builder(plan: BuilderPlan, env: Mapping[str, str], boots: Sequence[Boot]
             "(BUILDER_NODE_0_AUTH_TLS_CACERT, _CERT and _KEY; 1 is the first that append names). "
             f"buildx says:\n{_quoted(last.output)}"
         )
-    if plan.driver == "docker-container" and not plan.endpoint:
+    if plan.driver.has_container and not plan.endpoint:
         try:
             engine.connect(env, wait=False)
         except EngineError as error:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from warmbuild import platforms, untrusted_json
 from warmbuild.builder import engine
+from warmbuild.drivers import DRIVERS
 from warmbuild.errors import EngineError
 
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ def provide(plan: BuilderPlan, seen: Inspected, env: Mapping[str, str], log: Log
         log.line(f"no emulation is installed: the builder serves {', '.join(plan.emulated)}")
         return
     names = ", ".join(missing)
-    is_here = seen.driver in {"docker-container", "docker"} and not plan.endpoint
-    if not is_here or plan.appended:
+    driver = DRIVERS.get(seen.driver)
+    if not (driver and driver.runs_on_engine) or plan.endpoint or plan.appended:
         message = (
             f"no node of the builder serves {names}, and emulation is installed on the engine of "
             f"this run alone, where none of the driver {seen.driver} need be{_NEEDED}."

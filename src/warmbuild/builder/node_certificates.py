@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from warmbuild.drivers import Driver
+
 # What a driver calls a file of a login with certificates, by the end of its variable's name.
 _FILES: Final[Mapping[str, str]] = {"CACERT": "cacert", "CERT": "cert", "KEY": "key"}
 _VARIABLE: Final = re.compile(r"BUILDER_NODE_(\d+)_AUTH_TLS_(CACERT|CERT|KEY)")
@@ -29,15 +31,15 @@ def is_certificate(variable: str) -> bool:
 
 
 def misfits(
-    driver: str, endpoints: Sequence[str], found: Mapping[int, Mapping[str, str]]
+    driver: Driver, endpoints: Sequence[str], found: Mapping[int, Mapping[str, str]]
 ) -> Mapping[str, str]:
     """Return what is wrong with the certificates, by variable."""
     wrong: dict[str, str] = {}
     for index, files in sorted(found.items()):
         prefix = f"BUILDER_NODE_{index}_AUTH_TLS"
         first = next(f"{prefix}_{end}" for end, name in _FILES.items() if name in files)
-        if driver != "remote":
-            wrong[first] = f"is of no use to the driver {driver}; the driver remote takes it."
+        if not driver.takes_certificates:
+            wrong[first] = f"is of no use to the driver {driver.name}; the driver remote takes it."
         elif index >= len(endpoints):
             wrong[first] = (
                 f"is for node {index}, and there is none: they are counted from 0, and there "

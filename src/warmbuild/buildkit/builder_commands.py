@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from warmbuild import csv_attributes
 from warmbuild.buildkit import command_line
-from warmbuild.drivers import STARTED
 from warmbuild.inputs.nodes import Node
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ def creation(builder: BuilderPlan, own: Own, *, mirror: str) -> tuple[tuple[str,
     commands: list[tuple[str, ...]] = []
     for index, node in enumerate((first, *builder.appended)):
         argv = ["create", "--name", own.name]
-        argv += ["--append"] if index else ["--driver", builder.driver]
+        argv += ["--append"] if index else ["--driver", builder.driver.name]
         argv += command_line.maybe("--node", node.name)
         argv += command_line.each("--driver-opt", node.driver_opts)
         files = own.certificates.get(index, {})
@@ -57,7 +56,7 @@ def creation(builder: BuilderPlan, own: Own, *, mirror: str) -> tuple[tuple[str,
         argv += command_line.maybe("--buildkitd-flags", node.flags)
         argv += command_line.maybe("--platform", ",".join(node.platforms))
         argv += command_line.maybe(
-            "--buildkitd-config", own.config if builder.driver in STARTED else ""
+            "--buildkitd-config", own.config if builder.driver.starts_daemon else ""
         )
         argv += ["--bootstrap"] if index == len(builder.appended) else []
         commands.append((*argv, node.endpoint) if node.endpoint else tuple(argv))

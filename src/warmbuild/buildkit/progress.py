@@ -84,6 +84,11 @@ class Transfer:
     error: str
     digest: str = ""
 
+    @property
+    def is_to_registry(self) -> bool:
+        """Whether this is an export to a registry, as BuildKit calls it."""
+        return self.name == "registry"
+
 
 @dataclass(slots=True, kw_only=True)
 class _Vertex:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from warmbuild.cache.probe import Found
+    from warmbuild.cache.problems import Problem
     from warmbuild.vendors.base import Vendor
 
 # What names a cache: a reference, or a directory, scope or name of the other backends.
@@ -20,66 +21,66 @@ Place = Reference | str
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheRef:
-    """A cache ref and why it is read or written.
-
-    `branch` is the one whose cache it is. `stage` is the stage that is built for it alone,
-    `platform` the one that it is written of alone, and `beside` says that it stands beside its
-    branch's own ref: an older generation, another platform's, a stage's. `found` is what the
-    registry holds there, once it was asked, and `vendor` whose registry it is.
-    """
+    """A cache ref and why it is read or written."""
 
     ref: Place
     reason: str
     branch: str = ""
+    """Branch that the cache belongs to."""
     stage: str = ""
+    """Set when the ref caches a single stage."""
     beside: bool = False
+    """Whether the ref stands beside its branch's own: a generation, platform or stage."""
     platform: str = ""
+    """Set when the ref caches a single platform."""
     found: Found | None = None
+    """What the registry holds there; None until it was asked."""
     vendor: Vendor | None = None
+    """Whose registry it is, as its answers tell; None until it was asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CachePlan:
-    """What the build reads, near before far, and the one ref it writes.
-
-    `merged` is what holds all that is read, where that is more than one; `named` are all caches
-    that are of use to the run's branch, read or not.
-
-    Nodes that build a platform each would overwrite each other's export, so each of `platforms` is
-    then written to a ref of its own, of which `write` is the first.
-
-    `stages` are what an inline cache writes beside its image, `history` the older generations of
-    the ref that is written. `sources` and `destinations` are the user's own, passed on as they
-    are; `mode` is BuildKit's. `options` are the backend's further attributes, `secrets` those that
-    buildx does not find by itself, with the variables that hold them; `prefix` is what tags begin
-    with. `stale` says that everything there is was too old, so that nothing may come from any
-    cache. `notes` are decisions without a ref; `warnings` are what a user would want to mend, and
-    `lost` those of them that are caches which could not be read or written; `write_error` is why
-    the latter.
-    """
+    """What a build reads, near before far, and the one ref that it writes."""
 
     backend: Backend = BACKENDS["registry"]
     options: tuple[str, ...] = ()
+    """Further attributes of the backend, `name=value`."""
     secrets: tuple[tuple[str, str], ...] = ()
+    """Secret attributes that buildx does not find by itself, with their variables."""
     prefix: str = ""
+    """What the tags of cache refs begin with."""
     read: tuple[CacheRef, ...] = ()
     merged: Place = ""
+    """The one place that holds everything in `read`, if several caches were put together."""
     named: tuple[Place, ...] = ()
+    """All caches that this branch would read, found or not."""
     write: CacheRef | None = None
     platforms: tuple[CacheRef, ...] = ()
+    """One ref a platform, if nodes build one each; they would overwrite each other's export.
+
+    `write` is the first of them.
+    """
     stages: tuple[CacheRef, ...] = ()
+    """Stages that an inline cache pushes beside its image."""
     history: tuple[CacheRef, ...] = ()
+    """Older generations of the ref that is written, the youngest first."""
     mode: str = "max"
+    """BuildKit's mode of the export."""
     imports: str = "auto"
+    """The input cache-import."""
     after: bool = False
+    """Whether the cache is written once the image is out, and not beside it."""
     max_age: timedelta | None = None
     stale: bool = False
+    """Whether every step has to run: each cache is too old, or a refresh was asked for."""
     sources: tuple[str, ...] = ()
+    """The user's own --cache-from."""
     destinations: tuple[str, ...] = ()
+    """The user's own --cache-to."""
     notes: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-    lost: tuple[str, ...] = ()
-    write_error: str = ""
+    """Decisions that no ref carries."""
+    problems: tuple[Problem, ...] = ()
 
     @property
     def asked(self) -> tuple[Place, ...]:

@@ -76,6 +76,6 @@ class Places:
         tag = refs.cache_tag(
             prefix=inputs.cache_tag_prefix, scope=scope, branch=branch, generation=generation
         )
-        if inputs.cache_backend.source == "ref" and self.home is not None:
+        if inputs.cache_backend.is_in_registry and self.home is not None:
             return replace(self.home, tag=tag)
         return f"{inputs.cache_dir.rstrip('/')}/{tag}" if inputs.cache_dir else tag

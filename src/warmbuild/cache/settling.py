@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, assert_never
 
-from warmbuild import csv_attributes
 from warmbuild.cache import records
 from warmbuild.cache.age import age_text
 from warmbuild.cache.probe import Answer, Found, Missing, NotACache, Refused, Silent
+from warmbuild.cache.problems import Kind, Problem
 from warmbuild.refs import Reference
 
 if TYPE_CHECKING:
@@ -19,11 +19,6 @@ if TYPE_CHECKING:
 
 # Where the size of a configuration is worth a warning, in bytes.
 LARGE: Final = 800_000
-# Backends whose caches are read one at a time, unless they are put together.
-_MERGED: Final = ("registry", "local")
-# What an engine's own BuildKit imports while it keeps images in a graph driver.
-_GRAPH_DRIVER_READS: Final = ("registry", "inline", "local")
-_NO_STORE: Final = "the engine's own BuildKit without the containerd image store"
 
 
 def settle(plan: CachePlan, answers: Mapping[Place, Answer], now: datetime) -> CachePlan:
@@ -39,44 +34,9 @@ def settle(plan: CachePlan, answers: Mapping[Place, Answer], now: datetime) -> C
     return _settle_write(settled, answers)
 
 
-def in_graph_driver(plan: CachePlan) -> CachePlan:
-    """Return what is left of a plan for an engine's own BuildKit without the containerd store.
-
-    It writes a cache into an image alone, and reads one from a registry or a directory.
-    """
-    lost: list[str] = []
-    kind = plan.backend.name
-    write, read = plan.write, plan.read
-    if read and kind not in _GRAPH_DRIVER_READS:
-        lost.append(f"no cache is read: {_NO_STORE} reads none of the backend {kind}")
-        read = ()
-    not_written = [
-        item
-        for item in plan.destinations
-        if dict(csv_attributes.pairs(item)).get("type") != "inline"
-    ]
-    if (write and kind != "inline") or not_written:
-        write = None if kind != "inline" else write
-        lost.append(
-            f"no cache is written: {_NO_STORE} writes one into an image alone "
-            "(cache-backend: inline); driver: docker-container writes any"
-        )
-    return replace(
-        plan,
-        read=read,
-        write=write,
-        stages=plan.stages if write else (),
-        history=plan.history if write else (),
-        destinations=tuple(item for item in plan.destinations if item not in not_written),
-        warnings=(*plan.warnings, *lost),
-        lost=(*plan.lost, *lost),
-        write_error=lost[-1] if lost and (plan.write or not_written) else plan.write_error,
-    )
-
-
 def must_be_one(plan: CachePlan) -> bool:
     """Say whether what is read has to become one cache, for BuildKit loses steps among several."""
-    return plan.imports == "auto" and len(plan.read) > 1 and plan.backend.name in _MERGED
+    return plan.imports == "auto" and len(plan.read) > 1 and plan.backend.merged
 
 
 def as_one(plan: CachePlan, merged: Reference) -> CachePlan:
@@ -128,14 +88,15 @@ def _identity(found: Found) -> str:
 def _settle_reads(plan: CachePlan, answers: Mapping[Place, Answer], now: datetime) -> CachePlan:
     kept: list[CacheRef] = []
     notes: list[str] = []
-    warnings: list[str] = []
-    lost: list[str] = []
+    advice: list[Problem] = []
+    lost: list[Problem] = []
     old: list[CacheRef] = []
     for candidate in plan.read:
         match answers[candidate.ref]:
             case Found() as found:
                 if found.size > LARGE:
-                    warnings.append(_too_large(candidate.ref, found.size))
+                    text = _too_large(candidate.ref, found.size)
+                    advice.append(Problem(kind=Kind.ADVICE, text=text))
                 is_old = _is_old(found, plan.max_age, now)
                 why_not = is_old or _why_not_with(kept, candidate, found, plan.imports)
                 if why_not:
@@ -149,7 +110,8 @@ def _settle_reads(plan: CachePlan, answers: Mapping[Place, Answer], now: datetim
             case NotACache() as image if _is_empty(plan, image):
                 notes.append(f"{candidate.ref} is not read: its image has no cache in it")
             case Refused(reason=reason) | Silent(reason=reason) | NotACache(reason=reason):
-                lost.append(f"{candidate.ref} is not read: {reason}")
+                text = f"{candidate.ref} is not read: {reason}"
+                lost.append(Problem(kind=Kind.READ, text=text))
             case _ as never:
                 assert_never(never)
     stale = plan.stale or bool(old and not kept)
@@ -160,38 +122,39 @@ def _settle_reads(plan: CachePlan, answers: Mapping[Place, Answer], now: datetim
         read=tuple(kept),
         stale=stale,
         notes=plan.notes + tuple(notes),
-        warnings=(*plan.warnings, *dict.fromkeys((*warnings, *lost))),
-        lost=tuple(dict.fromkeys(lost)),
+        problems=tuple(dict.fromkeys((*plan.problems, *advice, *lost))),
     )
 
 
 def _settle_write(plan: CachePlan, answers: Mapping[Place, Answer]) -> CachePlan:
     if plan.write is None:
         return plan
-    lost: list[str] = []
-    written = tuple(_writable(plan, plan.platforms or [plan.write], answers, lost))
+    refused: list[Problem] = []
+    written = tuple(_writable(plan, plan.platforms or [plan.write], answers, refused))
     beside = (plan.stages, plan.history) if written else ((), ())
-    stages, history = (tuple(_writable(plan, items, answers, lost)) for items in beside)
+    stages, history = (tuple(_writable(plan, items, answers, refused)) for items in beside)
     return replace(
         plan,
         write=next(iter(written), None),
         platforms=written if plan.platforms else (),
         stages=stages,
         history=history,
-        warnings=(*plan.warnings, *lost),
-        lost=(*plan.lost, *lost),
-        write_error="; ".join(lost),
+        problems=(*plan.problems, *refused),
     )
 
 
 def _writable(
-    plan: CachePlan, items: Sequence[CacheRef], answers: Mapping[Place, Answer], lost: list[str]
+    plan: CachePlan,
+    items: Sequence[CacheRef],
+    answers: Mapping[Place, Answer],
+    refused: list[Problem],
 ) -> Iterator[CacheRef]:
     """Return the refs that may be written, with what is there; say of others why they may not."""
     for item in items:
         answer = answers[item.ref]
         if isinstance(answer, Silent | NotACache) and not _is_empty(plan, answer):
-            lost.append(f"{item.ref} is not written: {answer.reason}")
+            text = f"{item.ref} is not written: {answer.reason}"
+            refused.append(Problem(kind=Kind.WRITE, text=text))
         else:
             found = answer if isinstance(answer, Found) else None
             yield replace(item, found=found, vendor=answer.vendor)
@@ -199,7 +162,7 @@ def _writable(
 
 def _is_empty(plan: CachePlan, answer: Answer) -> bool:
     """Say whether an answer is what the backend inline writes where no step makes a layer."""
-    return plan.backend.name == "inline" and isinstance(answer, NotACache) and answer.is_image
+    return plan.backend.lies_in_image and isinstance(answer, NotACache) and answer.is_image
 
 
 def _pinned(candidate: CacheRef, found: Found) -> CacheRef:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from warmbuild import lazy
 from warmbuild.builder import boot, environment, node_certificates, private_directory
 from warmbuild.builder.environment import Buildx
+from warmbuild.cache import problems
 from warmbuild.commands import checking, images, logins
 from warmbuild.commands.registries import registries
 from warmbuild.errors import CacheError
-from warmbuild.plan import making
 from warmbuild.run_context import is_false
 
 if TYPE_CHECKING:
@@ -28,12 +28,11 @@ if TYPE_CHECKING:
     from warmbuild.log import Log
     from warmbuild.plan.build_plan import BuilderPlan, BuildPlan
     from warmbuild.registry.registries import Registries
-    from warmbuild.report import outputs, publishing
+    from warmbuild.report import publishing
 else:
     # Loaded while the builder boots.
     caches = lazy.module("warmbuild.commands.caches")
     checkout = lazy.module("warmbuild.commands.checkout")
-    outputs = lazy.module("warmbuild.report.outputs")
     publishing = lazy.module("warmbuild.report.publishing")
     solve = lazy.module("warmbuild.build.solve")
 
@@ -46,7 +45,7 @@ def build(run: Run) -> Outcome:
     begun = time.monotonic()
     inputs, env, log = run.inputs, run.env, run.log
     wanted = images.images(inputs, run.context, env, run.runner, log)
-    decided: Sequence[BuildPlan] = [images.decide(image, run.context, env) for image in wanted]
+    decided: Sequence[BuildPlan] = [images.decide(image) for image in wanted]
     checking.check(inputs, env, decided)
     _hide(run)
     for stale in run.provider.output_files(env):
@@ -60,8 +59,8 @@ def build(run: Run) -> Outcome:
         buildx = Buildx(program=program, env=child, runner=run.runner)
         with boot.booted(decided[0].builder, buildx, private, log) as made:
             # The registry is asked while the builder boots.
-            has_store = boot.has_image_store(decided[0].builder, child)
-            decided = [making.on_engine(one, has_store=has_store) for one in decided]
+            if not boot.has_image_store(decided[0].builder, child):
+                decided = [images.decide(image, has_image_store=False) for image in wanted]
             decided = _ready(run, wanted, decided, known)
             publishing.say_plan(decided, log)
             tool = _tool(run, decided[0].builder, buildx, private, made.boot())
@@ -73,8 +72,9 @@ def build(run: Run) -> Outcome:
             outcome = caches.keep_history(decided, outcome, known, log)
     outcome = replace(outcome, seconds=time.monotonic() - begun, warnings=tuple(log.warnings))
     publishing.outcome(outcome, inputs, env, run.provider, log)
-    if inputs.cache_strict and outcome.lost:
-        raise CacheError(outcome.lost)
+    losses = problems.losses(outcome.problems)
+    if inputs.cache_strict and losses:
+        raise CacheError(losses)
     return outcome
 
 
@@ -131,8 +131,6 @@ def _tool(run: Run, builder: BuilderPlan, buildx: Buildx, private: Private, name
 
 def _solved(decided: Sequence[BuildPlan], tool: Tool, log: Log) -> Outcome:
     """Build the images, or ask BuildKit instead if that is what the plan says."""
-    first = decided[0]
-    if not first.makes_an_image:
-        return solve.ask(first, tool, log)
-    outcome = solve.build(decided, tool, log)
-    return outcome if first.name else replace(outcome, named=outputs.named_outputs(first))
+    if decided[0].makes_an_image:
+        return solve.build(decided, tool, log)
+    return solve.ask(decided[0], tool, log)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from warmbuild.cache import directory, merging, probe, settling
 from warmbuild.cache.probe import Answer, Found
+from warmbuild.cache.problems import Kind, Problem
 from warmbuild.errors import RegistryError
 from warmbuild.plan import making
 from warmbuild.refs import Reference
@@ -63,12 +64,12 @@ def keep_history(
     """Give the generations before the caches that were written their tags."""
     written = {one.name for one in (*outcome.targets, outcome) if one.cache_written}
     lost = [
-        text
+        Problem(kind=Kind.HISTORY, text=text)
         for one in decided
         if one.name in written and one.cache.history
         for text in _kept(one.cache, registries, log)
     ]
-    return replace(outcome, lost=(*outcome.lost, *lost))
+    return replace(outcome, problems=(*outcome.problems, *lost))
 
 
 def _answers(

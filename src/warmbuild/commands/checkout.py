@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from warmbuild.inputs import build_context
-from warmbuild.lint import reading, rules
+from warmbuild.lint import checking, reading
 from warmbuild.project import git_modes
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def with_findings(
     if not inputs.lint:
         return decided
     sources = reading.read(decided, pipeline_file)
-    return replace(decided, findings=rules.check(inputs, decided.run, sources, env))
+    return replace(decided, findings=checking.check(inputs, decided.run, sources, env))
 
 
 def normalize_modes(decided: BuildPlan, log: Log) -> None:

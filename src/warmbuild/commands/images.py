@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from warmbuild import lazy
 from warmbuild.bake import targets
-from warmbuild.cache import policy
+from warmbuild.image import tags
 from warmbuild.plan import making
+from warmbuild.plan.making import Known
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,10 +27,12 @@ else:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """One image of a run."""
+    """One image of a run, with what its plan is decided from."""
 
     inputs: Inputs
     """The inputs of the run, with what its target says laid over them."""
+    context: RunContext
+    known: Known
     target: Target | None = None
     """What a bake or compose file says of it; None if no file is given."""
 
@@ -41,21 +44,29 @@ def images(
 
     The secrets of their targets are hidden from now on.
     """
+    known = Known(
+        applied=tags.apply(inputs.tag_rules, inputs.flavor, context, context.begun),
+        variables=frozenset(name for name, value in env.items() if value),
+    )
     if not inputs.bake_files and not inputs.compose_files:
-        return (Image(inputs=inputs),)
+        return (Image(inputs=inputs, context=context, known=known),)
     found = bake_files.targets_of(inputs, context.untrusted, env, runner)
     for target in found:
         log.hide(filter(None, targets.secrets(target, env)))
     return [
-        Image(inputs=targets.inputs(inputs, context, target), target=target) for target in found
+        Image(
+            inputs=targets.inputs(inputs, context, known.applied, target),
+            context=context,
+            known=known,
+            target=target,
+        )
+        for target in found
     ]
 
 
-def decide(image: Image, context: RunContext, env: Mapping[str, str]) -> BuildPlan:
+def decide(image: Image, *, has_image_store: bool = True) -> BuildPlan:
     """Decide how an image is built."""
-    set_ones = {name for name, value in env.items() if value}
-    decided = policy.decide(image.inputs, context, making.repository(image.inputs))
-    cache = policy.with_variables(decided, set_ones)
+    known = replace(image.known, has_image_store=has_image_store)
     if image.target is None:
-        return making.make(image.inputs, context, cache)
-    return targets.planned(image.inputs, context, cache, image.target)
+        return making.decide(image.inputs, image.context, known)
+    return targets.planned(image.inputs, image.context, known, image.target)

@@ -27,9 +27,7 @@ def plan(run: Run, *, as_json: bool) -> None:
     inputs, env, log = run.inputs, run.env, run.log
     pipeline_file = run.provider.pipeline_file(env)
     decided: Sequence[BuildPlan] = [
-        checkout.with_findings(
-            images.decide(image, run.context, env), image.inputs, pipeline_file, env
-        )
+        checkout.with_findings(images.decide(image), image.inputs, pipeline_file, env)
         for image in images.images(inputs, run.context, env, run.runner, log)
     ]
     for_others = decided

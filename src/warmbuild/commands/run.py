@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from warmbuild.ci.base import Provider
+    from warmbuild.ci.provider import Provider
     from warmbuild.inputs.values import Inputs
     from warmbuild.log import Log
     from warmbuild.process import Runner

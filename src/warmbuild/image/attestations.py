@@ -29,14 +29,14 @@ def attests(inputs: Inputs, run: RunContext) -> tuple[str, ...]:
     return tuple(_written(entry, run) for entry in (*own, *others))
 
 
-def unasked(inputs: Inputs, run: RunContext) -> tuple[str, ...]:
-    """Return the provenance that the CI system's images have where nobody says a word of it.
+def defaults(inputs: Inputs, run: RunContext) -> tuple[str, ...]:
+    """Return the provenance that images of the CI system get if no input mentions it.
 
     An image for the engine can have none, and neither can one that its own driver builds.
     """
     is_said = inputs.provenance or any(kind_of(entry) == "provenance" for entry in inputs.attests)
-    is_for_engine = inputs.load or inputs.driver == "docker" or "docker" in kinds(inputs.outputs)
-    if is_said or is_for_engine or not run.provenance:
+    is_for_engine = inputs.load or "docker" in kinds(inputs.outputs)
+    if is_said or is_for_engine or not (run.provenance and inputs.driver.has_attestations):
         return ()
     return (_written(f"type=provenance,{run.provenance}", run),)
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import lazy
-from warmbuild.drivers import STARTED
 from warmbuild.inputs import lists
 from warmbuild.platforms import PATTERN
 
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     import yaml
+
+    from warmbuild.drivers import Driver
 
     Bad = Callable[[str], None]
 else:
@@ -42,7 +43,7 @@ class Node:
     platforms: tuple[str, ...] = ()
 
 
-def read(text: str, driver: str, bad: Bad) -> tuple[Node, ...]:
+def read(text: str, driver: Driver, bad: Bad) -> tuple[Node, ...]:
     """Read the input `append`, a YAML list of nodes; what is wrong goes to `bad`."""
     try:
         items = yaml.safe_load(text)
@@ -56,7 +57,7 @@ def read(text: str, driver: str, bad: Bad) -> tuple[Node, ...]:
     return tuple(_node(number, item, driver, bad) for number, item in enumerate(items, start=1))
 
 
-def _node(number: int, item: Mapping[object, object], driver: str, bad: Bad) -> Node:
+def _node(number: int, item: Mapping[object, object], driver: Driver, bad: Bad) -> Node:
     for key in item:
         if key not in _KEYS:
             bad(f"node {number} has {key!r}; a node has {', '.join(_KEYS)}.")
@@ -74,7 +75,7 @@ def _node(number: int, item: Mapping[object, object], driver: str, bad: Bad) -> 
         if not PATTERN.fullmatch(platform):
             bad(f"node {number}: {platform!r} is no platform; use os/arch, such as linux/arm64.")
     flags = _text(item.get("buildkitd-flags"))
-    if flags and driver not in STARTED:
+    if flags and not driver.starts_daemon:
         bad(f"node {number}: buildkitd-flags is of no use, for its daemon runs already.")
     return Node(name=name, endpoint=endpoint, driver_opts=opts, flags=flags, platforms=platforms)
 
@@ -90,16 +91,16 @@ def _listed(value: object, split: Callable[[str], tuple[str, ...]]) -> tuple[str
     return split(_text(value))
 
 
-def misfit(driver: str, endpoint: str) -> str:
+def misfit(driver: Driver, endpoint: str) -> str:
     """Say what is wrong with an endpoint for a driver; empty where nothing is."""
-    match driver:
-        case "remote" if not endpoint:
-            return "is missing: the driver remote needs the address of a BuildKit daemon."
-        case "remote" if not _ENDPOINT.fullmatch(endpoint):
+    match driver.endpoint:
+        case "required" if not endpoint:
+            return f"is missing: the driver {driver.name} needs the address of a BuildKit daemon."
+        case "required" if not _ENDPOINT.fullmatch(endpoint):
             return (
                 f"{endpoint!r} is no address of a BuildKit daemon; use one such as "
                 "tcp://HOST:PORT or unix:///path/to/socket."
             )
-        case "docker" | "kubernetes" if endpoint:
-            return f"is of no use to the driver {driver}, which has its place already."
+        case "not supported" if endpoint:
+            return f"is of no use to the driver {driver.name}, which has its place already."
     return ""

@@ -5,33 +5,33 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from warmbuild import drivers
+from warmbuild.cache import problems
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from warmbuild.cache.cache_plan import CachePlan
+    from warmbuild.cache.problems import Problem
+    from warmbuild.drivers import Driver
     from warmbuild.finding import Finding
     from warmbuild.inputs.nodes import Node
-    from warmbuild.inputs.values import Secret
+    from warmbuild.inputs.values import Passed, Secret
     from warmbuild.run_context import RunContext
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuilderPlan:
-    """The builder to use; an empty name means one of this run, under a name of its own.
-
-    Its first node is described here, the others are `appended`. `emulated` are platforms that are
-    emulated where no node serves them.
-    """
+    """The builder to use, and its first node."""
 
     name: str
+    """Empty for a builder of this run, under a name of its own."""
     version: str
-    driver: str
+    driver: Driver
     driver_opts: tuple[str, ...]
     endpoint: str
     platforms: tuple[str, ...]
     appended: tuple[Node, ...]
+    """The other nodes."""
     image_mirrors: tuple[str, ...]
     flags: str
     config: str
@@ -39,27 +39,18 @@ class BuilderPlan:
     keep_state: bool
     cleanup: bool
     emulated: tuple[str, ...]
+    """Platforms that are emulated if no node serves them."""
     qemu_image: str
 
     @property
     def is_fresh(self) -> bool:
         """Whether nothing can have been built with it before this run."""
-        return not self.name and self.driver in drivers.STARTED
+        return not self.name and self.driver.starts_daemon
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildPlan:
-    """The build of one image, decided; `tags` are full references, `findings` are the lints'.
-
-    `version` is the name of the first tag.
-
-    Several are built in one call where a file says what is built: `name` is the target's name
-    there and `definition` what the file says of it. One that is `linked` is built because others
-    are made of it.
-
-    `attests` are all attestations of the image, `unasked` those of them that nobody asked for. With
-    a `call` there is no image: BuildKit answers a question.
-    """
+    """The build of one image, decided."""
 
     run: RunContext
     builder: BuilderPlan
@@ -73,29 +64,38 @@ class BuildPlan:
     annotations: tuple[str, ...]
     secrets: tuple[Secret, ...]
     tags: tuple[str, ...]
+    """Full references."""
     version: str
+    """Name of the first tag."""
     push: bool
     load: bool
     pull: bool
     no_cache: bool
     no_cache_filters: tuple[str, ...]
     attests: tuple[str, ...]
-    unasked: tuple[str, ...]
+    default_attests: tuple[str, ...]
+    """Attestations among `attests` that warmbuild adds; dropped if the builder cannot make them."""
     outputs: tuple[str, ...]
-    add_hosts: tuple[str, ...]
-    allow: tuple[str, ...]
+    passed: Passed
     build_contexts: tuple[str, ...]
     call: str
-    cgroup_parent: str
-    network: str
-    shm_size: str
-    ssh: tuple[str, ...]
-    ulimit: tuple[str, ...]
+    """Question that BuildKit answers instead of building, or "build" or empty."""
     notes: tuple[str, ...]
+    problems: tuple[Problem, ...] = ()
+    """Problems that are not the cache's."""
     findings: tuple[Finding, ...] = ()
+    """What the lint rules found."""
     name: str = ""
+    """Name of the target, if a file says what is built."""
     definition: Mapping[str, object] | None = None
+    """What the file says of the target, as buildx resolved it."""
     linked: bool = False
+    """Built only because a requested target depends on it."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a user would want to fix before anything was built, each once."""
+        return problems.texts((*self.cache.problems, *self.problems))
 
     @property
     def makes_an_image(self) -> bool:

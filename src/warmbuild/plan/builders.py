@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import drivers, platforms
+from warmbuild import platforms
 from warmbuild.inputs import nodes
 from warmbuild.inputs.table import DEFAULT_BUILDKIT_IMAGE
 from warmbuild.plan.build_plan import BuilderPlan
 
 if TYPE_CHECKING:
+    from warmbuild.drivers import Driver
     from warmbuild.inputs.values import Inputs
 
 # What a daemon grants only where it is told to.
@@ -47,11 +48,11 @@ def planned(inputs: Inputs) -> BuilderPlan:
     )
 
 
-def _with_image(driver: str, opts: tuple[str, ...]) -> tuple[str, ...]:
+def _with_image(driver: Driver, opts: tuple[str, ...]) -> tuple[str, ...]:
     """Return the driver's options, with the BuildKit image where none is named."""
     # An option's line may hold several, as buildx reads them as CSV.
     is_named = any(opt.strip('" ').startswith("image=") for line in opts for opt in line.split(","))
-    if is_named or driver not in drivers.STARTED:
+    if is_named or not driver.starts_daemon:
         return opts
     return (f"image={DEFAULT_BUILDKIT_IMAGE}", *opts)
 
@@ -61,8 +62,8 @@ def _flags(inputs: Inputs) -> str:
 
     docker/setup-buildx-action has every daemon grant everything.
     """
-    granted = [name for name in _ENTITLEMENTS if name in inputs.allow]
-    if inputs.driver not in drivers.STARTED:
+    granted = [name for name in _ENTITLEMENTS if name in inputs.passed.allow]
+    if not inputs.driver.starts_daemon:
         return ""
     return " ".join(f"--allow-insecure-entitlement {name}" for name in granted)
 
@@ -72,10 +73,10 @@ def notes(inputs: Inputs) -> tuple[str, ...]:
     notes = [
         f"{name} does nothing: the builder is there for this run alone" for name in inputs.idle
     ]
-    if inputs.driver == "docker" and inputs.cache_backend.name != "inline":
+    if inputs.driver.needs_image_store and not inputs.cache_backend.lies_in_image:
         notes.append(
-            "the driver docker writes this cache where the engine has the containerd image store, "
-            "and else none"
+            f"the driver {inputs.driver.name} writes this cache where the engine has the "
+            "containerd image store, and else none"
         )
     if nodes.ALL in inputs.qemu_platforms and not inputs.platforms:
         notes.append("qemu-platforms: all emulates nothing, for platforms asks for nothing")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def image_alone(plan: BuildPlan) -> BuildPlan:
     """Return the same build without the export of its cache, unless that lies in the image."""
-    if plan.cache.backend.name == "inline":
+    if plan.cache.backend.lies_in_image:
         return plan
     return replace(plan, cache=replace(plan.cache, write=None, destinations=()))
 
@@ -31,7 +31,7 @@ def image_first(plan: BuildPlan) -> BuildPlan:
 def exports_after(plan: BuildPlan) -> bool:
     """Say whether a build has a cache to write once its image is out."""
     cache = plan.cache
-    return cache.after and cache.backend.name != "inline" and writes(plan)
+    return cache.after and not cache.backend.lies_in_image and writes(plan)
 
 
 def writes(plan: BuildPlan) -> bool:
@@ -77,7 +77,7 @@ def stages(plan: BuildPlan) -> tuple[BuildPlan, ...]:
             tags=(),
             load=False,
             attests=("type=provenance,disabled=true",),
-            unasked=(),
+            default_attests=(),
             outputs=(),
             push=True,
         )

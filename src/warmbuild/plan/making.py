@@ -1,40 +1,60 @@
-"""Makes the plan of a build: tags, where the image goes, the builder, secrets."""
+"""Makes the plan of a build: where the image goes, what the cache does, builder, secrets."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from warmbuild import csv_attributes, refs
-from warmbuild.cache import settling
+from warmbuild.cache import policy
 from warmbuild.cache.cache_plan import CachePlan
+from warmbuild.cache.permission import Facts
 from warmbuild.errors import InputError, InputProblem
-from warmbuild.image import attestations, labels, tags
+from warmbuild.image import attestations, naming
 from warmbuild.inputs import build_context
-from warmbuild.inputs.tag_rules import Flavor
 from warmbuild.inputs.values import Inputs, Secret
 from warmbuild.plan import builders
 from warmbuild.plan.build_plan import BuildPlan
 
 if TYPE_CHECKING:
+    from warmbuild.image.naming import Naming
     from warmbuild.image.tags import Tags
     from warmbuild.refs import Reference
     from warmbuild.run_context import RunContext
 
 
-def make(inputs: Inputs, context: RunContext, cache: CachePlan) -> BuildPlan:
-    """Decide what is not the cache: tags, where the image goes, the builder, secrets."""
-    push, why_push = _push(inputs, context)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What a plan needs to know beside inputs and context."""
+
+    applied: Tags
+    """What the rules for tags gave this run; they are applied once for all images."""
+    variables: frozenset[str] | None
+    """Environment variables that are set and not empty; None if they are not known."""
+    has_image_store: bool = True
+    """False if the engine's own BuildKit builds without the containerd image store."""
+
+
+def decide(inputs: Inputs, context: RunContext, known: Known) -> BuildPlan:
+    """Decide everything about the build of one image.
+
+    Raises InputError for an image that has to be pushed and has no name, and for platforms that
+    the builder cannot build together.
+    """
+    named = naming.decide(inputs, context, known.applied)
+    push, why_push = _push(inputs, context, named)
     load, why_load = _load(inputs, context, push=push)
-    named, by_rule = _by_rule(inputs, context), _is_by_rule(inputs)
-    tags, why_tags = _tags(inputs, context)
-    if cache.write and cache.backend.name == "inline" and not (push or _outputs_push(inputs)):
-        why = "no cache is written: an inline cache is pushed with its image, which is not pushed"
-        cache = replace(cache, write=None, stages=(), history=(), notes=(*cache.notes, why))
+    _check_platforms(inputs, known)
+    facts = Facts(
+        variables=known.variables,
+        pushes=push or _outputs_push(inputs),
+        has_image_store=known.has_image_store,
+    )
+    cache = policy.decide(inputs, context, repository(inputs), facts)
     place = build_context.filled_in(inputs.context, context)
     named_contexts = tuple(build_context.filled_in(item, context) for item in inputs.build_contexts)
     urls = [item.partition("=")[2] for item in named_contexts]
-    unasked = attestations.unasked(inputs, context)
+    default_attests = attestations.defaults(inputs, context)
     decided = BuildPlan(
         run=context,
         builder=builders.planned(inputs),
@@ -44,32 +64,25 @@ def make(inputs: Inputs, context: RunContext, cache: CachePlan) -> BuildPlan:
         target=inputs.target,
         platforms=inputs.platforms,
         build_args=inputs.build_args,
-        labels=labels.labelled(context, named.version, inputs.labels) if by_rule else inputs.labels,
-        annotations=labels.annotated(context, named.version, inputs.annotations)
-        if by_rule and inputs.annotations
-        else inputs.annotations,
-        version=named.version or next((tag.rpartition(":")[2] for tag in tags), ""),
+        labels=named.labels,
+        annotations=named.annotations,
+        version=named.version,
         secrets=(*inputs.secrets, *_git_token(inputs, context, (place, *urls))),
-        tags=tags,
+        tags=named.tags,
         push=push,
         load=load,
         pull=inputs.pull or cache.stale,
         no_cache=inputs.no_cache or cache.stale,
         no_cache_filters=inputs.no_cache_filters,
-        attests=(*unasked, *attestations.attests(inputs, context)),
-        unasked=unasked,
+        attests=(*default_attests, *attestations.attests(inputs, context)),
+        default_attests=default_attests,
         outputs=inputs.outputs,
-        add_hosts=inputs.add_hosts,
-        allow=inputs.allow,
+        passed=inputs.passed,
         build_contexts=named_contexts,
         call=inputs.call,
-        cgroup_parent=inputs.cgroup_parent,
-        network=inputs.network,
-        shm_size=inputs.shm_size,
-        ssh=inputs.ssh,
-        ulimit=inputs.ulimit,
         notes=(
-            *(note for note in (why_tags, *named.notes, why_push, why_load) if note),
+            *named.notes,
+            *filter(None, (why_push, why_load)),
             *builders.notes(inputs),
         ),
     )
@@ -87,7 +100,7 @@ def _asking(plan: BuildPlan) -> BuildPlan:
         load=False,
         outputs=(),
         attests=(),
-        unasked=(),
+        default_attests=(),
         notes=(why,),
     )
 
@@ -110,32 +123,26 @@ def with_cache(plan: BuildPlan, cache: CachePlan) -> BuildPlan:
     )
 
 
-def on_engine(plan: BuildPlan, *, has_store: bool) -> BuildPlan:
-    """Return what of a build its builder can do; `has_store` is said of the engine's own alone.
-
-    Raises InputError where nothing is left.
-    """
-    if has_store:
-        return plan
-    if len(plan.platforms) > 1:
+def _check_platforms(inputs: Inputs, known: Known) -> None:
+    if len(inputs.platforms) > 1 and not known.has_image_store:
         text = (
-            f"{len(plan.platforms)} are asked for, and the driver docker builds for one unless the "
-            "engine has the containerd image store; driver: docker-container builds for several."
+            f"{len(inputs.platforms)} are asked for, and the driver {inputs.driver.name} builds "
+            "for one unless the engine has the containerd image store; driver: docker-container "
+            "builds for several."
         )
         raise InputError([InputProblem(name="platforms", text=text)])
-    return replace(plan, cache=settling.in_graph_driver(plan.cache))
 
 
-def _push(inputs: Inputs, context: RunContext) -> tuple[bool, str]:
-    nameless = _is_by_rule(inputs) and not _tags(inputs, context)[0]
-    if nameless and inputs.push and not (inputs.bake_files or inputs.compose_files):
+def _push(inputs: Inputs, context: RunContext, named: Naming) -> tuple[bool, str]:
+    is_of_file = inputs.bake_files or inputs.compose_files
+    if named.is_nameless and inputs.push and not is_of_file:
         text = "no rule gives this run's image a name, and it cannot be pushed without one: add "
         raise InputError(
             [InputProblem(name="tags", text=f"{text}type=ref,event=branch, or type=sha.")]
         )
     if inputs.push is not None:
         return inputs.push, ""
-    if nameless:
+    if named.is_nameless:
         return False, "the image is not pushed: no rule gives this run's image a name"
     if inputs.outputs:
         return False, "the result goes where outputs says; push: true pushes the image as well"
@@ -162,48 +169,6 @@ def _load(inputs: Inputs, context: RunContext, *, push: bool) -> tuple[bool, str
     if context.ci == "local" and not push and len(inputs.platforms) <= 1:
         return True, "the image is loaded into the engine, since it is not pushed"
     return False, ""
-
-
-def _tags(inputs: Inputs, context: RunContext) -> tuple[tuple[str, ...], str]:
-    """Return full references, every name under every image, and why where nobody named them."""
-    names = [tag for tag in inputs.tags if refs.is_tag(tag)]
-    names += _by_rule(inputs, context).names
-    full = [refs.parse(tag) for tag in inputs.tags if not refs.is_tag(tag)]
-    reason = ""
-    if inputs.image and not inputs.tags and not _is_by_rule(inputs):
-        names, reason = _names(context)
-    named = [replace(image, tag=name) for image in inputs.image for name in names]
-    return tuple(dict.fromkeys(str(reference) for reference in (*named, *full))), reason
-
-
-def _is_by_rule(inputs: Inputs) -> bool:
-    """Say whether names and labels are docker/metadata-action's and not warmbuild's own."""
-    return bool(inputs.tag_rules) or inputs.flavor != Flavor()
-
-
-def _by_rule(inputs: Inputs, context: RunContext) -> Tags:
-    return tags.apply(inputs.tag_rules, inputs.flavor, context, context.begun)
-
-
-def tags_of_target(inputs: Inputs, context: RunContext, target: str) -> tuple[str, ...]:
-    """Return the references of a target that has no tags of its own: theirs begin with its name."""
-    named = map(refs.parse, _tags(inputs, context)[0])
-    return tuple(str(replace(one, tag=refs.image_tag(f"{target}-{one.tag}"))) for one in named)
-
-
-def _names(context: RunContext) -> tuple[list[str], str]:
-    if context.pull_request is not None:
-        return [f"pr-{context.pull_request}"], "tagged by the pull request's number"
-    if context.tag:
-        return [refs.image_tag(context.tag)], "tagged as the git tag"
-    if not context.branch and context.ci != "local" and context.commit:
-        return [f"sha-{context.commit[:7]}"], "tagged by the commit, which is on no known branch"
-    if not context.branch:
-        return ["latest"], "tagged latest, since neither branch nor tag is known"
-    name = refs.image_tag(context.branch)
-    if context.branch == context.default_branch:
-        return [name, "latest"], "tagged by the branch, and latest as it is the default one"
-    return [name], "tagged by the branch"
 
 
 def _git_token(inputs: Inputs, context: RunContext, sources: tuple[str, ...]) -> tuple[Secret, ...]:

@@ -34,7 +34,7 @@ def plan_text(*plans: BuildPlan) -> str:
     for plan in plans:
         of = f"{plan.name}: " if plan.name else ""
         rows += [("note", f"{of}{note}") for note in (*plan.notes, *plan.cache.notes)]
-        rows += [("warning", f"{of}{warning}") for warning in plan.cache.warnings]
+        rows += [("warning", f"{of}{warning}") for warning in plan.warnings]
     rows += [("warning", f"{at.file}:{at.line}: {finding(at)}") for at in findings(plans)]
     return "\n".join(f"{name:<12}{value}" for name, value in rows)
 
@@ -61,13 +61,8 @@ def findings(plans: Sequence[BuildPlan]) -> Sequence[Finding]:
 def _builder(builder: BuilderPlan) -> str:
     if builder.name:
         return builder.name
-    match builder.driver:
-        case "docker":
-            return "the engine's own"
-        case "remote":
-            return " and ".join([builder.endpoint, *(node.endpoint for node in builder.appended)])
-        case driver:
-            return f"a {driver} builder of this run"
+    endpoints = [builder.endpoint, *(node.endpoint for node in builder.appended)]
+    return builder.driver.description or " and ".join(endpoints)
 
 
 def finding(found: Finding) -> str:

@@ -27,9 +27,7 @@ def plan_json(*plans: BuildPlan) -> str:
             "builder": _builder_json(first),
             **(_targets_json(plans) if first.name else _target_json(first)),
             "context": _context_json(first.run),
-            "notes": [*first.notes, *first.cache.notes, *first.cache.warnings]
-            if not first.name
-            else [],
+            "notes": [*first.notes, *first.cache.notes, *first.warnings] if not first.name else [],
             "findings": [
                 {"rule": found.rule, "file": found.file, "line": found.line, "text": found.text}
                 for found in plain_text.findings(plans)
@@ -51,7 +49,7 @@ def _targets_json(plans: Sequence[BuildPlan]) -> Mapping[str, object]:
         "targets": {
             plan.name: {
                 **_target_json(plan),
-                "notes": [*plan.notes, *plan.cache.notes, *plan.cache.warnings],
+                "notes": [*plan.notes, *plan.cache.notes, *plan.warnings],
             }
             for plan in plans
         }
@@ -95,7 +93,7 @@ def _builder_json(plan: BuildPlan) -> Mapping[str, object] | None:
     if builder.name:
         return None
     return {
-        "driver": builder.driver,
+        "driver": builder.driver.name,
         "driver-opts": builder.driver_opts,
         "buildkitd-flags": builder.flags,
         "cleanup": builder.cleanup,

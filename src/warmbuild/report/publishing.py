@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from warmbuild import lazy
 from warmbuild.bake import bake_file
 from warmbuild.errors import EngineError
+from warmbuild.files import write_text
 from warmbuild.report import markdown, outputs, plain_text
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from warmbuild.build.outcomes import Outcome
-    from warmbuild.ci.base import Provider
+    from warmbuild.ci.provider import Provider
     from warmbuild.inputs.values import Inputs
     from warmbuild.log import Log
     from warmbuild.plan.build_plan import BuildPlan
@@ -33,7 +34,7 @@ def say_plan(decided: Sequence[BuildPlan], log: Log) -> None:
     with log.group("warmbuild: plan"):
         for line in plain_text.plan_text(*decided).splitlines():
             log.line(line)
-    for warning in dict.fromkeys(text for one in decided for text in one.cache.warnings):
+    for warning in dict.fromkeys(text for one in decided for text in one.warnings):
         log.warning(warning)
     for found in plain_text.findings(decided):
         log.warning(plain_text.finding(found), found.file, found.line)
@@ -90,11 +91,8 @@ def findings(
 
 
 def _write(path: Path, text: str) -> None:
-    """Write a file whole or not at all, for another run may write it too."""
     try:
-        whole = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
-        whole.write_text(text, encoding="utf-8")
-        whole.replace(path)
+        write_text(path, text)
     except OSError as error:
         message = f"{path} cannot be written: {error.strerror}; all else is done"
         raise EngineError(message) from error

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests import plans
 from warmbuild.bake import bake_file
 from warmbuild.buildkit import command_line
-from warmbuild.cache import policy
-from warmbuild.plan import calls, making
+from warmbuild.plan import calls
 from warmbuild.run_context import RunContext
 
 if TYPE_CHECKING:
@@ -24,8 +24,7 @@ AZURE = {"cache_backend": "azblob", "cache_options": "account_url=https://a"}
 
 
 def planned(inputs: Inputs, known: set[str]) -> BuildPlan:
-    cache = policy.decide(inputs, PUSH, making.repository(inputs))
-    return making.make(inputs, PUSH, policy.with_variables(cache, known))
+    return plans.planned(inputs, PUSH, variables=known)
 
 
 @pytest.mark.parametrize(

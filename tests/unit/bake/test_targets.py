@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests import plans
+from tests.plans import known, target_planned
 from warmbuild import refs
 from warmbuild.bake import bake_file, targets
 from warmbuild.bake.targets import Target
@@ -14,11 +16,10 @@ from warmbuild.build import attempts, outcomes
 from warmbuild.build.outcomes import Outcome
 from warmbuild.buildkit import command_line
 from warmbuild.buildkit.progress import Failure, Progress
-from warmbuild.cache import policy
 from warmbuild.cache.cache_plan import CacheRef
 from warmbuild.cache.probe import Found
+from warmbuild.cache.problems import Kind, Problem
 from warmbuild.errors import InputError
-from warmbuild.plan import making
 from warmbuild.report import markdown, outputs, plain_text, plan_json
 from warmbuild.report.hits import hit_ratio
 from warmbuild.run_context import RunContext
@@ -53,10 +54,12 @@ def target(**definition: object) -> Target:
     return Target(name="web", definition=found, linked=False)
 
 
+def inputs_of(given: Inputs, context: RunContext, one: Target) -> Inputs:
+    return targets.inputs(given, context, known(given, context).applied, one)
+
+
 def planned(inputs: Inputs, one: Target, context: RunContext = PUSH) -> BuildPlan:
-    own = targets.inputs(inputs, context, one)
-    cache = policy.decide(own, context, making.repository(own))
-    return targets.planned(own, context, cache, one)
+    return target_planned(inputs_of(inputs, context, one), context, one)
 
 
 def written(plans: Sequence[BuildPlan]) -> Any:  # noqa: ANN401 (JSON)
@@ -94,7 +97,7 @@ class TestRead:
 class TestInputs:
     def test_a_target_is_a_build_of_its_own_inputs(self, parsed: Callable[..., Inputs]) -> None:
         given = parsed(cache_scope="shop", build_args="B=2", no_cache_filters="deps", tags="1")
-        found = targets.inputs(
+        found = inputs_of(
             given,
             PUSH,
             target(
@@ -139,7 +142,7 @@ class TestInputs:
     def test_the_dockerfile_is_looked_for_where_the_build_runs(
         self, parsed: Callable[..., Inputs], definition: dict[str, object], file: str
     ) -> None:
-        assert targets.inputs(parsed(), PUSH, target(**definition)).file == file
+        assert inputs_of(parsed(), PUSH, target(**definition)).file == file
 
     @pytest.mark.parametrize(
         ("definition", "values", "expected"),
@@ -159,18 +162,18 @@ class TestInputs:
         values: dict[str, str],
         expected: tuple[str, ...],
     ) -> None:
-        assert targets.inputs(parsed(**values), PUSH, target(**definition)).tags == expected
+        assert inputs_of(parsed(**values), PUSH, target(**definition)).tags == expected
 
     def test_a_tag_that_is_none(self, parsed: Callable[..., Inputs]) -> None:
         with pytest.raises(InputError, match=r"a tag of the target web cannot be used: "):
-            targets.inputs(parsed(), PUSH, target(tags=["UPPER:${}"]))
+            inputs_of(parsed(), PUSH, target(tags=["UPPER:${}"]))
 
     def test_what_is_linked_has_neither_tag_nor_cache(self, parsed: Callable[..., Inputs]) -> None:
         linked = replace(target(tags=["r.io/base:1"]), linked=True)
-        found = targets.inputs(parsed(), PUSH, linked)
+        found = inputs_of(parsed(), PUSH, linked)
         assert (found.tags, found.cache, found.push, found.load) == ((), "off", False, False)
         own = replace(linked, definition={"cache-to": [{"type": "inline"}]})
-        assert targets.inputs(parsed(), PUSH, own).cache_to == ("type=inline",)
+        assert inputs_of(parsed(), PUSH, own).cache_to == ("type=inline",)
         decided = planned(parsed(), own)
         assert (decided.linked, decided.notes, decided.cache.notes) == (True, (), ())
 
@@ -212,7 +215,7 @@ class TestCaches:
             secret=["id=a", {"id": "b", "env": "B"}, {"id": "c", "src": "c"}],
         )
         decided = planned(parsed(push="true"), one, FORK)
-        assert decided.cache.warnings == (
+        assert decided.warnings == (
             "cache-to type=registry,ref=r.io/c:1 is left out: the code comes from a fork",
             "the secret a is not given: the code comes from a fork",
             "the secret b is not given: the code comes from a fork",
@@ -403,8 +406,7 @@ def test_what_a_plan_of_one_image_hands_on(parsed: Callable[..., Inputs]) -> Non
     given = parsed(
         cache="write-only", cache_backend="azblob", cache_options="account_url=https://a"
     )
-    cache = policy.decide(given, PUSH, making.repository(given))
-    decided = making.make(given, PUSH, policy.with_variables(cache, {"AZURE_STORAGE_KEY"}))
+    decided = plans.planned(given, PUSH, variables={"AZURE_STORAGE_KEY"})
     to = "type=azblob,name=cache-x,mode=max,ignore-error=true,account_url=https://a"
     assert bake_file.override([decided]) == {
         "variable": {"AZURE_STORAGE_KEY": {}},
@@ -412,7 +414,11 @@ def test_what_a_plan_of_one_image_hands_on(parsed: Callable[..., Inputs]) -> Non
     }
     assert outputs.plan_outputs([decided], {"bake-file": "/b.json"}) == {
         "tags": "ghcr.io/me/app:x",
-        **outputs.named_outputs(decided),
+        "version": "x",
+        "tag-names": "x",
+        "labels": "",
+        "annotations": "",
+        "json": '{"tags":["ghcr.io/me/app:x"],"tag-names":["x"],"labels":{},"annotations":[]}',
         "targets": "{}",
         "cache-from": "",
         "cache-to": to,
@@ -572,7 +578,7 @@ class TestAttempts:
 
     def test_provenance_nobody_asked_for_is_done_without(self, pair: list[BuildPlan]) -> None:
         entry = "type=provenance,mode=max"
-        plans = [replace(one, attests=(entry,), unasked=(entry,)) for one in pair]
+        plans = [replace(one, attests=(entry,), default_attests=(entry,)) for one in pair]
         failure = Failure(title="", error="Attestation is not supported", tail=(), source="")
         again = attempts.another_try(plans, failure, 1)
         assert again is not None
@@ -590,12 +596,11 @@ def outcome(name: str, **values: Any) -> Outcome:  # noqa: ANN401 (for replace)
         steps=(),
         cache_read=("r.io/c:main",),
         cache_written="",
-        cache_error="",
         cache_age=None,
         seconds=0.0,
         notes=("a note",),
         warnings=(),
-        lost=(),
+        problems=(),
     )
     return replace(empty, **values)
 
@@ -604,7 +609,7 @@ def test_what_became_of_targets() -> None:
     steps = replayed("bake-warm").steps()
     both = (
         outcome("web", steps=steps[:2], cache_written="r.io/c:web"),
-        outcome("job", steps=steps, cache_error="no\nspace"),
+        outcome("job", steps=steps, problems=(Problem(kind=Kind.WRITE, text="no\nspace"),)),
     )
     found = outcomes.together(both, metadata="{}", steps=steps)
     values = outputs.outputs(found)

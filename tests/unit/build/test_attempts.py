@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests import plans
 from warmbuild.build import attempts
 from warmbuild.build.attempts import AnotherExport, AnotherTry
 from warmbuild.buildkit import command_line
 from warmbuild.buildkit.progress import Failure, Progress
-from warmbuild.cache import policy
-from warmbuild.cache.cache_plan import CachePlan
+from warmbuild.cache import problems
 from warmbuild.cache.probe import Found
-from warmbuild.plan import calls, making
+from warmbuild.plan import calls
 from warmbuild.run_context import RunContext
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ PUSH = RunContext(ci="github", event="push", branch="x", default_branch="main")
 
 
 def planned(inputs: Inputs) -> BuildPlan:
-    return making.make(inputs, PUSH, policy.decide(inputs, PUSH, making.repository(inputs)))
+    return plans.planned(inputs, PUSH)
 
 
 RACE = Failure(
@@ -224,7 +224,7 @@ def test_an_export_that_hangs_is_given_up(parsed: Callable[..., Inputs]) -> None
     again = attempts.another_try([with_two_caches(parsed)], STALLED, 1, "export")
     assert again is not None
     assert again.plans[0].cache.write is None
-    assert again.plans[0].cache.write_error == "the export took too long"
+    assert problems.write_error(again.plans[0].cache.problems) == "the export took too long"
     assert not again.export_after
 
 
@@ -259,7 +259,10 @@ def test_a_backend_that_fails_before_the_build_is_done_without(
     assert again.reason == (
         f"no cache is written: the backend {backend} fails: {error}; once more without"
     )
-    assert again.plans[0].cache.write_error == f"the backend {backend} fails: {error}"
+    assert (
+        problems.write_error(again.plans[0].cache.problems)
+        == f"the backend {backend} fails: {error}"
+    )
 
 
 NO_TOKEN = "failed to configure gha cache exporter: token is malformed"
@@ -379,10 +382,10 @@ NO_ATTESTATION = Failure(
 
 def test_provenance_that_nobody_asked_for_is_done_without(parsed: Callable[..., Inputs]) -> None:
     run = replace(PUSH, provenance="mode=max", builder_id="https://run")
-    decided = making.make(parsed(sbom="true"), run, CachePlan())
+    decided = plans.planned(parsed(sbom="true"), run)
     again = attempts.another_try([decided], NO_ATTESTATION, 1)
     assert again == AnotherTry(
-        plans=(replace(decided, attests=("type=sbom,disabled=false",), unasked=()),),
+        plans=(replace(decided, attests=("type=sbom,disabled=false",), default_attests=()),),
         reason="the image gets no provenance: this builder cannot; once more without",
         keeps_cache=True,
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.plans import known, planned, target_planned
 from tests.unit.fake_runner import FakeRunner, recorded
 from warmbuild import ci
 from warmbuild.bake import targets
@@ -18,11 +19,9 @@ from warmbuild.build import solve
 from warmbuild.build.solve import Tool
 from warmbuild.builder.environment import Buildx
 from warmbuild.builder.private_directory import Private
-from warmbuild.cache import policy
 from warmbuild.cache.probe import Found
 from warmbuild.errors import BuildError, RegistryError
 from warmbuild.log import Log
-from warmbuild.plan import making
 from warmbuild.run_context import RunContext
 
 if TYPE_CHECKING:
@@ -78,25 +77,21 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 @pytest.fixture
-def planned(parsed: Callable[..., Inputs]) -> Callable[..., BuildPlan]:
+def plan(parsed: Callable[..., Inputs]) -> Callable[..., BuildPlan]:
     """Return what plans a push of the branch x."""
-
-    def plan(**values: str) -> BuildPlan:
-        inputs = parsed(**values)
-        cache = policy.decide(inputs, PUSH, making.repository(inputs))
-        return making.make(inputs, PUSH, cache)
-
-    return plan
+    return lambda **values: planned(parsed(**values), PUSH)
 
 
 def of_targets(inputs: Inputs, *names: str) -> list[BuildPlan]:
-    plans = []
-    for name in names:
-        one = Target(name=name, definition={"tags": [f"ghcr.io/me/{name}:1"]}, linked=False)
-        own = targets.inputs(inputs, PUSH, one)
-        cache = policy.decide(own, PUSH, making.repository(own))
-        plans.append(targets.planned(own, PUSH, cache, one))
-    return plans
+    applied = known(inputs, PUSH).applied
+    found = [
+        Target(name=name, definition={"tags": [f"ghcr.io/me/{name}:1"]}, linked=False)
+        for name in names
+    ]
+    return [
+        target_planned(targets.inputs(inputs, PUSH, applied, target), PUSH, target)
+        for target in found
+    ]
 
 
 def race() -> list[str]:
@@ -116,7 +111,7 @@ def shown(capsys: pytest.CaptureFixture[str]) -> list[str]:
 
 
 def test_a_cold_build_pushes_the_image_first_and_writes_its_cache_after_it(
-    planned: Callable[..., BuildPlan],
+    plan: Callable[..., BuildPlan],
     runner: FakeRunner,
     tool: Tool,
     log: Log,
@@ -124,7 +119,7 @@ def test_a_cold_build_pushes_the_image_first_and_writes_its_cache_after_it(
 ) -> None:
     runner.answer(*BUILD, lines=recorded("cold"), writes=SAID)
     runner.answer(*BUILD, lines=recorded("cold"))
-    outcome = solve.build([planned()], tool, log)
+    outcome = solve.build([plan()], tool, log)
     image, export = runner.commands
     assert has(image, "--push", "--tag")
     assert not has(image, "--cache-to")
@@ -138,26 +133,26 @@ def test_a_cold_build_pushes_the_image_first_and_writes_its_cache_after_it(
 
 
 def test_what_buildx_wrote_is_read_back_and_secrets_are_hidden_in_it(
-    planned: Callable[..., BuildPlan], runner: FakeRunner, tool: Tool, log: Log
+    plan: Callable[..., BuildPlan], runner: FakeRunner, tool: Tool, log: Log
 ) -> None:
     runner.answer(*BUILD, lines=recorded("cold"), writes=SAID)
-    outcome = solve.build([planned(cache="off")], tool, log)
+    outcome = solve.build([plan(cache="off")], tool, log)
     assert outcome.digest == "sha256:1"
     assert outcome.image_id == "sha256:2"
     assert outcome.metadata == '{"containerimage.digest":"sha256:1","token":"***"}'
 
 
 def test_a_build_that_says_nothing_of_itself_has_no_digest(
-    planned: Callable[..., BuildPlan], runner: FakeRunner, tool: Tool, log: Log
+    plan: Callable[..., BuildPlan], runner: FakeRunner, tool: Tool, log: Log
 ) -> None:
     runner.answer(*BUILD, lines=recorded("cold"))
-    outcome = solve.build([planned(cache="off")], tool, log)
+    outcome = solve.build([plan(cache="off")], tool, log)
     assert (outcome.digest, outcome.image_id, outcome.metadata) == ("", "", "{}")
     assert outcome.cache_written == ""
 
 
 def test_a_push_that_failed_for_a_reason_that_passes_is_tried_again_without_the_cache(
-    planned: Callable[..., BuildPlan],
+    plan: Callable[..., BuildPlan],
     runner: FakeRunner,
     tool: Tool,
     log: Log,
@@ -166,7 +161,7 @@ def test_a_push_that_failed_for_a_reason_that_passes_is_tried_again_without_the_
     runner.answer(*BUILD, lines=race(), code=1)
     runner.answer(*BUILD, lines=recorded("warm"), writes=SAID)
     runner.answer(*BUILD, lines=recorded("cold"))
-    outcome = solve.build([planned(cache_export="with")], tool, log)
+    outcome = solve.build([plan(cache_export="with")], tool, log)
     beside, again, export = runner.commands
     assert has(beside, "--push", "--cache-to")
     assert has(again, "--push")
@@ -183,16 +178,16 @@ def test_a_push_that_failed_for_a_reason_that_passes_is_tried_again_without_the_
 
 
 def test_a_push_that_is_refused_is_the_end(
-    planned: Callable[..., BuildPlan], runner: FakeRunner, tool: Tool, log: Log
+    plan: Callable[..., BuildPlan], runner: FakeRunner, tool: Tool, log: Log
 ) -> None:
     runner.answer(*BUILD, lines=recorded("push-refused"), code=1)
     with pytest.raises(RegistryError, match="the image is built and was not pushed"):
-        solve.build([planned()], tool, log)
+        solve.build([plan()], tool, log)
     assert len(runner.commands) == 1
 
 
 def test_a_push_is_not_tried_again_for_ever(
-    planned: Callable[..., BuildPlan],
+    plan: Callable[..., BuildPlan],
     runner: FakeRunner,
     tool: Tool,
     log: Log,
@@ -201,26 +196,26 @@ def test_a_push_is_not_tried_again_for_ever(
     for _ in range(3):
         runner.answer(*BUILD, lines=race(), code=1)
     with pytest.raises(RegistryError, match="blob unknown"):
-        solve.build([planned()], tool, log)
+        solve.build([plan()], tool, log)
     assert pauses == [2.0, 8.0]
 
 
 def test_a_step_that_fails_is_the_end(
-    planned: Callable[..., BuildPlan], runner: FakeRunner, tool: Tool, log: Log
+    plan: Callable[..., BuildPlan], runner: FakeRunner, tool: Tool, log: Log
 ) -> None:
     runner.answer(*BUILD, lines=recorded("failed"), code=1)
     with pytest.raises(BuildError, match=r"at Dockerfile\.failing:3"):
-        solve.build([planned()], tool, log)
+        solve.build([plan()], tool, log)
 
 
 def test_no_export_runs_if_all_came_from_the_cache_that_would_be_written(
-    planned: Callable[..., BuildPlan],
+    plan: Callable[..., BuildPlan],
     runner: FakeRunner,
     tool: Tool,
     log: Log,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    decided = planned()
+    decided = plan()
     write = decided.cache.write
     assert write is not None
     there = replace(write, found=Found("sha256:c", ()))
@@ -236,11 +231,11 @@ def test_no_export_runs_if_all_came_from_the_cache_that_would_be_written(
 
 
 def test_an_export_that_fails_is_a_warning(
-    planned: Callable[..., BuildPlan], runner: FakeRunner, tool: Tool, log: Log
+    plan: Callable[..., BuildPlan], runner: FakeRunner, tool: Tool, log: Log
 ) -> None:
     runner.answer(*BUILD, lines=recorded("cold"), writes=SAID)
     runner.answer(*BUILD, lines=recorded("failed"), code=1)
-    outcome = solve.build([planned()], tool, log)
+    outcome = solve.build([plan()], tool, log)
     assert outcome.digest == "sha256:1"
     assert outcome.cache_written == ""
     assert outcome.cache_error.startswith('process "/bin/sh -c for i in 1 2 3')
@@ -249,7 +244,7 @@ def test_an_export_that_fails_is_a_warning(
 
 
 def test_a_cache_that_is_waited_for_too_long_is_done_without(
-    planned: Callable[..., BuildPlan],
+    plan: Callable[..., BuildPlan],
     runner: FakeRunner,
     tool: Tool,
     log: Log,
@@ -259,7 +254,7 @@ def test_a_cache_that_is_waited_for_too_long_is_done_without(
     runner.answer(*BUILD, lines=importing, code=1, hangs=True)
     runner.answer(*BUILD, lines=recorded("cold"), writes=SAID)
     runner.answer(*BUILD, lines=recorded("cold"))
-    solve.build([planned()], replace(tool, cache_timeout=0.0), log)
+    solve.build([plan()], replace(tool, cache_timeout=0.0), log)
     first, second, _ = runner.commands
     assert has(first, "--cache-from")
     assert not has(second, "--cache-from")
@@ -271,12 +266,12 @@ def test_a_cache_that_is_waited_for_too_long_is_done_without(
 
 
 def test_the_stages_of_an_inline_cache_are_pushed_one_by_one(
-    planned: Callable[..., BuildPlan], runner: FakeRunner, tool: Tool, log: Log
+    plan: Callable[..., BuildPlan], runner: FakeRunner, tool: Tool, log: Log
 ) -> None:
     runner.answer(*BUILD, lines=recorded("cold"), writes=SAID)
     runner.answer(*BUILD, lines=recorded("cold"))
     runner.answer(*BUILD, lines=recorded("failed"), code=1)
-    decided = planned(cache_backend="inline", cache_stages="build,test")
+    decided = plan(cache_backend="inline", cache_stages="build,test")
     outcome = solve.build([decided], tool, log)
     image, build, test = runner.commands
     assert not has(image, "--target")
@@ -344,7 +339,7 @@ class TestSeveralTargets:
 class TestAsk:
     def test_the_answer_is_printed(
         self,
-        planned: Callable[..., BuildPlan],
+        plan: Callable[..., BuildPlan],
         runner: FakeRunner,
         tool: Tool,
         log: Log,
@@ -352,7 +347,7 @@ class TestAsk:
     ) -> None:
         answer = ["Check complete, no warnings found."]
         runner.answer(*BUILD, lines=answer, writes={"--metadata-file": METADATA})
-        outcome = solve.ask(planned(call="check"), tool, log)
+        outcome = solve.ask(plan(call="check"), tool, log)
         (command,) = runner.commands
         assert has(command, "--call", "check")
         assert not has(command, "--push")
@@ -361,7 +356,7 @@ class TestAsk:
         assert shown(capsys) == answer
 
     def test_a_refusal_is_an_error_with_its_headline(
-        self, planned: Callable[..., BuildPlan], runner: FakeRunner, tool: Tool, log: Log
+        self, plan: Callable[..., BuildPlan], runner: FakeRunner, tool: Tool, log: Log
     ) -> None:
         found = {"ruleName": "StageNameCasing", "description": "lowercase it", "url": "https://d"}
         metadata = {"result.json": {"warnings": [found]}}
@@ -369,7 +364,7 @@ class TestAsk:
         writes = {"--metadata-file": json.dumps(metadata)}
         runner.answer(*BUILD, lines=lines, code=1, writes=writes)
         with pytest.raises(BuildError, match=r"^Check complete, 1 warning has been found!$"):
-            solve.ask(planned(call="check"), tool, log)
+            solve.ask(plan(call="check"), tool, log)
         assert log.warnings == ["StageNameCasing: lowercase it https://d"]
 
 

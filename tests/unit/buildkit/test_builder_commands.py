@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.plans import cache_of, planned
 from warmbuild.buildkit import answers, builder_commands, command_line
-from warmbuild.cache import policy, settling
+from warmbuild.cache import settling
 from warmbuild.cache.probe import Found
-from warmbuild.plan import calls, making
+from warmbuild.plan import calls
 from warmbuild.run_context import RunContext
 
 if TYPE_CHECKING:
@@ -27,8 +28,7 @@ EXPORT = (
 
 
 def argv(inputs: Inputs) -> tuple[str, ...]:
-    cache = policy.decide(inputs, PUSH, making.repository(inputs))
-    return command_line.build(making.make(inputs, PUSH, cache), command_line.PLACEHOLDERS)
+    return command_line.build(planned(inputs, PUSH), command_line.PLACEHOLDERS)
 
 
 def test_a_plain_build(parsed: Callable[..., Inputs]) -> None:
@@ -223,14 +223,14 @@ def test_what_each_backend_gets(
     sources: list[str],
     destinations: list[str],
 ) -> None:
-    cache = policy.decide(parsed(**values), PUSH, making.repository(parsed(**values)))
+    cache = cache_of(parsed(**values), PUSH)
     assert list(command_line.cache_from(cache)) == sources
     assert list(command_line.cache_to(cache)) == destinations
 
 
 def test_a_cache_is_read_as_it_was_found(parsed: Callable[..., Inputs]) -> None:
     digest = "sha256:" + "a" * 64
-    decided = policy.decide(parsed(), PUSH, making.repository(parsed()))
+    decided = cache_of(parsed(), PUSH)
     answers = dict.fromkeys(decided.asked, Found(digest))
     cache = settling.settle(decided, answers, datetime(2026, 11, 21, tzinfo=UTC))
     assert command_line.cache_from(cache) == (
@@ -243,9 +243,9 @@ def test_a_cache_is_read_as_it_was_found(parsed: Callable[..., Inputs]) -> None:
 
 def test_an_inline_image_has_the_name_of_its_cache_too(parsed: Callable[..., Inputs]) -> None:
     inputs = parsed(cache_backend="inline", tags="1")
-    decided = making.make(inputs, PUSH, policy.decide(inputs, PUSH, making.repository(inputs)))
+    decided = planned(inputs, PUSH)
     assert command_line.tags(decided) == ("ghcr.io/me/app:1", CACHE)
-    alone = making.make(parsed(tags="1"), PUSH, decided.cache)
+    alone = planned(parsed(tags="1"), PUSH)
     assert command_line.tags(replace(alone, cache=replace(decided.cache, write=None))) == (
         "ghcr.io/me/app:1",
     )
@@ -253,7 +253,7 @@ def test_an_inline_image_has_the_name_of_its_cache_too(parsed: Callable[..., Inp
 
 def test_a_stage_is_pushed_as_its_own_cache(parsed: Callable[..., Inputs]) -> None:
     inputs = parsed(cache_backend="inline", cache_stages="build", cache="write-only")
-    decided = making.make(inputs, PUSH, policy.decide(inputs, PUSH, making.repository(inputs)))
+    decided = planned(inputs, PUSH)
     (stage,) = calls.stages(decided)
     assert command_line.build(stage, command_line.PLACEHOLDERS) == (
         "build",
@@ -276,7 +276,7 @@ def test_a_stage_is_pushed_as_its_own_cache(parsed: Callable[..., Inputs]) -> No
 
 def test_the_export_alone_makes_nothing_else(parsed: Callable[..., Inputs]) -> None:
     inputs = parsed(cache="write-only")
-    decided = making.make(inputs, PUSH, policy.decide(inputs, PUSH, making.repository(inputs)))
+    decided = planned(inputs, PUSH)
     assert command_line.build(calls.cache_alone(decided), command_line.PLACEHOLDERS) == (
         "build",
         "--progress=rawjson",

@@ -2,7 +2,8 @@
 
 In the arguments `{I}` is the file for the image's ID, `{M}` the one for the metadata, `{P}` the
 provenance that is there unasked and `{S}` the sources: the commit as git has it. The progress is
-ours alone, and no cache is in the table but the user's own.
+ours alone, and no cache is in the table but the user's own. Flags that are only passed on come
+first, which is our order; to buildx the order does not matter.
 """
 
 from __future__ import annotations
@@ -13,10 +14,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.plans import planned
 from warmbuild.buildkit import command_line
-from warmbuild.cache import policy
-from warmbuild.cache.cache_plan import CachePlan
-from warmbuild.plan import making
+from warmbuild.drivers import DRIVERS
 from warmbuild.run_context import RunContext
 
 if TYPE_CHECKING:
@@ -50,8 +50,7 @@ WORDS = {
 
 
 def argv(inputs: Inputs, run: RunContext) -> str:
-    cache = policy.decide(inputs, run, making.repository(inputs))
-    found = command_line.build(making.make(inputs, run, cache), command_line.PLACEHOLDERS)
+    found = command_line.build(planned(inputs, run), command_line.PLACEHOLDERS)
     assert found[:2] == ("build", "--progress=rawjson")
     return shlex.join(found[2:])
 
@@ -473,10 +472,10 @@ def case(name: str, want: str, **given: str) -> object:
             secret_files="B=/b",
             secret_envs="C=TWO",
         ),
-        case("an ssh agent", "{I} {P} --ssh default {M} .", context=".", ssh="default"),
+        case("an ssh agent", "--ssh default {I} {P} {M} .", context=".", ssh="default"),
         case(
             "ssh is split at commas, as there",
-            "{I} {P} --ssh default=/a --ssh /b --ssh key=/c {M} .",
+            "--ssh default=/a --ssh /b --ssh key=/c {I} {P} {M} .",
             context=".",
             ssh="default=/a,/b\nkey=/c",
         ),
@@ -494,11 +493,11 @@ def case(name: str, want: str, **given: str) -> object:
             allow="security.insecure\nnetwork.host",
         ),
         case("a cgroup", "--cgroup-parent /ci {I} {P} {M} .", context=".", cgroup_parent="/ci"),
-        case("a network", "{I} {P} {M} --network host .", context=".", network="host"),
-        case("shared memory", "{I} {P} --shm-size 128m {M} .", context=".", shm_size="128m"),
+        case("a network", "--network host {I} {P} {M} .", context=".", network="host"),
+        case("shared memory", "--shm-size 128m {I} {P} {M} .", context=".", shm_size="128m"),
         case(
             "limits",
-            "{I} {P} --ulimit nofile=1024:1024 --ulimit nproc=3 {M} .",
+            "--ulimit nofile=1024:1024 --ulimit nproc=3 {I} {P} {M} .",
             context=".",
             ulimit="nofile=1024:1024\nnproc=3",
         ),
@@ -538,15 +537,15 @@ def case(name: str, want: str, **given: str) -> object:
         # All at once.
         case(
             "everything, in its order",
-            "--add-host h:10.0.0.1 --allow network.host --build-arg A=1 "
+            "--add-host h:10.0.0.1 --allow network.host --cgroup-parent c --network none "
+            "--shm-size 1g --ssh default --ulimit nofile=1 --build-arg A=1 "
             "--build-context b=docker-image://b --cache-from type=gha "
-            "--cache-to type=gha,mode=max --cgroup-parent c "
+            "--cache-to type=gha,mode=max "
             "--secret id=E,env=V --file f {I} --label l=1 --no-cache-filter n --output type=image "
             "--platform linux/amd64,linux/arm64 --attest type=provenance,mode=max,builder-id={RUN} "
             "--attest type=sbom,disabled=false --secret id=S,src=<secret:S> --secret id=F,src=/f "
             "--secret id=GIT_AUTH_TOKEN.github.com,src=<secret:GIT_AUTH_TOKEN.github.com> "
-            "--shm-size 1g --ssh default --tag r.io/a:1 --target t --ulimit nofile=1 "
-            "--builder mine {M} --network none --no-cache --pull --push {S}",
+            "--tag r.io/a:1 --target t --builder mine {M} --no-cache --pull --push {S}",
             add_hosts="h:10.0.0.1",
             allow="network.host",
             build_args="A=1",
@@ -660,6 +659,6 @@ def test_no_provenance_where_it_is_switched_off_for_all(parsed: Callable[..., In
 
 def test_no_provenance_from_a_driver_that_has_none(parsed: Callable[..., Inputs]) -> None:
     inputs = parsed()
-    assert making.make(inputs, PUBLIC, CachePlan()).unasked
-    docker = replace(inputs, driver="docker")
-    assert making.make(docker, PUBLIC, CachePlan()).attests == ()
+    assert planned(inputs, PUBLIC).default_attests
+    docker = replace(inputs, driver=DRIVERS["docker"])
+    assert planned(docker, PUBLIC).attests == ()

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from tests.plans import cache_of
 from warmbuild import refs
-from warmbuild.cache import policy
 from warmbuild.inputs import parsing
 from warmbuild.refs import Reference
 from warmbuild.run_context import RunContext
@@ -47,7 +47,7 @@ def place(key: Key, prefix: str, **backend: str) -> Place:
     } | {name.replace("_", "-"): value for name, value in backend.items()}
     values = {name: value for name, value in given.items() if value}
     context = RunContext(ci="github", event="push", branch=key.branch, default_branch="main")
-    plan = policy.decide(parsing.parse(values, {}), context, REPOSITORY)
+    plan = cache_of(parsing.parse(values, {}), context)
     assert plan.write is not None
     if key.stage:
         return plan.stages[0].ref

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.plans import cache_of
 from warmbuild import csv_attributes, refs
 from warmbuild.backends import BACKENDS
-from warmbuild.cache import policy, settling, sharing
+from warmbuild.cache import problems, settling, sharing
 from warmbuild.cache.age import age_text
 from warmbuild.cache.cache_plan import CachePlan, CacheRef, Place
 from warmbuild.cache.probe import Answer, Found, Missing, NotACache, Refused, Silent
 from warmbuild.cache.records import Record, Records
-from warmbuild.plan import making
 from warmbuild.run_context import RunContext
 from warmbuild.vendors import harbor
 
@@ -44,7 +44,7 @@ LOCAL = replace(PUSH, ci="local", event="local")
 
 
 def decide(inputs: Inputs, context: RunContext) -> CachePlan:
-    return policy.decide(inputs, context, making.repository(inputs))
+    return cache_of(inputs, context)
 
 
 def read(found: CachePlan) -> list[tuple[str, str]]:
@@ -228,7 +228,7 @@ def test_explicit_caches_replace_the_refs(parsed: Callable[..., Inputs]) -> None
     assert (found.read, found.write) == ((), None)
     assert found.sources == ("type=gha", "me/app:x")
     assert found.destinations == ("type=gha,mode=max",)
-    assert found.warnings == ()
+    assert problems.texts(found.problems) == ()
 
 
 @pytest.mark.parametrize("given", [{"cache_from": "type=gha"}, {"cache_to": "type=gha"}])
@@ -256,7 +256,7 @@ def test_untrusted_code_writes_no_shared_cache_that_is_explicit(
     inputs = parsed(cache_to="\n".join([*shared, "type=local,dest=/c", "type=inline"]))
     found = decide(inputs, FORK)
     assert found.destinations == ("type=local,dest=/c", "type=inline")
-    assert found.warnings == tuple(
+    assert problems.texts(found.problems) == tuple(
         f"cache-to {entry} is left out: the code comes from a fork" for entry in shared
     )
     assert decide(inputs, PUSH).destinations == inputs.cache_to
@@ -308,7 +308,7 @@ def test_the_nearest_ref_that_exists_is_read_pinned_by_digest(
     found = settled(parsed, Found(DIGESTS[0]), Found(DIGESTS[1]), cache_import="first")
     assert [str(item.ref) for item in found.read] == [f"{FEATURE}@{DIGESTS[0]}"]
     assert found.notes == (f"{MAIN} is not read: a nearer ref is there",)
-    assert found.warnings == ()
+    assert problems.texts(found.problems) == ()
     assert written(found) == "cache-feature"
 
 
@@ -316,7 +316,7 @@ def test_a_new_branch_reads_the_default_branch(parsed: Callable[..., Inputs]) ->
     found = settled(parsed, Missing(), Found(DIGESTS[1]))
     assert [str(item.ref) for item in found.read] == [f"{MAIN}@{DIGESTS[1]}"]
     assert found.notes == (f"{FEATURE} is not there yet",)
-    assert found.warnings == ()
+    assert problems.texts(found.problems) == ()
 
 
 def test_a_union_reads_all(parsed: Callable[..., Inputs]) -> None:
@@ -343,8 +343,10 @@ def test_what_is_no_cache_is_not_read_and_said(
     found = settled(parsed, answer, Missing())
     assert found.read == ()
     assert written(found) == write
-    assert found.warnings[0] == f"{FEATURE} is not read: {answer.reason}"
-    assert (f"{FEATURE} is not written: {answer.reason}" in found.warnings) == (write is None)
+    assert problems.texts(found.problems)[0] == f"{FEATURE} is not read: {answer.reason}"
+    assert (f"{FEATURE} is not written: {answer.reason}" in problems.texts(found.problems)) == (
+        write is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -415,9 +417,9 @@ def test_what_stands_beside_a_ref_is_written_by_its_rules(
     found = answered(decided, **{before[0]: answer})
     assert tags((*found.stages, *found.history)) == after
     why = f"{at('cache-' + before[0])} is not written: {answer.reason}"
-    assert why in found.warnings
-    assert why in found.lost
-    assert found.write_error == why
+    assert why in problems.texts(found.problems)
+    assert why in problems.losses(found.problems)
+    assert problems.write_error(found.problems) == why
     assert written(found) == "cache-feature"
 
 
@@ -425,7 +427,7 @@ def test_nothing_is_written_beside_a_ref_that_is_not(parsed: Callable[..., Input
     decided = decide(parsed(cache_history="3"), PUSH)
     found = answered(decided, feature=NotACache(IMAGE))
     assert (found.write, found.stages, found.history) == (None, (), ())
-    assert found.write_error == f"{FEATURE} is not written: {IMAGE}"
+    assert problems.write_error(found.problems) == f"{FEATURE} is not written: {IMAGE}"
 
 
 def test_an_image_without_a_cache_is_what_inline_writes_where_no_step_makes_a_layer(
@@ -437,7 +439,11 @@ def test_an_image_without_a_cache_is_what_inline_writes_where_no_step_makes_a_la
     assert found.read == ()
     assert written(found) == "cache-feature"
     assert tags(found.stages) == [STAGE_BUILD]
-    assert (found.warnings, found.lost, found.write_error) == ((), (), "")
+    assert (
+        problems.texts(found.problems),
+        problems.losses(found.problems),
+        problems.write_error(found.problems),
+    ) == ((), (), "")
     assert f"{FEATURE} is not read: its image has no cache in it" in found.notes
     # A chart is none of ours.
     assert answered(decided, feature=NotACache("no manifest")).write is None
@@ -460,30 +466,30 @@ TOKEN, RESULTS, CACHE = "ACTIONS_RUNTIME_TOKEN", "ACTIONS_RESULTS_URL", "ACTIONS
 def test_gha_says_which_variables_are_missing(
     parsed: Callable[..., Inputs], known: set[str], options: str, missing: str
 ) -> None:
-    decided = decide(parsed(cache_backend="gha", cache_options=options), PUSH)
-    found = settling.settle(policy.with_variables(decided, known), {}, NOW)
+    decided = cache_of(parsed(cache_backend="gha", cache_options=options), PUSH, known)
+    found = settling.settle(decided, {}, NOW)
     warning = (
         f"no cache is read or written: the backend gha needs {missing}, "
         "which GitHub Actions sets for actions, and not for `run` steps"
     )
     if missing:
         assert (found.read, found.write) == ((), None)
-        assert found.warnings == found.lost == (warning,)
-        assert found.write_error == warning
+        assert problems.texts(found.problems) == problems.losses(found.problems) == (warning,)
+        assert problems.write_error(found.problems) == warning
         assert found.notes == ()
     else:
         assert [item.ref for item in found.read] == ["cache-feature", "cache-main"]
         assert found.write is not None
-        assert found.warnings == ()
+        assert problems.texts(found.problems) == ()
         assert found.notes == ("the backend gha is not asked what it has, so all is read",)
 
 
 def test_what_is_not_wanted_needs_no_variables(parsed: Callable[..., Inputs]) -> None:
-    off = decide(parsed(cache_backend="gha", cache="off"), PUSH)
-    assert policy.with_variables(off, set()) == off
-    reads = decide(parsed(cache_backend="gha", cache="read-only"), PUSH)
-    assert policy.with_variables(reads, set()).write_error == ""
-    assert policy.with_variables(reads, set()).lost
+    off = parsed(cache_backend="gha", cache="off")
+    assert cache_of(off, PUSH, set()) == cache_of(off, PUSH)
+    reads = cache_of(parsed(cache_backend="gha", cache="read-only"), PUSH, set())
+    assert problems.write_error(reads.problems) == ""
+    assert problems.losses(reads.problems)
     writes = decide(parsed(cache_backend="gha", cache="write-only"), PUSH)
     assert settling.settle(writes, {}, NOW).notes == ("no cache is read: cache is write-only",)
 
@@ -499,7 +505,7 @@ def test_a_secret_that_buildx_does_not_find_is_named_by_its_variable(
     parsed: Callable[..., Inputs], known: set[str], expected: tuple[tuple[str, str], ...]
 ) -> None:
     inputs = parsed(cache_backend="azblob", cache_options="account_url=https://a")
-    found = policy.with_variables(decide(inputs, PUSH), known)
+    found = cache_of(inputs, PUSH, known)
     assert found.secrets == expected
     assert found.write is not None
 
@@ -853,7 +859,7 @@ def test_which_of_several_caches_are_read(
         )
         for tag, nearer in why_not.items()
     ]
-    assert found.warnings == ()
+    assert problems.texts(found.problems) == ()
 
 
 ALL_OLD = "all is built anew on new base images, for every cache is too old"
@@ -956,7 +962,7 @@ def test_a_cache_has_an_age(
     assert tags(found.read) == [f"{tag}@{DIGESTS[0]}" for tag in expected]
     assert found.stale is stale
     assert list(found.notes) == notes
-    assert found.warnings == ()
+    assert problems.texts(found.problems) == ()
     assert written(found) == "cache-feature"
 
 
@@ -978,15 +984,15 @@ def test_a_cache_is_as_old_as_the_oldest_of_its_platforms(parsed: Callable[..., 
 
 def test_a_description_that_grows_too_large_is_warned_of(parsed: Callable[..., Inputs]) -> None:
     decided = decide(parsed(), PUSH)
-    assert answered(decided, feature=cached("x", size=settling.LARGE)).warnings == ()
+    assert answered(decided, feature=cached("x", size=settling.LARGE)).problems == ()
     found = answered(decided, feature=cached("x", size=900_499))
-    (warning,) = found.warnings
+    (warning,) = problems.texts(found.problems)
     assert warning == (
         f"{FEATURE} takes 900 kB to describe, and BuildKit reads no more than 1048 kB; keep parts "
         "of it apart by cache-scope, or build fewer stages in one image"
     )
     # It is still read, so nothing is lost.
-    assert found.lost == ()
+    assert problems.losses(found.problems) == ()
     assert tags(found.read) == [f"feature@{DIGESTS[0]}"]
 
 
@@ -1010,13 +1016,13 @@ def test_one_registry_that_is_silent_is_said_of_each_ref_once(
 ) -> None:
     silent = Silent("the registry ghcr.io does not answer")
     found = answered(decide(parsed(), PUSH), feature=silent, main=silent)
-    assert found.warnings == (
+    assert problems.texts(found.problems) == (
         f"{FEATURE} is not read: {silent.reason}",
         f"{MAIN} is not read: {silent.reason}",
         f"{FEATURE} is not written: {silent.reason}",
     )
-    assert found.lost == found.warnings
-    assert found.write_error == found.warnings[-1]
+    assert problems.losses(found.problems) == problems.texts(found.problems)
+    assert problems.write_error(found.problems) == problems.texts(found.problems)[-1]
 
 
 A, B, C = (Found(f"sha256:{name}", config=f"config {name}") for name in "abc")

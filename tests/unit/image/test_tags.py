@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from warmbuild.cache.cache_plan import CachePlan
+from tests.plans import planned
 from warmbuild.errors import InputError
 from warmbuild.image import tags
 from warmbuild.inputs import expressions, tag_rules
-from warmbuild.inputs.parsing import nearest
-from warmbuild.plan import making
 from warmbuild.run_context import Project, RunContext
 
 if TYPE_CHECKING:
@@ -57,11 +55,11 @@ def tag(name: str) -> RunContext:
 
 def apply(run: RunContext, lines: str, flavor: str = "") -> Tags:
     found = [
-        tag_rules.read(line, nearest) if tag_rules.is_rule(line) else tag_rules.raw(line)
+        tag_rules.read(line) if tag_rules.is_rule(line) else tag_rules.raw(line)
         for line in lines.splitlines()
     ]
-    asked = tag_rules.flavor(flavor.splitlines(), nearest)
-    return tags.apply(found or tag_rules.unasked(), asked, run, run.begun)
+    asked = tag_rules.flavor(flavor.splitlines())
+    return tags.apply(found or tag_rules.defaults(), asked, run, run.begun)
 
 
 V = "type=semver,pattern="
@@ -316,7 +314,7 @@ def test_why_a_rule_gives_no_tag(run: RunContext, lines: str, note: str) -> None
 )
 def test_a_rule_that_cannot_be_read(line: str, problem: str) -> None:
     with pytest.raises(ValueError) as raised:  # noqa: PT011 (the text is compared)
-        tag_rules.read(line, nearest)
+        tag_rules.read(line)
     assert str(raised.value) == problem
 
 
@@ -337,7 +335,7 @@ def test_dates_are_written_as_moment_does(pattern: str, expected: str) -> None:
 
 
 def made(inputs: Inputs, run: RunContext) -> BuildPlan:
-    return making.make(inputs, run, CachePlan())
+    return planned(inputs, run)
 
 
 def test_rules_and_references_side_by_side(parsed: Callable[..., Inputs]) -> None:

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from warmbuild.cache.cache_plan import CachePlan
+from tests.plans import planned
 from warmbuild.errors import InputError
-from warmbuild.plan import making
 from warmbuild.run_context import RunContext
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ def tag(name: str) -> RunContext:
 
 
 def made(inputs: Inputs, run: RunContext) -> BuildPlan:
-    return making.make(inputs, run, CachePlan())
+    return planned(inputs, run)
 
 
 @pytest.mark.parametrize(

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.plans import planned
 from warmbuild import platforms
 from warmbuild.builder import node_certificates
 from warmbuild.buildkit import answers, builder_commands
 from warmbuild.buildkit.answers import Inspected, Running
 from warmbuild.buildkit.builder_commands import Own
-from warmbuild.cache.cache_plan import CachePlan
+from warmbuild.drivers import DRIVERS
 from warmbuild.errors import InputError
 from warmbuild.inputs import nodes, parsing
 from warmbuild.inputs.nodes import Node
-from warmbuild.plan import making
 from warmbuild.run_context import RunContext
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ BOTH = """
 
 
 def builder_of(asked: Inputs) -> BuilderPlan:
-    return making.make(asked, PUSH, CachePlan()).builder
+    return planned(asked, PUSH).builder
 
 
 @pytest.mark.parametrize(
@@ -390,7 +390,7 @@ def test_a_node_may_list_as_inputs_do_or_as_yaml_does() -> None:
 - {driver-opts: [a=1, 'b=2,c'], platforms: [linux/a, linux/b]}
 - {name: n, buildkitd-flags: --debug}
 """
-    assert nodes.read(text, "docker-container", said.append) == (
+    assert nodes.read(text, DRIVERS["docker-container"], said.append) == (
         Node(endpoint="e", driver_opts=("a=1", "b=2,c"), platforms=("linux/a", "linux/b")),
         Node(driver_opts=("a=1", "b=2,c"), platforms=("linux/a", "linux/b")),
         Node(name="n", flags="--debug"),
@@ -435,7 +435,7 @@ def test_what_is_emulated_where_no_node_serves_it(
 
 def test_what_was_given_for_nothing_is_said(parsed: Callable[..., Inputs]) -> None:
     asked = parsed(use="true", install="false", cache_binary="false", qemu_platforms="all")
-    assert making.make(asked, PUSH, CachePlan()).notes[1:] == (
+    assert planned(asked, PUSH).notes[1:] == (
         "use does nothing: the builder is there for this run alone",
         "install does nothing: the builder is there for this run alone",
         "cache-binary does nothing: the builder is there for this run alone",
@@ -511,9 +511,8 @@ def test_certificates_that_fit_nothing_are_said(
     driver: str, endpoints: Sequence[str], left_out: Sequence[str], wrong: Mapping[str, str]
 ) -> None:
     env = {name: text for name, text in TLS.items() if not name.endswith(tuple(left_out))}
-    assert (
-        node_certificates.misfits(driver, endpoints, node_certificates.certificates(env)) == wrong
-    )
+    found = node_certificates.certificates(env)
+    assert node_certificates.misfits(DRIVERS[driver], endpoints, found) == wrong
 
 
 INSPECTED = """\

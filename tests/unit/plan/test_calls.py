@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests import plans
 from warmbuild.build import outcomes
 from warmbuild.build.outcomes import CacheOutcome
 from warmbuild.buildkit import command_line
-from warmbuild.cache import policy, settling
+from warmbuild.cache import problems, settling
 from warmbuild.cache.probe import Missing, NotACache
-from warmbuild.plan import calls, making
+from warmbuild.cache.problems import Kind, Problem
+from warmbuild.plan import calls
 from warmbuild.run_context import RunContext
 
 if TYPE_CHECKING:
@@ -36,8 +38,7 @@ NODES = {
 
 
 def planned(inputs: Inputs) -> BuildPlan:
-    cache = policy.decide(inputs, PUSH, making.repository(inputs))
-    return making.make(inputs, PUSH, cache)
+    return plans.planned(inputs, PUSH)
 
 
 def written(inputs: Inputs) -> list[tuple[str, str]]:
@@ -94,12 +95,14 @@ def test_one_that_may_not_be_written_keeps_no_other_from_it(parsed: Callable[...
     settled = settling.settle(cache, answers, NOW)
     assert [item.ref for item in settled.platforms] == [second.ref]
     assert settled.write == settled.platforms[0]
-    assert settled.write_error == f"{first.ref} is not written: an image"
+    assert problems.write_error(settled.problems) == f"{first.ref} is not written: an image"
 
 
 def test_what_became_of_them_is_one_outcome() -> None:
-    good = CacheOutcome(read=("r",), written="a", error="", warnings=("w",))
-    bad = replace(good, written="", error="e", warnings=("w", "v"))
+    read = Problem(kind=Kind.READ, text="w")
+    write = Problem(kind=Kind.WRITE, text="v", cause="e")
+    good = CacheOutcome(read=("r",), written="a", problems=(read,))
+    bad = replace(good, written="", problems=(read, write))
     assert outcomes.several_outcomes([good, bad]) == CacheOutcome(
-        read=("r",), written="a", error="e", warnings=("w", "v")
+        read=("r",), written="a", problems=(read, write)
     )

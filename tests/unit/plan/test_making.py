@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from warmbuild.cache import policy
-from warmbuild.cache.cache_plan import CachePlan, Place
+from tests import plans
 from warmbuild.inputs import build_context
 from warmbuild.inputs.values import Inputs, Secret
 from warmbuild.plan import calls, making
@@ -16,6 +15,7 @@ from warmbuild.run_context import RunContext
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from warmbuild.cache.cache_plan import Place
     from warmbuild.plan.build_plan import BuildPlan
 
 
@@ -25,7 +25,7 @@ FORK = replace(PUSH, pull_request=7, fork=True, untrusted="the code comes from a
 
 
 def make(inputs: Inputs, context: RunContext) -> BuildPlan:
-    return making.make(inputs, context, CachePlan())
+    return plans.planned(inputs, context)
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_a_remote_context_is_not_looked_for_here(context: str, remote: bool) -> 
 
 
 def planned(inputs: Inputs, context: RunContext = PUSH) -> BuildPlan:
-    return making.make(inputs, context, policy.decide(inputs, context, making.repository(inputs)))
+    return plans.planned(inputs, context)
 
 
 def test_an_inline_cache_goes_with_its_image(parsed: Callable[..., Inputs]) -> None:
@@ -359,5 +359,5 @@ def test_the_cache_goes_to_the_first_images_repository(
 def test_a_run_on_no_branch_is_not_the_latest_in_ci(
     parsed: Callable[..., Inputs], ci: str, commit: str, tag: str
 ) -> None:
-    found = making.make(parsed(), RunContext(ci=ci, commit=commit), CachePlan())
+    found = planned(parsed(), RunContext(ci=ci, commit=commit))
     assert found.tags == (f"ghcr.io/me/app:{tag}",)

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.plans import planned
 from warmbuild import ci
 from warmbuild.build import outcomes
-from warmbuild.cache import policy
 from warmbuild.errors import EngineError
 from warmbuild.finding import Finding
 from warmbuild.log import Log
-from warmbuild.plan import making
 from warmbuild.report import publishing
 from warmbuild.report.outputs import OUTPUTS
 from warmbuild.run_context import RunContext
@@ -54,18 +53,13 @@ def log() -> Log:
 
 
 @pytest.fixture
-def planned(parsed: Callable[..., Inputs]) -> Callable[..., BuildPlan]:
-    def plan(**values: str) -> BuildPlan:
-        inputs = parsed(**values)
-        cache = policy.decide(inputs, PUSH, making.repository(inputs))
-        return making.make(inputs, PUSH, cache)
-
-    return plan
+def plan(parsed: Callable[..., Inputs]) -> BuildPlan:
+    return planned(parsed(), PUSH)
 
 
 @pytest.fixture
-def done(planned: Callable[..., BuildPlan]) -> Outcome:
-    outcome = outcomes.answer(planned(), "{}")
+def done(plan: BuildPlan) -> Outcome:
+    outcome = outcomes.answer(plan, "{}")
     return replace(outcome, digest="sha256:1", tags=("r.io/a:1",), notes=("it says hunter2",))
 
 
@@ -143,13 +137,13 @@ class TestPlan:
     def test_it_is_handed_on_as_outputs_and_as_definitions_in_files(
         self,
         parsed: Callable[..., Inputs],
-        planned: Callable[..., BuildPlan],
+        plan: BuildPlan,
         log: Log,
         tmp_path: Path,
     ) -> None:
         env = {"CI_PROJECT_DIR": str(tmp_path)}
         path = tmp_path / "out.json"
-        publishing.plan([planned()], parsed(output_file=str(path)), env, GITLAB, log)
+        publishing.plan([plan], parsed(output_file=str(path)), env, GITLAB, log)
         written = json.loads(path.read_text())
         assert written["cache-to"].startswith("type=registry,ref=ghcr.io/me/app:cache-x,")
         assert dotenv(tmp_path)["WARMBUILD_CACHE_TO"] == written["cache-to"]
@@ -160,20 +154,20 @@ class TestPlan:
     def test_the_definitions_alone_are_written_if_no_file_is_asked_for(
         self,
         parsed: Callable[..., Inputs],
-        planned: Callable[..., BuildPlan],
+        plan: BuildPlan,
         log: Log,
         tmp_path: Path,
     ) -> None:
-        publishing.plan([planned()], parsed(), {}, LOCAL, log)
+        publishing.plan([plan], parsed(), {}, LOCAL, log)
         assert {path.name.partition("-")[0] for path in tmp_path.iterdir()} == {"warmbuild"}
 
     def test_it_is_said_with_reasons_and_findings(
         self,
-        planned: Callable[..., BuildPlan],
+        plan: BuildPlan,
         log: Log,
         capsys: pytest.CaptureFixture[str],
     ) -> None:
-        publishing.say_plan([replace(planned(), findings=(FINDING,))], log)
+        publishing.say_plan([replace(plan, findings=(FINDING,))], log)
         said = capsys.readouterr().out
         assert said.startswith("== warmbuild: plan\n")
         assert "cache write ghcr.io/me/app:cache-x (this branch's own cache)" in said
@@ -183,9 +177,9 @@ class TestPlan:
 
 
 def test_findings_are_handed_to_the_ci_system_with_secrets_hidden(
-    planned: Callable[..., BuildPlan], log: Log, tmp_path: Path
+    plan: BuildPlan, log: Log, tmp_path: Path
 ) -> None:
-    decided = [replace(planned(), findings=(FINDING,))]
+    decided = [replace(plan, findings=(FINDING,))]
     publishing.findings(decided, {"CI_PROJECT_DIR": str(tmp_path)}, GITLAB, log)
     (report,) = tmp_path.iterdir()
     (found,) = json.loads(report.read_text())

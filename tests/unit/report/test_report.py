@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests import plans
 from warmbuild.build import failures, outcomes
 from warmbuild.build.outcomes import CacheOutcome, Outcome
 from warmbuild.buildkit import command_line
 from warmbuild.buildkit.progress import Failure, Progress, Step
-from warmbuild.cache import policy
+from warmbuild.cache import problems
 from warmbuild.cache.probe import Found
 from warmbuild.cache.records import Records
 from warmbuild.errors import BuildError, EngineError, RegistryError
 from warmbuild.finding import Finding
-from warmbuild.plan import making
 from warmbuild.report import markdown, outputs, plain_text, plan_json
 from warmbuild.run_context import RunContext
 from warmbuild.vendors import harbor
@@ -56,9 +56,8 @@ OUTCOME = Outcome(
     tags=("r.io/a:1", "r.io/a:2"),
     steps=(CACHED, RAN),
     cache_read=("r.io/a:cache-main@sha256:3",),
-    cache_error="",
     cache_age=timedelta(hours=5, minutes=3),
-    lost=(),
+    problems=(),
     cache_written="r.io/a:cache-x",
     seconds=12.34,
     notes=("tagged by the branch",),
@@ -78,8 +77,7 @@ EMPTY = replace(
 
 
 def planned(inputs: Inputs, context: RunContext = PUSH) -> BuildPlan:
-    cache = policy.decide(inputs, context, making.repository(inputs))
-    return making.make(inputs, context, cache)
+    return plans.planned(inputs, context)
 
 
 def replayed(name: str) -> Progress:
@@ -89,9 +87,18 @@ def replayed(name: str) -> Progress:
     return progress
 
 
-def test_outputs_are_those_of_the_table() -> None:
-    named = {"version": "1", "tag-names": "1\n2", "labels": "", "annotations": "", "json": "{}"}
-    found = outputs.outputs(replace(OUTCOME, named=named))
+def test_outputs_are_those_of_the_table(parsed: Callable[..., Inputs]) -> None:
+    image = planned(parsed(image="r.io/a\nr.io/b", tags="1\n2", labels="x=y", annotations="a=b"))
+    named = {
+        "version": "1",
+        "tag-names": "1\n2",
+        "labels": "x=y",
+        "annotations": "a=b",
+        "json": '{"tags":["r.io/a:1","r.io/a:2","r.io/b:1","r.io/b:2"],"tag-names":["1","2"],'
+        '"labels":{"x":"y"},"annotations":["a=b"]}',
+    }
+    assert {name for name in named if outputs.outputs(OUTCOME)[name]} == set()
+    found = outputs.outputs(replace(OUTCOME, image=image))
     assert dict(found) == {
         "digest": "sha256:1",
         "imageid": "sha256:2",
@@ -270,16 +277,16 @@ def test_what_was_read_and_written(parsed: Callable[..., Inputs]) -> None:
     cold = replayed("cold")
     found = outcomes.cache_outcome(planned(parsed()), imported=cold, exported=cold)
     written = "ghcr.io/me/app:cache-x"
-    assert found == CacheOutcome(read=(), written=written, error="", warnings=())
+    assert found == CacheOutcome(read=(), written=written, problems=())
 
 
 def test_what_could_not_be_read_and_written(parsed: Callable[..., Inputs]) -> None:
     warm = replayed("warm")
     found = outcomes.cache_outcome(planned(parsed()), imported=warm, exported=warm)
-    warnings = found.warnings
+    warnings = problems.texts(found.problems)
     assert found.read == ("127.0.0.1:5000/rec:cache-main",)
     assert found.written == ""
-    assert found.error.startswith("error writing")
+    assert problems.write_error(found.problems).startswith("error writing")
     assert warnings[0].startswith("127.0.0.1:5000/rec:cache-none is not read: failed to configure")
     assert warnings[1].startswith("no cache is written to ghcr.io/me/app:cache-x: error writing")
 
@@ -356,9 +363,9 @@ def test_an_export_that_failed_comes_with_advice(
         imported=Progress(),
         exported=failed_export(IMMUTABLE, backend),
     )
-    assert found.warnings == (f"no cache is written to {expected}",)
+    assert problems.texts(found.problems) == (f"no cache is written to {expected}",)
     assert found.written == ""
-    assert found.error == IMMUTABLE
+    assert problems.write_error(found.problems) == IMMUTABLE
 
 
 def test_a_registry_that_the_probe_recognised_is_named(parsed: Callable[..., Inputs]) -> None:
@@ -370,7 +377,7 @@ def test_a_registry_that_the_probe_recognised_is_named(parsed: Callable[..., Inp
         imported=Progress(),
         exported=failed_export("denied"),
     )
-    assert found.warnings == (
+    assert problems.texts(found.problems) == (
         (
             "no cache is written to r.io/team/cache:cache-x: denied; Harbor wants Pull Repository "
             "and Push Repository in the project for a cache, and says the same where there is no "
@@ -409,7 +416,7 @@ def test_what_an_export_wrote(
         list(progress.feed(json.dumps(line)))
     decided = planned(parsed(cache_to=cache_to))
     found = outcomes.cache_outcome(decided, imported=progress, exported=progress)
-    assert found == CacheOutcome(read=(), written=expected, error="", warnings=())
+    assert found == CacheOutcome(read=(), written=expected, problems=())
 
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -510,7 +517,7 @@ def test_what_a_backend_that_is_no_registry_has_read(parsed: Callable[..., Input
     list(refused.feed(json.dumps({"vertexes": [failed]})))
     found = outcomes.cache_outcome(decided, imported=refused, exported=None)
     assert found.read == ()
-    assert found.warnings == ("gha:123 is not read: 403",)
+    assert problems.texts(found.problems) == ("gha:123 is not read: 403",)
 
 
 def test_an_export_that_came_to_nothing_says_why(parsed: Callable[..., Inputs]) -> None:
@@ -518,8 +525,10 @@ def test_an_export_that_came_to_nothing_says_why(parsed: Callable[..., Inputs]) 
     found = outcomes.cache_outcome(
         decided, imported=Progress(), exported=Progress(), failed="it did not end"
     )
-    assert (found.written, found.error) == ("", "it did not end")
-    assert found.warnings == ("no cache is written to ghcr.io/me/app:cache-x: it did not end",)
+    assert (found.written, problems.write_error(found.problems)) == ("", "it did not end")
+    assert problems.texts(found.problems) == (
+        "no cache is written to ghcr.io/me/app:cache-x: it did not end",
+    )
 
 
 def test_what_became_of_an_inline_cache(parsed: Callable[..., Inputs]) -> None:
@@ -529,9 +538,11 @@ def test_what_became_of_an_inline_cache(parsed: Callable[..., Inputs]) -> None:
         decided, imported=replayed("warm"), written=["r.io/a:x"], failed=[failed]
     )
     assert found.read == ("127.0.0.1:5000/rec:cache-main",)
-    assert (found.written, found.error) == ("r.io/a:x", failed)
-    assert found.warnings[0].startswith("127.0.0.1:5000/rec:cache-none is not read: ")
-    assert found.warnings[1:] == (failed,)
+    assert (found.written, problems.write_error(found.problems)) == ("r.io/a:x", failed)
+    assert problems.texts(found.problems)[0].startswith(
+        "127.0.0.1:5000/rec:cache-none is not read: "
+    )
+    assert problems.texts(found.problems)[1:] == (failed,)
 
 
 FAILURE = Failure(title="[2/3] RUN make", error="exit code: 2", tail=("one", "two"), source="")

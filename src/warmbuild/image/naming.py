@@ -1,0 +1,76 @@
+"""What an image is called: tags, version, labels and annotations, decided in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from warmbuild import refs
+from warmbuild.image import labels
+
+if TYPE_CHECKING:
+    from warmbuild.image.tags import Tags
+    from warmbuild.inputs.values import Inputs
+    from warmbuild.run_context import RunContext
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Naming:
+    """The names of one image and what is written on it."""
+
+    tags: tuple[str, ...]
+    """Full references: every name under every image, then those given in full."""
+    version: str
+    """Name of the first tag."""
+    labels: tuple[str, ...]
+    annotations: tuple[str, ...]
+    notes: tuple[str, ...]
+    """How the names came about, and which rules gave none."""
+    is_nameless: bool
+    """Whether there are rules, and none of them gives this run's image a name."""
+
+
+def decide(inputs: Inputs, context: RunContext, applied: Tags) -> Naming:
+    """Return how an image is called; `applied` is what the rules for tags gave this run.
+
+    With rules, labels and annotations are docker/metadata-action's. Without, they are those that
+    were given, and the branch, git tag or pull request names the image.
+    """
+    by_rule = bool(inputs.tag_rules)
+    names = [tag for tag in inputs.tags if refs.is_tag(tag)] + list(applied.names)
+    reason = ""
+    if inputs.image and not inputs.tags and not by_rule:
+        names, reason = _default_names(context)
+    named = [replace(image, tag=name) for image in inputs.image for name in names]
+    full = [refs.parse(tag) for tag in inputs.tags if not refs.is_tag(tag)]
+    tags = tuple(dict.fromkeys(str(reference) for reference in (*named, *full)))
+    version, given = applied.version, inputs.annotations
+    return Naming(
+        tags=tags,
+        version=version or next((tag.rpartition(":")[2] for tag in tags), ""),
+        labels=labels.labelled(context, version, inputs.labels) if by_rule else inputs.labels,
+        annotations=labels.annotated(context, version, given) if by_rule and given else given,
+        notes=tuple(filter(None, (reason, *applied.notes))),
+        is_nameless=by_rule and not tags,
+    )
+
+
+def of_target(inputs: Inputs, context: RunContext, applied: Tags, target: str) -> tuple[str, ...]:
+    """Return the references of a target without tags of its own: their names begin with its."""
+    named = map(refs.parse, decide(inputs, context, applied).tags)
+    return tuple(str(replace(one, tag=refs.image_tag(f"{target}-{one.tag}"))) for one in named)
+
+
+def _default_names(context: RunContext) -> tuple[list[str], str]:
+    if context.pull_request is not None:
+        return [f"pr-{context.pull_request}"], "tagged by the pull request's number"
+    if context.tag:
+        return [refs.image_tag(context.tag)], "tagged as the git tag"
+    if not context.branch and context.ci != "local" and context.commit:
+        return [f"sha-{context.commit[:7]}"], "tagged by the commit, which is on no known branch"
+    if not context.branch:
+        return ["latest"], "tagged latest, since neither branch nor tag is known"
+    name = refs.image_tag(context.branch)
+    if context.branch == context.default_branch:
+        return [name, "latest"], "tagged by the branch, and latest as it is the default one"
+    return [name], "tagged by the branch"
