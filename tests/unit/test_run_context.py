@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from warmbuild.run_context import merged_branch
+from tests.runs import PUSH
+from warmbuild.run_context import RunContext, merged_branch
 
 
 @pytest.mark.parametrize(
@@ -32,3 +33,9 @@ def test_the_branch_that_a_commit_has_merged(message: str, expected: str) -> Non
 )
 def test_the_branch_that_gitea_has_merged(message: str, expected: str) -> None:
     assert merged_branch(message, "harbour") == expected
+
+
+def test_a_context_can_be_told_its_branches() -> None:
+    told = RunContext(ci="local").told(branch="x", default_branch="trunk")
+    assert told == RunContext(ci="local", branch="x", default_branch="trunk")
+    assert PUSH.told(branch="", default_branch="") == PUSH

@@ -18,5 +18,5 @@ if TYPE_CHECKING:
 def registries(inputs: Inputs, env: Mapping[str, str]) -> Registries:
     """Return what makes clients of registries."""
     # A plan may be made where the file is not.
-    config = inputs.buildkitd_config_inline or read_text(inputs.buildkitd_config)
-    return Registries(keyring=Keyring(inputs.logins, env), transports=transports(config or ""))
+    config = inputs.buildkitd_config_inline or read_text(inputs.buildkitd_config) or ""
+    return Registries(keyring=Keyring(inputs.logins, env), transports=transports(config))

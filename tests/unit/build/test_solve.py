@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.plans import known, planned, target_planned
+from tests import plans
 from tests.unit.fake_runner import FakeRunner, recorded
 from warmbuild import ci
 from warmbuild.bake import targets
@@ -77,21 +77,19 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 @pytest.fixture
-def plan(parsed: Callable[..., Inputs]) -> Callable[..., BuildPlan]:
+def planned(parsed: Callable[..., Inputs]) -> Callable[..., BuildPlan]:
     """Return what plans a push of the branch x."""
-    return lambda **values: planned(parsed(**values), PUSH)
+    return lambda **values: plans.planned(parsed(**values), PUSH)
 
 
 def of_targets(inputs: Inputs, *names: str) -> list[BuildPlan]:
-    applied = known(inputs, PUSH).applied
-    found = [
-        Target(name=name, definition={"tags": [f"ghcr.io/me/{name}:1"]}, linked=False)
-        for name in names
-    ]
-    return [
-        target_planned(targets.inputs(inputs, PUSH, applied, target), PUSH, target)
-        for target in found
-    ]
+    known = plans.known(inputs, PUSH)
+    found = []
+    for name in names:
+        one = Target(name=name, definition={"tags": [f"ghcr.io/me/{name}:1"]}, linked=False)
+        own = targets.inputs(inputs, PUSH, known.applied, one)
+        found.append(targets.planned(own, PUSH, known, one))
+    return found
 
 
 def race() -> list[str]:
@@ -111,7 +109,7 @@ def shown(capsys: pytest.CaptureFixture[str]) -> list[str]:
 
 
 def test_a_cold_build_pushes_the_image_first_and_writes_its_cache_after_it(
-    plan: Callable[..., BuildPlan],
+    planned: Callable[..., BuildPlan],
     runner: FakeRunner,
     tool: Tool,
     log: Log,
@@ -119,7 +117,7 @@ def test_a_cold_build_pushes_the_image_first_and_writes_its_cache_after_it(
 ) -> None:
     runner.answer(*BUILD, lines=recorded("cold"), writes=SAID)
     runner.answer(*BUILD, lines=recorded("cold"))
-    outcome = solve.build([plan()], tool, log)
+    outcome = solve.build([planned()], tool, log)
     image, export = runner.commands
     assert has(image, "--push", "--tag")
     assert not has(image, "--cache-to")
@@ -133,26 +131,26 @@ def test_a_cold_build_pushes_the_image_first_and_writes_its_cache_after_it(
 
 
 def test_what_buildx_wrote_is_read_back_and_secrets_are_hidden_in_it(
-    plan: Callable[..., BuildPlan], runner: FakeRunner, tool: Tool, log: Log
+    planned: Callable[..., BuildPlan], runner: FakeRunner, tool: Tool, log: Log
 ) -> None:
     runner.answer(*BUILD, lines=recorded("cold"), writes=SAID)
-    outcome = solve.build([plan(cache="off")], tool, log)
+    outcome = solve.build([planned(cache="off")], tool, log)
     assert outcome.digest == "sha256:1"
     assert outcome.image_id == "sha256:2"
     assert outcome.metadata == '{"containerimage.digest":"sha256:1","token":"***"}'
 
 
 def test_a_build_that_says_nothing_of_itself_has_no_digest(
-    plan: Callable[..., BuildPlan], runner: FakeRunner, tool: Tool, log: Log
+    planned: Callable[..., BuildPlan], runner: FakeRunner, tool: Tool, log: Log
 ) -> None:
     runner.answer(*BUILD, lines=recorded("cold"))
-    outcome = solve.build([plan(cache="off")], tool, log)
+    outcome = solve.build([planned(cache="off")], tool, log)
     assert (outcome.digest, outcome.image_id, outcome.metadata) == ("", "", "{}")
     assert outcome.cache_written == ""
 
 
 def test_a_push_that_failed_for_a_reason_that_passes_is_tried_again_without_the_cache(
-    plan: Callable[..., BuildPlan],
+    planned: Callable[..., BuildPlan],
     runner: FakeRunner,
     tool: Tool,
     log: Log,
@@ -161,7 +159,7 @@ def test_a_push_that_failed_for_a_reason_that_passes_is_tried_again_without_the_
     runner.answer(*BUILD, lines=race(), code=1)
     runner.answer(*BUILD, lines=recorded("warm"), writes=SAID)
     runner.answer(*BUILD, lines=recorded("cold"))
-    outcome = solve.build([plan(cache_export="with")], tool, log)
+    outcome = solve.build([planned(cache_export="with")], tool, log)
     beside, again, export = runner.commands
     assert has(beside, "--push", "--cache-to")
     assert has(again, "--push")
@@ -178,16 +176,16 @@ def test_a_push_that_failed_for_a_reason_that_passes_is_tried_again_without_the_
 
 
 def test_a_push_that_is_refused_is_the_end(
-    plan: Callable[..., BuildPlan], runner: FakeRunner, tool: Tool, log: Log
+    planned: Callable[..., BuildPlan], runner: FakeRunner, tool: Tool, log: Log
 ) -> None:
     runner.answer(*BUILD, lines=recorded("push-refused"), code=1)
     with pytest.raises(RegistryError, match="the image is built and was not pushed"):
-        solve.build([plan()], tool, log)
+        solve.build([planned()], tool, log)
     assert len(runner.commands) == 1
 
 
 def test_a_push_is_not_tried_again_for_ever(
-    plan: Callable[..., BuildPlan],
+    planned: Callable[..., BuildPlan],
     runner: FakeRunner,
     tool: Tool,
     log: Log,
@@ -196,26 +194,26 @@ def test_a_push_is_not_tried_again_for_ever(
     for _ in range(3):
         runner.answer(*BUILD, lines=race(), code=1)
     with pytest.raises(RegistryError, match="blob unknown"):
-        solve.build([plan()], tool, log)
+        solve.build([planned()], tool, log)
     assert pauses == [2.0, 8.0]
 
 
 def test_a_step_that_fails_is_the_end(
-    plan: Callable[..., BuildPlan], runner: FakeRunner, tool: Tool, log: Log
+    planned: Callable[..., BuildPlan], runner: FakeRunner, tool: Tool, log: Log
 ) -> None:
     runner.answer(*BUILD, lines=recorded("failed"), code=1)
     with pytest.raises(BuildError, match=r"at Dockerfile\.failing:3"):
-        solve.build([plan()], tool, log)
+        solve.build([planned()], tool, log)
 
 
 def test_no_export_runs_if_all_came_from_the_cache_that_would_be_written(
-    plan: Callable[..., BuildPlan],
+    planned: Callable[..., BuildPlan],
     runner: FakeRunner,
     tool: Tool,
     log: Log,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    decided = plan()
+    decided = planned()
     write = decided.cache.write
     assert write is not None
     there = replace(write, found=Found("sha256:c", ()))
@@ -231,11 +229,11 @@ def test_no_export_runs_if_all_came_from_the_cache_that_would_be_written(
 
 
 def test_an_export_that_fails_is_a_warning(
-    plan: Callable[..., BuildPlan], runner: FakeRunner, tool: Tool, log: Log
+    planned: Callable[..., BuildPlan], runner: FakeRunner, tool: Tool, log: Log
 ) -> None:
     runner.answer(*BUILD, lines=recorded("cold"), writes=SAID)
     runner.answer(*BUILD, lines=recorded("failed"), code=1)
-    outcome = solve.build([plan()], tool, log)
+    outcome = solve.build([planned()], tool, log)
     assert outcome.digest == "sha256:1"
     assert outcome.cache_written == ""
     assert outcome.cache_error.startswith('process "/bin/sh -c for i in 1 2 3')
@@ -244,7 +242,7 @@ def test_an_export_that_fails_is_a_warning(
 
 
 def test_a_cache_that_is_waited_for_too_long_is_done_without(
-    plan: Callable[..., BuildPlan],
+    planned: Callable[..., BuildPlan],
     runner: FakeRunner,
     tool: Tool,
     log: Log,
@@ -254,7 +252,7 @@ def test_a_cache_that_is_waited_for_too_long_is_done_without(
     runner.answer(*BUILD, lines=importing, code=1, hangs=True)
     runner.answer(*BUILD, lines=recorded("cold"), writes=SAID)
     runner.answer(*BUILD, lines=recorded("cold"))
-    solve.build([plan()], replace(tool, cache_timeout=0.0), log)
+    solve.build([planned()], replace(tool, cache_timeout=0.0), log)
     first, second, _ = runner.commands
     assert has(first, "--cache-from")
     assert not has(second, "--cache-from")
@@ -266,12 +264,12 @@ def test_a_cache_that_is_waited_for_too_long_is_done_without(
 
 
 def test_the_stages_of_an_inline_cache_are_pushed_one_by_one(
-    plan: Callable[..., BuildPlan], runner: FakeRunner, tool: Tool, log: Log
+    planned: Callable[..., BuildPlan], runner: FakeRunner, tool: Tool, log: Log
 ) -> None:
     runner.answer(*BUILD, lines=recorded("cold"), writes=SAID)
     runner.answer(*BUILD, lines=recorded("cold"))
     runner.answer(*BUILD, lines=recorded("failed"), code=1)
-    decided = plan(cache_backend="inline", cache_stages="build,test")
+    decided = planned(cache_backend="inline", cache_stages="build,test")
     outcome = solve.build([decided], tool, log)
     image, build, test = runner.commands
     assert not has(image, "--target")
@@ -339,7 +337,7 @@ class TestSeveralTargets:
 class TestAsk:
     def test_the_answer_is_printed(
         self,
-        plan: Callable[..., BuildPlan],
+        planned: Callable[..., BuildPlan],
         runner: FakeRunner,
         tool: Tool,
         log: Log,
@@ -347,7 +345,7 @@ class TestAsk:
     ) -> None:
         answer = ["Check complete, no warnings found."]
         runner.answer(*BUILD, lines=answer, writes={"--metadata-file": METADATA})
-        outcome = solve.ask(plan(call="check"), tool, log)
+        outcome = solve.ask(planned(call="check"), tool, log)
         (command,) = runner.commands
         assert has(command, "--call", "check")
         assert not has(command, "--push")
@@ -356,7 +354,7 @@ class TestAsk:
         assert shown(capsys) == answer
 
     def test_a_refusal_is_an_error_with_its_headline(
-        self, plan: Callable[..., BuildPlan], runner: FakeRunner, tool: Tool, log: Log
+        self, planned: Callable[..., BuildPlan], runner: FakeRunner, tool: Tool, log: Log
     ) -> None:
         found = {"ruleName": "StageNameCasing", "description": "lowercase it", "url": "https://d"}
         metadata = {"result.json": {"warnings": [found]}}
@@ -364,7 +362,7 @@ class TestAsk:
         writes = {"--metadata-file": json.dumps(metadata)}
         runner.answer(*BUILD, lines=lines, code=1, writes=writes)
         with pytest.raises(BuildError, match=r"^Check complete, 1 warning has been found!$"):
-            solve.ask(plan(call="check"), tool, log)
+            solve.ask(planned(call="check"), tool, log)
         assert log.warnings == ["StageNameCasing: lowercase it https://d"]
 
 

@@ -40,6 +40,12 @@ def test_outputs_are_a_dotenv_file(tmp_path: Path) -> None:
     assert text == ('WARMBUILD_CACHE_HIT_RATIO=1.00\nWARMBUILD_METADATA={"a":"b\\u0020c"}\n')
 
 
+def test_nodes_have_no_space(tmp_path: Path) -> None:
+    PROVIDER.publish({"CI_PROJECT_DIR": str(tmp_path)}, {"nodes": '["--debug --oci"]'}, "")
+    text = (tmp_path / "warmbuild.env").read_text()
+    assert text == 'WARMBUILD_NODES=["--debug\\u0020--oci"]\n'
+
+
 def test_metadata_that_is_too_long_is_left_out(tmp_path: Path) -> None:
     env = {"CI_PROJECT_DIR": str(tmp_path)}
     PROVIDER.publish(env, {"digest": "sha256:1", "metadata": "x" * 6000}, "")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.plans import planned
+from tests import plans
 from warmbuild import ci
 from warmbuild.build import outcomes
 from warmbuild.errors import EngineError
@@ -53,13 +53,13 @@ def log() -> Log:
 
 
 @pytest.fixture
-def plan(parsed: Callable[..., Inputs]) -> BuildPlan:
-    return planned(parsed(), PUSH)
+def planned(parsed: Callable[..., Inputs]) -> Callable[..., BuildPlan]:
+    return lambda **values: plans.planned(parsed(**values), PUSH)
 
 
 @pytest.fixture
-def done(plan: BuildPlan) -> Outcome:
-    outcome = outcomes.answer(plan, "{}")
+def done(planned: Callable[..., BuildPlan]) -> Outcome:
+    outcome = outcomes.answer(planned(), "{}")
     return replace(outcome, digest="sha256:1", tags=("r.io/a:1",), notes=("it says hunter2",))
 
 
@@ -137,13 +137,13 @@ class TestPlan:
     def test_it_is_handed_on_as_outputs_and_as_definitions_in_files(
         self,
         parsed: Callable[..., Inputs],
-        plan: BuildPlan,
+        planned: Callable[..., BuildPlan],
         log: Log,
         tmp_path: Path,
     ) -> None:
         env = {"CI_PROJECT_DIR": str(tmp_path)}
         path = tmp_path / "out.json"
-        publishing.plan([plan], parsed(output_file=str(path)), env, GITLAB, log)
+        publishing.plan([planned()], parsed(output_file=str(path)), env, GITLAB, log)
         written = json.loads(path.read_text())
         assert written["cache-to"].startswith("type=registry,ref=ghcr.io/me/app:cache-x,")
         assert dotenv(tmp_path)["WARMBUILD_CACHE_TO"] == written["cache-to"]
@@ -154,20 +154,20 @@ class TestPlan:
     def test_the_definitions_alone_are_written_if_no_file_is_asked_for(
         self,
         parsed: Callable[..., Inputs],
-        plan: BuildPlan,
+        planned: Callable[..., BuildPlan],
         log: Log,
         tmp_path: Path,
     ) -> None:
-        publishing.plan([plan], parsed(), {}, LOCAL, log)
+        publishing.plan([planned()], parsed(), {}, LOCAL, log)
         assert {path.name.partition("-")[0] for path in tmp_path.iterdir()} == {"warmbuild"}
 
     def test_it_is_said_with_reasons_and_findings(
         self,
-        plan: BuildPlan,
+        planned: Callable[..., BuildPlan],
         log: Log,
         capsys: pytest.CaptureFixture[str],
     ) -> None:
-        publishing.say_plan([replace(plan, findings=(FINDING,))], log)
+        publishing.say_plan([replace(planned(), findings=(FINDING,))], log)
         said = capsys.readouterr().out
         assert said.startswith("== warmbuild: plan\n")
         assert "cache write ghcr.io/me/app:cache-x (this branch's own cache)" in said
@@ -177,9 +177,9 @@ class TestPlan:
 
 
 def test_findings_are_handed_to_the_ci_system_with_secrets_hidden(
-    plan: BuildPlan, log: Log, tmp_path: Path
+    planned: Callable[..., BuildPlan], log: Log, tmp_path: Path
 ) -> None:
-    decided = [replace(plan, findings=(FINDING,))]
+    decided = [replace(planned(), findings=(FINDING,))]
     publishing.findings(decided, {"CI_PROJECT_DIR": str(tmp_path)}, GITLAB, log)
     (report,) = tmp_path.iterdir()
     (found,) = json.loads(report.read_text())
