@@ -31,7 +31,6 @@ RENAMED_FOR_A_MODULE = {
     ("warmbuild.project.git_modes", "files"),
 }
 LOOPS_FOR_ONE_VALUE = {
-    ("warmbuild.build.solve", "of_it"),
     ("warmbuild.ci.local", "(commit, _, name)"),
     ("warmbuild.plan.calls", "again"),
 }

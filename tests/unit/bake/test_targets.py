@@ -582,7 +582,7 @@ class TestAttempts:
         failure = Failure(title="", error="Attestation is not supported", tail=(), source="")
         again = attempts.another_try(plans, failure, 1)
         assert again is not None
-        assert again.keeps_cache
+        assert again.is_note
         assert [one.attests for one in again.plans] == [(), ()]
 
 

@@ -573,9 +573,9 @@ FAILURE = Failure(title="[2/3] RUN make", error="exit code: 2", tail=("one", "tw
         pytest.param(
             Failure(title="exporting to image", error="failed to push", tail=(), source=""),
             RegistryError,
-            "the image is built and was not pushed: failed to push. Check that the registry is "
-            "there and that the login may write to this repository (inputs registry, username, "
-            "password).",
+            "the image is built and was not pushed: failed to push. Check that the registry can "
+            "be reached and that the login may write to this repository (inputs registry, "
+            "username, password).",
             id="a refused push",
         ),
         pytest.param(
