@@ -32,7 +32,6 @@ RENAMED_FOR_A_MODULE = {
 }
 LOOPS_FOR_ONE_VALUE = {
     ("warmbuild.ci.local", "(commit, _, name)"),
-    ("warmbuild.plan.calls", "again"),
 }
 
 

@@ -65,7 +65,7 @@ def _flags(plan: BuildPlan, files: Files) -> tuple[tuple[str, str | bool | Itera
         ("--attest", plan.attests),
         ("--secret", secrets(from_files, files)),
         ("--tag", tags(plan)),
-        ("--target", plan.target),
+        ("--target", plan.stage),
         ("--builder", plan.builder.name),
         ("--load", plan.load),
         ("--metadata-file", files.metadata),

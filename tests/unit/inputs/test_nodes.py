@@ -436,10 +436,10 @@ def test_what_is_emulated_where_no_node_serves_it(
 def test_what_was_given_for_nothing_is_said(parsed: Callable[..., Inputs]) -> None:
     asked = parsed(use="true", install="false", cache_binary="false", qemu_platforms="all")
     assert planned(asked, PUSH).notes[1:] == (
-        "use does nothing: the builder is there for this run alone",
-        "install does nothing: the builder is there for this run alone",
-        "cache-binary does nothing: the builder is there for this run alone",
-        "qemu-platforms: all emulates nothing, for platforms asks for nothing",
+        "use has no effect: the builder exists for this run only",
+        "install has no effect: the builder exists for this run only",
+        "cache-binary has no effect: the builder exists for this run only",
+        "qemu-platforms: all has no effect: platforms is not given",
     )
 
 

@@ -188,7 +188,7 @@ def test_the_plan_for_people(parsed: Callable[..., Inputs]) -> None:
         "image       ghcr.io/me/app:pr-7",
         "push        yes",
         "cache read  ghcr.io/me/app:cache-x (this branch's own cache)",
-        "cache read  ghcr.io/me/app:cache-develop (the branch that this one goes into)",
+        "cache read  ghcr.io/me/app:cache-develop (the target branch)",
         "cache read  ghcr.io/me/app:cache-main (the default branch)",
         "cache write ghcr.io/me/app:cache-x (this branch's own cache)",
         "builder     a docker-container builder of this run",
@@ -206,10 +206,10 @@ def test_the_plan_of_a_strangers_tag_for_people(parsed: Callable[..., Inputs]) -
         "cache read  type=gha",
         "cache write type=inline",
         "builder     mine",
-        "note        tagged as the git tag",
+        "note        tagged by the git tag",
         "note        the image is not pushed: the code comes from a fork; push: true pushes it",
-        "note        cache-from and cache-to are given, so no refs are chosen",
-        "warning     cache-to a/b:c is left out: the code comes from a fork",
+        "note        cache-from or cache-to is given, so warmbuild chooses no cache refs",
+        "warning     cache-to a/b:c is ignored: the code comes from a fork",
     ]
 
 
