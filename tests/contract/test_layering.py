@@ -32,7 +32,6 @@ RENAMED_FOR_A_MODULE = {
 }
 LOOPS_FOR_ONE_VALUE = {
     ("warmbuild.build.solve", "of_it"),
-    ("warmbuild.ci.local", "(commit, _, name)"),
     ("warmbuild.plan.calls", "again"),
 }
 
@@ -235,7 +234,7 @@ def test_no_loop_is_an_assignment() -> None:
 
 def test_the_ci_systems_are_the_modules_of_their_folder() -> None:
     folder = {path.stem for path in (SOURCES / "ci").glob("*.py")} - {
-        *("__init__", "plain", "provider", "variables")
+        *("__init__", "provider", "variables")
     }
     assert set(ci.NAMES) == folder
     assert len(ci.NAMES) == len(folder)
