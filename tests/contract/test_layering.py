@@ -27,9 +27,7 @@ MODULES = {
     for path in SOURCES.rglob("*.py")
 }
 # MERGE: empty both when everything is merged; each entry is a module and the name or loop variable.
-RENAMED_FOR_A_MODULE = {
-    ("warmbuild.project.git_modes", "files"),
-}
+RENAMED_FOR_A_MODULE: set[tuple[str, str]] = set()
 LOOPS_FOR_ONE_VALUE = {
     ("warmbuild.build.solve", "of_it"),
     ("warmbuild.plan.calls", "again"),

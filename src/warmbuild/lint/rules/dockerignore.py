@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def _find(case: Case) -> Iterator[Found]:
     step = next(filter(takes_everything, case.steps), None)
-    if step is None or ignore_file.lets_in_only_what_it_names(case.patterns):
+    if step is None or ignore_file.excludes_by_default(case.patterns):
         return
     has_git = ".git" in case.sources.in_context
     has_git = has_git and not ignore_file.matcher(case.patterns)(".git/index")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def _find(case: Case) -> Iterator[Found]:
-    if ignore_file.lets_in_only_what_it_names(case.patterns):
+    if ignore_file.excludes_by_default(case.patterns):
         return
     for chain in case.chains:
         before: set[str] = set()
