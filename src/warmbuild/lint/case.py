@@ -61,7 +61,7 @@ class Case:
     @cached_property
     def built(self) -> Stage | None:
         """The stage that is built; None if the file has no such stage."""
-        return dockerfile.target(self.file, self.inputs.target)
+        return dockerfile.built_stage(self.file, self.inputs.target)
 
     @cached_property
     def stages(self) -> tuple[Stage, ...]:

@@ -55,7 +55,7 @@ def matcher(found: Sequence[str]) -> Callable[[str], bool]:
 def _expression(pattern: str) -> re.Pattern[str]:
     if _SUFFIX.fullmatch(pattern):
         return re.compile(f".*{re.escape(pattern[2:])}", re.DOTALL)
-    *parts, last = _PART.findall(pattern)
+    *parts, last = _PART.findall(pattern) or [""]
     text = "".join([*map(_part, parts), ".*" if last.startswith("**") else _part(last)])
     try:
         return re.compile(text, re.DOTALL)
