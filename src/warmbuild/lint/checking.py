@@ -1,4 +1,4 @@
-"""Applies the lint rules to the texts of a project."""
+"""Applies the lint rules to a project."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 
 def _rule(name: str) -> Rule:
-    """Return a rule from the module that is named after it."""
     module = importlib.import_module(f"warmbuild.lint.rules.{name.replace('-', '_')}")
     return cast("Rule", module.RULE)
 
@@ -32,7 +31,7 @@ _COMMENT: Final = re.compile(r"warmbuild\s+ignore\s*=\s*([\w,\s-]+)")
 def check(
     inputs: Inputs, context: RunContext, sources: Sources, env: Mapping[str, str]
 ) -> tuple[Finding, ...]:
-    """Return what the rules find that nobody switched off, by place."""
+    """Return what the enabled rules find, sorted by file and line."""
     if not inputs.lint:
         return ()
     case = Case(inputs=inputs, context=context, sources=sources, env=env)
@@ -64,7 +63,7 @@ def _finding(case: Case, rule: Rule, found: Found) -> Finding:
 
 
 def _line_of(text: str, wanted: Sequence[str]) -> int:
-    """Return the first line that has one of these texts, the first text before the others."""
+    """Return the line that has the first of these texts, or else the next text; 1 without any."""
     for want in wanted:
         for number, line in enumerate(text.splitlines(), start=1):
             if want.lower() in line.lower().replace("_", "-"):
@@ -73,6 +72,6 @@ def _line_of(text: str, wanted: Sequence[str]) -> int:
 
 
 def _ignored(at: Instruction) -> set[str]:
-    """Return the rules that comments above an instruction switch off for it."""
+    """Return the rules that comments above an instruction switch off."""
     found = (_COMMENT.fullmatch(comment) for comment in at.comments)
     return {name.strip() for match in found if match for name in match[1].split(",")}

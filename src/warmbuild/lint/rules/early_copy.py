@@ -24,15 +24,15 @@ def _find(case: Case) -> Iterator[Found]:
             if not takes_everything(step):
                 continue
             for run, done in case.later_installs(chain[number:]):
-                # Once more with all sources there: what it fetches was fetched above.
+                # The second of two installs, with all sources: the first fetched everything.
                 if done.program in before and not done.names_packages:
                     continue
                 yield Found(
                     at=step,
                     about=done.shown,
-                    text=f"{shown(step)} stands above {done.shown} (line {run.line}), which so "
+                    text=f"{shown(step)} is above {done.shown} (line {run.line}), which therefore "
                     "runs again when any file changes. Copy the files that it reads, run it, and "
-                    "copy the rest below.",
+                    "then copy the rest.",
                 )
                 break
 
