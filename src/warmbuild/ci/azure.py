@@ -83,8 +83,7 @@ PROVIDER: Final = Provider(
     name=_NAME,
     detect=lambda env: env.get("TF_BUILD", "").lower() == "true",
     context=_context,
-    # The name that Azure proposes.
-    pipeline_file=lambda _env: "azure-pipelines.yml",
+    pipeline_file=lambda _env: "azure-pipelines.yml",  # the name that Azure proposes
     inert=_inert,
     open_group=lambda title: print(f"##[group]{_inert(title)}"),
     close_group=lambda: print("##[endgroup]"),

@@ -34,8 +34,7 @@ PROVIDER: Final = Provider(
     name=_NAME,
     detect=lambda env: "bamboo_buildKey" in env,
     context=_context,
-    # Where Bamboo keeps YAML specs in a repository.
-    pipeline_file=lambda _env: "bamboo-specs/bamboo.yml",
+    pipeline_file=lambda _env: "bamboo-specs/bamboo.yml",  # the place of YAML specs
     publish=variables.publish,
     output_files=variables.output_files,
 )

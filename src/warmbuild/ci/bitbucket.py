@@ -39,7 +39,6 @@ PROVIDER: Final = Provider(
     name=_NAME,
     detect=lambda env: "BITBUCKET_BUILD_NUMBER" in env,
     context=_context,
-    # The only place that Bitbucket reads pipelines from.
-    pipeline_file=lambda _env: "bitbucket-pipelines.yml",
+    pipeline_file=lambda _env: "bitbucket-pipelines.yml",  # the only place possible
     publish=_publish,
 )

@@ -74,8 +74,7 @@ PROVIDER: Final = Provider(
     name=_NAME,
     detect=lambda env: env.get("BUILDKITE") == "true",
     context=_context,
-    # The place that `buildkite-agent pipeline upload` looks at first.
-    pipeline_file=lambda _env: ".buildkite/pipeline.yml",
+    pipeline_file=lambda _env: ".buildkite/pipeline.yml",  # what `pipeline upload` tries first
     inert=lambda text: f"| {text}" if _GROUP.match(text) else text,
     # A group ends at the next one.
     open_group=lambda title: print(f"--- {title}"),

@@ -45,7 +45,6 @@ PROVIDER: Final = Provider(
     name=_NAME,
     detect=lambda env: env.get("CIRCLECI") == "true",
     context=_context,
-    # The place that CircleCI reads its configuration from.
-    pipeline_file=lambda _env: ".circleci/config.yml",
+    pipeline_file=lambda _env: ".circleci/config.yml",  # the only place possible
     publish=_publish,
 )

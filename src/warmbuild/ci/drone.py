@@ -68,8 +68,7 @@ _NAMES: Final = Names(
     tag="DRONE_TAG",
     pull_request="DRONE_PULL_REQUEST",
     source_branch="DRONE_SOURCE_BRANCH",
-    # In a pull request.
-    target_branch="DRONE_BRANCH",
+    target_branch="DRONE_BRANCH",  # in a pull request
     message="DRONE_COMMIT_MESSAGE",
     owner="DRONE_REPO_OWNER",
 )
@@ -77,8 +76,7 @@ PROVIDER: Final = Provider(
     name=_NAME,
     detect=lambda env: env.get("DRONE") == "true",
     context=lambda env, _directory, _read_text: context(_NAME, env, _NAMES),
-    # The name that Drone looks for by default.
-    pipeline_file=lambda _env: ".drone.yml",
+    pipeline_file=lambda _env: ".drone.yml",  # the name that Drone looks for by default
     publish=variables.publish,
     output_files=variables.output_files,
 )

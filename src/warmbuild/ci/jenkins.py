@@ -50,8 +50,7 @@ PROVIDER: Final = Provider(
     # JENKINS_URL is missing until an administrator sets it.
     detect=lambda env: "JENKINS_URL" in env or "JENKINS_HOME" in env,
     context=_context,
-    # The name that Jenkins looks for by default.
-    pipeline_file=lambda _env: "Jenkinsfile",
+    pipeline_file=lambda _env: "Jenkinsfile",  # the name that Jenkins looks for by default
     publish=variables.publish,
     output_files=variables.output_files,
 )

@@ -27,7 +27,8 @@ def _context(_env: Environment, directory: str, read_text: ReadText) -> RunConte
 
     head = text(tree.own / "HEAD")
     ref = head.removeprefix("ref: ") if head.startswith("ref: ") else ""
-    commit = head
+    # HEAD of a reftable repository holds refs/heads/.invalid.
+    branch, commit = ref.removeprefix("refs/heads/"), head
     if ref:
         packed = text(tree.common / "packed-refs").splitlines()
         commits = (line.removesuffix(f" {ref}") for line in packed if line.endswith(f" {ref}"))
@@ -35,16 +36,10 @@ def _context(_env: Environment, directory: str, read_text: ReadText) -> RunConte
     origin = text(tree.common / "refs/remotes/origin/HEAD")
     return replace(
         run,
-        branch=_branch(ref),
+        branch="" if branch in {ref, ".invalid"} else branch,
         default_branch=origin.removeprefix("ref: refs/remotes/origin/"),
         commit=commit if is_commit(commit) else "",
     )
-
-
-def _branch(ref: str) -> str:
-    """Return the branch of a symbolic ref; HEAD of a reftable repository holds a dummy."""
-    name = ref.removeprefix("refs/heads/")
-    return "" if name in {ref, ".invalid"} else name
 
 
 # The last of the list.

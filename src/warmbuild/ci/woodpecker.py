@@ -31,8 +31,7 @@ PROVIDER: Final = Provider(
     name=_NAME,
     detect=lambda env: env.get("CI") == _NAME,
     context=lambda env, _directory, _read_text: drone.context(_NAME, env, _NAMES),
-    # The place of a pipeline with one workflow.
-    pipeline_file=lambda _env: ".woodpecker.yaml",
+    pipeline_file=lambda _env: ".woodpecker.yaml",  # the place of a pipeline with one workflow
     publish=variables.publish,
     output_files=variables.output_files,
 )

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from warmbuild.inputs.values import Inputs
-    from warmbuild.lint.sources import Sources
     from warmbuild.project.dockerfile import Dockerfile, Instruction, Stage
     from warmbuild.project.installs import Install
     from warmbuild.run_context import RunContext
@@ -29,6 +28,30 @@ class Rule:
     name: str  # as in `lint-ignore`
     severity: str  # one of the severities of GitLab's code quality report
     find: Callable[[Case], Iterator[Found]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OddModes:
+    """A file in the context whose mode is not what git stores."""
+
+    path: str
+    mode: int
+    stored: int
+    has_more: bool  # whether other files differ too
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """What the rules look at; empty if the build context is not on this machine."""
+
+    file: str = ""  # the Dockerfile's path, as findings name it
+    text: str = ""  # the Dockerfile's text
+    ignore_file: str = ".dockerignore"  # the path of the .dockerignore that applies
+    ignore: str | None = None  # the text of the .dockerignore, or None without one
+    in_context: frozenset[str] = frozenset()  # ".git" and "Dockerfile", if inside the context
+    odd_modes: OddModes | None = None
+    pipeline_file: str = ""  # the path of the CI system's file that describes this run
+    pipeline: str = ""  # the text of that file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,15 +89,13 @@ class Case:
         """The stages that the build needs."""
         return dockerfile.needed(self.file, self.built) if self.built else ()
 
-    def lineage(self, stage: Stage) -> tuple[Stage, ...]:
-        """Return a stage and the stages that it is built on, the farthest first."""
-        return dockerfile.lineage(self.file, stage)
-
     @cached_property
     def chains(self) -> tuple[tuple[Instruction, ...], ...]:
         """The instructions of each stage, after those of the stages that it is built on."""
         return tuple(
-            tuple(step for base in self.lineage(stage) for step in base.instructions)
+            tuple(
+                step for base in dockerfile.lineage(self.file, stage) for step in base.instructions
+            )
             for stage in self.stages
         )
 

@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import importlib
 import re
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from warmbuild.finding import Finding
 from warmbuild.inputs.table import LINT_RULES
-from warmbuild.lint.case import Case, Found, Rule
+from warmbuild.lint.case import Case, Found, Rule, Sources
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from warmbuild.inputs.values import Inputs
-    from warmbuild.lint.sources import Sources
     from warmbuild.project.dockerfile import Instruction
     from warmbuild.run_context import RunContext
 
 
-def _rule(name: str) -> Rule:
-    module = importlib.import_module(f"warmbuild.lint.rules.{name.replace('-', '_')}")
-    return cast("Rule", module.RULE)
-
-
-RULES: Final = tuple(map(_rule, LINT_RULES))
+# Each rule is in the module with its name.
+RULES: Final[tuple[Rule, ...]] = tuple(
+    importlib.import_module(f"warmbuild.lint.rules.{name.replace('-', '_')}").RULE
+    for name in LINT_RULES
+)
 _COMMENT: Final = re.compile(r"warmbuild\s+ignore\s*=\s*([\w,\s-]+)")
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from warmbuild.files import read_text
 from warmbuild.inputs import build_context
 from warmbuild.inputs.build_context import is_remote
-from warmbuild.lint.sources import OddModes, Sources
+from warmbuild.lint.case import OddModes, Sources
 from warmbuild.project import git_directory, git_modes, ignore_file
 
 if TYPE_CHECKING:

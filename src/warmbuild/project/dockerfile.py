@@ -34,6 +34,9 @@ class Instruction:
         """Return the items of the text's JSON list, or its words."""
         return _json_list(self.text) or tuple(self.text.split())
 
+    def __str__(self) -> str:
+        return f"{self.word} {' '.join(self.words())}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
@@ -85,10 +88,22 @@ def parse(text: str, given: Mapping[str, str]) -> Dockerfile:
 
 
 def declared(instruction: Instruction) -> Iterator[tuple[str, str]]:
-    """Yield (name, default) of an ARG; without a default it is ""."""
-    for word in _WORD.findall(instruction.text):
+    """Yield (name, default) of each argument of an ARG; without a default it is ""."""
+    for word in _WORD.findall(instruction.text) if instruction.word == "ARG" else ():
         name, _, default = word.partition("=")
         yield name, unquoted(default)
+
+
+def takes_context(step: Instruction) -> bool:
+    """Return whether a COPY or ADD takes files from the context."""
+    is_local = step.word in {"ADD", "COPY"} and not step.flag("from")
+    return is_local and any(not _FOREIGN.match(source) for source in step.words()[:-1])
+
+
+def takes_everything(step: Instruction) -> bool:
+    """Return whether a COPY or ADD takes all files of the context."""
+    is_whole = takes_context(step) and not step.flag("exclude")
+    return is_whole and any(map(_EVERYTHING.fullmatch, step.words()[:-1]))
 
 
 def lineage(file: Dockerfile, stage: Stage) -> tuple[Stage, ...]:
@@ -120,6 +135,9 @@ def unquoted(word: str) -> str:
     return _QUOTED.sub(lambda found: found[1] or found[2] or found[3] or "", word)
 
 
+# Sources outside of the context: a heredoc, a URL.
+_FOREIGN: Final = re.compile(r"\d*<<|[a-z]+://|git@")
+_EVERYTHING: Final = re.compile(r"(?:\./+|/+)*(?:\.|\*|\./|/)")
 _QUOTED: Final = re.compile(r"""'([^']*)'|"((?:\\.|[^"\\])*)"|\\(.)""", re.DOTALL)
 # A word, which spaces end unless they are quoted.
 _WORD: Final = re.compile(r"""(?:'[^']*'|"(?:\\.|[^"\\])*"|\\.|[^\s'"\\]|['"\\])+""")

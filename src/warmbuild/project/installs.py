@@ -40,8 +40,8 @@ _WITH_VALUE: Final = re.compile(
 )
 # A path or an archive: the command installs something from the sources.
 _LOCAL: Final = re.compile(r"[./~].*|file:.*|.*\.(?:whl|tgz|tar\.gz|deb|rpm|apk)")
-_EDITABLE: Final = frozenset(["-e", "--editable"])
-_QUESTIONS: Final = frozenset(["--dry-run", "--help", "--version", "-h", "-v"])
+# Options with which a command installs nothing, or the project itself.
+_NO_INSTALL: Final = frozenset(["--dry-run", "--editable", "--help", "--version", "-e", "-h", "-v"])
 # Words before a program's name that run the program.
 _PREFIXES: Final = frozenset(
     ["!", "corepack", "do", "else", "env", "exec", "if", "npx", "sudo", "then", "time", "{"]
@@ -90,8 +90,7 @@ def _install(command: Sequence[str]) -> Install | None:
     else:
         return None
     names = words[length:]
-    is_question = not _QUESTIONS.isdisjoint(arguments)
-    if is_question or not _EDITABLE.isdisjoint(arguments) or any(map(_LOCAL.fullmatch, names)):
+    if not _NO_INSTALL.isdisjoint(arguments) or any(map(_LOCAL.fullmatch, names)):
         return None
     return Install(program=program, shown=shown, names_packages=bool(names))
 

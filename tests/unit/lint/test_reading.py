@@ -11,7 +11,7 @@ from warmbuild import cli
 from warmbuild.buildkit.checks import Warned
 from warmbuild.inputs import parsing
 from warmbuild.lint import reading
-from warmbuild.lint.sources import OddModes, Sources
+from warmbuild.lint.case import OddModes, Sources
 from warmbuild.run_context import RunContext
 
 if TYPE_CHECKING:

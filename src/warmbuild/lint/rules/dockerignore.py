@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from warmbuild.lint.case import Case, Found, Rule
-from warmbuild.lint.copies import shown, takes_everything
-from warmbuild.project import ignore_file
+from warmbuild.project import dockerfile, ignore_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
 def _find(case: Case) -> Iterator[Found]:
-    step = next(filter(takes_everything, case.steps), None)
+    step = next(filter(dockerfile.takes_everything, case.steps), None)
     if step is None or ignore_file.excludes_by_default(case.patterns):
         return
     is_excluded = ignore_file.matcher(case.patterns)
@@ -31,7 +30,7 @@ def _find(case: Case) -> Iterator[Found]:
     else:
         return
     if why:
-        text = f"{why}, so {shown(step)} {effect}. {advice}"
+        text = f"{why}, so {step} {effect}. {advice}"
         yield Found(at=step, about=".dockerignore", text=text)
 
 

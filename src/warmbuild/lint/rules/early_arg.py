@@ -25,7 +25,7 @@ _SHORT_COMMIT: Final = 7
 def _find(case: Case) -> Iterator[Found]:
     for chain in case.chains:
         for number, step in enumerate(chain):
-            for name, default in dockerfile.declared(step) if step.word == "ARG" else ():
+            for name, default in dockerfile.declared(step):
                 if not _changes(case, name, default):
                     continue
                 reads = re.compile(rf"\$\{{?{re.escape(name)}\b")

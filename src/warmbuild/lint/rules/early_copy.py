@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from warmbuild.lint.case import Case, Found, Rule
-from warmbuild.lint.copies import shown, takes_everything
-from warmbuild.project import ignore_file
+from warmbuild.project import dockerfile, ignore_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +20,7 @@ def _find(case: Case) -> Iterator[Found]:
             before |= {
                 done.program for done in case.installs.get(step.line, ()) if not done.names_packages
             }
-            if not takes_everything(step):
+            if not dockerfile.takes_everything(step):
                 continue
             for run, done in case.later_installs(chain[number:]):
                 # The second of two installs, with all sources: the first fetched everything.
@@ -30,7 +29,7 @@ def _find(case: Case) -> Iterator[Found]:
                 yield Found(
                     at=step,
                     about=done.shown,
-                    text=f"{shown(step)} is above {done.shown} (line {run.line}), which therefore "
+                    text=f"{step} is above {done.shown} (line {run.line}), which therefore "
                     "runs again when any file changes. Copy the files that it reads, run it, and "
                     "then copy the rest.",
                 )

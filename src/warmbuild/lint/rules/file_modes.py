@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from warmbuild.lint.case import Case, Found, Rule
-from warmbuild.lint.copies import takes_context
+from warmbuild.project import dockerfile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def _find(case: Case) -> Iterator[Found]:
     odd = case.sources.odd_modes
-    step = next(filter(takes_context, case.steps), None)
+    step = next(filter(dockerfile.takes_context, case.steps), None)
     if odd and step and not case.inputs.normalize_modes:
         more = " (other files differ too)" if odd.has_more else ""
         yield Found(

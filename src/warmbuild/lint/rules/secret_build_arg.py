@@ -15,12 +15,10 @@ if TYPE_CHECKING:
 
     from warmbuild.project.dockerfile import Instruction
 
-_SECRET_ENDS: Final = re.compile(
+_SECRET_NAME: Final = re.compile(
     r"(?:.*_)?(?:APIKEY|AUTHTOKEN|CREDENTIALS?|PASSPHRASE|PASSWD|PASSWORD|SECRETS?|TOKEN)"
-)
-# Secrets only after another word.
-_SECRET_PAIRS: Final = re.compile(
-    r"(?:.*_)?(?:API|ACCESS|ACCOUNT|AUTH|DEPLOY|ENCRYPTION|LICENSE|MASTER|PRIVATE|SECRET|SIGNING"
+    # Secrets only after another word.
+    r"|(?:.*_)?(?:API|ACCESS|ACCOUNT|AUTH|DEPLOY|ENCRYPTION|LICENSE|MASTER|PRIVATE|SECRET|SIGNING"
     r"|SSH|STORAGE)_KEY|.+_(?:PASS|PAT|PWD)|(?:.*_)?SECRET_KEY_BASE|(?:COMPOSER|NPM|DOCKER)_AUTH"
 )
 # Names of values that a browser gets anyway.
@@ -72,11 +70,11 @@ def _find(case: Case) -> Iterator[Found]:
 
 def _declared(case: Case) -> Mapping[str, tuple[Instruction | None, str, bool]]:
     """Return each argument's ARG and default, and whether the ARG is in the image's history."""
-    final = case.lineage(case.built) if case.built else ()
+    final = dockerfile.lineage(case.file, case.built) if case.built else ()
     found: dict[str, tuple[Instruction | None, str, bool]] = {}
     for stage in (*final, *case.stages):
         for step in stage.instructions:
-            for name, default in dockerfile.declared(step) if step.word == "ARG" else ():
+            for name, default in dockerfile.declared(step):
                 found.setdefault(name, (step, default, stage in final))
     return found
 
@@ -93,7 +91,7 @@ def _is_secret(name: str, value: str, known: Sequence[str]) -> bool:
     name = _HUMP.sub("_", name).upper().replace("-", "_")
     if _PLACEHOLDER.fullmatch(value) or _PUBLIC.fullmatch(name):
         return False
-    return bool(_SECRET_ENDS.fullmatch(name) or _SECRET_PAIRS.fullmatch(name))
+    return bool(_SECRET_NAME.fullmatch(name))
 
 
 def _has_arguments(entry: str) -> bool:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.lint.checked import check, lines
-from warmbuild.lint.sources import OddModes, Sources
+from warmbuild.lint.case import OddModes, Sources
 
 ODD = Sources(
     odd_modes=OddModes(path="a.py", mode=0o666, stored=0o644, has_more=True), ignore=".git"
