@@ -89,7 +89,7 @@ class TestLogin:
         [
             ("429", "says 429", 1.0),
             ("500", "says 500", 1.0),
-            ("a reset", "breaks the connection off", 1.0),
+            ("a reset", "closes the connection early", 1.0),
         ],
     )
     def test_one_that_fails_once_is_made_again(
@@ -105,7 +105,7 @@ class TestLogin:
         fail_once(auth_proxy, fault, "GET", PING)
         ended = build()
         check_image(ended, auth_registry, f"{auth_registry.host}/{name}")
-        assert ended.log.count(f"the registry {auth_proxy.host} {said}; it is asked again\n") == 1
+        assert ended.log.count(f"the registry {auth_proxy.host} {said}; retrying\n") == 1
         # The fault, the challenge, the login.
         assert auth_proxy.count("GET", PING) == 3
         assert ended.warnings == []
@@ -120,7 +120,8 @@ class TestLogin:
         (error,) = ended.errors
         assert error == (
             f"error: the registry {auth_proxy.host} says 503 to GET /v2/ (UNAVAILABLE: service "
-            "unavailable), and the image goes there. This may pass: run the job again later."
+            "unavailable), and the image is pushed there. This may be transient: run the job "
+            "again later."
         )
         assert auth_proxy.count("GET", PING) == 3
         assert BUILD not in ended.log
@@ -151,7 +152,7 @@ class TestLogin:
         auth_proxy.hang("GET", PING)
         client.Registry(auth_proxy.host, login, None, patience, said.append).check_login()
         (line,) = said
-        assert line.endswith(" s; it is asked again")
+        assert line.endswith(" s; retrying")
         auth_proxy.hang("GET", PING, times=None)
         begun = time.monotonic()
         with pytest.raises(RegistryError, match="does not answer within"):
@@ -166,8 +167,8 @@ class TestProbe:
         [
             ("429", "says 429"),
             ("500", "says 500"),
-            ("a reset", "breaks the connection off"),
-            ("half a body", "breaks the connection off"),
+            ("a reset", "closes the connection early"),
+            ("half a body", "closes the connection early"),
         ],
     )
     def test_one_that_fails_once_is_made_again(
@@ -188,7 +189,7 @@ class TestProbe:
         assert ended.outputs["cache-read"].startswith(f"{proxy.host}/{cache}:cache-main@sha256:")
         # All of it is there already.
         assert ended.outputs["cache-written"] == ""
-        note = f"note        the registry {proxy.host} {said}; it is asked again\n"
+        note = f"note        the registry {proxy.host} {said}; retrying\n"
         assert ended.log.count(note) == 1
         assert proxy.count("GET", PROBED) == 2
         assert ended.warnings == []

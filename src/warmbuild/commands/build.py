@@ -11,8 +11,8 @@ from warmbuild.builder import boot, environment, node_certificates, private_dire
 from warmbuild.builder.environment import Buildx
 from warmbuild.cache import problems
 from warmbuild.commands import checking, images, logins
-from warmbuild.commands.registries import registries
 from warmbuild.errors import CacheError
+from warmbuild.registry.registries import registries
 from warmbuild.run_context import is_false
 
 if TYPE_CHECKING:
