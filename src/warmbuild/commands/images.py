@@ -1,4 +1,4 @@
-"""Which images a run builds: one, or the targets of bake and compose files, and a plan for each."""
+"""The images of a run, one or a target of a file each, and their plans."""
 
 from __future__ import annotations
 
@@ -30,16 +30,14 @@ else:
 class Image:
     """One image of a run."""
 
-    inputs: Inputs
-    """The inputs of the run, with what its target says laid over them."""
-    target: Target | None = None
-    """What a bake or compose file says of it; None if no file is given."""
+    inputs: Inputs  # The inputs of the run, with the target's laid over
+    target: Target | None = None  # Its target, if files define the images
 
 
 def targets_of(
     inputs: Inputs, untrusted: str, env: Mapping[str, str], runner: Runner, log: Log
 ) -> Sequence[Target]:
-    """Return the targets of the files, if any are given; their secrets are hidden from now on."""
+    """Return the targets of bake and compose files, and hide their secrets in the log."""
     if not inputs.bake_files and not inputs.compose_files:
         return ()
     found = bake_files.targets_of(inputs, untrusted, env, runner)
@@ -51,7 +49,7 @@ def targets_of(
 def images(
     inputs: Inputs, context: RunContext, applied: Tags, found: Sequence[Target]
 ) -> Sequence[Image]:
-    """Return the images to build: one for each target, or one of the inputs alone."""
+    """Return one image for each target, or one for the inputs alone."""
     return [
         Image(inputs=targets.inputs(inputs, context, applied, target), target=target)
         for target in found
@@ -59,7 +57,7 @@ def images(
 
 
 def known(inputs: Inputs, context: RunContext, env: Mapping[str, str]) -> Known:
-    """Return what the plans of a run need to know; rules for tags are applied here, once."""
+    """Return the facts for all plans of a run; the rules for tags are applied here, once."""
     return Known(
         applied=tags.apply(inputs.tag_rules, inputs.flavor, context, context.begun),
         variables=frozenset(name for name, value in env.items() if value),
@@ -67,7 +65,7 @@ def known(inputs: Inputs, context: RunContext, env: Mapping[str, str]) -> Known:
 
 
 def decide(image: Image, context: RunContext, known: Known) -> BuildPlan:
-    """Decide how an image is built."""
+    """Return the plan of an image."""
     if image.target is None:
         return making.decide(image.inputs, context, known)
     return targets.planned(image.inputs, context, known, image.target)
