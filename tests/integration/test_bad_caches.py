@@ -78,7 +78,7 @@ def test_a_cache_ref_that_is_forbidden(
     assert f"{secured}:cache-main is not read: the registry " in read
     assert "401" in read
     assert "UNAUTHORIZED" in read
-    assert "give a login that may do it" in read
+    assert "set username and password to a login that may read it" in read
     assert f"no cache is written to {secured}:cache-main: " in written
 
 

@@ -108,7 +108,7 @@ def test_two_targets_are_built_in_one_call_and_are_warm_on_the_next_branch(
     again = warmbuild.succeed(pair, **bake(repository))
     assert again.outputs["cache-hit-ratio"] == "1.00"
     assert again.executed == []
-    assert "the cache is not written: all of it is there already" in again.log
+    assert "the cache is not written: it is up to date" in again.log
     (pair / "source.txt").write_text("two")
     branch = warmbuild.succeed(pair, branch="feature/x", **bake(repository))
     assert set(branch.executed) == {"COPY source.txt /"}
@@ -277,7 +277,7 @@ def test_a_fork_reads_no_file_of_the_machine(
     fork = github("pull_request", "github-pull-request-from-fork.json", "refs/pull/42/merge")
     ended = warmbuild.build(pair, ci=fork, secrets="TOKEN=hunter2", **bake(repository))
     assert ended.code == 2
-    assert f"the target base takes '{tmp_path}/config.json', which lies outside" in ended.log
+    assert f"the target base uses '{tmp_path}/config.json', which lies outside" in ended.log
 
 
 def test_a_cache_that_cannot_be_written_fails_no_target_and_no_other_cache(
@@ -345,7 +345,7 @@ def test_one_target_without_a_cache_leaves_the_other_its_own(
     (pair / "Dockerfile").write_text(f"{DOCKERFILE}RUN true\n")
     ended = warmbuild.succeed(pair, branch="feature/x", **inputs)
     found = targets(ended)
-    assert "a layer of it cannot be had any more" in ended.log
+    assert "not read: a layer could not be fetched" in ended.log
     assert found["web"]["cache-hit-ratio"] == 1
     assert found["worker"]["cache-read"] == []
     registry.check_image(f"{repository}:worker-feature-x")

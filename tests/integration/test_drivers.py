@@ -141,7 +141,7 @@ def test_the_buildx_that_is_there_is_the_one_that_was_asked_for_or_not(
     assert ended.code == code
     if code:
         program = lab.env["WARMBUILD_LAB_BUILDX"]
-        assert f"error: version asks for buildx 0.35.0, and 0.36.1 is at {program}" in ended.log
+        assert f"error: version asks for buildx 0.35.0, but {program} is 0.36.1" in ended.log
         assert warmbuild.remains(ended.builder) == []
 
 
@@ -154,7 +154,7 @@ def test_a_cluster_that_is_not_there_is_said_as_buildx_says_it(
     assert [
         line
         for line in ended.errors
-        if "builder cannot be made" in line or "builder does not start" in line
+        if "cannot create the builder" in line or "builder does not start" in line
     ]
 
 

@@ -326,8 +326,8 @@ class TestScopes:
         assert ended.code == 5
         (said,) = ended.errors
         assert said == (
-            f"error: the registry {lab.auth_registry} gives no tokens, and a login with a scope "
-            "(@push) is used for tokens alone. Give the login without its scope."
+            f"error: the registry {lab.auth_registry} uses no tokens, and a login with a scope "
+            "(@push) only gets tokens. Give the login without its scope."
         )
 
 
@@ -375,7 +375,7 @@ class TestHelpers:
         assert said == (
             "error: the credential helper that the Docker configuration names for "
             f"{lab.auth_registry} fails: Credentials store docker-credential-shut exited with "
-            '"the vault is shut ". Mend it, or give username and password.'
+            '"the vault is shut ". Fix the helper, or give username and password.'
         )
 
     def test_one_that_fails_where_the_cache_goes(
@@ -401,7 +401,7 @@ class TestHelpers:
         assert ended.code == 5
         (said,) = ended.errors
         assert said == (
-            f"error: the image goes to {lab.auth_registry}, whose login is in "
+            f"error: the image is pushed to {lab.auth_registry}, whose login is stored in "
             "docker-credential-lost, which is not installed here. Install it, or give username and "
             "password."
         )
@@ -413,8 +413,8 @@ class TestHelpers:
         ended = warmbuild.succeed(small, image=repository, extra=extra)
         (said,) = ended.warnings
         assert said == (
-            "warning: the Docker configuration has logins in docker-credential-lost, which is not "
-            "installed here, so there is none from there"
+            "warning: logins of the Docker configuration cannot be used: docker-credential-lost is "
+            "not installed here"
         )
 
 
@@ -555,8 +555,8 @@ class TestAmazon:
         ended = warmbuild.build(small, image=secured, ecr="true", extra=without_boto3(tmp_path))
         assert ended.code == 2
         assert (
-            f"  registry: AWS has to give a token for {lab.auth_registry}, and there is nothing to "
-            "ask it with. Install boto3" in ended.log
+            f"  registry: the login for {lab.auth_registry} needs a token from AWS, which boto3 "
+            "would get, but boto3 is not installed. Install it" in ended.log
         )
 
 

@@ -1,8 +1,8 @@
-"""Which images a run builds: one, or the targets of bake and compose files, and a plan for each."""
+"""The images of a run, one or a target of a file each, and their plans."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from warmbuild import lazy
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from warmbuild.bake.targets import Target
     from warmbuild.commands import bake_files
-    from warmbuild.image.tags import Tags
     from warmbuild.inputs.values import Inputs
     from warmbuild.log import Log
     from warmbuild.plan.build_plan import BuildPlan
@@ -28,46 +27,44 @@ else:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """One image of a run."""
+    """One image of a run, with what its plan is decided from."""
 
-    inputs: Inputs
-    """The inputs of the run, with what its target says laid over them."""
-    target: Target | None = None
-    """What a bake or compose file says of it; None if no file is given."""
-
-
-def targets_of(
-    inputs: Inputs, untrusted: str, env: Mapping[str, str], runner: Runner, log: Log
-) -> Sequence[Target]:
-    """Return the targets of the files, if any are given; their secrets are hidden from now on."""
-    if not inputs.bake_files and not inputs.compose_files:
-        return ()
-    found = bake_files.targets_of(inputs, untrusted, env, runner)
-    for target in found:
-        log.hide(filter(None, targets.secrets(target, env)))
-    return found
+    inputs: Inputs  # The inputs of the run, with the target's laid over
+    context: RunContext
+    known: Known
+    target: Target | None = None  # Its target, if files define the images
 
 
 def images(
-    inputs: Inputs, context: RunContext, applied: Tags, found: Sequence[Target]
+    inputs: Inputs, context: RunContext, env: Mapping[str, str], runner: Runner, log: Log
 ) -> Sequence[Image]:
-    """Return the images to build: one for each target, or one of the inputs alone."""
-    return [
-        Image(inputs=targets.inputs(inputs, context, applied, target), target=target)
-        for target in found
-    ] or [Image(inputs=inputs)]
+    """Return one image for each target, or one for the inputs alone.
 
-
-def known(inputs: Inputs, context: RunContext, env: Mapping[str, str]) -> Known:
-    """Return what the plans of a run need to know; rules for tags are applied here, once."""
-    return Known(
+    buildx reads bake and compose files; the log hides the secrets of their targets from then on.
+    """
+    known = Known(
         applied=tags.apply(inputs.tag_rules, inputs.flavor, context, context.begun),
         variables=frozenset(name for name, value in env.items() if value),
     )
+    if not inputs.bake_files and not inputs.compose_files:
+        return (Image(inputs=inputs, context=context, known=known),)
+    found = bake_files.targets_of(inputs, context.untrusted, env, runner)
+    for target in found:
+        log.hide(filter(None, targets.secrets(target, env)))
+    return [
+        Image(
+            inputs=targets.inputs(inputs, context, known.applied, target),
+            context=context,
+            known=known,
+            target=target,
+        )
+        for target in found
+    ]
 
 
-def decide(image: Image, context: RunContext, known: Known) -> BuildPlan:
-    """Decide how an image is built."""
+def decide(image: Image, *, has_image_store: bool = True) -> BuildPlan:
+    """Return the plan of an image."""
+    known = replace(image.known, has_image_store=has_image_store)
     if image.target is None:
-        return making.decide(image.inputs, context, known)
-    return targets.planned(image.inputs, context, known, image.target)
+        return making.decide(image.inputs, image.context, known)
+    return targets.planned(image.inputs, image.context, known, image.target)

@@ -18,16 +18,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registries:
-    """Makes clients of registries, with this run's login or the user's own."""
+    """Creates clients of registries, with this run's login or the user's own."""
 
     keyring: Keyring
-    transports: Mapping[str, Transport]
-    """By host; what the BuildKit daemon's configuration says."""
+    transports: Mapping[str, Transport]  # by host
 
     def client(
         self, host: str, say: Callable[[str], object], *, patience: Patience = PROBE
     ) -> Registry:
-        """Return a client; `say` is told of a login that cannot be had, and of every retry."""
+        """Return a client; `say` gets the failure of a credential helper, and every retry."""
         try:
             login = self.keyring.login(host)
         except RegistryError as error:

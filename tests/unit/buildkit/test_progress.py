@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from warmbuild.buildkit.progress import Failure, Progress, Step, Transfer
-from warmbuild.report.hits import hit_ratio
+from warmbuild.report.plain_text import hit_ratio
 
 DATA = Path(__file__).parents[2] / "data"
 T0 = "2026-11-21T05:00:00Z"
@@ -240,7 +240,7 @@ def test_an_error_is_one_line() -> None:
 
 def test_an_export_that_never_ended_was_not_written() -> None:
     progress, _ = fed(vertex(name="exporting cache to registry", started=T0))
-    assert progress.exports() == (Transfer(name="registry", error="it did not end"),)
+    assert progress.exports() == (Transfer(name="registry", error="it did not finish"),)
 
 
 @pytest.mark.parametrize(

@@ -481,7 +481,7 @@ def test_certificates_are_those_of_docker_setup_buildx_action() -> None:
             [],
             {
                 "BUILDER_NODE_1_AUTH_TLS_CACERT": (
-                    "is for node 1, and there is none: they are counted from 0, and there is one."
+                    "is for node 1, but the builder has 1 node, numbered from 0."
                 )
             },
         ),
@@ -491,7 +491,7 @@ def test_certificates_are_those_of_docker_setup_buildx_action() -> None:
             [],
             {
                 "BUILDER_NODE_1_AUTH_TLS_CACERT": (
-                    "is of no use to unix:///b.sock; tcp:// is what TLS goes over."
+                    "is not supported by endpoint unix:///b.sock; TLS needs tcp://."
                 )
             },
         ),
@@ -501,7 +501,7 @@ def test_certificates_are_those_of_docker_setup_buildx_action() -> None:
             ["1_AUTH_TLS_CACERT", "1_AUTH_TLS_CERT", "1_AUTH_TLS_KEY", "0_AUTH_TLS_CACERT"],
             {
                 "BUILDER_NODE_0_AUTH_TLS_CERT": (
-                    "is of no use to the driver docker-container; the driver remote takes it."
+                    "is not supported by driver 'docker-container'; use driver 'remote'."
                 )
             },
         ),
