@@ -25,12 +25,12 @@ class CacheRef:
 
     ref: Place
     reason: str
-    branch: str = ""  # branch that the cache belongs to
-    stage: str = ""  # set if the ref caches a single stage
-    platform: str = ""  # set if the ref caches a single platform
-    beside: bool = False  # whether it is a generation, platform or stage, not its branch's own ref
-    found: Found | None = None  # what the registry holds there; None until it was asked
-    vendor: Vendor | None = None  # whose registry it is; None until it was asked
+    branch: str = ""  # Branch that the cache belongs to
+    stage: str = ""  # Set if the ref caches a single stage
+    platform: str = ""  # Set if the ref caches a single platform
+    beside: bool = False  # Whether it is a generation, platform or stage, not its branch's own ref
+    found: Found | None = None  # What the registry holds there; None until it was asked
+    vendor: Vendor | None = None  # Whose registry it is; None until it was asked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,24 +38,24 @@ class CachePlan:
     """The refs that a build reads, near before far, and the one that it writes."""
 
     backend: Backend = BACKENDS["registry"]
-    options: tuple[str, ...] = ()  # further attributes of the backend, `name=value`
+    options: tuple[str, ...] = ()  # Further attributes of the backend, `name=value`
     secrets: tuple[tuple[str, str], ...] = ()  # (attribute, variable) not read by buildx itself
-    prefix: str = ""  # prefix of the tags of cache refs
+    prefix: str = ""  # Prefix of the tags of cache refs
     read: tuple[CacheRef, ...] = ()
-    merged: Place = ""  # the one place that holds everything in `read`, if caches were merged
-    named: tuple[Place, ...] = ()  # all caches that this branch would read, found or not
+    merged: Place = ""  # The one place that holds everything in `read`, if caches were merged
+    named: tuple[Place, ...] = ()  # All caches that this branch would read, found or not
     write: CacheRef | None = None
-    platforms: tuple[CacheRef, ...] = ()  # one each, `write` first, if nodes export their own
-    stages: tuple[CacheRef, ...] = ()  # stages that an inline cache pushes beside its image
-    history: tuple[CacheRef, ...] = ()  # older generations of `write`, the youngest first
+    platforms: tuple[CacheRef, ...] = ()  # One each, `write` first, if nodes export their own
+    stages: tuple[CacheRef, ...] = ()  # Stages that an inline cache pushes beside its image
+    history: tuple[CacheRef, ...] = ()  # Older generations of `write`, the youngest first
     mode: str = "max"  # BuildKit's mode of the export
-    imports: str = "auto"  # the input cache-import
-    after: bool = False  # whether the cache is exported after the image, not together with it
+    imports: str = "auto"  # The input cache-import
+    after: bool = False  # Whether the cache is exported after the image, not together with it
     max_age: timedelta | None = None
-    stale: bool = False  # whether every step has to run: all caches too old, or `refresh` is on
-    sources: tuple[str, ...] = ()  # the user's own --cache-from
-    destinations: tuple[str, ...] = ()  # the user's own --cache-to
-    notes: tuple[str, ...] = ()  # decisions that no ref carries
+    stale: bool = False  # Whether every step has to run: all caches too old, or `refresh` is on
+    sources: tuple[str, ...] = ()  # The user's own --cache-from
+    destinations: tuple[str, ...] = ()  # The user's own --cache-to
+    notes: tuple[str, ...] = ()  # Decisions that no ref carries
     problems: tuple[Problem, ...] = ()
 
     @property

@@ -30,7 +30,7 @@ class Merged:
     config: bytes
     config_digest: str
     manifest: bytes
-    digest: str  # of the manifest
+    digest: str  # Of the manifest
 
 
 def merge(caches: Iterable[Found]) -> Merged:

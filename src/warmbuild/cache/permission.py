@@ -21,8 +21,8 @@ NO_EXPORT: Final = (
 class Facts:
     """What decisions about caches need to know beside inputs and context."""
 
-    variables: frozenset[str] | None  # environment variables that are not empty; None if unknown
-    pushes: bool  # whether the image, and an inline cache with it, is pushed
+    variables: frozenset[str] | None  # Environment variables that are not empty; None if unknown
+    pushes: bool  # Whether the image, and an inline cache with it, is pushed
     has_image_store: bool  # False if the engine's own BuildKit lacks the containerd image store
 
 
@@ -32,7 +32,7 @@ class Permission:
 
     is_granted: bool
     reason: str = ""
-    is_problem: bool = False  # whether a user would want to fix the refusal
+    is_problem: bool = False  # Whether a user would want to fix the refusal
 
 
 def may_read(inputs: Inputs, facts: Facts) -> Permission:

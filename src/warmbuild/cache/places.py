@@ -20,7 +20,7 @@ class Places:
     """The caches of each branch, named for a run's backend."""
 
     inputs: Inputs
-    home: Reference | None  # repository of the caches, if the backend is in a registry
+    home: Reference | None  # Repository of the caches, if the backend is in a registry
 
     def read(self, branch: str, reason: str) -> Iterator[CacheRef]:
         """Yield all refs of a branch that may be read, its own first."""

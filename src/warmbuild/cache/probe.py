@@ -49,14 +49,14 @@ class _Answer:
 class Found(_Answer):
     """The ref holds a cache."""
 
-    digest: str  # of the manifest
-    records: tuple[Records, ...] = ()  # one for each image with an inline cache, else one
-    size: int = 0  # of manifest or configuration, whichever is larger, in bytes
-    blobs: frozenset[str] = frozenset()  # digests of the layers
-    config: str = ""  # digests of what holds the records: the same for two exports of one cache
-    media_type: str = ""  # of the manifest
+    digest: str  # Of the manifest
+    records: tuple[Records, ...] = ()  # One for each image with an inline cache, else one
+    size: int = 0  # Of manifest or configuration, whichever is larger, in bytes
+    blobs: frozenset[str] = frozenset()  # Digests of the layers
+    config: str = ""  # Digests of what holds the records: the same for two exports of one cache
+    media_type: str = ""  # Of the manifest
     manifest: bytes = field(default=b"", repr=False)
-    text: bytes = field(default=b"", repr=False)  # the configuration as BuildKit wrote it
+    text: bytes = field(default=b"", repr=False)  # The configuration as BuildKit wrote it
 
 
 @dataclass(frozen=True, slots=True)

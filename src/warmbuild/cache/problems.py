@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 class Kind(Enum):
     """What a problem cost."""
 
-    ADVICE = auto()  # nothing that a cache holds or would hold
-    READ = auto()  # a cache could not be read
-    WRITE = auto()  # a cache could not be written
-    HISTORY = auto()  # an older generation of a cache could not be kept
+    ADVICE = auto()  # Nothing that a cache holds or would hold
+    READ = auto()  # A cache could not be read
+    WRITE = auto()  # A cache could not be written
+    HISTORY = auto()  # An older generation of a cache could not be kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,8 +24,8 @@ class Problem:
     """One problem, shown as one warning."""
 
     kind: Kind
-    text: str  # what happened and, if anything helps, what to do
-    cause: str = ""  # what BuildKit or the registry said, if `text` says more than that
+    text: str  # What happened and, if anything helps, what to do
+    cause: str = ""  # What BuildKit or the registry said, if `text` says more than that
 
 
 def texts(problems: Iterable[Problem]) -> tuple[str, ...]:

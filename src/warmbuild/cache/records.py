@@ -32,7 +32,7 @@ class Record:
     """A key of the cache: what a step was run with, and its results."""
 
     digest: str
-    inputs: tuple[tuple[tuple[str, int], ...], ...] = ()  # alternatives: (selector, record's index)
+    inputs: tuple[tuple[tuple[str, int], ...], ...] = ()  # Alternatives: (selector, record's index)
     results: frozenset[Chain] = frozenset()
 
 
@@ -41,7 +41,7 @@ class Records:
     """The records of one cache."""
 
     records: tuple[Record, ...]
-    oldest: datetime | None = None  # when the oldest result was made
+    oldest: datetime | None = None  # When the oldest result was made
 
 
 def parse(config: bytes, manifest: Mapping[str, object]) -> Records:

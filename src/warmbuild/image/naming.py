@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 class Naming:
     """The names of one image, and its labels and annotations."""
 
-    tags: tuple[str, ...]  # full references: each name under each image, then those given in full
-    version: str  # name of the first tag
+    tags: tuple[str, ...]  # Full references: each name under each image, then those given in full
+    version: str  # Name of the first tag
     labels: tuple[str, ...]
     annotations: tuple[str, ...]
-    notes: tuple[str, ...]  # how the names came about, and which tag rules failed
-    is_nameless: bool  # whether tag rules are given and none applies to this run
+    notes: tuple[str, ...]  # How the names came about, and which tag rules failed
+    is_nameless: bool  # Whether tag rules are given and none applies to this run
 
 
 def decide(inputs: Inputs, context: RunContext, applied: Tags) -> Naming:

@@ -39,8 +39,8 @@ class Tags:
     """The names that tag rules make."""
 
     names: tuple[str, ...] = ()
-    version: str = ""  # the first of the names
-    notes: tuple[str, ...] = ()  # why rules made no name
+    version: str = ""  # The first of the names
+    notes: tuple[str, ...] = ()  # Why rules made no name
 
 
 def apply(rules: Iterable[Rule], flavor: Flavor, run: RunContext, now: datetime | None) -> Tags:

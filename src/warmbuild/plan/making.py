@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 class Known:
     """What a plan needs to know beside inputs and context."""
 
-    applied: Tags  # names that the tag rules made; they are applied once for all images
-    variables: frozenset[str] | None  # environment variables that are not empty; None if unknown
+    applied: Tags  # Names that the tag rules made; they are applied once for all images
+    variables: frozenset[str] | None  # Environment variables that are not empty; None if unknown
     has_image_store: bool = True  # False if the engine's own BuildKit lacks the containerd one
 
 
