@@ -64,13 +64,6 @@ def image(text: str) -> str:
     return ""
 
 
-def platform_or_processor(text: str) -> str:
-    """Check a platform to emulate."""
-    if platforms.is_platform(text):
-        return ""
-    return "is not a platform; use a processor or os/arch, such as arm64, or all."
-
-
 def checkout_file(text: str) -> str:
     """Check a file that buildx would also read from a URL or standard input."""
     if "://" in text or text == "-" or text.startswith("git@"):

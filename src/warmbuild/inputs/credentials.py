@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import lazy, refs
@@ -39,7 +38,7 @@ def secrets(reader: Reader) -> tuple[Secret, ...]:
             key, _, value = item.partition("=")
             key = key.strip()
             if _SECRET_ID.fullmatch(key) and value:
-                found.append(replace(Secret(id=key), **{source: value}))
+                found.append(Secret(id=key, **{source: value}))
             else:
                 # The line may be half of a secret.
                 reader.bad(name, f"item {number} is not of the form {form}.")
@@ -70,10 +69,10 @@ def logins(reader: Reader, images: Sequence[Reference], known: Login | None) -> 
     if reader.text("registry-auth"):
         found = _listed(reader, known)
         if has_one:
-            reader.bad(
-                "registry-auth",
-                "conflicts with registry, username, password, scope and ecr; use one or the other.",
+            text = (
+                "conflicts with registry, username, password, scope and ecr; use one or the other."
             )
+            reader.bad("registry-auth", text)
     elif has_one:
         place = images[0].host if images else refs.DOCKER_HUB
         one["ecr"] = is_ecr if is_ecr in BY_NAME["ecr"].choices else ""

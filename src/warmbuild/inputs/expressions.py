@@ -149,6 +149,7 @@ def _date(time: datetime) -> dict[str, str]:
     day = time.timetuple().tm_yday
     our_year, our_week = _american_week(time)
     return {
+        **_padded(M=time.month, D=time.day, W=week, w=our_week),
         "YYYY": f"{time.year:04}",
         "YY": f"{time.year % 100:02}",
         "Y": str(time.year),
@@ -158,24 +159,22 @@ def _date(time: datetime) -> dict[str, str]:
         "gg": f"{our_year % 100:02}",
         "MMMM": _MONTHS[time.month - 1],
         "MMM": _MONTHS[time.month - 1][:3],
-        "MM": f"{time.month:02}",
-        "M": str(time.month),
         "DDDD": f"{day:03}",
         "DDD": str(day),
-        "DD": f"{time.day:02}",
-        "D": str(time.day),
         "dddd": _DAYS[weekday - 1],
         "ddd": _DAYS[weekday - 1][:3],
         "dd": _DAYS[weekday - 1][:2],
         "d": str(weekday % 7),
         "e": str(weekday % 7),
         "E": str(weekday),
-        "WW": f"{week:02}",
-        "W": str(week),
-        "ww": f"{our_week:02}",
-        "w": str(our_week),
         "Q": str((time.month + 2) // 3),
     }
+
+
+def _padded(**numbers: int) -> dict[str, str]:
+    """Return each number by its token, and with two digits by the doubled token."""
+    short = {token: str(number) for token, number in numbers.items()}
+    return short | {token * 2: f"{number:02}" for token, number in numbers.items()}
 
 
 def _american_week(time: datetime) -> tuple[int, int]:
@@ -189,16 +188,7 @@ def _clock(time: datetime) -> dict[str, str]:
     offset, seconds = time.strftime("%z")[:5], int(time.timestamp())
     half = "PM" if time.hour >= 12 else "AM"  # noqa: PLR2004 (noon)
     return {
-        "HH": f"{time.hour:02}",
-        "H": str(time.hour),
-        "hh": f"{hour:02}",
-        "h": str(hour),
-        "kk": f"{night:02}",
-        "k": str(night),
-        "mm": f"{time.minute:02}",
-        "m": str(time.minute),
-        "ss": f"{time.second:02}",
-        "s": str(time.second),
+        **_padded(H=time.hour, h=hour, k=night, m=time.minute, s=time.second),
         "A": half,
         "a": half.lower(),
         "ZZ": offset,

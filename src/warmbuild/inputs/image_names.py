@@ -23,9 +23,8 @@ def tags(reader: Reader) -> tuple[tuple[str, ...], tuple[Rule, ...]]:
     If there is a rule, or an input that only rules use, a name is read as a rule too.
     """
     texts = [text for text in reader.values["tags"].splitlines() if not text.startswith("#")]
-    lines = [text.strip() for text in texts]
     rules: list[Rule] = []
-    for line in filter(tag_rules.is_rule, lines):
+    for line in map(str.strip, filter(tag_rules.is_rule, texts)):
         try:
             rules.append(tag_rules.read(line))
         except ValueError as error:
@@ -61,9 +60,8 @@ def images(reader: Reader, tags: Sequence[str], rules: Sequence[Rule]) -> tuple[
         elif rules and not (tags and rules == tag_rules.defaults()):
             reader.bad("tags", "has rules, but there is no image to tag; set image.")
         elif not tags and _needs_name(reader):
-            reader.bad(
-                "image", "is missing; set it to the image's repository, such as ghcr.io/me/app."
-            )
+            text = "is missing; set it to the image's repository, such as ghcr.io/me/app."
+            reader.bad("image", text)
     return tuple(filter(None, found))
 
 

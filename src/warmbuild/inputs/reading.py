@@ -20,13 +20,7 @@ if TYPE_CHECKING:
 TRUE: Final = ("true", "True", "TRUE")
 _FALSE: Final = ("false", "False", "FALSE")
 _DURATION: Final = re.compile(r"([0-9]{1,5})([smhdw])")
-_UNITS: Final[Mapping[str, timedelta]] = {
-    "s": timedelta(seconds=1),
-    "m": timedelta(minutes=1),
-    "h": timedelta(hours=1),
-    "d": timedelta(days=1),
-    "w": timedelta(weeks=1),
-}
+_SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _SPLIT: Final[Mapping[Kind, Callable[[str], tuple[str, ...]]]] = {
     Kind.WORDS: lists.words,
     Kind.LINES: lists.lines,
@@ -124,7 +118,7 @@ class Reader:
         value = self.text(row.name)
         found = _DURATION.fullmatch(value)
         if found and int(found[1]):
-            return int(found[1]) * _UNITS[found[2]]
+            return timedelta(seconds=int(found[1]) * _SECONDS[found[2]])
         if value:
             text = "is not a duration; use a number and s, m, h, d or w, such as 90m."
             self.bad(row.name, f"{self.shown(row.name)} {text}")

@@ -14,11 +14,11 @@ import yaml
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-KEYS: Final = ("registry", "username", "password", "scope", "ecr")
+_KEYS: Final = ("registry", "username", "password", "scope", "ecr")
 _TEXT: Final = "tag:yaml.org,2002:str"
 _NULL: Final = "tag:yaml.org,2002:null"
 _MERGE: Final = "tag:yaml.org,2002:merge"
-_FORM: Final = f"use {', '.join(KEYS[:-1])} and {KEYS[-1]}"
+_FORM: Final = f"use {', '.join(_KEYS[:-1])} and {_KEYS[-1]}"
 
 
 class _Texts(yaml.SafeLoader):
@@ -60,12 +60,12 @@ def _pairs(
         bad(f"item {number} is not a login; {_FORM}.")
         return
     own = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-    for name in KEYS:
+    for name in _KEYS:
         if own.count(name) > 1:
             bad(f"item {number} has {name} more than once.")
     loader.flatten_mapping(node)
     for key, value in node.value:
-        if not isinstance(key, yaml.ScalarNode) or key.value not in KEYS:
+        if not isinstance(key, yaml.ScalarNode) or key.value not in _KEYS:
             bad(f"item {number} has an unknown key; {_FORM}.")
         elif not isinstance(value, yaml.ScalarNode) or value.tag not in {_TEXT, _NULL}:
             bad(f"item {number}: {key.value} is not a text.")

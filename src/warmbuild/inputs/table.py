@@ -10,7 +10,7 @@ from dataclasses import KW_ONLY, dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import refs
+from warmbuild import platforms, refs
 from warmbuild.backends import BACKENDS
 from warmbuild.drivers import DRIVERS
 from warmbuild.inputs import checks
@@ -45,22 +45,15 @@ class Input:
     help: str
     kind: Kind = Kind.TEXT
     _: KW_ONLY
-    name: str = ""
-    """Key of the row, filled in by the table."""
+    name: str = ""  # key of the row, filled in below
     default: str = ""
     """Value used if the input is omitted; if empty, warmbuild decides, and `help` says how."""
-    choices: tuple[str, ...] = ()
-    """Accepted texts; empty accepts all."""
-    check: Check | None = None
-    """Says what is wrong with the text, or with an item of the list."""
-    bounds: tuple[int, int] = (0, 0)
-    """Least and greatest accepted number."""
-    secret: bool = False
-    """Never shown, and not a flag."""
-    may_hold_secrets: bool = False
-    """Not quoted in messages: an attribute in the value may be secret."""
-    action_default: str = ""
-    """Default that only GitHub can fill in."""
+    choices: tuple[str, ...] = ()  # accepted texts; empty: all
+    check: Check | None = None  # for the text, or for each item of the list
+    bounds: tuple[int, int] = (0, 0)  # least and greatest number
+    secret: bool = False  # never shown, and not a flag
+    may_hold_secrets: bool = False  # not quoted in messages: an attribute may be secret
+    action_default: str = ""  # default that only GitHub can fill in
 
     @property
     def field(self) -> str:
@@ -85,12 +78,10 @@ class Passthrough(Input):
     file's.
     """
 
-    flag: str
-    """Flag of `buildx build`, repeated for each item."""
+    flag: str  # of `buildx build`, repeated for each item
     bake_key: str = ""
     """Key of a target in a bake definition; empty if bake has none, which excludes bake."""
-    separators: str = ""
-    """Characters that separate name and value, if the key holds a mapping."""
+    separators: str = ""  # between name and value, if the key holds a mapping
 
 
 DEFAULT_BUILDKIT_IMAGE: Final = "moby/buildkit:v0.32.2"
@@ -164,8 +155,7 @@ _ROWS: Final[Mapping[str, Input]] = {
     "no-cache-filters": Input("Stages to build without the cache.", Kind.WORDS),
     "provenance": Input(
         "Provenance attestation: true, false or attributes such as mode=max. Default: on GitHub "
-        "mode=max for public repositories and mode=min for others; elsewhere the default of "
-        "buildx."
+        "mode=max for public repositories and mode=min for others; elsewhere as in buildx."
     ),
     "sbom": Input(
         "SBOM attestation: true, false or attributes such as generator=IMAGE. Default: none."
@@ -203,8 +193,7 @@ _ROWS: Final[Mapping[str, Input]] = {
         check=checks.matches(r"[^=\s]+=.*", "use NAME=directory, image or URL"),
     ),
     "call": Input(
-        "What to do instead of building: check, outline or targets. No image is built, and no "
-        "cache is written.",
+        "What to do instead of a build: check, outline or targets. No cache is written.",
         check=checks.call,
     ),
     "cgroup-parent": Passthrough("Parent cgroup of RUN instructions.", flag="--cgroup-parent"),
@@ -238,8 +227,7 @@ _ROWS: Final[Mapping[str, Input]] = {
     ),
     # Several images, from a bake or compose file.
     "bake-files": Input(
-        "Bake definitions (HCL or JSON). One run builds all their targets, each with its own "
-        "cache.",
+        "Bake definitions (HCL or JSON). One run builds all targets, each with its own cache.",
         Kind.WORDS,
         check=checks.checkout_file,
     ),
@@ -273,8 +261,7 @@ _ROWS: Final[Mapping[str, Input]] = {
     ),
     "password": Input("Password or token for the registry.", secret=True),
     "registry-auth": Input(
-        "Logins for several registries: a YAML list of registry, username, password, scope and "
-        "ecr.",
+        "Logins for several registries: a YAML list of registry, username, password, scope, ecr.",
         secret=True,
     ),
     "ecr": Input(
@@ -350,7 +337,10 @@ _ROWS: Final[Mapping[str, Input]] = {
         "Platforms to emulate if no node of the builder supports them, such as arm64; all means "
         "every entry of platforms. Default: none.",
         Kind.WORDS,
-        check=checks.platform_or_processor,
+        check=checks.matches(
+            f"{platforms.PATTERN.pattern}|[a-z0-9_]+",
+            "use a processor or os/arch, such as arm64, or all",
+        ),
     ),
     "qemu-image": Input(
         "Image that installs emulators in the engine's kernel; it runs privileged.",

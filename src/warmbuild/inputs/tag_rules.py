@@ -16,35 +16,22 @@ from warmbuild.inputs.checks import among, nearest
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-PRIORITIES: Final[Mapping[str, int]] = {
-    "schedule": 1000,
-    "semver": 900,
-    "pep440": 900,
-    "match": 800,
-    "edge": 700,
-    "ref": 600,
-    "raw": 200,
-    "sha": 100,
+# Default priority of each type, and its attributes in addition to the common ones.
+_TYPES: Final[Mapping[str, tuple[int, tuple[str, ...]]]] = {
+    "schedule": (1000, ("pattern",)),
+    "semver": (900, ("pattern", "value", "match")),
+    "pep440": (900, ("pattern", "value", "match")),
+    "match": (800, ("pattern", "group", "value")),
+    "edge": (700, ("branch",)),
+    "ref": (600, ("event",)),
+    "raw": (200, ("value",)),
+    "sha": (100, ("format",)),
 }
 _COMMON: Final = ("type", "enable", "priority", "prefix", "suffix")
-# Attributes of a type, in addition to the common ones.
-_ATTRIBUTES: Final[Mapping[str, tuple[str, ...]]] = {
-    "schedule": ("pattern",),
-    "semver": ("pattern", "value", "match"),
-    "pep440": ("pattern", "value", "match"),
-    "match": ("pattern", "group", "value"),
-    "edge": ("branch",),
-    "ref": ("event",),
-    "raw": ("value",),
-    "sha": ("format",),
-}
-_NEEDED: Final = {
-    "semver": "pattern",
-    "pep440": "pattern",
-    "match": "pattern",
-    "ref": "event",
-    "raw": "value",
-}
+# Types that need no attribute; the others need their first one.
+_COMPLETE: Final = ("schedule", "edge", "sha")
+# The attribute of a type that is a regular expression.
+_REGEXES: Final = {"semver": "match", "pep440": "match", "match": "pattern"}
 _EVENTS: Final = ("branch", "tag", "pr")
 _GLOBAL: Final = (
     *("branch", "tag", "sha", "base_ref", "is_default_branch", "is_not_default_branch"),
@@ -93,58 +80,48 @@ def read(line: str) -> Rule:
             name, value = "value", name
         values[name.lower()] = value
     kind = values.get("type", "raw")
-    if kind not in PRIORITIES:
-        raise ValueError(f"type={kind} does not exist.{nearest(kind, PRIORITIES)}")
-    known = (*_COMMON, *_ATTRIBUTES[kind])
+    if kind not in _TYPES:
+        raise ValueError(f"type={kind} does not exist.{nearest(kind, _TYPES)}")
+    priority, attributes = _TYPES[kind]
+    known = (*_COMMON, *attributes)
     for name in values:
         if name not in known:
             raise ValueError(f"type={kind} has no attribute {name!r}.{nearest(name, known)}")
-    needed = _NEEDED.get(kind)
-    if needed and needed not in values:
-        raise ValueError(f"type={kind} needs {needed}=.")
+    if kind not in _COMPLETE and attributes[0] not in values:
+        raise ValueError(f"type={kind} needs {attributes[0]}=.")
     _check(kind, values)
     prefixes = {"sha": "sha-", "ref": "pr-" if values.get("event") == "pr" else None}
     return Rule(
         type=kind,
-        priority=int(values.get("priority", PRIORITIES[kind])),
+        priority=int(values.get("priority", priority)),
         enable=values.get("enable", "true"),
         prefix=values.get("prefix", prefixes.get(kind)),
         suffix=values.get("suffix"),
-        attributes={name: values[name] for name in _ATTRIBUTES[kind] if name in values},
+        attributes={name: values[name] for name in attributes if name in values},
     )
 
 
 def raw(name: str) -> Rule:
     """Return the rule for a plain name among rules."""
-    return Rule(type="raw", priority=PRIORITIES["raw"], attributes={"value": name})
+    return Rule(type="raw", priority=_TYPES["raw"][0], attributes={"value": name})
 
 
 def defaults() -> tuple[Rule, ...]:
     """Return the default rules."""
-    events = (
-        Rule(
-            type="ref",
-            priority=PRIORITIES["ref"],
-            prefix="pr-" if event == "pr" else None,
-            attributes={"event": event},
-        )
-        for event in _EVENTS
-    )
-    return (Rule(type="schedule", priority=PRIORITIES["schedule"]), *events)
+    return tuple(map(read, ("type=schedule", *(f"type=ref,event={event}" for event in _EVENTS))))
 
 
 def _check(kind: str, values: Mapping[str, str]) -> None:
     """Raise ValueError for a value that an attribute does not accept."""
-    known = _ATTRIBUTES[kind]
     priority = values.get("priority", "0")
     if not priority.removeprefix("-").isdecimal():
         raise ValueError(f"priority={priority} is not a number.")
     for name, accepted in {"event": _EVENTS, "format": ("short", "long")}.items():
-        if name in known and (wrong := among(accepted, values.get(name, accepted[0]))):
+        if name in _TYPES[kind][1] and (wrong := among(accepted, values.get(name, accepted[0]))):
             raise ValueError(f"{name}={values[name]} {wrong}")
     if not values.get("group", "0").isdecimal():
         raise ValueError(f"group={values['group']} is not a number.")
-    for name in ("match",) if "match" in known else ("pattern",) if kind == "match" else ():
+    if name := _REGEXES.get(kind, ""):
         regex(name, values.get(name, ""))
     enable = values.get("enable", "true")
     if "{{" not in enable and enable not in {"true", "false"}:

@@ -375,7 +375,7 @@ def problems(**values: str) -> list[str]:
         (
             {"qemu_platforms": "arm64,linux arm"},
             (
-                "qemu-platforms: 'linux arm' is not a platform; use a processor or os/arch, such "
+                "qemu-platforms: 'linux arm' is not accepted; use a processor or os/arch, such "
                 "as arm64, or all."
             ),
         ),
