@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from warmbuild.commands import caches
     from warmbuild.commands.images import Image
     from warmbuild.commands.run import Run
-    from warmbuild.log import Log
     from warmbuild.plan.build_plan import BuilderPlan, BuildPlan
     from warmbuild.registry.registries import Registries
     from warmbuild.report import publishing
@@ -63,7 +62,10 @@ def build(run: Run) -> Outcome:
             publishing.say_plan(decided, log)
             tool = _tool(run, decided[0].builder, buildx, private, made.boot())
             try:
-                outcome = _solved(decided, tool, log)
+                if decided[0].makes_an_image:
+                    outcome = solve.build(decided, tool, log)
+                else:
+                    outcome = solve.ask(decided[0], tool, log)
             finally:
                 publishing.findings(decided, env, run.provider, log)
             outcome = replace(outcome, builder=made.inspected())
@@ -125,9 +127,3 @@ def _tool(run: Run, builder: BuilderPlan, buildx: Buildx, private: Private, name
         annotates=not is_false(run.env.get("DOCKER_BUILD_CHECKS_ANNOTATIONS", "")),
         restart=lambda: boot.restart(builder, buildx.env, name, run.log),
     )
-
-
-def _solved(decided: Sequence[BuildPlan], tool: Tool, log: Log) -> Outcome:
-    """Build the images, or with `call` ask BuildKit about the build."""
-    is_build = decided[0].makes_an_image
-    return solve.build(decided, tool, log) if is_build else solve.ask(decided[0], tool, log)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from warmbuild import lazy
-from warmbuild.bake import targets
+from warmbuild.bake import bake_file, targets
+from warmbuild.errors import InputError, InputProblem
 from warmbuild.image import tags
 from warmbuild.plan import making
 from warmbuild.plan.making import Known
@@ -15,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from warmbuild.bake.targets import Target
-    from warmbuild.commands import bake_files
+    from warmbuild.builder import environment, private_directory
+    from warmbuild.buildkit import answers
     from warmbuild.image.tags import Tags
     from warmbuild.inputs.values import Inputs
     from warmbuild.log import Log
@@ -23,7 +26,13 @@ if TYPE_CHECKING:
     from warmbuild.process import Runner
     from warmbuild.run_context import RunContext
 else:
-    bake_files = lazy.module("warmbuild.commands.bake_files")
+    # Only bake and compose files need these.
+    environment = lazy.module("warmbuild.builder.environment")
+    private_directory = lazy.module("warmbuild.builder.private_directory")
+    answers = lazy.module("warmbuild.buildkit.answers")
+
+# Variables that buildx itself needs.
+_OF_BUILDX: Final = ("PATH", "HOME", "TMPDIR", "DOCKER_CONFIG", "BUILDX_CONFIG")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +49,7 @@ def targets_of(
     """Return the targets of bake and compose files, and hide their secrets in the log."""
     if not inputs.bake_files and not inputs.compose_files:
         return ()
-    found = bake_files.targets_of(inputs, untrusted, env, runner)
+    found = _read_files(inputs, untrusted, env, runner)
     for target in found:
         log.hide(filter(None, targets.secrets(target, env)))
     return found
@@ -69,3 +78,60 @@ def decide(image: Image, context: RunContext, known: Known) -> BuildPlan:
     if image.target is None:
         return making.decide(image.inputs, context, known)
     return targets.planned(image.inputs, context, known, image.target)
+
+
+def _read_files(
+    inputs: Inputs, untrusted: str, env: Mapping[str, str], runner: Runner
+) -> Sequence[Target]:
+    """Have buildx read the files, with the variables filled in.
+
+    Raises InputError if it cannot, or if an untrusted file uses a path outside of the checkout.
+    """
+    given = [("bake-files", path) for path in inputs.bake_files]
+    given += [("compose-files", path) for path in inputs.compose_files]
+    missing = [
+        InputProblem(name=name, text=f"there is no file {path!r}.")
+        for name, path in given
+        if not Path(path).is_file()
+    ]
+    if missing:
+        raise InputError(missing)
+    with private_directory.private(env, (), ()) as private:
+        child = environment.environment(env, private)
+        if untrusted:
+            # A file could copy any variable to where its own commands read it.
+            child = {name: child[name] for name in _OF_BUILDX if name in child}
+        values = dict(item.split("=", 1) for item in inputs.vars)
+        program = environment.program(env)
+        buildx = environment.Buildx(program=program, env=child | values, runner=runner)
+        files = (*inputs.compose_files, *inputs.bake_files)
+        done = buildx.run(bake_file.resolve(files, inputs.targets, inputs.set))
+    name = "bake-files" if inputs.bake_files else "compose-files"
+    if done.code:
+        text = f"cannot be read: {answers.error(done.output).rstrip('.')}."
+        raise InputError([InputProblem(name=name, text=text)])
+    try:
+        found = targets.read(done.output)
+    except ValueError as error:
+        text = f"cannot be read by this buildx: {error}."
+        raise InputError([InputProblem(name=name, text=text)]) from error
+    if untrusted:
+        _check_confined(found, name, untrusted)
+    return found
+
+
+def _check_confined(found: Sequence[Target], name: str, untrusted: str) -> None:
+    """Raise InputError for paths outside of the checkout; `name` is the input of the files."""
+    here = Path.cwd().resolve()
+    problems = [
+        InputProblem(
+            name=name,
+            text=f"the target {target.name} uses {path!r}, which lies outside of this directory, "
+            f"and {untrusted}.",
+        )
+        for target in found
+        for path in dict.fromkeys(targets.paths(target))
+        if not Path(path).resolve().is_relative_to(here)
+    ]
+    if problems:
+        raise InputError(problems)
