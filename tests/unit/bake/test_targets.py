@@ -453,7 +453,7 @@ def test_the_plan_of_targets(parsed: Callable[..., Inputs]) -> None:
         "cache read  ghcr.io/me/app:cache-web--x (this branch's own cache)",
         "cache read  ghcr.io/me/app:cache-web--main (the default branch)",
         "cache write ghcr.io/me/app:cache-web--x (this branch's own cache)",
-        "target      base, for others",
+        "target      base, a dependency",
         "builder     a docker-container builder of this run",
     ]
     found = json.loads(plan_json.plan_json(*plans))
