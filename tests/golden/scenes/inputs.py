@@ -1,0 +1,240 @@
+"""Every input error: bad values, inputs that do not go together, files that are not there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from tests.golden import machine
+from tests.golden.scene import Scene, Subject
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_IMAGE: Final = "image=ghcr.io/me/app"
+# The inputs of a scene, `name=value` each; an image is among them unless one is named.
+_VALUES: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
+    "names": (
+        ("imgae=x", _IMAGE),
+        ("nothing-like-it=x",),
+    ),
+    "choices": tuple(
+        (f"{name}=x",)
+        for name in (
+            *("cache", "cache-backend", "cache-export", "cache-import", "cache-mode", "driver"),
+            *("ecr", "pull", "push"),
+        )
+    )
+    + (("cache=of",), ("cache-mode=mx",)),
+    "images and tags": (
+        ("image=",),
+        ("image=ghcr.io/me/app:1",),
+        ("image=ghcr.io/me/app@sha256:1",),
+        ("image=https://ghcr.io/me/app",),
+        ("image=ghcr.io/Me App",),
+        ("image=ghcr.io/",),
+        ("image=ghcr.io/me/app:a b",),
+        ('image="ghcr.io/me/app',),
+        ("image=", "tags=1.2"),
+        ("image=", "tags=type=sha"),
+        ("tags=a b",),
+        ('tags="1',),
+        ("images=name=ghcr.io/me/app,enabel=true",),
+        ("images=ghcr.io/me/app,enable=yes",),
+        ("labels=maintainer",),
+        ("labels=a={{sah}}", "tags=type=sha"),
+        ("annotations=manifest",),
+        ("annotations=a={{date", "tags=type=sha"),
+    ),
+    "rules for tags": tuple(
+        (f"tags={rule}",)
+        for rule in (
+            "type=smver,pattern={{version}}",
+            "type=semver",
+            "type=semver,patern={{version}}",
+            "type=semver,pattern={{versoin}}",
+            "type=ref,event=brnch",
+            "type=sha,format=middle",
+            "type=sha,priority=high",
+            "type=sha,enable=perhaps",
+            "type=match,pattern=v(.*,group=1",
+            "type=match,pattern=v(.*),group=one",
+            "type=raw,value={{brnch}}",
+            "type=raw,value={{1}}",
+            "type=raw,value={{date 'YYYY' tz='Mars/Olympus'}}",
+        )
+    )
+    + (
+        ("flavor=latest=perhaps", "tags=type=sha"),
+        ("flavor=perfix=v", "tags=type=sha"),
+        ("flavor=prefix={{brnch}}", "tags=type=sha"),
+    ),
+    "the build": (
+        ("platforms=amd64",),
+        ("build-contexts=base",),
+        ("build-contexts=base={{context}}",),
+        ("context={{context}}",),
+        ("call=chekc",),
+        ("add-hosts=example.com",),
+        ("attests=provenance",),
+        ("ulimit=1024",),
+        ("cgroup-parent=x", "cache-backend=azblob", "cache-options=account_url=https://a.b"),
+        ("secrets=A",),
+        ("secret-files=A",),
+        ("secret-envs=A B=C",),
+        ("secrets=A=x\nA=y",),
+        ("lint-ignore=early-cpy",),
+    ),
+    "bake and compose files": (
+        ("bake-files=https://example.com/docker-bake.hcl",),
+        ("compose-files=-",),
+        ("bake-files=b.hcl", "targets=a b"),
+        ("bake-files=b.hcl", "set=a"),
+        ("bake-files=b.hcl", "vars=a\nPATH=/bin"),
+        ("targets=a",),
+        ("set=a.b=c",),
+        ("vars=A=b",),
+        *(
+            ("bake-files=b.hcl", f"{name}=x")
+            for name in (
+                *("context", "file", "target", "cache-from", "cache-to"),
+                *("cache-stages", "call", "cgroup-parent"),
+            )
+        ),
+    ),
+    "logins": (
+        ("username=me",),
+        ("password=hunter2", "registry=r.io"),
+        ("username=me", "registry=123456789012.dkr.ecr.eu-west-1.amazonaws.com"),
+        ("username=me", "registry=ghcr.io"),
+        ("username=me", "password=hunter2", "registry=r io"),
+        ("username=me", "password=hunter2", "scope=Me App"),
+        ("username=me", "password=hunter2", "ecr=yes"),
+        ("scope=me/app",),
+        ("registry-auth=registry: r.io",),
+        ("registry-auth=- registry: [",),
+        ("registry-auth=\x01",),
+        ("registry-auth=- r.io",),
+        ("registry-auth=- registry: r.io\n  registry: r.io\n  username: a\n  password: b",),
+        ("registry-auth=- host: r.io\n  username: a\n  password: b",),
+        ("registry-auth=- registry: r.io\n  username: [a]\n  password: b",),
+        ("registry-auth=- registry: r.io",),
+        ("registry-auth=- registry: r.io\n  username: a",),
+        ("registry-auth=- registry: r.io\n  username: a\n  password: b\n  scope: A B\n  ecr: x",),
+        (
+            "registry-auth=- &x\n  registry: r.io\n  username: a\n  password: b\n- *x",
+            "username=me",
+            "password=hunter2",
+        ),
+    ),
+    "builders": (
+        ("builder=1st",),
+        ("name=1st",),
+        ("name=a", "builder=b"),
+        ("version=latest-and-greatest",),
+        ("keep-state=true",),
+        ("node-platforms=arm64",),
+        ("driver-opts=network",),
+        ("buildkitd-config=a.toml", "buildkitd-config-inline=[log]"),
+        ("buildkit-image-mirrors=a b",),
+        ("qemu-platforms=linux arm64",),
+        ("qemu-image=Tonistiigi Binfmt",),
+        ("driver=remote",),
+        ("driver=remote", "endpoint=build.example.com"),
+        ("driver=docker", "endpoint=tcp://build.example.com:1234"),
+        *(
+            ("driver=docker", f"{name}={value}")
+            for name, value in (
+                ("buildkit-image-mirrors", "r.io/buildkit:1"),
+                ("buildkitd-flags", "--debug"),
+                ("keep-state", "true"),
+                ("driver-opts", "a=b"),
+                ("node-platforms", "linux/amd64"),
+                ("append", "- endpoint: tcp://a:1"),
+            )
+        ),
+        ("driver=remote", "endpoint=tcp://a:1", "buildkitd-flags=--debug", "keep-state=true"),
+        ("driver=remote", "endpoint=tcp://a:1", "buildkit-image-mirrors=r.io/buildkit:1"),
+        ("driver=kubernetes", "buildkit-image-mirrors=r.io/buildkit:1", "keep-state=true"),
+        ("driver=kubernetes", "append=- endpoint: tcp://a:1"),
+        ("append=- name: [",),
+        ("append=endpoint: tcp://a:1",),
+        ("append=- host: a\n- name: 1st\n- driver-opts: [a]\n- platforms: arm64",),
+        ("driver=remote", "endpoint=tcp://a:1", "append=- name: b\n- endpoint: a"),
+        ("driver=remote", "endpoint=tcp://a:1", "append=- endpoint: tcp://b:1\n  buildkitd-flags: x"),
+    ),
+    "caches": (
+        ("cache-repository=r.io/me/app:1",),
+        ("cache-repository=r.io/",),
+        ("cache-repository=docker.io/me/app/cache",),
+        ("cache-repository=europe-docker.pkg.dev/me",),
+        ("cache-tag-prefix=-",),
+        ("cache-scope=a b",),
+        ("cache-version=a b",),
+        ("cache-stages=1st", "cache-backend=inline"),
+        ("cache-history=10",),
+        ("cache-max-age=soon",),
+        ("cache-timeout=0s",),
+        ("cache-backend=local",),
+        ("cache-dir=/cache",),
+        ("cache-stages=build",),
+        ("cache-backend=gha", "cache-history=2", "cache-max-age=1d"),
+        ("cache-backend=s3",),
+        ("cache-backend=s3", "cache-options=bucket=a\nregion=b\nregoin=c\nx"),
+        ("cache-backend=s3", "cache-options=bucket=a\nregion=b\nsecret_access_key=c"),
+    ),
+}
+# Inputs of a build whose files, variables or certificates are not as they say.
+_PATHS: Final[tuple[tuple[tuple[str, ...], dict[str, str]], ...]] = (
+    (("context=nowhere",), {}),
+    (("context=.", "file=nowhere/Containerfile"), {}),
+    (("context=empty",), {}),
+    (
+        (
+            *("secret-files=A=/none", "secret-envs=B=NONE", "buildkitd-config=/none.toml"),
+            *("output-file=none/out.json", "summary-file=none/summary.md"),
+        ),
+        {},
+    ),
+    (("bake-files=none.hcl", "compose-files=none.yaml"), {}),
+    ((), {"BUILDER_NODE_0_AUTH_TLS_CACERT": "x"}),
+    (
+        ("driver=remote", "endpoint=tcp://a:1"),
+        {"BUILDER_NODE_0_AUTH_TLS_CERT": "x", "BUILDER_NODE_1_AUTH_TLS_KEY": "x"},
+    ),
+    (
+        ("driver=remote", "endpoint=unix:///a.sock", "append=- endpoint: tcp://b:1"),
+        {"BUILDER_NODE_0_AUTH_TLS_CACERT": "x", "BUILDER_NODE_2_AUTH_TLS_KEY": "x"},
+    ),
+)
+
+
+def _scenes() -> Iterator[Scene]:
+    for subject, cases in _VALUES.items():
+        for given in cases:
+            said = machine.run("plan", env=_env(given))
+            yield Scene(title=f"{subject}: {_title(given)}", said=_problems(said))
+    for given, env in _PATHS:
+        names = (*given, *env)
+        files = {"Dockerfile": machine.DOCKERFILE, "empty/README": ""}
+        said = machine.run("build", env=_env(given) | env, files=files)
+        yield Scene(title=f"files of a build: {_title(names)}", said=_problems(said))
+
+
+def _env(given: tuple[str, ...]) -> dict[str, str]:
+    pairs = dict(item.split("=", 1) for item in (_IMAGE, *given))
+    return {f"INPUT_{name.upper().replace('-', '_')}": value for name, value in pairs.items()}
+
+
+def _title(given: tuple[str, ...]) -> str:
+    return ", ".join(given).encode("unicode_escape").decode()
+
+
+def _problems(said: str) -> str:
+    """Return the problems without their heading."""
+    head, _, problems = said.partition("\n")
+    if "not usable" not in head:
+        raise ValueError(f"nothing is wrong with these inputs: {said}")
+    return "\n".join(line.removeprefix("  ") for line in problems.splitlines())
+
+
+SUBJECT = Subject(name="inputs", about="Inputs that cannot be used.", scenes=_scenes)
