@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     Reply = tuple[int, dict[str, str], str] | Exception
     # What is answered to `METHOD host/path`, one after the other; a star stands for the rest.
     Replies = dict[str, Reply | list[Reply]]
+    # Called with the current directory before a command runs.
+    Prepare = Callable[[Path], object]
     # What a command prints, with its exit code if that is not 0.
     Said = str | tuple[int, str]
 
@@ -132,7 +134,7 @@ def run(  # noqa: PLR0913 (a machine has many parts)
     registries: Replies | None = None,
     engine: Callable[..., object] | None = None,
     hurried: bool = False,
-    prepare: Callable[[Path], object] = str,
+    prepare: Prepare = str,
     shown: tuple[str, ...] = (),
 ) -> str:
     """Run a command line and return what it prints.
@@ -162,7 +164,8 @@ def run(  # noqa: PLR0913 (a machine has many parts)
             stack.enter_context(mock.patch.object(target, name, value))
         for place, value in adapters.PATCHED.items():
             stack.enter_context(mock.patch(place, value))
-        stack.enter_context(mock.patch.dict(os.environ, {"COLUMNS": "9999", "NO_COLOR": "1"}))
+        ours = {"COLUMNS": "9999", "NO_COLOR": "1", "PATH": f"{root / 'bin'}:{os.environ['PATH']}"}
+        stack.enter_context(mock.patch.dict(os.environ, ours))
         stack.enter_context(_answering(registries or {}))
         said = stack.enter_context(redirect_stdout(io.StringIO()))
         base = {"PATH": str(root / "bin"), "HOME": str(root / "home")}
@@ -176,8 +179,8 @@ def run(  # noqa: PLR0913 (a machine has many parts)
         return _normalized("".join(texts), root)
 
 
-def built(*argv: str, whole: bool = False, **parts: Any) -> str:  # noqa: ANN401 (of `run`)
-    """Run a build, and return its log; without plan, progress and commands if it is not `whole`.
+def built(*argv: str, **parts: Any) -> str:  # noqa: ANN401 (of `run`)
+    """Run a build, and return its log without plan, progress and commands.
 
     It is a run that may push and write a cache, with a remote builder unless one is named.
     """
@@ -187,7 +190,7 @@ def built(*argv: str, whole: bool = False, **parts: Any) -> str:  # noqa: ANN401
     parts["files"] = {"Dockerfile": DOCKERFILE} | dict(parts.get("files", {}))
     parts["buildx"] = {"version": VERSION} | dict(parts.get("buildx", {}))
     lines = run("build", *defaults, *argv, **parts).splitlines()
-    return "\n".join(line for line in lines if whole or not _KEPT_OUT.match(line))
+    return "\n".join(line for line in lines if not _KEPT_OUT.match(line))
 
 
 def unusual(said: str, usual: str) -> str:
@@ -204,7 +207,7 @@ def refusal(
     return status, headers or {}, body
 
 
-def program(name: str, text: str) -> Callable[[Path], object]:
+def program(name: str, text: str) -> Prepare:
     """Return what makes a shell script of this name, to be called with the current directory."""
 
     def make(job: Path) -> None:

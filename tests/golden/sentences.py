@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 SOURCES: Final = Path(__file__).resolve().parents[2] / "src" / "warmbuild"
 _WORD: Final = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 # A placeholder of str.format in a plain text.
 _PLACEHOLDER: Final = re.compile(r"(?<!\{)\{[a-z_0-9.]*\}(?!\})")
-_RAW: Final = re.compile(r"[bBfF]?[rR]")
+_RAW: Final = re.compile(rb"[bBfF]?[rR][\"']")
 # Functions that look for their argument and do not say it.
 _LOOKS: Final = frozenset(
     {
@@ -49,12 +49,12 @@ def sentences() -> Iterator[Sentence]:
 
 def of_module(source: str, name: str) -> Iterator[Sentence]:
     """Return the sentences of a module: its texts but for docstrings, regexes and keys."""
-    tree = ast.parse(source)
+    tree, lines = ast.parse(source), source.encode().splitlines()
     left_out = set(_left_out(tree))
     for node in ast.walk(tree):
         if id(node) in left_out:
             continue
-        text = _text(node, source)
+        text = _text(node, lines)
         if " " not in text.strip() or len(_WORD.findall(text)) < _FEWEST:
             continue
         pieces = [spaced(piece) for piece in text.split(_VALUE)]
@@ -75,9 +75,9 @@ def _is_long(piece: str) -> bool:
     return len(_WORD.findall(piece)) >= _FEWEST
 
 
-def _text(node: ast.AST, source: str) -> str:
+def _text(node: ast.AST, lines: Sequence[bytes]) -> str:
     match node:
-        case ast.Constant(value=str(value)) if not _RAW.match(_written(node, source)):
+        case ast.Constant(value=str(value)) if not _is_raw(node, lines):
             return _PLACEHOLDER.sub(_VALUE, value)
         case ast.JoinedStr(values=values):
             return "".join(
@@ -86,8 +86,9 @@ def _text(node: ast.AST, source: str) -> str:
     return ""
 
 
-def _written(node: ast.expr, source: str) -> str:
-    return ast.get_source_segment(source, node) or ""
+def _is_raw(node: ast.expr, lines: Sequence[bytes]) -> bool:
+    """Say whether a text is written as a raw one, which is a regular expression here."""
+    return bool(_RAW.match(lines[node.lineno - 1], node.col_offset))
 
 
 def _left_out(tree: ast.AST) -> Iterator[int]:

@@ -5,12 +5,38 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from tests.golden.scenes import (
-    bake, builders, builds, ci_systems, command_line, help, inputs, plans, probing,
+    bake,
+    builders,
+    builds,
+    checkout,
+    ci_logs,
+    ci_systems,
+    command_line,
+    help,
+    inputs,
+    lints,
+    logins,
+    plans,
+    probing,
+    refusals,
 )
 
 if TYPE_CHECKING:
     from tests.golden.scene import Subject
 
-SUBJECTS: Final[tuple[Subject, ...]] = tuple(
-    module.SUBJECT for module in (help, command_line, inputs, ci_systems, plans, bake, builders, probing, builds)
+SUBJECTS: Final[tuple[Subject, ...]] = (
+    help.SUBJECT,
+    command_line.SUBJECT,
+    inputs.SUBJECT,
+    ci_systems.SUBJECT,
+    plans.SUBJECT,
+    bake.SUBJECT,
+    lints.SUBJECT,
+    builders.SUBJECT,
+    logins.SUBJECT,
+    probing.SUBJECT,
+    builds.SUBJECT,
+    refusals.SUBJECT,
+    checkout.SUBJECT,
+    ci_logs.SUBJECT,
 )

@@ -94,6 +94,7 @@ _BUILDS: Final[dict[str, tuple[tuple[str, ...], dict[str, Any]]]] = {
         ("--driver=docker-container",),
         {"buildx": {"build": lines(_IMPORTED, CACHED)}, "registries": _OWN},
     ),
+    "a build without steps": ((), {}),
     "the cache beside the image": ((_WITH,), {"buildx": {"build": BUILT}}),
     "a cache of five days": (
         ("--default-branch=feature",),

@@ -160,7 +160,11 @@ _VALUES: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
         ("append=endpoint: tcp://a:1",),
         ("append=- host: a\n- name: 1st\n- driver-opts: [a]\n- platforms: arm64",),
         ("driver=remote", "endpoint=tcp://a:1", "append=- name: b\n- endpoint: a"),
-        ("driver=remote", "endpoint=tcp://a:1", "append=- endpoint: tcp://b:1\n  buildkitd-flags: x"),
+        (
+            "driver=remote",
+            "endpoint=tcp://a:1",
+            "append=- endpoint: tcp://b:1\n  buildkitd-flags: x",
+        ),
     ),
     "caches": (
         ("cache-repository=r.io/me/app:1",),

@@ -130,4 +130,8 @@ def _plan(format_: str, event: str, inputs: tuple[str, ...], variables: dict[str
     return machine.run(*argv, env=env | variables | given, files=files)
 
 
-SUBJECT = Subject(name="plans", about="Plans of one image: what differs from the plan without these inputs.", scenes=_scenes)
+SUBJECT = Subject(
+    name="plans",
+    about="Plans of one image: what differs from the plan without these inputs.",
+    scenes=_scenes,
+)

@@ -92,6 +92,4 @@ def _probed(*flags: str, **parts: object) -> str:
     )
 
 
-SUBJECT = Subject(
-    name="probing", about="What is found of caches before a build.", scenes=_scenes
-)
+SUBJECT = Subject(name="probing", about="What is found of caches before a build.", scenes=_scenes)
