@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     # Status, headers and body; or what is raised instead of an answer.
     Reply = tuple[int, dict[str, str], str] | Exception
     # What is answered to `METHOD host/path`, one after the other; a star stands for the rest.
-    Replies = dict[str, Reply | list[Reply]]
+    Replies = Mapping[str, Reply | list[Reply]]
     # Called with the current directory before a command runs.
     Prepare = Callable[[Path], object]
     # What a command prints, with its exit code if that is not 0.
@@ -126,7 +126,7 @@ class Interrupted(dict[str, str]):
         raise self.error
 
 
-def run(  # noqa: PLR0913 (a machine has many parts)
+def run(
     *argv: str,
     env: Mapping[str, str] | None = None,
     files: Mapping[str, str] | None = None,
@@ -155,17 +155,18 @@ def run(  # noqa: PLR0913 (a machine has many parts)
         prepare(job)
         stack.enter_context(contextlib.chdir(job))
         clock = _Clock(hurried=hurried)
-        for target, name, value in (
+        ours: tuple[tuple[object, str, object], ...] = (
             (time, "monotonic", clock.monotonic),
             (time, "sleep", clock.sleep),
             (tempfile, "tempdir", str(root / "tmp")),
             (docker, "from_env", engine or _no_engine),
-        ):
+        )
+        for target, name, value in ours:
             stack.enter_context(mock.patch.object(target, name, value))
-        for place, value in adapters.PATCHED.items():
-            stack.enter_context(mock.patch(place, value))
-        ours = {"COLUMNS": "9999", "NO_COLOR": "1", "PATH": f"{root / 'bin'}:{os.environ['PATH']}"}
-        stack.enter_context(mock.patch.dict(os.environ, ours))
+        for place, stand_in in adapters.PATCHED.items():
+            stack.enter_context(mock.patch(place, stand_in))
+        own = {"COLUMNS": "9999", "NO_COLOR": "1", "PATH": f"{root / 'bin'}:{os.environ['PATH']}"}
+        stack.enter_context(mock.patch.dict(os.environ, own))
         stack.enter_context(_answering(registries or {}))
         said = stack.enter_context(redirect_stdout(io.StringIO()))
         base = {"PATH": str(root / "bin"), "HOME": str(root / "home")}

@@ -12,7 +12,7 @@ from unittest import mock
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.golden.machine import Replies, Reply
+    from tests.golden.machine import Reply
 
 _CONFIG_TYPE: Final = "application/vnd.buildkit.cacheconfig.v0"
 _IMAGE_TYPE: Final = "application/vnd.oci.image.config.v1+json"
@@ -26,13 +26,13 @@ def digest(text: str) -> str:
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
-def manifest(tag: str, body: str, *, home: str = HOME) -> Replies:
+def manifest(tag: str, body: str, *, home: str = HOME) -> dict[str, Reply]:
     """Return the reply of a registry that has a manifest under a tag."""
     headers = {"Docker-Content-Digest": digest(tag)}
     return {f"GET {home}/manifests/{tag}": (200, headers, body)}
 
 
-def cache(  # noqa: PLR0913 (what a cache may differ in)
+def cache(
     tag: str,
     *,
     layer: str = "layer",
@@ -41,7 +41,7 @@ def cache(  # noqa: PLR0913 (what a cache may differ in)
     size: int | None = None,
     padding: int = 0,
     home: str = HOME,
-) -> Replies:
+) -> dict[str, Reply]:
     """Return the replies of a registry that has a cache under a tag.
 
     Its steps have the result `layer`, made `days` ago if that is given. `records` of it are
@@ -71,16 +71,15 @@ def cache(  # noqa: PLR0913 (what a cache may differ in)
     }
 
 
-def image(tag: str, *, home: str = HOME) -> Replies:
+def image(tag: str, *, home: str = HOME) -> dict[str, Reply]:
     """Return the replies of a registry that has an image without a cache under a tag."""
     config = {"mediaType": _IMAGE_TYPE, "digest": digest(f"i{tag}"), "size": 2}
-    blob: Reply = (200, {}, "{}")
     return manifest(tag, json.dumps({"config": config, "layers": []}), home=home) | {
-        f"GET {home}/blobs/{digest(f'i{tag}')}": blob
+        f"GET {home}/blobs/{digest(f'i{tag}')}": (200, {}, "{}")
     }
 
 
-def vertex(  # noqa: PLR0913 (what a vertex may differ in)
+def vertex(
     name: str,
     *,
     cached: bool = False,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 SOURCES: Final = Path(__file__).resolve().parents[2] / "src" / "warmbuild"
-_WORD: Final = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
+_WORD: Final = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*")
 # A placeholder of str.format in a plain text.
 _PLACEHOLDER: Final = re.compile(r"(?<!\{)\{[a-z_0-9.]*\}(?!\})")
 _RAW: Final = re.compile(rb"[bBfF]?[rR][\"']")
@@ -80,10 +80,10 @@ def _text(node: ast.AST, lines: Sequence[bytes]) -> str:
         case ast.Constant(value=str(value)) if not _is_raw(node, lines):
             return _PLACEHOLDER.sub(_VALUE, value)
         case ast.JoinedStr(values=values):
-            return "".join(
-                part.value if isinstance(part, ast.Constant) else _VALUE for part in values
-            )
-    return ""
+            literals = (getattr(part, "value", None) for part in values)
+            return "".join(part if isinstance(part, str) else _VALUE for part in literals)
+        case _:
+            return ""
 
 
 def _is_raw(node: ast.expr, lines: Sequence[bytes]) -> bool:
@@ -110,3 +110,5 @@ def _left_out(tree: ast.AST) -> Iterator[int]:
             # Its parts are no texts of their own.
             case ast.JoinedStr(values=values):
                 yield from map(id, values)
+            case _:
+                pass

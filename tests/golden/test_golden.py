@@ -26,10 +26,12 @@ EXCEPTIONS: Final = {
             "unexpected commit digest",
         ),
         "an HTTP header": (
-            "application/vnd.oci.image.manifest.v1+json, "
-            "application/vnd.oci.image.index.v1+json, "
-            "application/vnd.docker.distribution.manifest.v2+json, "
-            "application/vnd.docker.distribution.manifest.list.v2+json",
+            (
+                "application/vnd.oci.image.manifest.v1+json, "
+                "application/vnd.oci.image.index.v1+json, "
+                "application/vnd.docker.distribution.manifest.v2+json, "
+                "application/vnd.docker.distribution.manifest.list.v2+json"
+            ),
         ),
         "a format of dates": (
             "h:mm:ss A",

@@ -12,7 +12,7 @@ from tests.golden.scenes import (
     ci_logs,
     ci_systems,
     command_line,
-    help,
+    descriptions,
     inputs,
     lints,
     logins,
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.golden.scene import Subject
 
 SUBJECTS: Final[tuple[Subject, ...]] = (
-    help.SUBJECT,
+    descriptions.SUBJECT,
     command_line.SUBJECT,
     inputs.SUBJECT,
     ci_systems.SUBJECT,

@@ -8,14 +8,13 @@ from unittest import mock
 
 import docker.errors
 
-from tests.golden import machine, made_up
+from tests.golden import machine
 from tests.golden.machine import VERSION
 from tests.golden.made_up import BUILT, engine, lines
 from tests.golden.scene import Scene, Subject
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 _OWN: Final = "--driver=docker-container"
 _TCP: Final = {"DOCKER_HOST": "tcp://docker:2376"}

@@ -8,14 +8,14 @@ import docker.errors
 import requests
 
 from tests.golden import machine, made_up
-from tests.golden.made_up import BUILT, CACHED, EXPORT, HOME, STEP, digest, lines, vertex
 from tests.golden.machine import refusal
+from tests.golden.made_up import BUILT, CACHED, EXPORT, HOME, STEP, digest, lines, vertex
 from tests.golden.scene import Scene, Subject
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.golden.machine import Replies
+    from tests.golden.machine import Reply
 
 _WITH: Final = "--cache-export=with"
 _EXPORTING: Final = "exporting cache to registry"
@@ -27,7 +27,7 @@ _METADATA: Final = (
 _OWN: Final = made_up.cache("cache-feature")
 _BOTH: Final = _OWN | made_up.cache("cache-main")
 # The cache is another one once it was written.
-_KEPT: Final[Replies] = {
+_KEPT: Final[dict[str, Reply | list[Reply]]] = {
     **_OWN,
     **made_up.cache("new"),
     f"GET {HOME}/manifests/cache-feature": [

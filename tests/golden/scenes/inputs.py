@@ -17,14 +17,17 @@ _VALUES: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
         ("imgae=x", _IMAGE),
         ("nothing-like-it=x",),
     ),
-    "choices": tuple(
-        (f"{name}=x",)
-        for name in (
-            *("cache", "cache-backend", "cache-export", "cache-import", "cache-mode", "driver"),
-            *("ecr", "pull", "push"),
-        )
-    )
-    + (("cache=of",), ("cache-mode=mx",)),
+    "choices": (
+        *(
+            (f"{name}=x",)
+            for name in (
+                *("cache", "cache-backend", "cache-export", "cache-import", "cache-mode"),
+                *("driver", "ecr", "pull", "push"),
+            )
+        ),
+        ("cache=of",),
+        ("cache-mode=mx",),
+    ),
     "images and tags": (
         ("image=",),
         ("image=ghcr.io/me/app:1",),
@@ -38,34 +41,34 @@ _VALUES: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
         ("image=", "tags=type=sha"),
         ("tags=a b",),
         ('tags="1',),
-        ("images=name=ghcr.io/me/app,enabel=true",),
+        ("images=name=ghcr.io/me/app,enabl=true",),
         ("images=ghcr.io/me/app,enable=yes",),
         ("labels=maintainer",),
         ("labels=a={{sah}}", "tags=type=sha"),
         ("annotations=manifest",),
         ("annotations=a={{date", "tags=type=sha"),
     ),
-    "rules for tags": tuple(
-        (f"tags={rule}",)
-        for rule in (
-            "type=smver,pattern={{version}}",
-            "type=semver",
-            "type=semver,patern={{version}}",
-            "type=semver,pattern={{versoin}}",
-            "type=ref,event=brnch",
-            "type=sha,format=middle",
-            "type=sha,priority=high",
-            "type=sha,enable=perhaps",
-            "type=match,pattern=v(.*,group=1",
-            "type=match,pattern=v(.*),group=one",
-            "type=raw,value={{brnch}}",
-            "type=raw,value={{1}}",
-            "type=raw,value={{date 'YYYY' tz='Mars/Olympus'}}",
-        )
-    )
-    + (
+    "rules for tags": (
+        *(
+            (f"tags={rule}",)
+            for rule in (
+                "type=smver,pattern={{version}}",
+                "type=semver",
+                "type=semver,pattrn={{version}}",
+                "type=semver,pattern={{versio}}",
+                "type=ref,event=brnch",
+                "type=sha,format=middle",
+                "type=sha,priority=high",
+                "type=sha,enable=perhaps",
+                "type=match,pattern=v(.*,group=1",
+                "type=match,pattern=v(.*),group=one",
+                "type=raw,value={{brnch}}",
+                "type=raw,value={{1}}",
+                "type=raw,value={{date 'YYYY' tz='Mars/Olympus'}}",
+            )
+        ),
         ("flavor=latest=perhaps", "tags=type=sha"),
-        ("flavor=perfix=v", "tags=type=sha"),
+        ("flavor=prefx=v", "tags=type=sha"),
         ("flavor=prefix={{brnch}}", "tags=type=sha"),
     ),
     "the build": (
@@ -73,7 +76,7 @@ _VALUES: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
         ("build-contexts=base",),
         ("build-contexts=base={{context}}",),
         ("context={{context}}",),
-        ("call=chekc",),
+        ("call=chck",),
         ("add-hosts=example.com",),
         ("attests=provenance",),
         ("ulimit=1024",),

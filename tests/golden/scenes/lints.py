@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_TOKEN: Final = "--build-args=NPM_TOKEN=s3cr3t-v4lue"  # noqa: S105 (made up)
+_TOKEN: Final = "--build-args=NPM_TOKEN=s3cr3t-v4lue"
 _GIT: Final = {".git/HEAD": "ref: refs/heads/main\n"}
 _NPM: Final = "FROM node:22\nWORKDIR /app\n"
 _STAGES: Final = (
@@ -44,8 +44,7 @@ _CASES: Final[dict[str, tuple[str, tuple[str, ...], dict[str, str]]]] = {
     "no .git, and no .dockerignore": ("FROM node:22\nCOPY . .\n", (), {}),
     "a cache mount": (f"{_NPM}RUN --mount=type=cache,target=/a npm ci\n", (), {}),
     "cache mounts": (
-        f"{_NPM}RUN --mount=type=cache,target=/a npm ci\n"
-        "RUN --mount=type=cache,target=/a make\nRUN --mount=type=cache,target=/a make\n",
+        _NPM + 3 * "RUN --mount=type=cache,target=/a make\n",
         (),
         {},
     ),

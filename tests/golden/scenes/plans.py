@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 _PUSH: Final = "a push to another branch"
 _EXPLICIT: Final = ("cache-from=type=gha", "cache-to=type=gha\ntype=registry,ref=r.io/me/app:c")
 _SEVERAL: Final = "platforms=linux/amd64,linux/arm64"
+_NODES: Final = f"{_SEVERAL}; driver=remote; endpoint=tcp://a:1; append=- endpoint: tcp://b:1"
 
 
 def _title(event: str, inputs: str, variables: dict[str, str]) -> str:
@@ -42,13 +43,12 @@ _PLANS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, str]]]] = {
         (_PUSH, _SEVERAL, {}),
         (
             _PUSH,
-            f"{_SEVERAL}; driver=remote; endpoint=tcp://a:1; append=- endpoint: tcp://b:1",
+            _NODES,
             {},
         ),
         (
             _PUSH,
-            f"{_SEVERAL}; driver=remote; endpoint=tcp://a:1; append=- endpoint: tcp://b:1; "
-            "no-cache-filters=build",
+            f"{_NODES}; no-cache-filters=build",
             {},
         ),
         (_PUSH, "cache-backend=inline; cache-stages=build", {}),

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 import requests
 
 from tests.golden import machine, made_up
-from tests.golden.made_up import HOME
 from tests.golden.machine import refusal
+from tests.golden.made_up import HOME
 from tests.golden.scene import Scene, Subject
 
 if TYPE_CHECKING:

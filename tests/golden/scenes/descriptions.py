@@ -23,4 +23,6 @@ def _rows(rows: dict[str, str]) -> str:
     return "\n".join(f"{name}: {text}" for name, text in rows.items())
 
 
-SUBJECT = Subject(name="help", about="Help, and the descriptions of the outputs.", scenes=_scenes)
+SUBJECT = Subject(
+    name="descriptions", about="Help, and what inputs and outputs are.", scenes=_scenes
+)
