@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := source $(VENV)/bin/activate && export PYTHONPATH=src && eval "$$($(PYTHON) -m lab env)" &&
 
-.PHONY: demo test lint unit bench bench-push bench-replay bench-variants lab lab-stop lab-env front-doors golden lock clean
+.PHONY: demo test lint unit bench bench-push bench-replay bench-startup bench-variants lab lab-stop lab-env front-doors golden lock clean
 
 demo: lab  ## The main job on the lab: flask, cold on main, then warm on a new branch
 	@eval "$$($(PYTHON) -m lab env)" && $(PYTHON) -m lab.demo
@@ -14,7 +14,8 @@ test: lint lab  ## Lint, types, unit, contract and integration tests
 	@$(RUN) pytest -n 3 --dist loadfile --cov --cov-report=term-missing --durations=10
 
 lint: $(VENV)/ready
-	@source $(VENV)/bin/activate && ruff format --check . && ruff check . && mypy && codespell
+	@source $(VENV)/bin/activate && ruff format --check . && ruff check . && mypy && codespell && \
+	PYTHONPATH=src lint-imports --no-cache --no-logo
 
 unit: $(VENV)/ready  ## The fast tests alone
 	@source $(VENV)/bin/activate && pytest tests/unit tests/contract tests/golden
@@ -27,6 +28,9 @@ bench-push: $(VENV)/ready lab  ## How often a push fails beside the export of it
 
 bench-replay: $(VENV)/ready lab  ## Steps that 25 commits run, by strategy; hours without OPTIONS
 	@$(RUN) python benchmarks/replay.py $(OPTIONS)
+
+bench-startup: $(VENV)/ready  ## How long a plan takes to start, against an interpreter alone
+	@source $(VENV)/bin/activate && python benchmarks/startup.py $(OPTIONS)
 
 bench-variants: $(VENV)/ready lab  ## When the cache is written, and how it is compressed
 	@$(RUN) python benchmarks/variants.py

@@ -85,9 +85,9 @@ def _action_inputs() -> Iterator[str]:
 
 
 def _action_outputs() -> Iterator[str]:
-    for name, text in OUTPUTS.items():
-        yield f"  {name}:"
-        yield f"    description: {_quoted(text)}"
+    for output in OUTPUTS.values():
+        yield f"  {output.name}:"
+        yield f"    description: {_quoted(output.help)}"
 
 
 def _component_inputs() -> Iterator[str]:
@@ -120,8 +120,8 @@ def _input_rows() -> Iterator[str]:
 def _output_rows() -> Iterator[str]:
     yield "| Output | What it is |"
     yield "| --- | --- |"
-    for name, text in OUTPUTS.items():
-        yield f"| `{name}` | {_cell(text)} |"
+    for output in OUTPUTS.values():
+        yield f"| `{output.name}` | {_cell(output.help)} |"
 
 
 def _exit_code_rows() -> Iterator[str]:

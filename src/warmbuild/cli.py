@@ -11,17 +11,28 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from warmbuild import __version__, ci, signals
-from warmbuild.commands import pipeline
-from warmbuild.commands.pipeline import Run
+from warmbuild import __version__, ci, files, lazy, process, signals
+from warmbuild.commands.run import Run
 from warmbuild.errors import InputError, InputProblem, Stopped, WarmbuildError
 from warmbuild.inputs import parsing, table
 from warmbuild.inputs.table import Kind
 from warmbuild.log import Log
-from warmbuild.registry.keyring import Keyring
 
 if TYPE_CHECKING:
+    import platform
+    import traceback
     from collections.abc import Mapping, Sequence
+
+    from warmbuild.ci.provider import Provider
+    from warmbuild.commands import build, plan
+    from warmbuild.project import git_objects
+else:
+    # Only a bug needs these, and a plan does without the modules that build.
+    platform = lazy.module("platform")
+    traceback = lazy.module("traceback")
+    build = lazy.module("warmbuild.commands.build")
+    plan = lazy.module("warmbuild.commands.plan")
+    git_objects = lazy.module("warmbuild.project.git_objects")
 
 _BUG: Final = 1
 
@@ -43,9 +54,10 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
         # A child writes to the same stream, and what it says belongs between our lines.
         sys.stdout.reconfigure(line_buffering=True, errors="replace")
     signals.install()
-    log = Log(ci.detect(env))
+    provider = ci.detect(env)
+    log = Log(provider)
     try:
-        return _command(argv, env, log)
+        return _command(argv, env, provider, log)
     except Stopped as stopped:
         log.fail(f"warmbuild was {stopped}; what it had made is removed")
         return stopped.code
@@ -57,19 +69,18 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
         return _BUG
 
 
-def _command(argv: Sequence[str], env: Mapping[str, str], log: Log) -> int:
+def _command(argv: Sequence[str], env: Mapping[str, str], provider: Provider, log: Log) -> int:
     arguments, unknown = _parser().parse_known_args(argv)
     if arguments.ci:
-        log.provider = ci.named(arguments.ci)
+        provider = ci.named(arguments.ci)
+        log.write_as(provider)
     given = parsing.gather(_flags(arguments, unknown), env)
     log.hide(given.get(row.name, "") for row in table.TABLE if row.secret)
-    known = log.provider.known_inputs(env, given)
+    known = provider.known_inputs(env, given)
     asked = parsing.parse(given, known)
     log.hide(asked.secret_values)
-    context = log.provider.context(env, str(Path.cwd()), _read_text)
+    context = provider.context(env, str(Path.cwd()), files.read_text)
     if asked.tag_rules:
-        from warmbuild.project import git_objects  # noqa: PLC0415
-
         # The same for every event of a commit, and there where an event does not tell of it.
         made = git_objects.committed(Path.cwd(), context.commit)
         context = replace(context, committed=made or context.committed)
@@ -80,12 +91,13 @@ def _command(argv: Sequence[str], env: Mapping[str, str], log: Log) -> int:
         ),
         env=env,
         log=log,
-        keyring=Keyring(asked.logins, env),
+        provider=provider,
+        runner=process.started,
     )
     if arguments.command == "build" and not asked.plan_only:
-        pipeline.build(run)
+        build.build(run)
     else:
-        pipeline.plan(run, as_json=arguments.command == "plan" and arguments.format == "json")
+        plan.plan(run, as_json=arguments.command == "plan" and arguments.format == "json")
     return 0
 
 
@@ -177,17 +189,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _read_text(path: str) -> str | None:
-    try:
-        return Path(path).read_text(encoding="utf-8")
-    except (OSError, ValueError):
-        return None
-
-
 def _report_bug(log: Log) -> None:
-    import platform  # noqa: PLC0415 (only a bug needs it)
-    import traceback  # noqa: PLC0415 (only a bug needs it)
-
     for line in traceback.format_exc().splitlines():
         log.line(line)
     log.fail(

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What a rule found, and where; `text` says what it is, what it does, and what to do.
-
-    `file` is relative to the repository's root; `severity` is one of GitLab's words; `about` tells
-    a finding from others of its rule in the file, on whatever line it is.
-    """
+    """What a rule found, and where."""
 
     rule: str
+    """The name of the rule."""
     severity: str
+    """One of the words of GitLab's code quality report."""
     file: str
+    """A path from the repository's root."""
     line: int
     text: str
+    """What it is, what it does, and what to do."""
     about: str
+    """What tells it from other findings of its rule in the file, on any line."""

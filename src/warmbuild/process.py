@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import shlex
 import signal
-import subprocess
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
+from warmbuild import lazy
 from warmbuild.signals import held
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from warmbuild.redaction import Redact
+else:
+    subprocess = lazy.module("subprocess")
 
 # How long a command may take to stop when it is told to, in seconds; GitHub gives a cancelled
 # step 7.5 s, and the builder has to be removed in them too.
@@ -37,25 +41,49 @@ class LateError(Exception):
         self.output = output
 
 
-class Running:
+class Running(Protocol):
     """A command on its way."""
-
-    def __init__(self, child: subprocess.Popen[bytes]) -> None:
-        """Take over a child process."""
-        self._child = child
 
     def lines(self) -> Iterator[str]:
         """Yield what it prints, line by line and at once, without line ends."""
+
+    def wait(self) -> int:
+        """Wait for its end and return its exit code."""
+
+    def finish(self, patience: float | None = None) -> Result:
+        """Read it to its end; raises LateError if that takes longer than `patience` seconds."""
+
+    def end(self) -> None:
+        """Tell it to stop, from another thread; who reads its lines comes to their end."""
+
+    def stop(self, linger: float) -> None:
+        """End it: after `linger` seconds in which it may end by itself, politely, then not."""
+
+
+class Runner(Protocol):
+    """Starts commands: `started`, or in a test what answers in its place."""
+
+    def __call__(
+        self, argv: Sequence[str], env: Mapping[str, str], *, linger: float = 0
+    ) -> AbstractContextManager[Running]:
+        """Run a command while the block runs, as `started` does."""
+
+
+class _Child:
+    """A command that runs as a child process."""
+
+    def __init__(self, child: subprocess.Popen[bytes]) -> None:
+        self._child = child
+
+    def lines(self) -> Iterator[str]:
         assert self._child.stdout is not None  # noqa: S101 (for mypy: it was started with a pipe)
         for line in self._child.stdout:
             yield line.decode(errors="replace").rstrip("\r\n")
 
     def wait(self) -> int:
-        """Wait for its end and return its exit code."""
         return self._child.wait()
 
     def finish(self, patience: float | None = None) -> Result:
-        """Read it to its end; raises LateError where that takes longer than `patience` seconds."""
         try:
             output, _ = self._child.communicate(timeout=patience)
         except subprocess.TimeoutExpired as late:
@@ -63,11 +91,9 @@ class Running:
         return Result(code=self._child.returncode, output=_text(output))
 
     def end(self) -> None:
-        """Tell it to stop, from another thread; who reads its lines comes to their end."""
         self._child.terminate()
 
     def stop(self, linger: float) -> None:
-        """End it: after `linger` seconds in which it may end by itself, politely, then not."""
         if not self._ended(linger):
             self._child.send_signal(signal.SIGTERM)
             if not self._ended(_GRACE):
@@ -93,13 +119,13 @@ def started(argv: Sequence[str], env: Mapping[str, str], *, linger: float = 0) -
     """Run a command while the block runs; what is left of it at the end is stopped.
 
     It gets `linger` seconds to end by itself, for what it should not be interrupted in.
-    Raises FileNotFoundError where there is no such program.
+    Raises FileNotFoundError if there is no such program.
     """
     running = None
     try:
         with held():
-            running = Running(
-                subprocess.Popen(  # noqa: S603 (a list of arguments, no shell)
+            running = _Child(
+                subprocess.Popen(  # a list of arguments, no shell
                     list(argv),
                     env=dict(env),
                     stdin=subprocess.DEVNULL,
@@ -116,9 +142,9 @@ def started(argv: Sequence[str], env: Mapping[str, str], *, linger: float = 0) -
             running.stop(linger)
 
 
-def run(argv: Sequence[str], env: Mapping[str, str]) -> Result:
+def run(runner: Runner, argv: Sequence[str], env: Mapping[str, str]) -> Result:
     """Run a command to its end."""
-    with started(argv, env) as running:
+    with runner(argv, env) as running:
         return running.finish()
 
 

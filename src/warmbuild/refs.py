@@ -6,10 +6,16 @@ manifests") and of Docker's short names for Docker Hub.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+from warmbuild import lazy
+
+if TYPE_CHECKING:
+    import hashlib
+else:
+    hashlib = lazy.module("hashlib")
 
 DOCKER_HUB: Final = "docker.io"
 LONGEST_TAG: Final = 128

@@ -9,9 +9,15 @@ from __future__ import annotations
 
 import math
 import re
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+from warmbuild import lazy
+
+if TYPE_CHECKING:
+    import email.utils
+else:
+    email = lazy.module("email", "utils")
 
 # How often something is tried in all.
 TRIES: Final = 3
@@ -70,7 +76,9 @@ def asked_for(retry_after: str, date: str) -> float | None:
     if retry_after.strip().isdecimal():
         return float(retry_after)
     try:
-        until = parsedate_to_datetime(retry_after) - parsedate_to_datetime(date)
+        until = email.utils.parsedate_to_datetime(retry_after) - email.utils.parsedate_to_datetime(
+            date
+        )
     except (TypeError, ValueError):
         return None
     return max(0.0, until.total_seconds())

@@ -19,57 +19,64 @@ _MERGE: Final = re.compile(
 _QUEUED: Final = re.compile(r"gh-readonly-queue/(?P<target>.+)/pr-(?P<number>\d+)-[0-9a-f]+")
 # What the servers call the sources of a pull request.
 _PULL: Final = re.compile(r"refs/(?:pull|pull-requests|merge-requests)/(?P<number>\d+)(?:/.*)?")
+_COMMIT: Final = re.compile(r"[0-9a-f]{40,64}")
 FORK: Final = "the code comes from a fork"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """What a CI system says of the repository, for labels; `licenses` is an SPDX expression."""
+    """What a CI system says of the repository, for labels."""
 
     title: str = ""
     description: str = ""
     url: str = ""
     source: str = ""
     licenses: str = ""
+    """An SPDX expression."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunContext:
     """Where a run stands; an empty text is "not known" or "there is none".
 
-    `event` is the CI system's own word. `branch` is the branch whose sources are built: in a pull
-    request its source. `untrusted` is the reason, as half a sentence, why the code may come from
-    somebody who may not write to the repository, and is empty where it cannot; `passing` is the
-    reason why trusted code that has a branch still has no cache of its own to write. `server` is
-    the host of the git server that the CI system belongs to, and `registry` that of its registry.
-    `merged` is the branch of the same repository that the commit has just merged, `tagged` the one
-    that the tag was set on. `git_context` is the commit as a git URL that BuildKit fetches, to be
-    built where no context is given; `provenance` are the attributes of the provenance that an image
-    gets unasked, and `builder_id` is who is named in it as its builder. `begun` is when
-    the run began and `committed` when the commit was made; they and the `project` decide nothing
-    but how the image is called and what is written on it.
+    The times and the project decide only the names of an image and its labels.
     """
 
     ci: str
+    """The name of the CI system, one of `ci.NAMES`."""
     event: str = ""
+    """What started the run, in the CI system's own word."""
     branch: str = ""
+    """The branch whose sources are built: in a pull request its source."""
     default_branch: str = ""
     target_branch: str = ""
+    """The branch that a pull request or a merge queue goes into."""
     merged: str = ""
+    """The branch of the same repository that the commit has just merged."""
     tagged: str = ""
+    """The branch that the tag was set on."""
     pull_request: int | None = None
     tag: str = ""
     commit: str = ""
     fork: bool = False
     untrusted: str = ""
+    """Why the code may be of somebody who may not write to the repository: half a sentence."""
     passing: str = ""
+    """Why trusted code that has a branch has no cache of its own to write: half a sentence."""
     server: str = ""
+    """The host of the git server that the CI system belongs to."""
     registry: str = ""
+    """The host of the registry that the CI system belongs to."""
     git_context: str = ""
+    """The commit as a git URL that BuildKit fetches; the default build context."""
     provenance: str = ""
+    """Attributes of the provenance that an image gets by default."""
     builder_id: str = ""
+    """The builder that the provenance names."""
     begun: datetime | None = field(default=None, compare=False)
+    """When the run began."""
     committed: datetime | None = field(default=None, compare=False)
+    """When the commit was made."""
     project: Project = field(default=Project(), compare=False)
 
     def at_time(self, begun: datetime, epoch: str) -> RunContext:
@@ -108,6 +115,14 @@ class RunContext:
             return self.on_branch(name)
         return replace(self, tag=name if kind == "tags" else "")
 
+    def pushed(self, ref: str, message: str, owner: str) -> RunContext:
+        """Put a run on a full ref; on a branch, with the one that its commit's message merged.
+
+        `owner` is whose repository it is.
+        """
+        found = self.at(ref)
+        return replace(found, merged=merged_branch(message, owner)) if found.branch else found
+
     def of_pull_request(
         self, number: str, *, source: str, target: str, fork: bool | None
     ) -> RunContext:
@@ -131,6 +146,11 @@ def is_true(text: str) -> bool:
 def is_false(text: str) -> bool:
     """Read a variable that is on unless it is switched off, in the same way."""
     return text in {"0", "f", "F", "false", "FALSE", "False"}
+
+
+def is_commit(text: str) -> bool:
+    """Say whether a text is the full name of a commit."""
+    return bool(_COMMIT.fullmatch(text))
 
 
 def moment(text: str) -> datetime | None:

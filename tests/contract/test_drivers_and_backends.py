@@ -32,8 +32,8 @@ OTHERS: Final = {
     "ci/github.py": {"registry"},
     "ci/gitlab.py": {"registry"},
     "image/attestations.py": {"docker"},
+    "inputs/credentials.py": {"registry"},
     "inputs/logins.py": {"registry"},
-    "inputs/parsing.py": {"registry"},
     "inputs/registry_auth.py": {"registry"},
     "plan/making.py": {"registry"},
 }

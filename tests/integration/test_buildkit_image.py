@@ -9,8 +9,9 @@ import pytest
 
 from tests.integration.faults import proxied
 from tests.plans import planned
-from warmbuild import ci
+from warmbuild import ci, process
 from warmbuild.builder import boot, environment, private_directory
+from warmbuild.builder.environment import Buildx
 from warmbuild.errors import EngineError
 from warmbuild.log import Log
 from warmbuild.run_context import RunContext
@@ -204,8 +205,11 @@ def test_a_pull_that_hangs_is_given_up(
         private_directory.private(env, [], []) as private,
         boot.booted(
             decided,
-            environment.program(env),
-            environment.environment(env, private),
+            Buildx(
+                program=environment.program(env),
+                env=environment.environment(env, private),
+                runner=process.started,
+            ),
             private,
             Log(ci.named("local")),
         ) as made,

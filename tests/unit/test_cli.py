@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from warmbuild import __version__, cli
-from warmbuild.commands import pipeline
+from warmbuild.commands import build
 from warmbuild.inputs.table import TABLE
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def test_a_bug_is_reported_with_what_a_report_needs(
     def broken(*_arguments: object, **_options: object) -> None:
         raise ZeroDivisionError("hunter2")
 
-    monkeypatch.setattr(pipeline, "build", broken)
+    monkeypatch.setattr(build, "build", broken)
     env = {"INPUT_IMAGE": "a", "INPUT_SECRETS": "A=hunter2"}
     assert run("build", **env) == 1
     said = capsys.readouterr().out

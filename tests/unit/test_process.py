@@ -20,11 +20,15 @@ PYTHON = sys.executable
 
 def test_output_and_exit_code_of_a_command() -> None:
     code = "import sys; print('out', flush=True); print('err', file=sys.stderr); sys.exit(3)"
-    assert process.run([PYTHON, "-c", code], {}) == Result(code=3, output="out\nerr")
+    assert process.run(process.started, [PYTHON, "-c", code], {}) == Result(
+        code=3, output="out\nerr"
+    )
 
 
 def test_a_command_sees_only_the_environment_that_it_is_given() -> None:
-    result = process.run([PYTHON, "-c", "import os; print(os.environ.get('A'))"], {"A": "1"})
+    result = process.run(
+        process.started, [PYTHON, "-c", "import os; print(os.environ.get('A'))"], {"A": "1"}
+    )
     assert result.output == "1"
 
 
@@ -38,7 +42,7 @@ def test_lines_come_as_they_are_written() -> None:
 
 def test_bytes_that_are_no_text_are_survived() -> None:
     code = "import sys; sys.stdout.buffer.write(b'a\\xffb')"
-    assert process.run([PYTHON, "-c", code], {}).output == "a\ufffdb"
+    assert process.run(process.started, [PYTHON, "-c", code], {}).output == "a\ufffdb"
 
 
 def test_a_command_that_does_not_want_to_stop_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,7 +66,7 @@ def test_a_command_that_is_late_is_told_with_what_it_said() -> None:
 
 def test_a_program_that_is_not_there() -> None:
     with pytest.raises(FileNotFoundError):
-        process.run(["no-such-program-at-all"], {})
+        process.run(process.started, ["no-such-program-at-all"], {})
 
 
 @pytest.fixture

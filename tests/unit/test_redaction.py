@@ -31,7 +31,7 @@ def test_a_command_is_shown_with_secrets_hidden_before_it_is_quoted() -> None:
 
 
 def test_a_log_hides_secrets_everywhere(capsys: pytest.CaptureFixture[str]) -> None:
-    log = Log(github)
+    log = Log(github.PROVIDER)
     log.hide(["hunter2"])
     log.hide(["sesame"])
     log.line("::a hunter2 sesame")

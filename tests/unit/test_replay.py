@@ -66,11 +66,12 @@ def pipeline(event: Event) -> Pipeline:
 
 def on_github(pipeline: Pipeline) -> RunContext:
     payload = json.dumps(history.github_payload(pipeline))
-    return github.context(history.github(pipeline, "event.json"), "", {"event.json": payload}.get)
+    env = history.github(pipeline, "event.json")
+    return github.PROVIDER.context(env, "", {"event.json": payload}.get)
 
 
 def on_gitlab(pipeline: Pipeline) -> RunContext:
-    return gitlab.context(history.gitlab(pipeline), "", lambda _: None)
+    return gitlab.PROVIDER.context(history.gitlab(pipeline), "", lambda _: None)
 
 
 @pytest.mark.parametrize("context", [on_github, on_gitlab], ids=["GitHub", "GitLab"])

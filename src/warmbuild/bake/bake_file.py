@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from warmbuild.buildkit.command_line import Files
     from warmbuild.cache.cache_plan import CachePlan
+    from warmbuild.inputs.table import Passthrough
+    from warmbuild.inputs.values import Given, Passed
     from warmbuild.plan.build_plan import BuildPlan
 
 TARGET: Final = "image"
@@ -76,19 +78,16 @@ def _target(plan: BuildPlan, files: Files) -> Mapping[str, object]:
     }
     target: dict[str, object] = {
         **({} if _is_of_file(plan) else place),
+        **_passed(plan.passed, found),
         "target": _literal(plan.target),
         "args": dict(_arg(item) for item in plan.build_args),
         "labels": dict(_pair(item) for item in plan.labels),
         "tags": [_literal(tag) for tag in command_line.tags(plan)],
         "platforms": list(plan.platforms),
         "contexts": _laid_over(found, "contexts", map(_pair, plan.build_contexts)),
-        "extra-hosts": _laid_over(found, "extra-hosts", map(_host, plan.add_hosts)),
         "secret": _added(found, "secret", command_line.secrets(plan.secrets, files)),
-        "ssh": _added(found, "ssh", plan.ssh),
-        "ulimits": _added(found, "ulimits", plan.ulimit),
         "annotations": _added(found, "annotations", plan.annotations),
         "attest": [_literal(attestation) for attestation in plan.attests],
-        "entitlements": _added(found, "entitlements", plan.allow),
         "output": _outputs(plan),
         "no-cache-filter": list(plan.no_cache_filters),
         **caches(plan.cache),
@@ -96,9 +95,22 @@ def _target(plan: BuildPlan, files: Files) -> Mapping[str, object]:
         "pull": plan.pull,
     }
     kept = {name: _escaped(value) for name, value in found.items() if name not in target}
-    kept |= {"network": _literal(plan.network)} if plan.network else {}
-    kept |= {"shm-size": _literal(plan.shm_size)} if plan.shm_size else {}
     return kept | {name: value for name, value in target.items() if value}
+
+
+def _passed(passed: Passed, found: Mapping[str, object]) -> Mapping[str, object]:
+    """Return what is passed on, laid over what the file says."""
+    return {row.bake_key: _over(found, row, value) for row, value in passed.given() if row.bake_key}
+
+
+def _over(found: Mapping[str, object], row: Passthrough, value: Given) -> object:
+    match value:
+        case tuple() if row.separators:
+            return _laid_over(found, row.bake_key, (_split(item, row.separators) for item in value))
+        case tuple():
+            return _added(found, row.bake_key, value)
+        case _:
+            return _escaped(value)
 
 
 def _laid_over(
@@ -112,10 +124,10 @@ def _added(found: Mapping[str, object], name: str, given: Iterable[str]) -> Sequ
     return [*map(_escaped, untrusted_json.items(found, name)), *map(_literal, given)]
 
 
-def _host(item: str) -> tuple[str, str]:
-    """Split NAME:IP or NAME=IP, of which the address may have colons of its own."""
-    name, address = re.split("[:=]", item, maxsplit=1)
-    return _literal(name), _literal(address)
+def _split(item: str, separators: str) -> tuple[str, str]:
+    """Split an item at the first separator; NAME:IP may have further colons in the address."""
+    name, value = re.split(f"[{separators}]", item, maxsplit=1)
+    return _literal(name), _literal(value)
 
 
 def caches(cache: CachePlan) -> Mapping[str, object]:
@@ -180,7 +192,8 @@ def argv(plans: Sequence[BuildPlan], files: Files, path: str) -> tuple[str, ...]
     is_confined = bool(plans[0].run.untrusted) and any(map(_is_of_file, plans))
     allowed = [f"fs.read={path}" for path in _read(plans, files)] if is_confined else ["fs=*"]
     # What a file may ask for is allowed apart from it; the inputs are allowed what they ask for.
-    allowed += [item for plan in plans for item in (*(["ssh"] if plan.ssh else []), *plan.allow)]
+    for passed in (plan.passed for plan in plans):
+        allowed += [*(["ssh"] if passed.ssh else []), *passed.allow]
     arguments = ["bake", "--progress=rawjson", "--file", path]
     arguments += [f"--allow={item}" for item in dict.fromkeys(allowed)]
     arguments += ["--builder", plans[0].builder.name] if plans[0].builder.name else []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -13,7 +13,7 @@ from warmbuild.cache.problems import Kind, Problem
 from warmbuild.vendors import refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from warmbuild.buildkit.progress import Progress, Step, Transfer
     from warmbuild.plan.build_plan import BuildPlan
@@ -45,8 +45,8 @@ class Outcome:
     """Name of the target, if a file says what is built."""
     targets: tuple[Outcome, ...] = ()
     """What each of several targets did, of which this has the sums."""
-    named: Mapping[str, str] = field(default_factory=dict)
-    """Outputs that say how the image is called."""
+    image: BuildPlan | None = None
+    """Plan of the one image that was built, if no file defines it."""
     builder: Inspected = NO_BUILDER
 
     @property

@@ -1,7 +1,4 @@
-"""Carries out a planned build: runs it, prints its progress, reads what it did.
-
-Loaded while the builder boots.
-"""
+"""Carries out a planned build: runs it, prints its progress, reads what it did."""
 
 from __future__ import annotations
 
@@ -23,15 +20,16 @@ from warmbuild.buildkit.command_line import Files
 from warmbuild.buildkit.progress import Progress, Step, is_progress
 from warmbuild.cache import directory, problems, sharing
 from warmbuild.errors import BuildError
+from warmbuild.files import read_text
 from warmbuild.lint import reading
 from warmbuild.plan import calls
 from warmbuild.redaction import redact_json
-from warmbuild.report import outputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from warmbuild.build.attempts import AnotherExport
+    from warmbuild.builder.environment import Buildx
     from warmbuild.builder.private_directory import Private
     from warmbuild.buildkit.checks import Warned
     from warmbuild.log import Log
@@ -43,15 +41,19 @@ _MOST_RETRIES: Final = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
-    """buildx as this run uses it."""
+    """buildx as it builds here."""
 
-    program: str
-    env: Mapping[str, str]
+    buildx: Buildx
     files: Files
+    """Where buildx reads and writes."""
     definition: str
+    """Where the file for bake is written."""
     cache_timeout: float
+    """How long a cache is waited for, in seconds."""
     annotates: bool
+    """Whether BuildKit's warnings become warnings of the run."""
     restart: Callable[[], None]
+    """Starts the builder anew."""
 
 
 def build(decided: Sequence[BuildPlan], tool: Tool, log: Log) -> Outcome:
@@ -70,7 +72,7 @@ def build(decided: Sequence[BuildPlan], tool: Tool, log: Log) -> Outcome:
         metadata |= said
         steps += progress.steps(new=True)
     if not decided[0].name:
-        return replace(finished[0], named=outputs.named_outputs(decided[0]))
+        return replace(finished[0], image=decided[0])
     names = [one.name for one in decided]
     return outcomes.together(
         sorted(finished, key=lambda one: names.index(one.name)),
@@ -99,8 +101,8 @@ def _built(
     image = _image(decided, tool, log)
     for earlier in before:
         image.progress.goes_on(earlier)
-    metadata = untrusted_json.parsed(_read(tool.files.metadata) or "{}")
-    image_id = _read(tool.files.iid)
+    metadata = untrusted_json.parsed(read_text(tool.files.metadata) or "{}")
+    image_id = (read_text(tool.files.iid) or "").strip()
     caches = _caches(decided, image, tool, log)
     for warning in problems.texts(problem for cache in caches for problem in cache.problems):
         log.warning(warning)
@@ -148,7 +150,7 @@ def ask(decided: BuildPlan, tool: Tool, log: Log) -> Outcome:
     argv = command_line.build(decided, tool.files)
     with log.group(f"warmbuild: {decided.call}"):
         log.line(f"+ docker buildx {process.shown(argv, log.redact)}")
-        with process.started([tool.program, *argv], tool.env) as running:
+        with tool.buildx.started(argv) as running:
             for line in running.lines():
                 texts = list(progress.feed(line))
                 if is_progress(line):
@@ -160,7 +162,7 @@ def ask(decided: BuildPlan, tool: Tool, log: Log) -> Outcome:
     # What was asked for is not folded away.
     for text in said:
         log.line(text)
-    metadata = untrusted_json.parsed(_read(tool.files.metadata) or "{}")
+    metadata = untrusted_json.parsed(read_text(tool.files.metadata) or "{}")
     found = checks.answered(untrusted_json.child(metadata, "result.json"))
     _annotate([decided], found or progress.warnings(), tool, log)
     if code:
@@ -382,7 +384,7 @@ def _attempt(decided: Sequence[BuildPlan], tool: Tool, log: Log) -> _Attempt:
     progress, patience = Progress(targets), Patience(tool.cache_timeout)
     with log.group("warmbuild: build"):
         log.line(f"+ docker buildx {process.shown(argv, log.redact)}")
-        with process.started([tool.program, *argv], tool.env) as running, patience.over(running):
+        with tool.buildx.started(argv) as running, patience.over(running):
             for line in running.lines():
                 for text in progress.feed(line):
                     log.line(text)
@@ -434,11 +436,3 @@ def files(private: Private) -> Files:
         iid=str(private.file("iid")),
         secret=lambda key: str(private.secret(key)),
     )
-
-
-def _read(path: str) -> str:
-    """Return a file's text; buildx leaves one out where it has nothing to say."""
-    try:
-        return Path(path).read_text(encoding="utf-8").strip()
-    except FileNotFoundError:
-        return ""

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 import time
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import process
-from warmbuild.builder import images
+from warmbuild.builder import emulation, engine, images
 from warmbuild.buildkit import answers, builder_commands
 from warmbuild.buildkit.builder_commands import Own
 from warmbuild.errors import EngineError
-from warmbuild.process import LateError, Running
+from warmbuild.process import LateError
 from warmbuild.registry import docker_config
 from warmbuild.signals import shielded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from warmbuild.builder.environment import Buildx
     from warmbuild.builder.private_directory import Private
     from warmbuild.buildkit.answers import Boot, Inspected
     from warmbuild.log import Log
     from warmbuild.plan.build_plan import BuilderPlan
+    from warmbuild.process import Running
 
 # How long a builder may take to come up, its image included; in seconds. A pull has no limit of
 # its own.
@@ -46,42 +48,36 @@ class Made:
 
 
 @contextmanager
-def booted(
-    plan: BuilderPlan, program: str, env: Mapping[str, str], private: Private, log: Log
-) -> Iterator[Made]:
+def booted(plan: BuilderPlan, buildx: Buildx, private: Private, log: Log) -> Iterator[Made]:
     """Have a builder for the block, which serves what is emulated for it too.
 
     One that is there already, known to buildx or as a container, is used and stays.
     """
-    name = plan.name or f"warmbuild-{secrets.token_hex(4)}"
+    name = plan.name or f"warmbuild-{os.urandom(4).hex()}"
     is_known = (private.buildx_config / "instances" / name).is_file()
     with ExitStack() as stack:
         # buildx has one of this name, the engine's own, whatever driver another one would have.
         if is_known or plan.driver.is_engines_own or name == _DEFAULT_CONTEXT:
-            _check_version(plan, program, process.run([program, "version"], env).output)
-            found = name if is_known else _of_engine(plan, env, private, log)
+            _check_version(plan, buildx.program, buildx.run(["version"]).output)
+            found = name if is_known else _of_engine(plan, buildx.env, private, log)
             wait: Callable[[], str] = lambda: found  # noqa: E731
         else:
             own = Own(
                 name=name,
                 config=_buildkitd_config(plan, private),
-                endpoint=_endpoint(plan, env, private, log),
+                endpoint=_endpoint(plan, buildx.env, private, log),
                 certificates=_certificates(private),
             )
-            wait = stack.enter_context(_created(plan, own, program, env, log))
+            wait = stack.enter_context(_created(plan, own, buildx, log))
         seen: list[Running] = []
 
         def boot() -> str:
             up = wait()
             if plan.emulated:
-                from warmbuild.builder import emulation  # noqa: PLC0415
-
-                nodes = process.run([program, *builder_commands.inspect(up, bootstrap=True)], env)
-                emulation.provide(plan, answers.inspected(nodes.output), env, log)
+                nodes = buildx.run(builder_commands.inspect(up, bootstrap=True))
+                emulation.provide(plan, answers.inspected(nodes.output), buildx.env, log)
             # It takes as long as a step, and is read when the build is over.
-            inspection = process.started(
-                [program, *builder_commands.inspect(up, bootstrap=False)], env
-            )
+            inspection = buildx.started(builder_commands.inspect(up, bootstrap=False))
             seen.append(stack.enter_context(inspection))
             return up
 
@@ -89,29 +85,27 @@ def booted(
 
 
 @contextmanager
-def _created(
-    plan: BuilderPlan, own: Own, program: str, env: Mapping[str, str], log: Log
-) -> Iterator[Callable[[], str]]:
+def _created(plan: BuilderPlan, own: Own, buildx: Buildx, log: Log) -> Iterator[Callable[[], str]]:
     """Make a builder for the block; what it yields waits until it is up and returns its name."""
-    remove = [program, *builder_commands.remove(own.name, keep_state=plan.keep_state)]
-    keep = not plan.cleanup or bool(plan.name and _is_there(plan, env))
+    remove = builder_commands.remove(own.name, keep_state=plan.keep_state)
+    keep = not plan.cleanup or bool(plan.name and _is_there(plan, buildx.env))
     begun, up = time.monotonic(), False
 
     def left() -> float:
         return begun + BOOT_TIMEOUT - time.monotonic()
 
     def started(mirror: str) -> AbstractContextManager[Running]:
-        return _started(builder_commands.creation(plan, own, mirror=mirror), program, env, log)
+        return _started(builder_commands.creation(plan, own, mirror=mirror), buildx, log)
 
     def again(mirror: str) -> Boot:
         # What could not be pulled has left a name behind.
-        process.run(remove, env)
+        buildx.run(remove)
         with started(mirror) as creation:
             return _ended(creation)
 
     def boot() -> str:
         nonlocal up
-        _check_version(plan, program, version.finish().output)
+        _check_version(plan, buildx.program, version.finish().output)
         boots = [_ended(creation)]
         while another := images.next_image(boots, plan.image_mirrors, left=left()):
             mirror, pause = another
@@ -119,32 +113,30 @@ def _created(
             time.sleep(pause)
             boots.append(again(mirror))
         if not boots[-1].up:
-            raise _no_builder(plan, env, boots)
+            raise _no_builder(plan, buildx.env, boots)
         up = True
         took = time.monotonic() - begun
         log.line(f"builder {own.name} is up after {took:.1f} s{_of(plan, boots)}")
         return own.name
 
     try:
-        with started("") as creation, process.started([program, "version"], env) as version:
+        with started("") as creation, buildx.started(["version"]) as version:
             yield boot
     finally:
         if not keep:
             with shielded():
-                removal = process.run(remove, env)
+                removal = buildx.run(remove)
             # What never came up has been reported already, and may leave nothing to remove.
             if removal.code and up:
                 log.warning(f"the builder {own.name} is left behind: {removal.output}")
 
 
 @contextmanager
-def _started(
-    commands: Sequence[Sequence[str]], program: str, env: Mapping[str, str], log: Log
-) -> Iterator[Running]:
+def _started(commands: Sequence[Sequence[str]], buildx: Buildx, log: Log) -> Iterator[Running]:
     """Run the last of some commands while the block runs, when the others have ended well."""
     for command in commands:
         log.line(f"+ docker buildx {process.shown(command, log.redact)}")
-        with process.started([program, *command], env, linger=_LINGER) as running:
+        with buildx.started(command, linger=_LINGER) as running:
             if command == commands[-1]:
                 yield running
                 return
@@ -171,8 +163,6 @@ def restart(plan: BuilderPlan, env: Mapping[str, str], name: str, log: Log) -> N
     is_here = plan.driver.has_container and not plan.endpoint and not plan.appended
     if plan.name or not is_here:
         return
-    from warmbuild.builder import engine  # noqa: PLC0415
-
     log.line(f"the builder {name} is started anew")
     engine.restart_builder(engine.connect(env, wait=False), name)
 
@@ -184,8 +174,6 @@ def has_image_store(plan: BuilderPlan, env: Mapping[str, str]) -> bool:
     """
     if not plan.driver.needs_image_store:
         return True
-    from warmbuild.builder import engine  # noqa: PLC0415
-
     return engine.has_containerd_store(engine.connect(env, wait=False))
 
 
@@ -220,8 +208,6 @@ def _endpoint(plan: BuilderPlan, env: Mapping[str, str], private: Private, log: 
     host = env.get("DOCKER_HOST", "")
     if not plan.driver.runs_on_engine or plan.endpoint or not host.startswith("tcp://"):
         return ""
-    from warmbuild.builder import engine  # noqa: PLC0415
-
     log.line(f"the engine is at {host}; it gets {engine.BOOT_TIMEOUT} s to boot")
     engine.connect(env, wait=True)
     if not env.get("DOCKER_CERT_PATH"):
@@ -253,8 +239,6 @@ def _is_there(plan: BuilderPlan, env: Mapping[str, str]) -> bool:
         return False
     if not plan.driver.has_container or (plan.endpoint and "://" not in plan.endpoint):
         return True
-    from warmbuild.builder import engine  # noqa: PLC0415
-
     there = {**env, "DOCKER_HOST": plan.endpoint} if plan.endpoint else env
     return engine.has_builder(engine.connect(there, wait=False), plan.name)
 
@@ -290,8 +274,6 @@ def _no_builder(plan: BuilderPlan, env: Mapping[str, str], boots: Sequence[Boot]
             f"buildx says:\n{_quoted(last.output)}"
         )
     if plan.driver.has_container and not plan.endpoint:
-        from warmbuild.builder import engine  # noqa: PLC0415
-
         try:
             engine.connect(env, wait=False)
         except EngineError as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import platforms, untrusted_json
+from warmbuild.builder import engine
 from warmbuild.drivers import DRIVERS
 from warmbuild.errors import EngineError
 
@@ -52,8 +53,6 @@ def provide(plan: BuilderPlan, seen: Inspected, env: Mapping[str, str], log: Log
 
 def _install(image: str, missing: tuple[str, ...], env: Mapping[str, str]) -> tuple[str, ...]:
     """Run binfmt for some platforms; return all that the engine's machine then runs."""
-    from warmbuild.builder import engine  # noqa: PLC0415
-
     client = engine.connect(env, wait=False)
     code, output = engine.run_privileged(client, image, ["--install", ",".join(missing)])
     try:

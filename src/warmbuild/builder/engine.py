@@ -11,19 +11,19 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import docker
-import docker.auth
-import docker.context.config
-import docker.credentials
-import docker.errors
-from docker.context import Context
-
+from warmbuild import lazy
 from warmbuild.errors import EngineError
-from warmbuild.registry.credential_helpers import SDK_FAILURES
+from warmbuild.registry.credential_helpers import sdk_failures
 from warmbuild.signals import held, shielded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import docker
+    import docker.context.config
+    import docker.errors
+else:
+    docker = lazy.module("docker", "context.config", "errors")
 
 # How long an engine that boots beside the job may take; in seconds.
 BOOT_TIMEOUT: Final = 60
@@ -45,7 +45,7 @@ def connect(env: Mapping[str, str], *, wait: bool) -> docker.DockerClient:
         try:
             client = docker.from_env(environment=dict(env), timeout=_ANSWER_TIMEOUT)
             client.ping()
-        except SDK_FAILURES as error:
+        except sdk_failures() as error:
             if time.monotonic() >= deadline:
                 raise EngineError(_advice(env, error)) from error
             time.sleep(_RETRY_INTERVAL)
@@ -64,7 +64,7 @@ def has_containerd_store(client: docker.DockerClient) -> bool:
     """Say whether the engine keeps its images in containerd, and not in a graph driver."""
     try:
         status = client.info().get("DriverStatus") or []
-    except SDK_FAILURES as error:
+    except sdk_failures() as error:
         raise EngineError(f"the engine does not say how it keeps its images: {error}") from error
     return ["driver-type", "io.containerd.snapshotter.v1"] in status
 
@@ -91,7 +91,7 @@ def run_privileged(client: docker.DockerClient, image: str, command: list[str]) 
             if container is not None:
                 with shielded():
                     container.remove(force=True)
-    except SDK_FAILURES as error:
+    except sdk_failures() as error:
         raise EngineError(f"{image} cannot be run as a privileged container: {error}") from error
 
 
@@ -108,7 +108,7 @@ def restart_builder(client: docker.DockerClient, builder: str) -> None:
             if time.monotonic() > deadline:
                 raise EngineError(f"the builder {builder} does not come up again")
             time.sleep(_RETRY_INTERVAL)
-    except SDK_FAILURES as error:
+    except sdk_failures() as error:
         raise EngineError(f"the builder {builder} cannot be started anew: {error}") from error
 
 
@@ -119,7 +119,7 @@ def write_tls_context(directory: Path, env: Mapping[str, str]) -> None:
     `directory` is the contexts folder of a Docker configuration.
     """
     certificates = Path(env["DOCKER_CERT_PATH"])
-    context = Context(CONTEXT, host=env["DOCKER_HOST"], tls=True)
+    context = docker.context.Context(CONTEXT, host=env["DOCKER_HOST"], tls=True)
     # The SDK makes https:// of it, which Docker's own clients cannot dial.
     context.endpoints["docker"]["Host"] = env["DOCKER_HOST"]
     context.endpoints["docker"]["SkipTLSVerify"] = not env.get("DOCKER_TLS_VERIFY")

@@ -1,20 +1,24 @@
-"""Finds buildx, and the environment that it runs in."""
+"""Finds buildx, and starts it in an environment of its own."""
 
 from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from warmbuild import process
 from warmbuild.builder import node_certificates
 from warmbuild.errors import EngineError
 from warmbuild.registry import docker_config
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from warmbuild.builder.private_directory import Private
+    from warmbuild.process import Result, Runner, Running
 
 # Where Docker's packages put the plugin, beside the PATH.
 _PLUGIN_DIRECTORIES: Final = (
@@ -28,6 +32,25 @@ _SOCKET: Final = "/var/run/docker.sock"
 _DIND: Final = "tcp://docker:2376"
 # Where such a service shares its client certificates with the job, unless the job says.
 _DIND_CERTIFICATES: Final = "/certs"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Buildx:
+    """buildx as a run starts it."""
+
+    program: str
+    """Path of the executable."""
+    env: Mapping[str, str]
+    """The whole environment of its processes."""
+    runner: Runner
+
+    def started(self, argv: Sequence[str], *, linger: float = 0) -> AbstractContextManager[Running]:
+        """Run one of its commands while the block runs."""
+        return self.runner([self.program, *argv], self.env, linger=linger)
+
+    def run(self, argv: Sequence[str]) -> Result:
+        """Run one of its commands to its end."""
+        return process.run(self.runner, [self.program, *argv], self.env)
 
 
 def program(env: Mapping[str, str]) -> str:

@@ -5,22 +5,25 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from warmbuild import lazy
 from warmbuild.errors import EngineError
 from warmbuild.registry import docker_config, scopes
 from warmbuild.registry.docker_config import SCOPED
 from warmbuild.signals import held, shielded
 
 if TYPE_CHECKING:
+    import tempfile
     from collections.abc import Iterator, Mapping, Sequence
 
     from warmbuild.inputs.logins import Login
     from warmbuild.inputs.values import Secret
+else:
+    tempfile = lazy.module("tempfile")
 
 # What buildx knows of builders that the user made; the rest of its state is the run's own.
 _BUILDX_STATE: Final = ("instances", "certs", "current", "buildkitd.default.toml", SCOPED)
@@ -28,13 +31,13 @@ _BUILDX_STATE: Final = ("instances", "certs", "current", "buildkitd.default.toml
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Private:
-    """The private directory of a run; `docker_config` is what DOCKER_CONFIG is set to."""
+    """The private directory of a run."""
 
     root: Path
 
     @property
     def docker_config(self) -> Path:
-        """The directory of config.json."""
+        """The directory of config.json, and value of DOCKER_CONFIG."""
         return self.root / "docker"
 
     @property

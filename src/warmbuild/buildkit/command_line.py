@@ -37,19 +37,17 @@ def build(plan: BuildPlan, files: Files) -> tuple[str, ...]:
 
 
 def _flags(plan: BuildPlan, files: Files) -> tuple[tuple[str, str | bool | Iterable[str]], ...]:
-    """Return what each flag is given, in docker/build-push-action's order."""
+    """Return what each flag is given: those that are passed on, then the others."""
     from_environment = [secret for secret in plan.secrets if secret.variable]
     from_files = [secret for secret in plan.secrets if not secret.variable]
     return (
-        ("--add-host", plan.add_hosts),
-        ("--allow", plan.allow),
+        *((row.flag, value) for row, value in plan.passed.given()),
         ("--annotation", plan.annotations),
         ("--build-arg", plan.build_args),
         ("--build-context", plan.build_contexts),
         ("--cache-from", cache_from(plan.cache)),
         ("--cache-to", cache_to(plan.cache)),
         ("--call", plan.call),
-        ("--cgroup-parent", plan.cgroup_parent),
         ("--secret", secrets(from_environment, files)),
         ("--file", plan.file),
         ("--iidfile", files.iid if _has_an_id(plan) else ""),
@@ -59,15 +57,11 @@ def _flags(plan: BuildPlan, files: Files) -> tuple[tuple[str, str | bool | Itera
         ("--platform", ",".join(plan.platforms)),
         ("--attest", plan.attests),
         ("--secret", secrets(from_files, files)),
-        ("--shm-size", plan.shm_size),
-        ("--ssh", plan.ssh),
         ("--tag", tags(plan)),
         ("--target", plan.target),
-        ("--ulimit", plan.ulimit),
         ("--builder", plan.builder.name),
         ("--load", plan.load),
         ("--metadata-file", files.metadata),
-        ("--network", plan.network),
         ("--no-cache", plan.no_cache),
         ("--pull", plan.pull),
         ("--push", plan.push),

@@ -18,7 +18,7 @@ from warmbuild import untrusted_json
 from warmbuild.buildkit import checks
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from warmbuild.buildkit.checks import Warned
 
@@ -407,12 +407,6 @@ class Progress:
 def is_progress(line: str) -> bool:
     """Say whether a line is BuildKit's, and no text of buildx."""
     return _status(line) is not None
-
-
-def hit_ratio(steps: Iterable[Step]) -> tuple[int, int, float]:
-    """Return (steps cached, steps in all, the first by the second); no step at all is 0."""
-    flags = [step.cached for step in steps]
-    return sum(flags), len(flags), (sum(flags) / len(flags) if flags else 0.0)
 
 
 def _is_export(title: str) -> bool:

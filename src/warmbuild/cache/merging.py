@@ -8,18 +8,20 @@ rebuilds of an unchanged branch missed one. One cache with the records of both n
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import untrusted_json
+from warmbuild import lazy, untrusted_json
 from warmbuild.cache import records
 
 if TYPE_CHECKING:
+    import hashlib
     from collections.abc import Iterable
 
     from warmbuild.cache.probe import Found
+else:
+    hashlib = lazy.module("hashlib")
 
 MANIFEST_TYPE: Final = "application/vnd.oci.image.manifest.v1+json"
 

@@ -7,21 +7,24 @@ image whose own config has the records in it.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import untrusted_json
+from warmbuild import lazy, untrusted_json
 from warmbuild.cache import records
 from warmbuild.cache.records import Records
 
 if TYPE_CHECKING:
+    import hashlib
+
     # Returns what `manifests` or `blobs` has under a digest, None where it is not there.
     from collections.abc import Callable, Iterator, Mapping
 
     from warmbuild.vendors.base import Vendor
 
     Fetch = Callable[[str, str], bytes | None]
+else:
+    hashlib = lazy.module("hashlib")
 
 
 # BuildKit reads neither a manifest nor a cache's configuration above this, in bytes.

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, assert_never
 
 from warmbuild.cache import records
+from warmbuild.cache.age import age_text
 from warmbuild.cache.probe import Answer, Found, Missing, NotACache, Refused, Silent
 from warmbuild.cache.problems import Kind, Problem
 from warmbuild.refs import Reference
@@ -199,13 +200,3 @@ def _too_large(ref: Place, size: int) -> str:
         f"{ref} takes {size / 1000:.0f} kB to describe, and BuildKit reads no more than 1048 kB; "
         "keep parts of it apart by cache-scope, or build fewer stages in one image"
     )
-
-
-def age_text(age: timedelta) -> str:
-    """Return an age as people say it: 3 days, 5 hours, 12 minutes."""
-    seconds = max(0, int(age.total_seconds()))
-    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
-        if seconds >= length:
-            count = seconds // length
-            return f"{count} {unit}{'s' if count > 1 else ''}"
-    return f"{seconds} second{'s' if seconds != 1 else ''}"

@@ -22,14 +22,15 @@ from warmbuild.ci import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from warmbuild.ci.base import Provider
+    from warmbuild.ci.provider import Provider
 
 # gitea says that it is GitHub, too.
-PROVIDERS: Final[tuple[Provider, ...]] = (
+MODULES: Final = (
     *(gitea, github, gitlab, circleci, azure, bitbucket, buildkite),
     *(bamboo, woodpecker, drone, jenkins, local),
 )
-NAMES: Final = tuple(provider.NAME for provider in PROVIDERS)
+PROVIDERS: Final[tuple[Provider, ...]] = tuple(module.PROVIDER for module in MODULES)
+NAMES: Final = tuple(provider.name for provider in PROVIDERS)
 
 
 def detect(env: Mapping[str, str]) -> Provider:
@@ -39,4 +40,4 @@ def detect(env: Mapping[str, str]) -> Provider:
 
 def named(name: str) -> Provider:
     """Return the CI system of this name, one of NAMES."""
-    return next(provider for provider in PROVIDERS if name == provider.NAME)
+    return next(provider for provider in PROVIDERS if name == provider.name)

@@ -10,32 +10,27 @@ default branch is not told.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from warmbuild.ci import plain, variables
-from warmbuild.run_context import RunContext, merged_branch
+from warmbuild.ci import variables
+from warmbuild.ci.provider import Provider
+from warmbuild.run_context import RunContext
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from warmbuild.ci.base import ReadText
+    from warmbuild.files import ReadText
 
-NAME: Final = "azure"
+_NAME: Final = "azure"
 _COMMAND: Final = re.compile(r"##(?=(?:vso)?\[)", re.IGNORECASE)
 _ESCAPES: Final = (("%", "%AZP25"), ("\r", "%0D"), ("\n", "%0A"))
 _IN_PROPERTIES: Final = (("]", "%5D"), (";", "%3B"))
 
 
-def detect(env: Mapping[str, str]) -> bool:
-    """Say whether this process runs in it."""
-    return env.get("TF_BUILD", "").lower() == "true"
-
-
-def context(env: Mapping[str, str], directory: str, read_text: ReadText) -> RunContext:  # noqa: ARG001
+def _context(env: Mapping[str, str], _directory: str, _read_text: ReadText) -> RunContext:
     """Read what Azure knows about this run from its variables."""
     run = RunContext(
-        ci=NAME, event=env.get("BUILD_REASON", ""), commit=env.get("BUILD_SOURCEVERSION", "")
+        ci=_NAME, event=env.get("BUILD_REASON", ""), commit=env.get("BUILD_SOURCEVERSION", "")
     )
     # GitHub's pull requests have both, and people know them by their number.
     number = env.get("SYSTEM_PULLREQUEST_PULLREQUESTNUMBER", "") or env.get(
@@ -50,9 +45,9 @@ def context(env: Mapping[str, str], directory: str, read_text: ReadText) -> RunC
             fork=told.get(env.get("SYSTEM_PULLREQUEST_ISFORK", "").lower()),
         )
     owner = env.get("BUILD_REPOSITORY_NAME", "").partition("/")[0]
-    merged = merged_branch(env.get("BUILD_SOURCEVERSIONMESSAGE", ""), owner)
-    found = run.at(env.get("BUILD_SOURCEBRANCH", ""))
-    return replace(found, merged=merged) if found.branch else found
+    return run.pushed(
+        env.get("BUILD_SOURCEBRANCH", ""), env.get("BUILD_SOURCEVERSIONMESSAGE", ""), owner
+    )
 
 
 def _branch(name: str) -> str:
@@ -60,40 +55,38 @@ def _branch(name: str) -> str:
     return name.removeprefix("refs/heads/")
 
 
-def inert(text: str) -> str:
+def _inert(text: str) -> str:
     """Break what the agent would take for a command."""
     return _COMMAND.sub("## ", text)
 
 
-def open_group(title: str) -> None:
-    """Begin a part of the log that can be folded."""
-    print(f"##[group]{inert(title)}")
+def _open_group(title: str) -> None:
+    print(f"##[group]{_inert(title)}")
 
 
-def close_group() -> None:
-    """End it."""
+def _close_group() -> None:
     print("##[endgroup]")
 
 
-def warning(text: str, file: str = "", line: int = 0) -> None:
+def _warning(text: str, file: str = "", line: int = 0) -> None:
     """Show a warning on the run's page."""
     place = f"sourcepath={_escaped(file, *_IN_PROPERTIES)};linenumber={line};" if file else ""
     print(f"##vso[task.logissue type=warning;{place}]{_escaped(text)}")
 
 
-def fail(text: str) -> None:
+def _fail(text: str) -> None:
     """Show an error on the run's page."""
     print(f"##vso[task.logissue type=error;]{_escaped(text)}")
 
 
-def mask(secret: str) -> None:
+def _mask(secret: str) -> None:
     """Have the agent hide a text, each line of it, for it compares line by line."""
     for line in secret.splitlines():
         if line.strip():
             print(f"##vso[task.setsecret]{_escaped(line)}")
 
 
-def publish(env: Mapping[str, str], outputs: Mapping[str, str], summary: str) -> None:  # noqa: ARG001
+def _publish(_env: Mapping[str, str], outputs: Mapping[str, str], _summary: str) -> None:
     """Set output variables, which later steps read as $(NAME.WARMBUILD_DIGEST)."""
     for name, value in variables.named(outputs).items():
         print(f"##vso[task.setvariable variable={name};isOutput=true]{_escaped(value)}")
@@ -105,12 +98,17 @@ def _escaped(text: str, *more: tuple[str, str]) -> str:
     return text
 
 
-known_inputs = plain.known_inputs
-publish_findings = plain.publish_findings
-output_files = plain.output_files
-later_file = plain.later_file
-
-
-def pipeline_file(env: Mapping[str, str]) -> str:  # noqa: ARG001
-    """Return the name that Azure proposes."""
-    return "azure-pipelines.yml"
+PROVIDER: Final = Provider(
+    name=_NAME,
+    detect=lambda env: env.get("TF_BUILD", "").lower() == "true",
+    context=_context,
+    # The name that Azure proposes.
+    pipeline_file=lambda _env: "azure-pipelines.yml",
+    inert=_inert,
+    open_group=_open_group,
+    close_group=_close_group,
+    warning=_warning,
+    fail=_fail,
+    mask=_mask,
+    publish=_publish,
+)

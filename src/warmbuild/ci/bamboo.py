@@ -10,25 +10,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from warmbuild.ci import plain, variables
+from warmbuild.ci import variables
+from warmbuild.ci.provider import Provider
 from warmbuild.run_context import RunContext
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from warmbuild.ci.base import ReadText
+    from warmbuild.files import ReadText
 
-NAME: Final = "bamboo"
-
-
-def detect(env: Mapping[str, str]) -> bool:
-    """Say whether this process runs in it."""
-    return "bamboo_buildKey" in env
+_NAME: Final = "bamboo"
 
 
-def context(env: Mapping[str, str], directory: str, read_text: ReadText) -> RunContext:  # noqa: ARG001
+def _context(env: Mapping[str, str], _directory: str, _read_text: ReadText) -> RunContext:
     """Read what Bamboo knows about this run from its variables."""
-    run = RunContext(ci=NAME, commit=env.get("bamboo_planRepository_revision", ""))
+    run = RunContext(ci=_NAME, commit=env.get("bamboo_planRepository_revision", ""))
     branch = env.get("bamboo_planRepository_branchName", "")
     if number := env.get("bamboo_repository_pr_key"):
         return run.of_pull_request(
@@ -40,19 +36,12 @@ def context(env: Mapping[str, str], directory: str, read_text: ReadText) -> RunC
     return run.on_branch(branch)
 
 
-known_inputs = plain.known_inputs
-inert = plain.inert
-open_group = plain.open_group
-close_group = plain.close_group
-warning = plain.warning
-fail = plain.fail
-mask = plain.mask
-later_file = plain.later_file
-publish = variables.publish
-publish_findings = plain.publish_findings
-output_files = variables.output_files
-
-
-def pipeline_file(env: Mapping[str, str]) -> str:  # noqa: ARG001
-    """Return the place of YAML specs that are kept in the repository."""
-    return "bamboo-specs/bamboo.yml"
+PROVIDER: Final = Provider(
+    name=_NAME,
+    detect=lambda env: "bamboo_buildKey" in env,
+    context=_context,
+    # The place of YAML specs that are kept in the repository.
+    pipeline_file=lambda _env: "bamboo-specs/bamboo.yml",
+    publish=variables.publish,
+    output_files=variables.output_files,
+)

@@ -14,26 +14,21 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from warmbuild.ci import plain, variables
-from warmbuild.run_context import RunContext, merged_branch
+from warmbuild.ci.provider import Provider
+from warmbuild.run_context import RunContext, is_commit, merged_branch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from warmbuild.ci.base import ReadText
+    from warmbuild.files import ReadText
 
-NAME: Final = "buildkite"
+_NAME: Final = "buildkite"
 # https://host/path.git, git://host/path, ssh://git@host/path and git@host:path are one place.
 _ADDRESS: Final = re.compile(r"(?:\w+://)?(?:[^@/]+@)?(?P<host>[^:/]+)(?::\d+)?[:/]/*(?P<path>.+)")
-_COMMIT: Final = re.compile(r"[0-9a-f]{40,64}")
 _GROUP: Final = re.compile(r"(?:---|\+\+\+|~~~|\^\^\^)\s")
 
 
-def detect(env: Mapping[str, str]) -> bool:
-    """Say whether this process runs in it."""
-    return env.get("BUILDKITE") == "true"
-
-
-def context(env: Mapping[str, str], directory: str, read_text: ReadText) -> RunContext:  # noqa: ARG001
+def _context(env: Mapping[str, str], _directory: str, _read_text: ReadText) -> RunContext:
     """Read what Buildkite knows about this run from its variables.
 
     A build that somebody starts by hand has HEAD for its commit. A pushed branch that has a pull
@@ -41,10 +36,10 @@ def context(env: Mapping[str, str], directory: str, read_text: ReadText) -> RunC
     """
     branch, commit = env.get("BUILDKITE_BRANCH", ""), env.get("BUILDKITE_COMMIT", "")
     run = RunContext(
-        ci=NAME,
+        ci=_NAME,
         event=env.get("BUILDKITE_SOURCE", ""),
         default_branch=env.get("BUILDKITE_PIPELINE_DEFAULT_BRANCH", ""),
-        commit=commit if _COMMIT.fullmatch(commit) else "",
+        commit=commit if is_commit(commit) else "",
         tag=env.get("BUILDKITE_TAG", ""),
     )
     number, fork = env.get("BUILDKITE_PULL_REQUEST", "false"), _is_fork(env)
@@ -74,32 +69,31 @@ def _place(address: str) -> str:
     return f"{found['host']}/{path}".lower() if found else ""
 
 
-def inert(text: str) -> str:
+def _inert(text: str) -> str:
     """Return a line that opens no group."""
     return f"| {text}" if _GROUP.match(text) else text
 
 
-def open_group(title: str) -> None:
+def _open_group(title: str) -> None:
     """Begin a group, which ends where the next one begins."""
     print(f"--- {title}")
 
 
-def fail(text: str) -> None:
+def _fail(text: str) -> None:
     """Write an error, and unfold the group that it stands in."""
     print("^^^ +++")
     plain.fail(text)
 
 
-known_inputs = plain.known_inputs
-close_group = plain.close_group
-warning = plain.warning
-mask = plain.mask
-later_file = plain.later_file
-publish = variables.publish
-publish_findings = plain.publish_findings
-output_files = variables.output_files
-
-
-def pipeline_file(env: Mapping[str, str]) -> str:  # noqa: ARG001
-    """Return the place that `buildkite-agent pipeline upload` looks at first."""
-    return ".buildkite/pipeline.yml"
+PROVIDER: Final = Provider(
+    name=_NAME,
+    detect=lambda env: env.get("BUILDKITE") == "true",
+    context=_context,
+    # The place that `buildkite-agent pipeline upload` looks at first.
+    pipeline_file=lambda _env: ".buildkite/pipeline.yml",
+    inert=_inert,
+    open_group=_open_group,
+    fail=_fail,
+    publish=variables.publish,
+    output_files=variables.output_files,
+)

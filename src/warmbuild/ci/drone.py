@@ -7,64 +7,82 @@ are. The promotion of a pull request's build is told by its ref alone.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from warmbuild.ci import plain, variables
-from warmbuild.run_context import RunContext, merged_branch
+from warmbuild.ci import variables
+from warmbuild.ci.provider import Provider
+from warmbuild.run_context import RunContext
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from warmbuild.ci.base import ReadText
 
-NAME: Final = "drone"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """The variables of a run in Drone, which Woodpecker has under other names."""
+
+    event: str
+    branch: str
+    default_branch: str
+    commit: str
+    ref: str
+    tag: str
+    pull_request: str
+    source: str
+    target: str
+    message: str
+    owner: str
+    """Whose repository it is."""
 
 
-def detect(env: Mapping[str, str]) -> bool:
-    """Say whether this process runs in it."""
-    return env.get("DRONE") == "true"
+def context(ci: str, env: Mapping[str, str], names: Names) -> RunContext:
+    """Read what a server of Drone's kind knows about this run from its variables."""
 
+    def told(name: str) -> str:
+        return env.get(name, "")
 
-def context(env: Mapping[str, str], directory: str, read_text: ReadText) -> RunContext:  # noqa: ARG001
-    """Read what Drone knows about this run from its variables.
-
-    In a pull request DRONE_BRANCH is its target.
-    """
-    branch = env.get("DRONE_BRANCH", "")
     run = RunContext(
-        ci=NAME,
-        event=env.get("DRONE_BUILD_EVENT", ""),
-        default_branch=env.get("DRONE_REPO_BRANCH", ""),
-        commit=env.get("DRONE_COMMIT_SHA", ""),
+        ci=ci,
+        event=told(names.event),
+        default_branch=told(names.default_branch),
+        commit=told(names.commit),
     )
-    if run.event == "pull_request":
+    # Woodpecker has pull_request_closed and pull_request_metadata, too.
+    if run.event.startswith("pull_request"):
         return run.of_pull_request(
-            env.get("DRONE_PULL_REQUEST", ""),
-            source=env.get("DRONE_SOURCE_BRANCH", ""),
-            target=branch,
+            told(names.pull_request),
+            source=told(names.source),
+            target=told(names.target) or told(names.branch),
             fork=None,
         )
-    if tag := env.get("DRONE_TAG"):
+    if tag := told(names.tag):
         return replace(run, tag=tag)
-    found = run.at(env.get("DRONE_COMMIT_REF", "") or f"refs/heads/{branch}")
-    merged = merged_branch(env.get("DRONE_COMMIT_MESSAGE", ""), env.get("DRONE_REPO_OWNER", ""))
-    return replace(found, merged=merged) if found.branch else found
+    ref = told(names.ref) or f"refs/heads/{told(names.branch)}"
+    return run.pushed(ref, told(names.message), told(names.owner))
 
 
-known_inputs = plain.known_inputs
-inert = plain.inert
-open_group = plain.open_group
-close_group = plain.close_group
-warning = plain.warning
-fail = plain.fail
-mask = plain.mask
-later_file = plain.later_file
-publish = variables.publish
-publish_findings = plain.publish_findings
-output_files = variables.output_files
-
-
-def pipeline_file(env: Mapping[str, str]) -> str:  # noqa: ARG001
-    """Return the name that Drone looks for by itself."""
-    return ".drone.yml"
+_NAME: Final = "drone"
+_NAMES: Final = Names(
+    event="DRONE_BUILD_EVENT",
+    branch="DRONE_BRANCH",
+    default_branch="DRONE_REPO_BRANCH",
+    commit="DRONE_COMMIT_SHA",
+    ref="DRONE_COMMIT_REF",
+    tag="DRONE_TAG",
+    pull_request="DRONE_PULL_REQUEST",
+    source="DRONE_SOURCE_BRANCH",
+    # In a pull request.
+    target="DRONE_BRANCH",
+    message="DRONE_COMMIT_MESSAGE",
+    owner="DRONE_REPO_OWNER",
+)
+PROVIDER: Final = Provider(
+    name=_NAME,
+    detect=lambda env: env.get("DRONE") == "true",
+    context=lambda env, _directory, _read_text: context(_NAME, env, _NAMES),
+    # The name that Drone looks for by itself.
+    pipeline_file=lambda _env: ".drone.yml",
+    publish=variables.publish,
+    output_files=variables.output_files,
+)

@@ -15,33 +15,21 @@ from warmbuild.ci import github, plain
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from warmbuild.ci.base import ReadText
+    from warmbuild.files import ReadText
     from warmbuild.run_context import RunContext
 
-
-NAME: Final = "gitea"
+_NAME: Final = "gitea"
 _MARKS: Final = ("GITEA_ACTIONS", "FORGEJO_ACTIONS")
 
 
-def detect(env: Mapping[str, str]) -> bool:
-    """Say whether this process runs in it."""
-    return any(env.get(name) == "true" for name in _MARKS)
+def _context(env: Mapping[str, str], directory: str, read_text: ReadText) -> RunContext:
+    return replace(github.PROVIDER.context(env, directory, read_text), ci=_NAME)
 
 
-def context(env: Mapping[str, str], directory: str, read_text: ReadText) -> RunContext:
-    """Read what the server knows about this run, from GitHub's variables and the payload."""
-    return replace(github.context(env, directory, read_text), ci=NAME)
-
-
-known_inputs = plain.known_inputs
-inert = github.inert
-open_group = github.open_group
-close_group = github.close_group
-warning = github.warning
-fail = github.fail
-mask = github.mask
-later_file = github.later_file
-publish = github.publish
-publish_findings = github.publish_findings
-output_files = github.output_files
-pipeline_file = github.pipeline_file
+PROVIDER: Final = replace(
+    github.PROVIDER,
+    name=_NAME,
+    detect=lambda env: any(env.get(name) == "true" for name in _MARKS),
+    context=_context,
+    known_inputs=plain.known_inputs,
+)

@@ -6,25 +6,37 @@ reference"; workflow commands are written by actions-toolkit.
 
 from __future__ import annotations
 
-import importlib
 import json
 import re
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from warmbuild.ci import plain
-from warmbuild.run_context import FORK, Project, RunContext, is_true, merged_branch, moment
+from warmbuild import lazy
+from warmbuild.ci.provider import Provider
+from warmbuild.run_context import (
+    FORK,
+    Project,
+    RunContext,
+    is_commit,
+    is_true,
+    merged_branch,
+    moment,
+)
 
 if TYPE_CHECKING:
+    import tempfile
     from collections.abc import Mapping
-    from types import ModuleType
 
-    from warmbuild.ci.base import ReadText
+    from actions_toolkit import core
 
-NAME: Final = "github"
+    from warmbuild.files import ReadText
+else:
+    core = lazy.module("actions_toolkit.core")
+    tempfile = lazy.module("tempfile")
+
+_NAME: Final = "github"
 # Events that a stranger can cause and that run with this repository's rights.
 _BY_ANYBODY: Final = {
     "pull_request_target": "pull_request_target may build a stranger's code with this repository's "
@@ -47,22 +59,16 @@ _READ_ONLY_FOR_DEPENDABOT: Final = _PULL_REQUEST | {
 }
 # Where the runner mounts its directories in the container of an action.
 _CONTAINER: Final = "/github"
-_COMMIT: Final = re.compile(r"[0-9a-f]{40,64}")
 # A step's summary above this is dropped by the runner; in bytes.
 _LONGEST_SUMMARY: Final = 1024 * 1024
 
 
-def detect(env: Mapping[str, str]) -> bool:
-    """Say whether this process runs in it."""
-    return env.get("GITHUB_ACTIONS") == "true"
-
-
-def context(env: Mapping[str, str], directory: str, read_text: ReadText) -> RunContext:  # noqa: ARG001
+def _context(env: Mapping[str, str], _directory: str, read_text: ReadText) -> RunContext:
     """Read what GitHub knows about this run, from its variables and the event's payload."""
     event = env.get("GITHUB_EVENT_NAME", "")
     payload = _Payload.read(read_text(env.get("GITHUB_EVENT_PATH", "")) or "{}")
     run = RunContext(
-        ci=NAME,
+        ci=_NAME,
         event=event,
         default_branch=payload.text("repository", "default_branch"),
         commit=env.get("GITHUB_SHA", ""),
@@ -104,7 +110,7 @@ def _tagged(payload: _Payload) -> str:
     """Return the branch that a tag was pushed with, or that its release was drafted on."""
     drafted = payload.text("release", "target_commitish")
     pushed = payload.text("base_ref").removeprefix("refs/heads/")
-    return pushed or ("" if _COMMIT.fullmatch(drafted) else drafted)
+    return pushed or ("" if is_commit(drafted) else drafted)
 
 
 def _in_pull_request(run: RunContext, payload: _Payload, env: Mapping[str, str]) -> RunContext:
@@ -224,7 +230,7 @@ def _is_dependabots(run: RunContext, env: Mapping[str, str]) -> bool:
     )
 
 
-def known_inputs(env: Mapping[str, str], given: Mapping[str, str]) -> Mapping[str, str]:
+def _known_inputs(env: Mapping[str, str], given: Mapping[str, str]) -> Mapping[str, str]:
     """Return the login for GitHub's container registry, which the job's own token is good for.
 
     An Enterprise Server has one of its own, and its token is none of ghcr.io's business.
@@ -237,66 +243,54 @@ def known_inputs(env: Mapping[str, str], given: Mapping[str, str]) -> Mapping[st
     return {"registry": registry, "username": actor, "password": token}
 
 
-def inert(text: str) -> str:
+def _inert(text: str) -> str:
     """Break what the runner would take for a workflow command: `::` first, `##[` anywhere."""
     if text.lstrip().startswith("::"):
         text = f"| {text}"
     return text.replace("##[", "## [")
 
 
-def open_group(title: str) -> None:
-    """Begin a part of the log that can be folded."""
-    _core().start_group(title)
+def _open_group(title: str) -> None:
+    core.start_group(title)
 
 
-def close_group() -> None:
-    """End it."""
-    _core().end_group()
+def _close_group() -> None:
+    core.end_group()
 
 
-def warning(text: str, file: str = "", line: int = 0) -> None:
-    """Write a warning annotation."""
+def _warning(text: str, file: str = "", line: int = 0) -> None:
     at = line or None
-    _core().warning(text, title="warmbuild", file=file or None, start_line=at, end_line=at)
+    core.warning(text, title="warmbuild", file=file or None, start_line=at, end_line=at)
 
 
-def fail(text: str) -> None:
-    """Write an error annotation."""
-    _core().error(text, title="warmbuild")
+def _fail(text: str) -> None:
+    core.error(text, title="warmbuild")
 
 
-def mask(secret: str) -> None:
+def _mask(secret: str) -> None:
     """Have the runner hide a text, each line of it, for it compares line by line."""
     for line in secret.splitlines():
         if line.strip():
-            _core().set_secret(line)
+            core.set_secret(line)
 
 
-def publish(env: Mapping[str, str], outputs: Mapping[str, str], summary: str) -> None:
+def _publish(env: Mapping[str, str], outputs: Mapping[str, str], summary: str) -> None:
     """Write outputs and summary to the files that the runner named."""
     if env.get("GITHUB_OUTPUT"):
         for name, value in outputs.items():
-            _core().set_output(name, value)
+            core.set_output(name, value)
     if summary and env.get("GITHUB_STEP_SUMMARY") and len(summary.encode()) < _LONGEST_SUMMARY:
         # The package knows every command file by its variable, but has no function for this one.
-        _core().issue_file_command("STEP_SUMMARY", summary)
+        core.issue_file_command("STEP_SUMMARY", summary)
 
 
-publish_findings = plain.publish_findings
-
-
-def pipeline_file(env: Mapping[str, str]) -> str:
+def _pipeline_file(env: Mapping[str, str]) -> str:
     """Return the workflow's file, of `owner/repository/path@ref`."""
     path = env.get("GITHUB_WORKFLOW_REF", "").partition("@")[0]
     return path.removeprefix(f"{env.get('GITHUB_REPOSITORY', '')}/")
 
 
-def output_files(env: Mapping[str, str]) -> tuple[Path, ...]:  # noqa: ARG001
-    """Return nothing: the runner keeps its files outside the workspace."""
-    return ()
-
-
-def later_file(env: Mapping[str, str], name: str) -> tuple[Path, str]:
+def _later_file(env: Mapping[str, str], name: str) -> tuple[Path, str]:
     """Return a file of RUNNER_TEMP, by the name that steps outside of a container know.
 
     The runner mounts that directory into the container of an action under a name of its own. What
@@ -364,6 +358,18 @@ def _number_of(ref: str) -> int | None:
     return int(number) if number.isdigit() else None
 
 
-def _core() -> ModuleType:
-    """Import the package on use: it takes 80 ms."""
-    return importlib.import_module("actions_toolkit.core")
+PROVIDER: Final = Provider(
+    name=_NAME,
+    detect=lambda env: env.get("GITHUB_ACTIONS") == "true",
+    context=_context,
+    known_inputs=_known_inputs,
+    pipeline_file=_pipeline_file,
+    inert=_inert,
+    open_group=_open_group,
+    close_group=_close_group,
+    warning=_warning,
+    fail=_fail,
+    mask=_mask,
+    publish=_publish,
+    later_file=_later_file,
+)

@@ -5,7 +5,6 @@ Variables are those of GitLab's "Predefined CI/CD variables reference".
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from contextlib import suppress
@@ -13,36 +12,37 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from warmbuild.ci import plain
+from warmbuild import lazy
+from warmbuild.ci import variables
+from warmbuild.ci.provider import Provider
 from warmbuild.run_context import FORK, Project, RunContext, merged_branch, moment
 
 if TYPE_CHECKING:
+    import hashlib
     from collections.abc import Mapping, Sequence
 
-    from warmbuild.ci.base import ReadText
+    from warmbuild.files import ReadText
     from warmbuild.finding import Finding
+else:
+    hashlib = lazy.module("hashlib")
 
 
-NAME: Final = "gitlab"
+_NAME: Final = "gitlab"
 # The report that a job declares as artifacts:reports:dotenv; it has to lie in the project.
 DOTENV: Final = "warmbuild.env"
 # The same of artifacts:reports:codequality.
 CODE_QUALITY: Final = "gl-code-quality-report.json"
-# GitLab refuses a larger report; in bytes.
+# Outputs that are JSON.
 _JSON: Final = ("metadata", "targets", "nodes", "json")
+# GitLab refuses a larger report; in bytes.
 _LONGEST_DOTENV: Final = 5 * 1024
 _SECTION: Final = "warmbuild"
 
 
-def detect(env: Mapping[str, str]) -> bool:
-    """Say whether this process runs in it; gitlab-ci-local says GITLAB_CI=false."""
-    return "GITLAB_CI" in env
-
-
-def context(env: Mapping[str, str], directory: str, read_text: ReadText) -> RunContext:  # noqa: ARG001
+def _context(env: Mapping[str, str], _directory: str, _read_text: ReadText) -> RunContext:
     """Read what GitLab knows about this run from its variables."""
     run = RunContext(
-        ci=NAME,
+        ci=_NAME,
         event=env.get("CI_PIPELINE_SOURCE", ""),
         branch=env.get("CI_COMMIT_BRANCH", ""),
         default_branch=env.get("CI_DEFAULT_BRANCH", ""),
@@ -108,7 +108,7 @@ def _number(text: str) -> int | None:
     return int(text) if text.isdigit() else None
 
 
-def known_inputs(env: Mapping[str, str], given: Mapping[str, str]) -> Mapping[str, str]:  # noqa: ARG001
+def _known_inputs(env: Mapping[str, str], _given: Mapping[str, str]) -> Mapping[str, str]:
     """Return the project's own registry and the job's login for it."""
     names = {
         "image": "CI_REGISTRY_IMAGE",
@@ -119,24 +119,15 @@ def known_inputs(env: Mapping[str, str], given: Mapping[str, str]) -> Mapping[st
     return {name: env[variable] for name, variable in names.items() if env.get(variable)}
 
 
-def open_group(title: str) -> None:
-    """Begin a section of the job's log."""
+def _open_group(title: str) -> None:
     print(f"\x1b[0Ksection_start:{time.time():.0f}:{_SECTION}\r\x1b[0K{title}")
 
 
-def close_group() -> None:
-    """End it."""
+def _close_group() -> None:
     print(f"\x1b[0Ksection_end:{time.time():.0f}:{_SECTION}\r\x1b[0K")
 
 
-inert = plain.inert
-warning = plain.warning
-fail = plain.fail
-mask = plain.mask
-later_file = plain.later_file
-
-
-def publish(env: Mapping[str, str], outputs: Mapping[str, str], summary: str) -> None:  # noqa: ARG001
+def _publish(env: Mapping[str, str], outputs: Mapping[str, str], _summary: str) -> None:
     """Write the dotenv report; JSON is left out where it would make the file too large.
 
     GitLab takes no spaces in a value, and those that may have some are JSON; nor does it take
@@ -154,7 +145,7 @@ def publish(env: Mapping[str, str], outputs: Mapping[str, str], summary: str) ->
         Path(project, DOTENV).write_text(text, encoding="utf-8")
 
 
-def publish_findings(env: Mapping[str, str], findings: Sequence[Finding]) -> None:
+def _publish_findings(env: Mapping[str, str], findings: Sequence[Finding]) -> None:
     """Write the code quality report, also where there is nothing in it: what was found is mended.
 
     A report that cannot be written is no reason for a build to fail.
@@ -164,13 +155,13 @@ def publish_findings(env: Mapping[str, str], findings: Sequence[Finding]) -> Non
             Path(project, CODE_QUALITY).write_text(code_quality(findings), encoding="utf-8")
 
 
-def pipeline_file(env: Mapping[str, str]) -> str:
+def _pipeline_file(env: Mapping[str, str]) -> str:
     """Return the pipeline's file, unless it is another project's or a URL."""
     path = env.get("CI_CONFIG_PATH") or ".gitlab-ci.yml"
     return "" if "@" in path or "://" in path else path
 
 
-def output_files(env: Mapping[str, str]) -> tuple[Path, ...]:
+def _output_files(env: Mapping[str, str]) -> tuple[Path, ...]:
     """Return the reports' paths, which a second run would find in its context."""
     project = env.get("CI_PROJECT_DIR")
     return (Path(project, DOTENV), Path(project, CODE_QUALITY)) if project else ()
@@ -178,9 +169,7 @@ def output_files(env: Mapping[str, str]) -> tuple[Path, ...]:
 
 def dotenv(outputs: Mapping[str, str]) -> str:
     """Format outputs as WARMBUILD_NAME=value lines."""
-    return "".join(
-        f"WARMBUILD_{name.upper().replace('-', '_')}={value}\n" for name, value in outputs.items()
-    )
+    return "".join(f"{variables.variable(name)}={value}\n" for name, value in outputs.items())
 
 
 def code_quality(findings: Sequence[Finding]) -> str:
@@ -205,3 +194,18 @@ def code_quality(findings: Sequence[Finding]) -> str:
             }
         )
     return json.dumps(issues, indent=2) + "\n"
+
+
+PROVIDER: Final = Provider(
+    name=_NAME,
+    # gitlab-ci-local says GITLAB_CI=false.
+    detect=lambda env: "GITLAB_CI" in env,
+    context=_context,
+    known_inputs=_known_inputs,
+    pipeline_file=_pipeline_file,
+    open_group=_open_group,
+    close_group=_close_group,
+    publish=_publish,
+    publish_findings=_publish_findings,
+    output_files=_output_files,
+)

@@ -13,26 +13,22 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from warmbuild.ci import plain, variables
+from warmbuild.ci import variables
+from warmbuild.ci.provider import Provider
 from warmbuild.run_context import RunContext
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from warmbuild.ci.base import ReadText
+    from warmbuild.files import ReadText
 
-NAME: Final = "jenkins"
+_NAME: Final = "jenkins"
 _PULL: Final = re.compile(r"(?:pr|pull|merge-requests)/(?P<number>\d+)(?:/.*)?")
 
 
-def detect(env: Mapping[str, str]) -> bool:
-    """Say whether this process runs in it; JENKINS_URL is missing where nobody has set it up."""
-    return "JENKINS_URL" in env or "JENKINS_HOME" in env
-
-
-def context(env: Mapping[str, str], directory: str, read_text: ReadText) -> RunContext:  # noqa: ARG001
+def _context(env: Mapping[str, str], _directory: str, _read_text: ReadText) -> RunContext:
     """Read what Jenkins knows about this run from its variables."""
-    run = RunContext(ci=NAME, commit=env.get("GIT_COMMIT", ""), tag=env.get("TAG_NAME", ""))
+    run = RunContext(ci=_NAME, commit=env.get("GIT_COMMIT", ""), tag=env.get("TAG_NAME", ""))
     if change := env.get("CHANGE_ID"):
         fork, source = bool(env.get("CHANGE_FORK")), env.get("CHANGE_BRANCH", "")
         return run.of_pull_request(
@@ -55,19 +51,13 @@ def _checked_out(name: str) -> str:
     return "" if name == "detached" else name.removeprefix("refs/remotes/").removeprefix("origin/")
 
 
-known_inputs = plain.known_inputs
-inert = plain.inert
-open_group = plain.open_group
-close_group = plain.close_group
-warning = plain.warning
-fail = plain.fail
-mask = plain.mask
-later_file = plain.later_file
-publish = variables.publish
-publish_findings = plain.publish_findings
-output_files = variables.output_files
-
-
-def pipeline_file(env: Mapping[str, str]) -> str:  # noqa: ARG001
-    """Return the name that Jenkins looks for by itself."""
-    return "Jenkinsfile"
+PROVIDER: Final = Provider(
+    name=_NAME,
+    # JENKINS_URL is missing until an administrator has set it.
+    detect=lambda env: "JENKINS_URL" in env or "JENKINS_HOME" in env,
+    context=_context,
+    # The name that Jenkins looks for by itself.
+    pipeline_file=lambda _env: "Jenkinsfile",
+    publish=variables.publish,
+    output_files=variables.output_files,
+)

@@ -1,58 +1,48 @@
-"""A laptop, or a CI system that has no module yet: the branch comes from git's own files.
-
-The files are read as git's "gitrepository-layout" describes them, so that no git program is
-needed, and no repository has to be declared safe for the user of a container.
-"""
+"""A laptop, or a CI system that has no module yet: the branch comes from git's own files."""
 
 from __future__ import annotations
 
-import re
-from pathlib import PurePosixPath
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from warmbuild.ci import plain
-from warmbuild.run_context import RunContext
+from warmbuild.ci.provider import Provider
+from warmbuild.project import git_directory
+from warmbuild.run_context import RunContext, is_commit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from warmbuild.ci.base import ReadText
+    from warmbuild.files import ReadText
 
-NAME: Final = "local"
-_COMMIT: Final = re.compile(r"[0-9a-f]{40,64}")
-
-
-def detect(env: Mapping[str, str]) -> bool:  # noqa: ARG001
-    """Say yes: this is the last in the list."""
-    return True
+_NAME: Final = "local"
 
 
-def context(env: Mapping[str, str], directory: str, read_text: ReadText) -> RunContext:  # noqa: ARG001
+def _context(_env: Mapping[str, str], directory: str, read_text: ReadText) -> RunContext:
     """Read branch, commit and default branch of the repository that `directory` lies in."""
-    found = _git_directory(PurePosixPath(directory), read_text)
-    if found is None:
-        return RunContext(ci=NAME, event="local")
-    common = _common_directory(found, read_text)
+    run = RunContext(ci=_NAME, event="local")
+    tree = git_directory.find(Path(directory), read_text)
+    if tree is None:
+        return run
 
-    def text(path: PurePosixPath) -> str:
+    def text(path: Path) -> str:
         return (read_text(str(path)) or "").strip()
 
-    head = text(found / "HEAD")
+    head = text(tree.own / "HEAD")
     name = head.removeprefix("ref: ") if head.startswith("ref: ") else ""
     packed = {
         name: commit
-        for line in text(common / "packed-refs").splitlines()
+        for line in text(tree.common / "packed-refs").splitlines()
         for commit, _, name in [line.partition(" ")]
-        if _COMMIT.fullmatch(commit)
+        if is_commit(commit)
     }
-    commit = (text(common / name) or packed.get(name, "")) if name else head
-    origin = text(common / "refs/remotes/origin/HEAD")
-    return RunContext(
-        ci=NAME,
-        event="local",
+    commit = (text(tree.common / name) or packed.get(name, "")) if name else head
+    origin = text(tree.common / "refs/remotes/origin/HEAD")
+    return replace(
+        run,
         branch=_branch(name),
         default_branch=origin.removeprefix("ref: refs/remotes/origin/") if origin else "",
-        commit=commit if _COMMIT.fullmatch(commit) else "",
+        commit=commit if is_commit(commit) else "",
     )
 
 
@@ -62,39 +52,9 @@ def _branch(ref: str) -> str:
     return "" if name in {ref, ".invalid"} else name
 
 
-def _git_directory(directory: PurePosixPath, read_text: ReadText) -> PurePosixPath | None:
-    """Return the git directory of a work tree, a linked one's included."""
-    for place in (directory, *directory.parents):
-        if read_text(str(place / ".git/HEAD")) is not None:
-            return place / ".git"
-        link = read_text(str(place / ".git")) or ""
-        if link.startswith("gitdir: "):
-            return place / link.removeprefix("gitdir: ").strip()
-    return None
-
-
-def _common_directory(git_directory: PurePosixPath, read_text: ReadText) -> PurePosixPath:
-    """Return where the refs are: a linked work tree keeps only its HEAD to itself."""
-    common = read_text(str(git_directory / "commondir"))
-    return git_directory / common.strip() if common else git_directory
-
-
-known_inputs = plain.known_inputs
-inert = plain.inert
-open_group = plain.open_group
-close_group = plain.close_group
-warning = plain.warning
-fail = plain.fail
-mask = plain.mask
-publish_findings = plain.publish_findings
-later_file = plain.later_file
-output_files = plain.output_files
-
-
-def publish(env: Mapping[str, str], outputs: Mapping[str, str], summary: str) -> None:
-    """Do nothing: output-file and summary-file are all there is."""
-
-
-def pipeline_file(env: Mapping[str, str]) -> str:  # noqa: ARG001
-    """Return nothing: a person started this."""
-    return ""
+PROVIDER: Final = Provider(
+    name=_NAME,
+    # The last of the list.
+    detect=lambda _env: True,
+    context=_context,
+)

@@ -1,15 +1,29 @@
-"""What a CI system does that knows no folding, no annotations, no masks and no login."""
+"""What warmbuild does in a CI system without folding, annotations, masks, outputs and a login."""
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from warmbuild import lazy
+
 if TYPE_CHECKING:
+    import tempfile
     from collections.abc import Mapping, Sequence
 
     from warmbuild.finding import Finding
+else:
+    tempfile = lazy.module("tempfile")
+
+
+def known_inputs(_env: Mapping[str, str], _given: Mapping[str, str]) -> Mapping[str, str]:
+    """Return nothing: only the user knows."""
+    return {}
+
+
+def pipeline_file(_env: Mapping[str, str]) -> str:
+    """Return nothing: no file describes the run."""
+    return ""
 
 
 def inert(text: str) -> str:
@@ -36,25 +50,24 @@ def fail(text: str) -> None:
     print(f"error: {text}")
 
 
-def publish_findings(env: Mapping[str, str], findings: Sequence[Finding]) -> None:
-    """Do nothing: each was a warning."""
-
-
-def mask(secret: str) -> None:
+def mask(_secret: str) -> None:
     """Do nothing: warmbuild hides secrets in its own log by itself."""
 
 
-def later_file(env: Mapping[str, str], name: str) -> tuple[Path, str]:  # noqa: ARG001
+def publish(_env: Mapping[str, str], _outputs: Mapping[str, str], _summary: str) -> None:
+    """Do nothing: output-file and summary-file are all there is."""
+
+
+def publish_findings(_env: Mapping[str, str], _findings: Sequence[Finding]) -> None:
+    """Do nothing: each was a warning."""
+
+
+def output_files(_env: Mapping[str, str]) -> tuple[Path, ...]:
+    """Return nothing: no file is written among the sources."""
+    return ()
+
+
+def later_file(_env: Mapping[str, str], name: str) -> tuple[Path, str]:
     """Return a file of the temporary directory, which later steps of the job have too."""
     path = Path(tempfile.gettempdir(), name)
     return path, str(path)
-
-
-def known_inputs(env: Mapping[str, str], given: Mapping[str, str]) -> Mapping[str, str]:  # noqa: ARG001
-    """Return nothing: only the user knows."""
-    return {}
-
-
-def output_files(env: Mapping[str, str]) -> tuple[Path, ...]:  # noqa: ARG001
-    """Return nothing: no file is written among the sources."""
-    return ()

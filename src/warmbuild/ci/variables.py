@@ -17,13 +17,14 @@ FILE: Final = "warmbuild.env"
 _LEFT_OUT: Final = "metadata"
 
 
+def variable(output: str) -> str:
+    """Return the name of an output's variable, WARMBUILD_CACHE_HITS for cache-hits."""
+    return f"WARMBUILD_{output.upper().replace('-', '_')}"
+
+
 def named(outputs: Mapping[str, str]) -> Mapping[str, str]:
-    """Return outputs by the names of their variables, WARMBUILD_CACHE_HITS for cache-hits."""
-    return {
-        f"WARMBUILD_{name.upper().replace('-', '_')}": value
-        for name, value in outputs.items()
-        if name != _LEFT_OUT
-    }
+    """Return outputs by the names of their variables."""
+    return {variable(name): value for name, value in outputs.items() if name != _LEFT_OUT}
 
 
 def lines(outputs: Mapping[str, str], *, before: str = "") -> str:
@@ -38,12 +39,12 @@ def lines(outputs: Mapping[str, str], *, before: str = "") -> str:
     )
 
 
-def publish(env: Mapping[str, str], outputs: Mapping[str, str], summary: str) -> None:  # noqa: ARG001
+def publish(_env: Mapping[str, str], outputs: Mapping[str, str], _summary: str) -> None:
     """Write the file of the variables, anew."""
     write(Path(FILE), lines(outputs))
 
 
-def output_files(env: Mapping[str, str]) -> tuple[Path, ...]:  # noqa: ARG001
+def output_files(_env: Mapping[str, str]) -> tuple[Path, ...]:
     """Return the file, which a second run would find in its context."""
     return (Path(FILE),)
 

@@ -10,15 +10,22 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from warmbuild import lazy
 from warmbuild.inputs import expressions, tag_rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
+    import packaging.version
+    import semver
+
     from warmbuild.inputs.expressions import Value
     from warmbuild.inputs.tag_rules import Flavor, Rule
     from warmbuild.run_context import RunContext
+else:
+    packaging = lazy.module("packaging", "version")
+    semver = lazy.module("semver")
 
 _ILLEGAL: Final = re.compile(r"[^a-zA-Z0-9._-]+")
 _SHORT: Final = 7
@@ -154,8 +161,6 @@ def _part(text: str, rule: Rule) -> str:
 
 
 def _semver(text: str, rule: Rule) -> tuple[str, bool]:
-    import semver  # noqa: PLC0415 (only a rule of this type needs it)
-
     text = text.replace("/", "-")
     try:
         version = semver.Version.parse(text.strip().removeprefix("v"))
@@ -176,12 +181,10 @@ def _semver(text: str, rule: Rule) -> tuple[str, bool]:
 
 
 def _pep440(text: str, rule: Rule) -> tuple[str, bool]:
-    from packaging.version import InvalidVersion, Version  # noqa: PLC0415 (as above)
-
     text = text.replace("/", "-")
     try:
-        version = Version(text)
-    except InvalidVersion as error:
+        version = packaging.version.Version(text)
+    except packaging.version.InvalidVersion as error:
         raise ValueError(f"{text} is no version as PEP 440 has it") from error
     parts = {
         "raw": text,

@@ -7,15 +7,20 @@ are expressions alone, and no blocks.
 from __future__ import annotations
 
 import re
-import zoneinfo
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from warmbuild import lazy
+
 if TYPE_CHECKING:
+    import zoneinfo
+
     # Returns an expression's value; gets what stands behind its name.
     from collections.abc import Callable, Mapping
 
     Value = Callable[["Arguments"], str]
+else:
+    zoneinfo = lazy.module("zoneinfo")
 
 
 _EXPRESSION: Final = re.compile(r"\{\{\{?(?P<inside>[^{}]*)\}?\}\}")

@@ -11,12 +11,15 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import refs
+from warmbuild import lazy, refs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from warmbuild import vendors
     from warmbuild.vendors.base import Vendor
+else:
+    vendors = lazy.module("warmbuild.vendors")
 
 # The user name under which a credential store hands out a refresh token instead of a password.
 IDENTITY_TOKEN: Final = "<token>"  # noqa: S105 (a name, no secret)
@@ -66,8 +69,6 @@ def read_login(
     `default` is the registry where none is named. What is wrong is told to `bad`, by the part's
     name and with no value: a password may stand in another's place.
     """
-    from warmbuild import vendors  # noqa: PLC0415
-
     name, username, scope, ecr = (
         item.get(part, "").strip() for part in ("registry", "username", "scope", "ecr")
     )

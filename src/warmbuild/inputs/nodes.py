@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from warmbuild import lazy
 from warmbuild.inputs import lists
 from warmbuild.platforms import PATTERN
 
@@ -16,10 +17,13 @@ if TYPE_CHECKING:
     # Takes what is wrong, as a sentence about the input that is read.
     from collections.abc import Callable, Mapping
 
+    import yaml
+
     from warmbuild.drivers import Driver
 
     Bad = Callable[[str], None]
-
+else:
+    yaml = lazy.module("yaml")
 
 _KEYS: Final = ("name", "endpoint", "driver-opts", "buildkitd-flags", "platforms")
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
@@ -41,8 +45,6 @@ class Node:
 
 def read(text: str, driver: Driver, bad: Bad) -> tuple[Node, ...]:
     """Read the input `append`, a YAML list of nodes; what is wrong goes to `bad`."""
-    import yaml  # noqa: PLC0415 (15 ms, for a few)
-
     try:
         items = yaml.safe_load(text)
     except yaml.YAMLError as error:

@@ -10,11 +10,15 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
+from warmbuild import platforms, refs
 from warmbuild.backends import BACKENDS
 from warmbuild.drivers import DRIVERS
+from warmbuild.inputs import checks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from warmbuild.inputs.checks import Check
 
 
 class Kind(Enum):
@@ -34,26 +38,52 @@ class Kind(Enum):
 class Input:
     """One row of the table.
 
-    `default` is what an input that was not given stands for; "" means that warmbuild decides,
-    and the help says how. `action_default` is for what only GitHub can fill in.
+    An input whose field in `Inputs` has its name is read as `kind`, `choices`, `check` and `bounds`
+    say, unless `parsing` has a rule of its own for it.
     """
 
     name: str
     help: str
     kind: Kind = Kind.TEXT
     default: str = ""
+    """Value used if the input is omitted; if empty, warmbuild decides, and `help` says how."""
     choices: tuple[str, ...] = ()
+    """Texts that are accepted; empty: all are."""
+    check: Check | None = None
+    """Says what is wrong with the text, or with an item of the list."""
+    bounds: tuple[int, int] = (0, 0)
+    """Least and greatest number that is accepted."""
     secret: bool = False
+    """Never shown, and no flag."""
+    may_hold_secrets: bool = False
+    """Shown in no message about it, for an attribute in it may be secret."""
     action_default: str = ""
+    """Default that only GitHub can fill in."""
 
     @property
     def field(self) -> str:
-        """The name of its field in `Inputs`."""
+        """The name of its field in `Inputs`, or in `Passed`."""
         return self.name.replace("-", "_")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passthrough(Input):
+    """A flag of buildx that is passed on as it was given; its typed field is in `Passed`.
+
+    In a bake definition, the items of a list are added to what a file says, and a single value
+    takes the place of the file's.
+    """
+
+    flag: str
+    """Flag of `buildx build`, given once for each item."""
+    bake_key: str = ""
+    """Key of a target in a bake definition; empty if bake has none, which excludes bake."""
+    separators: str = ""
+    """Characters of which one separates name and value, if the key holds a mapping."""
+
+
 DEFAULT_BUILDKIT_IMAGE: Final = "moby/buildkit:v0.32.2"
-# The names of lints.RULES, which this module does not have to load.
+# The lint rules; each is a module of lint/rules, which this module does not have to load.
 LINT_RULES: Final = (
     "secret-build-arg",
     "early-arg",
@@ -64,6 +94,8 @@ LINT_RULES: Final = (
     "mode-min",
     "cache-from-only",
 )
+_PLATFORM: Final = checks.matches(platforms.PATTERN.pattern, "use os/arch, such as linux/amd64")
+_SCOPE: Final = checks.matches(r"[A-Za-z0-9._/-]+", "use letters, digits and . _ / -")
 TABLE: Final[tuple[Input, ...]] = (
     # What is built.
     Input(
@@ -108,6 +140,7 @@ TABLE: Final[tuple[Input, ...]] = (
         name="platforms",
         kind=Kind.WORDS,
         help="Target platforms, such as linux/amd64. Default: the builder's own.",
+        check=_PLATFORM,
     ),
     Input(name="build-args", kind=Kind.LINES, help="Build arguments, NAME=value."),
     Input(name="labels", kind=Kind.LINES, help="Labels of the image, name=value."),
@@ -162,74 +195,113 @@ TABLE: Final[tuple[Input, ...]] = (
         help="Token for a git context on GitHub, and for ghcr.io when no password is given.",
     ),
     # The rest of docker/build-push-action.
-    Input(
+    Passthrough(
         name="add-hosts",
         kind=Kind.WORDS,
         help="Hosts that the build's commands know, NAME:IP.",
+        check=checks.matches(r"[^:=\s]+[:=]\S+", "use NAME:IP"),
+        flag="--add-host",
+        bake_key="extra-hosts",
+        separators=":=",
     ),
-    Input(
+    Passthrough(
         name="allow",
         kind=Kind.WORDS,
         help="Entitlements of the build, such as network.host.",
+        flag="--allow",
+        bake_key="entitlements",
     ),
     Input(
         name="attests",
         kind=Kind.LINES,
         help="Attestations, such as type=sbom,generator=IMAGE; the inputs provenance and sbom win "
         "over those of their type.",
+        check=checks.matches(r".*\btype=.+", "use type=provenance or type=sbom"),
     ),
     Input(
         name="build-contexts",
         kind=Kind.LINES,
         help="Further contexts, NAME=directory, image or URL; {{defaultContext}} in one is what "
         "context is by default.",
+        check=checks.matches(r"[^=\s]+=.*", "use NAME=directory, image or URL"),
     ),
     Input(
         name="call",
         help="What is done in the place of a build: check, outline or targets. No image is made, "
         "and no cache is written.",
+        check=checks.call,
     ),
-    Input(name="cgroup-parent", help="Parent cgroup of the build's commands."),
-    Input(name="network", help="Network of the build's commands: default, host or none."),
+    Passthrough(
+        name="cgroup-parent",
+        help="Parent cgroup of the build's commands.",
+        flag="--cgroup-parent",
+    ),
+    Passthrough(
+        name="network",
+        help="Network of the build's commands: default, host or none.",
+        flag="--network",
+        bake_key="network",
+    ),
     Input(
         name="outputs",
         kind=Kind.RAW_LINES,
         help="Where the result goes, such as type=local,dest=DIRECTORY; the image is pushed as "
         "well where push says so.",
     ),
-    Input(name="shm-size", help="Size of /dev/shm for the build's commands, such as 128m."),
-    Input(
+    Passthrough(
+        name="shm-size",
+        help="Size of /dev/shm for the build's commands, such as 128m.",
+        flag="--shm-size",
+        bake_key="shm-size",
+    ),
+    Passthrough(
         name="ssh",
         kind=Kind.WORDS,
         help="SSH agents or keys that steps may use, such as default or ID=path.",
+        flag="--ssh",
+        bake_key="ssh",
     ),
-    Input(name="ulimit", kind=Kind.LINES, help="Limits of the build's commands, NAME=soft:hard."),
+    Passthrough(
+        name="ulimit",
+        kind=Kind.LINES,
+        help="Limits of the build's commands, NAME=soft:hard.",
+        check=checks.matches(r"[^=\s]+=.*", "use NAME=soft:hard"),
+        flag="--ulimit",
+        bake_key="ulimits",
+    ),
     # Several images, of a bake or compose file.
     Input(
         name="bake-files",
         kind=Kind.WORDS,
         help="Bake definitions (HCL or JSON); every target is built by one run, with a cache of "
         "its own.",
+        check=checks.checkout_file,
     ),
     Input(
         name="compose-files",
         kind=Kind.WORDS,
         help="Compose files whose services are built like the targets of bake-files.",
+        check=checks.checkout_file,
     ),
     Input(
         name="targets",
         kind=Kind.WORDS,
         help="Targets, groups or services to build. Default: the group default, or every service.",
+        # buildx makes `_` of the dots of a service's name.
+        check=checks.matches(r"[A-Za-z0-9_.-]+", "use the name of a target, group or service"),
     ),
     Input(
         name="set",
         kind=Kind.RAW_LINES,
         help="Values laid over those of targets, TARGET.key=value.",
+        check=checks.matches(r"[^.=]+\.[^=]+=.*", "use TARGET.key=value"),
+        may_hold_secrets=True,
     ),
     Input(
         name="vars",
         kind=Kind.RAW_LINES,
         help="Values of the files' variables, NAME=value.",
+        may_hold_secrets=True,
     ),
     # Where it goes.
     Input(
@@ -269,8 +341,13 @@ TABLE: Final[tuple[Input, ...]] = (
         name="builder",
         help="Builder to use; one that is there stays, one that is not is made. "
         "Default: a builder of this run.",
+        check=checks.builder,
     ),
-    Input(name="name", help="The same as builder, as docker/setup-buildx-action calls it."),
+    Input(
+        name="name",
+        help="The same as builder, as docker/setup-buildx-action calls it.",
+        check=checks.builder,
+    ),
     Input(
         name="version",
         help="Version of buildx, such as 0.36.1: the run fails where another one is there. "
@@ -288,6 +365,7 @@ TABLE: Final[tuple[Input, ...]] = (
         kind=Kind.RAW_LINES,
         help="Options of the driver, such as network=host or image=REF. "
         f"Default where a daemon is started: image={DEFAULT_BUILDKIT_IMAGE}.",
+        check=checks.matches(r"[^=\s]+=.*", "use name=value"),
     ),
     Input(
         name="endpoint",
@@ -299,6 +377,7 @@ TABLE: Final[tuple[Input, ...]] = (
         kind=Kind.WORDS,
         help="Platforms that the builder's node is for, whatever it says; "
         "docker/setup-buildx-action calls them platforms.",
+        check=_PLATFORM,
     ),
     Input(
         name="append",
@@ -309,6 +388,7 @@ TABLE: Final[tuple[Input, ...]] = (
         name="buildkit-image-mirrors",
         kind=Kind.WORDS,
         help="BuildKit images to try, in this order, where the driver's own cannot be pulled.",
+        check=checks.image,
     ),
     Input(
         name="buildkitd-flags",
@@ -352,11 +432,13 @@ TABLE: Final[tuple[Input, ...]] = (
         kind=Kind.WORDS,
         help="Platforms to emulate where no node of the builder serves them, such as arm64; all "
         "stands for those that platforms asks for. Default: none.",
+        check=checks.platform_or_processor,
     ),
     Input(
         name="qemu-image",
         default="docker.io/tonistiigi/binfmt:latest",
         help="Image that tells the engine's kernel of emulators; it runs privileged.",
+        check=checks.image,
     ),
     # The cache.
     Input(
@@ -375,6 +457,7 @@ TABLE: Final[tuple[Input, ...]] = (
         name="cache-options",
         kind=Kind.WORDS,
         help="Further attributes of the backend, such as bucket=NAME or compression=zstd.",
+        may_hold_secrets=True,
     ),
     Input(
         name="cache-dir",
@@ -384,6 +467,8 @@ TABLE: Final[tuple[Input, ...]] = (
         name="cache-stages",
         kind=Kind.WORDS,
         help="Stages that the backend inline pushes as cache images of their own.",
+        # As BuildKit's Dockerfile parser takes the name of a stage.
+        check=checks.matches(r"[A-Za-z][A-Za-z0-9._-]*", "use the name of a stage"),
     ),
     Input(
         name="cache-repository",
@@ -393,14 +478,17 @@ TABLE: Final[tuple[Input, ...]] = (
         name="cache-tag-prefix",
         default="cache-",
         help="What the tags of cache refs begin with.",
+        check=checks.tag_prefix,
     ),
     Input(
         name="cache-scope",
         help="Keeps caches apart that share a repository: one a Dockerfile or matrix job.",
+        check=_SCOPE,
     ),
     Input(
         name="cache-version",
         help="Another value starts with an empty cache.",
+        check=_SCOPE,
     ),
     Input(
         name="cache-mode",
@@ -431,6 +519,7 @@ TABLE: Final[tuple[Input, ...]] = (
         kind=Kind.NUMBER,
         default="1",
         help="Generations of a branch's cache that are kept and read, so that a revert is warm.",
+        bounds=(1, refs.MOST_GENERATIONS),
     ),
     Input(
         name="cache-max-age",
@@ -461,11 +550,13 @@ TABLE: Final[tuple[Input, ...]] = (
         name="cache-from",
         kind=Kind.LINES,
         help="Cache sources as buildx takes them; replaces the automatic refs.",
+        may_hold_secrets=True,
     ),
     Input(
         name="cache-to",
         kind=Kind.LINES,
         help="Cache destinations as buildx takes them; replaces the automatic ref.",
+        may_hold_secrets=True,
     ),
     Input(
         name="branch",
@@ -487,6 +578,7 @@ TABLE: Final[tuple[Input, ...]] = (
         name="lint-ignore",
         kind=Kind.WORDS,
         help=f"Rules that warn of nothing: {', '.join(LINT_RULES)}.",
+        check=checks.among(LINT_RULES, "rule's name"),
     ),
     Input(
         name="normalize-modes",
@@ -517,6 +609,7 @@ TABLE: Final[tuple[Input, ...]] = (
     ),
 )
 BY_NAME: Final[Mapping[str, Input]] = {row.name: row for row in TABLE}
+PASSED: Final = tuple(row for row in TABLE if isinstance(row, Passthrough))
 
 
 def variable(name: str) -> str:

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 from warmbuild import csv_attributes
 from warmbuild.inputs import expressions
+from warmbuild.inputs.nearest import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-
-    Nearest = Callable[[str, Iterable[str]], str]
+    from collections.abc import Iterable, Mapping
 
 
 PRIORITIES: Final[Mapping[str, int]] = {
@@ -86,11 +85,8 @@ def is_rule(line: str) -> bool:
     return bool(_IS_RULE.search(line))
 
 
-def read(line: str, nearest: Nearest) -> Rule:
-    """Read a rule; raises ValueError with what is wrong with it.
-
-    `nearest` says what a wrong name may have been meant for.
-    """
+def read(line: str) -> Rule:
+    """Read a rule; raises ValueError with what is wrong with it."""
     values: dict[str, str] = {}
     for part in csv_attributes.fields(line):
         name, equals, value = (text.strip() for text in part.partition("="))
@@ -107,7 +103,7 @@ def read(line: str, nearest: Nearest) -> Rule:
     needed = _NEEDED.get(kind)
     if needed and needed not in values:
         raise ValueError(f"type={kind} needs {needed}=.")
-    _check(kind, values, nearest)
+    _check(kind, values)
     prefixes = {"sha": "sha-", "ref": "pr-" if values.get("event") == "pr" else None}
     return Rule(
         type=kind,
@@ -138,7 +134,7 @@ def defaults() -> tuple[Rule, ...]:
     return (Rule(type="schedule", priority=PRIORITIES["schedule"]), *events)
 
 
-def _check(kind: str, values: Mapping[str, str], nearest: Nearest) -> None:
+def _check(kind: str, values: Mapping[str, str]) -> None:
     """Raise ValueError for a value that an attribute does not take."""
     known = _ATTRIBUTES[kind]
     priority = values.get("priority", "0")
@@ -157,10 +153,10 @@ def _check(kind: str, values: Mapping[str, str], nearest: Nearest) -> None:
     enable = values.get("enable", "true")
     if "{{" not in enable and enable not in {"true", "false"}:
         raise ValueError(f"enable={enable} is neither true nor false.")
-    _check_expressions(kind, values, nearest)
+    _check_expressions(kind, values)
 
 
-def _check_expressions(kind: str, values: Mapping[str, str], nearest: Nearest) -> None:
+def _check_expressions(kind: str, values: Mapping[str, str]) -> None:
     for name in ("prefix", "suffix", "value", "enable", "pattern"):
         text = values.get(name, "")
         if name == "pattern" and kind == "match":
@@ -168,10 +164,10 @@ def _check_expressions(kind: str, values: Mapping[str, str], nearest: Nearest) -
         known: tuple[str, ...] = _GLOBAL
         if name == "pattern":
             known = ("date", "commit_date") if kind == "schedule" else _VERSION
-        check_expressions(text, nearest, known)
+        check_expressions(text, known)
 
 
-def check_expressions(text: str, nearest: Nearest, known: tuple[str, ...] = _GLOBAL) -> None:
+def check_expressions(text: str, known: tuple[str, ...] = _GLOBAL) -> None:
     """Raise ValueError for an expression that there is not."""
     for name in expressions.names(text):
         if name not in known:
@@ -181,7 +177,7 @@ def check_expressions(text: str, nearest: Nearest, known: tuple[str, ...] = _GLO
             raise ValueError(f"there is no time zone {zone!r}.")
 
 
-def flavor(lines: Iterable[str], nearest: Nearest) -> Flavor:
+def flavor(lines: Iterable[str]) -> Flavor:
     """Read the lines of `flavor`; raises ValueError with what is wrong."""
     found = Flavor()
     for line in lines:
@@ -204,7 +200,7 @@ def flavor(lines: Iterable[str], nearest: Nearest) -> Flavor:
                 raise ValueError(f"{part.strip()!r} is not accepted.{near}")
             last = name if name != "onlatest" else last
     for text in (found.prefix, found.suffix):
-        check_expressions(text, nearest)
+        check_expressions(text)
     return found
 
 

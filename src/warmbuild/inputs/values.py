@@ -5,15 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from warmbuild.inputs.table import PASSED
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import timedelta
 
     from warmbuild.backends import Backend
     from warmbuild.drivers import Driver
     from warmbuild.inputs.logins import Login
     from warmbuild.inputs.nodes import Node
+    from warmbuild.inputs.table import Passthrough
     from warmbuild.inputs.tag_rules import Flavor, Rule
     from warmbuild.refs import Reference
+
+    # A list has a flag for each item, and what is true a flag alone.
+    Given = str | bool | tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +31,24 @@ class Secret:
     value: str = field(default="", repr=False)
     path: str = ""
     variable: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passed:
+    """What is passed on to buildx as it was given: a field for each `Passthrough` row."""
+
+    add_hosts: tuple[str, ...]
+    allow: tuple[str, ...]
+    cgroup_parent: str
+    network: str
+    shm_size: str
+    ssh: tuple[str, ...]
+    ulimit: tuple[str, ...]
+
+    def given(self) -> Iterator[tuple[Passthrough, Given]]:
+        """Yield the rows that have a value, each with it, in the table's order."""
+        values = ((row, getattr(self, row.field)) for row in PASSED)
+        return ((row, value) for row, value in values if value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,17 +74,11 @@ class Inputs:
     no_cache_filters: tuple[str, ...]
     provenance: str
     sbom: str
-    add_hosts: tuple[str, ...]
-    allow: tuple[str, ...]
+    passed: Passed
     attests: tuple[str, ...]
     build_contexts: tuple[str, ...]
     call: str
-    cgroup_parent: str
-    network: str
     outputs: tuple[str, ...]
-    shm_size: str
-    ssh: tuple[str, ...]
-    ulimit: tuple[str, ...]
     bake_files: tuple[str, ...]
     compose_files: tuple[str, ...]
     targets: tuple[str, ...]

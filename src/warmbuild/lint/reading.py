@@ -1,17 +1,15 @@
-"""Reads of a project what the lints look at, and sets the modes that git stores.
-
-git's index is read where it lies, as `ci.local` reads git's other files.
-"""
+"""Reads what the lint rules look at from a project."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from warmbuild.files import read_text
 from warmbuild.inputs import build_context
 from warmbuild.inputs.build_context import is_remote
 from warmbuild.lint.sources import OddModes, Sources
-from warmbuild.project import git_modes, ignore_file
+from warmbuild.project import git_directory, git_modes, ignore_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +26,7 @@ def read(decided: BuildPlan, pipeline_file: str) -> Sources:
     none: the build will say so.
     """
     root = _root(Path.cwd())
-    pipeline = git_modes.read_text(root / pipeline_file) if pipeline_file else None
+    pipeline = read_text(root / pipeline_file) if pipeline_file else None
     if pipeline is None:
         pipeline_file = ""
     places = _places(decided)
@@ -38,7 +36,7 @@ def read(decided: BuildPlan, pipeline_file: str) -> Sources:
     is_git = is_remote(decided.context)
     own = file.with_name(f"{file.name}.dockerignore")
     ignored_by = own if own.is_file() else context / ".dockerignore"
-    ignore = git_modes.read_text(ignored_by)
+    ignore = read_text(ignored_by)
     inside = {
         ".git": not is_git and (context / ".git").is_dir(),
         "Dockerfile": _is_below(file, context),
@@ -46,7 +44,7 @@ def read(decided: BuildPlan, pipeline_file: str) -> Sources:
     is_out = ignore_file.matcher(ignore_file.patterns(ignore or ""))
     return Sources(
         file=_shown(file, root),
-        text=git_modes.read_text(file) or "",
+        text=read_text(file) or "",
         ignore_file=_shown(ignored_by, root),
         ignore=ignore,
         in_context=frozenset(name for name, lies_there in inside.items() if lies_there),
@@ -85,8 +83,8 @@ def _odd_modes(context: Path, is_out: Callable[[str], bool]) -> OddModes | None:
 
 def _root(directory: Path) -> Path:
     """Return what findings name files from: the work tree's root, or the directory itself."""
-    repository = git_modes.work_tree(directory.resolve())
-    return repository[0] if repository else directory.resolve()
+    tree = git_directory.find(directory.resolve(), read_text)
+    return tree.root if tree else directory.resolve()
 
 
 def _places(decided: BuildPlan) -> tuple[Path, Path] | None:

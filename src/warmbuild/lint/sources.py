@@ -7,28 +7,31 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OddModes:
-    """A file in the context whose mode is not what git stores; `has_more`: there are others."""
+    """A file in the context whose mode is not what git stores."""
 
     path: str
     mode: int
     stored: int
     has_more: bool
+    """Whether there are others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
-    """What of a project the rules look at; empty where a build's context is not here.
-
-    `ignore` is the .dockerignore that counts, None where there is none. `in_context` are those of
-    `.git`, a directory, and the Dockerfile itself that lie in the context. `pipeline` is the file
-    of the CI system that this run comes from.
-    """
+    """What the rules look at; empty if the build context is not on this machine."""
 
     file: str = ""
+    """The Dockerfile's path, as findings name it."""
     text: str = ""
+    """The Dockerfile's text."""
     ignore_file: str = ".dockerignore"
+    """The path of the .dockerignore that applies."""
     ignore: str | None = None
+    """The text of the .dockerignore; None if there is none."""
     in_context: frozenset[str] = frozenset()
+    """Those of ".git" (a directory) and "Dockerfile" that lie in the context."""
     odd_modes: OddModes | None = None
     pipeline_file: str = ""
+    """The path of the CI system's file that describes this run."""
     pipeline: str = ""
+    """The text of that file."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from warmbuild.drivers import Driver
     from warmbuild.finding import Finding
     from warmbuild.inputs.nodes import Node
-    from warmbuild.inputs.values import Secret
+    from warmbuild.inputs.values import Passed, Secret
     from warmbuild.run_context import RunContext
 
 
@@ -76,16 +76,10 @@ class BuildPlan:
     default_attests: tuple[str, ...]
     """Attestations among `attests` that warmbuild adds; dropped if the builder cannot make them."""
     outputs: tuple[str, ...]
-    add_hosts: tuple[str, ...]
-    allow: tuple[str, ...]
+    passed: Passed
     build_contexts: tuple[str, ...]
     call: str
     """Question that BuildKit answers instead of building, or "build" or empty."""
-    cgroup_parent: str
-    network: str
-    shm_size: str
-    ssh: tuple[str, ...]
-    ulimit: tuple[str, ...]
     notes: tuple[str, ...]
     problems: tuple[Problem, ...] = ()
     """Problems that are not the cache's."""

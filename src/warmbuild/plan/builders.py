@@ -62,7 +62,7 @@ def _flags(inputs: Inputs) -> str:
 
     docker/setup-buildx-action has every daemon grant everything.
     """
-    granted = [name for name in _ENTITLEMENTS if name in inputs.allow]
+    granted = [name for name in _ENTITLEMENTS if name in inputs.passed.allow]
     if not inputs.driver.starts_daemon:
         return ""
     return " ".join(f"--allow-insecure-entitlement {name}" for name in granted)

@@ -17,17 +17,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instruction:
-    """One instruction; `text` is what follows its word and flags, continued lines joined.
-
-    `comments` are the lines above it, without their `#`; `heredocs` are the bodies, in order.
-    """
+    """One instruction."""
 
     word: str
+    """RUN, COPY and so on, in upper case."""
     flags: tuple[tuple[str, str], ...]
     text: str
+    """What follows the word and its flags, continued lines joined."""
     line: int
     comments: tuple[str, ...] = ()
+    """The comments above it, without their `#`."""
     heredocs: tuple[str, ...] = ()
+    """The bodies of its heredocs, in order."""
 
     def flag(self, name: str) -> str:
         """Return the value of a flag that may be given once."""
@@ -40,26 +41,29 @@ class Instruction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """A build stage; `start` is its FROM, `number` its place among the stages.
-
-    `lineage` are the numbers of the stages that it is built on, the farthest first, and its own;
-    `uses` those of the stages that it copies or mounts from.
-    """
+    """A build stage."""
 
     number: int
+    """Its place among the stages, from 0 on."""
     name: str
+    """In lower case; empty if it has none."""
     start: Instruction
+    """Its FROM."""
     instructions: tuple[Instruction, ...]
     lineage: tuple[int, ...]
+    """Numbers of the stages that it is built on, the farthest first, and its own."""
     uses: tuple[int, ...]
+    """Numbers of the stages that it copies or mounts from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dockerfile:
-    """A whole file; `arguments` are the ARG before the first FROM, `syntax` the frontend."""
+    """A whole file."""
 
     syntax: str
+    """The frontend that the file names; empty for the builder's own."""
     arguments: tuple[Instruction, ...]
+    """Each ARG before the first FROM."""
     stages: tuple[Stage, ...]
 
 

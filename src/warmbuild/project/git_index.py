@@ -1,7 +1,6 @@
 """The modes that git stores, read from its index.
 
-The format is that of git's "gitformat-index", versions 2 to 4. Reading the file takes no git
-program, and no repository has to be declared safe for the user of a container.
+The format is that of git's "gitformat-index", versions 2 to 4.
 """
 
 from __future__ import annotations

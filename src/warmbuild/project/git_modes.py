@@ -9,23 +9,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from warmbuild.project import git_index
+from warmbuild import files
+from warmbuild.project import git_directory, git_index
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _SHA256: Final = re.compile(r"^\s*objectformat\s*=\s*sha256\s*$", re.IGNORECASE | re.MULTILINE)
-_LINK: Final = "gitdir: "
 _DIRECTORY: Final = 0o755
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Normalized:
-    """How many modes were set, and how many could not be."""
+    """How many modes were set."""
 
     files: int = 0
     directories: int = 0
     failed: int = 0
+    """Modes that could not be set."""
 
 
 def normalize_modes(context: Path) -> Normalized | None:
@@ -57,17 +58,15 @@ def normalize_modes(context: Path) -> Normalized | None:
 def tracked_files(context: Path) -> Iterator[tuple[str, int, int]] | None:
     """Return (path below the context, mode, the mode git stores) of the regular files."""
     context = context.resolve()
-    repository = work_tree(context)
-    if repository is None:
+    tree = git_directory.find(context, files.read_text)
+    if tree is None:
         return None
-    root, directory = repository
     try:
-        data = (directory / "index").read_bytes()
+        data = (tree.own / "index").read_bytes()
     except OSError:
         return None
-    common = directory / (read_text(directory / "commondir") or "").strip()
-    object_bytes = 32 if _SHA256.search(read_text(common / "config") or "") else 20
-    prefix = "" if context == root else f"{context.relative_to(root).as_posix()}/"
+    object_bytes = 32 if _SHA256.search(files.read_text(tree.common / "config") or "") else 20
+    prefix = "" if context == tree.root else f"{context.relative_to(tree.root).as_posix()}/"
     return _stated(context, prefix, git_index.modes(data, object_bytes=object_bytes))
 
 
@@ -112,23 +111,3 @@ def _set_mode(path: Path, mode: int) -> bool:
     except OSError:
         return False
     return True
-
-
-def work_tree(directory: Path) -> tuple[Path, Path] | None:
-    """Return the root of the work tree that a directory lies in, and its git directory."""
-    for place in (directory, *directory.parents):
-        git = place / ".git"
-        if (git / "HEAD").is_file():
-            return place, git
-        link = (read_text(git) or "") if git.is_file() else ""
-        if link.startswith(_LINK):
-            return place, place / link.removeprefix(_LINK).strip()
-    return None
-
-
-def read_text(path: Path) -> str | None:
-    """Return the text of a file; None if it cannot be read."""
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None

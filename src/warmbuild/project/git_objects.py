@@ -1,7 +1,6 @@
 """When a commit was made, read from git's objects where they lie.
 
-The formats are those of git's "gitformat-pack" and "gitrepository-layout". Reading them takes no
-git program, and no repository has to be declared safe for the user of a container.
+The formats are those of git's "gitformat-pack" and "gitrepository-layout".
 """
 
 from __future__ import annotations
@@ -13,11 +12,13 @@ import zlib
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from warmbuild import files
+from warmbuild.project import git_directory
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 _COMMITTER: Final = re.compile(rb"^committer .*> (?P<seconds>\d{1,11}) [+-]\d{4}$", re.MULTILINE)
-_LINK: Final = "gitdir: "
 # A commit is a few lines; what is larger than this is not read to its end.
 _MOST: Final = 64 * 1024
 _COMMIT: Final = 1
@@ -37,28 +38,14 @@ def committed(directory: Path, commit: str) -> datetime | None:
     """
     try:
         name = bytes.fromhex(commit)
-        objects = _objects(directory)
-        if not name or objects is None:
+        tree = git_directory.find(directory, files.read_text)
+        if not name or tree is None:
             return None
+        objects = tree.common / "objects"
         found = _COMMITTER.search(_header(_loose(objects, commit) or _packed(objects, name)))
         return datetime.fromtimestamp(int(found["seconds"]), UTC) if found else None
     except (OSError, ValueError, IndexError, OverflowError, struct.error, zlib.error):
         return None
-
-
-def _objects(directory: Path) -> Path | None:
-    """Return the directory of objects; a linked work tree has those of the main one."""
-    for place in (directory, *directory.parents):
-        git = place / ".git"
-        if git.is_file():
-            text = git.read_text(encoding="utf-8")
-            git = place / text.removeprefix(_LINK).strip()
-        if (git / "HEAD").is_file():
-            common = git / "commondir"
-            if common.is_file():
-                git /= common.read_text(encoding="utf-8").strip()
-            return git / "objects"
-    return None
 
 
 def _header(data: bytes) -> bytes:

@@ -15,14 +15,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Install:
-    """A command that installs dependencies: those it names, or those that the project's files do.
-
-    `shown` is the command without options and names.
-    """
+    """A command that installs dependencies."""
 
     program: str
     shown: str
+    """The command without options and names."""
     names_packages: bool
+    """Whether the command names the dependencies, and not a file of the project."""
 
 
 # What installs dependencies: a program, and the first of its arguments that is no option. An

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from warmbuild import vendors
+from warmbuild import lazy, vendors
 from warmbuild.errors import InputError, InputProblem, RegistryError
 from warmbuild.vendors import ecr, ecr_public
 
@@ -19,8 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     import boto3
+    import botocore.config
+    import botocore.exceptions
 
     from warmbuild.inputs.logins import Login
+else:
+    boto3 = lazy.module("boto3")
+    botocore = lazy.module("botocore", "config", "exceptions")
 
 # AWS's own credential helper, without docker-credential-.
 _HELPER: Final = "ecr-login"
@@ -38,21 +43,19 @@ def tokens(login: Login, env: Mapping[str, str]) -> tuple[Login, ...]:
     Raises RegistryError where AWS gives none, and InputError where there is nothing to ask it with.
     """
     try:
-        import boto3  # noqa: PLC0415 (an extra)
-        import botocore.exceptions  # noqa: PLC0415 (an extra)
+        session_of, known = boto3.Session, botocore.exceptions
     except ImportError as error:
         if not login.username and shutil.which(
             f"docker-credential-{_HELPER}", path=env.get("PATH")
         ):
             return (replace(login, is_ecr=False, helper=_HELPER),)
         raise InputError([InputProblem(name="registry", text=_MISSING.format(login))]) from error
-    failures = (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError, ValueError)
     try:
-        session = boto3.Session(
+        session = session_of(
             aws_access_key_id=login.username or None, aws_secret_access_key=login.password or None
         )
         return tuple(_granted(session, login, question(login.host, env)))
-    except failures as error:
+    except (known.BotoCoreError, known.ClientError, ValueError) as error:
         raise RegistryError(f"AWS gives no token for {login.host}: {error}") from error
 
 
@@ -96,9 +99,7 @@ def question(host: str, env: Mapping[str, str]) -> Question:
 
 def _granted(session: boto3.Session, login: Login, asked: Question) -> Iterator[Login]:
     """Ask, and yield a login for each account."""
-    from botocore.config import Config  # noqa: PLC0415 (an extra)
-
-    config = Config(
+    config = botocore.config.Config(
         connect_timeout=_CONNECT,
         read_timeout=_ANSWER,
         retries={"max_attempts": _ATTEMPTS, "mode": "standard"},

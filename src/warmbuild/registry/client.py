@@ -15,10 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urljoin, urlsplit
 
-import requests
-from requests.auth import AuthBase
-
-from warmbuild import refs, retries, vendors
+from warmbuild import lazy, refs, retries, vendors
 from warmbuild.cache import probe
 from warmbuild.cache.merging import MANIFEST_TYPE, Merged
 from warmbuild.cache.probe import Answer, Found, Missing, Refused, Silent
@@ -31,7 +28,11 @@ from warmbuild.vendors.refusal import Refusal, explained
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    import requests
+
     from warmbuild.refs import Reference
+else:
+    requests = lazy.module("requests")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -296,7 +297,7 @@ class Registry:
             urljoin(f"{self._transport.scheme}://{host}", path),
             headers={"Content-Type": put.media_type} if put else {"Accept": _ACCEPT},
             data=put.content if put else None,
-            auth=_Header(authorization),
+            auth=_header(authorization),
             timeout=self._timeout,
             stream=True,
         ) as response:
@@ -317,11 +318,11 @@ class Registry:
             form = {"grant_type": "refresh_token", "client_id": "warmbuild"}
             form["refresh_token"] = login.password
             return self._session.post(
-                realm, data=form | fields, auth=_Header(""), timeout=self._timeout
+                realm, data=form | fields, auth=_header(""), timeout=self._timeout
             )
         authorization = _basic(login) if login else ""
         return self._session.get(
-            realm, params=fields, auth=_Header(authorization), timeout=self._timeout
+            realm, params=fields, auth=_header(authorization), timeout=self._timeout
         )
 
     @property
@@ -368,16 +369,15 @@ def ask(
     return late | dict(answers)
 
 
-class _Header(AuthBase):
-    """Sets the Authorization header, or none: without it requests would look into ~/.netrc."""
+def _header(value: str) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:
+    """Return what sets the Authorization header, or none: else requests would read ~/.netrc."""
 
-    def __init__(self, value: str) -> None:
-        self.value = value
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if self.value:
-            request.headers["Authorization"] = self.value
+    def set_header(request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if value:
+            request.headers["Authorization"] = value
         return request
+
+    return set_header
 
 
 def _origin(error: BaseException) -> str:

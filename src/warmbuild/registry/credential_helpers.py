@@ -5,30 +5,35 @@ from __future__ import annotations
 import copy
 import json
 import warnings
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-import docker
-import docker.auth
-import docker.context.config
-import docker.credentials
-import docker.errors
-import requests
-from docker.credentials.errors import StoreError
-
+from warmbuild import lazy
 from warmbuild.errors import RegistryError
 from warmbuild.inputs.logins import IDENTITY_TOKEN, Login
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SDK_FAILURES: Final = (
-    docker.errors.DockerException,
-    requests.RequestException,
-    OSError,
-    # What the SDK lets through for a configuration that is not as it expects.
-    AttributeError,
-    ValueError,
-)
+    import docker
+    import docker.auth
+    import docker.credentials
+    import docker.errors
+    import requests
+else:
+    docker = lazy.module("docker", "auth", "credentials", "errors")
+    requests = lazy.module("requests")
+
+
+def sdk_failures() -> tuple[type[Exception], ...]:
+    """Return what the docker SDK raises."""
+    return (
+        docker.errors.DockerException,
+        requests.RequestException,
+        OSError,
+        # What the SDK lets through for a configuration that is not as it expects.
+        AttributeError,
+        ValueError,
+    )
 
 
 def credential(config: Mapping[str, object], host: str) -> Login | None:
@@ -44,7 +49,7 @@ def credential(config: Mapping[str, object], host: str) -> Login | None:
             found = docker.auth.AuthConfig.load_config(None, copy.deepcopy(dict(config)))
             entry = found.resolve_authconfig(host)
     except docker.errors.DockerException as error:
-        if not isinstance(error.__cause__, StoreError):
+        if not isinstance(error.__cause__, docker.credentials.StoreError):
             return None
         raise RegistryError(_helper_failed(host, error.__cause__)) from error
     except json.JSONDecodeError as error:
@@ -52,7 +57,7 @@ def credential(config: Mapping[str, object], host: str) -> Login | None:
         raise RegistryError(_helper_failed(host, "it answers no JSON")) from error
     except (KeyError, TypeError) as error:
         raise RegistryError(_helper_failed(host, "its answer has no login in it")) from error
-    except SDK_FAILURES:
+    except sdk_failures():
         return None
     if not entry:
         return None
@@ -71,7 +76,7 @@ def store(name: str, login: Login, server: str) -> None:
             warnings.simplefilter("ignore")
             helper = docker.credentials.Store(name)
             helper.store(server, login.username, login.password)  # type: ignore[no-untyped-call]  # its stubs lack it
-    except (StoreError, OSError) as error:
+    except (docker.credentials.StoreError, OSError) as error:
         raise RegistryError(_helper_failed(login.host, error)) from error
 
 

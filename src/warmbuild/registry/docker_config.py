@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import shutil
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import refs
 from warmbuild.errors import RegistryError
-from warmbuild.registry import scopes
+from warmbuild.files import read_text, write_text
+from warmbuild.registry import credential_helpers, scopes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,7 +40,7 @@ def read_config(env: Mapping[str, str]) -> dict[str, object]:
 
     What cannot be read is taken for empty, as Docker's own clients do with a warning.
     """
-    config = _json_object(_text(user_directory(env) / "config.json"))
+    config = _json_object(read_text(user_directory(env) / "config.json"))
     from_env = _section(_json_object(env.get("DOCKER_AUTH_CONFIG", "")), "auths")
     if from_env:
         config["auths"] = _section(config, "auths") | from_env
@@ -112,7 +111,7 @@ def read_scoped(env: Mapping[str, str]) -> dict[str, dict[str, dict[str, object]
     found: dict[str, dict[str, dict[str, object]]] = {}
     for path in base.rglob("config.json"):
         host, scope = scopes.of_directory(str(path.parent.relative_to(base)))
-        found.setdefault(host, {})[scope] = _json_object(_text(path))
+        found.setdefault(host, {})[scope] = _json_object(read_text(path))
     return found
 
 
@@ -135,28 +134,19 @@ def leave(env: Mapping[str, str], logins: Sequence[Login]) -> list[str]:
 
 def _leave(path: Path, login: Login) -> None:
     """Put a login into a configuration, or into the helper that it names for that registry."""
-    text = _text(path)
+    text = read_text(path) or ""
     config = _json_object(text)
     if path.exists() and not config and text.strip() not in {"", "{}"}:
         raise ValueError(f"{path} is no Docker configuration")
     if (name := helper(config, login.host)) and not login.helper:
-        from warmbuild.registry import credential_helpers  # noqa: PLC0415
-
         credential_helpers.store(name, login, server(login.host))
         return
     laid = merged(config, [login])
     if not login.helper and not _section(config, "credHelpers"):
         del laid["credHelpers"]
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # Whole or not at all, for another job may read it now; mkstemp's file is this user's alone.
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(laid, file, indent="\t")
-        Path(temporary).replace(path.resolve())
-    except BaseException:
-        Path(temporary).unlink()
-        raise
+    # The file is this user's alone; where it is a link, its target is written.
+    write_text(path.resolve(), json.dumps(laid, indent="\t"), mode=0o600)
 
 
 def has_logins(config: Mapping[str, object]) -> bool:
@@ -169,16 +159,9 @@ def _section(config: Mapping[str, object], name: str) -> dict[str, object]:
     return dict(section) if isinstance(section, dict) else {}
 
 
-def _json_object(text: str) -> dict[str, object]:
+def _json_object(text: str | None) -> dict[str, object]:
     try:
         value = json.loads(text) if text else {}
     except ValueError:
         return {}
     return value if isinstance(value, dict) else {}
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return ""

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from warmbuild.errors import InputError, RegistryError
-from warmbuild.registry import docker_config, scopes
+from warmbuild.registry import aws, credential_helpers, docker_config, scopes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -35,8 +35,6 @@ class Keyring:
         """
         if not any(login.is_ecr for login in self.own):
             return
-        from warmbuild.registry import aws  # noqa: PLC0415
-
         filled: list[Login] = []
         for login in self.own:
             if not login.is_ecr:
@@ -83,8 +81,6 @@ class Keyring:
         config = docker_config.merged(config, [login for login in helped if login.scope == scope])
         if not docker_config.has_logins(config):
             return None
-        from warmbuild.registry import credential_helpers  # noqa: PLC0415
-
         try:
             found = credential_helpers.credential(config, host)
         except RegistryError as error:

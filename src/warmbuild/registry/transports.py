@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import ipaddress
-import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from warmbuild import lazy
+
 if TYPE_CHECKING:
+    import ipaddress
+    import tomllib
     from collections.abc import Mapping
+else:
+    ipaddress = lazy.module("ipaddress")
+    tomllib = lazy.module("tomllib")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from warmbuild.buildkit.progress import Step, hit_ratio
 from warmbuild.report import plain_text
+from warmbuild.report.hits import hit_ratio
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from warmbuild.build.outcomes import Outcome
+    from warmbuild.buildkit.progress import Step
 
 _LONGEST_INSTRUCTION: Final = 100
 

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from warmbuild import lazy
 from warmbuild.bake import bake_file
 from warmbuild.errors import EngineError
+from warmbuild.files import write_text
 from warmbuild.report import markdown, outputs, plain_text
 
 if TYPE_CHECKING:
+    import tempfile
     from collections.abc import Mapping, Sequence
 
     from warmbuild.build.outcomes import Outcome
+    from warmbuild.ci.provider import Provider
     from warmbuild.inputs.values import Inputs
     from warmbuild.log import Log
     from warmbuild.plan.build_plan import BuildPlan
+else:
+    tempfile = lazy.module("tempfile")
 
 _SUMMARY: Final = "warmbuild-summary.md"
 
@@ -35,16 +40,18 @@ def say_plan(decided: Sequence[BuildPlan], log: Log) -> None:
         log.warning(plain_text.finding(found), found.file, found.line)
 
 
-def outcome(inputs: Inputs, env: Mapping[str, str], log: Log, done: Outcome) -> None:
+def outcome(
+    done: Outcome, inputs: Inputs, env: Mapping[str, str], provider: Provider, log: Log
+) -> None:
     """Hand outputs and summary to the log, the CI system and the files that were asked for.
 
-    Raises EngineError where such a file cannot be written.
+    Raises EngineError if such a file cannot be written.
     """
     values, summary = outputs.outputs(done), log.redact(markdown.summary(done))
     with log.group("warmbuild: result"):
         for line in plain_text.outcome_text(done).splitlines():
             log.line(line)
-    log.provider.publish(env, values, summary)
+    provider.publish(env, values, summary)
     if inputs.output_file:
         _write(Path(inputs.output_file), json.dumps(values, indent=2) + "\n")
     summary_file = inputs.summary_file
@@ -52,35 +59,40 @@ def outcome(inputs: Inputs, env: Mapping[str, str], log: Log, done: Outcome) -> 
         _write(Path(summary_file or Path(tempfile.gettempdir(), _SUMMARY)), summary)
 
 
-def plan(inputs: Inputs, env: Mapping[str, str], log: Log, decided: Sequence[BuildPlan]) -> None:
+def plan(
+    decided: Sequence[BuildPlan],
+    inputs: Inputs,
+    env: Mapping[str, str],
+    provider: Provider,
+    log: Log,
+) -> None:
     """Hand the decisions on: the caches as outputs, and as a bake definition in a file."""
     definitions = bake_file.definitions(decided)
     files: dict[str, str] = {}
     for output, definition in definitions.items():
-        path, name = log.provider.later_file(env, f"warmbuild-{os.urandom(4).hex()}.json")
+        path, name = provider.later_file(env, f"warmbuild-{os.urandom(4).hex()}.json")
         _write(path, json.dumps(definition, indent=2) + "\n")
         files[output] = name
     for text in bake_file.left_to_files(decided):
         log.warning(text)
     values = outputs.plan_outputs(decided, files)
-    log.provider.publish(env, values, "")
+    provider.publish(env, values, "")
     if inputs.output_file:
         _write(Path(inputs.output_file), json.dumps(values, indent=2) + "\n")
 
 
-def findings(decided: Sequence[BuildPlan], env: Mapping[str, str], log: Log) -> None:
-    """Hand what the lints found to the CI system, also where the build failed."""
+def findings(
+    decided: Sequence[BuildPlan], env: Mapping[str, str], provider: Provider, log: Log
+) -> None:
+    """Hand what the lints found to the CI system, also if the build failed."""
     found = plain_text.findings(decided)
     findings = [replace(one, text=log.redact(one.text)) for one in found]
-    log.provider.publish_findings(env, findings)
+    provider.publish_findings(env, findings)
 
 
 def _write(path: Path, text: str) -> None:
-    """Write a file whole or not at all, for another run may write it too."""
     try:
-        whole = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
-        whole.write_text(text, encoding="utf-8")
-        whole.replace(path)
+        write_text(path, text)
     except OSError as error:
         message = f"{path} cannot be written: {error.strerror}; all else is done"
         raise EngineError(message) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 from unittest import mock
 
@@ -139,12 +140,27 @@ def _scenes() -> Iterator[Scene]:
         ("AWS that gives no token", {}),
         ("AWS that gives half a token", {"authorizationData": [{}]}),
     ):
-        with mock.patch.dict(sys.modules, {"boto3": granted if granted is None else _aws(granted)}):
+        with _imported("boto3", None if granted is None else _aws(granted)):
             said = machine.built(_TO_ECR, env=_KEYS, buildx={"build": BUILT})
             yield Scene(title=title, said=machine.unusual(said, usual))
-    with mock.patch.dict(sys.modules, {"boto3": _aws({})}):
+    with _imported("boto3", _aws({})):
         said = machine.built(env=_KEYS, buildx={"build": BUILT})
         yield Scene(title="AWS that gives no token for another registry", said=said)
+
+
+@contextmanager
+def _imported(name: str, module: Any) -> Iterator[None]:  # noqa: ANN401 (a module, or None)
+    """Have a module imported as another one, or not at all, while the block runs."""
+    missing = object()
+    before: Any = sys.modules.get(name, missing)
+    sys.modules[name] = module
+    try:
+        yield
+    finally:
+        if before is missing:
+            del sys.modules[name]
+        else:
+            sys.modules[name] = before
 
 
 def _aws(granted: object) -> mock.Mock:

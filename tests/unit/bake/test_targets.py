@@ -14,13 +14,14 @@ from warmbuild.bake import bake_file, targets
 from warmbuild.bake.targets import Target
 from warmbuild.build import attempts, outcomes
 from warmbuild.build.outcomes import Outcome
-from warmbuild.buildkit import command_line, progress
+from warmbuild.buildkit import command_line
 from warmbuild.buildkit.progress import Failure, Progress
 from warmbuild.cache.cache_plan import CacheRef
 from warmbuild.cache.probe import Found
 from warmbuild.cache.problems import Kind, Problem
 from warmbuild.errors import InputError
 from warmbuild.report import markdown, outputs, plain_text, plan_json
+from warmbuild.report.hits import hit_ratio
 from warmbuild.run_context import RunContext
 
 if TYPE_CHECKING:
@@ -413,7 +414,11 @@ def test_what_a_plan_of_one_image_hands_on(parsed: Callable[..., Inputs]) -> Non
     }
     assert outputs.plan_outputs([decided], {"bake-file": "/b.json"}) == {
         "tags": "ghcr.io/me/app:x",
-        **outputs.named_outputs(decided),
+        "version": "x",
+        "tag-names": "x",
+        "labels": "",
+        "annotations": "",
+        "json": '{"tags":["ghcr.io/me/app:x"],"tag-names":["x"],"labels":{},"annotations":[]}',
         "targets": "{}",
         "cache-from": "",
         "cache-to": to,
@@ -518,7 +523,7 @@ class TestProgress:
         assert [done.name for done in warm.of("worker").imports()] == [
             "127.0.0.1:5000/bakex/worker:cache"
         ]
-        assert progress.hit_ratio(warm.of("web").steps()) == (4, 4, 1.0)
+        assert hit_ratio(warm.of("web").steps()) == (4, 4, 1.0)
 
     def test_one_build_alone_has_all(self, cold: Progress) -> None:
         assert cold.of("") is cold

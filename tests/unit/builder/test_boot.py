@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.plans import planned
-from warmbuild import ci
+from warmbuild import ci, process
 from warmbuild.builder import boot, engine, environment
+from warmbuild.builder.environment import Buildx
 from warmbuild.builder.private_directory import Private
 from warmbuild.errors import EngineError
 from warmbuild.log import Log
@@ -154,7 +155,8 @@ def test_a_builder_is_not_waited_for_without_limit(
     asked = parsed(builder="mine", driver_opts=f"image={image}", buildkit_image_mirrors=mirrors)
     decided = planned(asked, RunContext(ci="local")).builder
     raised, place = "", Private(root=tmp_path)
-    with boot.booted(decided, str(fake), {}, place, Log(ci.named("local"))) as made:
+    buildx = Buildx(program=str(fake), env={}, runner=process.started)
+    with boot.booted(decided, buildx, place, Log(ci.named("local"))) as made:
         try:
             assert made.boot() == "mine"
         except EngineError as known:

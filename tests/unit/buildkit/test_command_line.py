@@ -2,7 +2,8 @@
 
 In the arguments `{I}` is the file for the image's ID, `{M}` the one for the metadata, `{P}` the
 provenance that is there unasked and `{S}` the sources: the commit as git has it. The progress is
-ours alone, and no cache is in the table but the user's own.
+ours alone, and no cache is in the table but the user's own. Flags that are only passed on come
+first, which is our order; to buildx the order does not matter.
 """
 
 from __future__ import annotations
@@ -471,10 +472,10 @@ def case(name: str, want: str, **given: str) -> object:
             secret_files="B=/b",
             secret_envs="C=TWO",
         ),
-        case("an ssh agent", "{I} {P} --ssh default {M} .", context=".", ssh="default"),
+        case("an ssh agent", "--ssh default {I} {P} {M} .", context=".", ssh="default"),
         case(
             "ssh is split at commas, as there",
-            "{I} {P} --ssh default=/a --ssh /b --ssh key=/c {M} .",
+            "--ssh default=/a --ssh /b --ssh key=/c {I} {P} {M} .",
             context=".",
             ssh="default=/a,/b\nkey=/c",
         ),
@@ -492,11 +493,11 @@ def case(name: str, want: str, **given: str) -> object:
             allow="security.insecure\nnetwork.host",
         ),
         case("a cgroup", "--cgroup-parent /ci {I} {P} {M} .", context=".", cgroup_parent="/ci"),
-        case("a network", "{I} {P} {M} --network host .", context=".", network="host"),
-        case("shared memory", "{I} {P} --shm-size 128m {M} .", context=".", shm_size="128m"),
+        case("a network", "--network host {I} {P} {M} .", context=".", network="host"),
+        case("shared memory", "--shm-size 128m {I} {P} {M} .", context=".", shm_size="128m"),
         case(
             "limits",
-            "{I} {P} --ulimit nofile=1024:1024 --ulimit nproc=3 {M} .",
+            "--ulimit nofile=1024:1024 --ulimit nproc=3 {I} {P} {M} .",
             context=".",
             ulimit="nofile=1024:1024\nnproc=3",
         ),
@@ -536,15 +537,15 @@ def case(name: str, want: str, **given: str) -> object:
         # All at once.
         case(
             "everything, in its order",
-            "--add-host h:10.0.0.1 --allow network.host --build-arg A=1 "
+            "--add-host h:10.0.0.1 --allow network.host --cgroup-parent c --network none "
+            "--shm-size 1g --ssh default --ulimit nofile=1 --build-arg A=1 "
             "--build-context b=docker-image://b --cache-from type=gha "
-            "--cache-to type=gha,mode=max --cgroup-parent c "
+            "--cache-to type=gha,mode=max "
             "--secret id=E,env=V --file f {I} --label l=1 --no-cache-filter n --output type=image "
             "--platform linux/amd64,linux/arm64 --attest type=provenance,mode=max,builder-id={RUN} "
             "--attest type=sbom,disabled=false --secret id=S,src=<secret:S> --secret id=F,src=/f "
             "--secret id=GIT_AUTH_TOKEN.github.com,src=<secret:GIT_AUTH_TOKEN.github.com> "
-            "--shm-size 1g --ssh default --tag r.io/a:1 --target t --ulimit nofile=1 "
-            "--builder mine {M} --network none --no-cache --pull --push {S}",
+            "--tag r.io/a:1 --target t --builder mine {M} --no-cache --pull --push {S}",
             add_hosts="h:10.0.0.1",
             allow="network.host",
             build_args="A=1",

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from warmbuild.buildkit.progress import Failure, Progress, Step, Transfer, hit_ratio
+from warmbuild.buildkit.progress import Failure, Progress, Step, Transfer
+from warmbuild.report.hits import hit_ratio
 
 DATA = Path(__file__).parents[2] / "data"
 T0 = "2026-11-21T05:00:00Z"

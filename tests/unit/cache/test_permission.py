@@ -5,18 +5,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from warmbuild.cache import permission
+from tests.caches import BACKEND_INPUTS, NOW, OWN
+from tests.plans import cache_of
+from tests.runs import FORK, LOCAL, PUSH
+from warmbuild.cache import permission, problems, settling
 from warmbuild.cache.permission import Facts, Permission
-from warmbuild.run_context import RunContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from warmbuild.inputs.values import Inputs
 
-PUSH = RunContext(ci="github", event="push", branch="x", default_branch="main")
 KNOWN = Facts(variables=frozenset(), pushes=True, has_image_store=True)
 APART = {"platforms": "linux/amd64,linux/arm64", "append": "- endpoint: tcp://b"}
+TOKEN, RESULTS, CACHE = "ACTIONS_RUNTIME_TOKEN", "ACTIONS_RESULTS_URL", "ACTIONS_CACHE_URL"
 
 
 @pytest.mark.parametrize(
@@ -89,21 +91,27 @@ def test_the_first_obstacle_is_the_reason(
     ("values", "context"),
     [
         pytest.param({}, {}, id="a branch in CI"),
-        pytest.param({"cache": "read-write"}, {"ci": "local"}, id="a laptop that is told to"),
-        pytest.param({"cache": "write-only"}, {"passing": "queued"}, id="a queue that is told to"),
+        pytest.param(
+            {"cache": "read-write"}, {"ci": "local"}, id="a laptop with cache: read-write"
+        ),
+        pytest.param(
+            {"cache": "write-only"},
+            {"passing": "queued"},
+            id="a merge queue with cache: write-only",
+        ),
         pytest.param(
             {"cache_backend": "local", "cache_dir": "/c"},
             {"ci": "local"},
-            id="a directory of its own",
+            id="a directory on a laptop",
         ),
         pytest.param({"no_cache_filters": "a"}, {}, id="filters on one node"),
     ],
 )
-def test_else_the_branch_may(
+def test_otherwise_the_branch_may_be_written(
     parsed: Callable[..., Inputs], values: Mapping[str, str], context: Mapping[str, Any]
 ) -> None:
     found = permission.may_write(parsed(**values), replace(PUSH, **context), KNOWN, reads=True)
-    assert found == Permission(branch="x", reason="this branch's own cache")
+    assert found == Permission(branch="feature", reason=OWN)
 
 
 def test_a_backend_that_lacks_its_variables_is_a_problem(parsed: Callable[..., Inputs]) -> None:
@@ -112,4 +120,77 @@ def test_a_backend_that_lacks_its_variables_is_a_problem(parsed: Callable[..., I
     assert found.is_problem
     assert found.reason.startswith("no cache is read or written: the backend gha needs ")
     unknown = replace(KNOWN, variables=None)
-    assert permission.may_write(inputs, PUSH, unknown, reads=True).branch == "x"
+    assert permission.may_write(inputs, PUSH, unknown, reads=True).branch == "feature"
+
+
+@pytest.mark.parametrize(
+    ("known", "options", "missing"),
+    [
+        pytest.param({TOKEN, RESULTS}, "", "", id="what GitHub sets today"),
+        pytest.param({TOKEN, CACHE}, "", "", id="an older service"),
+        pytest.param({TOKEN}, "url=http://c", "", id="a URL of the user's own"),
+        pytest.param({TOKEN}, "version=1", RESULTS, id="a token alone"),
+        pytest.param({RESULTS}, "", TOKEN, id="a URL alone"),
+        pytest.param(set[str](), "", f"{TOKEN} and {RESULTS}", id="nothing"),
+    ],
+)
+def test_gha_says_which_variables_are_missing(
+    parsed: Callable[..., Inputs], known: set[str], options: str, missing: str
+) -> None:
+    decided = cache_of(parsed(cache_backend="gha", cache_options=options), PUSH, known)
+    found = settling.settle(decided, {}, NOW)
+    warning = (
+        f"no cache is read or written: the backend gha needs {missing}, "
+        "which GitHub Actions sets for actions, and not for `run` steps"
+    )
+    if missing:
+        assert (found.read, found.write) == ((), None)
+        assert problems.texts(found.problems) == problems.losses(found.problems) == (warning,)
+        assert problems.write_error(found.problems) == warning
+        assert found.notes == ()
+    else:
+        assert [item.ref for item in found.read] == ["cache-feature", "cache-main"]
+        assert found.write is not None
+        assert problems.texts(found.problems) == ()
+        assert found.notes == ("the backend gha is not asked what it has, so all is read",)
+
+
+def test_a_cache_that_is_not_used_needs_no_variables(parsed: Callable[..., Inputs]) -> None:
+    off = parsed(cache_backend="gha", cache="off")
+    assert cache_of(off, PUSH, set()) == cache_of(off, PUSH)
+    reads = cache_of(parsed(cache_backend="gha", cache="read-only"), PUSH, set())
+    assert problems.write_error(reads.problems) == ""
+    assert problems.losses(reads.problems)
+    writes = cache_of(parsed(cache_backend="gha", cache="write-only"), PUSH)
+    assert settling.settle(writes, {}, NOW).notes == ("no cache is read: cache is write-only",)
+
+
+@pytest.mark.parametrize("backend", BACKEND_INPUTS)
+@pytest.mark.parametrize("cache", ["auto", "read-write", "write-only"])
+def test_untrusted_code_writes_to_no_backend(
+    parsed: Callable[..., Inputs], backend: str, cache: str
+) -> None:
+    inputs = parsed(cache=cache, cache_backend=backend, **BACKEND_INPUTS[backend])
+    found = cache_of(inputs, FORK)
+    assert (found.write, found.stages, found.history) == (None, (), ())
+    assert "no cache is written: the code comes from a fork" in found.notes
+
+
+@pytest.mark.parametrize(
+    ("cache", "write", "notes"),
+    [
+        ("auto", True, ()),
+        ("read-write", True, ()),
+        ("read-only", False, ("no cache is written: cache is read-only",)),
+        ("write-only", True, ("no cache is read: cache is write-only",)),
+    ],
+)
+def test_a_laptop_writes_its_own_directory(
+    parsed: Callable[..., Inputs],
+    cache: str,
+    write: bool,  # noqa: FBT001
+    notes: tuple[str, ...],
+) -> None:
+    found = cache_of(parsed(cache=cache, cache_backend="local", cache_dir="/c"), LOCAL)
+    assert (found.write is not None) is write
+    assert found.notes == notes

@@ -1,24 +1,29 @@
-"""Every key of a cache that inputs accept has a tag of its own, which reads back."""
+"""Names of caches: every key that inputs accept has a tag of its own, which reads back."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from tests.caches import BACKEND_INPUTS, DEFAULT, OWN, REPOSITORY, read, written
 from tests.plans import cache_of
+from tests.runs import PUSH
 from warmbuild import refs
 from warmbuild.inputs import parsing
 from warmbuild.refs import Reference
-from warmbuild.run_context import RunContext
 
 if TYPE_CHECKING:
-    from warmbuild.cache.cache_plan import Place
+    from collections.abc import Callable
 
-REPOSITORY = refs.parse("ghcr.io/me/app")
+    from warmbuild.cache.cache_plan import Place
+    from warmbuild.inputs.values import Inputs
+
+AMD64, ARM64 = "linux-amd64-2cc5a1d1", "linux-arm64-69b36453"
 SIGNS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
 
@@ -37,7 +42,7 @@ class Key:
 def place(key: Key, prefix: str, **backend: str) -> Place:
     """Return where a run keeps its cache that has this key."""
     given = {
-        "image": "ghcr.io/me/app",
+        "image": REPOSITORY,
         "cache-tag-prefix": prefix,
         "cache-scope": key.scope,
         "cache-version": key.version,
@@ -46,8 +51,7 @@ def place(key: Key, prefix: str, **backend: str) -> Place:
         "cache-history": str(key.generation + 1),
     } | {name.replace("_", "-"): value for name, value in backend.items()}
     values = {name: value for name, value in given.items() if value}
-    context = RunContext(ci="github", event="push", branch=key.branch, default_branch="main")
-    plan = cache_of(parsing.parse(values, {}), context)
+    plan = cache_of(parsing.parse(values, {}), replace(PUSH, branch=key.branch))
     assert plan.write is not None
     if key.stage:
         return plan.stages[0].ref
@@ -59,7 +63,7 @@ def tag(key: Key, prefix: str) -> str:
     backend = "inline" if key.stage else "registry"
     ref = place(key, prefix, cache_backend=backend)
     assert isinstance(ref, Reference)
-    assert ref.repository == "ghcr.io/me/app"
+    assert ref.repository == REPOSITORY
     return ref.tag
 
 
@@ -68,7 +72,7 @@ def slugs(name: str) -> st.SearchStrategy[str]:
     return st.just(refs.slug(name, 40))
 
 
-# Those that could be taken for each other are more likely than among any texts.
+# Keys that look alike are more likely here than among texts of any kind.
 BRANCHES = st.one_of(
     st.text(min_size=1, max_size=300),
     st.text(alphabet="ab/-_.#@+=0", min_size=1, max_size=12),
@@ -96,17 +100,7 @@ KEYS = st.builds(
     platform=st.one_of(PLATFORMS, ANY_PLATFORM),
     stage=STAGES,
     generation=st.integers(0, refs.MOST_GENERATIONS - 1),
-).map(lambda key: key if not key.stage else _without_generation(key))
-
-
-def _without_generation(key: Key) -> Key:
-    return Key(
-        branch=key.branch,
-        scope=key.scope,
-        version=key.version,
-        platform=key.platform,
-        stage=key.stage,
-    )
+).map(lambda key: replace(key, generation=0) if key.stage else key)
 
 
 @given(key=KEYS, prefix=PREFIXES)
@@ -117,30 +111,24 @@ def test_every_key_has_a_legal_tag_that_reads_back(key: Key, prefix: str) -> Non
     found = tag(key, prefix)
     assert refs.is_tag(found)
     assert len(found) <= 128
-    read = refs.read_cache_tag(found, prefix=prefix)
-    assert read is not None
-    assert read.generation == key.generation
+    parts = refs.read_cache_tag(found, prefix=prefix)
+    assert parts is not None
+    assert parts.generation == key.generation
     has_scope = bool(key.scope or key.version or key.platform or key.stage)
-    assert bool(read.scope) is has_scope
-    # It is made of nothing else than what was read.
-    whole = f"{read.scope}--{read.branch}" if has_scope else read.branch
-    end = f"---{read.generation}" if read.generation else ""
+    assert bool(parts.scope) is has_scope
+    # The tag has no other parts than those that were read.
+    whole = f"{parts.scope}--{parts.branch}" if has_scope else parts.branch
+    end = f"---{parts.generation}" if parts.generation else ""
     assert found == f"{prefix}{whole}{end}"
-    # A generation, a scope and a branch change their own part alone.
+    # Generation, scope and branch each change their own part alone.
     alone = refs.read_cache_tag(tag(Key(branch=key.branch), prefix), prefix=prefix)
     assert alone is not None
     if not has_scope:
-        assert read.branch == alone.branch
-    elsewhere = Key(
-        branch="main",
-        scope=key.scope,
-        version=key.version,
-        platform=key.platform,
-        stage=key.stage,
-    )
+        assert parts.branch == alone.branch
+    elsewhere = replace(key, branch="main", generation=0)
     same_scope = refs.read_cache_tag(tag(elsewhere, prefix), prefix=prefix)
     assert same_scope is not None
-    assert same_scope.scope == read.scope
+    assert same_scope.scope == parts.scope
     assert same_scope.branch == "main"
 
 
@@ -179,7 +167,7 @@ TWINS = [
 def test_keys_that_look_alike_have_tags_of_their_own() -> None:
     for one, other in combinations(TWINS, 2):
         assert tag(one, "cache-") != tag(other, "cache-"), (one, other)
-        # Not in a registry that takes no account of case either, but for a branch's own.
+        # A registry may ignore case; only branches that differ by case alone then share a tag.
         if {one.branch, other.branch} != {"feature-a", "Feature-a"}:
             assert tag(one, "cache-").lower() != tag(other, "cache-").lower(), (one, other)
 
@@ -208,3 +196,129 @@ def test_inputs_accept_every_legal_part_of_a_key(part: str, platforms: list[str]
     )
     assert (parsed.cache_scope, parsed.cache_version) == (part, part)
     assert parsed.platforms == tuple(platforms)
+
+
+@pytest.mark.parametrize(
+    ("values", "tag"),
+    [
+        ({"cache_scope": "api"}, "cache-api--feature"),
+        ({"platforms": "linux/arm64"}, "cache-linux-arm64-69b36453--feature"),
+        ({"platforms": "linux/arm64,linux/arm64"}, "cache-linux-arm64-69b36453--feature"),
+        ({"platforms": "linux/arm64,linux/amd64"}, "cache-feature"),
+        ({"cache_version": "2"}, "cache-2-f09e4ded--feature"),
+        ({"cache_tag_prefix": "bc."}, "bc.feature"),
+    ],
+)
+def test_scope_version_single_platform_and_prefix_are_parts_of_the_tag(
+    parsed: Callable[..., Inputs], values: dict[str, str], tag: str
+) -> None:
+    found = cache_of(parsed(**values), PUSH)
+    assert written(found) == tag
+    assert read(found)[0][0] == tag
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        pytest.param(
+            {"platforms": "linux/amd64"},
+            [
+                (f"cache-{AMD64}--feature", OWN),
+                ("cache-feature", f"{OWN}, all platforms"),
+                (f"cache-{AMD64}--main", DEFAULT),
+                ("cache-main", f"{DEFAULT}, all platforms"),
+            ],
+            id="a job of one platform reads its own caches, then those of all",
+        ),
+        pytest.param(
+            {"platforms": "linux/amd64,linux/arm64,linux/amd64"},
+            [
+                ("cache-feature", OWN),
+                (f"cache-{AMD64}--feature", f"{OWN}, linux/amd64 alone"),
+                (f"cache-{ARM64}--feature", f"{OWN}, linux/arm64 alone"),
+                ("cache-main", DEFAULT),
+                (f"cache-{AMD64}--main", f"{DEFAULT}, linux/amd64 alone"),
+                (f"cache-{ARM64}--main", f"{DEFAULT}, linux/arm64 alone"),
+            ],
+            id="a job of several platforms reads those of each too",
+        ),
+        pytest.param(
+            {"cache_history": "3"},
+            [
+                ("cache-feature", OWN),
+                ("cache-feature---1", f"{OWN}, 1 before it"),
+                ("cache-feature---2", f"{OWN}, 2 before it"),
+                ("cache-main", DEFAULT),
+                ("cache-main---1", f"{DEFAULT}, 1 before it"),
+                ("cache-main---2", f"{DEFAULT}, 2 before it"),
+            ],
+            id="a history is read, the youngest first",
+        ),
+        pytest.param(
+            {
+                "cache_backend": "inline",
+                "cache_stages": "build",
+                "cache_history": "2",
+                "platforms": "linux/arm64",
+            },
+            [
+                (f"cache-{ARM64}--feature", OWN),
+                ("cache-linux-arm64-build-00db474e--feature", f"{OWN}, stage build"),
+                (f"cache-{ARM64}--feature---1", f"{OWN}, 1 before it"),
+                ("cache-feature", f"{OWN}, all platforms"),
+                (f"cache-{ARM64}--main", DEFAULT),
+                ("cache-linux-arm64-build-00db474e--main", f"{DEFAULT}, stage build"),
+                (f"cache-{ARM64}--main---1", f"{DEFAULT}, 1 before it"),
+                ("cache-main", f"{DEFAULT}, all platforms"),
+            ],
+            id="stages, history and platforms stand beside each branch's own",
+        ),
+    ],
+)
+def test_refs_that_are_read_of_a_branch(
+    parsed: Callable[..., Inputs], values: dict[str, str], expected: list[tuple[str, str]]
+) -> None:
+    found = cache_of(parsed(**values), PUSH)
+    assert read(found) == expected
+    # A note says if the branch's own ref is missing; refs beside it may be missing without one.
+    assert [(item.branch, item.beside) for item in found.read] == [
+        ("feature" if "feature" in tag else "main", reason not in {OWN, DEFAULT})
+        for tag, reason in expected
+    ]
+    assert written(found) == expected[0][0]
+    assert found.write is not None
+    assert found.write.reason == OWN
+
+
+@pytest.mark.parametrize(
+    ("backend", "expected"),
+    [
+        ("registry", [f"{REPOSITORY}:cache-feature", f"{REPOSITORY}:cache-main"]),
+        ("inline", [f"{REPOSITORY}:cache-feature", f"{REPOSITORY}:cache-main"]),
+        ("local", ["/c/cache-feature", "/c/cache-main"]),
+        ("gha", ["cache-feature", "cache-main"]),
+        ("s3", ["cache-feature", "cache-main"]),
+        ("azblob", ["cache-feature", "cache-main"]),
+    ],
+)
+def test_every_backend_has_the_same_keys(
+    parsed: Callable[..., Inputs], backend: str, expected: list[str]
+) -> None:
+    inputs = parsed(cache_backend=backend, **BACKEND_INPUTS[backend])
+    found = cache_of(inputs, PUSH)
+    assert [str(item.ref) for item in found.read] == expected
+    assert found.write is not None
+    assert str(found.write.ref) == expected[0]
+    assert (found.backend, found.options) == (inputs.cache_backend, inputs.cache_options)
+    assert set(map(str, found.asked)) == (set(expected) if found.backend.asked else set())
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"), [("/c/", "/c/cache-feature"), ("/", "/cache-feature"), (".", "./")]
+)
+def test_a_directory_is_named_as_it_is_given(
+    parsed: Callable[..., Inputs], given: str, expected: str
+) -> None:
+    found = cache_of(parsed(cache_backend="local", cache_dir=given, image="", push="false"), PUSH)
+    assert found.write is not None
+    assert str(found.write.ref).startswith(expected)

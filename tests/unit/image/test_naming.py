@@ -1,26 +1,20 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.plans import planned
-from warmbuild.errors import InputError
-from warmbuild.run_context import Project, RunContext
+from tests.runs import FORK, PUSH, SHOP
+from warmbuild.run_context import RunContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from warmbuild.inputs.values import Inputs
 
-PUSH = RunContext(
-    ci="github",
-    event="push",
-    branch="x",
-    default_branch="main",
-    project=Project(title="app"),
-)
-TITLE = "org.opencontainers.image.title=app"
+TITLE = "org.opencontainers.image.title=shop"
 FULL = "ghcr.io/a/b:c"
 
 
@@ -58,17 +52,83 @@ FULL = "ghcr.io/a/b:c"
         pytest.param({"image": "r.io/me/app"}, ("r.io/me/app:x",), False, id="an image"),
     ],
 )
-def test_rules_are_asked_for_in_one_place(
+def test_which_inputs_turn_rules_on(
     parsed: Callable[..., Inputs],
     values: dict[str, str],
     tags: tuple[str, ...],
     by_rule: bool,  # noqa: FBT001
 ) -> None:
-    decided = planned(parsed(**values), PUSH)
+    decided = planned(parsed(**values), replace(SHOP, branch="x"))
     assert decided.tags == tags
     assert (TITLE in decided.labels) is by_rule
 
 
-def test_rules_need_an_image(parsed: Callable[..., Inputs]) -> None:
-    with pytest.raises(InputError, match="there are rules for names, and there is no image to tag"):
-        parsed(image="", tags=f"type=sha\n{FULL}")
+def test_rules_and_references_side_by_side(parsed: Callable[..., Inputs]) -> None:
+    given = parsed(tags="# what it is called\ntype=sha\nnightly,weekly\nghcr.io/you/app:1")
+    found = planned(given, SHOP)
+    assert found.tags == (
+        "ghcr.io/me/app:nightly",
+        "ghcr.io/me/app:weekly",
+        "ghcr.io/me/app:sha-860c190",
+        "ghcr.io/you/app:1",
+    )
+    assert found.version == "nightly"
+
+
+def test_images_of_metadata_action(parsed: Callable[..., Inputs]) -> None:
+    images = "GHCR.io/Me/App\nname=docker.io/me/app\nname=ghcr.io/me/off,enable=false"
+    found = planned(parsed(image="", images=images), SHOP)
+    assert found.tags == ("ghcr.io/me/app:main", "docker.io/me/app:main")
+
+
+@pytest.mark.parametrize(
+    ("context", "values", "tags"),
+    [
+        pytest.param(
+            replace(PUSH, branch="feature/x"), {}, ["ghcr.io/me/app:feature-x"], id="the branch"
+        ),
+        pytest.param(
+            replace(PUSH, branch="main"),
+            {},
+            ["ghcr.io/me/app:main", "ghcr.io/me/app:latest"],
+            id="latest on the default branch",
+        ),
+        pytest.param(
+            replace(PUSH, branch="", tag="v1.0"), {}, ["ghcr.io/me/app:v1.0"], id="the git tag"
+        ),
+        pytest.param(FORK, {}, ["ghcr.io/me/app:pr-7"], id="the pull request's number"),
+        pytest.param(RunContext(ci="local"), {}, ["ghcr.io/me/app:latest"], id="nothing known"),
+        pytest.param(
+            PUSH,
+            {"image": "a\nb", "tags": "1,2,r.io/c:3"},
+            [
+                "docker.io/library/a:1",
+                "docker.io/library/a:2",
+                "docker.io/library/b:1",
+                "docker.io/library/b:2",
+                "r.io/c:3",
+            ],
+            id="names under every image, full references as they are",
+        ),
+        pytest.param(PUSH, {"image": "", "push": "false"}, [], id="nothing to name"),
+    ],
+)
+def test_default_and_full_names(
+    parsed: Callable[..., Inputs], context: RunContext, values: dict[str, str], tags: list[str]
+) -> None:
+    assert list(planned(parsed(**values), context).tags) == tags
+
+
+@pytest.mark.parametrize(
+    ("ci", "commit", "tag"),
+    [
+        pytest.param("github", "0123456789abcdef", "sha-0123456", id="a commit that CI knows"),
+        pytest.param("github", "", "latest", id="nothing is known"),
+        pytest.param("local", "0123456789abcdef", "latest", id="a laptop"),
+    ],
+)
+def test_a_run_on_no_branch_is_not_the_latest_in_ci(
+    parsed: Callable[..., Inputs], ci: str, commit: str, tag: str
+) -> None:
+    found = planned(parsed(), RunContext(ci=ci, commit=commit))
+    assert found.tags == (f"ghcr.io/me/app:{tag}",)

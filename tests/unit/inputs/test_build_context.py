@@ -25,7 +25,7 @@ def on_github(payload: object = None, **variables: str) -> RunContext:
         "GITHUB_SHA": COMMIT,
         **variables,
     }
-    return github.context(env, "/", {"/event.json": json.dumps(payload)}.get)
+    return github.PROVIDER.context(env, "/", {"/event.json": json.dumps(payload)}.get)
 
 
 @pytest.mark.parametrize(

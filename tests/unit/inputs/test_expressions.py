@@ -12,6 +12,7 @@ from warmbuild.inputs import expressions
 # Sunday, the last of a year by ISO, and in the first week of the next one in America.
 SUNDAY = datetime(2025, 12, 28, 0, 5, 7, 37000, tzinfo=UTC)
 FRIDAY = datetime(2021, 1, 1, 12, 0, 0, tzinfo=UTC)
+AFTERNOON = datetime(2026, 1, 9, 16, 5, 7, tzinfo=UTC)
 LEAP = datetime(2024, 2, 29, 23, 59, 59, 999000, tzinfo=UTC)
 
 
@@ -45,6 +46,22 @@ LEAP = datetime(2024, 2, 29, 23, 59, 59, 999000, tzinfo=UTC)
 )
 def test_dates(time: datetime, pattern: str, text: str) -> None:
     assert expressions.formatted(time, pattern) == text
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("YYYY-MM-DDTHH:mm:ssZ", "2026-01-09T16:05:07+00:00"),
+        ("YY.M.D h:m:s a", "26.1.9 4:5:7 pm"),
+        ("MMMM MMM dddd ddd dd d E", "January Jan Friday Fri Fr 5 5"),
+        ("DDDD DDD Q WW W GGGG", "009 9 1 02 2 2026"),
+        ("hh A ZZ X x SSS SS S", "04 PM +0000 1767974707 1767974707000 000 00 0"),
+        ("[week] W [of] YYYY", "week 2 of 2026"),
+        ("H D Do", "16 9 9th"),
+    ],
+)
+def test_dates_are_written_as_moment_does(pattern: str, expected: str) -> None:
+    assert expressions.formatted(AFTERNOON, pattern) == expected
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,19 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args, get_origin
 
 import pytest
 
-from warmbuild.backends import BACKENDS
+from warmbuild.backends import BACKENDS, Backend
+from warmbuild.drivers import Driver
 from warmbuild.errors import InputError
 from warmbuild.inputs import lists, parsing, table
-from warmbuild.inputs.values import Inputs, Secret
+from warmbuild.inputs.logins import Login
+from warmbuild.inputs.nodes import Node
+from warmbuild.inputs.tag_rules import Flavor, Rule
+from warmbuild.inputs.values import Inputs, Passed, Secret
+from warmbuild.refs import Reference
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,9 +115,62 @@ def test_every_row_has_a_field_and_a_sentence() -> None:
     login = {"registry", "username", "password", "registry_auth", "ecr", "scope"}
     secrets = {"secret_files", "secret_envs"}
     builder = {"name", "use", "install", "cache_binary"}
+    passed = {row.field for row in table.PASSED}
     fields = {row.field for row in table.TABLE} - login - secrets - builder - {"images"}
-    assert fields == set(Inputs.__dataclass_fields__) - {"logins", "idle", "tag_rules"}
+    others = {"logins", "idle", "tag_rules", "passed"}
+    assert fields - passed == set(Inputs.__dataclass_fields__) - others
+    assert passed == set(Passed.__dataclass_fields__)
     assert all(row.help.endswith(".") for row in table.TABLE)
+
+
+GIVEN = {
+    "annotations": "a=b",
+    "append": "- endpoint: tcp://h:1",
+    "endpoint": "tcp://h:1",
+    "driver": "remote",
+    "call": "build",
+    "qemu-platforms": "arm64",
+    "cache-options": "compression=zstd",
+    "cache-repository": "ghcr.io/me/cache",
+    "cache-fallback": "a",
+    "cache-max-age": "7d",
+    "cache-timeout": "5m",
+    "flavor": "latest=true",
+    "labels": "a=b",
+    "lint-ignore": "early-arg",
+    "load": "true",
+    "push": "true",
+    "password": "p",
+    "username": "u",
+    "secrets": "A=1",
+    "tags": "type=sha\nr.io/a:1",
+    "use": "true",
+    **{row.name: "a:b=c" for row in table.PASSED},
+}
+
+
+@pytest.mark.parametrize("given", [{}, GIVEN], ids=["the defaults", "what is given"])
+def test_every_value_is_of_its_fields_type(given: dict[str, str]) -> None:
+    found = parsing.parse({"image": "ghcr.io/me/app"} | given, {})
+    for values in (found, found.passed):
+        for name, annotation in values.__annotations__.items():
+            value = getattr(values, name)
+            assert is_of(value, eval(annotation, TYPES)), name  # noqa: S307 (ours)
+
+
+TYPES = {
+    **{one.__name__: one for one in (timedelta, Backend, Driver, Flavor, Login, Node, Passed)},
+    **{one.__name__: one for one in (Reference, Rule, Secret)},
+}
+
+
+def is_of(value: object, annotation: object) -> bool:
+    """Say whether a value is of a type, one of several, or a tuple of any length of one."""
+    if get_origin(annotation) is tuple:
+        return isinstance(value, tuple) and all(
+            isinstance(item, get_args(annotation)[0]) for item in value
+        )
+    return type(value) in (get_args(annotation) or (annotation,))
 
 
 def problems_of(**values: str) -> dict[str, str]:
@@ -262,6 +320,14 @@ def test_bake_knows_no_cgroup() -> None:
 
 def test_all_problems_come_at_once() -> None:
     assert set(problems_of(cache="x", push="x", imgae="x")) == {"cache", "push", "imgae"}
+
+
+def test_problems_come_in_the_order_of_the_table_each_once() -> None:
+    given = {"probe": "x", "keep-state": "y", "builder": "b", "push": "z", "imgae": "x"}
+    with pytest.raises(InputError) as raised:
+        parsing.parse({"image": "a", "cache-history": "0"} | given, {})
+    names = [problem.name for problem in raised.value.problems]
+    assert names == ["imgae", "push", "keep-state", "cache-history", "probe"]
 
 
 def test_an_error_counts_its_problems() -> None:

@@ -1,51 +1,23 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.plans import planned
+from tests.unit.checkouts import record
 from warmbuild import cli
 from warmbuild.buildkit.checks import Warned
 from warmbuild.inputs import parsing
 from warmbuild.lint import reading
 from warmbuild.lint.sources import OddModes, Sources
-from warmbuild.project import git_modes
-from warmbuild.project.git_modes import Normalized
 from warmbuild.run_context import RunContext
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from warmbuild.plan.build_plan import BuildPlan
-
-DATA = Path(__file__).resolve().parents[2] / "data"
-# What the recorded indexes hold, but for a link and a submodule.
-TRACKED = {"README.md": 0o644, "dir/sub/z.py": 0o644, "dir/sub/ü.txt": 0o644, "run.sh": 0o755}
-
-
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a work tree as git makes it where the umask is 0022; the run stands in it."""
-    root = tmp_path / "project"
-    (root / "dir" / "sub").mkdir(parents=True)
-    for path, mode in TRACKED.items():
-        (root / path).touch()
-        (root / path).chmod(mode)
-    for directory in (root / "dir", root / "dir" / "sub"):
-        directory.chmod(0o755)
-    (root / "link").symlink_to("run.sh")
-    (root / ".git").mkdir()
-    (root / ".git" / "HEAD").write_text("ref: refs/heads/main\n")
-    record(root, "v2")
-    monkeypatch.chdir(root)
-    return root
-
-
-def record(root: Path, version: str) -> None:
-    shutil.copyfile(DATA / f"git-2.39.5-{version}.index", root / ".git" / "index")
 
 
 def read(pipeline_file: str = "", **given: str) -> Sources:
@@ -241,70 +213,3 @@ class TestPlan:
     def test_it_can_be_told_not_to(self, flag: str, capsys: pytest.CaptureFixture[str]) -> None:
         assert self.plan(flag) == 0
         assert "warning" not in capsys.readouterr().out
-
-
-def modes(root: Path) -> dict[str, int]:
-    return {path: (root / path).stat().st_mode & 0o7777 for path in (*TRACKED, "dir", "dir/sub")}
-
-
-class TestNormalizeModes:
-    EXPECTED = {**TRACKED, "dir": 0o755, "dir/sub": 0o755}  # noqa: RUF012 (nobody changes it)
-
-    def test_everything_that_git_tracks(self, project: Path) -> None:
-        before = {}
-        for path in (*TRACKED, "dir", "dir/sub", "."):
-            place = project / path
-            place.chmod(place.stat().st_mode | 0o066)
-            os.utime(place, ns=(1, 1_500_000_000_123_456_789))
-            before[path] = place.stat().st_mtime_ns
-        root_mode = project.stat().st_mode
-        (project / "new.txt").touch()
-        (project / "new.txt").chmod(0o666)
-        # The new file changed the directory that it lies in, and nothing else may.
-        os.utime(project, ns=(1, before["."]))
-        assert git_modes.normalize_modes(Path()) == Normalized(files=4, directories=2)
-        assert modes(project) == self.EXPECTED
-        assert {path: (project / path).stat().st_mtime_ns for path in before} == before
-        assert (project / "new.txt").stat().st_mode & 0o777 == 0o666
-        assert project.stat().st_mode == root_mode
-        assert git_modes.normalize_modes(Path()) == Normalized()
-
-    def test_a_part_of_the_repository_alone(self, project: Path) -> None:
-        (project / "README.md").chmod(0o666)
-        (project / "dir" / "sub" / "z.py").chmod(0o600)
-        (project / "dir" / "sub").chmod(0o700)
-        assert git_modes.normalize_modes(Path("dir")) == Normalized(files=1, directories=1)
-        assert modes(project) == {**self.EXPECTED, "README.md": 0o666}
-
-    def test_a_directorys_group_stays(self, project: Path) -> None:
-        (project / "dir").chmod(0o2775)
-        assert git_modes.normalize_modes(Path()) == Normalized(directories=1)
-        assert modes(project) == {**self.EXPECTED, "dir": 0o2755}
-
-    def test_no_link_is_followed(self, project: Path, tmp_path: Path) -> None:
-        outside = tmp_path / "outside"
-        shutil.move(project / "dir" / "sub", outside)
-        (project / "dir" / "sub").symlink_to(outside)
-        (outside / "z.py").chmod(0o600)
-        (project / "README.md").unlink()
-        (project / "README.md").symlink_to(outside / "z.py")
-        assert git_modes.normalize_modes(Path()) == Normalized()
-        assert (outside / "z.py").stat().st_mode & 0o777 == 0o600
-
-    def test_what_cannot_be_set_is_counted(
-        self, project: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        def refuse(_path: Path, _mode: int) -> None:
-            raise PermissionError(1, "Operation not permitted")
-
-        (project / "README.md").chmod(0o666)
-        (project / "dir").chmod(0o777)
-        (project / "dir" / "sub" / "z.py").chmod(0o666)
-        monkeypatch.setattr(Path, "chmod", refuse)
-        assert git_modes.normalize_modes(Path()) == Normalized(failed=3)
-
-    def test_a_place_that_git_knows_nothing_of(self, tmp_path: Path) -> None:
-        assert git_modes.normalize_modes(tmp_path) is None
-        (tmp_path / ".git").mkdir()
-        (tmp_path / ".git" / "HEAD").touch()
-        assert git_modes.normalize_modes(tmp_path) is None

@@ -1,22 +1,15 @@
-"""Nodes that build a platform each: what they write, and when."""
-
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests import plans
-from warmbuild.build import outcomes
-from warmbuild.build.outcomes import CacheOutcome
+from tests.caches import FEATURE, keys
+from tests.runs import PUSH
 from warmbuild.buildkit import command_line
-from warmbuild.cache import problems, settling
-from warmbuild.cache.probe import Missing, NotACache
-from warmbuild.cache.problems import Kind, Problem
 from warmbuild.plan import calls
-from warmbuild.run_context import RunContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,10 +18,7 @@ if TYPE_CHECKING:
     from warmbuild.plan.build_plan import BuildPlan
 
 
-NOW = datetime(2026, 11, 21, tzinfo=UTC)
-PUSH = RunContext(ci="github", event="push", branch="main", default_branch="main")
 BOTH = "linux/amd64,linux/arm64"
-HOME = "ghcr.io/me/app:cache-"
 NODES = {
     "driver": "remote",
     "endpoint": "tcp://a:1",
@@ -70,17 +60,17 @@ def test_each_platform_is_written_by_its_node(parsed: Callable[..., Inputs]) -> 
 @pytest.mark.parametrize(
     ("values", "found_calls"),
     [
-        pytest.param({"append": ""}, [(BOTH, ""), (BOTH, f"{HOME}main")], id="one node"),
+        pytest.param({"append": ""}, [(BOTH, ""), (BOTH, str(FEATURE))], id="one node"),
         pytest.param({"platforms": "linux/arm64"}, [("linux/arm64", "")] * 1, id="one platform"),
         pytest.param(
-            {"cache_backend": "inline"}, [(BOTH, f"{HOME}main")], id="a cache in the image"
+            {"cache_backend": "inline"}, [(BOTH, str(FEATURE))], id="a cache in the image"
         ),
-        pytest.param({"no_cache_filters": "a"}, [(BOTH, "")], id="steps that run in any case"),
-        pytest.param({"plan_only": "true"}, [(BOTH, ""), (BOTH, f"{HOME}main")], id="a plan"),
+        pytest.param({"no_cache_filters": "a"}, [(BOTH, "")], id="no-cache-filters"),
+        pytest.param({"plan_only": "true"}, [(BOTH, ""), (BOTH, str(FEATURE))], id="a plan"),
         pytest.param({"cache": "read-only"}, [(BOTH, "")], id="nothing to write"),
     ],
 )
-def test_else_there_is_one_ref(
+def test_otherwise_there_is_one_ref(
     parsed: Callable[..., Inputs], values: dict[str, str], found_calls: list[tuple[str, str]]
 ) -> None:
     found = written(parsed(**(NODES | values)))
@@ -88,21 +78,81 @@ def test_else_there_is_one_ref(
     assert planned(parsed(**(NODES | values))).cache.platforms == ()
 
 
-def test_one_that_may_not_be_written_keeps_no_other_from_it(parsed: Callable[..., Inputs]) -> None:
-    cache = planned(parsed(**NODES)).cache
-    first, second = cache.platforms
-    answers = dict.fromkeys(cache.asked, Missing()) | {first.ref: NotACache(reason="an image")}
-    settled = settling.settle(cache, answers, NOW)
-    assert [item.ref for item in settled.platforms] == [second.ref]
-    assert settled.write == settled.platforms[0]
-    assert problems.write_error(settled.problems) == f"{first.ref} is not written: an image"
+def test_the_parts_of_a_build_with_outputs(parsed: Callable[..., Inputs]) -> None:
+    ((image,), (cache,)) = calls.parts([planned(parsed(outputs="type=local,dest=out"))])
+    assert (image.outputs, cache.outputs) == (("type=local,dest=out",), ("type=cacheonly",))
 
 
-def test_what_became_of_them_is_one_outcome() -> None:
-    read = Problem(kind=Kind.READ, text="w")
-    write = Problem(kind=Kind.WRITE, text="v", cause="e")
-    good = CacheOutcome(read=("r",), written="a", problems=(read,))
-    bad = replace(good, written="", problems=(read, write))
-    assert outcomes.several_outcomes([good, bad]) == CacheOutcome(
-        read=("r",), written="a", problems=(read, write)
+def test_the_image_alone_has_no_export(parsed: Callable[..., Inputs]) -> None:
+    decided = planned(parsed(cache_to="type=inline"))
+    assert calls.image_alone(decided).cache == replace(decided.cache, destinations=())
+    own = planned(parsed())
+    assert calls.image_alone(own).cache == replace(own.cache, write=None)
+    inline = planned(parsed(cache_backend="inline"))
+    assert calls.image_alone(inline) == inline
+
+
+@pytest.mark.parametrize(
+    ("values", "reads"),
+    [
+        pytest.param({}, ["feature", "main"], id="what the build has read"),
+        pytest.param(
+            {"no_cache_filters": "build"},
+            [],
+            id="no-cache-filters: no results of steps that had to run",
+        ),
+        pytest.param({"no_cache": "true"}, [], id="nothing, as the build"),
+    ],
+)
+def test_the_cache_alone_is_exported_from_the_builder(
+    parsed: Callable[..., Inputs], values: dict[str, str], reads: list[str]
+) -> None:
+    decided = planned(parsed(push="true", load="true", pull="true", target="final", **values))
+    found = calls.cache_alone(decided)
+    assert keys(found.cache.read) == reads
+    assert found == replace(
+        decided,
+        cache=replace(decided.cache, read=found.cache.read),
+        push=False,
+        load=False,
+        pull=False,
+        no_cache=False,
+        no_cache_filters=(),
+        tags=(),
+        outputs=("type=cacheonly",),
     )
+
+
+def test_explicit_sources_are_left_out_of_an_export_that_was_forced(
+    parsed: Callable[..., Inputs],
+) -> None:
+    explicit = parsed(cache_from="type=gha", cache_to="type=gha", no_cache_filters="build")
+    assert calls.cache_alone(planned(explicit)).cache.sources == ()
+
+
+def test_each_stage_is_an_image_of_its_own(parsed: Callable[..., Inputs]) -> None:
+    decided = planned(
+        parsed(
+            cache_backend="inline",
+            cache_stages="dependencies, build, build",
+            target="final",
+            load="true",
+            sbom="true",
+        )
+    )
+    dependencies, build = calls.stages(decided)
+    assert (dependencies.target, build.target) == ("dependencies", "build")
+    for stage in (dependencies, build):
+        assert (stage.push, stage.load, stage.tags, stage.outputs) == (True, False, (), ())
+        assert stage.attests == ("type=provenance,disabled=true",)
+        assert stage.cache.read == decided.cache.read
+        assert stage.cache.stages == ()
+    assert keys(decided.cache.stages) == [
+        "dependencies-a361e4d2--feature",
+        "build-e7ec532e--feature",
+    ]
+    assert [stage.cache.write for stage in (dependencies, build)] == list(decided.cache.stages)
+
+
+def test_without_stages_there_is_nothing_more_to_build(parsed: Callable[..., Inputs]) -> None:
+    assert calls.stages(planned(parsed(cache_backend="inline"))) == ()

@@ -87,9 +87,18 @@ def replayed(name: str) -> Progress:
     return progress
 
 
-def test_outputs_are_those_of_the_table() -> None:
-    named = {"version": "1", "tag-names": "1\n2", "labels": "", "annotations": "", "json": "{}"}
-    found = outputs.outputs(replace(OUTCOME, named=named))
+def test_outputs_are_those_of_the_table(parsed: Callable[..., Inputs]) -> None:
+    image = planned(parsed(image="r.io/a\nr.io/b", tags="1\n2", labels="x=y", annotations="a=b"))
+    named = {
+        "version": "1",
+        "tag-names": "1\n2",
+        "labels": "x=y",
+        "annotations": "a=b",
+        "json": '{"tags":["r.io/a:1","r.io/a:2","r.io/b:1","r.io/b:2"],"tag-names":["1","2"],'
+        '"labels":{"x":"y"},"annotations":["a=b"]}',
+    }
+    assert {name for name in named if outputs.outputs(OUTCOME)[name]} == set()
+    found = outputs.outputs(replace(OUTCOME, image=image))
     assert dict(found) == {
         "digest": "sha256:1",
         "imageid": "sha256:2",

@@ -1,107 +1,59 @@
-"""Every event as GitHub and GitLab send it: where the run stands, what it reads and writes.
-
-`tests/data/github` has the payload and the variables of each event, `tests/data/gitlab` the
-variables of each kind of pipeline; all names and commits in them are made up.
-"""
+"""Every event as GitHub sends it: where the run stands, what it reads and writes."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.plans import cache_of, planned
-from warmbuild import ci
-from warmbuild.inputs import table
-from warmbuild.run_context import RunContext
+from tests.plans import planned
+from tests.unit.ci.events import (
+    A_TAG,
+    DEFAULT,
+    DEVELOP,
+    IN_DEVELOP,
+    MAIN,
+    MERGED,
+    MODES,
+    NO_BRANCH,
+    OWN,
+    QUEUE,
+    SOCKS,
+    TARGET,
+    check_caches,
+    decide,
+)
+from tests.unit.ci.recorded import (
+    DEFAULT_ALONE,
+    HATS,
+    IMAGE,
+    INTO_DEVELOP,
+    ON_MAIN,
+    ON_SOCKS,
+    RELEASE,
+    SOCKS_INTO_DEVELOP,
+    check_trust,
+    context,
+    names,
+    variables,
+)
+from warmbuild.run_context import FORK, RunContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from warmbuild.cache.cache_plan import CachePlan, CacheRef
+    from tests.unit.ci.events import Fields, Refs
     from warmbuild.inputs.values import Inputs
 
-DATA = Path(__file__).parents[2] / "data"
-GITHUB = sorted(path.stem for path in (DATA / "github").glob("*.env"))
-GITLAB = sorted(path.stem for path in (DATA / "gitlab").glob("*.env"))
-EVERY = [*(f"github/{file}" for file in GITHUB), *(f"gitlab/{file}" for file in GITLAB)]
-MODES = next(row.choices for row in table.TABLE if row.name == "cache")
-
-IMAGE = "ghcr.io/me/app"
-MAIN, TRUNK, DEVELOP, TAG = "cache-main", "cache-trunk", "cache-develop", "cache-v1.2.3"
-SOCKS = "cache-feature-socks-834e745c"
-RELEASE = "cache-release-1.x-81caa6e9"
+TRUNK, TAG = "cache-trunk", "cache-v1.2.3"
 BUMP = "cache-dependabot-pip-flask-3.1.2-d5eed9b1"
-
-OWN = "this branch's own cache"
-TARGET = "the branch that this one goes into"
 TAGGED = "the branch that the tag is on"
-MERGED = "the branch that was merged"
-DEFAULT = "the default branch"
-
-FORK = "the code comes from a fork"
 RIGHTS = "pull_request_target may build a stranger's code with this repository's rights"
 COMMENT = "anybody may comment"
 DEPENDABOT = "GitHub lets dependabot only read, as it does a fork"
-QUEUE = "a merge queue's commit belongs to no branch yet"
-TRAIN = "a merge train's commit belongs to no branch yet"
-NO_CACHE_OF_A_TAG = "a tag has no cache of its own; its branch has"
-NO_BRANCH = "this run belongs to no branch"
 
-# What the rows below have in common.
-ON_SOCKS = [(SOCKS, OWN), (MAIN, DEFAULT)]
-ON_MAIN = [(MAIN, OWN)]
-SOCKS_INTO_DEVELOP = [(SOCKS, OWN), (DEVELOP, TARGET), (MAIN, DEFAULT)]
-INTO_DEVELOP = [(DEVELOP, TARGET), (MAIN, DEFAULT)]
-DEFAULT_ALONE = [(MAIN, DEFAULT)]
-
-Fields = dict[str, object]
-Refs = list[tuple[str, str]]
-
-IN_DEVELOP: Fields = {"branch": "feature/socks", "target_branch": "develop", "pull_request": 42}
-HATS: Fields = {
-    "branch": "feature/hats",
-    "target_branch": "develop",
-    "pull_request": 43,
-    "fork": True,
-    "untrusted": FORK,
-}
-
-
-def variables(file: str) -> dict[str, str]:
-    lines = (DATA / f"{file}.env").read_text().splitlines()
-    return {name: value for name, _, value in (line.partition("=") for line in lines)}
-
-
-def context(file: str) -> RunContext:
-    """Return what the CI system that sent this file knows of the run."""
-    env = variables(file)
-    payload = DATA / f"{file}.json"
-    files = {env["GITHUB_EVENT_PATH"]: payload.read_text()} if payload.exists() else {}
-    return ci.detect(env).context(env, "/", files.get)
-
-
-def decide(given: Inputs, run: RunContext) -> CachePlan:
-    return cache_of(given, run)
-
-
-def tag(item: CacheRef) -> str:
-    return str(item.ref).removeprefix(f"{IMAGE}:")
-
-
-def check(given: Inputs, run: RunContext, reads: Refs, writes: str, why_not: str) -> None:
-    found = decide(given, run)
-    assert [(tag(item), item.reason) for item in found.read] == reads
-    assert (tag(found.write) if found.write else "") == writes
-    assert found.write is None or found.write.reason == OWN
-    assert [note for note in found.notes if note.startswith("no cache is written")] == (
-        [f"no cache is written: {why_not}"] if why_not else []
-    )
-
-
-ON_GITHUB = [
+EVENTS = [
     pytest.param("push", {"branch": "feature/socks"}, ON_SOCKS, SOCKS, "", id="a push to a branch"),
     pytest.param(
         "push-default-branch",
@@ -124,7 +76,7 @@ ON_GITHUB = [
         {"tag": "v1.2.3", "tagged": "main"},
         [(MAIN, TAGGED)],
         "",
-        NO_CACHE_OF_A_TAG,
+        A_TAG,
         id="a push of a tag",
     ),
     pytest.param(
@@ -360,7 +312,7 @@ ON_GITHUB = [
         {"tag": "v1.2.3", "tagged": "release/1.x"},
         [(RELEASE, TAGGED), (MAIN, DEFAULT)],
         "",
-        NO_CACHE_OF_A_TAG,
+        A_TAG,
         id="a release",
     ),
     pytest.param("schedule", {"branch": "main"}, ON_MAIN, MAIN, "", id="a schedule"),
@@ -388,7 +340,7 @@ ON_GITHUB = [
         {"tag": "v1.2.3"},
         DEFAULT_ALONE,
         "",
-        NO_CACHE_OF_A_TAG,
+        A_TAG,
         id="a manual run on a tag",
     ),
     pytest.param(
@@ -503,7 +455,7 @@ ON_GITHUB = [
         {"tag": "v1.2.3"},
         DEFAULT_ALONE,
         "",
-        NO_CACHE_OF_A_TAG,
+        A_TAG,
         id="after a workflow of a release",
     ),
     pytest.param(
@@ -564,8 +516,8 @@ ON_GITHUB = [
 ]
 
 
-@pytest.mark.parametrize(("file", "expected", "reads", "writes", "why_not"), ON_GITHUB)
-def test_on_github(
+@pytest.mark.parametrize(("file", "expected", "reads", "writes", "why_not"), EVENTS)
+def test_an_event(
     parsed: Callable[..., Inputs],
     file: str,
     expected: Fields,
@@ -585,241 +537,28 @@ def test_on_github(
     # What is built of it, and what an image says of it, have tables of their own.
     where = replace(found, git_context="", provenance="", builder_id="")
     assert where == RunContext(**{**known, **expected})  # type: ignore[arg-type]
-    check(parsed(), found, reads, writes, why_not)
+    check_caches(parsed(), found, reads, writes, why_not)
 
 
-ON_GITLAB = [
-    pytest.param("push", {"branch": "feature/socks"}, ON_SOCKS, SOCKS, "", id="a push to a branch"),
-    pytest.param(
-        "push-new-branch",
-        {"branch": "feature/socks"},
-        ON_SOCKS,
-        SOCKS,
-        "",
-        id="the first push of a branch",
-    ),
-    pytest.param(
-        "push-merged",
-        {"branch": "main", "merged": "feature/socks"},
-        [(MAIN, OWN), (SOCKS, MERGED)],
-        MAIN,
-        "",
-        id="a merge into the default branch",
-    ),
-    pytest.param(
-        "push-default-branch",
-        {"branch": "main"},
-        ON_MAIN,
-        MAIN,
-        "",
-        id="a push to the default branch",
-    ),
-    pytest.param("push-tag", {"tag": "v1.2.3"}, DEFAULT_ALONE, "", NO_CACHE_OF_A_TAG, id="a tag"),
-    pytest.param(
-        "push-in-fork",
-        {"branch": "feature/hats"},
-        [("cache-feature-hats-084722c4", OWN), (MAIN, DEFAULT)],
-        "cache-feature-hats-084722c4",
-        "",
-        id="a push in a fork, which is at home there",
-    ),
-    pytest.param(
-        "merge-request-detached",
-        IN_DEVELOP,
-        SOCKS_INTO_DEVELOP,
-        SOCKS,
-        "",
-        id="a merge request of the same project",
-    ),
-    pytest.param(
-        "merge-request-merged-result",
-        IN_DEVELOP,
-        SOCKS_INTO_DEVELOP,
-        SOCKS,
-        "",
-        id="the merged result of a merge request",
-    ),
-    pytest.param(
-        "merge-request-train",
-        {**IN_DEVELOP, "passing": TRAIN},
-        SOCKS_INTO_DEVELOP,
-        "",
-        TRAIN,
-        id="a merge train",
-    ),
-    pytest.param(
-        "merge-request-main-into-release",
-        {"branch": "main", "target_branch": "release/1.x", "pull_request": 46},
-        [(MAIN, OWN), (RELEASE, TARGET)],
-        MAIN,
-        "",
-        id="a merge request from main into a release branch of the same project",
-    ),
-    pytest.param(
-        "merge-request-fork-in-parent",
-        HATS,
-        INTO_DEVELOP,
-        "",
-        FORK,
-        id="a fork's merge request that a member runs in the parent project",
-    ),
-    pytest.param(
-        "merge-request-fork-main-in-parent",
-        {**HATS, "branch": "main", "target_branch": "main", "pull_request": 45},
-        [(MAIN, TARGET)],
-        "",
-        FORK,
-        id="a merge request of a fork's own main",
-    ),
-    pytest.param(
-        "merge-request-fork-train",
-        {**HATS, "passing": TRAIN},
-        INTO_DEVELOP,
-        "",
-        FORK,
-        id="a fork's merge request on a merge train",
-    ),
-    pytest.param(
-        "merge-request-deleted-fork",
-        HATS,
-        INTO_DEVELOP,
-        "",
-        FORK,
-        id="a merge request of a fork that is gone",
-    ),
-    pytest.param(
-        "merge-request-fork-in-fork",
-        {"branch": "feature/hats", "target_branch": "develop", "pull_request": 43},
-        [("cache-feature-hats-084722c4", OWN), *INTO_DEVELOP],
-        "cache-feature-hats-084722c4",
-        "",
-        id="a fork's merge request in the fork itself, which is at home there",
-    ),
-    pytest.param(
-        "child-pipeline", {"branch": "feature/socks"}, ON_SOCKS, SOCKS, "", id="a child pipeline"
-    ),
-    pytest.param(
-        "child-pipeline-merge-request",
-        IN_DEVELOP,
-        SOCKS_INTO_DEVELOP,
-        SOCKS,
-        "",
-        id="a child pipeline of a merge request",
-    ),
-    pytest.param(
-        "child-pipeline-train",
-        {**IN_DEVELOP, "passing": TRAIN},
-        SOCKS_INTO_DEVELOP,
-        "",
-        TRAIN,
-        id="a child pipeline of a merge train",
-    ),
-    pytest.param(
-        "child-pipeline-fork",
-        HATS,
-        INTO_DEVELOP,
-        "",
-        FORK,
-        id="a child pipeline of a fork's merge request is as little trusted",
-    ),
-    pytest.param(
-        "multi-project",
-        {"branch": "main"},
-        ON_MAIN,
-        MAIN,
-        "",
-        id="a pipeline that another project started",
-    ),
-    pytest.param("schedule", {"branch": "main"}, ON_MAIN, MAIN, "", id="a schedule"),
-    pytest.param(
-        "schedule-in-fork", {"branch": "main"}, ON_MAIN, MAIN, "", id="a schedule in a fork"
-    ),
-    pytest.param("web", {"branch": "feature/socks"}, ON_SOCKS, SOCKS, "", id="a manual run"),
-    pytest.param(
-        "web-tag",
-        {"tag": "v1.2.3"},
-        DEFAULT_ALONE,
-        "",
-        NO_CACHE_OF_A_TAG,
-        id="a manual run on a tag",
-    ),
-    pytest.param("api", {"branch": "feature/socks"}, ON_SOCKS, SOCKS, "", id="the API"),
-    pytest.param("trigger", {"branch": "main"}, ON_MAIN, MAIN, "", id="a trigger token"),
-    pytest.param(
-        "external-pull-request",
-        IN_DEVELOP,
-        SOCKS_INTO_DEVELOP,
-        SOCKS,
-        "",
-        id="a pull request of GitHub",
-    ),
-    pytest.param(
-        "external-pull-request-fork",
-        {**IN_DEVELOP, "fork": True, "untrusted": FORK},
-        INTO_DEVELOP,
-        "",
-        FORK,
-        id="a pull request of a fork on GitHub",
-    ),
-    pytest.param("workload", {}, DEFAULT_ALONE, "", NO_BRANCH, id="a ref that is no branch"),
-]
-
-
-@pytest.mark.parametrize(("file", "expected", "reads", "writes", "why_not"), ON_GITLAB)
-def test_on_gitlab(
-    parsed: Callable[..., Inputs],
-    file: str,
-    expected: Fields,
-    reads: Refs,
-    writes: str,
-    why_not: str,
-) -> None:
-    env = variables(f"gitlab/{file}")
-    known: Fields = {
-        "ci": "gitlab",
-        "event": env["CI_PIPELINE_SOURCE"],
-        "commit": env["CI_COMMIT_SHA"],
-        "default_branch": "main",
-        "registry": env.get("CI_REGISTRY", ""),
-    }
-    found = context(f"gitlab/{file}")
-    assert found == RunContext(**{**known, **expected})  # type: ignore[arg-type]
-    check(parsed(), found, reads, writes, why_not)
-
-
-def test_every_file_is_in_a_table() -> None:
-    assert sorted(str(row.values[0]) for row in ON_GITHUB) == GITHUB
-    assert sorted(str(row.values[0]) for row in ON_GITLAB) == GITLAB
-    assert sorted(path.stem for path in (DATA / "github").glob("*.json")) == GITHUB
+def test_every_file_is_in_the_table() -> None:
+    assert sorted(str(row.values[0]) for row in EVENTS) == names("github")
+    assert names("github", "json") == names("github")
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("file", EVERY)
+@pytest.mark.parametrize("file", names("github"))
 def test_untrusted_code_writes_no_cache_whatever_is_asked_for(
     parsed: Callable[..., Inputs], file: str, mode: str
 ) -> None:
-    run = context(file)
-    shared = "type=registry,ref=ghcr.io/me/app:cache-main\ntype=s3,bucket=b"
-    for values in ({}, {"cache_fallback": "main"}, {"cache_to": shared}):
-        for told in (run, run.told(branch="main", default_branch="main")):
-            found = decide(parsed(cache=mode, **values), told)
-            assert not (run.untrusted and (found.write or found.destinations))
-    assert not run.fork or run.untrusted
+    check_trust(parsed, context(f"github/{file}"), mode)
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize(
-    "file",
-    [
-        "github/pull_request-fork-main",
-        "github/workflow_run-fork-main",
-        "gitlab/merge-request-fork-main-in-parent",
-    ],
-)
+@pytest.mark.parametrize("file", ["pull_request-fork-main", "workflow_run-fork-main"])
 def test_main_of_a_fork_never_writes_the_cache_of_main(
     parsed: Callable[..., Inputs], file: str, mode: str
 ) -> None:
-    run = context(file)
+    run = context(f"github/{file}")
     assert (run.branch, run.default_branch) == ("main", "main")
     assert decide(parsed(cache=mode), run).write is None
 

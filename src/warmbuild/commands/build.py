@@ -1,0 +1,136 @@
+"""Carries a plan out: boots and asks at once, builds, reports, cleans up."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from warmbuild import lazy
+from warmbuild.builder import boot, environment, node_certificates, private_directory
+from warmbuild.builder.environment import Buildx
+from warmbuild.cache import problems
+from warmbuild.commands import checking, images, logins
+from warmbuild.commands.registries import registries
+from warmbuild.errors import CacheError
+from warmbuild.run_context import is_false
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from warmbuild.build import solve
+    from warmbuild.build.outcomes import Outcome
+    from warmbuild.build.solve import Tool
+    from warmbuild.builder.private_directory import Private
+    from warmbuild.commands import caches, checkout
+    from warmbuild.commands.images import Image
+    from warmbuild.commands.run import Run
+    from warmbuild.log import Log
+    from warmbuild.plan.build_plan import BuilderPlan, BuildPlan
+    from warmbuild.registry.registries import Registries
+    from warmbuild.report import publishing
+else:
+    # Loaded while the builder boots.
+    caches = lazy.module("warmbuild.commands.caches")
+    checkout = lazy.module("warmbuild.commands.checkout")
+    publishing = lazy.module("warmbuild.report.publishing")
+    solve = lazy.module("warmbuild.build.solve")
+
+
+def build(run: Run) -> Outcome:
+    """Build the images of a run, and publish what came of it.
+
+    Raises a WarmbuildError that says why there is no image.
+    """
+    begun = time.monotonic()
+    inputs, env, log = run.inputs, run.env, run.log
+    wanted = images.images(inputs, run.context, env, run.runner, log)
+    decided: Sequence[BuildPlan] = [images.decide(image) for image in wanted]
+    checking.check(inputs, env, decided)
+    _hide(run)
+    for stale in run.provider.output_files(env):
+        stale.unlink(missing_ok=True)
+    program = environment.program(env)
+    known = _logged_in(run, decided)
+    secrets = {secret.id: secret for one in decided for secret in one.secrets}
+    with private_directory.private(env, known.keyring.own, tuple(secrets.values())) as private:
+        child = environment.environment(env, private)
+        environment.take_certificates(env, private)
+        buildx = Buildx(program=program, env=child, runner=run.runner)
+        with boot.booted(decided[0].builder, buildx, private, log) as made:
+            # The registry is asked while the builder boots.
+            if not boot.has_image_store(decided[0].builder, child):
+                decided = [images.decide(image, has_image_store=False) for image in wanted]
+            decided = _ready(run, wanted, decided, known)
+            publishing.say_plan(decided, log)
+            tool = _tool(run, decided[0].builder, buildx, private, made.boot())
+            try:
+                outcome = _solved(decided, tool, log)
+            finally:
+                publishing.findings(decided, env, run.provider, log)
+            outcome = replace(outcome, builder=made.inspected())
+            outcome = caches.keep_history(decided, outcome, known, log)
+    outcome = replace(outcome, seconds=time.monotonic() - begun, warnings=tuple(log.warnings))
+    publishing.outcome(outcome, inputs, env, run.provider, log)
+    losses = problems.losses(outcome.problems)
+    if inputs.cache_strict and losses:
+        raise CacheError(losses)
+    return outcome
+
+
+def _hide(run: Run) -> None:
+    """Hide what the environment has of secrets, beside those of the inputs."""
+    backend = run.inputs.cache_backend
+    certificates = node_certificates.certificates(run.env).values()
+    run.log.hide(filter(None, (run.env.get(name, "") for name in backend.secrets.values())))
+    run.log.hide(text for files in certificates for text in files.values())
+
+
+def _logged_in(run: Run, decided: Sequence[BuildPlan]) -> Registries:
+    """Return the registries with their logins filled in, all of them masked."""
+    for secret in run.inputs.secret_values:
+        run.provider.mask(secret)
+    known = registries(run.inputs, run.env)
+    logins.fill(known.keyring, decided, run.log.line, run.log.warning)
+    run.log.hide(login.password for login in known.keyring.own)
+    for login in known.keyring.own:
+        run.provider.mask(login.password)
+    return known
+
+
+def _ready(
+    run: Run, wanted: Sequence[Image], decided: Sequence[BuildPlan], known: Registries
+) -> Sequence[BuildPlan]:
+    """Return the plans as they are carried out: with what the registries hold, and findings."""
+    inputs, env, log = run.inputs, run.env, run.log
+    logins.check(known, decided, log)
+    if not inputs.logout:
+        logins.leave(known.keyring, env, log.warning)
+    decided = [caches.merged(one, known, log) for one in caches.settled(decided, known)]
+    if inputs.normalize_modes:
+        for one in decided:
+            checkout.normalize_modes(one, log)
+    pipeline_file = run.provider.pipeline_file(env)
+    return [
+        checkout.with_findings(one, image.inputs, pipeline_file, env)
+        for one, image in zip(decided, wanted, strict=True)
+    ]
+
+
+def _tool(run: Run, builder: BuilderPlan, buildx: Buildx, private: Private, name: str) -> Tool:
+    """Return buildx as it builds with the builder of this name."""
+    return solve.Tool(
+        buildx=replace(buildx, env={**buildx.env, "BUILDX_BUILDER": name}),
+        files=solve.files(private),
+        definition=str(private.file("definition.json")),
+        cache_timeout=run.inputs.cache_timeout.total_seconds(),
+        annotates=not is_false(run.env.get("DOCKER_BUILD_CHECKS_ANNOTATIONS", "")),
+        restart=lambda: boot.restart(builder, buildx.env, name, run.log),
+    )
+
+
+def _solved(decided: Sequence[BuildPlan], tool: Tool, log: Log) -> Outcome:
+    """Build the images, or ask BuildKit instead if that is what the plan says."""
+    if decided[0].makes_an_image:
+        return solve.build(decided, tool, log)
+    return solve.ask(decided[0], tool, log)

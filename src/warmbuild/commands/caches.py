@@ -1,0 +1,123 @@
+"""Asks for the caches of a run, makes one of several, and keeps the generations before."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+from warmbuild.cache import directory, merging, probe, settling
+from warmbuild.cache.probe import Answer, Found
+from warmbuild.cache.problems import Kind, Problem
+from warmbuild.errors import RegistryError
+from warmbuild.plan import making
+from warmbuild.refs import Reference
+from warmbuild.registry import client
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from warmbuild.build.outcomes import Outcome
+    from warmbuild.cache.cache_plan import CachePlan, Place
+    from warmbuild.log import Log
+    from warmbuild.plan.build_plan import BuildPlan
+    from warmbuild.registry.registries import Registries
+
+
+def settled(decided: Sequence[BuildPlan], registries: Registries) -> Sequence[BuildPlan]:
+    """Ask for the caches that the plans would use, all at once, and keep the usable ones.
+
+    Retries are noted in the plans, for a plan is the answer of a command too.
+    """
+    asked = dict.fromkeys(place for one in decided for place in one.cache.asked)
+    answers, retried = _answers(tuple(asked), registries)
+    now = datetime.now(UTC)
+    caches = [settling.settle(one.cache, answers, now) for one in decided]
+    return [
+        making.with_cache(one, replace(cache, notes=(*cache.notes, *retried)))
+        for one, cache in zip(decided, caches, strict=True)
+    ]
+
+
+def merged(decided: BuildPlan, registries: Registries, log: Log) -> BuildPlan:
+    """Put the caches that a plan reads into one if that is possible, or read the nearest alone."""
+    return making.with_cache(decided, _as_one(decided.cache, registries, log))
+
+
+def nearest(decided: BuildPlan) -> BuildPlan:
+    """Return a plan for others, who cannot put several caches into one as a build does."""
+    if not settling.must_be_one(decided.cache):
+        return decided
+    cache = settling.nearest(decided.cache, "caches are put together by a build alone")
+    return replace(decided, cache=cache)
+
+
+def noted(decided: BuildPlan, notes: Sequence[str]) -> BuildPlan:
+    """Return a plan with notes before those of its cache."""
+    return making.with_cache(decided, replace(decided.cache, notes=(*notes, *decided.cache.notes)))
+
+
+def keep_history(
+    decided: Sequence[BuildPlan], outcome: Outcome, registries: Registries, log: Log
+) -> Outcome:
+    """Give the generations before the caches that were written their tags."""
+    written = {one.name for one in (*outcome.targets, outcome) if one.cache_written}
+    lost = [
+        Problem(kind=Kind.HISTORY, text=text)
+        for one in decided
+        if one.name in written and one.cache.history
+        for text in _kept(one.cache, registries, log)
+    ]
+    return replace(outcome, problems=(*outcome.problems, *lost))
+
+
+def _answers(
+    wanted: Sequence[Place], registries: Registries
+) -> tuple[Mapping[Place, Answer], tuple[str, ...]]:
+    """Return what each place holds, and what was asked again."""
+    retried: list[str] = []
+    answers: dict[Place, Answer] = {
+        place: directory.answer(place) for place in wanted if isinstance(place, str)
+    }
+    references = [place for place in wanted if isinstance(place, Reference)]
+    if references:
+        found = client.ask(references, partial(registries.client, say=retried.append))
+        answers.update(found.items())
+    return answers, tuple(dict.fromkeys(retried))
+
+
+def _as_one(cache: CachePlan, registries: Registries, log: Log) -> CachePlan:
+    if not settling.must_be_one(cache):
+        return cache
+    home = cache.write.ref if cache.write else ""
+    if not isinstance(home, Reference):
+        return settling.nearest(cache, "several are read as one, which this run cannot write")
+    try:
+        one = merging.merge(read.found for read in cache.read if read.found)
+        if len(one.config) > probe.LARGEST:
+            return settling.nearest(cache, "together they are more than BuildKit reads")
+        written = registries.client(home.host, log.line).write(home, one)
+    except (RegistryError, ValueError) as error:
+        return settling.nearest(cache, f"several are read as one, which failed: {error}")
+    return settling.as_one(cache, written)
+
+
+def _kept(cache: CachePlan, registries: Registries, log: Log) -> Sequence[str]:
+    """Tag the generations before the one that was written; return what went wrong."""
+    write = cache.write
+    if write is None or not isinstance(write.ref, Reference):
+        return ()
+    of = partial(registries.client, say=log.line)
+    written = client.ask([write.ref], of)[write.ref]
+    if not isinstance(written, Found):
+        return ()
+    lost: list[str] = []
+    for ref, found in settling.shifted(cache, written):
+        try:
+            of(ref.host).retag(ref, found)
+            log.line(f"kept the generation before as {ref}")
+        except RegistryError as error:
+            log.warning(str(error))
+            lost.append(str(error))
+    return lost

@@ -1,0 +1,89 @@
+"""The logins of a run: filled in, checked before a build, left behind if that is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from warmbuild import refs
+from warmbuild.errors import RegistryError
+from warmbuild.refs import Reference
+from warmbuild.registry import client, docker_config, scopes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from warmbuild.inputs.logins import Login
+    from warmbuild.log import Log
+    from warmbuild.plan.build_plan import BuildPlan
+    from warmbuild.registry.keyring import Keyring
+    from warmbuild.registry.registries import Registries
+
+    Say = Callable[[str], object]
+
+
+def fill(keyring: Keyring, decided: Sequence[BuildPlan], say: Say, warn: Say) -> None:
+    """Get the logins ready, and say which are not as they were given."""
+    keyring.fill({ref.host for ref in _pushed(decided)}, warn)
+    for login in keyring.own:
+        if login.is_assumed:
+            say(f"no username is given for {login}, so {login.username!r} is used")
+    for host, program in keyring.gone.items():
+        of = f"the login for {host}" if host else "logins"
+        warn(
+            f"the Docker configuration has {of} in {program}, which is not installed here, so "
+            "there is none from there"
+        )
+
+
+def check(registries: Registries, decided: Sequence[BuildPlan], log: Log) -> None:
+    """Raise RegistryError for every login that cannot push what will be built.
+
+    Another one that was given is worth a warning, and one for a cache alone is tried by the probe.
+    """
+    failures: list[str] = []
+    checked: list[Login] = []
+    for ref in _pushed(decided):
+        try:
+            _check_push(registries, ref, checked, log.line)
+        except RegistryError as error:
+            failures.append(str(error))
+    if failures:
+        raise RegistryError("\n".join(failures))
+    places = (place for one in decided for place in one.cache.asked)
+    asked = {place.host for place in places if isinstance(place, Reference)}
+    for login in registries.keyring.own:
+        if login in checked or login.host in asked or login.is_known or login.helper:
+            continue
+        try:
+            registry = registries.client(login.host, log.line)
+            registry.check_login(scopes.token_scope(login.scope), "a login for it is given")
+        except RegistryError as error:
+            log.warning(str(error))
+
+
+def leave(keyring: Keyring, env: Mapping[str, str], warn: Say) -> None:
+    """Leave the logins that were given in the user's configuration, for later steps."""
+    given = [login for login in keyring.own if not login.is_known]
+    for failure in docker_config.leave(env, given):
+        warn(f"logout is false, and a login cannot be left behind: {failure}")
+
+
+def _pushed(decided: Sequence[BuildPlan]) -> tuple[Reference, ...]:
+    """Return the repositories that the plans push to."""
+    pushed = (refs.parse(tag) for one in decided if one.push for tag in one.tags)
+    return tuple(dict.fromkeys(replace(tag, tag="", digest="") for tag in pushed))
+
+
+def _check_push(registries: Registries, ref: Reference, checked: list[Login], say: Say) -> None:
+    """Raise RegistryError if the login for a repository is refused, or cannot be had."""
+    keyring, scope = registries.keyring, f"repository:{ref.path}:pull,push"
+    login = keyring.scoped(ref.host, scope)
+    if not login:
+        scope, login = "", keyring.login(ref.host)
+    if not login and (program := keyring.gone.get(docker_config.server(ref.host))):
+        message = f"the image goes to {ref.host}, whose login is in {program}, which is not "
+        raise RegistryError(f"{message}installed here. Install it, or give username and password.")
+    if login in keyring.own and login not in checked:
+        checked.append(login)
+        registries.client(ref.host, say, patience=client.LOGIN).check_login(scope)

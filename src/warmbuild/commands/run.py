@@ -1,0 +1,30 @@
+"""What every command is given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from warmbuild.ci.provider import Provider
+    from warmbuild.inputs.values import Inputs
+    from warmbuild.log import Log
+    from warmbuild.process import Runner
+    from warmbuild.run_context import RunContext
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One run of warmbuild."""
+
+    inputs: Inputs
+    context: RunContext
+    env: Mapping[str, str]
+    """The whole environment of this process."""
+    log: Log
+    provider: Provider
+    """The CI system."""
+    runner: Runner
+    """What starts other programs."""

@@ -1,0 +1,106 @@
+"""Reads build secrets and logins, of which no message shows anything."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from warmbuild import lazy, refs
+from warmbuild.inputs.logins import Login, read_login
+from warmbuild.inputs.table import BY_NAME
+from warmbuild.inputs.values import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from warmbuild.inputs import registry_auth
+    from warmbuild.inputs.reading import Reader
+    from warmbuild.refs import Reference
+else:
+    registry_auth = lazy.module("warmbuild.inputs.registry_auth")
+
+# A login is one thing: what CI knows is taken whole, or not at all.
+LOGIN: Final = ("registry", "username", "password")
+_SECRET_ID: Final = re.compile(r"[A-Za-z0-9_.:-]+")
+# The form of an item, and the field of Secret that its value goes to.
+_SECRET_FORMS: Final[Mapping[str, tuple[str, str]]] = {
+    "secrets": ("ID=value", "value"),
+    "secret-files": ("ID=path", "path"),
+    "secret-envs": ("ID=VARIABLE", "variable"),
+}
+
+
+def secrets(reader: Reader) -> tuple[Secret, ...]:
+    """Return the build secrets, from wherever their values come."""
+    found: list[Secret] = []
+    for name, (form, source) in _SECRET_FORMS.items():
+        for number, item in enumerate(reader.items(name), start=1):
+            key, _, value = item.partition("=")
+            key = key.strip()
+            if _SECRET_ID.fullmatch(key) and value:
+                found.append(replace(Secret(id=key), **{source: value}))
+            else:
+                # The line is never shown: half of it may be a secret.
+                reader.bad(name, f"item {number} is not of the form {form}.")
+    ids = [secret.id for secret in found]
+    for twice in sorted({key for key in ids if ids.count(key) > 1}):
+        reader.bad("secrets", f"the ID {twice!r} is given more than once.")
+    return tuple(found)
+
+
+def known_login(known: Mapping[str, str]) -> Login | None:
+    """Return the login that the CI system has for its own registry."""
+    if not all(known.get(name) for name in LOGIN):
+        return None
+    host, username, password = (known[name] for name in LOGIN)
+    try:
+        host = refs.host(host)
+        return Login(host=host, username=username, password=password, is_known=True)
+    except ValueError:
+        return None
+
+
+def logins(reader: Reader, images: Sequence[Reference], known: Login | None) -> tuple[Login, ...]:
+    """Return the logins that were given, and the CI system's own if none is for its host."""
+    one = {name: reader.values[name] for name in (*LOGIN, "scope")}
+    is_ecr = reader.choice("ecr")
+    has_one = is_ecr == "true" or any(value.strip() for value in one.values())
+    found: list[Login] = []
+    if reader.text("registry-auth"):
+        found = _listed(reader, known)
+        if has_one:
+            reader.bad("registry-auth", "is given, and one login by its parts too; put that in it.")
+    elif has_one:
+        place = images[0].host if images else refs.DOCKER_HUB
+        one["ecr"] = is_ecr if is_ecr in BY_NAME["ecr"].choices else ""
+        login = read_login(one, place, known, reader.bad)
+        found = [login] if login else []
+        if not login and one["scope"].strip():
+            reader.bad("scope", "is given, and no login that it is for.")
+    if known and not any(login.host == known.host and not login.scope for login in found):
+        found.append(known)
+    return tuple(found)
+
+
+def _listed(reader: Reader, known: Login | None) -> list[Login]:
+    """Return the logins of `registry-auth`."""
+
+    def bad_list(text: str) -> None:
+        reader.bad("registry-auth", text)
+
+    found: list[Login] = []
+    for number, item in registry_auth.read(reader.values["registry-auth"], bad_list).items():
+
+        def bad(name: str, text: str, number: int = number) -> None:
+            bad_list(f"item {number}: {name} {text}")
+
+        login = read_login(item, refs.DOCKER_HUB, known, bad)
+        if login:
+            found.append(login)
+        elif not {"username", "password"} & set(item):
+            bad_list(f"item {number} has no username and no password.")
+    places = [str(login) for login in found]
+    for place in sorted({place for place in places if places.count(place) > 1}):
+        bad_list(f"there is more than one login for {place}.")
+    return found

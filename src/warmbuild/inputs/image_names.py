@@ -1,0 +1,139 @@
+"""Reads how the image is called: repositories, tags and rules for them, labels, annotations."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from warmbuild import csv_attributes, refs
+from warmbuild.inputs import lists, sources, tag_rules
+from warmbuild.inputs.nearest import nearest
+from warmbuild.inputs.reading import TRUE
+from warmbuild.inputs.tag_rules import Flavor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from warmbuild.inputs.reading import Reader
+    from warmbuild.inputs.tag_rules import Rule
+    from warmbuild.refs import Reference
+
+_LABEL: Final = re.compile(r"[^=\s]+=.*", re.DOTALL)
+
+
+def tags(reader: Reader) -> tuple[tuple[str, ...], tuple[Rule, ...]]:
+    """Return names and references, and the rules among them.
+
+    Beside a rule, or an input that goes with rules alone, a name is a rule, too.
+    """
+    texts = [text for text in reader.values["tags"].splitlines() if not text.startswith("#")]
+    lines = [text.strip() for text in texts]
+    rules: list[Rule] = []
+    for line in filter(tag_rules.is_rule, lines):
+        try:
+            rules.append(tag_rules.read(line))
+        except ValueError as error:
+            reader.bad("tags", f"{line!r} cannot be read: {error}")
+    try:
+        items = lists.words("\n".join(text for text in texts if not tag_rules.is_rule(text)))
+    except ValueError as error:
+        reader.bad("tags", f"{reader.shown('tags')} cannot be read: {error}.")
+        items = ()
+    full = tuple(item for item in items if not refs.is_tag(item))
+    for item in full:
+        try:
+            refs.parse(item)
+        except ValueError as error:
+            reader.bad("tags", f"{item!r} is neither a tag's name nor a reference: {error}.")
+    if not (rules or reader.text("flavor") or reader.text("images")):
+        return items, ()
+    rules += [tag_rules.raw(item) for item in items if refs.is_tag(item)]
+    return full, tuple(rules) or tag_rules.defaults()
+
+
+def images(reader: Reader, tags: Sequence[str], rules: Sequence[Rule]) -> tuple[Reference, ...]:
+    """Return the repositories; without any, there has to be no need of one."""
+    listed = [("images", item) for item in _enabled(reader)]
+    # The CI system's own image is for those who name none.
+    if not reader.text("images"):
+        listed = [("image", item) for item in reader.items("image")]
+    found = [repository(reader, name, item) for name, item in listed]
+    if not listed and not reader.text("images"):
+        names = [tag for tag in tags if refs.is_tag(tag)]
+        if names:
+            reader.bad("tags", f"{names[0]!r} is a tag's name, and there is no image to tag.")
+        elif rules and not (tags and rules == tag_rules.defaults()):
+            reader.bad("tags", "there are rules for names, and there is no image to tag.")
+        elif not tags and _needs_name(reader):
+            reader.bad("image", "is missing: say what is built, such as ghcr.io/me/app.")
+    return tuple(filter(None, found))
+
+
+def repository(reader: Reader, name: str, value: str) -> Reference | None:
+    """Read a reference without a tag and a digest."""
+    try:
+        reference = refs.parse(value)
+    except ValueError as error:
+        reader.bad(name, f"{reader.shown(name, value)} is not a repository: {error}.")
+        return None
+    if reference.tag or reference.digest:
+        reader.bad(
+            name,
+            f"{reader.shown(name, value)} has a tag or a digest; give the repository, "
+            "and tags by the input tags.",
+        )
+    return reference
+
+
+def described(reader: Reader, name: str, rules: Sequence[Rule]) -> tuple[str, ...]:
+    """Return labels or annotations; beside rules for tags there are expressions in them."""
+    items = _uncommented(reader, name)
+    for item in items:
+        if not _LABEL.fullmatch(item):
+            reader.bad(name, f"{reader.shown(name, item)} is not accepted; use name=value.")
+        elif rules:
+            try:
+                tag_rules.check_expressions(item)
+            except ValueError as error:
+                reader.bad(name, f"{item!r} cannot be read: {error}")
+    return items
+
+
+def flavor(reader: Reader) -> Flavor:
+    """Return what holds for all tags."""
+    try:
+        return tag_rules.flavor(_uncommented(reader, "flavor"))
+    except ValueError as error:
+        reader.bad("flavor", str(error))
+        return Flavor()
+
+
+def _enabled(reader: Reader) -> tuple[str, ...]:
+    """Return the repositories of `images` that are enabled."""
+    found: list[str] = []
+    for line in _uncommented(reader, "images"):
+        values = {"enable": "true"}
+        for part in csv_attributes.fields(line):
+            name, equals, value = (text.strip() for text in part.partition("="))
+            values |= {name.lower(): value} if equals else {"name": name}
+        if unknown := values.keys() - {"name", "enable"}:
+            near = nearest(min(unknown), ("name", "enable"))
+            reader.bad("images", f"{line!r} has no {min(unknown)!r} to give.{near}")
+        elif values["enable"] not in {"true", "false"}:
+            reader.bad("images", f"{line!r}: enable is neither true nor false.")
+        elif values["enable"] == "true" and values.get("name"):
+            found.append(values["name"].lower())
+    return tuple(found)
+
+
+def _uncommented(reader: Reader, name: str) -> tuple[str, ...]:
+    """Return the lines of an input that docker/metadata-action has; one may be a comment."""
+    return tuple(item for item in reader.items(name) if not item.startswith("#"))
+
+
+def _needs_name(reader: Reader) -> bool:
+    """Say whether what is built has to have a name."""
+    if reader.text("call") not in ("", "build") or sources.has_files(reader):
+        return False
+    push = reader.text("push")
+    return push in TRUE or not (push or reader.text("outputs"))

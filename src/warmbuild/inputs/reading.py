@@ -1,0 +1,142 @@
+"""Reads inputs by their kind, and collects what is wrong with them."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final, assert_never
+
+from warmbuild.errors import InputProblem
+from warmbuild.inputs import lists
+from warmbuild.inputs.nearest import nearest
+from warmbuild.inputs.table import BY_NAME, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from warmbuild.inputs.table import Input
+
+    Value = str | bool | int | timedelta | tuple[str, ...] | None
+
+TRUE: Final = ("true", "True", "TRUE")
+_FALSE: Final = ("false", "False", "FALSE")
+_DURATION: Final = re.compile(r"([0-9]{1,5})([smhdw])")
+_UNITS: Final[Mapping[str, timedelta]] = {
+    "s": timedelta(seconds=1),
+    "m": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+    "d": timedelta(days=1),
+    "w": timedelta(weeks=1),
+}
+_SPLIT: Final[Mapping[Kind, Callable[[str], tuple[str, ...]]]] = {
+    Kind.WORDS: lists.words,
+    Kind.LINES: lists.lines,
+    Kind.RAW_LINES: lists.raw_lines,
+    Kind.UNTRIMMED_LINES: lists.untrimmed_lines,
+}
+
+
+class Reader:
+    """Reads the texts of inputs, by the name of their row, and collects problems."""
+
+    def __init__(self, values: Mapping[str, str], problems: list[InputProblem]) -> None:
+        """Read from `values`, which has a text for every row, and add to `problems`."""
+        self.values = values
+        self.problems = problems
+
+    def bad(self, name: str, text: str) -> None:
+        """Add a problem."""
+        self.problems.append(InputProblem(name=name, text=text))
+
+    def shown(self, name: str, value: str | None = None) -> str:
+        """Quote a value for a message, unless it is or may hold a secret."""
+        if BY_NAME[name].secret or BY_NAME[name].may_hold_secrets:
+            return "its value"
+        return repr(self.values[name] if value is None else value)
+
+    def value(self, row: Input) -> Value:
+        """Read an input as its kind says.
+
+        Without a default, an omitted boolean or time is None.
+        """
+        match row.kind:
+            case Kind.TEXT:
+                return self.choice(row.name) if row.choices else self.checked(row.name)
+            case Kind.BOOLEAN:
+                return self.boolean(row.name) if row.default else self.maybe(row.name)
+            case Kind.NUMBER:
+                return self._number(row)
+            case Kind.DURATION:
+                return self._duration(row) or (timedelta() if row.default else None)
+            case Kind.WORDS | Kind.LINES | Kind.RAW_LINES | Kind.UNTRIMMED_LINES:
+                return self.items(row.name)
+            case _ as never:
+                assert_never(never)
+
+    def text(self, name: str) -> str:
+        """Return a text without the spaces around it."""
+        return self.values[name].strip()
+
+    def choice(self, name: str) -> str:
+        """Return a text that has to be one of the row's choices."""
+        value, choices = self.text(name), BY_NAME[name].choices
+        if value not in choices:
+            accepted = f"use {choices[0]}" if len(choices) == 1 else f"use {' or '.join(choices)}"
+            self.bad(
+                name, f"{self.shown(name)} is not accepted; {accepted}.{nearest(value, choices)}"
+            )
+        return value
+
+    def maybe(self, name: str) -> bool | None:
+        """Return a boolean, or None for an empty text."""
+        value = self.text(name)
+        if not value:
+            return None
+        if value not in (*TRUE, *_FALSE):
+            self.bad(name, f"{self.shown(name)} is not accepted; use true or false.")
+        return value in TRUE
+
+    def boolean(self, name: str) -> bool:
+        """Return a boolean; an empty text is false."""
+        return bool(self.maybe(name))
+
+    def items(self, name: str) -> tuple[str, ...]:
+        """Return the items of a list, which have to pass the row's check."""
+        row = BY_NAME[name]
+        try:
+            items = _SPLIT[row.kind](self.values[name])
+        except ValueError as error:
+            self.bad(name, f"{self.shown(name)} cannot be read: {error}.")
+            return ()
+        for item in items:
+            self._check(row, item)
+        return items
+
+    def checked(self, name: str) -> str:
+        """Return a text that has to pass the row's check, unless it is omitted."""
+        value = self.text(name)
+        if value or BY_NAME[name].default:
+            self._check(BY_NAME[name], value)
+        return value
+
+    def _check(self, row: Input, text: str) -> None:
+        if row.check and (wrong := row.check(text)):
+            self.bad(row.name, f"{self.shown(row.name, text)} {wrong}")
+
+    def _number(self, row: Input) -> int:
+        value, (least, most) = self.text(row.name), row.bounds
+        if not value.isdecimal() or not least <= int(value) <= most:
+            self.bad(row.name, f"{self.shown(row.name)} is not accepted; use {least} to {most}.")
+            return least
+        return int(value)
+
+    def _duration(self, row: Input) -> timedelta | None:
+        value = self.text(row.name)
+        if not value:
+            return None
+        found = _DURATION.fullmatch(value)
+        if not found or not int(found[1]):
+            text = f"{self.shown(row.name)} is not a time; use a number and s, m, h, d or w."
+            self.bad(row.name, text)
+            return None
+        return int(found[1]) * _UNITS[found[2]]

@@ -1,0 +1,34 @@
+"""Imports a package when it is first used, for many take longer to import than a plan to make."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+
+class _Lazy(ModuleType):
+    """Stands for a module; whatever is asked of it is asked of the module itself."""
+
+    def __init__(self, name: str, submodules: tuple[str, ...]) -> None:
+        super().__init__(name)
+        self.__submodules = submodules
+
+    def __getattr__(self, attribute: str) -> object:
+        # The import system waits for a module that another thread is importing.
+        found = importlib.import_module(self.__name__)
+        for submodule in self.__submodules:
+            importlib.import_module(f"{self.__name__}.{submodule}")
+        return getattr(found, attribute)
+
+
+def module(name: str, *submodules: str) -> ModuleType:
+    """Return a module that is imported, with these submodules, when an attribute is first read.
+
+    Type checkers need the true import:
+
+        if TYPE_CHECKING:
+            import requests
+        else:
+            requests = lazy.module("requests")
+    """
+    return _Lazy(name, submodules)

@@ -1,0 +1,78 @@
+"""Applies the lint rules to the texts of a project."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from typing import TYPE_CHECKING, Final, cast
+
+from warmbuild.finding import Finding
+from warmbuild.inputs.table import LINT_RULES
+from warmbuild.lint.case import Case, Found, Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from warmbuild.inputs.values import Inputs
+    from warmbuild.lint.sources import Sources
+    from warmbuild.project.dockerfile import Instruction
+    from warmbuild.run_context import RunContext
+
+
+def _rule(name: str) -> Rule:
+    """Return a rule from the module that is named after it."""
+    module = importlib.import_module(f"warmbuild.lint.rules.{name.replace('-', '_')}")
+    return cast("Rule", module.RULE)
+
+
+RULES: Final = tuple(map(_rule, LINT_RULES))
+_COMMENT: Final = re.compile(r"warmbuild\s+ignore\s*=\s*([\w,\s-]+)")
+
+
+def check(
+    inputs: Inputs, context: RunContext, sources: Sources, env: Mapping[str, str]
+) -> tuple[Finding, ...]:
+    """Return what the rules find that nobody switched off, by place."""
+    if not inputs.lint:
+        return ()
+    case = Case(inputs=inputs, context=context, sources=sources, env=env)
+    findings: dict[tuple[str, str, int, str], Finding] = {}
+    for rule in RULES:
+        for found in rule.find(case) if rule.name not in inputs.lint_ignore else ():
+            if not (found.at and rule.name in _ignored(found.at)):
+                finding = _finding(case, rule, found)
+                key = (finding.file, rule.name, finding.line, finding.about)
+                findings.setdefault(key, finding)
+    return tuple(sorted(findings.values(), key=lambda finding: (finding.file, finding.line)))
+
+
+def _finding(case: Case, rule: Rule, found: Found) -> Finding:
+    file, line = case.sources.file, 1
+    if found.at:
+        line = found.at.line
+    elif case.sources.pipeline_file:
+        file = case.sources.pipeline_file
+        line = _line_of(case.sources.pipeline, found.given)
+    return Finding(
+        rule=rule.name,
+        severity=rule.severity,
+        file=file,
+        line=line,
+        text=found.text,
+        about=found.about,
+    )
+
+
+def _line_of(text: str, wanted: Sequence[str]) -> int:
+    """Return the first line that has one of these texts, the first text before the others."""
+    for want in wanted:
+        for number, line in enumerate(text.splitlines(), start=1):
+            if want.lower() in line.lower().replace("_", "-"):
+                return number
+    return 1
+
+
+def _ignored(at: Instruction) -> set[str]:
+    """Return the rules that comments above an instruction switch off for it."""
+    found = (_COMMENT.fullmatch(comment) for comment in at.comments)
+    return {name.strip() for match in found if match for name in match[1].split(",")}

@@ -1,0 +1,43 @@
+"""Where the git directory of a checkout lies.
+
+The layout is that of git's "gitrepository-layout". Its files are read where they lie, so no git
+program is needed, and no repository has to be declared safe for the user of a container.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from warmbuild.files import ReadText
+
+_LINK: Final = "gitdir: "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkTree:
+    """A checkout of a repository."""
+
+    root: Path
+    """The top directory of the checkout."""
+    own: Path
+    """The git directory with HEAD and the index; a linked work tree has one for itself."""
+    common: Path
+    """The git directory with refs, objects and config, which linked work trees share."""
+
+
+def find(directory: Path, read_text: ReadText) -> WorkTree | None:
+    """Return the work tree that an absolute directory lies in, or None."""
+    for place in (directory, *directory.parents):
+        own = place / ".git"
+        if read_text(str(own / "HEAD")) is None:
+            link = read_text(str(own)) or ""
+            if not link.startswith(_LINK):
+                continue
+            own = place / link.removeprefix(_LINK).strip()
+        common = own / (read_text(str(own / "commondir")) or "").strip()
+        return WorkTree(root=place, own=own, common=common)
+    return None

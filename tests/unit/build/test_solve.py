@@ -1,0 +1,372 @@
+"""Plans that are carried out by a buildx that a test answers for."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests import plans
+from tests.unit.fake_runner import FakeRunner, recorded
+from warmbuild import ci
+from warmbuild.bake import targets
+from warmbuild.bake.targets import Target
+from warmbuild.build import solve
+from warmbuild.build.solve import Tool
+from warmbuild.builder.environment import Buildx
+from warmbuild.builder.private_directory import Private
+from warmbuild.cache.probe import Found
+from warmbuild.errors import BuildError, RegistryError
+from warmbuild.log import Log
+from warmbuild.run_context import RunContext
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from warmbuild.inputs.values import Inputs
+    from warmbuild.plan.build_plan import BuildPlan
+
+PUSH = RunContext(ci="github", event="push", branch="x", default_branch="main")
+BUILD = ("buildx", "build")
+BAKE = ("buildx", "bake")
+METADATA = json.dumps({"containerimage.digest": "sha256:1", "token": "hunter2"})
+SAID = {"--metadata-file": METADATA, "--iidfile": "sha256:2\n"}
+RACE = "unknown: blob unknown to registry"
+
+
+@pytest.fixture
+def runner() -> FakeRunner:
+    return FakeRunner()
+
+
+@pytest.fixture
+def log() -> Log:
+    log = Log(ci.named("local"))
+    log.hide(["hunter2"])
+    return log
+
+
+@pytest.fixture
+def restarts() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def tool(runner: FakeRunner, tmp_path: Path, restarts: list[str]) -> Tool:
+    private = Private(root=tmp_path)
+    return Tool(
+        buildx=Buildx(program="buildx", env={"BUILDX_BUILDER": "b"}, runner=runner),
+        files=solve.files(private),
+        definition=str(private.file("definition.json")),
+        cache_timeout=600.0,
+        annotates=True,
+        restart=lambda: restarts.append("again"),
+    )
+
+
+@pytest.fixture(autouse=True)
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    found: list[float] = []
+    monkeypatch.setattr(time, "sleep", found.append)
+    return found
+
+
+@pytest.fixture
+def planned(parsed: Callable[..., Inputs]) -> Callable[..., BuildPlan]:
+    """Return what plans a push of the branch x."""
+    return lambda **values: plans.planned(parsed(**values), PUSH)
+
+
+def of_targets(inputs: Inputs, *names: str) -> list[BuildPlan]:
+    known = plans.known(inputs, PUSH)
+    found = []
+    for name in names:
+        one = Target(name=name, definition={"tags": [f"ghcr.io/me/{name}:1"]}, linked=False)
+        own = targets.inputs(inputs, PUSH, known.applied, one)
+        found.append(targets.planned(own, PUSH, known, one))
+    return found
+
+
+def race() -> list[str]:
+    """Return a push that was refused, as the registry refuses one beside an export."""
+    refusal = "failed to do request: Head .*?connection refused"
+    return [re.sub(refusal, RACE, line) for line in recorded("push-refused")]
+
+
+def has(command: tuple[str, ...], *flags: str) -> bool:
+    return all(flag in command for flag in flags)
+
+
+def shown(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """Return what was said, but for the progress of BuildKit and the commands."""
+    said = capsys.readouterr().out.splitlines()
+    return [line for line in said if line and not line.startswith(("#", "+", "=", "WARNING: "))]
+
+
+def test_a_cold_build_pushes_the_image_first_and_writes_its_cache_after_it(
+    planned: Callable[..., BuildPlan],
+    runner: FakeRunner,
+    tool: Tool,
+    log: Log,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    runner.answer(*BUILD, lines=recorded("cold"), writes=SAID)
+    runner.answer(*BUILD, lines=recorded("cold"))
+    outcome = solve.build([planned()], tool, log)
+    image, export = runner.commands
+    assert has(image, "--push", "--tag")
+    assert not has(image, "--cache-to")
+    assert has(export, "--cache-to", "--output", "type=cacheonly")
+    assert not has(export, "--push")
+    assert [env["BUILDX_BUILDER"] for env in runner.environments] == ["b", "b"]
+    assert [step.cached for step in outcome.steps] == [False] * 5
+    assert outcome.cache_written == "ghcr.io/me/app:cache-x"
+    assert (outcome.cache_read, outcome.cache_age) == ((), None)
+    assert shown(capsys) == ["the image is out; now its cache"]
+
+
+def test_what_buildx_wrote_is_read_back_and_secrets_are_hidden_in_it(
+    planned: Callable[..., BuildPlan], runner: FakeRunner, tool: Tool, log: Log
+) -> None:
+    runner.answer(*BUILD, lines=recorded("cold"), writes=SAID)
+    outcome = solve.build([planned(cache="off")], tool, log)
+    assert outcome.digest == "sha256:1"
+    assert outcome.image_id == "sha256:2"
+    assert outcome.metadata == '{"containerimage.digest":"sha256:1","token":"***"}'
+
+
+def test_a_build_that_says_nothing_of_itself_has_no_digest(
+    planned: Callable[..., BuildPlan], runner: FakeRunner, tool: Tool, log: Log
+) -> None:
+    runner.answer(*BUILD, lines=recorded("cold"))
+    outcome = solve.build([planned(cache="off")], tool, log)
+    assert (outcome.digest, outcome.image_id, outcome.metadata) == ("", "", "{}")
+    assert outcome.cache_written == ""
+
+
+def test_a_push_that_failed_for_a_reason_that_passes_is_tried_again_without_the_cache(
+    planned: Callable[..., BuildPlan],
+    runner: FakeRunner,
+    tool: Tool,
+    log: Log,
+    pauses: list[float],
+) -> None:
+    runner.answer(*BUILD, lines=race(), code=1)
+    runner.answer(*BUILD, lines=recorded("warm"), writes=SAID)
+    runner.answer(*BUILD, lines=recorded("cold"))
+    outcome = solve.build([planned(cache_export="with")], tool, log)
+    beside, again, export = runner.commands
+    assert has(beside, "--push", "--cache-to")
+    assert has(again, "--push")
+    assert not has(again, "--cache-to")
+    assert has(export, "--cache-to", "type=cacheonly")
+    assert pauses == [2.0]
+    # What ran, ran in the first attempt.
+    assert [step.cached for step in outcome.steps] == [False] * 5
+    assert outcome.cache_written == "ghcr.io/me/app:cache-x"
+    assert log.warnings[0] == (
+        "the push failed for a reason that may pass (blob unknown to registry); once more in 2 s, "
+        "the cache after it"
+    )
+
+
+def test_a_push_that_is_refused_is_the_end(
+    planned: Callable[..., BuildPlan], runner: FakeRunner, tool: Tool, log: Log
+) -> None:
+    runner.answer(*BUILD, lines=recorded("push-refused"), code=1)
+    with pytest.raises(RegistryError, match="the image is built and was not pushed"):
+        solve.build([planned()], tool, log)
+    assert len(runner.commands) == 1
+
+
+def test_a_push_is_not_tried_again_for_ever(
+    planned: Callable[..., BuildPlan],
+    runner: FakeRunner,
+    tool: Tool,
+    log: Log,
+    pauses: list[float],
+) -> None:
+    for _ in range(3):
+        runner.answer(*BUILD, lines=race(), code=1)
+    with pytest.raises(RegistryError, match="blob unknown"):
+        solve.build([planned()], tool, log)
+    assert pauses == [2.0, 8.0]
+
+
+def test_a_step_that_fails_is_the_end(
+    planned: Callable[..., BuildPlan], runner: FakeRunner, tool: Tool, log: Log
+) -> None:
+    runner.answer(*BUILD, lines=recorded("failed"), code=1)
+    with pytest.raises(BuildError, match=r"at Dockerfile\.failing:3"):
+        solve.build([planned()], tool, log)
+
+
+def test_no_export_runs_if_all_came_from_the_cache_that_would_be_written(
+    planned: Callable[..., BuildPlan],
+    runner: FakeRunner,
+    tool: Tool,
+    log: Log,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    decided = planned()
+    write = decided.cache.write
+    assert write is not None
+    there = replace(write, found=Found("sha256:c", ()))
+    decided = replace(decided, cache=replace(decided.cache, read=(there,), write=there))
+    lines = [line for line in recorded("warm") if "cache-none" not in line]
+    runner.answer(*BUILD, lines=lines, writes=SAID)
+    outcome = solve.build([decided], tool, log)
+    assert len(runner.commands) == 1
+    assert [step.cached for step in outcome.steps] == [True] * 5
+    assert outcome.cache_read == ("127.0.0.1:5000/rec:cache-main",)
+    assert (outcome.cache_written, outcome.cache_error) == ("", "")
+    assert shown(capsys) == ["the cache is not written: all of it is there already"]
+
+
+def test_an_export_that_fails_is_a_warning(
+    planned: Callable[..., BuildPlan], runner: FakeRunner, tool: Tool, log: Log
+) -> None:
+    runner.answer(*BUILD, lines=recorded("cold"), writes=SAID)
+    runner.answer(*BUILD, lines=recorded("failed"), code=1)
+    outcome = solve.build([planned()], tool, log)
+    assert outcome.digest == "sha256:1"
+    assert outcome.cache_written == ""
+    assert outcome.cache_error.startswith('process "/bin/sh -c for i in 1 2 3')
+    (warning,) = log.warnings
+    assert warning.startswith("no cache is written to ghcr.io/me/app:cache-x: process")
+
+
+def test_a_cache_that_is_waited_for_too_long_is_done_without(
+    planned: Callable[..., BuildPlan],
+    runner: FakeRunner,
+    tool: Tool,
+    log: Log,
+    restarts: list[str],
+) -> None:
+    importing = recorded("warm")[:16]
+    runner.answer(*BUILD, lines=importing, code=1, hangs=True)
+    runner.answer(*BUILD, lines=recorded("cold"), writes=SAID)
+    runner.answer(*BUILD, lines=recorded("cold"))
+    solve.build([planned()], replace(tool, cache_timeout=0.0), log)
+    first, second, _ = runner.commands
+    assert has(first, "--cache-from")
+    assert not has(second, "--cache-from")
+    assert restarts == ["again"]
+    assert log.warnings[0] == (
+        "ghcr.io/me/app:cache-x, ghcr.io/me/app:cache-main is not read: the registry stopped "
+        "answering; once more without"
+    )
+
+
+def test_the_stages_of_an_inline_cache_are_pushed_one_by_one(
+    planned: Callable[..., BuildPlan], runner: FakeRunner, tool: Tool, log: Log
+) -> None:
+    runner.answer(*BUILD, lines=recorded("cold"), writes=SAID)
+    runner.answer(*BUILD, lines=recorded("cold"))
+    runner.answer(*BUILD, lines=recorded("failed"), code=1)
+    decided = planned(cache_backend="inline", cache_stages="build,test")
+    outcome = solve.build([decided], tool, log)
+    image, build, test = runner.commands
+    assert not has(image, "--target")
+    assert [stage[stage.index("--target") + 1] for stage in (build, test)] == ["build", "test"]
+    assert all(has(stage, "--push", "type=inline") for stage in (image, build, test))
+    assert outcome.cache_written == "ghcr.io/me/app:cache-x,ghcr.io/me/app:cache-build-e7ec532e--x"
+    (warning,) = log.warnings
+    assert warning.startswith("no cache is written to ghcr.io/me/app:cache-test-")
+
+
+class TestSeveralTargets:
+    def test_they_are_built_and_exported_in_one_call_each(
+        self,
+        parsed: Callable[..., Inputs],
+        runner: FakeRunner,
+        tool: Tool,
+        log: Log,
+    ) -> None:
+        said = {
+            "web": {
+                "containerimage.digest": "sha256:w",
+                "containerimage.config.digest": "sha256:i",
+            },
+            "worker": {"containerimage.digest": "sha256:v"},
+        }
+        writes = {"--metadata-file": json.dumps(said)}
+        runner.answer(*BAKE, lines=recorded("bake-cold"), writes=writes)
+        runner.answer(*BAKE, lines=recorded("bake-cold"))
+        decided = of_targets(parsed(image="", bake_files="b.hcl", push="true"), "web", "worker")
+        decided = [replace(one, cache=replace(one.cache, read=())) for one in decided]
+        outcome = solve.build(decided, tool, log)
+        assert [command[-2:] for command in runner.commands] == [("web", "worker")] * 2
+        assert [one.name for one in outcome.targets] == ["web", "worker"]
+        assert [one.digest for one in outcome.targets] == ["sha256:w", "sha256:v"]
+        assert outcome.targets[0].image_id == "sha256:i"
+        assert [len(one.steps) for one in outcome.targets] == [4, 4]
+        assert outcome.tags == ("ghcr.io/me/web:1", "ghcr.io/me/worker:1")
+        assert (
+            outcome.cache_written == "ghcr.io/me/web:cache-web--x,ghcr.io/me/worker:cache-worker--x"
+        )
+        assert json.loads(outcome.metadata) == said
+
+    def test_those_whose_caches_share_steps_are_built_one_after_the_other(
+        self,
+        parsed: Callable[..., Inputs],
+        runner: FakeRunner,
+        tool: Tool,
+        log: Log,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        inputs = parsed(image="", bake_files="b.hcl", push="true", cache="read-only")
+        # Caches that were not asked what they have may share anything.
+        decided = of_targets(inputs, "web", "worker")
+        for _ in decided:
+            runner.answer(*BAKE, lines=recorded("bake-warm"))
+        outcome = solve.build(decided, tool, log)
+        assert [command[-1] for command in runner.commands] == ["web", "worker"]
+        assert [one.name for one in outcome.targets] == ["web", "worker"]
+        assert shown(capsys) == [
+            "targets that share steps are built one after the other: now web",
+            "targets that share steps are built one after the other: now worker",
+        ]
+
+
+class TestAsk:
+    def test_the_answer_is_printed(
+        self,
+        planned: Callable[..., BuildPlan],
+        runner: FakeRunner,
+        tool: Tool,
+        log: Log,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        answer = ["Check complete, no warnings found."]
+        runner.answer(*BUILD, lines=answer, writes={"--metadata-file": METADATA})
+        outcome = solve.ask(planned(call="check"), tool, log)
+        (command,) = runner.commands
+        assert has(command, "--call", "check")
+        assert not has(command, "--push")
+        assert (outcome.digest, outcome.tags) == ("", ())
+        assert json.loads(outcome.metadata)["token"] == "***"
+        assert shown(capsys) == answer
+
+    def test_a_refusal_is_an_error_with_its_headline(
+        self, planned: Callable[..., BuildPlan], runner: FakeRunner, tool: Tool, log: Log
+    ) -> None:
+        found = {"ruleName": "StageNameCasing", "description": "lowercase it", "url": "https://d"}
+        metadata = {"result.json": {"warnings": [found]}}
+        lines = ["Check complete, 1 warning has been found!", "", "WARNING: StageNameCasing"]
+        writes = {"--metadata-file": json.dumps(metadata)}
+        runner.answer(*BUILD, lines=lines, code=1, writes=writes)
+        with pytest.raises(BuildError, match=r"^Check complete, 1 warning has been found!$"):
+            solve.ask(planned(call="check"), tool, log)
+        assert log.warnings == ["StageNameCasing: lowercase it https://d"]
+
+
+def test_a_command_that_nobody_answers_for_fails_the_test(runner: FakeRunner) -> None:
+    runner.answer(*BAKE)
+    with pytest.raises(pytest.fail.Exception, match="no answer is known to buildx build"):
+        runner(BUILD, {}).__enter__()

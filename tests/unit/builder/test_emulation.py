@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.builders import NODE
+from tests.plans import planned
+from tests.runs import PUSH
+from warmbuild import ci
+from warmbuild.builder import emulation, engine
+from warmbuild.buildkit.answers import Inspected
+from warmbuild.errors import EngineError
+from warmbuild.log import Log
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from warmbuild.inputs.values import Inputs
+
+
+@pytest.fixture(autouse=True)
+def _no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "connect", lambda *_arguments, **_options: None)
+
+
+def provide(asked: Inputs, driver: str = "docker-container") -> None:
+    seen = Inspected(name="b", driver=driver, nodes=(NODE,))
+    emulation.provide(planned(asked, PUSH).builder, seen, {}, Log(ci.named("local")))
+
+
+def test_what_a_node_serves_is_not_emulated(
+    parsed: Callable[..., Inputs], capsys: pytest.CaptureFixture[str]
+) -> None:
+    provide(parsed(qemu_platforms="386,amd64"))
+    said = "no emulation is installed: the builder serves linux/386, linux/amd64\n"
+    assert capsys.readouterr().out == said
+
+
+@pytest.mark.parametrize(
+    ("driver", "values"),
+    [
+        ("remote", {"driver": "remote", "endpoint": "tcp://a:1"}),
+        ("kubernetes", {"driver": "kubernetes"}),
+        ("docker-container", {"endpoint": "there"}),
+        ("docker-container", {"append": "- endpoint: there"}),
+    ],
+)
+def test_nothing_is_installed_for_another_machine(
+    parsed: Callable[..., Inputs], driver: str, values: dict[str, str]
+) -> None:
+    with pytest.raises(EngineError) as raised:
+        provide(parsed(qemu_platforms="riscv64", **values), driver)
+    assert str(raised.value) == (
+        "no node of the builder serves linux/riscv64, and emulation is installed on the engine "
+        f"of this run alone, where none of the driver {driver} need be; build for it on a node "
+        "of its own (append), or leave it out of qemu-platforms."
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "output", "error"),
+    [
+        pytest.param(0, '{"supported":["linux/amd64","linux/riscv64"]}', "", id="done"),
+        pytest.param(
+            0,
+            '{"supported":["linux/amd64"]}',
+            "b.io/fmt:1 does not emulate linux/riscv64, but linux/amd64; build for it on a "
+            "node of its own (append), or leave it out of qemu-platforms.",
+            id="done for others",
+        ),
+        pytest.param(
+            0,
+            '{"supported":7}',
+            "b.io/fmt:1 did not install emulation of linux/riscv64: it ended with exit code "
+            "0, and an image such as tonistiigi/binfmt says what it supports. This one "
+            'says:\n  | {"supported":7}',
+            id="another answer",
+        ),
+        pytest.param(
+            1,
+            "EPERM",
+            "b.io/fmt:1 did not install emulation of linux/riscv64: it ended with exit code "
+            "1, and an image such as tonistiigi/binfmt says what it supports. This one "
+            "says:\n  | EPERM",
+            id="failed",
+        ),
+        pytest.param(
+            0,
+            "",
+            "b.io/fmt:1 did not install emulation of linux/riscv64: it ended with exit code "
+            "0, and an image such as tonistiigi/binfmt says what it supports. This one "
+            "says:\n  | nothing",
+            id="no answer",
+        ),
+    ],
+)
+def test_the_image_says_what_it_has_done(
+    parsed: Callable[..., Inputs],
+    monkeypatch: pytest.MonkeyPatch,
+    code: int,
+    output: str,
+    error: str,
+) -> None:
+    commands: list[tuple[str, list[str]]] = []
+
+    def run(_client: object, image: str, command: list[str]) -> tuple[int, str]:
+        commands.append((image, command))
+        return code, output
+
+    monkeypatch.setattr(engine, "run_privileged", run)
+    said = ""
+    try:
+        provide(parsed(qemu_platforms="riscv64", qemu_image="b.io/fmt:1"))
+    except EngineError as raised:
+        said = str(raised)
+    assert said == error
+    assert commands == [("b.io/fmt:1", ["--install", "linux/riscv64"])]

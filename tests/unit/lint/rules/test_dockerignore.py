@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.lint.checked import GIT, check, lines
+from warmbuild.lint.sources import Sources
+
+
+@pytest.mark.parametrize(
+    ("text", "ignore", "in_context", "found"),
+    [
+        pytest.param("FROM a\nCOPY . .", None, GIT, [2], id="no file"),
+        pytest.param("FROM a\nCOPY . .", "", GIT, [2], id="an empty file"),
+        pytest.param("FROM a\nCOPY . .", "dist", GIT, [2], id="a file without .git"),
+        pytest.param("FROM a\nCOPY . .", ".git", GIT, [], id="a file with .git"),
+        pytest.param("FROM a\nCOPY . .", "**/.git*", GIT, [], id="a file with a pattern for it"),
+        pytest.param(
+            "FROM a\nCOPY . .", ".git\n!.git/HEAD", GIT, [], id="a file that lets HEAD in"
+        ),
+        pytest.param("FROM a\nCOPY . .", "*\n!src", GIT, [], id="a file that names what it wants"),
+        pytest.param("FROM a\nCOPY src .", None, GIT, [], id="nothing but named files"),
+        pytest.param("FROM a\nCOPY --from=b . .", None, GIT, [], id="another stage's files"),
+        pytest.param(
+            "FROM a AS b\nCOPY . .\nFROM c", None, GIT, [], id="a stage that is not needed"
+        ),
+        pytest.param(
+            "FROM a\nCOPY . .", None, {"Dockerfile"}, [2], id="no .git, but the Dockerfile"
+        ),
+        pytest.param("FROM a\nCOPY . .", "dist", {"Dockerfile"}, [], id="a file, and no .git"),
+        pytest.param("FROM a\nCOPY . .", None, (), [], id="neither in the context"),
+    ],
+)
+def test_what_is_copied_with_everything(
+    text: str, ignore: str | None, in_context: frozenset[str], found: list[int]
+) -> None:
+    sources = Sources(ignore=ignore, in_context=frozenset(in_context))
+    assert lines("dockerignore", check(text, sources=sources)) == found
+
+
+@pytest.mark.parametrize(
+    ("ignore", "in_context", "text"),
+    [
+        (
+            None,
+            GIT,
+            (
+                "there is no .dockerignore, so COPY . . copies .git, which no two checkouts "
+                "have alike: it runs in every build. Add one that names .git and whatever else "
+                "the image does not need."
+            ),
+        ),
+        (
+            None,
+            frozenset({"Dockerfile"}),
+            (
+                "there is no .dockerignore, so COPY . . copies the Dockerfile too, and runs "
+                "again with every change of it. Add one that names .git and whatever else the "
+                "image does not need."
+            ),
+        ),
+        (
+            "dist",
+            GIT,
+            (
+                "web/.dockerignore lets .git in, so COPY . . copies .git, which no two "
+                "checkouts have alike: it runs in every build. Add .git to web/.dockerignore."
+            ),
+        ),
+    ],
+)
+def test_it_says_what_is_in_the_way(
+    ignore: str | None, in_context: frozenset[str], text: str
+) -> None:
+    sources = Sources(ignore=ignore, ignore_file="web/.dockerignore", in_context=in_context)
+    (found,) = check("FROM a\nCOPY . .", sources=sources)
+    assert found.text == text

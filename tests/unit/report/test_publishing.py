@@ -1,0 +1,187 @@
+"""What was decided and done is handed to the log, the CI system, and the files asked for."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests import plans
+from warmbuild import ci
+from warmbuild.build import outcomes
+from warmbuild.errors import EngineError
+from warmbuild.finding import Finding
+from warmbuild.log import Log
+from warmbuild.report import publishing
+from warmbuild.report.outputs import OUTPUTS
+from warmbuild.run_context import RunContext
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from warmbuild.build.outcomes import Outcome
+    from warmbuild.inputs.values import Inputs
+    from warmbuild.plan.build_plan import BuildPlan
+
+PUSH = RunContext(ci="gitlab", event="push", branch="x", default_branch="main")
+GITLAB = ci.named("gitlab")
+LOCAL = ci.named("local")
+FINDING = Finding(
+    rule="apt",
+    severity="minor",
+    file="Dockerfile",
+    line=3,
+    text="it says hunter2",
+    about="RUN",
+)
+
+
+@pytest.fixture(autouse=True)
+def _temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+
+@pytest.fixture
+def log() -> Log:
+    log = Log(LOCAL)
+    log.hide(["hunter2"])
+    return log
+
+
+@pytest.fixture
+def planned(parsed: Callable[..., Inputs]) -> Callable[..., BuildPlan]:
+    return lambda **values: plans.planned(parsed(**values), PUSH)
+
+
+@pytest.fixture
+def done(planned: Callable[..., BuildPlan]) -> Outcome:
+    outcome = outcomes.answer(planned(), "{}")
+    return replace(outcome, digest="sha256:1", tags=("r.io/a:1",), notes=("it says hunter2",))
+
+
+def dotenv(project: Path) -> dict[str, str]:
+    lines = (project / "warmbuild.env").read_text().splitlines()
+    return {name: value for name, _, value in (line.partition("=") for line in lines)}
+
+
+class TestOutcome:
+    def test_it_goes_to_the_log_and_the_ci_system(
+        self,
+        parsed: Callable[..., Inputs],
+        done: Outcome,
+        log: Log,
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        publishing.outcome(done, parsed(), {"CI_PROJECT_DIR": str(tmp_path)}, GITLAB, log)
+        assert dotenv(tmp_path)["WARMBUILD_DIGEST"] == "sha256:1"
+        said = capsys.readouterr().out
+        assert said.startswith("== warmbuild: result\n")
+        assert "digest         sha256:1\n" in said
+
+    def test_outputs_are_written_to_the_file_that_was_asked_for(
+        self, parsed: Callable[..., Inputs], done: Outcome, log: Log, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "out.json"
+        publishing.outcome(done, parsed(output_file=str(path)), {}, LOCAL, log)
+        written = json.loads(path.read_text())
+        assert list(written) == list(OUTPUTS)
+        assert written["tags"] == "r.io/a:1"
+        # A file is written beside it and moved there, and nothing is left of that.
+        assert sorted(tmp_path.iterdir()) == [path, tmp_path / "warmbuild-summary.md"]
+
+    @pytest.mark.parametrize(
+        ("values", "env", "name"),
+        [
+            pytest.param({}, {}, "warmbuild-summary.md", id="a temporary file"),
+            pytest.param({"summary_file": "own.md"}, {}, "own.md", id="the file asked for"),
+            pytest.param({}, {"GITHUB_STEP_SUMMARY": "/x"}, "", id="none, if GitHub takes it"),
+            pytest.param(
+                {"summary_file": "own.md"}, {"GITHUB_STEP_SUMMARY": "/x"}, "own.md", id="both"
+            ),
+        ],
+    )
+    def test_where_the_summary_is_written(
+        self,
+        parsed: Callable[..., Inputs],
+        done: Outcome,
+        log: Log,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        values: dict[str, str],
+        env: dict[str, str],
+        name: str,
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        publishing.outcome(done, parsed(**values), env, LOCAL, log)
+        written = {path.name: path.read_text() for path in tmp_path.iterdir()}
+        assert set(written) == ({name} if name else set())
+        assert "hunter2" not in "".join(written.values())
+
+    def test_a_file_that_cannot_be_written_is_an_error(
+        self, parsed: Callable[..., Inputs], done: Outcome, log: Log, tmp_path: Path
+    ) -> None:
+        path = str(tmp_path / "none" / "out.json")
+        with pytest.raises(EngineError) as raised:
+            publishing.outcome(done, parsed(output_file=path), {}, LOCAL, log)
+        assert str(raised.value) == (
+            f"{path} cannot be written: No such file or directory; all else is done"
+        )
+
+
+class TestPlan:
+    def test_it_is_handed_on_as_outputs_and_as_definitions_in_files(
+        self,
+        parsed: Callable[..., Inputs],
+        planned: Callable[..., BuildPlan],
+        log: Log,
+        tmp_path: Path,
+    ) -> None:
+        env = {"CI_PROJECT_DIR": str(tmp_path)}
+        path = tmp_path / "out.json"
+        publishing.plan([planned()], parsed(output_file=str(path)), env, GITLAB, log)
+        written = json.loads(path.read_text())
+        assert written["cache-to"].startswith("type=registry,ref=ghcr.io/me/app:cache-x,")
+        assert dotenv(tmp_path)["WARMBUILD_CACHE_TO"] == written["cache-to"]
+        caches = json.loads(Path(written["bake-file"]).read_text())
+        assert caches["target"]
+        assert Path(written["bake-file"]).parent == tmp_path
+
+    def test_the_definitions_alone_are_written_if_no_file_is_asked_for(
+        self,
+        parsed: Callable[..., Inputs],
+        planned: Callable[..., BuildPlan],
+        log: Log,
+        tmp_path: Path,
+    ) -> None:
+        publishing.plan([planned()], parsed(), {}, LOCAL, log)
+        assert {path.name.partition("-")[0] for path in tmp_path.iterdir()} == {"warmbuild"}
+
+    def test_it_is_said_with_reasons_and_findings(
+        self,
+        planned: Callable[..., BuildPlan],
+        log: Log,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        publishing.say_plan([replace(planned(), findings=(FINDING,))], log)
+        said = capsys.readouterr().out
+        assert said.startswith("== warmbuild: plan\n")
+        assert "cache write ghcr.io/me/app:cache-x (this branch's own cache)" in said
+        (warning,) = log.warnings
+        assert warning.startswith("Dockerfile:3: ")
+        assert "it says ***" in warning
+
+
+def test_findings_are_handed_to_the_ci_system_with_secrets_hidden(
+    planned: Callable[..., BuildPlan], log: Log, tmp_path: Path
+) -> None:
+    decided = [replace(planned(), findings=(FINDING,))]
+    publishing.findings(decided, {"CI_PROJECT_DIR": str(tmp_path)}, GITLAB, log)
+    (report,) = tmp_path.iterdir()
+    (found,) = json.loads(report.read_text())
+    assert found["location"] == {"path": "Dockerfile", "lines": {"begin": 3}}
+    assert "it says ***" in found["description"]
