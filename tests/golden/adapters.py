@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 PATCHED: Final[Mapping[str, object]] = {
     # It is a thing of the process and not of a scene.
     "warmbuild.signals.install": mock.Mock(),
+    # Where buildx may be installed on the true machine.
+    "warmbuild.builder.environment._PLUGIN_DIRECTORIES": (),
     # How often it is looked whether a build waits for its cache alone, in seconds.
     "warmbuild.build.patience._GLANCE": 0.01,
 }

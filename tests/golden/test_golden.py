@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -85,6 +86,7 @@ def test_no_exception_is_out_of_date() -> None:
     assert sorted(EXCEPTIONS) == sorted({one.text for one in _missing()} & EXCEPTIONS.keys())
 
 
+@cache
 def _missing() -> list[Sentence]:
     """Return the sentences of which a piece is in no golden file."""
     held = "\n".join(

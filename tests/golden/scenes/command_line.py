@@ -17,7 +17,7 @@ _WRONG = (
     ["plan", "app"],
     ["build", "--password", "hunter2"],
     ["build", "--github-token=x"],
-    ["plan", "--format=xml"],
+    ["plan", "--ci"],
 )
 
 

@@ -13,116 +13,83 @@ if TYPE_CHECKING:
 _IMAGE: Final = "image=ghcr.io/me/app"
 # The inputs of a scene, `name=value` each; an image is among them unless one is named.
 _VALUES: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
-    "names": (
-        ("imgae=x", _IMAGE),
-        ("nothing-like-it=x",),
-    ),
+    "names": (("imgae=x", "nothing-like-it=x"),),
     "choices": (
-        *(
-            (f"{name}=x",)
-            for name in (
-                *("cache", "cache-backend", "cache-export", "cache-import", "cache-mode"),
-                *("driver", "ecr", "pull", "push"),
-            )
+        (
+            *("cache=of", "cache-backend=x", "cache-export=x", "cache-import=x", "cache-mode=mx"),
+            *("driver=x", "ecr=x", "pull=x", "push=x"),
         ),
-        ("cache=of",),
-        ("cache-mode=mx",),
     ),
     "images and tags": (
         ("image=",),
-        ("image=ghcr.io/me/app:1",),
-        ("image=ghcr.io/me/app@sha256:1",),
-        ("image=https://ghcr.io/me/app",),
-        ("image=ghcr.io/Me App",),
-        ("image=ghcr.io/",),
-        ("image=ghcr.io/me/app:a b",),
-        ('image="ghcr.io/me/app',),
+        (
+            (
+                "image=ghcr.io/me/app:1\nghcr.io/me/app@sha256:1\nhttps://ghcr.io/me/app\n"
+                "ghcr.io/Me App\nghcr.io/\nghcr.io/me/app:a b"
+            ),
+        ),
+        ('image="ghcr.io/me/app', 'tags="1'),
         ("image=", "tags=1.2"),
         ("image=", "tags=type=sha"),
-        ("tags=a b",),
-        ('tags="1',),
-        ("images=name=ghcr.io/me/app,enabl=true",),
-        ("images=ghcr.io/me/app,enable=yes",),
-        ("labels=maintainer",),
-        ("labels=a={{sah}}", "tags=type=sha"),
-        ("annotations=manifest",),
-        ("annotations=a={{date", "tags=type=sha"),
+        ("images=name=ghcr.io/me/app,enabl=true\nghcr.io/me/app,enable=yes", "tags=a b"),
+        ("labels=maintainer", "annotations=manifest"),
+        ("labels=a={{sah}}", "annotations=a={{date", "tags=type=sha"),
     ),
     "rules for tags": (
-        *(
-            (f"tags={rule}",)
-            for rule in (
-                "type=smver,pattern={{version}}",
-                "type=semver",
-                "type=semver,paddern={{version}}",
-                "type=semver,pattern={{verzion}}",
-                "type=ref,event=brnch",
-                "type=sha,format=middle",
-                "type=sha,priority=high",
-                "type=sha,enable=perhaps",
-                "type=match,pattern=v(.*,group=1",
-                "type=match,pattern=v(.*),group=one",
-                "type=raw,value={{brnch}}",
-                "type=raw,value={{1}}",
-                "type=raw,value={{date 'YYYY' tz='Mars/Olympus'}}",
-            )
+        (
+            (
+                "tags=type=smver,pattern={{version}}\ntype=semver\n"
+                "type=semver,paddern={{version}}\ntype=semver,pattern={{verzion}}\n"
+                "type=ref,event=brnch\ntype=sha,format=middle\ntype=sha,priority=high\n"
+                "type=sha,enable=perhaps\ntype=match,pattern=v(.*,group=1\n"
+                "type=match,pattern=v(.*),group=one\ntype=raw,value={{brnch}}\n"
+                "type=raw,value={{1}}\ntype=raw,value={{date 'YYYY' tz='Mars/Olympus'}}"
+            ),
         ),
         ("flavor=latest=perhaps", "tags=type=sha"),
         ("flavor=prefx=v", "tags=type=sha"),
         ("flavor=prefix={{brnch}}", "tags=type=sha"),
     ),
     "the build": (
-        ("platforms=amd64",),
-        ("build-contexts=base",),
-        ("build-contexts=base={{context}}",),
-        ("context={{context}}",),
-        ("call=chekk",),
-        ("add-hosts=example.com",),
-        ("attests=provenance",),
-        ("ulimit=1024",),
+        (
+            *("platforms=amd64", "build-contexts=base\nbase={{context}}", "context={{context}}"),
+            *("call=chekk", "add-hosts=example.com", "attests=provenance", "ulimit=1024"),
+            "lint-ignore=early-cpy",
+        ),
         ("cgroup-parent=x", "cache-backend=azblob", "cache-options=account_url=https://a.b"),
-        ("secrets=A",),
-        ("secret-files=A",),
-        ("secret-envs=A B=C",),
+        ("secrets=MINE", "secret-files=MINE", "secret-envs=M INE=C"),
         ("secrets=A=x\nA=y",),
-        ("lint-ignore=early-cpy",),
     ),
     "bake and compose files": (
-        ("bake-files=https://example.com/docker-bake.hcl",),
-        ("compose-files=-",),
-        ("bake-files=b.hcl", "targets=a b"),
-        ("bake-files=b.hcl", "set=a"),
-        ("bake-files=b.hcl", "vars=a\nPATH=/bin"),
-        ("targets=a",),
-        ("set=a.b=c",),
-        ("vars=A=b",),
-        *(
-            ("bake-files=b.hcl", f"{name}=x")
-            for name in (
-                *("context", "file", "target", "cache-from", "cache-to"),
-                *("cache-stages", "call", "cgroup-parent"),
-            )
+        ("bake-files=https://example.com/docker-bake.hcl", "compose-files=-"),
+        ("bake-files=b.hcl", "targets=a b", "set=a", "vars=a\nPATH=/bin"),
+        ("targets=a", "set=a.b=c", "vars=A=b"),
+        (
+            *("bake-files=b.hcl", "context=x", "file=x", "target=x", "cache-from=x"),
+            *("cache-to=x", "cache-stages=x", "call=check", "cgroup-parent=x"),
         ),
     ),
     "logins": (
         ("username=me",),
         ("password=hunter2", "registry=r.io"),
         ("username=me", "registry=123456789012.dkr.ecr.eu-west-1.amazonaws.com"),
-        ("username=me", "registry=ghcr.io"),
         ("username=me", "password=hunter2", "registry=r io"),
-        ("username=me", "password=hunter2", "scope=Me App"),
-        ("username=me", "password=hunter2", "ecr=yes"),
+        ("username=me", "password=hunter2", "scope=Me App", "ecr=yes"),
         ("scope=me/app",),
         ("registry-auth=registry: r.io",),
         ("registry-auth=- registry: [",),
         ("registry-auth=\x01",),
-        ("registry-auth=- r.io",),
-        ("registry-auth=- registry: r.io\n  registry: r.io\n  username: a\n  password: b",),
-        ("registry-auth=- host: r.io\n  username: a\n  password: b",),
-        ("registry-auth=- registry: r.io\n  username: [a]\n  password: b",),
-        ("registry-auth=- registry: r.io",),
-        ("registry-auth=- registry: r.io\n  username: a",),
-        ("registry-auth=- registry: r.io\n  username: a\n  password: b\n  scope: A B\n  ecr: x",),
+        (
+            (
+                "registry-auth=- r.io\n"
+                "- {registry: r.io, registry: r.io, username: a, password: b}\n"
+                "- {host: r.io, username: a, password: b}\n"
+                "- {registry: r.io, username: [a], password: b}\n"
+                "- {registry: r.io}\n"
+                "- {registry: r.io, username: a}\n"
+                "- {registry: a.io, username: a, password: b, scope: A B, ecr: x}"
+            ),
+        ),
         (
             "registry-auth=- &x\n  registry: r.io\n  username: a\n  password: b\n- *x",
             "username=me",
@@ -130,43 +97,36 @@ _VALUES: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
         ),
     ),
     "builders": (
-        ("builder=1st",),
-        ("name=1st",),
+        ("builder=1st", "version=latest-and-greatest", "node-platforms=arm64"),
+        ("name=1st", "driver-opts=network"),
         ("name=a", "builder=b"),
-        ("version=latest-and-greatest",),
-        ("keep-state=true",),
-        ("node-platforms=arm64",),
-        ("driver-opts=network",),
-        ("buildkitd-config=a.toml", "buildkitd-config-inline=[log]"),
-        ("buildkit-image-mirrors=a b",),
-        ("qemu-platforms=linux arm64",),
-        ("qemu-image=Tonistiigi Binfmt",),
+        ("keep-state=true", "buildkitd-config=a.toml", "buildkitd-config-inline=[log]"),
+        (
+            *("buildkit-image-mirrors=a b", "qemu-platforms=linux arm64"),
+            "qemu-image=Tonistiigi Binfmt",
+        ),
         ("driver=remote",),
         ("driver=remote", "endpoint=build.example.com"),
         ("driver=docker", "endpoint=tcp://build.example.com:1234"),
-        *(
-            ("driver=docker", f"{name}={value}")
-            for name, value in (
-                ("buildkit-image-mirrors", "r.io/buildkit:1"),
-                ("buildkitd-flags", "--debug"),
-                ("keep-state", "true"),
-                ("driver-opts", "a=b"),
-                ("node-platforms", "linux/amd64"),
-                ("append", "- endpoint: tcp://a:1"),
-            )
+        (
+            *("driver=docker", "buildkit-image-mirrors=r.io/buildkit:1"),
+            *("buildkitd-flags=--debug", "keep-state=true", "driver-opts=a=b"),
+            *("node-platforms=linux/amd64", "append=- endpoint: tcp://a:1"),
         ),
-        ("driver=remote", "endpoint=tcp://a:1", "buildkitd-flags=--debug", "keep-state=true"),
-        ("driver=remote", "endpoint=tcp://a:1", "buildkit-image-mirrors=r.io/buildkit:1"),
-        ("driver=kubernetes", "buildkit-image-mirrors=r.io/buildkit:1", "keep-state=true"),
-        ("driver=kubernetes", "append=- endpoint: tcp://a:1"),
+        (
+            *("driver=remote", "endpoint=tcp://a:1", "buildkitd-flags=--debug"),
+            *("keep-state=true", "buildkit-image-mirrors=r.io/buildkit:1"),
+        ),
+        (
+            *("driver=kubernetes", "buildkit-image-mirrors=r.io/buildkit:1"),
+            *("keep-state=true", "append=- endpoint: tcp://a:1"),
+        ),
         ("append=- name: [",),
         ("append=endpoint: tcp://a:1",),
         ("append=- host: a\n- name: 1st\n- driver-opts: [a]\n- platforms: arm64",),
-        ("driver=remote", "endpoint=tcp://a:1", "append=- name: b\n- endpoint: a"),
         (
-            "driver=remote",
-            "endpoint=tcp://a:1",
-            "append=- endpoint: tcp://b:1\n  buildkitd-flags: x",
+            *("driver=remote", "endpoint=tcp://a:1"),
+            "append=- name: b\n- endpoint: a\n- endpoint: tcp://b:1\n  buildkitd-flags: x",
         ),
     ),
     "caches": (
@@ -174,22 +134,20 @@ _VALUES: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
         ("cache-repository=r.io/",),
         ("cache-repository=docker.io/me/app/cache",),
         ("cache-repository=europe-docker.pkg.dev/me",),
-        ("cache-tag-prefix=-",),
-        ("cache-scope=a b",),
-        ("cache-version=a b",),
+        (
+            *("cache-tag-prefix=-", "cache-scope=a b", "cache-version=a b", "cache-history=10"),
+            *("cache-max-age=soon", "cache-timeout=0s"),
+        ),
         ("cache-stages=1st", "cache-backend=inline"),
-        ("cache-history=10",),
-        ("cache-max-age=soon",),
-        ("cache-timeout=0s",),
         ("cache-backend=local",),
-        ("cache-dir=/cache",),
-        ("cache-stages=build",),
+        ("cache-dir=/cache", "cache-stages=build"),
         ("cache-backend=gha", "cache-history=2", "cache-max-age=1d"),
         ("cache-backend=s3",),
         ("cache-backend=s3", "cache-options=bucket=a\nregion=b\nregoin=c\nx"),
         ("cache-backend=s3", "cache-options=bucket=a\nregion=b\nsecret_access_key=c"),
     ),
 }
+_LONGEST_TITLE: Final = 100
 # Inputs of a build whose files, variables or certificates are not as they say.
 _PATHS: Final[tuple[tuple[tuple[str, ...], dict[str, str]], ...]] = (
     (("context=nowhere",), {}),
@@ -233,15 +191,18 @@ def _env(given: tuple[str, ...]) -> dict[str, str]:
 
 
 def _title(given: tuple[str, ...]) -> str:
-    return ", ".join(given).encode("unicode_escape").decode()
+    """Return the inputs in one line: with their values, if that is not too long."""
+    title = ", ".join(given).encode("unicode_escape").decode()
+    names = ", ".join(item.partition("=")[0] for item in given)
+    return title if len(title) <= _LONGEST_TITLE else names
 
 
 def _problems(said: str) -> str:
-    """Return the problems without their heading."""
+    """Return the problems without their heading, sorted."""
     head, _, problems = said.partition("\n")
     if "not usable" not in head:
         raise ValueError(f"nothing is wrong with these inputs: {said}")
-    return "\n".join(line.removeprefix("  ") for line in problems.splitlines())
+    return "\n".join(sorted(line.removeprefix("  ") for line in problems.splitlines()))
 
 
 SUBJECT = Subject(name="inputs", about="Inputs that cannot be used.", scenes=_scenes)
