@@ -57,7 +57,7 @@ _VALUES: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
             "lint-ignore=early-cpy",
         ),
         ("cgroup-parent=x", "cache-backend=azblob", "cache-options=account_url=https://a.b"),
-        ("secrets=MINE", "secret-files=MINE", "secret-envs=M INE=C"),
+        ("secrets=MINE", "secret-files=MINE", "secret-envs=MY KEY=C"),
         ("secrets=A=x\nA=y",),
     ),
     "bake and compose files": (
