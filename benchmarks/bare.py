@@ -1,4 +1,4 @@
-"""What a careful user would write by hand: the bare commands that benchmarks compare with."""
+"""The bare commands that a careful user would write by hand, for benchmarks to compare with."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ATTRIBUTES: Final = "mode=max,image-manifest=true,oci-mediatypes=true,ignore-err
 
 
 def create(name: str, state: Path, *flags: str) -> None:
-    """Make a builder; buildx keeps what it knows of it in `state`."""
+    """Create a builder; buildx keeps its description in `state`."""
     argv = ["buildx", "create", "--name", name, "--driver", "docker-container"]
     argv += ["--driver-opt", IMAGE, "--driver-opt", "network=host", "--buildkitd-config", CONFIG]
     must([*argv, *flags], {"BUILDX_CONFIG": str(state)})
@@ -43,7 +43,7 @@ def remove(name: str, state: Path) -> None:
 def run(
     argv: Sequence[str], extra: Mapping[str, str], directory: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command with more environment, its output kept."""
+    """Run a command with additional environment variables, and capture its output."""
     return subprocess.run(  # noqa: S603 (a list of arguments, no shell)
         argv,
         cwd=directory,
@@ -56,7 +56,7 @@ def run(
 
 
 def must(argv: Sequence[str], extra: Mapping[str, str], directory: Path | None = None) -> None:
-    """Run a command that has to succeed."""
+    """Run a command, and exit if it fails."""
     done = run(argv, extra, directory)
     if done.returncode:
         sys.exit(done.stdout)

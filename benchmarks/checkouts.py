@@ -1,4 +1,4 @@
-"""A git repository in which a history happens, and what CI checks out of it."""
+"""A git repository that goes through a history, and the checkouts that CI makes of it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from projects import Project
 
 _SOMEBODY: Final = "octocat"
-# When everything happens, an hour after what came before, so that commits are the same each time.
+# Events happen an hour apart from this time on, so that commits are the same in every run.
 _BEGINNING: Final = 1_767_225_600
 _HOUR: Final = 3600
-# What the two write when they merge.
+# Messages of merge commits by CI system.
 _MERGED: Final = {
     "github": "Merge pull request #{number} from octo-org/{source}",
     "gitlab": f"Merge branch '{{source}}' into '{MAIN}'\n\nSee merge request shop!{{number}}",
@@ -26,10 +26,10 @@ _MERGED: Final = {
 
 
 class Checkouts:
-    """Makes events happen to a project; a checkout lies in a directory of its own, and stays."""
+    """Applies events to a project; each checkout is in a directory of its own, and is kept."""
 
     def __init__(self, directory: Path, project: Project, ci: str) -> None:
-        """Begin with the project's files, and no commit."""
+        """Start with the project's files and no commit."""
         self._directory, self._project, self._ci = directory, project, ci
         self._place = directory / "repository"
         self._place.mkdir()
@@ -38,7 +38,7 @@ class Checkouts:
         self._git("init", "--quiet", f"--initial-branch={MAIN}")
 
     def after(self, event: Event) -> tuple[Pipeline, Path]:
-        """Make an event happen; return what CI runs then, and where its checkout is."""
+        """Apply an event; return the pipeline that CI then runs, and the path of its checkout."""
         self._number += 1
         self._happen(event)
         commit = self._git("rev-parse", event.branch)
@@ -74,7 +74,7 @@ class Checkouts:
                 assert_never(never)
 
     def _tried_merge(self, branch: str, commit: str) -> str:
-        """Merge a pull request for a try, as GitHub does for its builds; return the merge."""
+        """Make a test merge of a pull request, as GitHub does for its builds; return its commit."""
         self._git("switch", "--quiet", "--detach", MAIN)
         message = f"Merge {commit} into {self._git('rev-parse', MAIN)}"
         self._git("merge", "--quiet", "--no-ff", "--message", message, branch)
@@ -87,7 +87,7 @@ class Checkouts:
             self._git("switch", "--quiet", branch)
 
     def _git(self, *arguments: str) -> str:
-        """Run git with nobody's configuration; return what it prints."""
+        """Run git without a user's configuration; return what it prints."""
         date = f"{_BEGINNING + self._number * _HOUR} +0000"
         who = {
             f"GIT_{role}_{field}": value

@@ -1,7 +1,7 @@
-"""The life of a repository, and what CI sets when it builds each of its commits.
+"""The history of a repository, and the environment in which CI builds each of its commits.
 
-Small teams work so: most commits touch sources alone, now and then one of them a dependency. CI
-builds what is pushed, and once a branch has a pull request that one instead.
+Small teams work like this: most commits change only sources, and a few change a dependency. CI
+builds each push to a branch or, once the branch has a pull request, the pull request instead.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-# What a commit changes; `projects` says where that is.
+# What a commit changes; `projects` maps each kind to files.
 Change = Literal["source", "template", "tests", "readme", "dependency", "dockerfile"]
 
 MAIN: Final = "main"
@@ -23,7 +23,7 @@ _FORK: Final = "mona/shop"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commit:
-    """A change on a branch, which begins at `start` where it is new."""
+    """A change on a branch; a new branch begins at `start`."""
 
     branch: str
     change: Change
@@ -37,7 +37,7 @@ class Commit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rebase:
-    """A branch is put on top of the main one."""
+    """A branch is rebased onto the main branch."""
 
     branch: str
     pull_request: int | None = None
@@ -49,7 +49,7 @@ class Rebase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Merge:
-    """A pull request goes into the main branch, by a merge commit."""
+    """A pull request is merged into the main branch by a merge commit."""
 
     source: str
     number: int
@@ -61,7 +61,7 @@ class Merge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revert:
-    """The last commit of a branch is taken back."""
+    """The last commit of a branch is reverted."""
 
     branch: str = MAIN
 
@@ -71,7 +71,7 @@ class Revert:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tag:
-    """The last commit of a branch gets a tag."""
+    """The last commit of a branch is tagged."""
 
     name: str
     branch: str
@@ -114,7 +114,7 @@ HISTORY: Final[tuple[Event, ...]] = (
 
 
 def first(events: Sequence[Event], commits: int) -> tuple[Event, ...]:
-    """Return the events up to the last one before another commit would be too many."""
+    """Return the first events, with at most `commits` commits among them."""
     made = 0
     kept: list[Event] = []
     for event in events:
@@ -127,7 +127,7 @@ def first(events: Sequence[Event], commits: int) -> tuple[Event, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pipeline:
-    """What CI runs after an event; `commit` is checked out, and `message` is of the last push."""
+    """What CI runs after an event; it checks out `commit`, and `message` is the pushed commit's."""
 
     event: Event
     commit: str
@@ -135,7 +135,7 @@ class Pipeline:
 
     @property
     def tag(self) -> str:
-        """The tag that is built, or an empty text."""
+        """The tag that is built, or an empty string."""
         return self.event.name if isinstance(self.event, Tag) else ""
 
     @property

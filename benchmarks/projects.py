@@ -1,4 +1,4 @@
-"""The projects whose life is replayed: their files, and what each kind of change does to them."""
+"""The projects whose history is replayed: their files, and the effect of each kind of change."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ EXAMPLES: Final = Path(__file__).resolve().parents[1] / "examples"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """A line more in the file of an area, which begins with `head` where it is new.
+    """An additional line in the file of an area; a new file begins with `head`.
 
-    Areas have files of their own, so that branches merge. `{area}` is the branch's last part, and
-    `{number}` is never the same.
+    Each area has its own file, so that branches merge. `{area}` is the last part of the branch, and
+    `{number}` is different each time.
     """
 
     path: str
@@ -36,14 +36,14 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Swap:
-    """Texts in files that are replaced, as (path, old, new)."""
+    """Replacements of text in files, as (path, old, new)."""
 
     texts: tuple[tuple[str, str, str], ...]
 
     def apply(self, place: Path, area: str, number: int) -> None:  # noqa: ARG002
         """Change the project in `place`.
 
-        Raises ValueError where there is no such text: the example is not what it was.
+        Raises ValueError if a file lacks the old text: the example has changed.
         """
         for name, old, new in self.texts:
             path = place / name
@@ -55,9 +55,9 @@ class Swap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """Files, what each kind of change does, and the argument that gets the commit, if any.
+    """Files, the effect of each kind of change, and the build argument for the commit, if any.
 
-    The files are those of the example of that name where none are given.
+    Without `files`, the files are those of the example with this name.
     """
 
     name: str
@@ -125,7 +125,7 @@ _GO_SERVER: Final = Project(
     commit_argument="GIT_COMMIT",
 )
 
-# Shaped like flask, and quick. No step of it gives the same result twice, as with real tools.
+# Built like flask, but quick. As with real tools, no step gives the same result twice.
 _TINY: Final = Project(
     name="tiny",
     changes={

@@ -1,8 +1,8 @@
 """An all-cached rebuild on a fresh builder: warmbuild against the bare commands, as a ratio.
 
 `make bench` runs it on the lab. Both sides build `examples/flask` with the same flags, push it,
-and write their cache, each to a ref of its own; a run of one is followed by a run of the other,
-in alternating order, for this kind of machine is noisy. A container's start is not counted.
+and write their cache to separate refs. The sides run in pairs, in alternating order, because such
+machines are noisy. The start of a container is not counted.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def with_warmbuild(directory: Path) -> None:
-    """Build as a CI job on the branch `ours` would."""
+    """Build as a CI job on the branch `ours` does."""
     inputs = {
         "IMAGE": REPOSITORY,
         "TAGS": "ours",

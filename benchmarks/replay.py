@@ -1,10 +1,10 @@
-"""How many steps each strategy runs when the life of a repository is built, commit by commit.
+"""How many steps each strategy runs when the history of a repository is built, commit by commit.
 
-`make bench-replay` runs it on the lab. A git repository of 25 commits over four branches and a
-fork is made of an example, and what CI would build after each push is built as CI would: from a
-fresh checkout, which all strategies share, on a fresh builder, with a repository for each
-strategy. Only the ideal has one builder that stays and forgets nothing. Exits with 1 where
-warmbuild runs more than 1.1 times the ideal's steps.
+`make bench-replay` runs it on the lab. It makes a git repository of 25 commits over four branches
+and a fork from an example, and builds what CI would build after each push: from a fresh checkout,
+which all strategies share, on a fresh builder, with a repository for each strategy. Only the ideal
+uses one builder that is kept and forgets nothing. Exits with 1 if warmbuild runs more than 1.1
+times the ideal's steps.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ if TYPE_CHECKING:
     from history import Event, Pipeline
     from projects import Project
 
-# What warmbuild may run, by the ideal's steps.
+# Steps that warmbuild may run at most, as a multiple of the ideal's.
 MOST: Final = 1.1
 _SOURCES: Final = Path(__file__).resolve().parents[1] / "src"
-# What the CI system says that this very replay may run in.
+# Prefixes of the variables of a CI system in which this replay itself may run.
 _CI: Final = ("CI", "GITHUB_", "GITLAB_", "INPUT_", "RUNNER_")
 _STEP_ROW: Final = re.compile(r"^\| (?P<place>.*\d+/\d+) \| `(?P<step>.*)` \| (?P<took>.*) \|$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A job of CI; `state` is the strategy's own directory, and `log` gets what the build says."""
+    """A CI job; `state` is the strategy's own directory, and `log` receives the build's output."""
 
     pipeline: Pipeline
     env: Mapping[str, str]
@@ -61,13 +61,13 @@ class Job:
     log: Path
 
 
-# The strategies by hand, with the cache ref that each has for a pipeline.
+# The strategies without warmbuild, with the cache ref that each uses for a pipeline.
 BY_HAND: Final[Mapping[str, Callable[[Pipeline], str]]] = {
     "no cache": lambda _: "",
     "one shared ref": lambda _: "shared",
     "a ref per branch, no fallback": lambda pipeline: refs.image_tag(pipeline.name),
 }
-# Those of warmbuild, with their inputs.
+# The strategies with warmbuild, with their inputs.
 WARMBUILD: Final[Mapping[str, Mapping[str, str]]] = {
     "warmbuild": {},
     "warmbuild with history": {"cache-history": "3"},
@@ -76,7 +76,7 @@ STRATEGIES: Final = (*BY_HAND, *WARMBUILD, tally.IDEAL)
 
 
 def main() -> int:
-    """Replay, print the tables, and say whether warmbuild is near enough to the ideal."""
+    """Replay, print the tables, and return whether warmbuild is close enough to the ideal."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--example", action="append", choices=list(PROJECTS))
     parser.add_argument("--strategy", action="append", choices=STRATEGIES)
@@ -86,7 +86,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="file that gets every build's steps and seconds")
     parser.add_argument("--logs", type=Path, help="directory that gets every build's log")
     arguments = parser.parse_args()
-    # A builder that stays is to be removed in the end, however that comes.
+    # The builder that is kept has to be removed at the end, even after an error.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     for name in [name for name in os.environ if name.startswith(_CI)]:
         del os.environ[name]
@@ -113,7 +113,7 @@ def main() -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What is replayed, and how; `inputs` are warmbuild's further ones, `logs` a directory."""
+    """What to replay, and how; `inputs` are further inputs of warmbuild, `logs` is a directory."""
 
     ci: str
     strategies: tuple[str, ...]
@@ -123,7 +123,7 @@ class Options:
 
 
 def replayed(project: Project, options: Options) -> Iterator[Built]:
-    """Build what CI builds of a project, by each strategy in turn."""
+    """Build each of a project's pipelines, by each strategy in turn."""
     with ExitStack() as stack:
         root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="warmbuild-replay-")))
         checkouts = Checkouts(root, project, options.ci)
@@ -162,7 +162,7 @@ def replayed(project: Project, options: Options) -> Iterator[Built]:
 
 
 def _run(strategy: str, job: Job, inputs: Mapping[str, str], lasting: str) -> Mapping[str, str]:
-    """Run a job by a strategy; return the steps that were run, by their place."""
+    """Run a job by a strategy; return the steps that ran, by their position."""
     if strategy in WARMBUILD:
         return warmbuild(job, {**WARMBUILD[strategy], **inputs})
     if strategy == tally.IDEAL:
@@ -172,7 +172,7 @@ def _run(strategy: str, job: Job, inputs: Mapping[str, str], lasting: str) -> Ma
 
 
 def _environment(ci: str, pipeline: Pipeline, event_path: Path) -> Mapping[str, str]:
-    """Return what the CI system sets; GitHub's payload is written to `event_path`."""
+    """Return the variables of the CI system; write GitHub's payload to `event_path`."""
     if ci == "gitlab":
         return history.gitlab(pipeline)
     event_path.write_text(json.dumps(history.github_payload(pipeline)), encoding="utf-8")
@@ -184,7 +184,7 @@ def _build_args(project: Project, pipeline: Pipeline) -> tuple[str, ...]:
 
 
 def _say(built: Built) -> None:
-    """Tell whoever waits how it goes."""
+    """Print the result of a build to stderr, as progress."""
     what = f"{built.example} {built.number:>2} {built.title}"
     print(
         f"{what:<60} {built.strategy:<30} {len(built.ran)} in {built.seconds:.1f} s",

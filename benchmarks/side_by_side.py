@@ -1,7 +1,7 @@
 """How often a cold push fails because the export of its cache runs beside it.
 
-`make bench-push` runs it on the lab, with the bare commands: one warm builder pushes to
-repositories that hold nothing, so that image and cache upload the same blobs at the same time.
+`make bench-push` runs it on the lab, with the bare commands: one warm builder pushes to empty
+repositories, so that image and cache upload the same blobs at the same time.
 """
 
 from __future__ import annotations

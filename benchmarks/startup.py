@@ -1,9 +1,8 @@
 """How long warmbuild takes to start, against an interpreter that does nothing.
 
-`make bench-startup` runs it; it needs no lab. A run of one command is followed by a run of each
-other, in turn, for this kind of machine is noisy. Modules are compiled before the clock runs, as
-they are in the image. More directories, such as another checkout's `src`, are measured beside
-this one's.
+`make bench-startup` runs it; it needs no lab. The commands run in turn, because such machines are
+noisy. Modules are compiled before the measurement, as they are in the image. Directories given as
+arguments, such as the `src` of another checkout, are measured in addition to this one.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ NOTHING: Final = "python -c pass"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What one run of a command took, in seconds."""
+    """The cost of one run of a command, in seconds."""
 
     cpu: float
     """User and system time."""
@@ -36,7 +35,7 @@ class Cost:
 
 
 def main() -> None:
-    """Time every command in turn, and print medians and what they are to the interpreter's."""
+    """Time every command in turn, and print medians and their ratio to the bare interpreter."""
     trees = [SOURCES, *map(Path, sys.argv[1:])]
     with tempfile.TemporaryDirectory(prefix="warmbuild-bench-") as directory:
         commands = {NOTHING: (["-c", "pass"], _environment(SOURCES, directory))}

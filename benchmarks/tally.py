@@ -1,4 +1,4 @@
-"""What a replay comes to: steps run by strategy, by the ideal's, and where they differ."""
+"""Results of a replay: steps by strategy, their ratio to the ideal's, and the differences."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ IDEAL: Final = "ideal"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Built:
-    """A build by a strategy: the steps that were run, by their place, and its seconds."""
+    """A build by a strategy: the steps that ran, by their position, and the time in seconds."""
 
     example: str
     number: int
@@ -24,18 +24,18 @@ class Built:
 
 
 def steps(builds: Sequence[Built], example: str, strategy: str) -> int:
-    """Return how many steps a strategy ran in all."""
+    """Return how many steps a strategy ran in total."""
     return sum(len(build.ran) for build in _of(builds, example, strategy))
 
 
 def ratio(builds: Sequence[Built], example: str, strategy: str) -> float | None:
-    """Return the steps that a strategy ran by the ideal's, or None where that was not replayed."""
+    """Return the ratio of a strategy's steps to the ideal's, None without a replay of the ideal."""
     ideal = steps(builds, example, IDEAL)
     return steps(builds, example, strategy) / ideal if ideal else None
 
 
 def table(builds: Sequence[Built]) -> str:
-    """Return a Markdown table: a line a strategy, three columns an example."""
+    """Return a Markdown table with a row for each strategy and three columns for each example."""
     examples = list(dict.fromkeys(build.example for build in builds))
     heads = [f"{name}: steps | by the ideal's | seconds" for name in examples]
     lines = [f"| | {' | '.join(heads)} |", "| --- |" + " ---: |" * (3 * len(examples))]

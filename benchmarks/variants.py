@@ -1,8 +1,8 @@
-"""Two variants of an input against each other, over the builds that CI does most, as a ratio.
+"""Two variants of an input against each other, over the most frequent builds of CI, as a ratio.
 
 `make bench-variants` runs it on the lab: for each example a cold build, then in alternating order
-rebuilds on fresh builders, every second one of a source that has changed. `VARIANTS` names what
-is compared; each variant has a branch of its own in one repository.
+rebuilds on fresh builders, every second rebuild with a changed source. `VARIANTS` defines the
+variants; each variant has its own branch in one repository.
 """
 
 from __future__ import annotations

@@ -23,10 +23,10 @@ NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 # Reasons to read a ref.
 OWN = "this branch's own cache"
-TARGET = "the branch that this one goes into"
+TARGET = "the target branch"
 FALLBACK = "named by cache-fallback"
 DEFAULT = "the default branch"
-GUESS = "often the default branch, which nobody names here"
+GUESS = "a common default branch; the actual one is not known"
 
 # How the cache of FEATURE is exported.
 EXPORT = (

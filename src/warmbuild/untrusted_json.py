@@ -55,6 +55,11 @@ def number(item: Mapping[str, object], name: str) -> int:
     return value if isinstance(value, int) else 0
 
 
+def numbers(item: Mapping[str, object], name: str) -> list[int]:
+    """Return the integers in an object's list."""
+    return [one for one in items(item, name) if isinstance(one, int)]
+
+
 def binary(value: object) -> bytes:
     """Read bytes as Go writes them, in base64; none where there are none."""
     try:

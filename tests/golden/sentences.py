@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 SOURCES: Final = Path(__file__).resolve().parents[2] / "src" / "warmbuild"
 _WORD: Final = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*")
 # A placeholder of str.format in a plain text.
-_PLACEHOLDER: Final = re.compile(r"(?<!\{)\{[a-z_0-9.]*\}(?!\})")
+_PLACEHOLDER: Final = re.compile(r"(?<!\{)\{[a-z_0-9.]*(?::[^{}]*)?\}(?!\})")
 _RAW: Final = re.compile(rb"[bBfF]?[rR][\"']")
 # Functions that look for their argument and do not say it.
 _LOOKS: Final = frozenset(

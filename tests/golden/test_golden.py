@@ -50,7 +50,7 @@ EXCEPTIONS: Final = {
             "its inline cache is not base64",
             "the index ends too early",
             "there is no host in it",
-            "this is no index that is known",
+            "this is not a git index of version 2 to 4",
             "… is not a host",
         ),
         "a note of a plan that is handed on without its notes": (
@@ -105,6 +105,7 @@ def _missing() -> list[Sentence]:
         pytest.param('x = ("one two "\n "three")', ["one two three"], id="a text of two lines"),
         pytest.param('x = f"one {a} two {b!r}three"', ["one … two …three"], id="values in it"),
         pytest.param('x = "one {where} two three"', ["one … two three"], id="a placeholder"),
+        pytest.param('x = "one {:.0f} two three"', ["one … two three"], id="a format"),
         pytest.param('x = {"one two three": "four five six"}', ["four five six"], id="a key"),
         pytest.param('"""One two three."""\nx = 1\n"""Four five six."""', [], id="docstrings"),
         pytest.param('x = r"one two three"', [], id="a regular expression"),

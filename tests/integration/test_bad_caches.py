@@ -78,7 +78,7 @@ def test_a_cache_ref_that_is_forbidden(
     assert f"{secured}:cache-main is not read: the registry " in read
     assert "401" in read
     assert "UNAUTHORIZED" in read
-    assert "give a login that may do it" in read
+    assert "set username and password to a login that may read it" in read
     assert f"no cache is written to {secured}:cache-main: " in written
 
 
@@ -91,8 +91,8 @@ def test_an_image_where_the_cache_should_be_is_left_alone(
     check_pushed_without_cache(ended, registry, repository)
     assert registry.digest(f"{repository}:cache-main") == before
     ref = f"{repository}:cache-main"
-    assert f"warning: {ref} is not read: an image is there and no cache" in ended.log
-    assert f"warning: {ref} is not written: an image is there and no cache" in ended.log
+    assert f"warning: {ref} is not read: it holds an image and no cache" in ended.log
+    assert f"warning: {ref} is not written: it holds an image and no cache" in ended.log
 
 
 def test_a_helm_chart_where_the_cache_should_be_is_left_alone(

@@ -310,7 +310,7 @@ class TestProvenance:
         )
         engine.images.remove(f"{repository}:main")
         engine.images.remove(f"{repository}:latest")
-        assert "the image gets no provenance: this builder cannot; once more without" in ended.log
+        assert "the image has no provenance: this builder does not support it; " in ended.log
         assert "::warning " not in ended.log
 
 

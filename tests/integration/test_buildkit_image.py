@@ -83,7 +83,7 @@ def test_a_mirror_that_has_it(
     for image in (gone, nowhere):
         said = f"the BuildKit image {image} cannot be pulled: manifest for {image} not found"
         assert ended.log.count(said) == 1
-    assert f" s, made of the mirror {wanted}\n" in ended.log
+    assert f" s, from the mirror {wanted}\n" in ended.log
     registry.check_image(f"{repository}:main")
     assert ended.warnings == []
 
@@ -103,7 +103,7 @@ def test_no_image_anywhere(
     assert ended.code == 3
     lines = [text for _, text in ended.lines]
     begin = lines.index(
-        "error: no BuildKit image can be pulled, and the engine has none of its own:"
+        "error: no BuildKit image can be pulled, and the engine has no copy of one:"
     )
     first, second, advice = lines[begin + 1 :]
     assert first.startswith(f"  | {gone}: manifest for {gone} not found")
@@ -124,7 +124,7 @@ def test_the_engines_own_copy(
     copied: str,
 ) -> None:
     ended = warmbuild.succeed(small, image=repository, driver_opts=of(copied))
-    said = f" s, made of the engine's own copy of {copied}, which cannot be pulled\n"
+    said = f" s, from the engine's copy of {copied}, which cannot be pulled\n"
     assert said in ended.log
     assert ended.log.count("+ docker buildx create ") == 1
     assert hub.count(PULL, "/moby/copied/manifests/1") > 0
@@ -148,8 +148,8 @@ def test_a_mirror_comes_before_the_engines_own_copy(
         small, image=repository, driver_opts=of(copied), buildkit_image_mirrors=wanted
     )
     assert f"\nthe BuildKit image {copied} cannot be pulled\n" in ended.log
-    origin = f"the mirror {wanted}" if there else f"the engine's own copy of {copied}"
-    assert f" s, made of {origin}" in ended.log
+    origin = f"the mirror {wanted}" if there else f"the engine's copy of {copied}"
+    assert f" s, from {origin}" in ended.log
     assert (f"the BuildKit image {wanted} cannot be pulled: denied\n" in ended.log) is not there
     registry.check_image(f"{repository}:main")
 
@@ -171,7 +171,7 @@ def test_a_pull_that_fails_once_is_made_again(
         hub.answer(PULL, "/manifests/", int(fault), times=2)
     ended = warmbuild.succeed(small, image=repository, driver_opts=of(wanted))
     (said,) = [text for _, text in ended.lines if "cannot be pulled" in text]
-    assert said.endswith("; once more in 1 s")
+    assert said.endswith("; retrying in 1 s")
     assert ended.log.count("+ docker buildx create ") == 2
     registry.check_image(f"{repository}:main")
     assert ended.warnings == []
@@ -216,6 +216,6 @@ def test_a_pull_that_hangs_is_given_up(
         pytest.raises(EngineError) as raised,
     ):
         made.boot()
-    assert f"  | {wanted}: timeout: not there after 2 s\n" in str(raised.value)
+    assert f"  | {wanted}: timeout: not up after 2 s\n" in str(raised.value)
     assert time.monotonic() - begun < 8
     assert hub.count(PULL, "/manifests/", "hang") == 1

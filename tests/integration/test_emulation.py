@@ -108,7 +108,7 @@ def test_what_no_node_serves_is_emulated_where_that_is_asked_for(
     first = warmbuild.succeed(
         foreign, image=repository, platforms=OTHER, qemu_platforms="riscv64", qemu_image=image
     )
-    said = f"{OTHER}: emulated by {image}, for no node of the builder serves it"
+    said = f"{OTHER}: emulated by {image}, because no node of the builder serves it"
     assert said in first.log.splitlines()
     assert registry.digest(f"{repository}:main") == first.outputs["digest"]
 
@@ -116,7 +116,7 @@ def test_what_no_node_serves_is_emulated_where_that_is_asked_for(
     second = warmbuild.succeed(
         foreign, image=repository, platforms=OTHER, qemu_platforms="all", qemu_image="none.io/x"
     )
-    assert f"no emulation is installed: the builder serves {OTHER}" in second.log.splitlines()
+    assert f"emulation is not needed: the builder serves {OTHER}" in second.log.splitlines()
     assert OTHER in second.outputs["platforms"].split(",")
 
 
@@ -132,7 +132,7 @@ def test_two_platforms_in_one_build(
     ended = warmbuild.succeed(
         machine, image=repository, platforms=both, qemu_platforms="all", qemu_image="none.io/x"
     )
-    assert "no emulation is installed: the builder serves linux/amd64, linux/arm64" in ended.log
+    assert "emulation is not needed: the builder serves linux/amd64, linux/arm64" in ended.log
     index = registry.get(f"{repository.partition('/')[2]}/manifests/main").json()
     built = [one["platform"] for one in index["manifests"] if one["platform"]["os"] == "linux"]
     assert sorted(one["architecture"] for one in built) == ["amd64", "arm64"]
@@ -143,7 +143,7 @@ def test_two_platforms_in_one_build(
     ("of", "text"),
     [
         ("one that is not there", "cannot be run as a privileged container"),
-        ("one without it", "does not emulate linux/s390x, but linux/amd64"),
+        ("one without it", "does not emulate linux/s390x (it emulates linux/amd64"),
         ("another one", "did not install emulation of linux/s390x: it ended with exit code"),
     ],
 )

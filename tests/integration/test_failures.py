@@ -81,7 +81,7 @@ def test_no_engine(warmbuild: Warmbuild, repository: str, small: Path, tmp_path:
 def test_no_buildx(warmbuild: Warmbuild, repository: str, small: Path, tmp_path: Path) -> None:
     ended = warmbuild.build(small, image=repository, extra={"PATH": str(tmp_path)})
     assert ended.code == 3
-    assert ended.log.startswith("error: there is no buildx here. Install it ")
+    assert ended.log.startswith("error: buildx is not installed. Install it ")
 
 
 def test_a_buildx_that_is_too_old(

@@ -89,7 +89,7 @@ class TestLogin:
         [
             ("429", "says 429", 1.0),
             ("500", "says 500", 1.0),
-            ("a reset", "breaks the connection off", 1.0),
+            ("a reset", "closes the connection early", 1.0),
         ],
     )
     def test_one_that_fails_once_is_made_again(
@@ -105,7 +105,7 @@ class TestLogin:
         fail_once(auth_proxy, fault, "GET", PING)
         ended = build()
         check_image(ended, auth_registry, f"{auth_registry.host}/{name}")
-        assert ended.log.count(f"the registry {auth_proxy.host} {said}; it is asked again\n") == 1
+        assert ended.log.count(f"the registry {auth_proxy.host} {said}; retrying\n") == 1
         # The fault, the challenge, the login.
         assert auth_proxy.count("GET", PING) == 3
         assert ended.warnings == []
@@ -120,7 +120,8 @@ class TestLogin:
         (error,) = ended.errors
         assert error == (
             f"error: the registry {auth_proxy.host} says 503 to GET /v2/ (UNAVAILABLE: service "
-            "unavailable), and the image goes there. This may pass: run the job again later."
+            "unavailable), and the image is pushed there. This may be transient: run the job "
+            "again later."
         )
         assert auth_proxy.count("GET", PING) == 3
         assert BUILD not in ended.log
@@ -151,7 +152,7 @@ class TestLogin:
         auth_proxy.hang("GET", PING)
         client.Registry(auth_proxy.host, login, None, patience, said.append).check_login()
         (line,) = said
-        assert line.endswith(" s; it is asked again")
+        assert line.endswith(" s; retrying")
         auth_proxy.hang("GET", PING, times=None)
         begun = time.monotonic()
         with pytest.raises(RegistryError, match="does not answer within"):
@@ -166,8 +167,8 @@ class TestProbe:
         [
             ("429", "says 429"),
             ("500", "says 500"),
-            ("a reset", "breaks the connection off"),
-            ("half a body", "breaks the connection off"),
+            ("a reset", "closes the connection early"),
+            ("half a body", "closes the connection early"),
         ],
     )
     def test_one_that_fails_once_is_made_again(
@@ -188,7 +189,7 @@ class TestProbe:
         assert ended.outputs["cache-read"].startswith(f"{proxy.host}/{cache}:cache-main@sha256:")
         # All of it is there already.
         assert ended.outputs["cache-written"] == ""
-        note = f"note        the registry {proxy.host} {said}; it is asked again\n"
+        note = f"note        the registry {proxy.host} {said}; retrying\n"
         assert ended.log.count(note) == 1
         assert proxy.count("GET", PROBED) == 2
         assert ended.warnings == []
@@ -307,7 +308,7 @@ class TestPush:
         check_image(ended, registry, f"{registry.host}/{name}")
         assert ended.warnings
         for warning in ended.warnings:
-            assert warning.startswith("warning: the push failed for a reason that may pass (")
+            assert warning.startswith("warning: the push failed with a transient error (")
         assert ended.outputs["cache-written"] == f"{proxy.host}/{name}:cache-main"
         registry.check_cache(f"{registry.host}/{name}:cache-main")
         assert len(ended.executed) == 2
@@ -322,8 +323,7 @@ class TestPush:
         assert ended.log.count(BUILD) == 2
         (warning,) = ended.warnings
         assert warning == (
-            "warning: the push failed for a reason that may pass (toomanyrequests); once more "
-            "in 2 s"
+            "warning: the push failed with a transient error (toomanyrequests); retrying in 2 s"
         )
 
     @pytest.mark.parametrize(
@@ -443,10 +443,7 @@ class TestExport:
         proxy.answer("PUT", "/manifests/", 429, times=5)
         ended = warmbuild.build(small, image=repository, cache_repository=to)
         check_image(ended, registry, repository)
-        said = (
-            "the cache was not written for a reason that may pass (toomanyrequests); once more "
-            "in 2 s\n"
-        )
+        said = "the cache export failed with a transient error (toomanyrequests); retrying in 2 s\n"
         assert said in ended.log
         assert ended.log.count(BUILD) == 3
         registry.check_cache(f"{registry.host}/{name}-cache:cache-main")

@@ -43,7 +43,7 @@ def test_a_cache_that_is_too_old_is_not_read_and_all_is_built_anew(
     assert "--no-cache" in old.command
     assert "--pull" in old.command
     assert old.outputs["cache-age"] == ""
-    assert "all is built anew on new base images, for every cache is too old" in old.log
+    assert "every step runs on freshly pulled base images because every cache is too old" in old.log
     assert old.warnings == []
     assert registry.layers(f"{repository}:main") != before
     # What it wrote is young, and is read again.

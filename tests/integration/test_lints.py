@@ -151,7 +151,7 @@ def test_github_gets_annotations(
     assert annotated(ended) == expected
     starts = [BAD.splitlines()[line - 1].split()[0] for line in (3, 4, 5, 7, 9)]
     assert starts == ["FROM", "ARG", "ARG", "COPY", "RUN"]
-    assert "**Warning:** Dockerfile:7: COPY . . stands above npm ci (line 9)" in ended.summary
+    assert "**Warning:** Dockerfile:7: COPY . . is above npm ci (line 9)" in ended.summary
     findings = [text for _, text in ended.lines if "::warning" in text]
     assert [text for text in findings if "hunter2" in text] == []
     assert not (bad / "gl-code-quality-report.json").exists()
@@ -205,7 +205,7 @@ def test_a_report_is_in_no_builds_way(
     second = warmbuild.succeed(bad, ci=gitlab_job, image=repository, build_args=ARGUMENTS)
     assert "COPY . ." in second.cached
     assert places(report(bad)) == IN_THE_DOCKERFILE
-    # What is mended or switched off is gone from the report, and the report is there.
+    # What is fixed or switched off is gone from the report, and the report is there.
     warmbuild.succeed(bad, ci=gitlab_job, image=repository, lint="false")
     assert report(bad) == []
 
@@ -248,7 +248,7 @@ def test_clones_of_two_umasks_share_a_copy_with_normal_modes_alone(
     second = warmbuild.succeed(of_gitlab, image=repository, branch="feature/a")
     assert "COPY . /all" in second.executed
     (warning,) = second.warnings
-    assert warning.startswith("warning: Dockerfile:2: .dockerignore has mode 666 where git stores")
+    assert warning.startswith("warning: Dockerfile:2: .dockerignore has mode 666, but git stores")
     third = warmbuild.succeed(
         of_gitlab, image=repository, branch="feature/b", normalize_modes="true"
     )

@@ -67,7 +67,7 @@ def test_what_was_decided_is_said_with_its_reason(
 ) -> None:
     ended = warmbuild.succeed(small, image=repository, branch="feature/x")
     assert "gitlab: push, branch feature/x, default branch main" in ended.log
-    assert f"{repository}:cache-main is not there yet" in ended.log
+    assert f"{repository}:cache-main does not exist yet" in ended.log
     assert re.search(
         rf"cache write +{repository}:cache-feature-x-\w+ \(this branch's own cache\)", ended.log
     )

@@ -326,8 +326,8 @@ class TestScopes:
         assert ended.code == 5
         (said,) = ended.errors
         assert said == (
-            f"error: the registry {lab.auth_registry} gives no tokens, and a login with a scope "
-            "(@push) is used for tokens alone. Give the login without its scope."
+            f"error: the registry {lab.auth_registry} uses no tokens, and a login with a scope "
+            "(@push) only gets tokens. Give the login without its scope."
         )
 
 
@@ -375,7 +375,7 @@ class TestHelpers:
         assert said == (
             "error: the credential helper that the Docker configuration names for "
             f"{lab.auth_registry} fails: Credentials store docker-credential-shut exited with "
-            '"the vault is shut ". Mend it, or give username and password.'
+            '"the vault is shut ". Fix the helper, or give username and password.'
         )
 
     def test_one_that_fails_where_the_cache_goes(
@@ -555,8 +555,8 @@ class TestAmazon:
         ended = warmbuild.build(small, image=secured, ecr="true", extra=without_boto3(tmp_path))
         assert ended.code == 2
         assert (
-            f"  registry: AWS has to give a token for {lab.auth_registry}, and there is nothing to "
-            "ask it with. Install boto3" in ended.log
+            f"  registry: the login for {lab.auth_registry} needs a token from AWS, which boto3 "
+            "would get, but boto3 is not installed. Install it" in ended.log
         )
 
 

@@ -210,7 +210,7 @@ class TestTls:
         )
         assert ended.code == 3
         (error, *_) = ended.errors
-        assert error.startswith(f"error: no BuildKit daemon answers at {daemon.endpoint}")
+        assert error.startswith(f"error: no working BuildKit daemon answers at {daemon.endpoint}")
         assert "BUILDER_NODE_0_AUTH_TLS_CACERT" in error
 
     def test_half_a_login_is_a_wrong_input(
@@ -299,7 +299,7 @@ class TestTwoNodes:
             small, image=repository, endpoint=first, append=f"- endpoint: {nowhere}", **FLEET
         )
         assert ended.code == 3
-        assert f"no BuildKit daemon answers at {first} or at {nowhere} as it should" in ended.log
+        assert f"no working BuildKit daemon answers at {first} or at {nowhere}" in ended.log
 
 
 def test_a_build_that_is_stopped_leaves_the_daemon(

@@ -72,7 +72,7 @@ def test_a_fork_cannot_name_a_cache_to_write(
     )
     assert "--cache-to" not in ended.command
     assert registry.tags(repository) == ["pr-42"]
-    assert "is left out: the code comes from a fork" in ended.log
+    assert "is ignored: the code comes from a fork" in ended.log
 
 
 def test_a_tag_reads_the_cache_of_main_and_writes_none(

@@ -67,8 +67,9 @@ def bearer(service: str, realm: str = "token") -> str:
             ),
             "{name}",
             {"INPUT_USERNAME": "AWS", "INPUT_PASSWORD": "made-up"},
-            "Amazon ECR does not let this tag be overwritten: set cache-repository to a repository "
-            "of its own with mutable tags, or let IMMUTABLE_WITH_EXCLUSION leave out the tags",
+            "Amazon ECR does not let this tag be overwritten: set cache-repository to a separate "
+            "repository with mutable tags, or exclude tags that begin with cache-tag-prefix by "
+            "IMMUTABLE_WITH_EXCLUSION",
             id="ECR, immutable tags",
         ),
         pytest.param(
@@ -87,7 +88,7 @@ def bearer(service: str, realm: str = "token") -> str:
                 "INPUT_PASSWORD": "made-up",
                 "INPUT_CACHE_REPOSITORY": "{host}/{name}/cache",
             },
-            "there is no such repository at Amazon ECR: create it (aws ecr create-repository "
+            "the repository does not exist at Amazon ECR: create it (aws ecr create-repository "
             "--repository-name {name}/cache), or ",
             id="ECR, no repository",
         ),
@@ -102,8 +103,8 @@ def bearer(service: str, realm: str = "token") -> str:
             ),
             "{name}/app",
             {"INPUT_CACHE_REPOSITORY": "{host}/{name}/cache"},
-            "Docker Hub wants a token for Read & Write, and a namespace that its user may push to "
-            "for a cache, and says the same where there is no such repository",
+            "Docker Hub requires a token for Read & Write, and a namespace that its user may push "
+            "to for a cache, and says the same if the repository does not exist",
             id="Docker Hub, a token for reading",
         ),
         pytest.param(
@@ -115,8 +116,8 @@ def bearer(service: str, realm: str = "token") -> str:
             ),
             "acme/{name}",
             {},
-            "GHCR wants permissions: packages: write in the job, and access to a package that "
-            "another repository has made",
+            "GHCR requires permissions: packages: write in the job, and access to a package that "
+            "another repository created",
             id="GHCR, a job without packages: write",
         ),
         pytest.param(
@@ -128,7 +129,7 @@ def bearer(service: str, realm: str = "token") -> str:
             ),
             "acme/{name}",
             {},
-            "GitLab wants the role Developer in the project",
+            "GitLab requires the role Developer in the project",
             id="GitLab, a reporter",
         ),
         pytest.param(
@@ -143,8 +144,8 @@ def bearer(service: str, realm: str = "token") -> str:
             ),
             "acme/{name}/app",
             {"INPUT_CACHE_REPOSITORY": "{host}/acme/{name}/cache"},
-            "Google Artifact Registry wants roles/artifactregistry.writer for a cache, and says "
-            "the same where there is no such repository (PROJECT/REPOSITORY/IMAGE)",
+            "Google Artifact Registry requires roles/artifactregistry.writer for a cache, and says "
+            "the same if the repository does not exist (PROJECT/REPOSITORY/IMAGE)",
             id="Google Artifact Registry, a reader",
         ),
         pytest.param(
@@ -157,7 +158,7 @@ def bearer(service: str, realm: str = "token") -> str:
             "{name}",
             {},
             "Azure Container Registry does not let this tag be overwritten: set cache-repository "
-            "to a repository of its own with mutable tags, or unlock it",
+            "to a separate repository with mutable tags, or unlock it",
             id="Azure, a lock",
         ),
         pytest.param(
@@ -169,8 +170,8 @@ def bearer(service: str, realm: str = "token") -> str:
             ),
             "acme/{name}",
             {},
-            "Quay does not take this as a cache (accepted: image manifests alone, on one's own "
-            "Quay with IGNORE_UNKNOWN_MEDIATYPES: true",
+            "Quay does not accept this as a cache (accepted: only image manifests, and self-hosted "
+            "only with IGNORE_UNKNOWN_MEDIATYPES: true",
             id="Quay, artifact types that it checks",
         ),
         pytest.param(
@@ -183,7 +184,8 @@ def bearer(service: str, realm: str = "token") -> str:
             ),
             "acme/{name}",
             {},
-            "Quay takes no writes there, being read-only or a mirror: set cache-repository",
+            "Quay accepts no writes there because it is read-only or a mirror: set "
+            "cache-repository",
             id="Quay, read-only",
         ),
         pytest.param(
@@ -203,7 +205,7 @@ def bearer(service: str, realm: str = "token") -> str:
             Speech(status=404, challenge=bearer("harbor-registry", "service/token")),
             "acme/{name}",
             {},
-            "Harbor does not take this as a cache (accepted: image manifests alone): set "
+            "Harbor does not accept this as a cache (accepted: only image manifests): set "
             "cache-backend to inline",
             id="Harbor, a manifest that it takes apart",
         ),
@@ -216,22 +218,24 @@ def bearer(service: str, realm: str = "token") -> str:
             ),
             "docker-local/{name}",
             {},
-            "Artifactory does not take this as a cache (accepted: image manifests alone, from a "
-            "login with Delete/Overwrite where the tag is there)",
+            "Artifactory does not accept this as a cache (accepted: only image manifests, from a "
+            "login with Delete/Overwrite if the tag exists)",
             id="Artifactory, an overwrite",
         ),
         pytest.param(
             Speech(status=405, code="UNSUPPORTED", message="The operation is unsupported."),
             "{name}",
             {},
-            "{host} takes no writes there, being read-only or a mirror: set cache-repository",
+            "{host} accepts no writes there because it is read-only or a mirror: set "
+            "cache-repository",
             id="distribution, a mirror",
         ),
         pytest.param(
             Speech(status=405),
             "{name}",
             {},
-            "{host} takes no writes there, being read-only or a mirror: set cache-repository",
+            "{host} accepts no writes there because it is read-only or a mirror: set "
+            "cache-repository",
             id="distribution, without a word",
         ),
     ],
@@ -279,10 +283,10 @@ def test_a_cache_that_may_not_be_read_either(
     registry.check_image(f"{registry.host}/acme/{name}:main")
     read, written = ended.warnings
     assert f"{image}:cache-main is not read: the registry {proxy.host} says 403 to GET " in read
-    assert "; GHCR wants permissions: packages: write in the job" in read
-    assert read.endswith("set cache-repository to one that it may read")
-    assert "; GHCR wants permissions: packages: write in the job" in written
-    assert written.endswith("set cache-repository to one that it may write")
+    assert "; GHCR requires permissions: packages: write in the job" in read
+    assert read.endswith("set cache-repository to one that the login may read")
+    assert "; GHCR requires permissions: packages: write in the job" in written
+    assert written.endswith("set cache-repository to one that the login may write")
     assert ended.outputs["cache-read"] == ended.outputs["cache-written"] == ""
 
 
@@ -297,7 +301,10 @@ def test_a_generation_that_is_not_kept(
     assert ended.outputs["cache-written"] == f"{image}:cache-main"
     (warning,) = ended.warnings
     assert f"the registry {proxy.host} says 405 to PUT /v2/{name}/manifests/cache-" in warning
-    assert f"; {proxy.host} takes no writes there, being read-only or a mirror: set " in warning
+    assert (
+        f"; {proxy.host} accepts no writes there because it is read-only or a mirror: set "
+        in warning
+    )
 
 
 def test_a_cache_repository_that_its_registry_cannot_have(

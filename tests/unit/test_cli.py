@@ -156,7 +156,7 @@ def test_a_dockerfile_that_is_not_there_stops_a_build_before_it_starts(
 def test_a_machine_without_buildx(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     (tmp_path / "Dockerfile").touch()
     assert run("build", "--image=a", PATH=str(tmp_path), HOME=str(tmp_path)) == 3
-    assert capsys.readouterr().out.startswith("error: there is no buildx here. Install it")
+    assert capsys.readouterr().out.startswith("error: buildx is not installed. Install it")
 
 
 def test_a_bug_is_reported_with_what_a_report_needs(

@@ -1,13 +1,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import pytest
 
 from warmbuild import retries
-from warmbuild.builder import images
-from warmbuild.buildkit.answers import Boot
 
 
 @pytest.mark.parametrize(
@@ -162,50 +159,3 @@ def test_how_long_to_wait(
     attempt: int, retry_after: float | None, first: float, left: float, expected: float | None
 ) -> None:
     assert retries.pause(attempt, retry_after, first=first, left=left) == expected
-
-
-OWN = Boot(up=True, image="own", local=False, container=True, error="", output="")
-COPY = replace(OWN, local=True)
-GONE = replace(OWN, up=False, container=False, error="manifest unknown")
-BUSY = replace(GONE, error="received unexpected HTTP status: 503 Service Unavailable")
-BROKEN = replace(OWN, up=False, error="exit code 1")
-MIRROR, MIRROR_COPY = replace(OWN, image="a"), replace(COPY, image="a")
-MIRROR_GONE, OTHER_GONE = replace(GONE, image="a"), replace(GONE, image="b")
-
-
-@pytest.mark.parametrize(
-    ("boots", "mirrors", "expected"),
-    [
-        pytest.param([OWN], ["a"], None, id="its own image is there"),
-        pytest.param([BROKEN], ["a"], None, id="no other image would help"),
-        pytest.param([COPY], [], None, id="a copy will do where there are no mirrors"),
-        pytest.param([GONE], [], None, id="no image and no mirror"),
-        pytest.param([GONE], ["a"], ("a", 0.0), id="a mirror follows"),
-        pytest.param([COPY], ["a"], ("a", 0.0), id="a mirror is better than a copy"),
-        pytest.param([GONE, MIRROR], ["a", "b"], None, id="the mirror has it"),
-        pytest.param([GONE, MIRROR_GONE], ["a", "b"], ("b", 0.0), id="the next mirror follows"),
-        pytest.param([COPY, MIRROR_GONE], ["a"], ("own", 0.0), id="a copy of its own is left"),
-        pytest.param([COPY, MIRROR_GONE, COPY], ["a"], None, id="and stands"),
-        pytest.param(
-            [GONE, MIRROR_COPY, OTHER_GONE], ["a", "b"], ("a", 0.0), id="a mirror's copy is left"
-        ),
-        pytest.param([GONE, MIRROR_COPY], ["a"], None, id="the last one's copy stands"),
-        pytest.param([GONE, MIRROR_GONE], ["a"], None, id="nobody has one"),
-        pytest.param([BUSY], [], ("", 1.0), id="once more after a second"),
-        pytest.param([BUSY, BUSY], [], ("", 4.0), id="and after four"),
-        pytest.param([BUSY, BUSY, BUSY], [], None, id="and then no more"),
-        pytest.param([BUSY, MIRROR_GONE], ["a"], ("", 1.0), id="all of them once more"),
-        pytest.param(
-            [BUSY, MIRROR_GONE, GONE, MIRROR_GONE], ["a"], None, id="what passed left no hope"
-        ),
-    ],
-)
-def test_which_image_follows(
-    boots: list[Boot], mirrors: list[str], expected: tuple[str, float] | None
-) -> None:
-    assert images.next_image(boots, mirrors, left=60.0) == expected
-
-
-def test_no_image_is_tried_again_when_the_time_is_up() -> None:
-    assert images.next_image([BUSY], [], left=0.5) is None
-    assert images.next_image([BUSY], ["a"], left=0.5) == ("a", 0.0)

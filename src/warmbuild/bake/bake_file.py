@@ -79,7 +79,7 @@ def _target(plan: BuildPlan, files: Files) -> Mapping[str, object]:
     target: dict[str, object] = {
         **({} if _is_of_file(plan) else place),
         **_passed(plan.passed, found),
-        "target": _literal(plan.target),
+        "target": _literal(plan.stage),
         "args": dict(_arg(item) for item in plan.build_args),
         "labels": dict(_pair(item) for item in plan.labels),
         "tags": [_literal(tag) for tag in command_line.tags(plan)],

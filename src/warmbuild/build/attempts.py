@@ -1,7 +1,7 @@
-"""How a build that failed may still succeed, and whether its cache is still to be written.
+"""Decides how a failed build may still succeed, and whether its cache is still to be written.
 
-A cache fails no build: what it cannot give is done without. A push that failed for a reason that
-may pass is tried again, for the builder has everything by then.
+A cache never fails a build: the build is tried again without a cache that fails. A push that
+failed with a transient error is tried again, and the builder has all steps by then.
 """
 
 from __future__ import annotations
@@ -15,190 +15,14 @@ from warmbuild.cache.problems import Kind, Problem
 from warmbuild.plan import calls
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
     from warmbuild.buildkit.progress import Failure, Progress
-    from warmbuild.cache.cache_plan import CacheRef, Place
+    from warmbuild.cache.cache_plan import CacheRef
     from warmbuild.plan.build_plan import BuildPlan
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnotherTry:
-    """Builds that may succeed after others failed, and why."""
-
-    plans: tuple[BuildPlan, ...]
-    """What a plan gives up for this is among the problems of its cache."""
-    reason: str
-    pause: float = 0.0
-    """Seconds to wait before it."""
-    export_after: bool = False
-    """Whether the cache is written once the image is out."""
-    restart: bool = False
-    """Whether the builder is restarted before it."""
-    keeps_cache: bool = False
-    """Whether nothing of the cache is given up."""
-
-
-def another_try(
-    builds: Sequence[BuildPlan], failure: Failure, attempt: int, waited_for: str = ""
-) -> AnotherTry | None:
-    """Return how a call whose attempt of this number failed may still succeed, None if it cannot.
-
-    `waited_for` is the part of the cache that it was given up for.
-    """
-    if waited_for in {"import", "layers"}:
-        read = _read(builds)
-        reason = f"{_shown(read)} is not read: the registry stopped answering; once more without"
-        return AnotherTry(plans=_without(builds, read, reason), reason=reason, restart=True)
-    for lost in (
-        _lost_export(builds, failure, waited_for),
-        _lost_attestation(builds, failure),
-        _lost_cache(builds, failure),
-    ):
-        if lost:
-            return lost
-    return _push_again(builds, failure, attempt)
-
-
-def _lost_export(
-    builds: Sequence[BuildPlan], failure: Failure, waited_for: str
-) -> AnotherTry | None:
-    """Return the same builds without an export that cannot be had."""
-    if waited_for == "export":
-        why = "the export took too long"
-    elif "cache export is not supported" in failure.error.lower():
-        why = "this builder cannot; one of driver docker-container can"
-    else:
-        return None
-    return _without_export(builds, why)
-
-
-def _lost_attestation(builds: Sequence[BuildPlan], failure: Failure) -> AnotherTry | None:
-    """Return the same builds without the attestation that nobody asked for and cannot be had.
-
-    Which driver a builder has that was there already is not known before.
-    """
-    has_defaults = any(plan.default_attests for plan in builds)
-    if not has_defaults or "attestation is not supported" not in failure.error.lower():
-        return None
-    return AnotherTry(
-        plans=tuple(map(_unattested, builds)),
-        reason="the image gets no provenance: this builder cannot; once more without",
-        keeps_cache=True,
-    )
-
-
-def _unattested(plan: BuildPlan) -> BuildPlan:
-    left = tuple(entry for entry in plan.attests if entry not in plan.default_attests)
-    return replace(plan, attests=left, default_attests=())
-
-
-def _lost_cache(builds: Sequence[BuildPlan], failure: Failure) -> AnotherTry | None:
-    """Return the same builds without a cache that they failed for."""
-    read = _read(builds)
-    blamed = next((plan for plan in builds if _is_backends(plan, failure)), None)
-    if blamed:
-        why = f"the backend {blamed.cache.backend.name} fails: {' '.join(failure.error.split())}"
-        return _without_export(_without(builds, read), why)
-    if read and any(sign in failure.error.lower() for sign in _GONE):
-        guilty = _named(read, failure.error)
-        reason = (
-            f"{_shown(guilty)} is not read: a layer of it cannot be had any more; once more without"
-        )
-        return AnotherTry(plans=_without(builds, guilty, reason), reason=reason)
-    return None
-
-
-def _is_backends(plan: BuildPlan, failure: Failure) -> bool:
-    """Say whether it was the backend of the cache that failed.
-
-    BuildKit looks for what is no registry before it builds, and then nothing is ignored: it says
-    "failed to configure … cache exporter" and the like, and buildx that it made no directory.
-    """
-    text, cache = failure.error.lower(), plan.cache
-    blames_it = "cache" in text or (cache.backend.is_directory and text.startswith("mkdir "))
-    return bool(
-        not cache.backend.is_in_registry
-        and not failure.title
-        and blames_it
-        and (cache.read or cache.write)
-    )
-
-
-def _push_again(builds: Sequence[BuildPlan], failure: Failure, attempt: int) -> AnotherTry | None:
-    """Return a push without the cache beside it, where that may help.
-
-    The builder has everything by then, so another push costs seconds. Image and cache are exported
-    side by side since BuildKit 0.28, and what they share is uploaded twice at once. The
-    distribution registry 2.8 writes a blob's link in place, so a manifest that arrives in that
-    moment is told that its blob is unknown: 6 of 120 cold pushes failed so.
-    """
-    passes = failures.is_push(failure) and _push_passes(failure)
-    wait = retries.pause(attempt) if passes else None
-    if wait is None:
-        return None
-    exports = any(map(calls.writes, builds))
-    return AnotherTry(
-        plans=tuple(map(calls.image_alone, builds)),
-        reason=f"the push failed for a reason that may pass ({_cause(failure.error)}); once more "
-        f"in {wait:.0f} s{', the cache after it' if exports else ''}",
-        pause=wait,
-        export_after=exports,
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnotherExport:
-    """Why a cache that was not written may be after all, and the seconds to wait before."""
-
-    reason: str
-    pause: float
-
-
-def another_export(plan: BuildPlan, exported: Progress) -> AnotherExport | None:
-    """Return why our cache may be written after all, when the image is out and its export failed.
-
-    One more try costs no more than its time; BuildKit has made a few by then.
-    """
-    errors = [done.error for done in exported.exports() if done.error]
-    passes = plan.cache.write and errors and all(map(retries.passes, errors))
-    wait = retries.pause(1) if passes else None
-    if wait is None:
-        return None
-    reason = (
-        f"the cache was not written for a reason that may pass ({_cause(errors[0])}); "
-        f"once more in {wait:.0f} s"
-    )
-    return AnotherExport(reason=reason, pause=wait)
-
-
-def needs_no_export(plan: BuildPlan, built: Progress) -> bool:
-    """Say whether the cache that is there is what an export would write.
-
-    It is where every step came from it, and from no other: a builder that was there before may
-    have had the steps itself.
-    """
-    cache, steps = plan.cache, built.steps()
-    if (
-        cache.write is None
-        or cache.write.found is None
-        or cache.destinations
-        or not plan.builder.is_fresh
-    ):
-        return False
-    is_only_source = [read.found for read in cache.read] == [cache.write.found]
-    return (
-        is_only_source
-        and bool(steps)
-        and all(step.cached for step in steps)
-        and not any(done.error for done in built.imports())
-    )
-
-
-# How BuildKit prints an error of the registry that has a code it does not know.
-_CODE_UNKNOWN: Final = ": unknown: "
-# What BuildKit says when a layer that a cache names cannot be fetched: containerd's fetcher for
-# one that is not there, and for one that ends early or is not what its digest says.
+# What BuildKit says when it cannot fetch a layer that a cache names: containerd's fetcher, of a
+# layer that is missing, that ends early, or whose digest differs.
 _GONE: Final = (
     "httpreadseeker",
     "could not fetch content descriptor",
@@ -210,68 +34,191 @@ _GONE: Final = (
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnotherTry:
+    """Builds that may succeed after others failed, and why."""
+
+    plans: tuple[BuildPlan, ...]  # the problems of their caches say what they give up
+    reason: str
+    pause: float = 0.0  # seconds to wait before it
+    export_after: bool = False  # whether the cache is exported after the image
+    restart: bool = False  # whether the builder is restarted before it
+    is_note: bool = False  # whether the reason is logged as a note, not as a warning
+
+
+def another_try(
+    builds: Sequence[BuildPlan], failure: Failure, attempt: int, waited_for: str = ""
+) -> AnotherTry | None:
+    """Return how a call may still succeed after its attempt of this number, None if it cannot.
+
+    `waited_for` is the part of the cache that the attempt waited for until it was ended.
+    """
+    error = failure.error.lower()
+    if waited_for in {"import", "layers"}:
+        why = "the registry stopped answering"
+        return replace(_without_import(builds, _read(builds), why), restart=True)
+    if waited_for == "export":
+        return _without_export(builds, "the export made no progress within cache-timeout")
+    if "cache export is not supported" in error:
+        why = "this builder does not support cache exports; use driver docker-container"
+        return _without_export(builds, why)
+    if "attestation is not supported" in error and any(plan.default_attests for plan in builds):
+        return AnotherTry(
+            plans=tuple(map(_without_default_attests, builds)),
+            reason="the image has no provenance: this builder does not support it; retrying "
+            "without it",
+            is_note=True,
+        )
+    return _without_cache(builds, failure) or _push_again(builds, failure, attempt)
+
+
+def _without_default_attests(plan: BuildPlan) -> BuildPlan:
+    left = tuple(entry for entry in plan.attests if entry not in plan.default_attests)
+    return replace(plan, attests=left, default_attests=())
+
+
+def _without_cache(builds: Sequence[BuildPlan], failure: Failure) -> AnotherTry | None:
+    """Return the builds without the caches that failed them, None if no cache did."""
+    backend = next((one.cache.backend.name for one in builds if _is_backends(one, failure)), "")
+    if backend:
+        error = " ".join(failure.error.split())
+        plans = [replace(one, cache=replace(one.cache, read=(), merged="")) for one in builds]
+        return _without_export(plans, f"the backend {backend} failed: {error}")
+    read = _read(builds)
+    if not read or not any(sign in failure.error.lower() for sign in _GONE):
+        return None
+    guilty = [
+        one for one in read if one.found and any(blob in failure.error for blob in one.found.blobs)
+    ]
+    return _without_import(builds, guilty or read, "a layer could not be fetched")
+
+
+def _is_backends(plan: BuildPlan, failure: Failure) -> bool:
+    """Return whether the backend of the cache failed.
+
+    BuildKit connects to any backend but a registry before it builds, and ignores no error then: it
+    says "failed to configure … cache exporter" or similar, and buildx that it made no directory.
+    """
+    cache, text = plan.cache, failure.error.lower()
+    if cache.backend.is_in_registry or failure.title or not (cache.read or cache.write):
+        return False
+    return "cache" in text or (cache.backend.is_directory and text.startswith("mkdir "))
+
+
+def _push_again(builds: Sequence[BuildPlan], failure: Failure, attempt: int) -> AnotherTry | None:
+    """Return a push without the export beside it if its error is transient.
+
+    Image and cache are exported side by side since BuildKit 0.28, and both upload the layers that
+    they share. The distribution registry 2.8 writes a blob's link in place, so it may not know the
+    blob of a manifest that arrives in that moment: 6 of 120 cold pushes failed so. The builder has
+    all steps by then, so another push costs seconds.
+    """
+    passes = failures.is_push(failure) and _push_passes(failure)
+    wait = retries.pause(attempt) if passes else None
+    if wait is None:
+        return None
+    exports = any(map(calls.writes, builds))
+    return AnotherTry(
+        plans=tuple(map(calls.image_alone, builds)),
+        reason=f"the push failed with a transient error ({_cause(failure.error)}); retrying in "
+        f"{wait:.0f} s{', then exporting the cache' if exports else ''}",
+        pause=wait,
+        export_after=exports,
+    )
+
+
 def _push_passes(failure: Failure) -> bool:
-    """Say whether the error of a push passes, or is unclear and BuildKit had tried it again itself.
+    """Return whether a push's error is transient, or is unclear and BuildKit tried it again itself.
 
     BuildKit logs what it tries again with its status, and may lose that in the error at the end.
+    A code that BuildKit does not know is printed as "unknown".
     """
-    is_unclear = _CODE_UNKNOWN in failure.error
+    is_unclear = ": unknown: " in failure.error
     return retries.passes(failure.error) or (is_unclear and any(map(retries.passes, failure.tail)))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnotherExport:
+    """Why an export that failed may still succeed, and the seconds to wait before it."""
+
+    reason: str
+    pause: float
+
+
+def another_export(plan: BuildPlan, exported: Progress) -> AnotherExport | None:
+    """Return why a failed export may still succeed, None if it cannot or did not fail."""
+    errors = [done.error for done in exported.exports() if done.error]
+    passes = plan.cache.write and errors and all(map(retries.passes, errors))
+    wait = retries.pause(1) if passes else None
+    if wait is None:
+        return None
+    reason = (
+        f"the cache export failed with a transient error ({_cause(errors[0])}); "
+        f"retrying in {wait:.0f} s"
+    )
+    return AnotherExport(reason=reason, pause=wait)
+
+
+def needs_no_export(plan: BuildPlan, built: Progress) -> bool:
+    """Return whether an export would write the cache that already exists.
+
+    It would if every step came from that cache, and from no other; a builder that existed before
+    the run may have had the steps itself.
+    """
+    cache, steps = plan.cache, built.steps()
+    found = cache.write.found if cache.write else None
+    return (
+        found is not None
+        and not cache.destinations
+        and plan.builder.is_fresh
+        and [read.found for read in cache.read] == [found]
+        and bool(steps)
+        and all(step.cached for step in steps)
+        and not any(done.error for done in built.imports())
+    )
+
+
+def gives_up_export(plan: BuildPlan, again: BuildPlan) -> bool:
+    """Return whether another try at a plan has given up its export for good."""
+    new = set(again.cache.problems) - set(plan.cache.problems)
+    return any(problem.kind is Kind.WRITE for problem in new)
+
+
 def _cause(error: str) -> str:
-    """Return the end of an error, where Go's programs have what it came from."""
+    """Return the end of an error, which is the cause if a Go program printed it."""
     return error.rpartition(": ")[2]
 
 
-def _read(builds: Sequence[BuildPlan]) -> tuple[CacheRef, ...]:
+def _read(builds: Sequence[BuildPlan]) -> Sequence[CacheRef]:
     """Return every cache that is read, once each."""
     return tuple({read.ref: read for plan in builds for read in plan.cache.read}.values())
 
 
-def _named(read: tuple[CacheRef, ...], error: str) -> tuple[CacheRef, ...]:
-    """Return the caches that an error is about: those with the layer it names, else all."""
-    guilty = tuple(
-        one for one in read if one.found and any(blob in error for blob in one.found.blobs)
-    )
-    return guilty or read
-
-
-def _without(
-    builds: Sequence[BuildPlan], guilty: tuple[CacheRef, ...], why: str = ""
-) -> tuple[BuildPlan, ...]:
-    """Return builds that do not read some caches; `why` is a problem of each, if it is given."""
-    gone = {item.ref for item in guilty}
-    lost = (Problem(kind=Kind.READ, text=why),) if why else ()
-    return tuple(_reading(plan, gone, lost) for plan in builds)
-
-
-def _reading(plan: BuildPlan, gone: Collection[Place], lost: tuple[Problem, ...]) -> BuildPlan:
-    """Return a build without some of the caches that it reads."""
-    cache = replace(plan.cache, problems=(*plan.cache.problems, *lost))
-    read = tuple(item for item in cache.read if item.ref not in gone)
-    if read != cache.read:
-        cache = replace(cache, read=read, merged="")
-    return replace(plan, cache=cache)
+def _without_import(
+    builds: Sequence[BuildPlan], guilty: Sequence[CacheRef], why: str
+) -> AnotherTry:
+    """Return the builds without some of the caches that they read."""
+    gone = [one.ref for one in guilty]
+    verb, them = ("is", "it") if len(gone) == 1 else ("are", "them")
+    text = f"{', '.join(map(str, gone))} {verb} not read: {why}; retrying without {them}"
+    plans = []
+    for plan in _with_problem(builds, Problem(kind=Kind.READ, text=text)):
+        read = tuple(one for one in plan.cache.read if one.ref not in gone)
+        merged = plan.cache.merged if read == plan.cache.read else ""
+        plans.append(replace(plan, cache=replace(plan.cache, read=read, merged=merged)))
+    return AnotherTry(plans=tuple(plans), reason=text)
 
 
 def _without_export(builds: Sequence[BuildPlan], why: str) -> AnotherTry:
-    """Return the builds with caches that are not written later either."""
-    text = f"no cache is written: {why}; once more without"
+    """Return the builds without their exports, which are not made later either."""
+    text = f"no cache is written: {why}; retrying without it"
     lost = Problem(kind=Kind.WRITE, text=text, cause=why)
-    plans = tuple(
-        replace(plan, cache=replace(plan.cache, problems=(*plan.cache.problems, lost)))
-        for plan in map(calls.image_alone, builds)
-    )
+    plans = _with_problem([calls.image_alone(plan) for plan in builds], lost)
     return AnotherTry(plans=plans, reason=text)
 
 
-def gives_up_export(plan: BuildPlan, again: BuildPlan) -> bool:
-    """Say whether another try at a plan has given up its export for good."""
-    return any(
-        one.kind is Kind.WRITE and one not in plan.cache.problems for one in again.cache.problems
+def _with_problem(builds: Sequence[BuildPlan], lost: Problem) -> tuple[BuildPlan, ...]:
+    return tuple(
+        replace(plan, cache=replace(plan.cache, problems=(*plan.cache.problems, lost)))
+        for plan in builds
     )
-
-
-def _shown(caches: tuple[CacheRef, ...]) -> str:
-    return ", ".join(str(cache.ref) for cache in caches)

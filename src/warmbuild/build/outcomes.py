@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from warmbuild import backends, csv_attributes, refs, vendors
 from warmbuild.buildkit.answers import Inspected
@@ -18,36 +18,27 @@ if TYPE_CHECKING:
     from warmbuild.buildkit.progress import Progress, Step, Transfer
     from warmbuild.plan.build_plan import BuildPlan
 
-# What a plan alone has.
-NO_BUILDER: Final = Inspected()
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What a build did."""
+    """What a build did; the defaults are those of a build without an image and a cache."""
 
-    digest: str
-    image_id: str
+    name: str = ""  # name of the target, if a file defines it
+    digest: str = ""
+    image_id: str = ""
     metadata: str
-    tags: tuple[str, ...]
-    steps: tuple[Step, ...]
-    cache_read: tuple[str, ...]
-    cache_written: str
-    cache_age: timedelta | None
-    """Age of the oldest result in the caches that steps came from; None without any."""
-    seconds: float
+    tags: tuple[str, ...] = ()
+    steps: tuple[Step, ...] = ()
+    cache_read: tuple[str, ...] = ()
+    cache_written: str = ""
+    cache_age: timedelta | None = None  # age of the oldest result in the caches of cached steps
+    seconds: float = 0.0
     notes: tuple[str, ...]
-    warnings: tuple[str, ...]
-    """Everything that the log warned of."""
-    problems: tuple[Problem, ...]
-    """What went wrong with the caches."""
-    name: str = ""
-    """Name of the target, if a file says what is built."""
-    targets: tuple[Outcome, ...] = ()
-    """What each of several targets did, of which this has the sums."""
-    image: BuildPlan | None = None
-    """Plan of the one image that was built, if no file defines it."""
-    builder: Inspected = NO_BUILDER
+    warnings: tuple[str, ...] = ()  # everything that the log warned of
+    problems: tuple[Problem, ...] = ()  # what went wrong with the caches
+    targets: tuple[Outcome, ...] = ()  # outcomes of several targets; this one has their sums
+    image: BuildPlan | None = None  # plan of the one image, if no file defines it
+    builder: Inspected = field(default_factory=Inspected)
 
     @property
     def cache_error(self) -> str:
@@ -60,9 +51,8 @@ class Outcome:
 
 
 def together(targets: Sequence[Outcome], *, metadata: str, steps: tuple[Step, ...]) -> Outcome:
-    """Return what several targets did; a step that they share is one of `steps`."""
+    """Return what several targets did; `steps` has a step that they share once."""
     ages = [one.cache_age for one in targets if one.cache_age is not None]
-    written = [one.cache_written for one in targets if one.cache_written]
     only = targets[0] if len(targets) == 1 else None
     return Outcome(
         digest=only.digest if only else "",
@@ -71,31 +61,11 @@ def together(targets: Sequence[Outcome], *, metadata: str, steps: tuple[Step, ..
         tags=tuple(tag for one in targets for tag in one.tags),
         steps=steps,
         cache_read=tuple(dict.fromkeys(ref for one in targets for ref in one.cache_read)),
-        cache_written=",".join(written),
+        cache_written=",".join(one.cache_written for one in targets if one.cache_written),
         cache_age=max(ages, default=None),
-        seconds=0.0,
         notes=tuple(f"{one.name}: {note}" for one in targets for note in one.notes),
-        warnings=(),
         problems=tuple(dict.fromkeys(problem for one in targets for problem in one.problems)),
         targets=tuple(targets),
-    )
-
-
-def answer(plan: BuildPlan, metadata: str) -> Outcome:
-    """Return the outcome of what made no image and had no cache: the answer is in the log."""
-    return Outcome(
-        digest="",
-        image_id="",
-        metadata=metadata,
-        tags=(),
-        steps=(),
-        cache_read=(),
-        cache_written="",
-        cache_age=None,
-        seconds=0.0,
-        notes=(*plan.notes, *plan.cache.notes),
-        warnings=(),
-        problems=(),
     )
 
 
@@ -103,17 +73,17 @@ def answer(plan: BuildPlan, metadata: str) -> Outcome:
 class CacheOutcome:
     """What became of the cache of one image."""
 
-    read: tuple[str, ...]
-    written: str
-    problems: tuple[Problem, ...]
+    read: tuple[str, ...] = ()
+    written: str = ""
+    problems: tuple[Problem, ...] = ()
 
 
 def cache_outcome(
     plan: BuildPlan, *, imported: Progress, exported: Progress | None, failed: str = ""
 ) -> CacheOutcome:
-    """Return what became of the cache, as the progress of the build and of its export have it.
+    """Return what became of a cache, by the progress of the build and of its export.
 
-    `exported` is None if no export was needed, and `failed` is why one came to nothing.
+    `exported` is None if no export was needed. `failed` is why an export failed, if it did.
     """
     read, not_read = _imported(plan, imported)
     destinations = ",".join(_destinations(plan))
@@ -124,16 +94,17 @@ def cache_outcome(
         Problem(kind=Kind.WRITE, text=f"no cache is written to {destinations}: {text}", cause=cause)
         for text, cause in causes
     ]
-    is_written = bool(exports) and not causes and _wrote(exports)
+    # A build without a layer has nothing to export.
+    has_exported = any(done.digest or not done.is_to_registry for done in exports)
     return CacheOutcome(
         read=read,
-        written=destinations if is_written else "",
+        written=destinations if has_exported and not causes else "",
         problems=tuple(dict.fromkeys((*not_read, *not_written))),
     )
 
 
 def several_outcomes(outcomes: Sequence[CacheOutcome]) -> CacheOutcome:
-    """Return what became of caches that were written one after another, and read at once."""
+    """Return what became of caches that were read at once and written one after another."""
     return CacheOutcome(
         read=outcomes[0].read,
         written=",".join(one.written for one in outcomes if one.written),
@@ -141,10 +112,34 @@ def several_outcomes(outcomes: Sequence[CacheOutcome]) -> CacheOutcome:
     )
 
 
+def inline_outcome(
+    plan: BuildPlan, *, imported: Progress, written: Sequence[str], failed: Sequence[str]
+) -> CacheOutcome:
+    """Return what became of an inline cache: refs that were pushed, and why others were not."""
+    read, not_read = _imported(plan, imported)
+    not_written = (Problem(kind=Kind.WRITE, text=text) for text in failed)
+    return CacheOutcome(read=read, written=",".join(written), problems=(*not_read, *not_written))
+
+
+def cache_age(plan: BuildPlan, built: Progress, now: datetime) -> timedelta | None:
+    """Return the age of the oldest result in the caches of cached steps; None without any."""
+    failed = {done.name for done in built.imports() if done.error}
+    oldest = records.oldest(
+        one
+        for read in plan.cache.read
+        if read.found and str(read.ref) not in failed
+        for one in read.found.records
+    )
+    if oldest is None or not any(step.cached for step in built.steps()):
+        return None
+    return max(now - oldest, timedelta())
+
+
 def _advised(plan: BuildPlan, failed: Transfer) -> str:
     """Return why an export failed, in one line, and what to do about it at that registry.
 
-    BuildKit names the backend of an export and not its ref, so that one of several is nobody's.
+    BuildKit names the backend of an export and not its ref, so the error of one among several
+    exports cannot be matched to a registry.
     """
     text, write, run = " ".join(failed.error.split()), plan.cache.write, plan.run
     if not failed.is_to_registry:
@@ -164,17 +159,8 @@ def _advised(plan: BuildPlan, failed: Transfer) -> str:
     return refusal.explained(text, vendor, ref, refusal.read(text), writing=True)
 
 
-def inline_outcome(
-    plan: BuildPlan, *, imported: Progress, written: Sequence[str], failed: Sequence[str]
-) -> CacheOutcome:
-    """Return what became of an inline cache: refs that were pushed, and why others were not."""
-    read, not_read = _imported(plan, imported)
-    not_written = (Problem(kind=Kind.WRITE, text=text) for text in failed)
-    return CacheOutcome(read=read, written=",".join(written), problems=(*not_read, *not_written))
-
-
 def _imported(plan: BuildPlan, imported: Progress) -> tuple[tuple[str, ...], list[Problem]]:
-    """Return the caches that were read, and the problems of those that were not."""
+    """Return the caches that were read, and why others were not."""
     imports = imported.imports()
     read = tuple(done.name for done in imports if not done.error)
     failed = [
@@ -184,32 +170,13 @@ def _imported(plan: BuildPlan, imported: Progress) -> tuple[tuple[str, ...], lis
     ]
     is_renamed = plan.cache.merged or not plan.cache.backend.is_in_registry
     if plan.cache.read and is_renamed and not failed and read:
-        # BuildKit calls what is no reference by a digest of its attributes, and knows of several
-        # that are one by that one's name alone.
+        # BuildKit names a cache of another backend by a digest of its attributes, and a merged
+        # cache by its own ref alone.
         read = tuple(str(item.ref) for item in plan.cache.read)
     return read, failed
-
-
-def _wrote(exports: Sequence[Transfer]) -> bool:
-    """Say whether anything was exported: a build without a layer leaves nothing to write."""
-    return any(done.digest or not done.is_to_registry for done in exports)
 
 
 def _destinations(plan: BuildPlan) -> list[str]:
     written = [str(plan.cache.write.ref)] if plan.cache.write else []
     entries = [dict(csv_attributes.pairs(entry)) for entry in plan.cache.destinations]
     return [*written, *(entry.get("ref") or entry.get("type", "") for entry in entries)]
-
-
-def cache_age(plan: BuildPlan, built: Progress, now: datetime) -> timedelta | None:
-    """Return how old the oldest result is in the caches that steps came from; None without any."""
-    failed = {done.name for done in built.imports() if done.error}
-    oldest = records.oldest(
-        one
-        for read in plan.cache.read
-        if read.found and str(read.ref) not in failed
-        for one in read.found.records
-    )
-    if oldest is None or not any(step.cached for step in built.steps()):
-        return None
-    return max(now - oldest, timedelta())

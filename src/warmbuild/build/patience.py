@@ -1,4 +1,4 @@
-"""Ends a build that waits too long for a cache alone."""
+"""Ends a build that waits too long for nothing but a cache."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ if TYPE_CHECKING:
 
     from warmbuild.process import Running
 
-# How long BuildKit may take to read the caches, in seconds: a few small answers each.
+# Seconds that BuildKit may take to read the caches: a few small answers each.
 _IMPORT_TIMEOUT: Final = 30.0
-# How often it is looked whether there is news, in seconds.
+# Seconds between two looks for news.
 _GLANCE: Final = 0.5
 
 
 class Patience:
-    """Ends a build that waits for a cache alone, and has for too long."""
+    """Watches what a build waits for; `lost_for` is the part of the cache it was ended for."""
 
     def __init__(self, timeout: float) -> None:
-        """Give an export this many seconds without news, and an import no more than it needs."""
+        """Allow an export `timeout` seconds without news, and an import no more than it needs."""
         self.lost_for = ""
         to_import = min(timeout, _IMPORT_TIMEOUT)
         self._limits = {"import": to_import, "layers": to_import, "export": timeout}
         self._waiting_for, self._moves, self._since = "", 0, time.monotonic()
 
     def news(self, waiting_for: str, moves: int) -> None:
-        """Take note of what is waited for, as of now; an import's time runs from its begin."""
+        """Note what the build waits for now; the time of an import runs from its start."""
         is_on = waiting_for == self._waiting_for
         if not is_on or (waiting_for != "import" and moves != self._moves):
             self._since = time.monotonic()

@@ -1,4 +1,4 @@
-"""Has a builder for a run: finds buildx, reaches the engine, boots, and removes what it made."""
+"""Provides the builder of a run: reaches the engine, boots, and removes what it made."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import process
-from warmbuild.builder import emulation, engine, images
+from warmbuild import process, retries
+from warmbuild.builder import emulation, engine
 from warmbuild.buildkit import answers, builder_commands
 from warmbuild.buildkit.builder_commands import Own
 from warmbuild.errors import EngineError
@@ -27,36 +27,32 @@ if TYPE_CHECKING:
     from warmbuild.plan.build_plan import BuilderPlan
     from warmbuild.process import Running
 
-# How long a builder may take to come up, its image included; in seconds. A pull has no limit of
-# its own.
+# Limit of a builder's boot with the pull of its image, in seconds; the pull has none of its own.
 BOOT_TIMEOUT: Final = 180.0
-# buildx makes a nameless container to look for GPUs, and leaves it behind when it is stopped in
-# that moment; in seconds.
+# Seconds to wait for buildx to stop: it creates a nameless container to look for GPUs, and leaves
+# that container behind if it is killed at that moment.
 _LINGER: Final = 2.0
 _DEFAULT_CONTEXT: Final = "default"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
-    """A builder that is on its way: `boot` waits until it is up and returns its name.
+    """A builder that is booting."""
 
-    `inspected` is what buildx finds of it then.
-    """
-
-    boot: Callable[[], str]
-    inspected: Callable[[], Inspected]
+    boot: Callable[[], str]  # waits until the builder is up; returns its name
+    inspected: Callable[[], Inspected]  # what buildx reports of the builder once it is up
 
 
 @contextmanager
 def booted(plan: BuilderPlan, buildx: Buildx, private: Private, log: Log) -> Iterator[Made]:
-    """Have a builder for the block, which serves what is emulated for it too.
+    """Provide a builder for the block, with the emulation that the plan asks for.
 
-    One that is there already, known to buildx or as a container, is used and stays.
+    A builder that exists already, in buildx's state or as a container, is used and kept.
     """
     name = plan.name or f"warmbuild-{os.urandom(4).hex()}"
     is_known = (private.buildx_config / "instances" / name).is_file()
     with ExitStack() as stack:
-        # buildx has one of this name, the engine's own, whatever driver another one would have.
+        # buildx always has a builder "default", the engine's own; the driver does not matter.
         if is_known or plan.driver.is_engines_own or name == _DEFAULT_CONTEXT:
             _check_version(plan, buildx.program, buildx.run(["version"]).output)
             found = name if is_known else _of_engine(plan, buildx.env, private, log)
@@ -76,7 +72,7 @@ def booted(plan: BuilderPlan, buildx: Buildx, private: Private, log: Log) -> Ite
             if plan.emulated:
                 nodes = buildx.run(builder_commands.inspect(up, bootstrap=True))
                 emulation.provide(plan, answers.inspected(nodes.output), buildx.env, log)
-            # It takes as long as a step, and is read when the build is over.
+            # It takes as long as a build step, and its output is read after the build.
             inspection = buildx.started(builder_commands.inspect(up, bootstrap=False))
             seen.append(stack.enter_context(inspection))
             return up
@@ -86,37 +82,34 @@ def booted(plan: BuilderPlan, buildx: Buildx, private: Private, log: Log) -> Ite
 
 @contextmanager
 def _created(plan: BuilderPlan, own: Own, buildx: Buildx, log: Log) -> Iterator[Callable[[], str]]:
-    """Make a builder for the block; what it yields waits until it is up and returns its name."""
+    """Create a builder for the block; yield a function that waits for it and returns its name."""
     remove = builder_commands.remove(own.name, keep_state=plan.keep_state)
-    keep = not plan.cleanup or bool(plan.name and _is_there(plan, buildx.env))
+    keep = not plan.cleanup or bool(plan.name and _exists(plan, buildx.env))
     begun, up = time.monotonic(), False
-
-    def left() -> float:
-        return begun + BOOT_TIMEOUT - time.monotonic()
 
     def started(mirror: str) -> AbstractContextManager[Running]:
         return _started(builder_commands.creation(plan, own, mirror=mirror), buildx, log)
-
-    def again(mirror: str) -> Boot:
-        # What could not be pulled has left a name behind.
-        buildx.run(remove)
-        with started(mirror) as creation:
-            return _ended(creation)
 
     def boot() -> str:
         nonlocal up
         _check_version(plan, buildx.program, version.finish().output)
         boots = [_ended(creation)]
-        while another := images.next_image(boots, plan.image_mirrors, left=left()):
+        deadline = begun + BOOT_TIMEOUT
+        while another := next_image(boots, plan.image_mirrors, left=deadline - time.monotonic()):
             mirror, pause = another
-            log.line(_unpulled(boots[-1], pause))
+            why = f": {boots[-1].error}" if boots[-1].error else ""
+            again = f"; retrying in {pause:.0f} s" if pause else ""
+            log.line(f"the BuildKit image {boots[-1].image} cannot be pulled{why}{again}")
             time.sleep(pause)
-            boots.append(again(mirror))
+            # The failed pull has left the builder's name behind.
+            buildx.run(remove)
+            with started(mirror) as retry:
+                boots.append(_ended(retry))
         if not boots[-1].up:
             raise _no_builder(plan, buildx.env, boots)
         up = True
         took = time.monotonic() - begun
-        log.line(f"builder {own.name} is up after {took:.1f} s{_of(plan, boots)}")
+        log.line(f"builder {own.name} is up after {took:.1f} s{_source(plan, boots[-1])}")
         return own.name
 
     try:
@@ -126,14 +119,14 @@ def _created(plan: BuilderPlan, own: Own, buildx: Buildx, log: Log) -> Iterator[
         if not keep:
             with shielded():
                 removal = buildx.run(remove)
-            # What never came up has been reported already, and may leave nothing to remove.
+            # A builder that never came up has been reported, and may leave nothing to remove.
             if removal.code and up:
-                log.warning(f"the builder {own.name} is left behind: {removal.output}")
+                log.warning(f"the builder {own.name} could not be removed: {removal.output}")
 
 
 @contextmanager
 def _started(commands: Sequence[Sequence[str]], buildx: Buildx, log: Log) -> Iterator[Running]:
-    """Run the last of some commands while the block runs, when the others have ended well."""
+    """Run some commands one after another, the last one while the block runs."""
     for command in commands:
         log.line(f"+ docker buildx {process.shown(command, log.redact)}")
         with buildx.started(command, linger=_LINGER) as running:
@@ -142,11 +135,11 @@ def _started(commands: Sequence[Sequence[str]], buildx: Buildx, log: Log) -> Ite
                 return
             done = running.finish()
         if done.code:
-            raise EngineError(f"the builder cannot be made. buildx says:\n{_quoted(done.output)}")
+            raise EngineError(f"buildx cannot create the builder. It says:\n{_quoted(done.output)}")
 
 
 def _of_engine(plan: BuilderPlan, env: Mapping[str, str], private: Private, log: Log) -> str:
-    """Return the name of the engine's own builder: that of the Docker context in use."""
+    """Return the name of the engine's own builder, which is that of the current Docker context."""
     context = _endpoint(plan, env, private, log) or plan.name
     if context or env.get("DOCKER_HOST"):
         return context or _DEFAULT_CONTEXT
@@ -155,22 +148,21 @@ def _of_engine(plan: BuilderPlan, env: Mapping[str, str], private: Private, log:
 
 
 def restart(plan: BuilderPlan, env: Mapping[str, str], name: str, log: Log) -> None:
-    """Start the builder of this run anew, whose daemon waits without limit for a registry.
+    """Restart the builder of this run, whose daemon waits for a registry without a timeout.
 
-    One with a name may have others' builds in it, and stays as it is, and so do those that are
-    not on the engine of this run alone.
+    Builders with a name are not restarted, since others may use them, and neither are builders
+    with nodes outside this run's engine.
     """
     is_here = plan.driver.has_container and not plan.endpoint and not plan.appended
-    if plan.name or not is_here:
-        return
-    log.line(f"the builder {name} is started anew")
-    engine.restart_builder(engine.connect(env, wait=False), name)
+    if is_here and not plan.name:
+        log.line(f"restarting the builder {name}")
+        engine.restart_builder(engine.connect(env, wait=False), name)
 
 
 def has_image_store(plan: BuilderPlan, env: Mapping[str, str]) -> bool:
-    """Say whether builds of this builder can have several platforms, and write caches.
+    """Return whether this builder supports several platforms and cache exports.
 
-    The engine's own BuildKit can where the engine keeps its images in containerd.
+    The engine's own BuildKit supports them if the engine stores images in containerd.
     """
     if not plan.driver.needs_image_store:
         return True
@@ -178,29 +170,45 @@ def has_image_store(plan: BuilderPlan, env: Mapping[str, str]) -> bool:
 
 
 def _ended(creation: Running) -> Boot:
-    """Wait until a builder is up, or will not be."""
     try:
         result = creation.finish(BOOT_TIMEOUT)
     except LateError as late:
         creation.stop(0)
-        overdue = f"timeout: not there after {BOOT_TIMEOUT:.0f} s"
+        overdue = f"timeout: not up after {BOOT_TIMEOUT:.0f} s"
         return answers.boot(f"{late.output}\nERROR: {overdue}", up=False)
     return answers.boot(result.output, up=result.code == 0)
 
 
-def _unpulled(boot: Boot, pause: float) -> str:
-    """Say that an image could not be pulled, and why where buildx says so."""
-    why = f": {boot.error}" if boot.error else ""
-    again = f"; once more in {pause:.0f} s" if pause else ""
-    return f"the BuildKit image {boot.image} cannot be pulled{why}{again}"
+def next_image(
+    boots: Sequence[Boot], mirrors: Sequence[str], *, left: float
+) -> tuple[str, float] | None:
+    """Return the image to boot after these boots ("" is the default), and the pause before it.
 
-
-def _of(plan: BuilderPlan, boots: Sequence[Boot]) -> str:
-    """Say which image a builder is made of, where it is not the one that was asked for."""
+    The order is: the default image, the mirrors, then an engine's local copy of any of them. If
+    there is no copy and a failure is transient, all are tried again within `left` seconds. Returns
+    None if the last boot is up or another one would not help.
+    """
+    images = ("", *mirrors)
+    rounds, position = divmod(len(boots), len(images))
     last = boots[-1]
-    if last.local:
-        return f", made of the engine's own copy of {last.image}, which cannot be pulled"
-    return f", made of the mirror {last.image}" if last.image in plan.image_mirrors else ""
+    if not last.unpulled and (rounds or not last.local):
+        return None
+    if position:
+        return images[position], 0.0
+    copy = next((boot.image for boot in boots if boot.local), None)
+    if copy:
+        return copy, 0.0
+    wait = retries.pause(rounds, first=1.0, left=left)
+    if wait is None or not any(retries.passes(boot.error) for boot in boots[-len(images) :]):
+        return None
+    return images[0], wait
+
+
+def _source(plan: BuilderPlan, boot: Boot) -> str:
+    """Return a phrase that names the builder's image, unless it is the requested one."""
+    if boot.local:
+        return f", from the engine's copy of {boot.image}, which cannot be pulled"
+    return f", from the mirror {boot.image}" if boot.image in plan.image_mirrors else ""
 
 
 def _endpoint(plan: BuilderPlan, env: Mapping[str, str], private: Private, log: Log) -> str:
@@ -208,7 +216,7 @@ def _endpoint(plan: BuilderPlan, env: Mapping[str, str], private: Private, log: 
     host = env.get("DOCKER_HOST", "")
     if not plan.driver.runs_on_engine or plan.endpoint or not host.startswith("tcp://"):
         return ""
-    log.line(f"the engine is at {host}; it gets {engine.BOOT_TIMEOUT} s to boot")
+    log.line(f"waiting up to {engine.BOOT_TIMEOUT} s for the engine at {host}")
     engine.connect(env, wait=True)
     if not env.get("DOCKER_CERT_PATH"):
         return ""
@@ -225,17 +233,17 @@ def _buildkitd_config(plan: BuilderPlan, private: Private) -> str:
 
 
 def _certificates(private: Private) -> Mapping[int, Mapping[str, str]]:
-    """Return the files of the certificates, by a node's number and what its driver calls them."""
+    """Return the certificate files by node number and by the driver's name for them."""
     return {
         int(node.name): {file.stem: str(file) for file in sorted(node.iterdir())}
         for node in sorted(private.certificates.glob("*"))
     }
 
 
-def _is_there(plan: BuilderPlan, env: Mapping[str, str]) -> bool:
-    """Say whether a builder's container is there; one that cannot be looked for is taken to be."""
+def _exists(plan: BuilderPlan, env: Mapping[str, str]) -> bool:
+    """Return whether a builder exists; true if that cannot be checked."""
     if plan.driver.connects:
-        # Its removal makes buildx forget it, and no more.
+        # Its removal only makes buildx forget it.
         return False
     if not plan.driver.has_container or (plan.endpoint and "://" not in plan.endpoint):
         return True
@@ -244,33 +252,31 @@ def _is_there(plan: BuilderPlan, env: Mapping[str, str]) -> bool:
 
 
 def _check_version(plan: BuilderPlan, program: str, output: str) -> None:
-    """Raise EngineError for a buildx that is not the one that was asked for, or too old."""
+    """Raise EngineError if buildx is not the requested version, or is too old."""
     found = answers.version(output)
     have, need = (".".join(map(str, version or ())) for version in (found, answers.OLDEST))
     if plan.version and have != plan.version.partition("-")[0]:
-        message = (
-            f"version asks for buildx {plan.version}, and {have or 'one that does not say'} is at "
-            f"{program}. Nothing is downloaded: install that version, run an image that brings it, "
-            "or leave the input out."
+        raise EngineError(
+            f"version asks for buildx {plan.version}, but {program} is "
+            f"{have or 'of an unknown version'}. warmbuild downloads no buildx: install that "
+            "version, run an image that contains it, or omit the input."
         )
-        raise EngineError(message)
     if found and found < answers.OLDEST:
-        message = (
+        raise EngineError(
             f"buildx {have} at {program} is too old; {need} or later is needed. Install a newer "
-            "one, or run warmbuild's image, which brings it."
+            "version, or run warmbuild's image, which contains one."
         )
-        raise EngineError(message)
 
 
 def _no_builder(plan: BuilderPlan, env: Mapping[str, str], boots: Sequence[Boot]) -> EngineError:
-    """Say why buildx could not make a builder: no engine, no room, no image, or what it printed."""
+    """Return the error that explains why buildx could not boot a builder."""
     last = boots[-1]
     if plan.driver.connects:
         places = [plan.endpoint, *(node.endpoint for node in plan.appended)]
         return EngineError(
-            f"no BuildKit daemon answers at {' or at '.join(places)} as it should: {last.error}. "
-            "Check that it runs and listens there, and for TLS the certificates "
-            "(BUILDER_NODE_0_AUTH_TLS_CACERT, _CERT and _KEY; 1 is the first that append names). "
+            f"no working BuildKit daemon answers at {' or at '.join(places)}: {last.error}. Check "
+            "that it runs and listens there and, for TLS, check the certificates "
+            "(BUILDER_NODE_0_AUTH_TLS_CACERT, _CERT and _KEY; node 1 is the first in append). "
             f"buildx says:\n{_quoted(last.output)}"
         )
     if plan.driver.has_container and not plan.endpoint:
@@ -280,17 +286,17 @@ def _no_builder(plan: BuilderPlan, env: Mapping[str, str], boots: Sequence[Boot]
             return error
     if "no space left on device" in last.output:
         return EngineError(
-            "the builder cannot start, for the engine's disk is full. Free space on the engine's "
-            "machine (docker system prune)."
+            "the builder cannot start because the engine's disk is full. Free space on the "
+            "engine's machine (docker system prune)."
         )
     if last.unpulled:
         tried = {boot.image: boot.error for boot in boots}
         reasons = "\n".join(f"{image}: {error}" for image, error in tried.items())
         return EngineError(
-            "no BuildKit image can be pulled, and the engine has none of its own:\n"
+            "no BuildKit image can be pulled, and the engine has no copy of one:\n"
             f"{_quoted(reasons)}\n"
-            "Name one that the engine can pull, by image=REF in driver-opts or by "
-            "buildkit-image-mirrors, or load one into the engine under such a name."
+            "Name an image that the engine can pull, by image=REF in driver-opts or by "
+            "buildkit-image-mirrors, or load one into the engine under one of these names."
         )
     return EngineError(f"the builder does not start. buildx says:\n{_quoted(last.output)}")
 

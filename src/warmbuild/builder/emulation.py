@@ -1,7 +1,6 @@
-"""Has the engine's kernel start programs of other processors, where no node of a builder can.
+"""Installs emulation of processors in the engine's kernel, as docker/setup-qemu-action does.
 
-As docker/setup-qemu-action does it: by a privileged container, whose emulators stay registered
-until the machine is started anew.
+A privileged container registers the emulators, which stay until the machine reboots.
 """
 
 from __future__ import annotations
@@ -20,39 +19,34 @@ if TYPE_CHECKING:
     from warmbuild.log import Log
     from warmbuild.plan.build_plan import BuilderPlan
 
-_NEEDED: Final = "; build for it on a node of its own (append), or leave it out of qemu-platforms"
+_NEEDED: Final = "; add a node for it (append), or remove it from qemu-platforms"
 
 
 def provide(plan: BuilderPlan, seen: Inspected, env: Mapping[str, str], log: Log) -> None:
-    """Emulate what the plan asks for and no node serves.
-
-    Raises EngineError where that cannot be done.
-    """
+    """Emulate the requested platforms that no node serves; raises EngineError if that fails."""
     missing = platforms.unserved(plan.emulated, seen.platforms)
     if not missing:
-        log.line(f"no emulation is installed: the builder serves {', '.join(plan.emulated)}")
+        log.line(f"emulation is not needed: the builder serves {', '.join(plan.emulated)}")
         return
     names = ", ".join(missing)
     driver = DRIVERS.get(seen.driver)
     if not (driver and driver.runs_on_engine) or plan.endpoint or plan.appended:
-        message = (
-            f"no node of the builder serves {names}, and emulation is installed on the engine of "
-            f"this run alone, where none of the driver {seen.driver} need be{_NEEDED}."
+        raise EngineError(
+            f"no node of the builder serves {names}, and emulation can be installed only on this "
+            f"run's engine, but nodes of driver {seen.driver!r} may run elsewhere{_NEEDED}."
         )
-        raise EngineError(message)
     served = _install(plan.qemu_image, missing, env)
     still = platforms.unserved(missing, served)
     if still:
-        message = (
-            f"{plan.qemu_image} does not emulate {', '.join(still)}, but "
-            f"{', '.join(served) or 'nothing'}{_NEEDED}."
+        raise EngineError(
+            f"{plan.qemu_image} does not emulate {', '.join(still)} (it emulates "
+            f"{', '.join(served) or 'nothing'}){_NEEDED}."
         )
-        raise EngineError(message)
-    log.line(f"{names}: emulated by {plan.qemu_image}, for no node of the builder serves it")
+    log.line(f"{names}: emulated by {plan.qemu_image}, because no node of the builder serves it")
 
 
 def _install(image: str, missing: tuple[str, ...], env: Mapping[str, str]) -> tuple[str, ...]:
-    """Run binfmt for some platforms; return all that the engine's machine then runs."""
+    """Run binfmt for some platforms; return all platforms that the engine's machine then runs."""
     client = engine.connect(env, wait=False)
     code, output = engine.run_privileged(client, image, ["--install", ",".join(missing)])
     try:
@@ -61,9 +55,8 @@ def _install(image: str, missing: tuple[str, ...], env: Mapping[str, str]) -> tu
         supported = None
     if isinstance(supported, list):
         return tuple(map(str, supported))
-    message = (
+    raise EngineError(
         f"{image} did not install emulation of {', '.join(missing)}: it ended with exit code "
-        f"{code}, and an image such as tonistiigi/binfmt says what it supports. This one says:\n"
-        f"  | {output.strip() or 'nothing'}"
+        f"{code}. Use an image that prints what it supports, such as tonistiigi/binfmt. This one "
+        f"printed:\n  | {output.strip() or 'nothing'}"
     )
-    raise EngineError(message)

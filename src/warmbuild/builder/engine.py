@@ -1,7 +1,4 @@
-"""Asks the Docker engine through the docker SDK: is it there, whose builder is this, who is user.
-
-The SDK knows neither buildx nor BuildKit; it answers for the daemon, contexts and credentials.
-"""
+"""Talks to the Docker engine through the docker SDK, which knows neither buildx nor BuildKit."""
 
 from __future__ import annotations
 
@@ -25,20 +22,20 @@ if TYPE_CHECKING:
 else:
     docker = lazy.module("docker", "context.config", "errors")
 
-# How long an engine that boots beside the job may take; in seconds.
+# How long an engine that boots beside the job may take, in seconds.
 BOOT_TIMEOUT: Final = 60
 _RETRY_INTERVAL: Final = 0.5
 _ANSWER_TIMEOUT: Final = 10
 CONTEXT: Final = "warmbuild"
-# A driver's first node is the builder's name and 0; container and volume are called after it.
+# The first node's name is the builder's and 0; its container and volume have this name.
 _CONTAINER: Final = "buildx_buildkit_{builder}0"
 
 
 def connect(env: Mapping[str, str], *, wait: bool) -> docker.DockerClient:
     """Return a client of the engine that DOCKER_HOST or the Docker context names.
 
-    With `wait` it is given time to boot, as a docker-in-docker service needs it. Raises
-    EngineError with what to do where there is none.
+    `wait` gives the engine BOOT_TIMEOUT to boot, as a docker-in-docker service needs. Raises
+    EngineError with advice if no engine answers.
     """
     deadline = time.monotonic() + (BOOT_TIMEOUT if wait else 0)
     while True:
@@ -54,25 +51,26 @@ def connect(env: Mapping[str, str], *, wait: bool) -> docker.DockerClient:
 
 
 def has_builder(client: docker.DockerClient, builder: str) -> bool:
-    """Say whether a builder's container is there, running or not."""
+    """Return whether a builder's container exists, running or not."""
     name = _CONTAINER.format(builder=builder)
     found = client.containers.list(all=True, filters={"name": name})
     return any(container.name == name for container in found)
 
 
 def has_containerd_store(client: docker.DockerClient) -> bool:
-    """Say whether the engine keeps its images in containerd, and not in a graph driver."""
+    """Return whether the engine stores images in containerd, not in a graph driver."""
     try:
         status = client.info().get("DriverStatus") or []
     except sdk_failures() as error:
-        raise EngineError(f"the engine does not say how it keeps its images: {error}") from error
+        raise EngineError(f"the engine does not report how it stores images: {error}") from error
     return ["driver-type", "io.containerd.snapshotter.v1"] in status
 
 
 def run_privileged(client: docker.DockerClient, image: str, command: list[str]) -> tuple[int, str]:
-    """Run a command in a privileged container; return its exit code and its standard output.
+    """Run a command in a privileged container; return its exit code and its output.
 
-    An image that is not there is pulled. Raises EngineError where it cannot be run.
+    The image is pulled if it is missing. The output has standard error only if the command fails.
+    Raises EngineError if the image cannot be run.
     """
     container = None
     try:
@@ -96,9 +94,9 @@ def run_privileged(client: docker.DockerClient, image: str, command: list[str]) 
 
 
 def restart_builder(client: docker.DockerClient, builder: str) -> None:
-    """Start the BuildKit daemon of a builder anew and wait until it answers.
+    """Restart a builder's BuildKit daemon and wait until it answers; its build cache stays.
 
-    What it has built stays. Raises EngineError where the engine cannot.
+    Raises EngineError if the engine cannot restart it.
     """
     deadline = time.monotonic() + BOOT_TIMEOUT
     try:
@@ -106,21 +104,21 @@ def restart_builder(client: docker.DockerClient, builder: str) -> None:
         container.restart(timeout=1)
         while container.exec_run(["buildctl", "debug", "workers"]).exit_code:
             if time.monotonic() > deadline:
-                raise EngineError(f"the builder {builder} does not come up again")
+                raise EngineError(f"the builder {builder} does not come up after its restart")
             time.sleep(_RETRY_INTERVAL)
     except sdk_failures() as error:
-        raise EngineError(f"the builder {builder} cannot be started anew: {error}") from error
+        raise EngineError(f"the builder {builder} cannot be restarted: {error}") from error
 
 
 def write_tls_context(directory: Path, env: Mapping[str, str]) -> None:
     """Write a Docker context for the engine that DOCKER_HOST names, with its certificates.
 
     buildx takes TLS from a context and refuses it from the environment (docker/buildx#413).
-    `directory` is the contexts folder of a Docker configuration.
+    `directory` is the folder "contexts" of a Docker configuration.
     """
     certificates = Path(env["DOCKER_CERT_PATH"])
     context = docker.context.Context(CONTEXT, host=env["DOCKER_HOST"], tls=True)
-    # The SDK makes https:// of it, which Docker's own clients cannot dial.
+    # The SDK turns it into https://, which Docker's own clients cannot dial.
     context.endpoints["docker"]["Host"] = env["DOCKER_HOST"]
     context.endpoints["docker"]["SkipTLSVerify"] = not env.get("DOCKER_TLS_VERIFY")
     identity = docker.context.config.get_context_id(CONTEXT)
@@ -132,12 +130,11 @@ def write_tls_context(directory: Path, env: Mapping[str, str]) -> None:
         try:
             shutil.copy(certificates / name, tls / name)
         except OSError as error:
-            message = (
+            raise EngineError(
                 f"the engine's certificate {certificates / name} cannot be read: "
                 f"{error.strerror}. Share the certificates of the docker-in-docker service with "
                 "the job, or set DOCKER_CERT_PATH."
-            )
-            raise EngineError(message) from error
+            ) from error
 
 
 def _advice(env: Mapping[str, str], error: Exception) -> str:
@@ -151,8 +148,8 @@ def _advice(env: Mapping[str, str], error: Exception) -> str:
     if env.get("DOCKER_CERT_PATH") and isinstance(error, docker.errors.TLSParameterError):
         return (
             f"there are no certificates for the Docker engine at {where} in "
-            f"{env['DOCKER_CERT_PATH']}. Share those of the docker-in-docker service with the job "
-            "(DOCKER_TLS_CERTDIR: /certs), or set DOCKER_CERT_PATH."
+            f"{env['DOCKER_CERT_PATH']}. Share the certificates of the docker-in-docker service "
+            "with the job (DOCKER_TLS_CERTDIR: /certs), or set DOCKER_CERT_PATH."
         )
     return (
         f"there is no Docker engine at {where}. Mount its socket "

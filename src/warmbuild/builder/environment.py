@@ -1,4 +1,4 @@
-"""Finds buildx, and starts it in an environment of its own."""
+"""Finds buildx, and makes the environment that it runs in."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from warmbuild.builder.private_directory import Private
     from warmbuild.process import Result, Runner, Running
 
-# Where Docker's packages put the plugin, beside the PATH.
+# Where Docker's packages install the plugin, outside PATH.
 _PLUGIN_DIRECTORIES: Final = (
     "/usr/local/lib/docker/cli-plugins",
     "/usr/local/libexec/docker/cli-plugins",
     "/usr/lib/docker/cli-plugins",
     "/usr/libexec/docker/cli-plugins",
 )
-# Where the engine of this machine listens, and where one of a docker-in-docker service does.
+# The engine of this machine.
 _SOCKET: Final = "/var/run/docker.sock"
+# The engine of a docker-in-docker service, and the default of DOCKER_TLS_CERTDIR in its job.
 _DIND: Final = "tcp://docker:2376"
-# Where such a service shares its client certificates with the job, unless the job says.
 _DIND_CERTIFICATES: Final = "/certs"
 
 
@@ -38,54 +38,51 @@ _DIND_CERTIFICATES: Final = "/certs"
 class Buildx:
     """buildx as a run starts it."""
 
-    program: str
-    """Path of the executable."""
-    env: Mapping[str, str]
-    """The whole environment of its processes."""
+    program: str  # path of the executable
+    env: Mapping[str, str]  # the whole environment of its processes
     runner: Runner
 
     def started(self, argv: Sequence[str], *, linger: float = 0) -> AbstractContextManager[Running]:
-        """Run one of its commands while the block runs."""
+        """Run a command while the block runs."""
         return self.runner([self.program, *argv], self.env, linger=linger)
 
     def run(self, argv: Sequence[str]) -> Result:
-        """Run one of its commands to its end."""
+        """Run a command to its end."""
         return process.run(self.runner, [self.program, *argv], self.env)
 
 
 def program(env: Mapping[str, str]) -> str:
-    """Return buildx's path: a program of its own, or the Docker CLI's plugin."""
+    """Return the path of buildx: a standalone program, or the Docker CLI's plugin."""
     search = env.get("PATH", os.defpath)
     plugins = [str(docker_config.user_directory(env) / "cli-plugins"), *_PLUGIN_DIRECTORIES]
     found = shutil.which("buildx", path=search) or shutil.which(
         "docker-buildx", path=os.pathsep.join([*plugins, search])
     )
     if not found:
-        message = (
-            "there is no buildx here. Install it (Docker's packages call it docker-buildx-plugin) "
-            "or run warmbuild's image, which brings it."
+        raise EngineError(
+            "buildx is not installed. Install it (Docker's packages call it docker-buildx-plugin), "
+            "or run warmbuild's image, which contains it."
         )
-        raise EngineError(message)
     return found
 
 
 def environment(env: Mapping[str, str], private: Private) -> dict[str, str]:
-    """Return the environment of buildx: no inputs in it, and the run's own configuration."""
+    """Return the environment of buildx: without inputs, with the run's own configuration."""
     child = {name: value for name, value in env.items() if not name.startswith("INPUT_")}
     child.pop("DOCKER_AUTH_CONFIG", None)
-    for variable in filter(node_certificates.is_certificate, env):
+    for variable in filter(node_certificates.VARIABLE.fullmatch, env):
         del child[variable]
     shared = Path(child.get("DOCKER_TLS_CERTDIR") or _DIND_CERTIFICATES, "client")
     if "DOCKER_HOST" not in child and not Path(_SOCKET).exists() and shared.parent.is_dir():
-        # What the entrypoint of the image docker:cli does in a job beside docker-in-docker. The
-        # certificates themselves may come later: the service is still booting.
+        # As the entrypoint of the image docker:cli does in a job beside docker-in-docker. The
+        # certificates may appear later, when the service has booted.
         child["DOCKER_HOST"] = _DIND
         child["DOCKER_TLS_VERIFY"] = "1"
         child["DOCKER_CERT_PATH"] = str(shared)
     if child.get("DOCKER_TLS_VERIFY") and not child.get("DOCKER_CERT_PATH"):
         child["DOCKER_CERT_PATH"] = str(docker_config.user_directory(env))
     if shutil.which("git", path=child.get("PATH")) is None:
-        # buildx would warn at every build that it cannot record the commit.
+        # Without git, buildx would warn at every build that it cannot record the commit.
         child["BUILDX_GIT_INFO"] = "false"
     child.setdefault("BUILDX_METADATA_WARNINGS", "true")
     child["DOCKER_CONFIG"] = str(private.docker_config)
@@ -94,7 +91,7 @@ def environment(env: Mapping[str, str], private: Private) -> dict[str, str]:
 
 
 def take_certificates(env: Mapping[str, str], private: Private) -> None:
-    """Write the certificates of remote nodes to files, which is how buildx takes them."""
+    """Write the certificates of remote nodes to files, for buildx."""
     for index, texts in node_certificates.certificates(env).items():
         for name, text in texts.items():
             private.write(private.certificates / str(index) / f"{name}.pem", text)

@@ -1,4 +1,4 @@
-"""The private directory of a run, which goes with it."""
+"""The private directory of a run: credentials, secrets and state, removed at its end."""
 
 from __future__ import annotations
 
@@ -25,28 +25,28 @@ if TYPE_CHECKING:
 else:
     tempfile = lazy.module("tempfile")
 
-# What buildx knows of builders that the user made; the rest of its state is the run's own.
+# The state of buildx with the user's builders and logins; the rest is not copied.
 _BUILDX_STATE: Final = ("instances", "certs", "current", "buildkitd.default.toml", SCOPED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Private:
-    """The private directory of a run."""
+    """The paths in the private directory of a run."""
 
     root: Path
 
     @property
     def docker_config(self) -> Path:
-        """The directory of config.json, and value of DOCKER_CONFIG."""
+        """The value of DOCKER_CONFIG."""
         return self.root / "docker"
 
     @property
     def buildx_config(self) -> Path:
-        """The directory of buildx's state."""
+        """The value of BUILDX_CONFIG."""
         return self.root / "buildx"
 
     def file(self, name: str) -> Path:
-        """Return the path of a file of the run."""
+        """Return the path of a file in the root."""
         return self.root / name
 
     def secret(self, key: str) -> Path:
@@ -55,7 +55,7 @@ class Private:
 
     @property
     def certificates(self) -> Path:
-        """The directory of the certificates for the nodes of a builder, one directory each."""
+        """The directory of the nodes' certificates, with a directory for each node number."""
         return self.root / "nodes"
 
     def write(self, path: Path, text: str) -> None:
@@ -70,7 +70,7 @@ class Private:
 def private(
     env: Mapping[str, str], logins: Sequence[Login], secrets: Sequence[Secret]
 ) -> Iterator[Private]:
-    """Make the private directory, and remove it with everything in it."""
+    """Provide the private directory for the block, with logins and secrets in it."""
     root = None
     try:
         with held():
@@ -80,11 +80,11 @@ def private(
         config, _ = docker_config.usable(docker_config.read_config(env), env)
         config = docker_config.merged(config, [login for login in logins if not login.scope])
         place.write(place.docker_config / "config.json", json.dumps(config))
-        _take_over(user / "contexts", place.docker_config / "contexts")
+        _copy(user / "contexts", place.docker_config / "contexts")
         buildx = docker_config.buildx_directory(env)
         place.buildx_config.mkdir(mode=0o700)
         for name in _BUILDX_STATE:
-            _take_over(buildx / name, place.buildx_config / name)
+            _copy(buildx / name, place.buildx_config / name)
         for login in logins:
             if login.scope:
                 directory = scopes.directory(login.host, login.scope)
@@ -105,13 +105,13 @@ def _make_root() -> Path:
     try:
         return Path(tempfile.mkdtemp(prefix="warmbuild-"))
     except OSError as error:
-        message = f"the temporary directory cannot be written: {error.strerror}"
-        raise EngineError(message) from error
+        reason = f"the temporary directory cannot be written: {error.strerror}"
+        raise EngineError(reason) from error
 
 
-def _take_over(source: Path, target: Path) -> None:
-    """Copy what is there; links are followed, for their targets may be relative."""
+def _copy(source: Path, copied: Path) -> None:
+    """Copy a file or directory if it exists; follow links, whose paths may be relative."""
     if source.is_dir():
-        shutil.copytree(source, target)
+        shutil.copytree(source, copied)
     elif source.is_file():
-        shutil.copyfile(source, target)
+        shutil.copyfile(source, copied)

@@ -1,4 +1,4 @@
-"""What buildx prints of itself and of builders, read back as values."""
+"""Reads what buildx prints about itself and about builders."""
 
 from __future__ import annotations
 
@@ -9,39 +9,33 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# The first with `--progress=rawjson` a line an event (docker/buildx#2358).
+# The first with `--progress=rawjson` as one event a line (docker/buildx#2358).
 OLDEST: Final = (0, 15, 0)
 _PULLING: Final = re.compile(r"^#\d+ pulling image (\S+)", re.MULTILINE)
-# How `inspect` prints the options of a driver.
-_OPTIONS: Final = "Driver Options"
-_OPTION: Final = re.compile(r'(\S+?)="([^"]*)"')
+_DRIVER_OPTION: Final = re.compile(r'(\S+?)="([^"]*)"')
 _VERSION: Final = re.compile(r"\bv?(\d+)\.(\d+)\.(\d+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Boot:
-    """What `buildx create --bootstrap` says it did.
-
-    `image` is what it wanted to pull, and empty where it did not come so far. One that could not
-    be pulled is `local` where buildx took the engine's own copy instead, and says no word of why.
-    """
+    """What `buildx create --bootstrap` says it did."""
 
     up: bool
-    image: str
-    local: bool
-    container: bool
+    image: str  # the image that it pulled or tried to pull, or empty
+    local: bool  # whether buildx used the engine's copy after a failed pull; it prints no reason
+    container: bool  # whether it created a container
     error: str
     output: str
 
     @property
     def unpulled(self) -> bool:
-        """Whether the image was all that was missing."""
+        """Whether the boot failed because the image could not be pulled."""
         return bool(self.image) and not self.up and not self.container
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
-    """A node of a builder as buildx finds it; names as docker/setup-buildx-action has them."""
+    """A node of a builder; the names are those of docker/setup-buildx-action."""
 
     name: str
     endpoint: str
@@ -54,7 +48,7 @@ class Running:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inspected:
-    """A builder as buildx finds it."""
+    """A builder as `buildx inspect` prints it."""
 
     name: str = ""
     driver: str = ""
@@ -62,14 +56,14 @@ class Inspected:
 
     @property
     def platforms(self) -> tuple[str, ...]:
-        """What its nodes are for, each once."""
+        """The platforms of all nodes, each once."""
         return tuple(dict.fromkeys(one for node in self.nodes for one in node.platforms))
 
 
 def inspected(text: str) -> Inspected:
-    """Read what `inspect` printed: fields of the builder, then those of each node after a Name."""
+    """Read the output of `inspect`: fields of the builder, then of each node from its Name on."""
     head, _, rest = text.partition("\nNodes:\n")
-    found = dict(_field(line) for line in head.splitlines())
+    found = dict(map(_field, head.splitlines()))
     nodes: list[dict[str, str]] = []
     for name, value in map(_field, rest.splitlines()):
         if name == "Name":
@@ -84,36 +78,34 @@ def inspected(text: str) -> Inspected:
 
 
 def _field(line: str) -> tuple[str, str]:
-    # What is indented belongs to a list, and is not asked for.
+    # An indented line belongs to a list that nothing here reads; its name stays indented.
     name, _, value = line.partition(":")
     return name, value.strip()
 
 
 def _running(fields: Mapping[str, str]) -> Running:
-    def value(name: str) -> str:
-        return fields.get(name, "")
-
-    # A star marks a platform that was asked for.
-    platforms = [one.strip().rstrip("*") for one in value("Platforms").split(",")]
+    options = _DRIVER_OPTION.findall(fields.get("Driver Options", ""))
+    # A star marks a platform that the user set.
+    platforms = [one.strip().rstrip("*") for one in fields.get("Platforms", "").split(",")]
     return Running(
-        name=value("Name"),
-        endpoint=value("Endpoint"),
-        driver_opts=tuple(f"{name}={text}" for name, text in _OPTION.findall(value(_OPTIONS))),
-        status=value("Status"),
-        flags=value("BuildKit daemon flags"),
-        buildkit=value("BuildKit version"),
-        platforms=tuple(one for one in platforms if one),
+        name=fields["Name"],
+        endpoint=fields.get("Endpoint", ""),
+        driver_opts=tuple(f"{name}={text}" for name, text in options),
+        status=fields.get("Status", ""),
+        flags=fields.get("BuildKit daemon flags", ""),
+        buildkit=fields.get("BuildKit version", ""),
+        platforms=tuple(filter(None, platforms)),
     )
 
 
 def error(output: str) -> str:
-    """Return the last error that buildx printed, or nothing."""
+    """Return the last error that buildx printed, or an empty text."""
     errors = [line for line in output.splitlines() if line.startswith("ERROR: ")]
     return errors[-1].removeprefix("ERROR: ") if errors else ""
 
 
 def boot(output: str, *, up: bool) -> Boot:
-    """Read what `create` printed."""
+    """Read the output of `create --bootstrap`."""
     pulling = _PULLING.search(output)
     return Boot(
         up=up,
@@ -126,6 +118,6 @@ def boot(output: str, *, up: bool) -> Boot:
 
 
 def version(text: str) -> tuple[int, int, int] | None:
-    """Read what `buildx version` prints, such as `github.com/docker/buildx v0.36.1 1a2b3c`."""
+    """Read the output of `buildx version`, `github.com/docker/buildx v0.36.1 1a2b3c`."""
     found = _VERSION.search(text)
     return (int(found[1]), int(found[2]), int(found[3])) if found else None

@@ -1,4 +1,4 @@
-"""The commands of buildx that make, inspect and remove a builder."""
+"""The commands of buildx that create, inspect and remove a builder."""
 
 from __future__ import annotations
 
@@ -17,22 +17,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Own:
-    """What a run adds to the plan of its builder.
-
-    `config` is a file, and `endpoint` a context for the first node where the plan has none; both
-    may be empty. `certificates` are files, by a node's number and what its driver calls them.
-    """
+    """What a run adds to the plan of its builder."""
 
     name: str
-    config: str = ""
-    endpoint: str = ""
+    config: str = ""  # file for buildkitd
+    endpoint: str = ""  # context of the first node, if the plan has none
+    # Files, by the index of their node and the name of the driver option.
     certificates: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
 
 
 def creation(builder: BuilderPlan, own: Own, *, mirror: str) -> tuple[tuple[str, ...], ...]:
-    """Return the commands that make a builder, one a node; the last one boots them all.
+    """Return the commands that create a builder, one a node; the last one boots all nodes.
 
-    `mirror` is an image that takes the place of the nodes' own, or empty.
+    `mirror` is an image to use instead of the nodes' own, or empty.
     """
     first = Node(
         endpoint=builder.endpoint or own.endpoint,
@@ -45,29 +42,25 @@ def creation(builder: BuilderPlan, own: Own, *, mirror: str) -> tuple[tuple[str,
         argv = ["create", "--name", own.name]
         argv += ["--append"] if index else ["--driver", builder.driver.name]
         argv += command_line.maybe("--node", node.name)
-        argv += command_line.each("--driver-opt", node.driver_opts)
-        files = own.certificates.get(index, {})
-        argv += command_line.each(
-            "--driver-opt",
-            (csv_attributes.quoted(f"{kind}={path}") for kind, path in files.items()),
-        )
-        # The last one counts.
-        argv += command_line.maybe("--driver-opt", f"image={mirror}" if mirror else "")
+        files = own.certificates.get(index, {}).items()
+        options = [*node.driver_opts, *(csv_attributes.quoted(f"{k}={path}") for k, path in files)]
+        # buildx takes the last of several images.
+        options += [f"image={mirror}"] if mirror else []
+        argv += command_line.each("--driver-opt", options)
         argv += command_line.maybe("--buildkitd-flags", node.flags)
         argv += command_line.maybe("--platform", ",".join(node.platforms))
-        argv += command_line.maybe(
-            "--buildkitd-config", own.config if builder.driver.starts_daemon else ""
-        )
+        config = own.config if builder.driver.starts_daemon else ""
+        argv += command_line.maybe("--buildkitd-config", config)
         argv += ["--bootstrap"] if index == len(builder.appended) else []
         commands.append((*argv, node.endpoint) if node.endpoint else tuple(argv))
     return tuple(commands)
 
 
 def remove(name: str, *, keep_state: bool) -> tuple[str, ...]:
-    """Return the arguments that remove a builder with its containers, and with their volumes."""
+    """Return the arguments that remove a builder and its containers, and their volumes or not."""
     return ("rm", "--force", *(["--keep-state"] if keep_state else []), name)
 
 
 def inspect(name: str, *, bootstrap: bool) -> tuple[str, ...]:
-    """Return the arguments that ask for a builder's nodes, which are started for it or not."""
+    """Return the arguments that print a builder, after its nodes are started or not."""
     return ("inspect", *(["--bootstrap"] if bootstrap else []), name)

@@ -1,4 +1,4 @@
-"""What BuildKit warns of in a Dockerfile: told while it builds, or as the answer of a check."""
+"""Reads BuildKit's warnings about a Dockerfile, from the progress or from the answer of a check."""
 
 from __future__ import annotations
 
@@ -10,28 +10,26 @@ from warmbuild import untrusted_json
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-# What buildx heads the answer of a check with.
+# How buildx begins the answer of a check.
 HEADLINE: Final = "Check complete, "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Warned:
-    """A warning of BuildKit; `source` is the text of the file it is about, empty for none."""
+    """A warning of BuildKit."""
 
     text: str
     url: str
     file: str = ""
     line: int = 0
-    source: bytes = field(default=b"", repr=False)
+    source: bytes = field(default=b"", repr=False)  # content of the file
 
 
 def warned(item: Mapping[str, object]) -> Warned:
     """Read a warning of BuildKit's progress."""
-    file, line = (
-        untrusted_json.child(item, "sourceInfo"),
-        _line(untrusted_json.children(item, "range")),
-    )
-    # The text ends in the line's number, which is told apart here.
+    file = untrusted_json.child(item, "sourceInfo")
+    line = _line(untrusted_json.children(item, "range"))
+    # The text ends in the number of the line, which is a field here.
     text = untrusted_json.binary(item.get("short")).decode(errors="replace")
     return Warned(
         text=" ".join(text.split()).removesuffix(f" (line {line})"),
@@ -43,7 +41,7 @@ def warned(item: Mapping[str, object]) -> Warned:
 
 
 def answered(result: Mapping[str, object]) -> tuple[Warned, ...]:
-    """Return what a check found; `result` is what buildx's metadata has of the answer."""
+    """Read what a check found from `result.json` of buildx's metadata."""
     files = dict(enumerate(untrusted_json.children(result, "sources")))
     return tuple(_found(item, files) for item in untrusted_json.children(result, "warnings"))
 

@@ -1,4 +1,4 @@
-"""A build as arguments for buildx."""
+"""Writes a build as arguments for buildx."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Files:
-    """Where buildx writes what it did, and where it finds the secrets that have a value."""
+    """Files that buildx writes and reads."""
 
     metadata: str
     iid: str
-    secret: Callable[[str], str]
+    secret: Callable[[str], str]  # path of a secret that was given as a value, by its ID
 
 
 PLACEHOLDERS: Final = Files(
@@ -32,12 +32,19 @@ PLACEHOLDERS: Final = Files(
 
 def build(plan: BuildPlan, files: Files) -> tuple[str, ...]:
     """Return the arguments of `buildx` that run the build."""
-    flags = (part for flag, value in _flags(plan, files) for part in _flag(flag, value))
-    return ("build", "--progress=rawjson", *flags, plan.context)
+    argv = ["build", "--progress=rawjson"]
+    for flag, value in _flags(plan, files):
+        if isinstance(value, bool):
+            argv += [flag] if value else []
+        else:
+            argv += maybe(flag, value) if isinstance(value, str) else each(flag, value)
+    return (*argv, plan.context)
 
 
 def _flags(plan: BuildPlan, files: Files) -> tuple[tuple[str, str | bool | Iterable[str]], ...]:
-    """Return what each flag is given: those that are passed on, then the others."""
+    """Return the value of each flag: flags that are passed on, then the others."""
+    # An image has an ID; a directory or a tarball has none.
+    has_id = not attestations.kinds(plan.outputs) & {"local", "tar"}
     from_environment = [secret for secret in plan.secrets if secret.variable]
     from_files = [secret for secret in plan.secrets if not secret.variable]
     return (
@@ -50,7 +57,7 @@ def _flags(plan: BuildPlan, files: Files) -> tuple[tuple[str, str | bool | Itera
         ("--call", plan.call),
         ("--secret", secrets(from_environment, files)),
         ("--file", plan.file),
-        ("--iidfile", files.iid if _has_an_id(plan) else ""),
+        ("--iidfile", files.iid if has_id else ""),
         ("--label", plan.labels),
         ("--no-cache-filter", plan.no_cache_filters),
         ("--output", plan.outputs),
@@ -58,7 +65,7 @@ def _flags(plan: BuildPlan, files: Files) -> tuple[tuple[str, str | bool | Itera
         ("--attest", plan.attests),
         ("--secret", secrets(from_files, files)),
         ("--tag", tags(plan)),
-        ("--target", plan.target),
+        ("--target", plan.stage),
         ("--builder", plan.builder.name),
         ("--load", plan.load),
         ("--metadata-file", files.metadata),
@@ -68,37 +75,24 @@ def _flags(plan: BuildPlan, files: Files) -> tuple[tuple[str, str | bool | Itera
     )
 
 
-def _flag(flag: str, value: str | bool | Iterable[str]) -> list[str]:  # noqa: FBT001
-    if isinstance(value, bool):
-        return [flag] if value else []
-    return maybe(flag, value) if isinstance(value, str) else each(flag, value)
-
-
-def _has_an_id(plan: BuildPlan) -> bool:
-    """Say whether there is an image to write the ID of; a directory or a tarball is none."""
-    return not attestations.kinds(plan.outputs) & {"local", "tar"}
-
-
 def cache_from(cache: CachePlan) -> tuple[str, ...]:
     """Return what is imported, as `--cache-from` takes it."""
     backend = cache.backend
     kind = backend.importer or backend.name
-    options = [option for option in cache.options if _name_of(option) in backend.options]
+    options = [one for one in cache.options if one.partition("=")[0] in backend.options]
     places = [cache.merged] if cache.merged else [read.ref for read in cache.read]
-    return (
-        *cache.sources,
-        *(
-            csv_attributes.joined(f"type={kind}", f"{backend.source}={place}", *options)
-            for place in places
-        ),
+    entries = (
+        csv_attributes.joined(f"type={kind}", f"{backend.source}={place}", *options)
+        for place in places
     )
+    return (*cache.sources, *entries)
 
 
 def cache_to(cache: CachePlan) -> tuple[str, ...]:
     """Return what is exported, as `--cache-to` takes it.
 
-    Every attribute is written out: BuildKit ignores what it does not know, and an export that
-    fails without `ignore-error` cancels the push since BuildKit 0.28.
+    Every attribute is written: BuildKit ignores attributes that it does not know, and an export
+    that fails without `ignore-error` cancels the push since BuildKit 0.28.
     """
     if cache.write is None:
         return cache.destinations
@@ -108,10 +102,6 @@ def cache_to(cache: CachePlan) -> tuple[str, ...]:
         attributes += [f"{backend.destination}={cache.write.ref}", f"mode={cache.mode}"]
         attributes += [*backend.fixed, *cache.options]
     return (*cache.destinations, csv_attributes.joined(*attributes))
-
-
-def _name_of(option: str) -> str:
-    return option.partition("=")[0]
 
 
 def each(flag: str, values: Iterable[str]) -> list[str]:
@@ -130,13 +120,12 @@ def secrets(given: Iterable[Secret], files: Files) -> tuple[str, ...]:
 
 
 def tags(plan: BuildPlan) -> tuple[str, ...]:
-    """Return the image's references, and the one that its inline cache is found under."""
+    """Return the image's references and the ref of its inline cache."""
     write = plan.cache.write if plan.cache.backend.lies_in_image else None
     return (*plan.tags, str(write.ref)) if write else plan.tags
 
 
 def _secret(secret: Secret, files: Files) -> str:
-    if secret.variable:
-        return f"id={secret.id},{csv_attributes.quoted(f'env={secret.variable}')}"
-    source = secret.path or files.secret(secret.id)
-    return f"id={secret.id},{csv_attributes.quoted(f'src={source}')}"
+    variable, path = secret.variable, secret.path
+    source = f"env={variable}" if variable else f"src={path or files.secret(secret.id)}"
+    return f"id={secret.id},{csv_attributes.quoted(source)}"

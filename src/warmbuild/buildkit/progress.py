@@ -1,8 +1,8 @@
-"""BuildKit's raw progress: printed in the plain form people know, and counted.
+"""Reads BuildKit's raw progress: prints it as plain progress, and counts what happened.
 
 The stream is `buildx build --progress=rawjson`: a `SolveStatus` of BuildKit's client package a
-line (vertexes, statuses, logs, warnings), mixed with text lines of buildx itself. Times are the
-daemon's, so nothing here looks at a clock.
+line (vertexes, statuses, logs, warnings), mixed with text lines of buildx itself. All times are
+the daemon's.
 """
 
 from __future__ import annotations
@@ -30,15 +30,14 @@ _STEP: Final = re.compile(
 )
 _SOURCE_LINE: Final = re.compile(r"\S.*:\d+")
 _IMPORT: Final = "importing cache manifest from "
-# GitHub's exporter has a name of its own; an inline cache is part of an image, and no export.
+# GitHub's exporter has a name of its own; an inline cache is exported as part of its image.
 _EXPORT: Final = ("exporting cache to ", "exporting to GitHub Actions Cache")
 _MANIFEST_WRITTEN: Final = re.compile(r"writing (?:cache image )?manifest (?P<digest>sha256:\w+)")
-# How many of a step's last lines an error quotes.
+# Last lines of a step that an error quotes.
 _TAIL: Final = 12
-# How often a status that is under way is printed, in seconds.
+# Seconds between two lines about the same status.
 _STATUS_INTERVAL: Final = 5.0
-_SPEECH: Final = ("statuses", "logs")
-# How bake says of which target something is: [web] exporting, [web internal], [web build 2/4] RUN.
+# How bake names the target of a vertex: [web] exporting, [web internal], [web build 2/4] RUN.
 _OF_TARGET: Final = re.compile(
     r"\[(?P<target>[^\s\]]+)(?: (?P<inside>.+)|\] (?P<text>.+))", re.DOTALL
 )
@@ -47,13 +46,13 @@ _LINE_ENDS: Final = re.compile(r"\r\n|\n|\r")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One instruction of the Dockerfile, but for FROM; `seconds` is None where it never ran."""
+    """One instruction of the Dockerfile other than FROM."""
 
     prefix: str
     position: str
     instruction: str
     cached: bool
-    seconds: float | None
+    seconds: float | None  # None if it never ran
     error: str
 
     @property
@@ -65,67 +64,59 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """Why a build failed: the vertex, its last lines, and the Dockerfile's line if buildx says."""
+    """Why a build failed."""
 
-    title: str
+    title: str  # name of the vertex that failed
     error: str
-    tail: tuple[str, ...]
-    source: str
+    tail: tuple[str, ...]  # its last lines
+    source: str  # file and line of the Dockerfile, if buildx prints them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transfer:
-    """An import of a cache, or an export: `name` is the ref or the backend, `error` or empty.
+    """An import or an export of a cache."""
 
-    `digest` is the manifest that an export wrote; it is empty where there was nothing to write.
-    """
-
-    name: str
+    name: str  # ref of an import, backend of an export
     error: str
-    digest: str = ""
+    digest: str = ""  # manifest that an export wrote; empty if there was nothing to write
 
     @property
     def is_to_registry(self) -> bool:
-        """Whether this is an export to a registry, as BuildKit calls it."""
+        """Whether this is an export to a registry."""
         return self.name == "registry"
 
 
 @dataclass(slots=True, kw_only=True)
 class _Vertex:
-    """`name` is as BuildKit has it, and `names` are those of its targets without theirs."""
-
     number: int
     name: str
-    names: dict[str, str] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)  # by target, without the target's name
     intervals: dict[datetime, datetime | None] = field(default_factory=dict)
     cached: bool = False
-    met: bool = False
+    met: bool = False  # whether an earlier call had it
     error: str = ""
-    closed: int = 0
-    spoken: bool = False
-    # What each of a command's two streams has not ended by a newline yet.
-    partial: dict[object, str] = field(default_factory=dict)
+    closed: int = 0  # intervals whose end was printed
+    spoken: bool = False  # whether it printed anything since
+    partial: dict[object, str] = field(default_factory=dict)  # by stream: text without a newline
     tail: deque[str] = field(default_factory=lambda: deque(maxlen=_TAIL))
     manifest: str = ""
 
     @property
-    def bare(self) -> str:
-        """The name without a target's."""
-        return next(iter(self.names.values()), self.name)
-
-    @property
     def bares(self) -> tuple[str, ...]:
-        """All names that it has without a target's."""
+        """Its names without the names of targets; at least one."""
         return tuple(self.names.values()) or (self.name,)
 
     @property
+    def bare(self) -> str:
+        return self.bares[0]
+
+    @property
     def ended(self) -> bool:
-        """Whether everything that it began is over."""
         return bool(self.intervals) and None not in self.intervals.values()
 
     @property
     def seconds(self) -> float:
-        """The time it took: the length of its intervals taken together."""
+        """The length of its intervals, with what overlaps counted once."""
         total, end = 0.0, None
         for start, stop in sorted((a, b) for a, b in self.intervals.items() if b is not None):
             begin = start if end is None else max(start, end)
@@ -135,13 +126,10 @@ class _Vertex:
 
 
 class Progress:
-    """Takes the stream line by line; remembers what happened."""
+    """Takes the stream line by line and remembers what happened; `moves` counts news."""
 
     def __init__(self, targets: Collection[str] = ()) -> None:
-        """Start with nothing seen; `moves` counts what was news, which a repetition is not.
-
-        `targets` are those that bake builds where it builds several: only then it says which.
-        """
+        """Start with nothing seen; `targets` are those of bake's call if it has several."""
         self.moves = 0
         self._targets = targets
         self._amounts: dict[tuple[str, str], object] = {}
@@ -157,22 +145,20 @@ class Progress:
             self._text.append(line)
             yield line
             return
-        vertices = list(untrusted_json.children(status, "vertexes"))
-        self.moves += len(vertices) + len(list(untrusted_json.children(status, "logs")))
-        spoken = {
-            untrusted_json.text(item, "vertex")
-            for name in _SPEECH
-            for item in untrusted_json.children(status, name)
-        }
+        vertices = tuple(untrusted_json.children(status, "vertexes"))
+        statuses = tuple(untrusted_json.children(status, "statuses"))
+        logs = tuple(untrusted_json.children(status, "logs"))
+        self.moves += len(vertices) + len(logs)
+        spoken = {untrusted_json.text(item, "vertex") for item in (*statuses, *logs)}
         for vertex in vertices:
             yield from self._begin(vertex)
             if untrusted_json.text(vertex, "digest") not in spoken:
                 yield from self._end(vertex)
-        for item in untrusted_json.children(status, "statuses"):
+        for item in statuses:
             yield from self._status(item)
-        for log in untrusted_json.children(status, "logs"):
-            yield from self._log(log)
-        # What a step said in the same message comes before its end.
+        for item in logs:
+            yield from self._log(item)
+        # A step ends after everything that it said in the same message.
         for vertex in vertices:
             yield from self._end(vertex)
         for warning in untrusted_json.children(status, "warnings"):
@@ -180,7 +166,7 @@ class Progress:
             yield f"WARNING: {_one_line(_decoded(warning.get('short')))}"
 
     def of(self, target: str) -> Progress:
-        """Return what happened for a target; what several share happened for each of them."""
+        """Return what happened for a target, also what happened for several at once."""
         if target not in self._targets:
             return self
         part = Progress()
@@ -193,10 +179,9 @@ class Progress:
         return part
 
     def goes_on(self, earlier: Progress) -> None:
-        """Know again what was in an earlier call with the same builder; what ran there has run.
+        """Count what ran in an earlier call with the same builder, and is cached now, as run.
 
-        Steps are known by their names too, for a vertex with files of the context is another one
-        in each call.
+        A vertex with files of the context has another digest in each call, so names count too.
         """
         before = {name: vertex for vertex in earlier._vertices.values() for name in vertex.bares}
         for digest, vertex in self._vertices.items():
@@ -209,21 +194,19 @@ class Progress:
                 vertex.cached, vertex.intervals = False, found.intervals
 
     def warnings(self) -> tuple[Warned, ...]:
-        """Return what BuildKit warned of; what holds for several platforms is said once."""
+        """Return the warnings of BuildKit; one for several platforms is returned once."""
         return tuple(self._warned)
 
     def steps(self, *, new: bool = False) -> tuple[Step, ...]:
-        """Return the instructions that ran or were cached, in the order in which they came up.
+        """Return the instructions that ran or were cached, in the order of their start.
 
-        Of those that were in an earlier call only if not `new` ones alone are asked for.
+        `new` leaves out those that an earlier call had.
         """
         found: list[Step] = []
         for vertex in self._vertices.values():
-            if new and vertex.met:
-                continue
             match = _STEP.fullmatch(vertex.name)
-            # One that was merged with another platform's never starts: neither hit nor miss.
-            if not match or not (vertex.intervals or vertex.cached):
+            # A step that BuildKit merged with another platform's never starts: no hit, no miss.
+            if not match or not (vertex.intervals or vertex.cached) or (new and vertex.met):
                 continue
             if match["instruction"].split(" ", 1)[0] == "FROM":
                 continue
@@ -244,39 +227,43 @@ class Progress:
         return tuple(self._transfers((_IMPORT,)))
 
     def exports(self) -> tuple[Transfer, ...]:
-        """Return the caches that BuildKit tried to write; one that never ended has an error."""
+        """Return the caches that BuildKit tried to write; an unfinished export has an error."""
         return tuple(self._transfers(_EXPORT))
 
     def waiting_for(self) -> str:
-        """Return what is waited for where that is nothing but a cache, else nothing.
+        """Return the part of a cache that the build waits for, or "" if it does anything else.
 
-        `import` is that of its records, `layers` are those that a step needs which is not cached.
+        It is `import` (the records), `layers` (that a step needs which is not cached) or `export`.
         """
-        running = list(self._running())
+        running = [
+            vertex
+            for vertex in self._vertices.values()
+            if vertex.intervals and not vertex.ended and not vertex.error
+        ]
         if any(vertex.bare.startswith(_IMPORT) for vertex in running):
             return "import"
         if running and all(vertex.cached for vertex in running):
             return "layers"
-        return "export" if running and all(_is_export(vertex.bare) for vertex in running) else ""
+        is_export = running and all(vertex.bare.startswith(_EXPORT) for vertex in running)
+        return "export" if is_export else ""
 
     def failure(self) -> Failure:
-        """Return why the build failed, once it has."""
-        failed = [
+        """Return why the build failed, after it has failed."""
+        failed = (
             vertex
-            for vertex in self._vertices.values()
+            for vertex in reversed(self._vertices.values())
             if vertex.error
             and not vertex.bare.startswith((_IMPORT, *_EXPORT))
             and "context canceled" not in vertex.error
-        ]
+        )
+        last = next(failed, None)
         errors = [text.removeprefix("ERROR: ") for text in self._text if text.startswith("ERROR: ")]
-        # buildx heads its excerpt of the Dockerfile by `Dockerfile:3` and a rule.
-        texts = list(self._text)
+        # buildx begins its excerpt of the Dockerfile with `Dockerfile:3` and a rule.
         sources = [
             text
-            for text, below in pairwise(texts)
+            for text, below in pairwise(self._text)
             if _SOURCE_LINE.fullmatch(text) and below.startswith("----")
         ]
-        last = failed[-1] if failed else None
         spoken = [text for text in self._text if text.strip()]
         error = errors[-1] if errors else last.error if last else "\n".join(spoken[-3:])
         for target in self._targets:
@@ -288,13 +275,6 @@ class Progress:
             source=sources[-1] if sources else "",
         )
 
-    def _running(self) -> Iterator[_Vertex]:
-        return (
-            vertex
-            for vertex in self._vertices.values()
-            if vertex.intervals and not vertex.ended and not vertex.error
-        )
-
     def _transfers(self, prefixes: tuple[str, ...]) -> Iterator[Transfer]:
         for vertex in self._vertices.values():
             prefix = next((one for one in prefixes if vertex.bare.startswith(one)), None)
@@ -302,12 +282,12 @@ class Progress:
                 continue
             yield Transfer(
                 name=vertex.bare.removeprefix(prefix) or vertex.bare,
-                error=vertex.error or ("" if vertex.ended else "it did not end"),
+                error=vertex.error or ("" if vertex.ended else "it did not finish"),
                 digest=vertex.manifest,
             )
 
     def _named(self, name: str) -> tuple[str, str] | None:
-        """Return a target and what it calls a vertex, where a name says so."""
+        """Return the target and the rest of a vertex's name, if the name has a target."""
         found = _OF_TARGET.fullmatch(name) if self._targets else None
         if not found or found["target"] not in self._targets:
             return None
@@ -351,14 +331,12 @@ class Progress:
             yield f"#{vertex.number} DONE {vertex.seconds:.1f}s"
 
     def _status(self, item: Mapping[str, object]) -> Iterator[str]:
-        vertex = self._vertices.get(untrusted_json.text(item, "vertex"))
-        identity = untrusted_json.text(item, "id")
+        digest, identity = untrusted_json.text(item, "vertex"), untrusted_json.text(item, "id")
+        vertex, key = self._vertices.get(digest), (digest, identity)
         if vertex is None or not identity:
             return
-        manifest = _MANIFEST_WRITTEN.fullmatch(identity)
-        if manifest:
+        if manifest := _MANIFEST_WRITTEN.fullmatch(identity):
             vertex.manifest = manifest["digest"]
-        key = (untrusted_json.text(item, "vertex"), identity)
         news = (item.get("current"), item.get("completed"))
         if self._amounts.get(key) != news:
             self._amounts[key] = news
@@ -383,8 +361,8 @@ class Progress:
         vertex = self._vertices.get(untrusted_json.text(item, "vertex"))
         if vertex is None:
             return
-        # A lone carriage return ends a line too: to GitHub's runner it does, and what follows it
-        # could be a workflow command.
+        # A lone carriage return ends a line for GitHub's runner, which would take what follows for
+        # a workflow command.
         stream = item.get("stream")
         text = vertex.partial.get(stream, "") + _decoded(item.get("data"))
         *whole, vertex.partial[stream] = _LINE_ENDS.split(text)
@@ -397,7 +375,7 @@ class Progress:
             yield f"#{vertex.number} {elapsed:.3f} {line}"
 
     def _flush(self, vertex: _Vertex) -> Iterator[str]:
-        """Print what a command wrote last without ending the line."""
+        """Print what a command wrote without a newline at its end."""
         for text in filter(None, vertex.partial.values()):
             vertex.tail.append(text)
             yield f"#{vertex.number} {vertex.seconds:.3f} {text}"
@@ -405,12 +383,8 @@ class Progress:
 
 
 def is_progress(line: str) -> bool:
-    """Say whether a line is BuildKit's, and no text of buildx."""
+    """Return whether a line is BuildKit's, not a text of buildx."""
     return _status(line) is not None
-
-
-def _is_export(title: str) -> bool:
-    return title.startswith(_EXPORT)
 
 
 def _status(line: str) -> Mapping[str, object] | None:

@@ -1,4 +1,4 @@
-"""CachePlan: what a build reads and writes of caches, each with its reason."""
+"""CachePlan: the caches that a build reads and writes, each with its reason."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from warmbuild.cache.problems import Problem
     from warmbuild.vendors.base import Vendor
 
-# What names a cache: a reference, or a directory, scope or name of the other backends.
+# The name of a cache: a reference in a registry; a directory, scope or name for other backends.
 Place = Reference | str
 
 
@@ -25,66 +25,45 @@ class CacheRef:
 
     ref: Place
     reason: str
-    branch: str = ""
-    """Branch that the cache belongs to."""
-    stage: str = ""
-    """Set when the ref caches a single stage."""
-    beside: bool = False
-    """Whether the ref stands beside its branch's own: a generation, platform or stage."""
-    platform: str = ""
-    """Set when the ref caches a single platform."""
-    found: Found | None = None
-    """What the registry holds there; None until it was asked."""
-    vendor: Vendor | None = None
-    """Whose registry it is, as its answers tell; None until it was asked."""
+    branch: str = ""  # branch that the cache belongs to
+    stage: str = ""  # set if the ref caches a single stage
+    platform: str = ""  # set if the ref caches a single platform
+    beside: bool = False  # whether it is a generation, platform or stage, not its branch's own ref
+    found: Found | None = None  # what the registry holds there; None until it was asked
+    vendor: Vendor | None = None  # whose registry it is; None until it was asked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CachePlan:
-    """What a build reads, near before far, and the one ref that it writes."""
+    """The refs that a build reads, near before far, and the one that it writes."""
 
     backend: Backend = BACKENDS["registry"]
-    options: tuple[str, ...] = ()
-    """Further attributes of the backend, `name=value`."""
+    options: tuple[str, ...] = ()  # further attributes of the backend, `name=value`
     secrets: tuple[tuple[str, str], ...] = ()
-    """Secret attributes that buildx does not find by itself, with their variables."""
-    prefix: str = ""
-    """What the tags of cache refs begin with."""
+    """Secret attributes that buildx does not read by itself, with their variables."""
+    prefix: str = ""  # prefix of the tags of cache refs
     read: tuple[CacheRef, ...] = ()
-    merged: Place = ""
-    """The one place that holds everything in `read`, if several caches were put together."""
-    named: tuple[Place, ...] = ()
-    """All caches that this branch would read, found or not."""
+    merged: Place = ""  # the one place that holds everything in `read`, if caches were merged
+    named: tuple[Place, ...] = ()  # all caches that this branch would read, found or not
     write: CacheRef | None = None
     platforms: tuple[CacheRef, ...] = ()
-    """One ref a platform, if nodes build one each; they would overwrite each other's export.
-
-    `write` is the first of them.
-    """
-    stages: tuple[CacheRef, ...] = ()
-    """Stages that an inline cache pushes beside its image."""
-    history: tuple[CacheRef, ...] = ()
-    """Older generations of the ref that is written, the youngest first."""
-    mode: str = "max"
-    """BuildKit's mode of the export."""
-    imports: str = "auto"
-    """The input cache-import."""
-    after: bool = False
-    """Whether the cache is written once the image is out, and not beside it."""
+    """One ref for each platform, the first in `write`, if each node exports its own cache."""
+    stages: tuple[CacheRef, ...] = ()  # stages that an inline cache pushes beside its image
+    history: tuple[CacheRef, ...] = ()  # older generations of `write`, the youngest first
+    mode: str = "max"  # BuildKit's mode of the export
+    imports: str = "auto"  # the input cache-import
+    after: bool = False  # whether the cache is exported after the image, not together with it
     max_age: timedelta | None = None
     stale: bool = False
-    """Whether every step has to run: each cache is too old, or a refresh was asked for."""
-    sources: tuple[str, ...] = ()
-    """The user's own --cache-from."""
-    destinations: tuple[str, ...] = ()
-    """The user's own --cache-to."""
-    notes: tuple[str, ...] = ()
-    """Decisions that no ref carries."""
+    """Whether every step has to run, because each cache is too old or `refresh` is on."""
+    sources: tuple[str, ...] = ()  # the user's own --cache-from
+    destinations: tuple[str, ...] = ()  # the user's own --cache-to
+    notes: tuple[str, ...] = ()  # decisions that no ref carries
     problems: tuple[Problem, ...] = ()
 
     @property
     def asked(self) -> tuple[Place, ...]:
-        """Everything that has to be asked for before the plan can be settled."""
+        """Everything to ask the registry for before the plan can be settled."""
         if not self.backend.asked:
             return ()
         written = [self.write] if self.write else []

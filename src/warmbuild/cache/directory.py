@@ -1,4 +1,4 @@
-"""The directory of the backend local: looked into, swapped in whole, kept from growing.
+"""Caches of the backend local: read from their directory, swapped in whole, and cleared away.
 
 Each cache is a directory of its own in it, an OCI image layout as BuildKit's `type=local` writes
 it. The CI system's own file cache saves and restores all of them together.
@@ -22,15 +22,14 @@ from warmbuild.cache.probe import Answer, Found, Missing, NotACache, Refused
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-# What an export that was killed leaves behind is removed after this time, in seconds: one that is
-# younger may be another job's, still being written.
+# Seconds after which an unfinished export is removed; another job may still write a younger one.
 _ABANDONED: Final = 3600.0
 _UNFINISHED: Final = re.compile(r"\.(.+)\.[0-9a-f]{8}")
 _NO_CACHE: Final = NotACache("the directory holds no cache; remove it, or choose another cache-dir")
 
 
 def answer(place: str) -> Answer:
-    """Say what a cache's directory holds."""
+    """Return what a cache's directory holds."""
     layout = Path(place)
     try:
         index = untrusted_json.parsed((layout / "index.json").read_bytes())
@@ -41,30 +40,29 @@ def answer(place: str) -> Answer:
     named = list(untrusted_json.children(index, "manifests"))
     if len(named) != 1:
         return _NO_CACHE
-    digest, media_type = (
-        untrusted_json.text(named[0], "digest"),
-        untrusted_json.text(named[0], "mediaType"),
-    )
+    digest = untrusted_json.text(named[0], "digest")
     body = _blob(layout, digest)
     if body is None:
         return Missing()
     return probe.look(
-        body, media_type=media_type, digest=digest, fetch=lambda _, part: _blob(layout, part)
+        body,
+        media_type=untrusted_json.text(named[0], "mediaType"),
+        digest=digest,
+        fetch=lambda _, part: _blob(layout, part),
     )
 
 
 def beside(place: str) -> str:
-    """Return a new name for a directory that a cache is written to before it takes its place."""
+    """Return a new name for the directory that a cache is written to before it is swapped in."""
     path = Path(place)
     return str(path.with_name(f".{path.name}.{os.urandom(4).hex()}"))
 
 
 def swap(new: str, place: str, *, prefix: str, keep: Collection[str]) -> str:
-    """Put a cache that is written in whole where the old one is, which goes.
+    """Replace a cache by a new one that is complete; return why that failed, or an empty text.
 
-    With it go the other caches of its scope that are not in `keep`: a file cache is handed from
-    branch to branch, and would gather those of all of them. What an export left that did not come
-    to its end is removed. Return why there is no new cache where there could be one.
+    Other caches of its scope that are not in `keep` are removed, because a file cache passes from
+    branch to branch and would gather the caches of all. Abandoned exports are removed too.
     """
     made = answer(new)
     if not isinstance(made, Found):
@@ -90,7 +88,7 @@ def swap(new: str, place: str, *, prefix: str, keep: Collection[str]) -> str:
 
 
 def _replace(new: Path, place: Path) -> None:
-    """Put a directory where another one may be, or may just have been put by another job."""
+    """Move a directory to a place where another one may be; another job may put one meanwhile."""
     while True:
         old = Path(beside(str(place)))
         with suppress(FileNotFoundError):
@@ -125,10 +123,10 @@ def _age(path: Path) -> float:
 
 
 def _blob(layout: Path, digest: str) -> bytes | None:
+    """Return a blob, or None for one that is missing and for a text that is no digest."""
     algorithm, _, name = digest.partition(":")
     try:
         with (layout / "blobs" / algorithm / name).open("rb") as file:
             return file.read(probe.LARGEST + 1)
     except (OSError, ValueError):
-        # No digest of a blob that could be there, where it is not simply gone.
         return None

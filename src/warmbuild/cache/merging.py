@@ -1,9 +1,9 @@
-"""Several caches as one that BuildKit reads without missing what one of them has.
+"""Merges several caches into one, from which BuildKit misses no step.
 
 BuildKit asks each of several caches for a step and keeps the first answer alone
-(combinedCacheManager.Query, v0.32.2). Where two caches hold the same step, as a branch's cache and
-the one that it was made from do, the steps upon it are then found in one of the two only: 9 of 20
-rebuilds of an unchanged branch missed one. One cache with the records of both never did.
+(combinedCacheManager.Query, v0.32.2). If two caches hold the same step, as the caches of a branch
+and of its parent do, the later steps are then found in one of them only: 9 of 20 rebuilds of an
+unchanged branch missed one. One cache with the records of both never did.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MANIFEST_TYPE: Final = "application/vnd.oci.image.manifest.v1+json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Merged:
-    """A cache that was put together: what a registry has to hold so that BuildKit can read it."""
+    """A merged cache: what a registry has to hold so that BuildKit can read it."""
 
     config: bytes
     manifest: bytes
@@ -45,10 +45,10 @@ class Merged:
 
 
 def merge(caches: Iterable[Found]) -> Merged:
-    """Put the records and layers of several caches into one; raises ValueError for a broken one.
+    """Merge the records and layers of several caches; raises ValueError for a broken one.
 
-    Records are told apart by their place, so what links to one is moved with it. BuildKit itself
-    makes one of two that are the same.
+    Links count records by their place, so they move with them. Equal records stay: BuildKit itself
+    unites them.
     """
     layers: list[dict[str, object]] = []
     merged: list[dict[str, object]] = []
@@ -66,11 +66,10 @@ def merge(caches: Iterable[Found]) -> Merged:
         for descriptor in untrusted_json.children(manifest, "layers"):
             descriptors.setdefault(untrusted_json.text(descriptor, "digest"), descriptor)
     text = json.dumps({"layers": layers, "records": merged}, separators=(",", ":")).encode()
-    described = {"mediaType": records.CONFIG_TYPE, "digest": _digest(text), "size": len(text)}
     manifest = {
         "schemaVersion": 2,
         "mediaType": MANIFEST_TYPE,
-        "config": described,
+        "config": {"mediaType": records.CONFIG_TYPE, "digest": _digest(text), "size": len(text)},
         "layers": list(descriptors.values()),
     }
     return Merged(config=text, manifest=json.dumps(manifest, separators=(",", ":")).encode())
@@ -83,23 +82,18 @@ def _moved(record: dict[str, object], first_layer: int, first_record: int) -> di
         for result in untrusted_json.children(record, "layers")
     ]
     chains = [
-        {**chain, "layers": [at + first_layer for at in _numbers(chain.get("layers"))]}
+        {**chain, "layers": [at + first_layer for at in untrusted_json.numbers(chain, "layers")]}
         for chain in untrusted_json.children(record, "chains")
     ]
-    inputs = record.get("inputs")
     links = [
         [
             {**link, "link": untrusted_json.number(link, "link") + first_record}
             for link in untrusted_json.objects(alternatives)
         ]
-        for alternatives in (inputs if isinstance(inputs, list) else ())
+        for alternatives in untrusted_json.items(record, "inputs")
     ]
     moved = {"layers": results, "chains": chains, "inputs": links}
     return record | {name: value for name, value in moved.items() if value}
-
-
-def _numbers(value: object) -> list[int]:
-    return [at for at in (value if isinstance(value, list) else ()) if isinstance(at, int)]
 
 
 def _digest(content: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Problem: what a user would want to fix in a plan or its outcome, and what was lost by it."""
+"""Problem: what a user would want to fix in a plan or its outcome, and what it cost."""
 
 from __future__ import annotations
 
@@ -13,25 +13,19 @@ if TYPE_CHECKING:
 class Kind(Enum):
     """What a problem cost."""
 
-    ADVICE = auto()
-    """Nothing that a cache holds or would hold."""
-    READ = auto()
-    """A cache that could not be read."""
-    WRITE = auto()
-    """A cache that could not be written."""
-    HISTORY = auto()
-    """An older generation of a cache that could not be kept."""
+    ADVICE = auto()  # nothing that a cache holds or would hold
+    READ = auto()  # a cache could not be read
+    WRITE = auto()  # a cache could not be written
+    HISTORY = auto()  # an older generation of a cache could not be kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One problem, as one warning."""
+    """One problem, shown as one warning."""
 
     kind: Kind
-    text: str
-    """What happened and, if anything helps, what to do."""
-    cause: str = ""
-    """What BuildKit or the registry said, if `text` says more than that."""
+    text: str  # what happened and, if anything helps, what to do
+    cause: str = ""  # what BuildKit or the registry said, if `text` says more than that
 
 
 def texts(problems: Iterable[Problem]) -> tuple[str, ...]:
@@ -40,11 +34,11 @@ def texts(problems: Iterable[Problem]) -> tuple[str, ...]:
 
 
 def losses(problems: Iterable[Problem]) -> tuple[str, ...]:
-    """Return the warnings that `cache-strict` fails for, each once."""
+    """Return the warnings that fail a run if `cache-strict` is on, each once."""
     return texts(problem for problem in problems if problem.kind is not Kind.ADVICE)
 
 
 def write_error(problems: Iterable[Problem]) -> str:
-    """Return why a cache was not written, as the output `cache-write-error` has it."""
-    causes = (one.cause or one.text for one in problems if one.kind is Kind.WRITE)
+    """Return why caches were not written: the output `cache-write-error`."""
+    causes = (problem.cause or problem.text for problem in problems if problem.kind is Kind.WRITE)
     return "; ".join(dict.fromkeys(causes))

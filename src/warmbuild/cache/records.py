@@ -1,8 +1,8 @@
-"""What BuildKit wrote down about a cache: which step has which result, and since when.
+"""The records of a cache: which step has which results, and since when.
 
 The format is `CacheConfig` of BuildKit's cache/remotecache/v1 (media type
-application/vnd.buildkit.cacheconfig.v0), the same for a registry and a directory, and without its
-layers in an image's config under `moby.buildkit.cache.v0`.
+application/vnd.buildkit.cacheconfig.v0), the same for a registry and a directory. An image's config
+holds it without layers, under `moby.buildkit.cache.v0`.
 """
 
 from __future__ import annotations
@@ -17,57 +17,53 @@ from warmbuild import untrusted_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import timedelta
 
 CONFIG_TYPE: Final = "application/vnd.buildkit.cacheconfig.v0"
 INLINE_KEY: Final = "moby.buildkit.cache.v0"
-# The manifest's annotation that has a layer's digest before it was compressed.
+# The manifest's annotation that holds a layer's digest before compression.
 _UNCOMPRESSED: Final = "containerd.io/uncompressed"
-# The layers that a result is made of, from the lowest up.
+# The layers of a result, from the lowest up.
 Chain = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """A key of the cache: what a step was run with, and what came of it.
-
-    `inputs` holds for each input its alternatives, as (selector, index of a record).
-    """
+    """A key of the cache: what a step was run with, and its results."""
 
     digest: str
     inputs: tuple[tuple[tuple[str, int], ...], ...] = ()
+    """For each input its alternatives, as (selector, index of a record)."""
     results: frozenset[Chain] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Records:
-    """The records of one cache; `oldest` is when its oldest result was made."""
+    """The records of one cache."""
 
     records: tuple[Record, ...]
-    oldest: datetime | None = None
+    oldest: datetime | None = None  # when the oldest result was made
 
 
 def parse(config: bytes, manifest: Mapping[str, object]) -> Records:
-    """Read the configuration of a cache and the manifest that names its layers.
+    """Read the configuration of a cache, and the digests of layers from its manifest.
 
-    Raises ValueError where it is none.
+    Raises ValueError for other content.
     """
     text = untrusted_json.parsed(config)
     diff_ids = _uncompressed(manifest)
-    layers = [
+    layers = []
+    for layer in untrusted_json.children(text, "layers"):
+        blob = untrusted_json.text(layer, "blob")
         # A missing parent is the first layer, for BuildKit leaves out what is zero.
-        (
-            diff_ids.get(blob := untrusted_json.text(layer, "blob"), blob),
-            untrusted_json.number(layer, "parent"),
-        )
-        for layer in untrusted_json.children(text, "layers")
-    ]
+        layers.append((diff_ids.get(blob, blob), untrusted_json.number(layer, "parent")))
     return _read(untrusted_json.children(text, "records"), layers)
 
 
 def parse_inline(config: bytes) -> Records | None:
-    """Read the records in an image's config; None where there are none.
+    """Read the records in an image's config; None if it holds no cache.
 
-    Raises ValueError where it is no image's config.
+    Raises ValueError for other content.
     """
     image = untrusted_json.parsed(config)
     packed = image.get(INLINE_KEY)
@@ -77,19 +73,17 @@ def parse_inline(config: bytes) -> Records | None:
         records = untrusted_json.anything(base64.b64decode(packed, validate=True))
     except binascii.Error as error:
         raise ValueError("its inline cache is not base64") from error
-    diff_ids = untrusted_json.child(image, "rootfs").get("diff_ids")
-    names = diff_ids if isinstance(diff_ids, list) else []
-    return _read(
-        untrusted_json.objects(records), [(str(name), at - 1) for at, name in enumerate(names)]
-    )
+    names = untrusted_json.items(untrusted_json.child(image, "rootfs"), "diff_ids")
+    layers = [(str(name), at - 1) for at, name in enumerate(names)]
+    return _read(untrusted_json.objects(records), layers)
 
 
 def contradict(these: Records, those: Records) -> bool:
-    """Say whether two caches hold different results for the same step.
+    """Return whether two caches hold different results for the same step.
 
-    BuildKit has no order among several caches (moby/buildkit#6418): where it finds two results of
-    one key it takes either, and what was built upon the other is lost. Two records are the same
-    key where their digests are, and where for each input some of its alternatives are.
+    BuildKit has no order among several caches (moby/buildkit#6418): if it finds two results of one
+    key, it takes either, and loses what was built on the other. Two records have the same key if
+    their digests are equal and each input has an alternative in common.
     """
     by_digest: dict[str, list[int]] = {}
     for at, record in enumerate(those.records):
@@ -112,8 +106,17 @@ def oldest(caches: Iterable[Records]) -> datetime | None:
     return min((cache.oldest for cache in caches if cache.oldest), default=None)
 
 
+def age_text(age: timedelta) -> str:
+    """Return an age in its largest unit: 3 days, 5 hours, 12 minutes."""
+    seconds = max(0, int(age.total_seconds()))
+    units = (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
+    unit, length = next((one for one in units if seconds >= one[1]), units[-1])
+    count = seconds // length
+    return f"{count} {unit}{'' if count == 1 else 's'}"
+
+
 def _same_inputs(record: Record, other: Record, same: Mapping[int, Sequence[int]]) -> bool:
-    """Say whether two records have the same inputs, given which of their inputs are the same."""
+    """Return whether two records have the same inputs; `same` pairs records before them."""
     return len(record.inputs) == len(other.inputs) and not any(
         set(theirs).isdisjoint(
             (selector, twin) for selector, link in ours for twin in same.get(link, ())
@@ -123,9 +126,9 @@ def _same_inputs(record: Record, other: Record, same: Mapping[int, Sequence[int]
 
 
 def _inputs_first(records: Sequence[Record]) -> Iterator[int]:
-    """Return the indices of records so that each comes after its inputs.
+    """Yield the indices of records so that each comes after its inputs.
 
-    Each link is looked at once, for a cache may have thousands.
+    Each link is followed once, for a cache may have thousands.
     """
     ahead = set(range(len(records)))
     stack: list[tuple[int | None, Iterator[int]]] = [(None, iter(range(len(records))))]
@@ -135,38 +138,31 @@ def _inputs_first(records: Sequence[Record]) -> Iterator[int]:
         link = next((link for link in links if link in ahead), None)
         if link is not None:
             ahead.remove(link)
-            stack.append((link, _links(records[link])))
+            inputs = records[link].inputs
+            stack.append((link, (one for alternatives in inputs for _, one in alternatives)))
             continue
         stack.pop()
         if at is not None:
             yield at
 
 
-def _links(record: Record) -> Iterator[int]:
-    return (link for alternatives in record.inputs for _, link in alternatives)
-
-
-def _read(records: Iterable[Mapping[str, object]], layers: Sequence[tuple[str, int]]) -> Records:
-    found: list[Record] = []
+def _read(found: Iterable[Mapping[str, object]], layers: Sequence[tuple[str, int]]) -> Records:
+    records: list[Record] = []
     times: list[datetime] = []
-    for record in records:
+    for record in found:
         results = list(_results(record, layers))
         times += [created for _, created in results if created]
-        inputs = record.get("inputs")
-        found.append(
-            Record(
-                digest=untrusted_json.text(record, "digest"),
-                inputs=tuple(
-                    tuple(
-                        (untrusted_json.text(one, "selector"), untrusted_json.number(one, "link"))
-                        for one in untrusted_json.objects(each)
-                    )
-                    for each in (inputs if isinstance(inputs, list) else ())
-                ),
-                results=frozenset(chain for chain, _ in results),
+        inputs = tuple(
+            tuple(
+                (untrusted_json.text(one, "selector"), untrusted_json.number(one, "link"))
+                for one in untrusted_json.objects(alternatives)
             )
+            for alternatives in untrusted_json.items(record, "inputs")
         )
-    return Records(records=tuple(found), oldest=min(times, default=None))
+        chains = frozenset(chain for chain, _ in results)
+        digest = untrusted_json.text(record, "digest")
+        records.append(Record(digest=digest, inputs=inputs, results=chains))
+    return Records(records=tuple(records), oldest=min(times, default=None))
 
 
 def _results(
@@ -175,10 +171,7 @@ def _results(
     for result in untrusted_json.children(record, "layers"):
         yield tuple(_chain(untrusted_json.number(result, "layer"), layers)), _time(result)
     for result in untrusted_json.children(record, "chains"):
-        indices = result.get("layers")
-        numbers = [
-            at for at in (indices if isinstance(indices, list) else ()) if isinstance(at, int)
-        ]
+        numbers = untrusted_json.numbers(result, "layers")
         yield tuple(layers[at][0] for at in numbers if 0 <= at < len(layers)), _time(result)
 
 
@@ -193,18 +186,13 @@ def _chain(top: int, layers: Sequence[tuple[str, int]]) -> Chain:
 
 def _uncompressed(manifest: Mapping[str, object]) -> Mapping[str, str]:
     """Return the digests of layers before compression, which may differ between two exports."""
-    parts = [
-        *untrusted_json.children(manifest, "layers"),
-        *untrusted_json.children(manifest, "manifests"),
-    ]
-    pairs = (
-        (
-            untrusted_json.text(part, "digest"),
-            untrusted_json.text(untrusted_json.child(part, "annotations"), _UNCOMPRESSED),
-        )
-        for part in parts
-    )
-    return {digest: diff_id for digest, diff_id in pairs if diff_id}
+    found: dict[str, str] = {}
+    for name in ("layers", "manifests"):
+        for part in untrusted_json.children(manifest, name):
+            annotations = untrusted_json.child(part, "annotations")
+            if diff_id := untrusted_json.text(annotations, _UNCOMPRESSED):
+                found[untrusted_json.text(part, "digest")] = diff_id
+    return found
 
 
 def _time(item: Mapping[str, object]) -> datetime | None:
@@ -212,5 +200,5 @@ def _time(item: Mapping[str, object]) -> datetime | None:
         time = datetime.fromisoformat(untrusted_json.text(item, "createdAt"))
     except ValueError:
         return None
-    # Go writes its zero time where nobody knows, and every other one with its zone.
+    # Go writes its zero time for an unknown time, and every other time with its zone.
     return time if time.year > 1 and time.tzinfo else None

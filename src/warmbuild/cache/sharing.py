@@ -11,37 +11,37 @@ if TYPE_CHECKING:
 
 
 def rounds(plans: Sequence[CachePlan]) -> tuple[tuple[int, ...], ...]:
-    """Return which of several images are built in one call, and which calls come one by one.
+    """Return the calls in their order, each with the indices of the images that it builds.
 
-    Images that are built in one call share the steps that are the same. BuildKit looks such a step
-    up in the cache of whichever came first (`solver.combinedCacheManager`, v0.32.2), and what lies
-    upon it in another one's cache is then not found: 10 of 20 rebuilds of two targets missed a
-    step. So images whose caches have a step in common are built one after the other, and those
-    without a cache with the last of them, whose cache has what they share.
+    Images in one call share equal steps. BuildKit looks a shared step up in the cache of the image
+    that came first (`solver.combinedCacheManager`, v0.32.2), and does not find the later steps of
+    another one's cache: 10 of 20 rebuilds of two targets missed a step. So images whose caches have
+    a step in common are built in separate calls. Images without a cache are built in the last
+    call, whose caches hold the shared steps.
     """
-    found: list[list[int]] = []
+    calls: list[list[int]] = []
+    cold: list[int] = []
     for number, plan in enumerate(plans):
         if not (plan.read or plan.sources):
+            cold.append(number)
             continue
-        fitting = (one for one in found if not any(_share(plans[other], plan) for other in one))
-        if (one := next(fitting, None)) is not None:
-            one.append(number)
+        fitting = (call for call in calls if not any(_share(plans[other], plan) for other in call))
+        if (call := next(fitting, None)) is not None:
+            call.append(number)
         else:
-            found.append([number])
-    warm = {number for one in found for number in one}
-    cold = [number for number in range(len(plans)) if number not in warm]
-    *first, last = found or [[]]
-    return tuple(tuple(one) for one in (*first, sorted((*last, *cold))) if one)
+            calls.append([number])
+    *first, last = calls or [[]]
+    return tuple(tuple(call) for call in (*first, sorted((*last, *cold))) if call)
 
 
 def _share(these: CachePlan, those: CachePlan) -> bool:
-    """Say whether caches have a step in common, or cannot be asked whether they have."""
+    """Return whether caches may have a step in common; unknown steps may be."""
     mine, others = _steps(these), _steps(those)
     return mine is None or others is None or not mine.isdisjoint(others)
 
 
 def _steps(plan: CachePlan) -> set[str] | None:
-    """Return the digests of the steps in the caches that are read; None where nobody knows."""
+    """Return the digests of the steps in the caches that are read; None if they are unknown."""
     if plan.sources or any(read.found is None for read in plan.read):
         return None
     return {

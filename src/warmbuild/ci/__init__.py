@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from warmbuild.ci.provider import Provider
 
-# gitea says that it is GitHub, too.
+# gitea comes before github: it sets GITHUB_ACTIONS too.
 MODULES: Final = (
     *(gitea, github, gitlab, circleci, azure, bitbucket, buildkite),
     *(bamboo, woodpecker, drone, jenkins, local),
@@ -34,10 +34,10 @@ NAMES: Final = tuple(provider.name for provider in PROVIDERS)
 
 
 def detect(env: Mapping[str, str]) -> Provider:
-    """Return the CI system that this environment is of."""
+    """Return the CI system that has this environment."""
     return next(provider for provider in PROVIDERS if provider.detect(env))
 
 
 def named(name: str) -> Provider:
-    """Return the CI system of this name, one of NAMES."""
+    """Return the CI system with this name, one of NAMES."""
     return next(provider for provider in PROVIDERS if name == provider.name)

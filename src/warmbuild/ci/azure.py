@@ -1,10 +1,10 @@
 """Azure Pipelines: predefined variables, logging commands.
 
-Variables are those of Microsoft's "Use predefined variables", commands those of its "Logging
-commands", and their escapes those of `Command` in microsoft/azure-pipelines-agent, which takes
-`##vso[` for a command anywhere in a line. SYSTEM_PULLREQUEST_ISFORK is set in every build of a
-pull request; a build that somebody starts by hand on refs/pull/N/merge has none of these. The
-default branch is not told.
+The variables are documented in Microsoft's "Use predefined variables", the commands in its
+"Logging commands". The escapes are those of `Command` in microsoft/azure-pipelines-agent, which
+takes `##vso[` for a command anywhere in a line. Azure sets SYSTEM_PULLREQUEST_ISFORK in every
+build of a pull request, but not in a manual build of refs/pull/N/merge, and never names the
+default branch.
 """
 
 from __future__ import annotations
@@ -13,13 +13,11 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from warmbuild.ci import variables
-from warmbuild.ci.provider import Provider
+from warmbuild.ci.provider import Environment, Provider
 from warmbuild.run_context import RunContext
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from warmbuild.files import ReadText
 
 _NAME: Final = "azure"
 _COMMAND: Final = re.compile(r"##(?=(?:vso)?\[)", re.IGNORECASE)
@@ -27,22 +25,21 @@ _ESCAPES: Final = (("%", "%AZP25"), ("\r", "%0D"), ("\n", "%0A"))
 _IN_PROPERTIES: Final = (("]", "%5D"), (";", "%3B"))
 
 
-def _context(env: Mapping[str, str], _directory: str, _read_text: ReadText) -> RunContext:
-    """Read what Azure knows about this run from its variables."""
+def _context(env: Environment, *_: object) -> RunContext:
     run = RunContext(
         ci=_NAME, event=env.get("BUILD_REASON", ""), commit=env.get("BUILD_SOURCEVERSION", "")
     )
-    # GitHub's pull requests have both, and people know them by their number.
-    number = env.get("SYSTEM_PULLREQUEST_PULLREQUESTNUMBER", "") or env.get(
-        "SYSTEM_PULLREQUEST_PULLREQUESTID", ""
+    # A pull request of GitHub has both; people know it by the number.
+    number = env.get("SYSTEM_PULLREQUEST_PULLREQUESTNUMBER") or env.get(
+        "SYSTEM_PULLREQUEST_PULLREQUESTID"
     )
     if number:
-        told = {"true": True, "false": False}
+        is_fork = {"true": True, "false": False}
         return run.of_pull_request(
             number,
             source=_branch(env.get("SYSTEM_PULLREQUEST_SOURCEBRANCH", "")),
             target=_branch(env.get("SYSTEM_PULLREQUEST_TARGETBRANCH", "")),
-            fork=told.get(env.get("SYSTEM_PULLREQUEST_ISFORK", "").lower()),
+            fork=is_fork.get(env.get("SYSTEM_PULLREQUEST_ISFORK", "").lower()),
         )
     owner = env.get("BUILD_REPOSITORY_NAME", "").partition("/")[0]
     return run.pushed(
@@ -51,50 +48,34 @@ def _context(env: Mapping[str, str], _directory: str, _read_text: ReadText) -> R
 
 
 def _branch(name: str) -> str:
-    """Return a branch's name, which comes in full or not."""
+    """Return the name of a branch, which Azure gives with or without refs/heads/."""
     return name.removeprefix("refs/heads/")
 
 
 def _inert(text: str) -> str:
-    """Break what the agent would take for a command."""
     return _COMMAND.sub("## ", text)
 
 
-def _open_group(title: str) -> None:
-    print(f"##[group]{_inert(title)}")
-
-
-def _close_group() -> None:
-    print("##[endgroup]")
-
-
 def _warning(text: str, file: str = "", line: int = 0) -> None:
-    """Show a warning on the run's page."""
     place = f"sourcepath={_escaped(file, *_IN_PROPERTIES)};linenumber={line};" if file else ""
     print(f"##vso[task.logissue type=warning;{place}]{_escaped(text)}")
 
 
-def _fail(text: str) -> None:
-    """Show an error on the run's page."""
-    print(f"##vso[task.logissue type=error;]{_escaped(text)}")
-
-
 def _mask(secret: str) -> None:
-    """Have the agent hide a text, each line of it, for it compares line by line."""
-    for line in secret.splitlines():
-        if line.strip():
-            print(f"##vso[task.setsecret]{_escaped(line)}")
+    """Mask each line, because the agent compares line by line."""
+    for line in filter(str.strip, secret.splitlines()):
+        print(f"##vso[task.setsecret]{_escaped(line)}")
 
 
-def _publish(_env: Mapping[str, str], outputs: Mapping[str, str], _summary: str) -> None:
+def _publish(_env: Environment, outputs: Mapping[str, str], _summary: str) -> None:
     """Set output variables, which later steps read as $(NAME.WARMBUILD_DIGEST)."""
     for name, value in variables.named(outputs).items():
         print(f"##vso[task.setvariable variable={name};isOutput=true]{_escaped(value)}")
 
 
 def _escaped(text: str, *more: tuple[str, str]) -> str:
-    for plain_text, escaped in (*_ESCAPES, *more):
-        text = text.replace(plain_text, escaped)
+    for character, escape in (*_ESCAPES, *more):
+        text = text.replace(character, escape)
     return text
 
 
@@ -102,13 +83,12 @@ PROVIDER: Final = Provider(
     name=_NAME,
     detect=lambda env: env.get("TF_BUILD", "").lower() == "true",
     context=_context,
-    # The name that Azure proposes.
-    pipeline_file=lambda _env: "azure-pipelines.yml",
+    pipeline_file=lambda _env: "azure-pipelines.yml",  # the name that Azure proposes
     inert=_inert,
-    open_group=_open_group,
-    close_group=_close_group,
+    open_group=lambda title: print(f"##[group]{_inert(title)}"),
+    close_group=lambda: print("##[endgroup]"),
     warning=_warning,
-    fail=_fail,
+    fail=lambda text: print(f"##vso[task.logissue type=error;]{_escaped(text)}"),
     mask=_mask,
     publish=_publish,
 )

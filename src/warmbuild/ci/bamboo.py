@@ -1,29 +1,23 @@
 """Bamboo: build-specific variables, outputs through a file for its inject-variables task.
 
-Variables are those of Atlassian's "Bamboo variables", whose dots are underscores in the
-environment of a script. There is none for a tag, for the default branch, or for the repository
-that a pull request comes from (plans take those of forks where they say `accept-fork: true`), so
-the plan branches that are made for pull requests are not trusted; those made for branches are.
+The variables are documented in Atlassian's "Bamboo variables"; their dots are underscores in the
+environment of a script. Bamboo does not name the tag, the default branch, or the repository that a
+pull request comes from. A plan with `accept-fork: true` takes pull requests of forks, so plan
+branches made for pull requests are not trusted; plan branches made for branches are.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from warmbuild.ci import variables
-from warmbuild.ci.provider import Provider
+from warmbuild.ci.provider import Environment, Provider
 from warmbuild.run_context import RunContext
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from warmbuild.files import ReadText
 
 _NAME: Final = "bamboo"
 
 
-def _context(env: Mapping[str, str], _directory: str, _read_text: ReadText) -> RunContext:
-    """Read what Bamboo knows about this run from its variables."""
+def _context(env: Environment, *_: object) -> RunContext:
     run = RunContext(ci=_NAME, commit=env.get("bamboo_planRepository_revision", ""))
     branch = env.get("bamboo_planRepository_branchName", "")
     if number := env.get("bamboo_repository_pr_key"):
@@ -40,8 +34,7 @@ PROVIDER: Final = Provider(
     name=_NAME,
     detect=lambda env: "bamboo_buildKey" in env,
     context=_context,
-    # The place of YAML specs that are kept in the repository.
-    pipeline_file=lambda _env: "bamboo-specs/bamboo.yml",
+    pipeline_file=lambda _env: "bamboo-specs/bamboo.yml",  # the place of YAML specs
     publish=variables.publish,
     output_files=variables.output_files,
 )

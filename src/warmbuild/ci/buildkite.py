@@ -1,38 +1,33 @@
 """Buildkite: environment variables, log groups, outputs through a file.
 
-Variables are those of Buildkite's "Environment variables", groups those of its "Managing log
-output": a line that begins with `---` opens one, and `^^^ +++` unfolds the one that it is in. The
-agent's commands (`annotate`, `meta-data`) are not in a container, so files are written for them.
-A fork's pull request has another BUILDKITE_PULL_REQUEST_REPO than BUILDKITE_REPO; a pipeline that
-prefixes the branches of forks has a colon in BUILDKITE_BRANCH, which no branch can have.
+The variables are documented in Buildkite's "Environment variables", groups in its "Managing log
+output": a line that begins with `---` opens a group, and `^^^ +++` unfolds the current one. The
+agent's commands (`annotate`, `meta-data`) do not exist in a container, so outputs go to a file. If
+a pull request comes from a fork, BUILDKITE_PULL_REQUEST_REPO differs from BUILDKITE_REPO; if the
+pipeline prefixes the branches of forks, BUILDKITE_BRANCH has a colon, which no branch can have.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from warmbuild.ci import plain, variables
-from warmbuild.ci.provider import Provider
+from warmbuild.ci import variables
+from warmbuild.ci.provider import Environment, Provider, fail
 from warmbuild.run_context import RunContext, is_commit, merged_branch
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from warmbuild.files import ReadText
-
 _NAME: Final = "buildkite"
-# https://host/path.git, git://host/path, ssh://git@host/path and git@host:path are one place.
+# https://host/path.git, git://host/path, ssh://git@host/path and git@host:path are the same.
 _ADDRESS: Final = re.compile(r"(?:\w+://)?(?:[^@/]+@)?(?P<host>[^:/]+)(?::\d+)?[:/]/*(?P<path>.+)")
 _GROUP: Final = re.compile(r"(?:---|\+\+\+|~~~|\^\^\^)\s")
 
 
-def _context(env: Mapping[str, str], _directory: str, _read_text: ReadText) -> RunContext:
-    """Read what Buildkite knows about this run from its variables.
+def _context(env: Environment, *_: object) -> RunContext:
+    """Read the variables.
 
-    A build that somebody starts by hand has HEAD for its commit. A pushed branch that has a pull
-    request is told as that, which the default branch is not: its image is the latest.
+    The commit of a manual build is HEAD. Buildkite builds a pushed branch that has a pull request
+    as that pull request. The default branch is still built as a branch: its image is the latest.
     """
     branch, commit = env.get("BUILDKITE_BRANCH", ""), env.get("BUILDKITE_COMMIT", "")
     run = RunContext(
@@ -45,54 +40,44 @@ def _context(env: Mapping[str, str], _directory: str, _read_text: ReadText) -> R
     number, fork = env.get("BUILDKITE_PULL_REQUEST", "false"), _is_fork(env)
     is_pull = number != "false" or ":" in branch
     if is_pull and not (fork is False and branch == run.default_branch):
-        target = env.get("BUILDKITE_PULL_REQUEST_BASE_BRANCH", "")
-        return run.of_pull_request(number, source=branch, target=target, fork=fork)
+        target_branch = env.get("BUILDKITE_PULL_REQUEST_BASE_BRANCH", "")
+        return run.of_pull_request(number, source=branch, target=target_branch, fork=fork)
     if run.tag:
         return run
-    owner = _place(env.get("BUILDKITE_REPO", "")).partition("/")[2].partition("/")[0]
+    owner = _repository(env.get("BUILDKITE_REPO", "")).partition("/")[2].partition("/")[0]
     merged = merged_branch(env.get("BUILDKITE_MESSAGE", ""), owner)
     return replace(run, merged=merged).on_branch(branch)
 
 
-def _is_fork(env: Mapping[str, str]) -> bool | None:
-    """Say whether a pull request comes from another repository, or that nobody says."""
+def _is_fork(env: Environment) -> bool | None:
+    """Return whether a pull request comes from another repository; None if that is not known."""
     if ":" in env.get("BUILDKITE_BRANCH", ""):
         return True
-    source = _place(env.get("BUILDKITE_PULL_REQUEST_REPO", ""))
-    return source != _place(env.get("BUILDKITE_REPO", "")) if source else None
+    source = _repository(env.get("BUILDKITE_PULL_REQUEST_REPO", ""))
+    return source != _repository(env.get("BUILDKITE_REPO", "")) if source else None
 
 
-def _place(address: str) -> str:
-    """Return host/path of a repository's address, or an empty text."""
+def _repository(address: str) -> str:
+    """Return host/path of a repository's address, or ""."""
     found = _ADDRESS.fullmatch(address.strip())
     path = found["path"].rstrip("/").removesuffix(".git") if found else ""
     return f"{found['host']}/{path}".lower() if found else ""
 
 
-def _inert(text: str) -> str:
-    """Return a line that opens no group."""
-    return f"| {text}" if _GROUP.match(text) else text
-
-
-def _open_group(title: str) -> None:
-    """Begin a group, which ends where the next one begins."""
-    print(f"--- {title}")
-
-
 def _fail(text: str) -> None:
-    """Write an error, and unfold the group that it stands in."""
+    """Write an error, and unfold the group that contains it."""
     print("^^^ +++")
-    plain.fail(text)
+    fail(text)
 
 
 PROVIDER: Final = Provider(
     name=_NAME,
     detect=lambda env: env.get("BUILDKITE") == "true",
     context=_context,
-    # The place that `buildkite-agent pipeline upload` looks at first.
-    pipeline_file=lambda _env: ".buildkite/pipeline.yml",
-    inert=_inert,
-    open_group=_open_group,
+    pipeline_file=lambda _env: ".buildkite/pipeline.yml",  # what `pipeline upload` tries first
+    inert=lambda text: f"| {text}" if _GROUP.match(text) else text,
+    # A group ends at the next one.
+    open_group=lambda title: print(f"--- {title}"),
     fail=_fail,
     publish=variables.publish,
     output_files=variables.output_files,

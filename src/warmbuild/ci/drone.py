@@ -1,26 +1,23 @@
 """Drone, and Harness Open Source: their variables, outputs through a file in the workspace.
 
-Variables are those of Drone's "Environment reference", as `environ` of drone/runner-go sets them.
-None says which repository a pull request comes from, so that none is trusted; pushes to branches
-are. The promotion of a pull request's build is told by its ref alone.
+The variables are documented in Drone's "Environment reference" and set by `environ` of
+drone/runner-go. None says which repository a pull request comes from, so no pull request is
+trusted; pushes to branches are. Only the ref shows that a promotion is of a pull request's build.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from warmbuild.ci import variables
-from warmbuild.ci.provider import Provider
+from warmbuild.ci.provider import Environment, Provider
 from warmbuild.run_context import RunContext
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Names:
-    """The variables of a run in Drone, which Woodpecker has under other names."""
+    """The names of the variables, which differ between Drone and Woodpecker."""
 
     event: str
     branch: str
@@ -29,37 +26,36 @@ class Names:
     ref: str
     tag: str
     pull_request: str
-    source: str
-    target: str
+    source_branch: str
+    target_branch: str
     message: str
-    owner: str
-    """Whose repository it is."""
+    owner: str  # of the repository
 
 
-def context(ci: str, env: Mapping[str, str], names: Names) -> RunContext:
-    """Read what a server of Drone's kind knows about this run from its variables."""
+def context(ci: str, env: Environment, names: Names) -> RunContext:
+    """Read what Drone or Woodpecker knows about this run."""
 
-    def told(name: str) -> str:
+    def value(name: str) -> str:
         return env.get(name, "")
 
     run = RunContext(
         ci=ci,
-        event=told(names.event),
-        default_branch=told(names.default_branch),
-        commit=told(names.commit),
+        event=value(names.event),
+        default_branch=value(names.default_branch),
+        commit=value(names.commit),
     )
-    # Woodpecker has pull_request_closed and pull_request_metadata, too.
+    # Woodpecker also has pull_request_closed and pull_request_metadata.
     if run.event.startswith("pull_request"):
         return run.of_pull_request(
-            told(names.pull_request),
-            source=told(names.source),
-            target=told(names.target) or told(names.branch),
+            value(names.pull_request),
+            source=value(names.source_branch),
+            target=value(names.target_branch) or value(names.branch),
             fork=None,
         )
-    if tag := told(names.tag):
+    if tag := value(names.tag):
         return replace(run, tag=tag)
-    ref = told(names.ref) or f"refs/heads/{told(names.branch)}"
-    return run.pushed(ref, told(names.message), told(names.owner))
+    ref = value(names.ref) or f"refs/heads/{value(names.branch)}"
+    return run.pushed(ref, value(names.message), value(names.owner))
 
 
 _NAME: Final = "drone"
@@ -71,9 +67,8 @@ _NAMES: Final = Names(
     ref="DRONE_COMMIT_REF",
     tag="DRONE_TAG",
     pull_request="DRONE_PULL_REQUEST",
-    source="DRONE_SOURCE_BRANCH",
-    # In a pull request.
-    target="DRONE_BRANCH",
+    source_branch="DRONE_SOURCE_BRANCH",
+    target_branch="DRONE_BRANCH",  # in a pull request
     message="DRONE_COMMIT_MESSAGE",
     owner="DRONE_REPO_OWNER",
 )
@@ -81,8 +76,7 @@ PROVIDER: Final = Provider(
     name=_NAME,
     detect=lambda env: env.get("DRONE") == "true",
     context=lambda env, _directory, _read_text: context(_NAME, env, _NAMES),
-    # The name that Drone looks for by itself.
-    pipeline_file=lambda _env: ".drone.yml",
+    pipeline_file=lambda _env: ".drone.yml",  # the name that Drone looks for by default
     publish=variables.publish,
     output_files=variables.output_files,
 )

@@ -1,35 +1,24 @@
 """Gitea Actions and Forgejo Actions: events, payloads and commands are GitHub's.
 
-The runners of both set GITEA_ACTIONS beside GITHUB_ACTIONS, and Forgejo's FORGEJO_ACTIONS from its
-version 7 on. The registry has the server's own host, but takes no login by a job's token
-(go-gitea/gitea#23642), so that one has to be given. Neither has a merge queue or Dependabot.
+The runners of both set GITEA_ACTIONS beside GITHUB_ACTIONS; Forgejo's also sets FORGEJO_ACTIONS
+since version 7. The registry is on the server's own host, but does not accept the job's token
+(go-gitea/gitea#23642), so the user has to give a login. Neither has a merge queue or Dependabot.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from warmbuild.ci import github, plain
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from warmbuild.files import ReadText
-    from warmbuild.run_context import RunContext
+from warmbuild.ci import github
 
 _NAME: Final = "gitea"
-_MARKS: Final = ("GITEA_ACTIONS", "FORGEJO_ACTIONS")
-
-
-def _context(env: Mapping[str, str], directory: str, read_text: ReadText) -> RunContext:
-    return replace(github.PROVIDER.context(env, directory, read_text), ci=_NAME)
-
-
 PROVIDER: Final = replace(
     github.PROVIDER,
     name=_NAME,
-    detect=lambda env: any(env.get(name) == "true" for name in _MARKS),
-    context=_context,
-    known_inputs=plain.known_inputs,
+    detect=lambda env: "true" in {env.get("GITEA_ACTIONS"), env.get("FORGEJO_ACTIONS")},
+    context=lambda env, directory, read_text: replace(
+        github.PROVIDER.context(env, directory, read_text), ci=_NAME
+    ),
+    known_inputs=lambda _env, _given: {},
 )

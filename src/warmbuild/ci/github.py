@@ -1,20 +1,19 @@
 """GitHub Actions: events and payloads, workflow commands, output and summary files.
 
-Events and variables are those of GitHub's "Events that trigger workflows" and "Variables
-reference"; workflow commands are written by actions-toolkit.
+Events and variables are documented in GitHub's "Events that trigger workflows" and "Variables
+reference"; actions-toolkit writes the workflow commands.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from warmbuild import lazy
-from warmbuild.ci.provider import Provider
+from warmbuild import lazy, untrusted_json
+from warmbuild.ci.provider import Environment, Provider
 from warmbuild.run_context import (
     FORK,
     Project,
@@ -37,7 +36,7 @@ else:
     tempfile = lazy.module("tempfile")
 
 _NAME: Final = "github"
-# Events that a stranger can cause and that run with this repository's rights.
+# Events that a stranger can cause, and whose runs have this repository's rights.
 _BY_ANYBODY: Final = {
     "pull_request_target": "pull_request_target may build a stranger's code with this repository's "
     "rights",
@@ -46,27 +45,20 @@ _BY_ANYBODY: Final = {
     "issues": "anybody may open an issue",
     "discussion": "anybody may open a discussion",
 }
-_PULL_REQUEST: Final = frozenset(
-    {"pull_request", "pull_request_review", "pull_request_review_comment"}
+_PULL_REQUEST: Final = {"pull_request", "pull_request_review", "pull_request_review_comment"}
+# Events for which GitHub gives Dependabot a read-only token and no secrets of the repository.
+_READ_ONLY_FOR_DEPENDABOT: Final = _PULL_REQUEST.union(
+    ("push", "create", "deployment", "deployment_status")
 )
-_DEPENDABOT: Final = "dependabot[bot]"
-# Where GitHub gives Dependabot a token that only reads, and none of the repository's secrets.
-_READ_ONLY_FOR_DEPENDABOT: Final = _PULL_REQUEST | {
-    "push",
-    "create",
-    "deployment",
-    "deployment_status",
-}
 # Where the runner mounts its directories in the container of an action.
 _CONTAINER: Final = "/github"
-# A step's summary above this is dropped by the runner; in bytes.
+# In bytes; the runner drops a longer step summary.
 _LONGEST_SUMMARY: Final = 1024 * 1024
 
 
-def _context(env: Mapping[str, str], _directory: str, read_text: ReadText) -> RunContext:
-    """Read what GitHub knows about this run, from its variables and the event's payload."""
+def _context(env: Environment, _directory: str, read_text: ReadText) -> RunContext:
     event = env.get("GITHUB_EVENT_NAME", "")
-    payload = _Payload.read(read_text(env.get("GITHUB_EVENT_PATH", "")) or "{}")
+    payload = _payload(read_text(env.get("GITHUB_EVENT_PATH", "")) or "{}")
     run = RunContext(
         ci=_NAME,
         event=event,
@@ -81,54 +73,53 @@ def _context(env: Mapping[str, str], _directory: str, read_text: ReadText) -> Ru
         or moment(payload.text("workflow_run", "head_commit", "timestamp")),
         project=_project(payload),
     )
-    ref = env.get("GITHUB_REF", "")
     if event in _PULL_REQUEST or event == "pull_request_target":
         run = _in_pull_request(run, payload, env)
     elif event == "workflow_run":
         run = _after_workflow(run, payload)
     elif event == "push" and payload.at("deleted") is True:
-        # The pushed ref is gone, and GITHUB_SHA is the default branch's.
+        # The pushed ref no longer exists, and GITHUB_SHA is the default branch's.
         run = replace(run, branch=run.default_branch)
     else:
-        run = run.at(ref)
+        run = run.at(env.get("GITHUB_REF", ""))
         owner = env.get("GITHUB_REPOSITORY", "").partition("/")[0]
         message = payload.text("head_commit", "message")
         run = replace(
             run, merged=merged_branch(message, owner), tagged=_tagged(payload) if run.tag else ""
         )
     if event == "schedule" and not run.default_branch:
-        # Older servers send no repository here; a schedule runs on the default branch alone.
+        # Older servers send no repository here; a schedule runs only on the default branch.
         run = replace(run, default_branch=run.branch)
-    if payload.has("issue", "pull_request"):
+    if payload.at("issue", "pull_request") is not None:
         run = replace(run, pull_request=payload.number("issue", "number"))
-    if _is_dependabots(run, env) and not run.untrusted:
-        run = replace(run, untrusted="GitHub lets dependabot only read, as it does a fork")
+    if _is_by_dependabot(run, env) and not run.untrusted:
+        run = replace(run, untrusted="GitHub gives Dependabot read-only access, as it does a fork")
     return run
 
 
 def _tagged(payload: _Payload) -> str:
-    """Return the branch that a tag was pushed with, or that its release was drafted on."""
+    """Return the branch that a tag was pushed with, or that its release was made from."""
     drafted = payload.text("release", "target_commitish")
     pushed = payload.text("base_ref").removeprefix("refs/heads/")
     return pushed or ("" if is_commit(drafted) else drafted)
 
 
-def _in_pull_request(run: RunContext, payload: _Payload, env: Mapping[str, str]) -> RunContext:
-    """Put a run on a pull request's source branch or, once that is merged, on its target.
+def _in_pull_request(run: RunContext, payload: _Payload, env: Environment) -> RunContext:
+    """Put a run on a pull request's source branch or, after the merge, on its target branch.
 
     GITHUB_REF tells the two apart: refs/pull/N/merge, or the branch that it was merged into. A
     fork's merged pull request still runs with a fork's rights.
     """
     ref = env.get("GITHUB_REF", "")
     source = payload.text("pull_request", "head", "ref") or env.get("GITHUB_HEAD_REF", "")
-    target = payload.text("pull_request", "base", "ref") or env.get("GITHUB_BASE_REF", "")
+    target_branch = payload.text("pull_request", "base", "ref") or env.get("GITHUB_BASE_REF", "")
     fork = not payload.same_repository("pull_request", "head", "repo")
     if run.event in _PULL_REQUEST and not fork and not ref.startswith("refs/pull/"):
-        return replace(run, branch=target, merged=source)
+        return replace(run, branch=target_branch, merged=source)
     return replace(
         run,
         branch=source,
-        target_branch=target,
+        target_branch=target_branch,
         pull_request=payload.number("pull_request", "number") or _number_of(ref),
         fork=fork,
         untrusted=FORK if fork else run.untrusted,
@@ -136,37 +127,36 @@ def _in_pull_request(run: RunContext, payload: _Payload, env: Mapping[str, str])
 
 
 def _after_workflow(run: RunContext, payload: _Payload) -> RunContext:
-    """Put a run where the one stood that it follows.
+    """Put a run on the branch or tag of the run that it follows.
 
-    After a tag's event `head_branch` is the tag's name, and nothing says so. Only a release's is
-    a tag for sure; a pushed one passes for a branch, whose cache nobody else reads.
+    After an event of a tag, `head_branch` is the tag's name, and nothing marks it as a tag. It is
+    certainly a tag only after a release; a pushed tag is taken for a branch, whose cache no other
+    run reads.
     """
     event = payload.text("workflow_run", "event")
     name = payload.text("workflow_run", "head_branch")
     fork = not payload.same_repository("workflow_run", "head_repository")
     run = replace(run, fork=fork, untrusted=FORK if fork else _BY_ANYBODY.get(event, ""))
     run = run.at(f"refs/{'tags' if event == 'release' else 'heads'}/{name}")
-    # A push lists its branch's pull requests, too, and all events those into forks.
+    # A push also lists its branch's pull requests, and every event lists pull requests into forks.
     here = payload.at("repository", "id")
+    listed = untrusted_json.objects(payload.at("workflow_run", "pull_requests"))
     pulls = [
         pull
-        for pull in payload.items("workflow_run", "pull_requests")
+        for pull in map(_Payload, listed)
         if event in _PULL_REQUEST and pull.at("base", "repo", "id") == here
     ]
     if len(pulls) == 1:
-        run = replace(
-            run,
-            target_branch=pulls[0].text("base", "ref"),
-            pull_request=pulls[0].number("number"),
-        )
+        target_branch, number = pulls[0].text("base", "ref"), pulls[0].number("number")
+        run = replace(run, target_branch=target_branch, pull_request=number)
     return run
 
 
-def _git_context(env: Mapping[str, str], payload: _Payload) -> str:
-    """Return this run's commit as docker/build-push-action builds it: pinned, and from the server.
+def _git_context(env: Environment, payload: _Payload) -> str:
+    """Return the git URL of this run's commit, as docker/build-push-action makes it.
 
-    A pull request's is the merge commit, or with DOCKER_DEFAULT_GIT_CONTEXT_PR_HEAD_REF the head.
-    With BUILDX_SEND_GIT_QUERY_AS_INPUT the URL has a query in the place of a fragment.
+    A pull request has the merge commit, or with DOCKER_DEFAULT_GIT_CONTEXT_PR_HEAD_REF the head.
+    With BUILDX_SEND_GIT_QUERY_AS_INPUT the URL has a query instead of a fragment.
     """
     if not env.get("GITHUB_REPOSITORY"):
         return ""
@@ -194,10 +184,10 @@ def _project(payload: _Payload) -> Project:
     )
 
 
-def _provenance(env: Mapping[str, str], payload: _Payload) -> str:
-    """Return what docker/build-push-action adds unasked: all there is, of a public repository.
+def _provenance(env: Environment, payload: _Payload) -> str:
+    """Return the provenance that docker/build-push-action adds by default.
 
-    That has the values of build arguments; where nothing says so, a repository is not public.
+    `mode=max` holds the values of build arguments, so it is for repositories known to be public.
     """
     if is_true(env.get("BUILDX_NO_DEFAULT_ATTESTATIONS", "")):
         return ""
@@ -205,35 +195,35 @@ def _provenance(env: Mapping[str, str], payload: _Payload) -> str:
     return "mode=max" if is_public else "mode=min,inline-only=true"
 
 
-def _builder_id(env: Mapping[str, str]) -> str:
+def _builder_id(env: Environment) -> str:
     """Return the address of this attempt of the run."""
     run = env.get("GITHUB_RUN_ID", "")
     attempt = env.get("GITHUB_RUN_ATTEMPT") or "1"
     return f"{_repository_url(env)}/actions/runs/{run}/attempts/{attempt}" if run else ""
 
 
-def _repository_url(env: Mapping[str, str]) -> str:
+def _repository_url(env: Environment) -> str:
     server = env.get("GITHUB_SERVER_URL") or "https://github.com"
     return f"{server}/{env.get('GITHUB_REPOSITORY', '')}"
 
 
-def _is_dependabots(run: RunContext, env: Mapping[str, str]) -> bool:
-    """Say whether Dependabot started this run on a branch of its own.
+def _is_by_dependabot(run: RunContext, env: Environment) -> bool:
+    """Return whether Dependabot started this run on a branch of its own.
 
-    What it merges into another branch is that branch's, and a member who pushes to Dependabot's
-    branch has a member's rights. A run that somebody repeats keeps its actor, and so its rights.
+    Code that it merges into another branch belongs to that branch, and a member who pushes to
+    Dependabot's branch has a member's rights. A repeated run keeps its actor, and so its rights.
     """
     return (
-        env.get("GITHUB_ACTOR") == _DEPENDABOT
+        env.get("GITHUB_ACTOR") == "dependabot[bot]"
         and run.event in _READ_ONLY_FOR_DEPENDABOT
         and run.branch.startswith("dependabot")
     )
 
 
-def _known_inputs(env: Mapping[str, str], given: Mapping[str, str]) -> Mapping[str, str]:
-    """Return the login for GitHub's container registry, which the job's own token is good for.
+def _known_inputs(env: Environment, given: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the login for GitHub's container registry, which accepts the job's token.
 
-    An Enterprise Server has one of its own, and its token is none of ghcr.io's business.
+    An Enterprise Server has its own registry; its token must not be sent to ghcr.io.
     """
     token, actor = given.get("github-token", ""), env.get("GITHUB_ACTOR", "")
     if not token or not actor:
@@ -244,18 +234,10 @@ def _known_inputs(env: Mapping[str, str], given: Mapping[str, str]) -> Mapping[s
 
 
 def _inert(text: str) -> str:
-    """Break what the runner would take for a workflow command: `::` first, `##[` anywhere."""
+    """Escape what the runner takes for a workflow command: `::` at the start, `##[` anywhere."""
     if text.lstrip().startswith("::"):
         text = f"| {text}"
     return text.replace("##[", "## [")
-
-
-def _open_group(title: str) -> None:
-    core.start_group(title)
-
-
-def _close_group() -> None:
-    core.end_group()
 
 
 def _warning(text: str, file: str = "", line: int = 0) -> None:
@@ -263,39 +245,34 @@ def _warning(text: str, file: str = "", line: int = 0) -> None:
     core.warning(text, title="warmbuild", file=file or None, start_line=at, end_line=at)
 
 
-def _fail(text: str) -> None:
-    core.error(text, title="warmbuild")
-
-
 def _mask(secret: str) -> None:
-    """Have the runner hide a text, each line of it, for it compares line by line."""
-    for line in secret.splitlines():
-        if line.strip():
-            core.set_secret(line)
+    """Mask each line, because the runner compares line by line."""
+    for line in filter(str.strip, secret.splitlines()):
+        core.set_secret(line)
 
 
-def _publish(env: Mapping[str, str], outputs: Mapping[str, str], summary: str) -> None:
-    """Write outputs and summary to the files that the runner named."""
+def _publish(env: Environment, outputs: Mapping[str, str], summary: str) -> None:
+    """Write outputs and summary to the files that the runner names."""
     if env.get("GITHUB_OUTPUT"):
         for name, value in outputs.items():
             core.set_output(name, value)
     if summary and env.get("GITHUB_STEP_SUMMARY") and len(summary.encode()) < _LONGEST_SUMMARY:
-        # The package knows every command file by its variable, but has no function for this one.
+        # actions-toolkit has no function for the summary.
         core.issue_file_command("STEP_SUMMARY", summary)
 
 
-def _pipeline_file(env: Mapping[str, str]) -> str:
-    """Return the workflow's file, of `owner/repository/path@ref`."""
+def _pipeline_file(env: Environment) -> str:
+    """Return `path` of `owner/repository/path@ref`."""
     path = env.get("GITHUB_WORKFLOW_REF", "").partition("@")[0]
     return path.removeprefix(f"{env.get('GITHUB_REPOSITORY', '')}/")
 
 
-def _later_file(env: Mapping[str, str], name: str) -> tuple[Path, str]:
-    """Return a file of RUNNER_TEMP, by the name that steps outside of a container know.
+def _later_file(env: Environment, name: str) -> tuple[Path, str]:
+    """Return a file in RUNNER_TEMP, and its path on the machine, for steps outside of a container.
 
-    The runner mounts that directory into the container of an action under a name of its own. What
-    stands beside the one that holds the workspace is `_temp`, and only that one's variable keeps
-    the name of the machine. Runners before 2.329 mount no more of it than the home directory.
+    The runner mounts RUNNER_TEMP into the container of an action under another path. On the machine
+    it is `_temp` beside RUNNER_WORKSPACE, the only variable that keeps the machine's path. Runners
+    before 2.329 mount only the home directory of RUNNER_TEMP.
     """
     temporary = Path(env.get("RUNNER_TEMP") or tempfile.gettempdir())
     home = Path(env.get("HOME") or "/")
@@ -307,27 +284,24 @@ def _later_file(env: Mapping[str, str], name: str) -> tuple[Path, str]:
     return temporary / name, str(temporary / name)
 
 
+def _payload(text: str) -> _Payload:
+    try:
+        return _Payload(untrusted_json.anything(text))
+    except ValueError:
+        return _Payload(None)
+
+
 @dataclass(frozen=True, slots=True)
 class _Payload:
     """An event's payload, read without trusting its shape."""
 
     root: object
 
-    @classmethod
-    def read(cls, text: str) -> _Payload:
-        try:
-            return cls(json.loads(text))
-        except ValueError:
-            return cls(None)
-
     def at(self, *path: str) -> object:
         node = self.root
         for key in path:
             node = node.get(key) if isinstance(node, dict) else None
         return node
-
-    def has(self, *path: str) -> bool:
-        return self.at(*path) is not None
 
     def text(self, *path: str) -> str:
         value = self.at(*path)
@@ -337,18 +311,14 @@ class _Payload:
         value = self.at(*path)
         return value if isinstance(value, int) else None
 
-    def items(self, *path: str) -> list[_Payload]:
-        value = self.at(*path)
-        return [_Payload(item) for item in value] if isinstance(value, list) else []
-
     def same_repository(self, *path: str) -> bool:
-        """Say whether a repository is the one the event is of; a deleted fork has no name."""
+        """Return whether a repository is the event's; a deleted fork has no name."""
         name = self.text(*path, "full_name")
         return bool(name) and name == self.text("repository", "full_name")
 
 
-def _server(env: Mapping[str, str]) -> str:
-    """Return the host of github.com or of an Enterprise Server, with its port if it has one."""
+def _server(env: Environment) -> str:
+    """Return the host of github.com or of an Enterprise Server, with its port if any."""
     return urlsplit(env.get("GITHUB_SERVER_URL", "")).netloc.lower()
 
 
@@ -365,10 +335,11 @@ PROVIDER: Final = Provider(
     known_inputs=_known_inputs,
     pipeline_file=_pipeline_file,
     inert=_inert,
-    open_group=_open_group,
-    close_group=_close_group,
+    # actions_toolkit is imported at the first call.
+    open_group=lambda title: core.start_group(title),  # noqa: PLW0108
+    close_group=lambda: core.end_group(),  # noqa: PLW0108
     warning=_warning,
-    fail=_fail,
+    fail=lambda text: core.error(text, title="warmbuild"),
     mask=_mask,
     publish=_publish,
     later_file=_later_file,

@@ -1,6 +1,6 @@
 """GitLab CI/CD: predefined variables, foldable sections, a dotenv report.
 
-Variables are those of GitLab's "Predefined CI/CD variables reference".
+The variables are documented in GitLab's "Predefined CI/CD variables reference".
 """
 
 from __future__ import annotations
@@ -14,33 +14,29 @@ from typing import TYPE_CHECKING, Final
 
 from warmbuild import lazy
 from warmbuild.ci import variables
-from warmbuild.ci.provider import Provider
-from warmbuild.run_context import FORK, Project, RunContext, merged_branch, moment
+from warmbuild.ci.provider import Environment, Provider
+from warmbuild.run_context import Project, RunContext, merged_branch, moment
 
 if TYPE_CHECKING:
     import hashlib
     from collections.abc import Mapping, Sequence
 
-    from warmbuild.files import ReadText
     from warmbuild.finding import Finding
 else:
     hashlib = lazy.module("hashlib")
 
-
 _NAME: Final = "gitlab"
-# The report that a job declares as artifacts:reports:dotenv; it has to lie in the project.
+# The file that a job declares as artifacts:reports:dotenv; it must be inside the project.
 DOTENV: Final = "warmbuild.env"
-# The same of artifacts:reports:codequality.
+# The same for artifacts:reports:codequality.
 CODE_QUALITY: Final = "gl-code-quality-report.json"
 # Outputs that are JSON.
 _JSON: Final = ("metadata", "targets", "nodes", "json")
-# GitLab refuses a larger report; in bytes.
+# In bytes; GitLab refuses a larger report.
 _LONGEST_DOTENV: Final = 5 * 1024
-_SECTION: Final = "warmbuild"
 
 
-def _context(env: Mapping[str, str], _directory: str, _read_text: ReadText) -> RunContext:
-    """Read what GitLab knows about this run from its variables."""
+def _context(env: Environment, *_: object) -> RunContext:
     run = RunContext(
         ci=_NAME,
         event=env.get("CI_PIPELINE_SOURCE", ""),
@@ -59,7 +55,7 @@ def _context(env: Mapping[str, str], _directory: str, _read_text: ReadText) -> R
     return replace(run, merged=merged_branch(env.get("CI_COMMIT_MESSAGE", ""), ""))
 
 
-def _project(env: Mapping[str, str]) -> Project:
+def _project(env: Environment) -> Project:
     url = env.get("CI_PROJECT_URL", "")
     return Project(
         title=env.get("CI_PROJECT_TITLE", "") or env.get("CI_PROJECT_NAME", ""),
@@ -69,46 +65,38 @@ def _project(env: Mapping[str, str]) -> Project:
     )
 
 
-def _in_merge_request(run: RunContext, env: Mapping[str, str]) -> RunContext:
+def _in_merge_request(run: RunContext, env: Environment) -> RunContext:
     """Put a run on a merge request's source branch.
 
     A child pipeline has its parent's variables, so the event's name decides nothing here. A fork
-    that builds its own merge request builds its own code; the variables of a source project that
-    was deleted are absent.
+    that builds its own merge request builds its own code. If the source project was deleted, its
+    variables are not set.
     """
-    fork = env.get("CI_MERGE_REQUEST_SOURCE_PROJECT_ID", "") != env.get("CI_PROJECT_ID", "")
-    train = env.get("CI_MERGE_REQUEST_EVENT_TYPE") == "merge_train"
+    is_train = env.get("CI_MERGE_REQUEST_EVENT_TYPE") == "merge_train"
+    source = env.get("CI_MERGE_REQUEST_SOURCE_BRANCH_NAME", "")
     return replace(
-        run,
-        branch=env.get("CI_MERGE_REQUEST_SOURCE_BRANCH_NAME", "")
-        or env.get("CI_COMMIT_REF_NAME", ""),
-        target_branch=env.get("CI_MERGE_REQUEST_TARGET_BRANCH_NAME", ""),
-        pull_request=_number(env["CI_MERGE_REQUEST_IID"]),
-        fork=fork,
-        untrusted=FORK if fork else "",
-        passing="a merge train's commit belongs to no branch yet" if train else "",
+        run.of_pull_request(
+            env["CI_MERGE_REQUEST_IID"],
+            source=source or env.get("CI_COMMIT_REF_NAME", ""),
+            target=env.get("CI_MERGE_REQUEST_TARGET_BRANCH_NAME", ""),
+            fork=env.get("CI_MERGE_REQUEST_SOURCE_PROJECT_ID", "") != env.get("CI_PROJECT_ID", ""),
+        ),
+        passing="a merge train's commit belongs to no branch yet" if is_train else "",
     )
 
 
-def _in_external_pull_request(run: RunContext, env: Mapping[str, str]) -> RunContext:
+def _in_external_pull_request(run: RunContext, env: Environment) -> RunContext:
     """Put a run on the source branch of a pull request that was opened on GitHub."""
     source = env.get("CI_EXTERNAL_PULL_REQUEST_SOURCE_REPOSITORY", "")
-    fork = source != env.get("CI_EXTERNAL_PULL_REQUEST_TARGET_REPOSITORY", "")
-    return replace(
-        run,
-        branch=env.get("CI_EXTERNAL_PULL_REQUEST_SOURCE_BRANCH_NAME", ""),
-        target_branch=env.get("CI_EXTERNAL_PULL_REQUEST_TARGET_BRANCH_NAME", ""),
-        pull_request=_number(env["CI_EXTERNAL_PULL_REQUEST_IID"]),
-        fork=fork,
-        untrusted=FORK if fork else "",
+    return run.of_pull_request(
+        env["CI_EXTERNAL_PULL_REQUEST_IID"],
+        source=env.get("CI_EXTERNAL_PULL_REQUEST_SOURCE_BRANCH_NAME", ""),
+        target=env.get("CI_EXTERNAL_PULL_REQUEST_TARGET_BRANCH_NAME", ""),
+        fork=source != env.get("CI_EXTERNAL_PULL_REQUEST_TARGET_REPOSITORY", ""),
     )
 
 
-def _number(text: str) -> int | None:
-    return int(text) if text.isdigit() else None
-
-
-def _known_inputs(env: Mapping[str, str], _given: Mapping[str, str]) -> Mapping[str, str]:
+def _known_inputs(env: Environment, _given: Mapping[str, str]) -> Mapping[str, str]:
     """Return the project's own registry and the job's login for it."""
     names = {
         "image": "CI_REGISTRY_IMAGE",
@@ -119,19 +107,15 @@ def _known_inputs(env: Mapping[str, str], _given: Mapping[str, str]) -> Mapping[
     return {name: env[variable] for name, variable in names.items() if env.get(variable)}
 
 
-def _open_group(title: str) -> None:
-    print(f"\x1b[0Ksection_start:{time.time():.0f}:{_SECTION}\r\x1b[0K{title}")
+def _section(mark: str, title: str = "") -> None:
+    print(f"\x1b[0Ksection_{mark}:{time.time():.0f}:warmbuild\r\x1b[0K{title}")
 
 
-def _close_group() -> None:
-    print(f"\x1b[0Ksection_end:{time.time():.0f}:{_SECTION}\r\x1b[0K")
+def _publish(env: Environment, outputs: Mapping[str, str], _summary: str) -> None:
+    """Write the dotenv report, without JSON outputs if the file would be too large.
 
-
-def _publish(env: Mapping[str, str], outputs: Mapping[str, str], _summary: str) -> None:
-    """Write the dotenv report; JSON is left out where it would make the file too large.
-
-    GitLab takes no spaces in a value, and those that may have some are JSON; nor does it take
-    several lines, so that a list of more than one is in the output file alone.
+    GitLab accepts no spaces in a value; only JSON outputs can have spaces, so they are escaped. It
+    accepts no line breaks either, so a list of several items is only in the output file.
     """
     if project := env.get("CI_PROJECT_DIR"):
         outputs = {
@@ -145,24 +129,24 @@ def _publish(env: Mapping[str, str], outputs: Mapping[str, str], _summary: str) 
         Path(project, DOTENV).write_text(text, encoding="utf-8")
 
 
-def _publish_findings(env: Mapping[str, str], findings: Sequence[Finding]) -> None:
-    """Write the code quality report, also where there is nothing in it: what was found is mended.
+def _publish_findings(env: Environment, findings: Sequence[Finding]) -> None:
+    """Write the code quality report; an empty report marks earlier findings as fixed.
 
-    A report that cannot be written is no reason for a build to fail.
+    A report that cannot be written does not fail the build.
     """
     if project := env.get("CI_PROJECT_DIR"):
         with suppress(OSError):
             Path(project, CODE_QUALITY).write_text(code_quality(findings), encoding="utf-8")
 
 
-def _pipeline_file(env: Mapping[str, str]) -> str:
-    """Return the pipeline's file, unless it is another project's or a URL."""
+def _pipeline_file(env: Environment) -> str:
+    """Return the pipeline's file, unless it is in another project or a URL."""
     path = env.get("CI_CONFIG_PATH") or ".gitlab-ci.yml"
     return "" if "@" in path or "://" in path else path
 
 
-def _output_files(env: Mapping[str, str]) -> tuple[Path, ...]:
-    """Return the reports' paths, which a second run would find in its context."""
+def _output_files(env: Environment) -> tuple[Path, ...]:
+    """Return the reports, which a second run would find in its context."""
     project = env.get("CI_PROJECT_DIR")
     return (Path(project, DOTENV), Path(project, CODE_QUALITY)) if project else ()
 
@@ -175,8 +159,8 @@ def dotenv(outputs: Mapping[str, str]) -> str:
 def code_quality(findings: Sequence[Finding]) -> str:
     """Format findings as GitLab's code quality report.
 
-    A fingerprint is the same wherever in its file a finding is, so that GitLab can tell what a
-    merge request adds. Two with the same one would be shown once.
+    A fingerprint does not depend on the line, so that GitLab can tell what a merge request adds.
+    GitLab would show two findings with the same fingerprint once.
     """
     seen: list[tuple[str, str, str]] = []
     issues = []
@@ -198,13 +182,13 @@ def code_quality(findings: Sequence[Finding]) -> str:
 
 PROVIDER: Final = Provider(
     name=_NAME,
-    # gitlab-ci-local says GITLAB_CI=false.
+    # gitlab-ci-local sets GITLAB_CI=false.
     detect=lambda env: "GITLAB_CI" in env,
     context=_context,
     known_inputs=_known_inputs,
     pipeline_file=_pipeline_file,
-    open_group=_open_group,
-    close_group=_close_group,
+    open_group=lambda title: _section("start", title),
+    close_group=lambda: _section("end"),
     publish=_publish,
     publish_findings=_publish_findings,
     output_files=_output_files,

@@ -1,33 +1,27 @@
 """Jenkins: the variables of a multibranch pipeline, or of the git plugin alone.
 
-CHANGE_ID, CHANGE_TARGET, CHANGE_BRANCH and CHANGE_FORK are set by the branch API plugin in the
-builds of a change request (`BranchNameContributor` of jenkinsci/branch-api-plugin): CHANGE_FORK
-where it comes from a fork, CHANGE_BRANCH by every branch source that can tell. BRANCH_IS_PRIMARY
-is true on the default branch, and not set on others. A pipeline of another kind has GIT_BRANCH,
-where a pull request is a ref such as origin/pr/7/merge and nobody says whose it is.
+The branch API plugin (`BranchNameContributor` of jenkinsci/branch-api-plugin) sets CHANGE_ID,
+CHANGE_TARGET, CHANGE_BRANCH and CHANGE_FORK in builds of a change request: CHANGE_FORK if it comes
+from a fork, CHANGE_BRANCH if the branch source knows it. BRANCH_IS_PRIMARY is true on the default
+branch, and not set on others. Another kind of pipeline has GIT_BRANCH: a pull request is a ref such
+as origin/pr/7/merge, and nothing shows whether it comes from a fork.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from warmbuild.ci import variables
-from warmbuild.ci.provider import Provider
+from warmbuild.ci.provider import Environment, Provider
 from warmbuild.run_context import RunContext
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from warmbuild.files import ReadText
 
 _NAME: Final = "jenkins"
 _PULL: Final = re.compile(r"(?:pr|pull|merge-requests)/(?P<number>\d+)(?:/.*)?")
 
 
-def _context(env: Mapping[str, str], _directory: str, _read_text: ReadText) -> RunContext:
-    """Read what Jenkins knows about this run from its variables."""
+def _context(env: Environment, *_: object) -> RunContext:
     run = RunContext(ci=_NAME, commit=env.get("GIT_COMMIT", ""), tag=env.get("TAG_NAME", ""))
     if change := env.get("CHANGE_ID"):
         fork, source = bool(env.get("CHANGE_FORK")), env.get("CHANGE_BRANCH", "")
@@ -47,17 +41,16 @@ def _context(env: Mapping[str, str], _directory: str, _read_text: ReadText) -> R
 
 
 def _checked_out(name: str) -> str:
-    """Return the branch that the git plugin has checked out, of origin/NAME or NAME."""
+    """Return the branch of the git plugin's origin/NAME or NAME."""
     return "" if name == "detached" else name.removeprefix("refs/remotes/").removeprefix("origin/")
 
 
 PROVIDER: Final = Provider(
     name=_NAME,
-    # JENKINS_URL is missing until an administrator has set it.
+    # JENKINS_URL is missing until an administrator sets it.
     detect=lambda env: "JENKINS_URL" in env or "JENKINS_HOME" in env,
     context=_context,
-    # The name that Jenkins looks for by itself.
-    pipeline_file=lambda _env: "Jenkinsfile",
+    pipeline_file=lambda _env: "Jenkinsfile",  # the name that Jenkins looks for by default
     publish=variables.publish,
     output_files=variables.output_files,
 )

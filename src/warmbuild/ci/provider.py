@@ -2,53 +2,65 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-from warmbuild.ci import plain
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
-
     from warmbuild.files import ReadText
     from warmbuild.finding import Finding
     from warmbuild.run_context import RunContext
 
-    Environment = Mapping[str, str]
+Environment: TypeAlias = Mapping[str, str]
+
+
+def warning(text: str, file: str = "", line: int = 0) -> None:
+    """Write a warning for a CI system without annotations."""
+    print(f"warning: {file}:{line}: {text}" if file else f"warning: {text}")
+
+
+def fail(text: str) -> None:
+    """Write an error for a CI system without annotations."""
+    print(f"error: {text}")
+
+
+def _temporary_file(_env: Environment, name: str) -> tuple[Path, str]:
+    path = Path(tempfile.gettempdir(), name)
+    return path, str(path)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
-    """A CI system; each default is that of a system without folding, annotations and masks."""
+    """A CI system; each default suits a system without folding, annotations, masks and outputs."""
 
-    name: str
-    """The name that `--ci` takes and `RunContext.ci` holds."""
-    detect: Callable[[Environment], bool]
-    """Say whether this process runs in it."""
+    name: str  # as `--ci` takes it and `RunContext.ci` holds it
+    detect: Callable[[Environment], bool]  # whether this process runs in the CI system
     context: Callable[[Environment, str, ReadText], RunContext]
-    """Read what it knows about this run, whose working directory is the second argument."""
-    known_inputs: Callable[[Environment, Mapping[str, str]], Mapping[str, str]] = plain.known_inputs
-    """Return the inputs that it can fill in by itself; the second argument are those given."""
-    pipeline_file: Callable[[Environment], str] = plain.pipeline_file
-    """Return the file that describes this run, from the repository's root; "" for none."""
-    inert: Callable[[str], str] = plain.inert
-    """Return a line that the CI system takes for no command."""
-    open_group: Callable[[str], None] = plain.open_group
+    """Read what it knows about this run; the second argument is the working directory."""
+    known_inputs: Callable[[Environment, Mapping[str, str]], Mapping[str, str]] = (
+        lambda _env, _given: {}
+    )
+    """Return the inputs that it can fill in; the second argument is the inputs given."""
+    pipeline_file: Callable[[Environment], str] = lambda _env: ""
+    """Return the path of the file that describes this run, from the repository's root, or ""."""
+    inert: Callable[[str], str] = str
+    """Change a line so that the CI system does not take it for a command."""
+    open_group: Callable[[str], None] = lambda title: print(f"== {title}")
     """Begin a part of the log that can be folded."""
-    close_group: Callable[[], None] = plain.close_group
-    """End that part."""
-    warning: Callable[[str, str, int], None] = plain.warning
-    """Show a warning: its text, and the file and line it is about ("" and 0 for none)."""
-    fail: Callable[[str], None] = plain.fail
+    close_group: Callable[[], None] = lambda: None
+    warning: Callable[[str, str, int], None] = warning
+    """Show a warning: its text, and the file and line that it is about ("" and 0 for none)."""
+    fail: Callable[[str], None] = fail
     """Say why the run failed."""
-    mask: Callable[[str], None] = plain.mask
-    """Have the CI system hide a text in everything that follows."""
-    publish: Callable[[Environment, Mapping[str, str], str], None] = plain.publish
+    mask: Callable[[str], None] = lambda _secret: None
+    """Have the CI system hide a text in everything that follows; warmbuild's log hides it too."""
+    publish: Callable[[Environment, Mapping[str, str], str], None] = lambda *_: None
     """Hand outputs and the Markdown summary to the CI system."""
-    publish_findings: Callable[[Environment, Sequence[Finding]], None] = plain.publish_findings
-    """Hand what the lints found to the CI system, which may show it beside the sources."""
-    output_files: Callable[[Environment], tuple[Path, ...]] = plain.output_files
+    publish_findings: Callable[[Environment, Sequence[Finding]], None] = lambda *_: None
+    """Hand the findings of the lint to the CI system, which may show them beside the sources."""
+    output_files: Callable[[Environment], tuple[Path, ...]] = lambda _env: ()
     """Return the files that `publish` writes among the sources, to be removed first."""
-    later_file: Callable[[Environment, str], tuple[Path, str]] = plain.later_file
-    """Return where a file of this name is written for later steps, and what they call it."""
+    later_file: Callable[[Environment, str], tuple[Path, str]] = _temporary_file
+    """Return the path of a file for later steps, and the path by which those steps know it."""

@@ -1,4 +1,4 @@
-"""Outputs as variables in a file, for the CI systems that read one back."""
+"""Outputs as variables in a file, for the CI systems that read such a file back."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from warmbuild.ci import plain
+from warmbuild.ci.provider import Environment, warning
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# Written where the run stands, which is the job's workspace.
+# Relative to the working directory, which is the job's workspace.
 FILE: Final = "warmbuild.env"
 # Too long for a variable; output-file has it.
 _LEFT_OUT: Final = "metadata"
@@ -30,8 +30,8 @@ def named(outputs: Mapping[str, str]) -> Mapping[str, str]:
 def lines(outputs: Mapping[str, str], *, before: str = "") -> str:
     """Format outputs as NAME=value lines for a shell.
 
-    Digests, references and numbers need no quotes, and nothing gets none, so that whoever reads
-    properties finds them as they are.
+    An empty value has no quotes, and digests, references and numbers need none, so programs that
+    read properties get the same values.
     """
     return "".join(
         f"{before}{name}={shlex.quote(value) if value else ''}\n"
@@ -39,20 +39,20 @@ def lines(outputs: Mapping[str, str], *, before: str = "") -> str:
     )
 
 
-def publish(_env: Mapping[str, str], outputs: Mapping[str, str], _summary: str) -> None:
-    """Write the file of the variables, anew."""
+def publish(_env: Environment, outputs: Mapping[str, str], _summary: str) -> None:
+    """Write the outputs to FILE, replacing what it holds."""
     write(Path(FILE), lines(outputs))
 
 
-def output_files(_env: Mapping[str, str]) -> tuple[Path, ...]:
-    """Return the file, which a second run would find in its context."""
+def output_files(_env: Environment) -> tuple[Path, ...]:
+    """Return FILE, which a second run would find in its context."""
     return (Path(FILE),)
 
 
 def write(path: Path, text: str, *, append: bool = False) -> None:
-    """Write a file of the CI system; one that cannot be written does not fail a build."""
+    """Write a file of the CI system; a failure is a warning."""
     try:
         with path.open("a" if append else "w", encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
-        plain.warning(f"the outputs are not in {path}, which cannot be written: {error.strerror}")
+        warning(f"the outputs could not be written to {path}: {error.strerror}")

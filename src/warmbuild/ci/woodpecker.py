@@ -1,9 +1,9 @@
 """Woodpecker: its built-in variables, outputs through a file in the workspace.
 
-Variables are those of Woodpecker's "Environment variables", as `Environ` in
-pipeline/frontend/metadata of woodpecker-ci/woodpecker sets them; they mean what Drone's mean, which
-it began as. A deployment of a pull request is told by its ref alone. Many names are GitLab's too,
-so that only CI=woodpecker tells the two apart.
+The variables are documented in Woodpecker's "Environment variables" and set by `Environ` in
+pipeline/frontend/metadata of woodpecker-ci/woodpecker. They mean what Drone's mean, because
+Woodpecker is a fork of Drone. Only the ref shows that a deployment is of a pull request. Many names
+are also GitLab's, so only CI=woodpecker tells the two apart.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _NAMES: Final = drone.Names(
     ref="CI_COMMIT_REF",
     tag="CI_COMMIT_TAG",
     pull_request="CI_COMMIT_PULL_REQUEST",
-    source="CI_COMMIT_SOURCE_BRANCH",
-    target="CI_COMMIT_TARGET_BRANCH",
+    source_branch="CI_COMMIT_SOURCE_BRANCH",
+    target_branch="CI_COMMIT_TARGET_BRANCH",
     message="CI_COMMIT_MESSAGE",
     owner="CI_REPO_OWNER",
 )
@@ -31,8 +31,7 @@ PROVIDER: Final = Provider(
     name=_NAME,
     detect=lambda env: env.get("CI") == _NAME,
     context=lambda env, _directory, _read_text: drone.context(_NAME, env, _NAMES),
-    # The place of a pipeline of one workflow.
-    pipeline_file=lambda _env: ".woodpecker.yaml",
+    pipeline_file=lambda _env: ".woodpecker.yaml",  # the place of a pipeline with one workflow
     publish=variables.publish,
     output_files=variables.output_files,
 )

@@ -11,8 +11,8 @@ from warmbuild.builder import boot, environment, node_certificates, private_dire
 from warmbuild.builder.environment import Buildx
 from warmbuild.cache import problems
 from warmbuild.commands import checking, images, logins
-from warmbuild.commands.registries import registries
 from warmbuild.errors import CacheError
+from warmbuild.registry.registries import registries
 from warmbuild.run_context import is_false
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from warmbuild.commands import caches, checkout
     from warmbuild.commands.images import Image
     from warmbuild.commands.run import Run
-    from warmbuild.log import Log
     from warmbuild.plan.build_plan import BuilderPlan, BuildPlan
     from warmbuild.registry.registries import Registries
     from warmbuild.report import publishing
@@ -65,7 +64,7 @@ def build(run: Run) -> Outcome:
             publishing.say_plan(decided, log)
             tool = _tool(run, decided[0].builder, buildx, private, made.boot())
             try:
-                outcome = _solved(decided, tool, log)
+                outcome = _solved(decided, tool)
             finally:
                 publishing.findings(decided, env, run.provider, log)
             outcome = replace(outcome, builder=made.inspected())
@@ -126,11 +125,12 @@ def _tool(run: Run, builder: BuilderPlan, buildx: Buildx, private: Private, name
         cache_timeout=run.inputs.cache_timeout.total_seconds(),
         annotates=not is_false(run.env.get("DOCKER_BUILD_CHECKS_ANNOTATIONS", "")),
         restart=lambda: boot.restart(builder, buildx.env, name, run.log),
+        log=run.log,
     )
 
 
-def _solved(decided: Sequence[BuildPlan], tool: Tool, log: Log) -> Outcome:
+def _solved(decided: Sequence[BuildPlan], tool: Tool) -> Outcome:
     """Build the images, or ask BuildKit instead if that is what the plan says."""
     if decided[0].makes_an_image:
-        return solve.build(decided, tool, log)
-    return solve.ask(decided[0], tool, log)
+        return solve.build(decided, tool)
+    return solve.ask(decided[0], tool)

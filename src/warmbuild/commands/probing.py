@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from warmbuild.commands import caches, logins
-from warmbuild.commands.registries import registries
+from warmbuild.registry.registries import registries
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

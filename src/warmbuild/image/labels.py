@@ -1,8 +1,8 @@
-"""What an image says of itself: labels and annotations by OCI's names, and all of it as JSON.
+"""What an image says of itself, as labels and annotations under OCI's names.
 
-The eight keys are those of docker/metadata-action, and so are the expressions that others may hold.
-What is not known is left out, and `created` is when the commit was made and not when the build ran,
-so that the same commit makes the same image.
+The eight keys are docker/metadata-action's, and so are the expressions that given values may hold.
+Unknown values are left out. `created` is when the commit was made, not when the build ran, so that
+the same commit makes the same image.
 """
 
 from __future__ import annotations
@@ -19,21 +19,27 @@ if TYPE_CHECKING:
 
     from warmbuild.run_context import RunContext
 
-PREFIX: Final = "org.opencontainers.image."
+_PREFIX: Final = "org.opencontainers.image."
 _LEVEL: Final = re.compile(r"(?:manifest|index)(?:-descriptor)?(?:\[[^\]]*\])?(?:,[^:=]*)?:")
 
 
 def labelled(run: RunContext, version: str, given: Iterable[str]) -> tuple[str, ...]:
-    """Return what is known of the image as labels, sorted; those that were given win."""
+    """Return the labels of an image, sorted; given ones win over known ones."""
     return _written(_known(run, version) | dict(map(pair, _filled(run, given))))
 
 
 def annotated(run: RunContext, version: str, given: Iterable[str]) -> tuple[str, ...]:
-    """Return the same as annotations of the manifest, with those that were given."""
+    """Return the same as annotations of the manifest, followed by the given annotations."""
     given = _filled(run, given)
     own = {pair(_LEVEL.sub("", annotation))[0] for annotation in given}
     known = {key: value for key, value in _known(run, version).items() if key not in own}
     return (*(f"manifest:{text}" for text in _written(known)), *given)
+
+
+def pair(text: str) -> tuple[str, str]:
+    """Split `key=value`."""
+    key, _, value = text.partition("=")
+    return key, value
 
 
 def _filled(run: RunContext, given: Iterable[str]) -> tuple[str, ...]:
@@ -54,13 +60,7 @@ def _known(run: RunContext, version: str) -> dict[str, str]:
         "revision": run.commit,
         "licenses": project.licenses,
     }
-    return {f"{PREFIX}{name}": value for name, value in found.items() if value}
-
-
-def pair(text: str) -> tuple[str, str]:
-    """Split `key=value`."""
-    key, _, value = text.partition("=")
-    return key, value
+    return {f"{_PREFIX}{name}": value for name, value in found.items() if value}
 
 
 def _written(pairs: Mapping[str, str]) -> tuple[str, ...]:

@@ -13,29 +13,50 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from warmbuild.inputs.values import Inputs
-    from warmbuild.lint.sources import Sources
     from warmbuild.project.dockerfile import Dockerfile, Instruction, Stage
     from warmbuild.project.installs import Install
     from warmbuild.run_context import RunContext
 
-# Frontends that read what this module reads; one of another name may have a language of its own.
+# Frontends that read a Dockerfile; any other frontend may have its own language.
 _SYNTAX: Final = re.compile(r"(?:|(?:.*/)?dockerfile(?:-upstream)?(?:[:@].*|\s.*)?)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """A rule; it finds something only if it is sure, in the stages that the build needs."""
+    """A rule; it reports only what is certain, in the stages that the build needs."""
 
-    name: str
-    """The name that switches it off."""
-    severity: str
-    """One of the words of GitLab's code quality report."""
+    name: str  # as in `lint-ignore`
+    severity: str  # one of the severities of GitLab's code quality report
     find: Callable[[Case], Iterator[Found]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OddModes:
+    """A file in the context whose mode is not what git stores."""
+
+    path: str
+    mode: int
+    stored: int
+    has_more: bool  # whether other files differ too
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """What the rules look at; empty if the build context is not on this machine."""
+
+    file: str = ""  # the Dockerfile's path, as findings name it
+    text: str = ""  # the Dockerfile's text
+    ignore_file: str = ".dockerignore"  # the path of the .dockerignore that applies
+    ignore: str | None = None  # the text of the .dockerignore, or None without one
+    in_context: frozenset[str] = frozenset()  # ".git" and "Dockerfile", if inside the context
+    odd_modes: OddModes | None = None
+    pipeline_file: str = ""  # the path of the CI system's file that describes this run
+    pipeline: str = ""  # the text of that file
 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """Everything that the rules may look at."""
+    """Everything that a rule may look at."""
 
     inputs: Inputs
     context: RunContext
@@ -44,41 +65,37 @@ class Case:
 
     @cached_property
     def file(self) -> Dockerfile:
-        """The Dockerfile; it has no stages if it is of a frontend that is not known."""
+        """The Dockerfile; without stages if its frontend is unknown."""
         found = dockerfile.parse(self.sources.text, self.arguments)
         return found if _SYNTAX.fullmatch(found.syntax) else replace(found, stages=())
 
     @cached_property
     def arguments(self) -> Mapping[str, str]:
-        """The build arguments that were given; one without a value has the environment's."""
+        """The given build arguments; without a value they have the environment's, if any."""
         pairs = (entry.partition("=") for entry in self.inputs.build_args)
         return {
-            name: value if equals else self.env.get(name, "")
+            name: value if equals else self.env[name]
             for name, equals, value in pairs
             if equals or name in self.env
         }
 
     @cached_property
     def built(self) -> Stage | None:
-        """The stage that is built; None if the file has no such stage."""
-        return dockerfile.target(self.file, self.inputs.target)
+        """The stage that is built; None if the file does not have it."""
+        return dockerfile.built_stage(self.file, self.inputs.target)
 
     @cached_property
     def stages(self) -> tuple[Stage, ...]:
         """The stages that the build needs."""
-        if self.built is None:
-            return ()
-        return dockerfile.needed(self.file, self.built)
-
-    def lineage(self, stage: Stage) -> tuple[Stage, ...]:
-        """Return the stages whose steps make up a stage, the farthest base first."""
-        return dockerfile.lineage(self.file, stage)
+        return dockerfile.needed(self.file, self.built) if self.built else ()
 
     @cached_property
     def chains(self) -> tuple[tuple[Instruction, ...], ...]:
-        """The instructions that lead to the end of each stage, from its farthest base on."""
+        """The instructions of each stage, after those of the stages that it is built on."""
         return tuple(
-            tuple(step for base in self.lineage(stage) for step in base.instructions)
+            tuple(
+                step for base in dockerfile.lineage(self.file, stage) for step in base.instructions
+            )
             for stage in self.stages
         )
 
@@ -89,13 +106,13 @@ class Case:
 
     @cached_property
     def installs(self) -> Mapping[int, tuple[Install, ...]]:
-        """What each of these steps installs, by its line."""
+        """What each of the steps installs, by its line."""
         return {
             step.line: tuple(installs.installs(step)) for step in self.steps if step.word == "RUN"
         }
 
     def later_installs(self, steps: Sequence[Instruction]) -> Iterator[tuple[Instruction, Install]]:
-        """Yield what some steps install, each with its step."""
+        """Yield each step with what it installs."""
         return ((step, done) for step in steps for done in self.installs.get(step.line, ()))
 
     @cached_property
@@ -106,10 +123,10 @@ class Case:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What a rule found: at an instruction, or in what the run was given by an input."""
+    """What a rule found: at an instruction, or in an input."""
 
     text: str
     about: str
     at: Instruction | None = None
     given: Sequence[str] = ()
-    """Texts of the pipeline's file, of which the first that it has tells the line."""
+    """Texts to look for in the pipeline's file, for the line; the first that it has counts."""

@@ -1,38 +1,35 @@
-"""Applies the lint rules to the texts of a project."""
+"""Applies the lint rules to a project."""
 
 from __future__ import annotations
 
 import importlib
 import re
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from warmbuild.finding import Finding
 from warmbuild.inputs.table import LINT_RULES
-from warmbuild.lint.case import Case, Found, Rule
+from warmbuild.lint.case import Case, Found, Rule, Sources
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from warmbuild.inputs.values import Inputs
-    from warmbuild.lint.sources import Sources
     from warmbuild.project.dockerfile import Instruction
     from warmbuild.run_context import RunContext
 
 
-def _rule(name: str) -> Rule:
-    """Return a rule from the module that is named after it."""
-    module = importlib.import_module(f"warmbuild.lint.rules.{name.replace('-', '_')}")
-    return cast("Rule", module.RULE)
-
-
-RULES: Final = tuple(map(_rule, LINT_RULES))
+# Each rule is in the module with its name.
+RULES: Final[tuple[Rule, ...]] = tuple(
+    importlib.import_module(f"warmbuild.lint.rules.{name.replace('-', '_')}").RULE
+    for name in LINT_RULES
+)
 _COMMENT: Final = re.compile(r"warmbuild\s+ignore\s*=\s*([\w,\s-]+)")
 
 
 def check(
     inputs: Inputs, context: RunContext, sources: Sources, env: Mapping[str, str]
 ) -> tuple[Finding, ...]:
-    """Return what the rules find that nobody switched off, by place."""
+    """Return what the enabled rules find, sorted by file and line."""
     if not inputs.lint:
         return ()
     case = Case(inputs=inputs, context=context, sources=sources, env=env)
@@ -64,7 +61,7 @@ def _finding(case: Case, rule: Rule, found: Found) -> Finding:
 
 
 def _line_of(text: str, wanted: Sequence[str]) -> int:
-    """Return the first line that has one of these texts, the first text before the others."""
+    """Return the line that has the first of these texts, or else the next text; 1 without any."""
     for want in wanted:
         for number, line in enumerate(text.splitlines(), start=1):
             if want.lower() in line.lower().replace("_", "-"):
@@ -73,6 +70,6 @@ def _line_of(text: str, wanted: Sequence[str]) -> int:
 
 
 def _ignored(at: Instruction) -> set[str]:
-    """Return the rules that comments above an instruction switch off for it."""
+    """Return the rules that comments above an instruction switch off."""
     found = (_COMMENT.fullmatch(comment) for comment in at.comments)
     return {name.strip() for match in found if match for name in match[1].split(",")}

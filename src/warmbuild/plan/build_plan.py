@@ -23,28 +23,25 @@ if TYPE_CHECKING:
 class BuilderPlan:
     """The builder to use, and its first node."""
 
-    name: str
-    """Empty for a builder of this run, under a name of its own."""
+    name: str  # empty for a builder of this run, which gets a random name
     version: str
     driver: Driver
     driver_opts: tuple[str, ...]
     endpoint: str
     platforms: tuple[str, ...]
-    appended: tuple[Node, ...]
-    """The other nodes."""
+    appended: tuple[Node, ...]  # the other nodes
     image_mirrors: tuple[str, ...]
     flags: str
     config: str
     config_inline: str
     keep_state: bool
     cleanup: bool
-    emulated: tuple[str, ...]
-    """Platforms that are emulated if no node serves them."""
+    emulated: tuple[str, ...]  # platforms that are emulated if no node serves them
     qemu_image: str
 
     @property
     def is_fresh(self) -> bool:
-        """Whether nothing can have been built with it before this run."""
+        """Whether the builder cannot have built anything before this run."""
         return not self.name and self.driver.starts_daemon
 
 
@@ -57,16 +54,14 @@ class BuildPlan:
     cache: CachePlan
     context: str
     file: str
-    target: str
+    stage: str  # stage to build; empty for the last one
     platforms: tuple[str, ...]
     build_args: tuple[str, ...]
     labels: tuple[str, ...]
     annotations: tuple[str, ...]
     secrets: tuple[Secret, ...]
-    tags: tuple[str, ...]
-    """Full references."""
-    version: str
-    """Name of the first tag."""
+    tags: tuple[str, ...]  # full references
+    version: str  # name of the first tag
     push: bool
     load: bool
     pull: bool
@@ -78,19 +73,13 @@ class BuildPlan:
     outputs: tuple[str, ...]
     passed: Passed
     build_contexts: tuple[str, ...]
-    call: str
-    """Question that BuildKit answers instead of building, or "build" or empty."""
+    call: str  # question that BuildKit answers instead of building, or "build" or empty
     notes: tuple[str, ...]
-    problems: tuple[Problem, ...] = ()
-    """Problems that are not the cache's."""
-    findings: tuple[Finding, ...] = ()
-    """What the lint rules found."""
-    name: str = ""
-    """Name of the target, if a file says what is built."""
-    definition: Mapping[str, object] | None = None
-    """What the file says of the target, as buildx resolved it."""
-    linked: bool = False
-    """Built only because a requested target depends on it."""
+    problems: tuple[Problem, ...] = ()  # problems other than the cache's
+    findings: tuple[Finding, ...] = ()  # what the lint rules found
+    name: str = ""  # name of the target, if a bake or compose file defines it
+    definition: Mapping[str, object] | None = None  # the target in that file, as buildx resolved it
+    linked: bool = False  # built only because a requested target depends on it
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from warmbuild.drivers import Driver
     from warmbuild.inputs.values import Inputs
 
-# What a daemon grants only where it is told to.
+# Entitlements that a daemon grants only if its flags name them.
 _ENTITLEMENTS: Final = ("security.insecure", "network.host")
 
 
@@ -22,6 +22,7 @@ def planned(inputs: Inputs) -> BuilderPlan:
     """Return the builder that the inputs ask for."""
     wanted = inputs.qemu_platforms
     emulated = inputs.platforms if nodes.ALL in wanted else map(platforms.normalized, wanted)
+    flags = _flags(inputs)
     return BuilderPlan(
         name=inputs.builder,
         version=inputs.version,
@@ -33,12 +34,12 @@ def planned(inputs: Inputs) -> BuilderPlan:
             replace(
                 node,
                 driver_opts=_with_image(inputs.driver, node.driver_opts),
-                flags=node.flags or _flags(inputs),
+                flags=node.flags or flags,
             )
             for node in inputs.append
         ),
         image_mirrors=inputs.buildkit_image_mirrors,
-        flags=inputs.buildkitd_flags or _flags(inputs),
+        flags=inputs.buildkitd_flags or flags,
         config=inputs.buildkitd_config,
         config_inline=inputs.buildkitd_config_inline,
         keep_state=inputs.keep_state,
@@ -49,8 +50,8 @@ def planned(inputs: Inputs) -> BuilderPlan:
 
 
 def _with_image(driver: Driver, opts: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the driver's options, with the BuildKit image where none is named."""
-    # An option's line may hold several, as buildx reads them as CSV.
+    """Return the driver's options with a BuildKit image, the default one if none is given."""
+    # One line may hold several options, for buildx reads it as CSV.
     is_named = any(opt.strip('" ').startswith("image=") for line in opts for opt in line.split(","))
     if is_named or not driver.starts_daemon:
         return opts
@@ -58,7 +59,7 @@ def _with_image(driver: Driver, opts: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _flags(inputs: Inputs) -> str:
-    """Return the flags by which a daemon grants what the build is allowed.
+    """Return the flags by which a daemon grants what `allow` names.
 
     docker/setup-buildx-action has every daemon grant everything.
     """
@@ -69,15 +70,13 @@ def _flags(inputs: Inputs) -> str:
 
 
 def notes(inputs: Inputs) -> tuple[str, ...]:
-    """Say what the builder has no use for, or no means."""
-    notes = [
-        f"{name} does nothing: the builder is there for this run alone" for name in inputs.idle
-    ]
+    """Return which inputs have no effect on the builder, and what its driver cannot write."""
+    notes = [f"{name} has no effect: the builder exists for this run only" for name in inputs.idle]
     if inputs.driver.needs_image_store and not inputs.cache_backend.lies_in_image:
         notes.append(
-            f"the driver {inputs.driver.name} writes this cache where the engine has the "
-            "containerd image store, and else none"
+            f"the driver {inputs.driver.name} writes this cache only if the engine has the "
+            "containerd image store"
         )
     if nodes.ALL in inputs.qemu_platforms and not inputs.platforms:
-        notes.append("qemu-platforms: all emulates nothing, for platforms asks for nothing")
+        notes.append("qemu-platforms: all has no effect: platforms is not given")
     return tuple(notes)

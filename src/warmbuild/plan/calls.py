@@ -1,4 +1,4 @@
-"""The calls of buildx that a plan is carried out in."""
+"""The calls of buildx that carry out a plan."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def image_alone(plan: BuildPlan) -> BuildPlan:
-    """Return the same build without the export of its cache, unless that lies in the image."""
+    """Return a build without the export of its cache, unless the cache lies in the image."""
     if plan.cache.backend.lies_in_image:
         return plan
     return replace(plan, cache=replace(plan.cache, write=None, destinations=()))
@@ -24,56 +24,49 @@ def cache_alone(plan: BuildPlan) -> BuildPlan:
 
 
 def image_first(plan: BuildPlan) -> BuildPlan:
-    """Return what a build begins with: the image alone where its cache is written after it."""
+    """Return the first call of a build: the image alone if its cache is exported after it."""
     return image_alone(plan) if plan.cache.after else plan
 
 
-def exports_after(plan: BuildPlan) -> bool:
-    """Say whether a build has a cache to write once its image is out."""
-    cache = plan.cache
-    return cache.after and not cache.backend.lies_in_image and writes(plan)
-
-
 def writes(plan: BuildPlan) -> bool:
-    """Say whether a build has a cache to write."""
+    """Return whether a build has a cache to write."""
     return bool(plan.cache.write or plan.cache.destinations)
 
 
 def parts(plans: Sequence[BuildPlan]) -> tuple[tuple[BuildPlan, ...], ...]:
-    """Return the calls that builds are carried out in, in their order, each with its builds."""
+    """Return the calls that carry out several builds, in their order, each with its builds."""
     calls = [tuple(map(image_first, plans))]
     apart = [part for plan in plans for part in by_platform(plan)]
     if apart:
         calls += [(cache_alone(part),) for part in apart]
-    elif any(map(exports_after, plans)):
-        calls.append(tuple(export_alone(plan, wanted=exports_after(plan)) for plan in plans))
+    elif any(map(_exports_after, plans)):
+        calls.append(tuple(export_alone(plan, wanted=_exports_after(plan)) for plan in plans))
     return (*calls, *((stage,) for plan in plans for stage in stages(plan)))
 
 
 def by_platform(plan: BuildPlan) -> tuple[BuildPlan, ...]:
-    """Return a build as one of each platform whose cache is written apart; none where none is."""
+    """Return a build as one for each platform that exports its own cache, if they do."""
     return tuple(
         replace(
-            plan,
-            platforms=(item.platform,),
-            cache=replace(plan.cache, write=item, platforms=()),
+            plan, platforms=(item.platform,), cache=replace(plan.cache, write=item, platforms=())
         )
         for item in plan.cache.platforms
     )
 
 
 def export_alone(plan: BuildPlan, *, wanted: bool) -> BuildPlan:
-    """Return a build's part in a call that writes caches: its own, or what others are made of."""
+    """Return a build's part in a call that exports caches; if not `wanted`, others depend on it."""
     return cache_alone(plan if wanted else image_alone(plan))
 
 
 def stages(plan: BuildPlan) -> tuple[BuildPlan, ...]:
     """Return the builds that push the stages of an inline cache as images of their own."""
+    again = _again(plan)
     return tuple(
         replace(
             again,
-            cache=replace(again.cache, write=stage, stages=()),
-            target=stage.stage,
+            cache=replace(again.cache, write=item, stages=()),
+            stage=item.stage,
             tags=(),
             load=False,
             attests=("type=provenance,disabled=true",),
@@ -81,16 +74,19 @@ def stages(plan: BuildPlan) -> tuple[BuildPlan, ...]:
             outputs=(),
             push=True,
         )
-        for again in [_again(plan)]
-        for stage in plan.cache.stages
+        for item in plan.cache.stages
     )
+
+
+def _exports_after(plan: BuildPlan) -> bool:
+    return plan.cache.after and not plan.cache.backend.lies_in_image and writes(plan)
 
 
 def _again(plan: BuildPlan) -> BuildPlan:
     """Return a build that finds all of its steps in the builder, as they ran there.
 
-    Layers that the builder only knows of are still read from the cache that named them. Where
-    steps had to run in any case that cache is left out, for it has others' results of them.
+    The builder still reads layers that it does not hold from the cache that named them. If steps
+    had to run in any case, that cache is left out, because its results of them differ.
     """
     is_forced = plan.no_cache or bool(plan.no_cache_filters)
     cache = replace(plan.cache, read=(), sources=()) if is_forced else plan.cache

@@ -27,19 +27,16 @@ if TYPE_CHECKING:
 class Known:
     """What a plan needs to know beside inputs and context."""
 
-    applied: Tags
-    """What the rules for tags gave this run; they are applied once for all images."""
-    variables: frozenset[str] | None
-    """Environment variables that are set and not empty; None if they are not known."""
-    has_image_store: bool = True
-    """False if the engine's own BuildKit builds without the containerd image store."""
+    applied: Tags  # names that the tag rules made; they are applied once for all images
+    variables: frozenset[str] | None  # environment variables that are not empty; None if unknown
+    has_image_store: bool = True  # False if the engine's own BuildKit lacks the containerd one
 
 
 def decide(inputs: Inputs, context: RunContext, known: Known) -> BuildPlan:
     """Decide everything about the build of one image.
 
-    Raises InputError for an image that has to be pushed and has no name, and for platforms that
-    the builder cannot build together.
+    Raises InputError if an image has to be pushed and has no name, or if the builder cannot build
+    the platforms together.
     """
     named = naming.decide(inputs, context, known.applied)
     push, why_push = _push(inputs, context, named)
@@ -51,23 +48,23 @@ def decide(inputs: Inputs, context: RunContext, known: Known) -> BuildPlan:
         has_image_store=known.has_image_store,
     )
     cache = policy.decide(inputs, context, repository(inputs), facts)
-    place = build_context.filled_in(inputs.context, context)
-    named_contexts = tuple(build_context.filled_in(item, context) for item in inputs.build_contexts)
-    urls = [item.partition("=")[2] for item in named_contexts]
+    main_context = build_context.filled_in(inputs.context, context)
+    contexts = tuple(build_context.filled_in(item, context) for item in inputs.build_contexts)
+    sources = (main_context, *(item.partition("=")[2] for item in contexts))
     default_attests = attestations.defaults(inputs, context)
     decided = BuildPlan(
         run=context,
         builder=builders.planned(inputs),
         cache=cache,
-        context=place,
+        context=main_context,
         file=inputs.file,
-        target=inputs.target,
+        stage=inputs.target,
         platforms=inputs.platforms,
         build_args=inputs.build_args,
         labels=named.labels,
         annotations=named.annotations,
         version=named.version,
-        secrets=(*inputs.secrets, *_git_token(inputs, context, (place, *urls))),
+        secrets=(*inputs.secrets, *_git_token(inputs, context, sources)),
         tags=named.tags,
         push=push,
         load=load,
@@ -78,19 +75,30 @@ def decide(inputs: Inputs, context: RunContext, known: Known) -> BuildPlan:
         default_attests=default_attests,
         outputs=inputs.outputs,
         passed=inputs.passed,
-        build_contexts=named_contexts,
+        build_contexts=contexts,
         call=inputs.call,
-        notes=(
-            *named.notes,
-            *filter(None, (why_push, why_load)),
-            *builders.notes(inputs),
-        ),
+        notes=(*named.notes, *filter(None, (why_push, why_load)), *builders.notes(inputs)),
     )
     return decided if decided.makes_an_image else _asking(decided)
 
 
+def with_cache(plan: BuildPlan, cache: CachePlan) -> BuildPlan:
+    """Return a build with its cache settled; if it is stale, the builder's own cache is too."""
+    return replace(
+        plan, cache=cache, pull=plan.pull or cache.stale, no_cache=plan.no_cache or cache.stale
+    )
+
+
+def repository(inputs: Inputs) -> Reference | None:
+    """Return where the first image goes and, by default, its cache."""
+    if inputs.image:
+        return inputs.image[0]
+    full = next((tag for tag in inputs.tags if not refs.is_tag(tag)), None)
+    return replace(refs.parse(full), tag="", digest="") if full else None
+
+
 def _asking(plan: BuildPlan) -> BuildPlan:
-    """Return a plan that makes nothing: buildx would push an empty image where it is told to."""
+    """Return a plan that makes nothing: buildx would push an empty image if it were told to."""
     why = f"no image is made, and no cache is read or written: call is {plan.call}"
     return replace(
         plan,
@@ -105,56 +113,41 @@ def _asking(plan: BuildPlan) -> BuildPlan:
     )
 
 
-def repository(inputs: Inputs) -> Reference | None:
-    """Return where the image goes, and so by default its cache: the first image's repository."""
-    if inputs.image:
-        return inputs.image[0]
-    full = next((tag for tag in inputs.tags if not refs.is_tag(tag)), None)
-    return replace(refs.parse(full), tag="", digest="") if full else None
-
-
-def with_cache(plan: BuildPlan, cache: CachePlan) -> BuildPlan:
-    """Return the same build with its cache settled; one that is stale is kept from a builder too.
-
-    A builder that stays has a cache of its own.
-    """
-    return replace(
-        plan, cache=cache, pull=plan.pull or cache.stale, no_cache=plan.no_cache or cache.stale
-    )
-
-
 def _check_platforms(inputs: Inputs, known: Known) -> None:
     if len(inputs.platforms) > 1 and not known.has_image_store:
         text = (
-            f"{len(inputs.platforms)} are asked for, and the driver {inputs.driver.name} builds "
-            "for one unless the engine has the containerd image store; driver: docker-container "
-            "builds for several."
+            f"{len(inputs.platforms)} are given, but the driver {inputs.driver.name} builds for "
+            "one at a time unless the engine has the containerd image store; set driver: "
+            "docker-container."
         )
         raise InputError([InputProblem(name="platforms", text=text)])
 
 
 def _push(inputs: Inputs, context: RunContext, named: Naming) -> tuple[bool, str]:
+    """Return whether the image is pushed, and why not."""
     is_of_file = inputs.bake_files or inputs.compose_files
     if named.is_nameless and inputs.push and not is_of_file:
-        text = "no rule gives this run's image a name, and it cannot be pushed without one: add "
-        raise InputError(
-            [InputProblem(name="tags", text=f"{text}type=ref,event=branch, or type=sha.")]
+        text = (
+            "no tag rule applies to this run, and an image without a name cannot be pushed; add "
+            "type=ref,event=branch or type=sha."
         )
+        raise InputError([InputProblem(name="tags", text=text)])
     if inputs.push is not None:
         return inputs.push, ""
-    if named.is_nameless:
-        return False, "the image is not pushed: no rule gives this run's image a name"
-    if inputs.outputs:
-        return False, "the result goes where outputs says; push: true pushes the image as well"
-    if context.untrusted:
-        return False, f"the image is not pushed: {context.untrusted}; push: true pushes it"
-    if context.ci == "local":
-        return False, "the image is not pushed: this is a local run; push: true pushes it"
+    obstacles = (
+        (named.is_nameless, "no tag rule applies to this run"),
+        (inputs.outputs, "outputs says where the result goes; push: true pushes it as well"),
+        (context.untrusted, f"{context.untrusted}; push: true pushes it"),
+        (context.ci == "local", "this is a local run; push: true pushes it"),
+    )
+    for holds, reason in obstacles:
+        if holds:
+            return False, f"the image is not pushed: {reason}"
     return True, ""
 
 
 def _outputs_push(inputs: Inputs) -> bool:
-    """Say whether an output of the user's own pushes the image."""
+    """Return whether one of the user's own outputs pushes the image."""
     return any(
         {("type", "registry"), ("push", "true")} & set(csv_attributes.pairs(entry))
         for entry in inputs.outputs
@@ -162,22 +155,22 @@ def _outputs_push(inputs: Inputs) -> bool:
 
 
 def _load(inputs: Inputs, context: RunContext, *, push: bool) -> tuple[bool, str]:
+    """Return whether the image is loaded into the engine, and why."""
     if inputs.load is not None:
         return inputs.load, ""
-    if inputs.outputs:
-        return False, ""
-    if context.ci == "local" and not push and len(inputs.platforms) <= 1:
-        return True, "the image is loaded into the engine, since it is not pushed"
+    if context.ci == "local" and not (push or inputs.outputs or len(inputs.platforms) > 1):
+        return True, "the image is loaded into the engine, because it is not pushed"
     return False, ""
 
 
 def _git_token(inputs: Inputs, context: RunContext, sources: tuple[str, ...]) -> tuple[Secret, ...]:
-    """Return the token for git contexts on the server that gave it, and for no other one.
+    """Return the token for git contexts on the server that issued it, and for no other server.
 
     BuildKit takes it as the secret GIT_AUTH_TOKEN.<host>; a secret of the user's own wins.
     """
-    hosts = {build_context.host(source) for source in sources}
-    ours = any(secret.id.startswith("GIT_AUTH_TOKEN") for secret in inputs.secrets)
-    if not inputs.github_token or not context.server or context.server not in hosts or ours:
+    is_given = any(secret.id.startswith("GIT_AUTH_TOKEN") for secret in inputs.secrets)
+    if is_given or not inputs.github_token or not context.server:
+        return ()
+    if context.server not in map(build_context.host, sources):
         return ()
     return (Secret(id=f"GIT_AUTH_TOKEN.{context.server}", value=inputs.github_token),)

@@ -1,7 +1,7 @@
 """A Dockerfile's text as stages and instructions with their lines.
 
-Lines are joined and heredocs found as BuildKit's own parser does it. What BuildKit would refuse is
-read as far as it goes, for it says so itself.
+Lines are joined and heredocs found as in BuildKit's own parser. A file that BuildKit would refuse
+is read as far as possible; BuildKit reports the error.
 """
 
 from __future__ import annotations
@@ -19,59 +19,52 @@ if TYPE_CHECKING:
 class Instruction:
     """One instruction."""
 
-    word: str
-    """RUN, COPY and so on, in upper case."""
+    word: str  # RUN, COPY and so on, in upper case
     flags: tuple[tuple[str, str], ...]
-    text: str
-    """What follows the word and its flags, continued lines joined."""
+    text: str  # everything after the word and its flags, with continued lines joined
     line: int
-    comments: tuple[str, ...] = ()
-    """The comments above it, without their `#`."""
-    heredocs: tuple[str, ...] = ()
-    """The bodies of its heredocs, in order."""
+    comments: tuple[str, ...] = ()  # above it, without `#`
+    heredocs: tuple[str, ...] = ()  # their bodies, in order
 
     def flag(self, name: str) -> str:
-        """Return the value of a flag that may be given once."""
+        """Return the value of a flag that is not repeated."""
         return dict(self.flags).get(name, "")
 
     def words(self) -> tuple[str, ...]:
-        """Return the parts of the text: of its JSON list, or between spaces."""
+        """Return the items of the text's JSON list, or its words."""
         return _json_list(self.text) or tuple(self.text.split())
+
+    def __str__(self) -> str:
+        return f"{self.word} {' '.join(self.words())}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
     """A build stage."""
 
-    number: int
-    """Its place among the stages, from 0 on."""
-    name: str
-    """In lower case; empty if it has none."""
-    start: Instruction
-    """Its FROM."""
+    number: int  # from 0 on
+    name: str  # in lower case, or ""
+    start: Instruction  # FROM
     instructions: tuple[Instruction, ...]
     lineage: tuple[int, ...]
-    """Numbers of the stages that it is built on, the farthest first, and its own."""
-    uses: tuple[int, ...]
-    """Numbers of the stages that it copies or mounts from."""
+    """Numbers of the stages that it is built on, the farthest first, and its own number."""
+    uses: tuple[int, ...]  # numbers of the stages that it copies or mounts from
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dockerfile:
     """A whole file."""
 
-    syntax: str
-    """The frontend that the file names; empty for the builder's own."""
-    arguments: tuple[Instruction, ...]
-    """Each ARG before the first FROM."""
+    syntax: str  # the frontend that the file names, or "" for the builder's own
+    arguments: tuple[Instruction, ...]  # each ARG before the first FROM
     stages: tuple[Stage, ...]
 
 
 def parse(text: str, given: Mapping[str, str]) -> Dockerfile:
-    """Read a Dockerfile; a text that is none has no stages.
+    """Read a Dockerfile; any other text has no stages.
 
-    `given` are the build arguments. Where FROM holds a variable that has no value yet, a stage is
-    built on every earlier one that it may mean.
+    `given` are the build arguments. If a variable in FROM has no value, the stage is built on every
+    earlier stage that FROM may name.
     """
     lines = [line.removesuffix("\r") for line in text.removeprefix("\ufeff").split("\n")]
     directives = _directives(lines)
@@ -95,26 +88,38 @@ def parse(text: str, given: Mapping[str, str]) -> Dockerfile:
 
 
 def declared(instruction: Instruction) -> Iterator[tuple[str, str]]:
-    """Yield (name, default) of an ARG; the default is empty where there is none."""
-    for word in _WORD.findall(instruction.text):
+    """Yield (name, default) of each argument of an ARG; without a default it is ""."""
+    for word in _WORD.findall(instruction.text) if instruction.word == "ARG" else ():
         name, _, default = word.partition("=")
         yield name, unquoted(default)
 
 
+def takes_context(step: Instruction) -> bool:
+    """Return whether a COPY or ADD takes files from the context."""
+    is_local = step.word in {"ADD", "COPY"} and not step.flag("from")
+    return is_local and any(not _FOREIGN.match(source) for source in step.words()[:-1])
+
+
+def takes_everything(step: Instruction) -> bool:
+    """Return whether a COPY or ADD takes all files of the context."""
+    is_whole = takes_context(step) and not step.flag("exclude")
+    return is_whole and any(map(_EVERYTHING.fullmatch, step.words()[:-1]))
+
+
 def lineage(file: Dockerfile, stage: Stage) -> tuple[Stage, ...]:
-    """Return the stages whose steps make up a stage, the farthest base first."""
+    """Return a stage and the stages that it is built on, the farthest first."""
     return tuple(file.stages[number] for number in stage.lineage)
 
 
-def target(file: Dockerfile, name: str) -> Stage | None:
-    """Return the stage that is built: the last one, or that of a name or a number."""
+def built_stage(file: Dockerfile, name: str) -> Stage | None:
+    """Return the stage with this name or number; the last one if the name is empty."""
     if name:
         return _named(file.stages, name)
     return file.stages[-1] if file.stages else None
 
 
 def needed(file: Dockerfile, built: Stage) -> tuple[Stage, ...]:
-    """Return the stages that BuildKit runs to make one of them, in the file's order."""
+    """Return the stages that BuildKit runs to build one of them, in the file's order."""
     wanted: set[int] = set()
     waiting = [built.number]
     while waiting:
@@ -126,12 +131,15 @@ def needed(file: Dockerfile, built: Stage) -> tuple[Stage, ...]:
 
 
 def unquoted(word: str) -> str:
-    """Return a word of a shell without its quotes."""
+    """Return a word of a shell without quotes."""
     return _QUOTED.sub(lambda found: found[1] or found[2] or found[3] or "", word)
 
 
+# Sources outside of the context: a heredoc, a URL.
+_FOREIGN: Final = re.compile(r"\d*<<|[a-z]+://|git@")
+_EVERYTHING: Final = re.compile(r"(?:\./+|/+)*(?:\.|\*|\./|/)")
 _QUOTED: Final = re.compile(r"""'([^']*)'|"((?:\\.|[^"\\])*)"|\\(.)""", re.DOTALL)
-# A part of a line that spaces end, but not those in quotes.
+# A word, which spaces end unless they are quoted.
 _WORD: Final = re.compile(r"""(?:'[^']*'|"(?:\\.|[^"\\])*"|\\.|[^\s'"\\]|['"\\])+""")
 _DIRECTIVE: Final = re.compile(r"#\s*(syntax|escape|check)\s*=\s*(.+?)\s*", re.IGNORECASE)
 _FLAG: Final = re.compile(r"--([\w-]+)(?:=(.*))?", re.DOTALL)
@@ -142,7 +150,7 @@ _VARIABLE: Final = re.compile(r"\$(?:\{(\w+)(?::?([-+])([^}]*))?\}|(\w+))")
 
 
 def _directives(lines: Sequence[str]) -> dict[str, str]:
-    """Return the parser's directives, which are the first lines and nothing else."""
+    """Return the parser's directives, which must be the first lines."""
     directives: dict[str, str] = {}
     for line in lines:
         found = _DIRECTIVE.fullmatch(line.lstrip())
@@ -167,7 +175,8 @@ def _instructions(lines: Sequence[str], escape: str) -> Iterator[Instruction]:
         parts = [line]
         while found := continued.search(parts[-1]):
             parts[-1] = parts[-1][: found.start()]
-            following = next((text for _, text in rest if _continues(text)), None)
+            # Comments and empty lines do not end the instruction.
+            following = next((text for _, text in rest if text.lstrip()[:1] not in {"", "#"}), None)
             if following is None:
                 break
             parts.append(following)
@@ -177,11 +186,6 @@ def _instructions(lines: Sequence[str], escape: str) -> Iterator[Instruction]:
             bodies = tuple(_body(opening, rest) for opening in _heredocs(instruction))
             comments = []
             yield replace(instruction, heredocs=bodies)
-
-
-def _continues(line: str) -> bool:
-    """Say whether a line goes on with the one before: neither comment nor empty."""
-    return bool(line.strip()) and not line.lstrip().startswith("#")
 
 
 def _instruction(line: str, number: int, comments: tuple[str, ...]) -> Instruction:
@@ -211,7 +215,7 @@ def _heredocs(instruction: Instruction) -> Iterator[re.Match[str]]:
 
 
 def _body(opening: re.Match[str], rest: Iterator[tuple[int, str]]) -> str:
-    """Take a heredoc's lines from the rest of the file."""
+    """Consume a heredoc's lines."""
     name, body = unquoted(opening[2]), []
     for _, line in rest:
         if (line.lstrip("\t") if opening[1] else line) == name:
@@ -221,7 +225,7 @@ def _body(opening: re.Match[str], rest: Iterator[tuple[int, str]]) -> str:
 
 
 def _json_list(text: str) -> tuple[str, ...]:
-    """Return the texts of a JSON list; nothing where it is none, for that is a shell's text."""
+    """Return the texts of a JSON list, or () for the text of a shell."""
     if not text.startswith("["):
         return ()
     try:
@@ -237,13 +241,13 @@ def _stage(
     earlier: Sequence[Stage],
     values: Mapping[str, str],
 ) -> Stage:
-    words = start.words()
-    named = len(words) > _AS and words[_AS - 1].upper() == "AS"
-    bases = _bases(words[0], earlier, values) if words else ()
+    # FROM image AS name
+    image, word, name = (*start.words(), "", "", "")[:3]
+    bases = _bases(image, earlier, values) if image else []
     sources = (_named(earlier, name) for step in instructions for name in _sources(step))
     return Stage(
         number=len(earlier),
-        name=words[_AS].lower() if named else "",
+        name=name.lower() if word.upper() == "AS" else "",
         start=start,
         instructions=tuple(instructions),
         lineage=(*sorted({number for base in bases for number in base.lineage}), len(earlier)),
@@ -251,12 +255,8 @@ def _stage(
     )
 
 
-# Where the name stands in `FROM image AS name`.
-_AS: Final = 2
-
-
 def _named(stages: Sequence[Stage], name: str) -> Stage | None:
-    """Return the stage of a name or a number; of two with one name the later."""
+    """Return the stage with this name or number; the later one of two with one name."""
     if not name:
         return None
     if name.isdecimal():
@@ -264,16 +264,16 @@ def _named(stages: Sequence[Stage], name: str) -> Stage | None:
     return next((stage for stage in reversed(stages) if stage.name == name.lower()), None)
 
 
-def _bases(base: str, earlier: Sequence[Stage], values: Mapping[str, str]) -> Iterator[Stage]:
-    """Yield the stages that a FROM names, or may name."""
+def _bases(base: str, earlier: Sequence[Stage], values: Mapping[str, str]) -> list[Stage]:
+    """Return the stages that a FROM names, or may name."""
     pattern = _pattern(base, values)
     named = [stage for stage in earlier if stage.name and pattern.fullmatch(stage.name)]
-    # Of two with one name it is the later.
-    yield from named if "$" in base else named[-1:]
+    # If two have the name, BuildKit takes the later one.
+    return named if "$" in base else named[-1:]
 
 
 def _sources(step: Instruction) -> Iterator[str]:
-    """Yield what a step copies or mounts from: stages, contexts and images alike."""
+    """Yield the stages, contexts and images that a step copies or mounts from."""
     yield step.flag("from")
     for mount in mounts(step):
         yield mount.get("from", "")
@@ -288,7 +288,7 @@ def mounts(instruction: Instruction) -> Iterator[Mapping[str, str]]:
 
 
 def _pattern(base: str, values: Mapping[str, str]) -> re.Pattern[str]:
-    """Return what a base's name may be, once its variables have values."""
+    """Return an expression for the base's name; a variable without a value matches anything."""
     parts, end = [], 0
     for found in _VARIABLE.finditer(base):
         value = _value(found, values)
@@ -299,7 +299,7 @@ def _pattern(base: str, values: Mapping[str, str]) -> re.Pattern[str]:
 
 
 def _value(found: re.Match[str], values: Mapping[str, str]) -> str | None:
-    """Return what stands for a variable in FROM; None where only BuildKit knows."""
+    """Return the value of a variable in FROM; None if only BuildKit knows it."""
     value = values.get(found[1] or found[4])
     match found[2]:
         case "-":

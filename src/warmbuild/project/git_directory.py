@@ -1,7 +1,7 @@
 """Where the git directory of a checkout lies.
 
-The layout is that of git's "gitrepository-layout". Its files are read where they lie, so no git
-program is needed, and no repository has to be declared safe for the user of a container.
+The layout is documented in git's "gitrepository-layout". Reading the files directly needs no git
+program, and no `safe.directory` for the user of a container.
 """
 
 from __future__ import annotations
@@ -21,12 +21,9 @@ _LINK: Final = "gitdir: "
 class WorkTree:
     """A checkout of a repository."""
 
-    root: Path
-    """The top directory of the checkout."""
-    own: Path
-    """The git directory with HEAD and the index; a linked work tree has one for itself."""
-    common: Path
-    """The git directory with refs, objects and config, which linked work trees share."""
+    root: Path  # the top directory
+    own: Path  # the git directory with HEAD and the index; each linked work tree has its own
+    common: Path  # the git directory with refs, objects and config, shared by linked work trees
 
 
 def find(directory: Path, read_text: ReadText) -> WorkTree | None:

@@ -1,7 +1,4 @@
-"""The modes that git stores, read from its index.
-
-The format is that of git's "gitformat-index", versions 2 to 4.
-"""
+"""The modes that git stores, read from its index: git's "gitformat-index", versions 2 to 4."""
 
 from __future__ import annotations
 
@@ -11,12 +8,12 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# A file that git stores with its executable bit, and one without.
+# The mode in the index, and the permissions that it means.
 MODES: Final = {0o100644: 0o644, 0o100755: 0o755}
-_OLDEST, _NEWEST = 2, 4
+_VERSIONS: Final = (2, 3, 4)
 _PREFIXED: Final = 4
 _MODE_AT: Final = 24
-# What a file's times, owner and size take, in bytes; its object's name follows.
+# The length of a file's times, owner and size in bytes; the object's name follows.
 _STAT: Final = 40
 _EXTENDED: Final = 0x4000
 _MODE: Final = struct.Struct(">L")
@@ -24,10 +21,10 @@ _FLAGS: Final = struct.Struct(">H")
 
 
 def modes(data: bytes, *, object_bytes: int = 20) -> Iterator[tuple[str, int]]:
-    """Yield (path, permissions) of each file; links and submodules have none of their own.
+    """Yield (path, permissions) of each regular file, not of links and submodules.
 
-    `object_bytes` is the length of an object's name: 32 in a repository of SHA-256. Raises
-    ValueError where the file is none of git's.
+    `object_bytes` is the length of an object's name: 32 in a SHA-256 repository. Raises ValueError
+    if the data is not an index.
     """
     try:
         yield from _entries(data, object_bytes)
@@ -37,15 +34,15 @@ def modes(data: bytes, *, object_bytes: int = 20) -> Iterator[tuple[str, int]]:
 
 def _entries(data: bytes, object_bytes: int) -> Iterator[tuple[str, int]]:
     signature, version, count = struct.unpack_from(">4sLL", data)
-    if signature != b"DIRC" or not _OLDEST <= version <= _NEWEST:
-        raise ValueError("this is no index that is known")
+    if signature != b"DIRC" or version not in _VERSIONS:
+        raise ValueError("this is not a git index of version 2 to 4")
     at, path = 12, b""
     for _ in range(count):
         (mode,) = _MODE.unpack_from(data, at + _MODE_AT)
         (flags,) = _FLAGS.unpack_from(data, at + _STAT + object_bytes)
         name = at + _STAT + object_bytes + (4 if flags & _EXTENDED else 2)
         if version == _PREFIXED:
-            # A path is the one before, less some bytes at its end, and what follows here.
+            # A path is the previous one without some bytes at its end, and a suffix.
             less, name = _offset(data, name)
             end = data.index(b"\0", name)
             path = path[: len(path) - less] + data[name:end]
@@ -59,7 +56,7 @@ def _entries(data: bytes, object_bytes: int) -> Iterator[tuple[str, int]]:
 
 
 def _offset(data: bytes, at: int) -> tuple[int, int]:
-    """Read a number as git's packs write an offset; return it and where the next byte is."""
+    """Read a number as git's packs write an offset; return the number and where it ends."""
     byte = data[at]
     value = byte & 0x7F
     while byte & 0x80:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import files
+from warmbuild.files import read_text
 from warmbuild.project import git_directory, git_index
 
 if TYPE_CHECKING:
@@ -25,47 +25,49 @@ class Normalized:
 
     files: int = 0
     directories: int = 0
-    failed: int = 0
-    """Modes that could not be set."""
+    failed: int = 0  # modes that could not be set
 
 
 def normalize_modes(context: Path) -> Normalized | None:
-    """Give the tracked files of a directory, and the directories they lie in, git's modes.
+    """Give the tracked files of a directory, and their directories, git's modes.
 
-    Files that git does not track, links, submodules and every time stay as they are. BuildKit's
-    checksum of a directory holds its mode too, though not that of the context's root. None where
-    there is no index to read.
+    Untracked files, links, submodules and all times stay as they are. BuildKit's checksum of a
+    directory includes its mode, except for the context's root. Returns None without an index.
     """
     tracked = tracked_files(context)
     if tracked is None:
         return None
-    files, failed, directories = 0, 0, dict[Path, None]()
+    directories = dict[Path, None]()
+    of_files: list[bool] = []
     for path, mode, permissions in tracked:
         place = context / path
         directories |= dict.fromkeys(place.parents[: path.count("/")])
         if mode != permissions:
-            done = _set_mode(place, permissions)
-            files, failed = files + done, failed + (not done)
-    changed = 0
-    for directory in directories:
-        mode = stat.S_IMODE(directory.stat().st_mode)
-        if mode & 0o777 != _DIRECTORY:
-            done = _set_mode(directory, mode & ~0o777 | _DIRECTORY)
-            changed, failed = changed + done, failed + (not done)
-    return Normalized(files=files, directories=changed, failed=failed)
+            of_files.append(_set_mode(place, permissions))
+    modes = {place: stat.S_IMODE(place.stat().st_mode) for place in directories}
+    of_directories = [
+        _set_mode(place, mode & ~0o777 | _DIRECTORY)
+        for place, mode in modes.items()
+        if mode & 0o777 != _DIRECTORY
+    ]
+    return Normalized(
+        files=sum(of_files),
+        directories=sum(of_directories),
+        failed=(of_files + of_directories).count(False),
+    )
 
 
 def tracked_files(context: Path) -> Iterator[tuple[str, int, int]] | None:
-    """Return (path below the context, mode, the mode git stores) of the regular files."""
+    """Return (path below the context, mode, mode in git) of each regular file."""
     context = context.resolve()
-    tree = git_directory.find(context, files.read_text)
+    tree = git_directory.find(context, read_text)
     if tree is None:
         return None
     try:
         data = (tree.own / "index").read_bytes()
     except OSError:
         return None
-    object_bytes = 32 if _SHA256.search(files.read_text(tree.common / "config") or "") else 20
+    object_bytes = 32 if _SHA256.search(read_text(tree.common / "config") or "") else 20
     prefix = "" if context == tree.root else f"{context.relative_to(tree.root).as_posix()}/"
     return _stated(context, prefix, git_index.modes(data, object_bytes=object_bytes))
 
@@ -86,26 +88,23 @@ def _stated(
             if stat.S_ISREG(found):
                 yield path, stat.S_IMODE(found), permissions
     except ValueError:
-        # An index of a kind that is not known, or one that is just being written.
+        # An index of an unknown format, or git is writing it.
         return
 
 
 def _is_straight(context: Path, path: str, known: dict[str, bool]) -> bool:
-    """Say whether a path leads straight below the context, over no link and no `..`."""
+    """Return whether a path leads below the context without a link or `..`."""
     parent = path.rpartition("/")[0]
     if parent not in known:
         above = _is_straight(context, parent, known)
         name = parent.rpartition("/")[2]
-        known[parent] = above and name not in {"", ".", ".."} and _is_directory(context / parent)
+        place = context / parent
+        is_name = name not in {"", ".", ".."}
+        known[parent] = above and is_name and place.is_dir() and not place.is_symlink()
     return known[parent]
 
 
-def _is_directory(path: Path) -> bool:
-    return path.is_dir() and not path.is_symlink()
-
-
 def _set_mode(path: Path, mode: int) -> bool:
-    """Set a mode, and say whether that could be done."""
     try:
         path.chmod(mode)
     except OSError:

@@ -1,6 +1,6 @@
-"""When a commit was made, read from git's objects where they lie.
+"""When a commit was made, read from git's objects without git.
 
-The formats are those of git's "gitformat-pack" and "gitrepository-layout".
+The formats are documented in git's "gitformat-pack" and "gitrepository-layout".
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _COMMITTER: Final = re.compile(rb"^committer .*> (?P<seconds>\d{1,11}) [+-]\d{4}$", re.MULTILINE)
-# A commit is a few lines; what is larger than this is not read to its end.
+# In bytes; only this much of a larger commit is read.
 _MOST: Final = 64 * 1024
 _COMMIT: Final = 1
 _INDEX: Final = b"\xfftOc\0\0\0\x02"
@@ -31,10 +31,9 @@ _MORE: Final = 0x80
 
 
 def committed(directory: Path, commit: str) -> datetime | None:
-    """Return when a commit was made; None where the repository does not say so.
+    """Return when a commit was made, or None if that cannot be read.
 
-    `directory` lies in a work tree. A commit that is packed as the difference to another one is
-    not read.
+    `directory` is inside a work tree. Commits packed as a delta are not read.
     """
     try:
         name = bytes.fromhex(commit)
@@ -42,15 +41,11 @@ def committed(directory: Path, commit: str) -> datetime | None:
         if not name or tree is None:
             return None
         objects = tree.common / "objects"
-        found = _COMMITTER.search(_header(_loose(objects, commit) or _packed(objects, name)))
+        header = (_loose(objects, commit) or _packed(objects, name)).partition(b"\n\n")[0]
+        found = _COMMITTER.search(header)
         return datetime.fromtimestamp(int(found["seconds"]), UTC) if found else None
     except (OSError, ValueError, IndexError, OverflowError, struct.error, zlib.error):
         return None
-
-
-def _header(data: bytes) -> bytes:
-    """Return what stands before a commit's message."""
-    return data.partition(b"\n\n")[0]
 
 
 def _loose(objects: Path, commit: str) -> bytes:
@@ -64,19 +59,18 @@ def _loose(objects: Path, commit: str) -> bytes:
 
 def _packed(objects: Path, name: bytes) -> bytes:
     for index in sorted((objects / "pack").glob("pack-*.idx")):
-        with index.open("rb") as file, _mapped(file.fileno()) as data:
+        with (
+            index.open("rb") as file,
+            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
+        ):
             offset = _offset(data, name)
         if offset is not None:
             return _entry(index.with_suffix(".pack"), offset)
     return b""
 
 
-def _mapped(descriptor: int) -> mmap.mmap:
-    return mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
-
-
 def _offset(index: mmap.mmap, name: bytes) -> int | None:
-    """Return where an object begins in the pack of an index of version 2; None where it is not."""
+    """Return where an object begins in the pack of a version 2 index, or None."""
     if index[: len(_INDEX)] != _INDEX:
         return None
     counts = _FANOUT.unpack_from(index, len(_INDEX))
@@ -87,7 +81,7 @@ def _offset(index: mmap.mmap, name: bytes) -> int | None:
         start = names + middle * len(name)
         found = index[start : start + len(name)]
         if found == name:
-            # Between the names and the offsets there is a checksum of each.
+            # The checksums are between the names and the offsets.
             offsets = names + total * (len(name) + _OFFSET.size)
             return _long(index, offsets, middle, total)
         low, high = (middle + 1, high) if found < name else (low, middle)
@@ -95,7 +89,7 @@ def _offset(index: mmap.mmap, name: bytes) -> int | None:
 
 
 def _long(index: mmap.mmap, offsets: int, number: int, total: int) -> int:
-    """Return an offset; one of a large pack stands in a table of its own."""
+    """Return an offset; large packs have a second table for offsets of 64 bits."""
     (offset,) = _OFFSET.unpack_from(index, offsets + number * _OFFSET.size)
     if not offset & _IS_LONG:
         return int(offset)
@@ -105,11 +99,11 @@ def _long(index: mmap.mmap, offsets: int, number: int, total: int) -> int:
 
 
 def _entry(pack: Path, offset: int) -> bytes:
-    """Return an object of a pack, where it is a commit that is there whole."""
+    """Return an object of a pack if it is a commit and not a delta."""
     with pack.open("rb") as file:
         file.seek(offset)
         data = file.read(_MOST)
-    # Three bits of the first byte are the type; its length goes on as long as the high bit is set.
+    # Three bits of the first byte are the type; the length continues while the high bit is set.
     if data[0] >> 4 & 7 != _COMMIT:
         return b""
     begin = next(place for place, byte in enumerate(data) if not byte & _MORE) + 1

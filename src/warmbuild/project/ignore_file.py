@@ -1,7 +1,7 @@
-"""What a .dockerignore keeps out of a build's context.
+"""What a .dockerignore excludes from a build's context.
 
-The patterns are read as BuildKit's client reads them: Go's `filepath.Match`, `**`, and `!` for what
-comes in all the same; the last pattern that matches decides.
+BuildKit's client reads the patterns in the same way: Go's `filepath.Match`, `**`, and `!` for
+exceptions; the last pattern that matches decides.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _PART: Final = re.compile(r"\*\*/?|\*|\?|\[\^?(?:\\.|[^\]\\])+\]|\\?.", re.DOTALL)
-# Such as `**.py`: whatever ends so.
+# Such as `**.py`: every path with this end.
 _SUFFIX: Final = re.compile(r"\*\*[^/*?\[\\][^*?\[\\]*")
 
 
 def patterns(text: str) -> tuple[str, ...]:
-    """Return the patterns of a .dockerignore, `!` first where one lets in."""
+    """Return the patterns of a .dockerignore; an exception begins with `!`."""
     found = []
     for line in text.removeprefix("\ufeff").splitlines():
         pattern = "" if line.startswith("#") else line.strip()
@@ -31,52 +31,48 @@ def patterns(text: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def lets_in_only_what_it_names(found: Sequence[str]) -> bool:
-    """Say whether everything is kept out but for what `!` lets in."""
+def excludes_by_default(found: Sequence[str]) -> bool:
+    """Return whether only exceptions (`!`) are in the context."""
     return any(pattern in {"*", "**", "**/*"} for pattern in found)
 
 
 def matcher(found: Sequence[str]) -> Callable[[str], bool]:
-    """Return what says of a path below the context whether it is kept out."""
+    """Return a function that returns whether a path below the context is excluded."""
     rules = [(pattern[:1] != "!", _expression(pattern.removeprefix("!"))) for pattern in found]
 
-    def is_out(path: str) -> bool:
+    def is_excluded(path: str) -> bool:
         parts = path.split("/")
         above = ["/".join(parts[:count]) for count in range(1, len(parts) + 1)]
-        out = False
-        for keeps_out, expression in rules:
-            if keeps_out != out and any(map(expression.fullmatch, above)):
-                out = keeps_out
-        return out
+        excluded = False
+        for excludes, expression in rules:
+            if excludes != excluded and any(map(expression.fullmatch, above)):
+                excluded = excludes
+        return excluded
 
-    return is_out
+    return is_excluded
 
 
 def _expression(pattern: str) -> re.Pattern[str]:
     if _SUFFIX.fullmatch(pattern):
         return re.compile(f".*{re.escape(pattern[2:])}", re.DOTALL)
-    parts = _PART.findall(pattern)
-    text = "".join(
-        _part(part, last=number == len(parts)) for number, part in enumerate(parts, start=1)
-    )
+    *parts, last = _PART.findall(pattern) or [""]
+    text = "".join([*map(_part, parts), ".*" if last.startswith("**") else _part(last)])
     try:
         return re.compile(text, re.DOTALL)
     except re.error:
-        # BuildKit refuses such a pattern, and says so.
-        return _NEVER
+        # BuildKit reports such a pattern and stops; this expression matches nothing.
+        return re.compile(r"(?!)")
 
 
-# What means more in a set of Python's than in one of Go's.
+# Characters with a meaning in Python's sets, but not in Go's.
 _IN_SET: Final = re.compile(r"[\[&~|]")
-_ESCAPED: Final = r"\\\g<0>"
-_NEVER: Final = re.compile(r"(?!)")
 
 
-def _part(part: str, *, last: bool) -> str:
+def _part(part: str) -> str:
     if part.startswith("**"):
-        return ".*" if last else "(?:.*/)?"
+        return "(?:.*/)?"
     if part in {"*", "?"}:
         return "[^/]*" if part == "*" else "[^/]"
     if part.startswith("[") and len(part) > 1:
-        return f"[{_IN_SET.sub(_ESCAPED, part[1:-1])}]"
+        return "[" + _IN_SET.sub(r"\\\g<0>", part[1:-1]) + "]"
     return re.escape(part.removeprefix("\\") or part)

@@ -1,4 +1,4 @@
-"""The commands that a RUN gives a shell, and which of them install dependencies."""
+"""The commands of a RUN, and which of them install dependencies."""
 
 from __future__ import annotations
 
@@ -18,83 +18,31 @@ class Install:
     """A command that installs dependencies."""
 
     program: str
-    shown: str
-    """The command without options and names."""
-    names_packages: bool
-    """Whether the command names the dependencies, and not a file of the project."""
+    shown: str  # the command without options and names
+    names_packages: bool  # whether the command names the dependencies, not a file of the project
 
 
-# What installs dependencies: a program, and the first of its arguments that is no option. An
-# empty one is the program alone. A project's own build is none: it needs the sources.
-_INSTALLS: Final = {
-    "apk": ("add",),
-    "apt": ("install",),
-    "apt-get": ("install",),
-    "bun": ("install", "i", "add"),
-    "bundle": ("install", ""),
-    "cargo": ("fetch", "chef"),
-    "composer": ("install",),
-    "conda": ("install", "create", "env"),
-    "dnf": ("install",),
-    "dotnet": ("restore",),
-    "gem": ("install",),
-    "go": ("mod",),
-    "gradle": ("dependencies",),
-    "gradlew": ("dependencies",),
-    "mamba": ("install", "create", "env"),
-    "microdnf": ("install",),
-    "micromamba": ("install", "create", "env"),
-    "mix": ("deps.get",),
-    "mvn": ("dependency:go-offline", "dependency:resolve"),
-    "mvnw": ("dependency:go-offline", "dependency:resolve"),
-    "npm": ("ci", "install", "i", "clean-install", "add"),
-    "pdm": ("install", "sync"),
-    "pip": ("install", "download"),
-    "pipenv": ("install", "sync"),
-    "pnpm": ("install", "i", "fetch", "add"),
-    "poetry": ("install",),
-    "uv": ("sync", "pip"),
-    "yarn": ("install", "add", ""),
-    "yum": ("install",),
-    "zypper": ("install",),
-}
-_SECOND: Final = {
-    ("cargo", "chef"): ("cook",),
-    ("conda", "env"): ("create", "update"),
-    ("go", "mod"): ("download",),
-    ("mamba", "env"): ("create", "update"),
-    ("micromamba", "env"): ("create", "update"),
-    ("uv", "pip"): ("install", "sync"),
-}
-# Options of these programs whose value is an argument of its own.
-_WITH_VALUE: Final = frozenset(
-    [
-        "--constraint",
-        "--cwd",
-        "--dir",
-        "--directory",
-        "--filter",
-        "--find-links",
-        "--index-url",
-        "--prefix",
-        "--project",
-        "--requirement",
-        "--root",
-        "--target",
-        "--workspace",
-        "-C",
-        "-c",
-        "-f",
-        "-o",
-        "-r",
-        "-t",
-    ]
+# A program and its first arguments without options. The build of the project itself is not an
+# install: it needs the sources.
+_INSTALLS: Final = re.compile(
+    r"apk add|(?:apt|apt-get|composer|dnf|gem|microdnf|poetry|yum|zypper) install"
+    r"|bun (?:add|i|install)|bundle(?: install)?|cargo (?:fetch|chef cook)"
+    r"|(?:conda|mamba|micromamba) (?:create|install|env (?:create|update))"
+    r"|dotnet restore|go mod download|(?:gradle|gradlew) dependencies|mix deps\.get"
+    r"|(?:mvn|mvnw) dependency:(?:go-offline|resolve)|npm (?:add|ci|clean-install|i|install)"
+    r"|(?:pdm|pipenv) (?:install|sync)|pip (?:download|install)|pnpm (?:add|fetch|i|install)"
+    r"|uv (?:sync|pip (?:install|sync))|yarn(?: add| install)?"
 )
-# A path, an archive: what is installed comes from the sources.
+# Options of these programs that take the next argument as their value.
+_WITH_VALUE: Final = re.compile(
+    r"--(?:constraint|cwd|dir|directory|filter|find-links|index-url|prefix|project|requirement"
+    r"|root|target|workspace)|-[Ccfort]"
+)
+# A path or an archive: the command installs something from the sources.
 _LOCAL: Final = re.compile(r"[./~].*|file:.*|.*\.(?:whl|tgz|tar\.gz|deb|rpm|apk)")
-_EDITABLE: Final = ("-e", "--editable")
-_QUESTIONS: Final = frozenset(["--dry-run", "--help", "--version", "-h", "-v"])
-# What stands before a program's name and runs it.
+# Options with which a command installs nothing, or the project itself.
+_NO_INSTALL: Final = frozenset(["--dry-run", "--editable", "--help", "--version", "-e", "-h", "-v"])
+# Words before a program's name that run the program.
 _PREFIXES: Final = frozenset(
     ["!", "corepack", "do", "else", "env", "exec", "if", "npx", "sudo", "then", "time", "{"]
 )
@@ -112,7 +60,7 @@ _TOKEN: Final = re.compile(
 
 
 def commands(run: Instruction) -> Iterator[tuple[str, ...]]:
-    """Yield the commands of a RUN, each as its words, from wherever the shell finds them."""
+    """Yield the commands of a RUN as words, from its list, its heredocs or its text."""
     words = run.words()
     if run.text.startswith("["):
         yield from _nested(words)
@@ -127,26 +75,24 @@ def commands(run: Instruction) -> Iterator[tuple[str, ...]]:
 
 def installs(run: Instruction) -> Iterator[Install]:
     """Yield what a RUN installs, in order."""
-    found = (install(words) for words in commands(run))
-    return (done for done in found if done)
+    return filter(None, map(_install, commands(run)))
 
 
-def install(words: Sequence[str]) -> Install | None:
-    """Return what a command installs; None where that is nothing, or the project itself."""
-    program, arguments = _program(words)
-    plain = list(_plain(arguments))
-    first = plain[0] if plain else ""
-    rest = plain[1:]
-    if first not in _INSTALLS.get(program, ()) or not _QUESTIONS.isdisjoint(arguments):
+def _install(command: Sequence[str]) -> Install | None:
+    """Return what a command installs; None if nothing, or the project itself."""
+    program, arguments = _program(command)
+    words = (program, *_without_options(arguments))
+    # `yarn` alone installs, `yarn build` does not: the longest command decides.
+    for length in (3, 2):
+        shown = " ".join(words[:length])
+        if _INSTALLS.fullmatch(shown):
+            break
+    else:
         return None
-    if (program, first) in _SECOND:
-        if not rest or rest[0] not in _SECOND[program, first]:
-            return None
-        first, rest = f"{first} {rest[0]}", rest[1:]
-    if any(word in _EDITABLE for word in arguments) or any(map(_LOCAL.fullmatch, rest)):
+    names = words[length:]
+    if not _NO_INSTALL.isdisjoint(arguments) or any(map(_LOCAL.fullmatch, names)):
         return None
-    shown = f"{program} {first}".strip()
-    return Install(program=program, shown=shown, names_packages=bool(rest))
+    return Install(program=program, shown=shown, names_packages=bool(names))
 
 
 def _program(words: Sequence[str]) -> tuple[str, Sequence[str]]:
@@ -165,11 +111,11 @@ def _program(words: Sequence[str]) -> tuple[str, Sequence[str]]:
     return program, words[1:]
 
 
-def _plain(arguments: Sequence[str]) -> Iterator[str]:
-    """Yield the arguments that are neither options nor the values of some."""
+def _without_options(arguments: Sequence[str]) -> Iterator[str]:
+    """Yield the arguments that are neither options nor values of options."""
     rest = iter(arguments)
     for word in rest:
-        if word in _WITH_VALUE:
+        if _WITH_VALUE.fullmatch(word):
             next(rest, None)
         elif not word.startswith("-"):
             yield word
@@ -186,7 +132,7 @@ def _of_text(text: str) -> Iterator[tuple[str, ...]]:
 
 
 def _nested(words: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    """Yield a command, or those in the text that it gives a shell."""
+    """Yield a command, or the commands in the text that it gives a shell."""
     shell = bool(words) and words[0].rpartition("/")[2] in _SHELLS
     options = [number for number, word in enumerate(words) if word.endswith("c") and word[0] == "-"]
     if shell and options and len(words) > options[0] + 1:

@@ -1,1 +1,1 @@
-"""Talks to registries, and finds the login for each."""
+"""Talks to registries, and finds the login for each registry."""

@@ -1,6 +1,6 @@
-"""Asks AWS for the tokens that its registries take for passwords; the home of boto3.
+"""Asks AWS for the tokens that its registries use as passwords.
 
-boto3 is an extra, `pip install warmbuild[ecr]`; without it a credential helper does as well.
+boto3 is an extra, `pip install warmbuild[ecr]`; a credential helper can replace it.
 """
 
 from __future__ import annotations
@@ -27,20 +27,26 @@ else:
     boto3 = lazy.module("boto3")
     botocore = lazy.module("botocore", "config", "exceptions")
 
-# AWS's own credential helper, without docker-credential-.
+# AWS's credential helper, without docker-credential-.
 _HELPER: Final = "ecr-login"
-# The one region that gives tokens for the public registry.
+# The only region that gives tokens for the public registry.
 _PUBLIC_REGION: Final = "us-east-1"
-# In seconds.
-_CONNECT: Final = 5
-_ANSWER: Final = 30
+_CONNECT: Final = 5  # seconds
+_ANSWER: Final = 30  # seconds
 _ATTEMPTS: Final = 3
+_MISSING: Final = (
+    "the login for {0.host} needs a token from AWS, which boto3 would get, but boto3 is not "
+    "installed. Install it (the extra ecr of warmbuild) or, if no username is given, "
+    "docker-credential-ecr-login; or set username to AWS and password to what aws ecr "
+    "get-login-password prints."
+)
 
 
 def tokens(login: Login, env: Mapping[str, str]) -> tuple[Login, ...]:
-    """Return the logins that AWS gives for AWS keys: one for each account that is asked for.
+    """Return the logins that AWS gives for AWS keys, one for each account.
 
-    Raises RegistryError where AWS gives none, and InputError where there is nothing to ask it with.
+    Raises RegistryError if AWS gives none, and InputError if neither boto3 nor AWS's credential
+    helper can ask.
     """
     try:
         session_of, known = boto3.Session, botocore.exceptions
@@ -59,34 +65,27 @@ def tokens(login: Login, env: Mapping[str, str]) -> tuple[Login, ...]:
         raise RegistryError(f"AWS gives no token for {login.host}: {error}") from error
 
 
-_MISSING: Final = (
-    "AWS has to give a token for {0.host}, and there is nothing to ask it with. Install boto3 (the "
-    "extra ecr of warmbuild) or docker-credential-ecr-login; or give the username AWS, with what "
-    "aws ecr get-login-password prints for a password."
-)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What AWS is asked, and where; the default region is the one that the machine has."""
+    """Which AWS service is asked, and for what."""
 
     service: str = "ecr"
-    region: str = ""
+    region: str = ""  # the machine's if empty
     is_fips: bool = False
     is_dual_stack: bool = False
     accounts: tuple[str, ...] = ()
 
 
 def question(host: str, env: Mapping[str, str]) -> Question:
-    """Return whom to ask for the tokens of a registry: as its host says, not as the machine does.
+    """Return what to ask for the tokens of a registry; its host decides, not the machine.
 
-    AWS_ACCOUNT_IDS has further accounts, by comma, as docker/login-action takes them.
+    AWS_ACCOUNT_IDS has further accounts, separated by commas, as for docker/login-action.
     """
     if vendors.detect(host) == ecr_public.VENDOR:
         return Question(service="ecr-public", region=_PUBLIC_REGION)
     place = ecr.place(host)
     if not place:
-        # boto3 itself reads the second one alone.
+        # boto3 itself reads only AWS_DEFAULT_REGION.
         return Question(region=env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or "")
     others = [part.strip() for part in env.get("AWS_ACCOUNT_IDS", "").split(",")]
     return Question(
@@ -98,7 +97,6 @@ def question(host: str, env: Mapping[str, str]) -> Question:
 
 
 def _granted(session: boto3.Session, login: Login, asked: Question) -> Iterator[Login]:
-    """Ask, and yield a login for each account."""
     config = botocore.config.Config(
         connect_timeout=_CONNECT,
         read_timeout=_ANSWER,
@@ -109,23 +107,21 @@ def _granted(session: boto3.Session, login: Login, asked: Question) -> Iterator[
     client = session.client(asked.service, region_name=asked.region or None, config=config)
     query = {"registryIds": list(asked.accounts)} if asked.accounts else {}
     granted = client.get_authorization_token(**query).get("authorizationData") or []
-    # The public registry is one, and has no list.
+    # ECR Public answers with one grant instead of a list.
     grants = [granted] if isinstance(granted, dict) else granted
-    if not grants:
-        raise ValueError("its answer has none")
-    for grant in grants:
+    for grant in grants or [{}]:
         pair = base64.b64decode(grant.get("authorizationToken") or "", validate=True).decode()
         username, _, password = pair.partition(":")
         if not password:
-            raise ValueError("its answer has none")
+            raise ValueError("its answer contains none")
         host = _host(login.host, grant.get("proxyEndpoint") or "")
         yield replace(login, host=host, username=username, password=password, is_ecr=False)
 
 
 def _host(asked: str, address: str) -> str:
-    """Return the host that a token is for: the one that was asked for, of the account it names.
+    """Return the host that was asked for, with the account of the token's address.
 
-    An address is never one of FIPS or dual stack, for which the token is good too.
+    The address never has FIPS or dual stack in it, but the token is valid for them too.
     """
     own, theirs = ecr.place(asked), ecr.place(urlsplit(address).netloc)
     return asked.replace(own.account, theirs.account, 1) if own and theirs else asked

@@ -1,4 +1,4 @@
-"""The OCI distribution API over requests: who may log in, and what a cache ref holds.
+"""The OCI distribution API: checks logins, reads what a cache ref holds, and writes caches.
 
 Follows the OCI distribution specification 1.1 and the token flow of the "Docker Registry v2
 authentication" documents.
@@ -37,31 +37,28 @@ else:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """How long a registry is waited for, in seconds: to connect, and for an answer.
-
-    No other try begins after `total`; `pause` is the one before the second.
-    """
+    """How long to wait for a registry, in seconds."""
 
     connect: float = 2.0
     answer: float
-    total: float
-    pause: float
+    total: float  # no retry begins later
+    pause: float  # before the first retry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Put:
-    """What a registry is to take; by POST it is asked for a place first."""
+    """The body of a request that writes."""
 
-    content: bytes
-    media_type: str
+    content: bytes = b""
+    media_type: str = ""
     method: str = "PUT"
 
 
-# A cache is not worth more waiting than it saves.
+# Waiting longer for a cache could cost more than the cache saves.
 PROBE: Final = Patience(answer=5.0, total=5.0, pause=0.5)
-# What a push cannot do without is given the time that a push would have.
+# A push needs its login, so it gets the time that a push would have.
 LOGIN: Final = Patience(answer=30.0, total=60.0, pause=1.0)
-# How much of it is read at once, in bytes.
+# How much of a body is read at once, in bytes.
 _PIECE: Final = 64 * 1024
 _ACCEPT: Final = (
     "application/vnd.oci.image.manifest.v1+json, "
@@ -74,7 +71,7 @@ _HUB_API: Final = "registry-1.docker.io"
 
 
 class Registry:
-    """One registry: a session, the login for it, and the tokens that it gave."""
+    """A client of one registry, with its session, login and tokens."""
 
     def __init__(
         self,
@@ -84,46 +81,42 @@ class Registry:
         patience: Patience = PROBE,
         say: Callable[[str], object] = str,
     ) -> None:
-        """Speak to `host` as `login`, in the way of `transport` where the user configured one.
-
-        What is tried again is told to `say`, with its reason.
-        """
+        """Talk to `host` as `login`; `say` gets each retry with its reason."""
         self.host = host
         self._patience = patience
+        self._timeout = (patience.connect, patience.answer)
         self._say = say
         self._login = login
-        # Finds the login for a token of one scope, where there is one of its own.
+        # Returns the login that is limited to the scope of a token, if any.
         self.scoped: Callable[[str], Login | None] = lambda _: None
         default = Transport(scheme="http" if transports.is_loopback(host) else "https")
         self._transport = transport or default
         self._session = requests.Session()
         self._session.verify = self._transport.verify
         self._authorization: dict[str, str] = {}
-        # All that it ever said, for only some of its answers tell whose registry it is.
+        # Of all answers together: only some of them identify the vendor.
         self._headers: dict[str, str] = {}
 
-    def check_login(self, scope: str = "", purpose: str = "the image goes there") -> None:
-        """Log in, for a token of a scope where the registry gives tokens.
+    def check_login(self, scope: str = "", purpose: str = "the image is pushed there") -> None:
+        """Log in, for a token of a scope if the registry uses tokens.
 
-        Raises RegistryError where the registry refuses the login, or has no answer.
+        Raises RegistryError if the registry refuses the login, or does not answer.
         """
         login = self._login_for(scope)
         try:
             response, body = self._ask("/v2/", scope=scope)
         except requests.RequestException as error:
-            message = (
-                f"the registry {self.host} {self._why(error)}, and {purpose}. Check the "
-                "input registry, and that this machine may reach it."
-            )
-            raise RegistryError(message) from error
+            raise RegistryError(
+                f"{self._silence(error)}, and {purpose}. Check the input registry, and that this "
+                "machine can reach it."
+            ) from error
         if response.status_code in {401, 403}:
             raise RegistryError(self._refused_login(login, response, body))
         if retries.status_passes(response.status_code):
-            message = (
-                f"the registry {self.host} says {_said(response, body)}, and {purpose}. "
-                "This may pass: run the job again later."
+            raise RegistryError(
+                f"{self._words(response, body)}, and {purpose}. This may be transient: run the job "
+                "again later."
             )
-            raise RegistryError(message)
 
     def _login_for(self, scope: str) -> Login | None:
         return (self.scoped(scope) if scope else None) or self._login
@@ -132,8 +125,8 @@ class Registry:
         asks = response.headers.get("WWW-Authenticate", "").partition(" ")[0].lower()
         if login and login.scope and asks == "basic":
             return (
-                f"the registry {self.host} gives no tokens, and a login with a scope "
-                f"({login.scope}) is used for tokens alone. Give the login without its scope."
+                f"the registry {self.host} uses no tokens, and a login with a scope "
+                f"({login.scope}) only gets tokens. Give the login without its scope."
             )
         user = login.username if login else ""
         return (
@@ -142,61 +135,50 @@ class Registry:
         )
 
     def answer(self, ref: Reference) -> Answer:
-        """Say what a cache ref holds; never raises."""
+        """Return what a cache ref holds; never raises."""
         try:
             return replace(self._answer(ref), vendor=vendors.detect(self.host, self._headers))
         except RegistryError as error:
             return Refused(str(error))
         except requests.RequestException as error:
-            return Silent(f"the registry {self.host} {self._why(error)}")
+            return Silent(self._silence(error))
 
     def retag(self, ref: Reference, found: Found) -> None:
-        """Give what was found another tag; no blob moves.
-
-        Raises RegistryError where the registry does not take it.
-        """
-        path = f"/v2/{ref.path}/manifests/{ref.tag}"
-        scope = f"repository:{ref.path}:pull,push"
-        put = Put(content=found.manifest, media_type=found.media_type)
-        try:
-            response, body = self._ask(path, scope=scope, put=put)
-        except requests.RequestException as error:
-            message = f"{ref} is not written: the registry {self.host} {self._why(error)}"
-            raise RegistryError(message) from error
-        if not response.ok:
-            said = self._refused(ref, response, body, writing=True)
-            raise RegistryError(f"{ref} is not written: {said}")
+        """Tag a manifest of the same repository; raises RegistryError if that fails."""
+        manifest = Put(content=found.manifest, media_type=found.media_type)
+        self._put(ref, f"/v2/{ref.path}/manifests/{ref.tag}", manifest)
 
     def write(self, home: Reference, merged: Merged) -> Reference:
-        """Put a cache into a repository that has its layers, without a tag.
+        """Write a cache without a tag into a repository that has its layers.
 
-        Raises RegistryError where the registry does not take it.
+        Raises RegistryError if the registry does not accept it.
         """
         written = replace(home, tag="", digest=merged.digest)
-        try:
-            begun = self._put(
-                home, "/blobs/uploads/", Put(content=b"", media_type="", method="POST")
-            )
-            place = begun.headers.get("Location", "")
-            if urlsplit(place).netloc not in {"", urlsplit(begun.url).netloc}:
-                raise RegistryError(f"{written} is not written: its upload goes to another host")
-            more = "&" if "?" in place else "?"
-            content = Put(content=merged.config, media_type="application/octet-stream")
-            self._put(home, f"{place}{more}digest={merged.config_digest}", content)
-            manifest = Put(content=merged.manifest, media_type=MANIFEST_TYPE)
-            self._put(home, f"/manifests/{merged.digest}", manifest)
-        except requests.RequestException as error:
-            message = f"{written} is not written: the registry {self.host} {self._why(error)}"
-            raise RegistryError(message) from error
+        base = f"/v2/{home.path}"
+        begun = self._put(written, f"{base}/blobs/uploads/", Put(method="POST"))
+        place = begun.headers.get("Location", "")
+        if urlsplit(place).netloc not in {"", urlsplit(begun.url).netloc}:
+            raise RegistryError(f"{written} is not written: its upload location is another host")
+        more = "&" if "?" in place else "?"
+        content = Put(content=merged.config, media_type="application/octet-stream")
+        self._put(written, f"{place}{more}digest={merged.config_digest}", content)
+        manifest = Put(content=merged.manifest, media_type=MANIFEST_TYPE)
+        self._put(written, f"{base}/manifests/{merged.digest}", manifest)
         return written
 
-    def _put(self, home: Reference, place: str, put: Put) -> requests.Response:
-        """Send a part of something to a path below a repository, or to a place that was given."""
-        is_ours = place.startswith(("/blobs/", "/manifests/"))
-        path = f"/v2/{home.path}{place}" if is_ours else place
-        response, body = self._ask(path, scope=f"repository:{home.path}:pull,push", put=put)
+    def _put(self, written: Reference, path: str, put: Put) -> requests.Response:
+        """Send a part of what is written; raises RegistryError if the registry does not accept it.
+
+        `path` may be a URL, as the location of an upload is.
+        """
+        try:
+            scope = f"repository:{written.path}:pull,push"
+            response, body = self._ask(path, scope=scope, put=put)
+        except requests.RequestException as error:
+            raise RegistryError(f"{written} is not written: {self._silence(error)}") from error
         if not response.ok:
-            raise RegistryError(self._refused(home, response, body, writing=True))
+            said = self._refused(written, response, body, writing=True)
+            raise RegistryError(f"{written} is not written: {said}")
         return response
 
     def _answer(self, ref: Reference) -> Answer:
@@ -228,16 +210,18 @@ class Registry:
         """Return what the registry says of a cache ref, and what to do about it."""
         refusal = Refusal(status=response.status_code, words=_errors(body))
         vendor = vendors.detect(self.host, self._headers)
-        said = f"the registry {self.host} says {_said(response, body)}"
-        return explained(said, vendor, ref, refusal, writing=writing)
+        return explained(self._words(response, body), vendor, ref, refusal, writing=writing)
+
+    def _words(self, response: requests.Response, body: bytes) -> str:
+        return f"the registry {self.host} says {_said(response, body)}"
 
     def _ask(
         self, path: str, *, scope: str, put: Put | None = None
     ) -> tuple[requests.Response, bytes]:
-        """GET, or put what is given, again where that may help.
+        """Send a request, and retry it after a transient failure.
 
-        Return the answer and the beginning of its body, a byte more than BuildKit would read.
-        Raises requests.RequestException where there is no answer.
+        Returns the answer and the beginning of its body, which is longer than what BuildKit reads
+        if the body is. Raises requests.RequestException if there is no answer.
         """
         begun, attempt = time.monotonic(), 0
         while True:
@@ -248,7 +232,7 @@ class Registry:
                 wait = self._wait(attempt, begun) if retries.passes(_origin(error)) else None
                 if wait is None:
                     raise
-                why = self._why(error)
+                why = self._silence(error)
             else:
                 asked = retries.asked_for(
                     response.headers.get("Retry-After", ""), response.headers.get("Date", "")
@@ -257,19 +241,19 @@ class Registry:
                 wait = self._wait(attempt, begun, asked) if passes else None
                 if wait is None:
                     return response, body
-                why = f"says {response.status_code}"
-            self._say(f"the registry {self.host} {why}; it is asked again")
+                why = f"the registry {self.host} says {response.status_code}"
+            self._say(f"{why}; retrying")
             time.sleep(wait)
 
     def _wait(self, attempt: int, begun: float, asked: float | None = None) -> float | None:
-        """Return the seconds until another try that can still connect, None where there is none."""
+        """Return the seconds until a retry, None if no retry could connect in time."""
         left = begun + self._patience.total - self._patience.connect - time.monotonic()
         return retries.pause(attempt, asked, first=self._patience.pause, left=left)
 
     def _authorized(
         self, path: str, scope: str, put: Put | None
     ) -> tuple[requests.Response, bytes]:
-        """Ask with whatever the registry's challenge asks for."""
+        """Send a request with the credentials that the registry's challenge asks for."""
         response, body = self._send(path, self._authorization.get(scope, ""), put)
         if response.status_code != requests.codes.unauthorized:
             return response, body
@@ -310,7 +294,7 @@ class Registry:
             return response, body
 
     def _grant(self, challenge: Mapping[str, str], scope: str) -> requests.Response:
-        """Ask the realm that a challenge names for a token."""
+        """Request a token from the realm that a challenge names."""
         realm, login = challenge.get("realm", ""), self._login_for(scope)
         fields = {"service": challenge.get("service", ""), "scope": scope}
         fields = {name: value for name, value in fields.items() if value}
@@ -325,30 +309,27 @@ class Registry:
             realm, params=fields, auth=_header(authorization), timeout=self._timeout
         )
 
-    @property
-    def _timeout(self) -> tuple[float, float]:
-        return self._patience.connect, self._patience.answer
-
-    def _why(self, error: requests.RequestException) -> str:
-        """Return half a sentence on why there was no answer."""
-        connect, answer = self._timeout
+    def _silence(self, error: requests.RequestException) -> str:
+        """Return a sentence, without its period, that says why there was no answer."""
         if isinstance(error, requests.ConnectTimeout):
-            return f"cannot be reached within {connect:.0f} s"
-        if isinstance(error, requests.Timeout):
-            return f"does not answer within {answer:.0f} s"
-        if isinstance(error, requests.exceptions.SSLError):
-            return "has a certificate that is not trusted here"
-        if retries.passes(_origin(error)):
-            return "breaks the connection off"
-        return "cannot be reached"
+            why = f"cannot be reached within {self._patience.connect:.0f} s"
+        elif isinstance(error, requests.Timeout):
+            why = f"does not answer within {self._patience.answer:.0f} s"
+        elif isinstance(error, requests.exceptions.SSLError):
+            why = "has a certificate that is not trusted here"
+        elif retries.passes(_origin(error)):
+            why = "closes the connection early"
+        else:
+            why = "cannot be reached"
+        return f"the registry {self.host} {why}"
 
 
 def ask(
     wanted: Iterable[Reference], registry_of: Callable[[str], Registry]
 ) -> Mapping[Reference, Answer]:
-    """Ask for every ref at once; a registry that takes longer than a probe may in all is silent.
+    """Ask for every ref at once; a registry that exceeds the total of PROBE is Silent.
 
-    The threads are daemons: one that hangs is left behind and does not hold up the exit.
+    The threads are daemons, so that a thread that hangs does not delay the exit.
     """
     answers: dict[Reference, Answer] = {}
 
@@ -363,14 +344,14 @@ def ask(
     deadline = time.monotonic() + PROBE.total
     for thread in threads.values():
         thread.join(max(0.0, deadline - time.monotonic()))
-    silence = f"does not answer within {PROBE.total:.0f} s"
-    late = {ref: Silent(f"the registry {ref.host} {silence}") for ref in threads}
-    # A copy, for a late thread still writes.
+    silence = "the registry {} does not answer within {:.0f} s"
+    late = {ref: Silent(silence.format(ref.host, PROBE.total)) for ref in threads}
+    # A copy, because a late thread still writes.
     return late | dict(answers)
 
 
 def _header(value: str) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:
-    """Return what sets the Authorization header, or none: else requests would read ~/.netrc."""
+    """Return an `auth` of requests that sets this header, if any, and keeps ~/.netrc unread."""
 
     def set_header(request: requests.PreparedRequest) -> requests.PreparedRequest:
         if value:
@@ -381,14 +362,14 @@ def _header(value: str) -> Callable[[requests.PreparedRequest], requests.Prepare
 
 
 def _origin(error: BaseException) -> str:
-    """Return what an error came from, as text: requests wraps urllib3's, which wrap sockets'."""
+    """Return an error's innermost cause as text: requests wraps urllib3, which wraps sockets."""
     while error.__context__ is not None:
         error = error.__context__
     return f"{type(error).__name__}: {error}"
 
 
 def _token(granted: requests.Response) -> str | None:
-    """Read the token that was granted; None where it was refused."""
+    """Return the granted token, None if it was refused."""
     try:
         answer = granted.json() if granted.ok else {}
     except ValueError:
@@ -403,7 +384,7 @@ def _basic(login: Login) -> str:
 
 
 def _said(response: requests.Response, body: bytes) -> str:
-    """Return status and the registry's own error codes; never a query, a header or a token."""
+    """Return the status and the registry's error codes, without query, header and token."""
     asked = (response.history or [response])[0].request
     text = f"{response.status_code} to {asked.method} {urlsplit(asked.url or '').path}"
     errors = _errors(body)
@@ -411,7 +392,7 @@ def _said(response: requests.Response, body: bytes) -> str:
 
 
 def _errors(body: bytes) -> str:
-    """Return the errors that an answer names, each with its code and what it says."""
+    """Return the codes and messages of the errors in an answer."""
     try:
         errors = json.loads(body)["errors"]
         codes = [f"{error['code']}: {error.get('message', '')}".strip(" :") for error in errors]

@@ -1,4 +1,4 @@
-"""Logins in the user's Docker configuration and its credential helpers, through the docker SDK."""
+"""Reads and stores logins in credential helpers, through the docker SDK."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ else:
 
 
 def sdk_failures() -> tuple[type[Exception], ...]:
-    """Return what the docker SDK raises."""
+    """Return the exceptions that the docker SDK raises."""
     return (
         docker.errors.DockerException,
         requests.RequestException,
         OSError,
-        # What the SDK lets through for a configuration that is not as it expects.
+        # For a configuration of an unexpected shape.
         AttributeError,
         ValueError,
     )
 
 
 def credential(config: Mapping[str, object], host: str) -> Login | None:
-    """Return what the user's Docker configuration holds for a registry, helpers included.
+    """Return a Docker configuration's login for a registry, also from its credential helpers.
 
-    Raises RegistryError where a helper fails.
+    Raises RegistryError if a helper fails.
     """
     try:
         with warnings.catch_warnings():
-            # The SDK warns of a helper that is not installed, and then fails.
+            # The SDK warns of a missing helper, and then fails.
             warnings.simplefilter("ignore")
-            # A copy, for the SDK takes what it reads out of it.
+            # A copy, because the SDK removes what it reads.
             found = docker.auth.AuthConfig.load_config(None, copy.deepcopy(dict(config)))
             entry = found.resolve_authconfig(host)
     except docker.errors.DockerException as error:
@@ -53,15 +53,15 @@ def credential(config: Mapping[str, object], host: str) -> Login | None:
             return None
         raise RegistryError(_helper_failed(host, error.__cause__)) from error
     except json.JSONDecodeError as error:
-        # Of a helper's answer: the configuration has been read already.
-        raise RegistryError(_helper_failed(host, "it answers no JSON")) from error
+        # Of a helper's answer: the configuration has been parsed already.
+        raise RegistryError(_helper_failed(host, "its answer is not JSON")) from error
     except (KeyError, TypeError) as error:
-        raise RegistryError(_helper_failed(host, "its answer has no login in it")) from error
+        raise RegistryError(_helper_failed(host, "its answer contains no login")) from error
     except sdk_failures():
         return None
     if not entry:
         return None
-    # Entries of the file are in lower case, those of a helper are not.
+    # The keys of the file are in lower case, those of a helper are not.
     if entry.get("IdentityToken"):
         return Login(host=host, username=IDENTITY_TOKEN, password=entry["IdentityToken"])
     username = entry.get("username") or entry.get("Username") or ""
@@ -70,7 +70,7 @@ def credential(config: Mapping[str, object], host: str) -> Login | None:
 
 
 def store(name: str, login: Login, server: str) -> None:
-    """Have a credential helper keep a login; raises RegistryError where it does not."""
+    """Store a login in a credential helper; raises RegistryError if that fails."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -81,9 +81,9 @@ def store(name: str, login: Login, server: str) -> None:
 
 
 def _helper_failed(host: str, why: object) -> str:
-    # A helper that fails late may have said the login already, as JSON.
+    # A helper that fails late may have printed the login already, as JSON.
     said = " ".join(str(why).partition("{")[0].split())[:300].rstrip(".")
     return (
         f"the credential helper that the Docker configuration names for {host} fails: {said}. "
-        "Mend it, or give username and password."
+        "Fix the helper, or give username and password."
     )

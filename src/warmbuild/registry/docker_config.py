@@ -1,4 +1,4 @@
-"""The user's Docker configuration: read, laid over, and left behind with logins."""
+"""Reads the user's Docker configuration, and adds logins to it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import refs
+from warmbuild import refs, untrusted_json
 from warmbuild.errors import RegistryError
 from warmbuild.files import read_text, write_text
 from warmbuild.registry import credential_helpers, scopes
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from warmbuild.inputs.logins import Login
 
-# Where Docker's clients look for Docker Hub's login.
+# The key of Docker Hub's login.
 _HUB_KEY: Final = "https://index.docker.io/v1/"
-# Logins with a scope, below buildx's state.
+# The directory of logins with a scope, in buildx's state.
 SCOPED: Final = "config"
 _HELPER: Final = "docker-credential-"
 
@@ -36,24 +36,23 @@ def buildx_directory(env: Mapping[str, str]) -> Path:
 
 
 def read_config(env: Mapping[str, str]) -> dict[str, object]:
-    """Return the user's config.json with the logins of DOCKER_AUTH_CONFIG, which win over it.
+    """Return the user's config.json, overridden by the logins of DOCKER_AUTH_CONFIG.
 
-    What cannot be read is taken for empty, as Docker's own clients do with a warning.
+    An unreadable file counts as empty, as for Docker's clients, which warn.
     """
     config = _json_object(read_text(user_directory(env) / "config.json"))
     from_env = _section(_json_object(env.get("DOCKER_AUTH_CONFIG", "")), "auths")
     if from_env:
         config["auths"] = _section(config, "auths") | from_env
-        helpers = _section(config, "credHelpers") | dict.fromkeys(from_env, "")
-        config["credHelpers"] = helpers
+        config["credHelpers"] = _section(config, "credHelpers") | dict.fromkeys(from_env, "")
     return config
 
 
 def merged(config: Mapping[str, object], logins: Sequence[Login]) -> dict[str, object]:
-    """Return a Docker configuration with these logins laid over it.
+    """Return a Docker configuration with these logins added.
 
-    An empty credential helper for a host makes Docker's clients read `auths` for it, whatever
-    store is configured for the others.
+    An empty credential helper for a host makes Docker's clients read `auths` for it, even if a
+    store is configured.
     """
     auths, helpers = _section(config, "auths"), _section(config, "credHelpers")
     for login in logins:
@@ -71,12 +70,12 @@ def merged(config: Mapping[str, object], logins: Sequence[Login]) -> dict[str, o
 
 
 def server(host: str) -> str:
-    """Return the name under which Docker's clients keep a registry's login."""
+    """Return the key of a registry's login in a Docker configuration."""
     return _HUB_KEY if host == refs.DOCKER_HUB else host
 
 
 def helper(config: Mapping[str, object], host: str) -> str:
-    """Return the name of the credential helper that a configuration has for a registry."""
+    """Return the credential helper of a registry, without docker-credential-."""
     helpers = _section(config, "credHelpers")
     return str(helpers.get(server(host), config.get("credsStore")) or "")
 
@@ -84,11 +83,11 @@ def helper(config: Mapping[str, object], host: str) -> str:
 def usable(
     config: Mapping[str, object], env: Mapping[str, str]
 ) -> tuple[dict[str, object], dict[str, str]]:
-    """Return a configuration without the helpers that are not installed here, and these.
+    """Return a configuration without the helpers that are not installed, and these by host.
 
-    They are by host, that of the store for all others by "". A container has the user's
-    configuration without the machine's programs, and Docker's clients would fail for a store that
-    is not there even where an image is public.
+    The helper of all other hosts, `credsStore`, has the key "". A container may have the user's
+    configuration without the machine's programs, and Docker's clients fail if the store is missing,
+    even for a public image.
     """
 
     def is_gone(name: object) -> bool:
@@ -106,7 +105,7 @@ def usable(
 
 
 def read_scoped(env: Mapping[str, str]) -> dict[str, dict[str, dict[str, object]]]:
-    """Return the user's configurations of logins with a scope, by host and scope."""
+    """Return the user's configurations for logins with a scope, by host and scope."""
     base = buildx_directory(env) / SCOPED
     found: dict[str, dict[str, dict[str, object]]] = {}
     for path in base.rglob("config.json"):
@@ -116,7 +115,7 @@ def read_scoped(env: Mapping[str, str]) -> dict[str, dict[str, dict[str, object]
 
 
 def leave(env: Mapping[str, str], logins: Sequence[Login]) -> list[str]:
-    """Leave logins in the user's configuration as docker login does; return what went wrong."""
+    """Store logins in the user's configuration as docker login does; return the failures."""
     failures: list[str] = []
     for login in logins:
         directory = user_directory(env)
@@ -133,11 +132,10 @@ def leave(env: Mapping[str, str], logins: Sequence[Login]) -> list[str]:
 
 
 def _leave(path: Path, login: Login) -> None:
-    """Put a login into a configuration, or into the helper that it names for that registry."""
     text = read_text(path) or ""
     config = _json_object(text)
     if path.exists() and not config and text.strip() not in {"", "{}"}:
-        raise ValueError(f"{path} is no Docker configuration")
+        raise ValueError(f"{path} is not a Docker configuration")
     if (name := helper(config, login.host)) and not login.helper:
         credential_helpers.store(name, login, server(login.host))
         return
@@ -145,23 +143,21 @@ def _leave(path: Path, login: Login) -> None:
     if not login.helper and not _section(config, "credHelpers"):
         del laid["credHelpers"]
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # The file is this user's alone; where it is a link, its target is written.
+    # Only this user can read the file; if it is a link, the file behind it is written.
     write_text(path.resolve(), json.dumps(laid, indent="\t"), mode=0o600)
 
 
 def has_logins(config: Mapping[str, object]) -> bool:
-    """Say whether a configuration could hold anybody's credentials."""
+    """Return whether a configuration may contain credentials."""
     return any(config.get(name) for name in ("auths", "credHelpers", "credsStore"))
 
 
 def _section(config: Mapping[str, object], name: str) -> dict[str, object]:
-    section = config.get(name)
-    return dict(section) if isinstance(section, dict) else {}
+    return dict(untrusted_json.child(config, name))
 
 
 def _json_object(text: str | None) -> dict[str, object]:
     try:
-        value = json.loads(text) if text else {}
+        return dict(untrusted_json.parsed(text or "{}"))
     except ValueError:
         return {}
-    return value if isinstance(value, dict) else {}

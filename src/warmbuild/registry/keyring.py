@@ -1,4 +1,4 @@
-"""Who this run is at a registry: its own logins first, then the user's, helpers included."""
+"""Finds the login for a registry: the run's own first, then the user's."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 class Keyring:
-    """The logins of a run; a helper is asked once for a registry."""
+    """The logins of a run; a credential helper is asked once for each registry."""
 
     def __init__(self, own: Sequence[Login], env: Mapping[str, str]) -> None:
-        """Take the logins that were given; nothing is read before it is needed."""
+        """Take the logins of the inputs, and read the user's Docker configuration."""
         self.own = tuple(own)
         self._env = env
         self._config, self.gone = docker_config.usable(docker_config.read_config(env), env)
@@ -28,13 +28,11 @@ class Keyring:
         self._lock = threading.Lock()
 
     def fill(self, needed: Collection[str], warn: Callable[[str], object]) -> None:
-        """Get the tokens that AWS has to give.
+        """Replace AWS keys by the tokens that AWS gives for them.
 
-        Raises RegistryError where it gives none for a host that is needed, and InputError where
-        there is nothing to ask it with.
+        Raises RegistryError if AWS gives none for a host that is needed, and InputError if
+        nothing is installed that can ask.
         """
-        if not any(login.is_ecr for login in self.own):
-            return
         filled: list[Login] = []
         for login in self.own:
             if not login.is_ecr:
@@ -53,11 +51,11 @@ class Keyring:
         self.own = tuple(filled)
 
     def login(self, host: str) -> Login | None:
-        """Return the login for a registry; raises RegistryError where a helper fails."""
+        """Return the login for a registry; raises RegistryError if a helper fails."""
         return self._find(host, "")
 
     def scoped(self, host: str, scope: str) -> Login | None:
-        """Return the login for a token of a scope, where there is one of its own."""
+        """Return the login that is limited to the scope of a token, if any."""
         own = {login.scope for login in self.own if login.host == host}
         found = scopes.nearest_scope({*own, *self._scoped.get(host, {})}, scope)
         return self._find(host, found) if found else None
@@ -75,7 +73,7 @@ class Keyring:
         return found
 
     def _users(self, host: str, scope: str) -> Login | RegistryError | None:
-        """Return what the user's own configuration has."""
+        """Return the login of the user's configuration."""
         config = self._scoped[host][scope] if scope else self._config
         helped = [login for login in self.own if login.helper and login.host == host]
         config = docker_config.merged(config, [login for login in helped if login.scope == scope])

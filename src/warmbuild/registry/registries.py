@@ -7,27 +7,29 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from warmbuild.errors import RegistryError
+from warmbuild.files import read_text
+from warmbuild.registry import transports
 from warmbuild.registry.client import PROBE, Patience, Registry
+from warmbuild.registry.keyring import Keyring
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from warmbuild.registry.keyring import Keyring
+    from warmbuild.inputs.values import Inputs
     from warmbuild.registry.transports import Transport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registries:
-    """Makes clients of registries, with this run's login or the user's own."""
+    """Creates clients of registries, with this run's login or the user's own."""
 
     keyring: Keyring
-    transports: Mapping[str, Transport]
-    """By host; what the BuildKit daemon's configuration says."""
+    transports: Mapping[str, Transport]  # by host
 
     def client(
         self, host: str, say: Callable[[str], object], *, patience: Patience = PROBE
     ) -> Registry:
-        """Return a client; `say` is told of a login that cannot be had, and of every retry."""
+        """Return a client; `say` gets the failure of a credential helper, and every retry."""
         try:
             login = self.keyring.login(host)
         except RegistryError as error:
@@ -36,3 +38,10 @@ class Registries:
         registry = Registry(host, login, self.transports.get(host), patience, say)
         registry.scoped = partial(self.keyring.scoped, host)
         return registry
+
+
+def registries(inputs: Inputs, env: Mapping[str, str]) -> Registries:
+    """Return the registries with the logins and the daemon's configuration of the inputs."""
+    # The file may be missing where a plan is made.
+    config = inputs.buildkitd_config_inline or read_text(inputs.buildkitd_config) or ""
+    return Registries(keyring=Keyring(inputs.logins, env), transports=transports.transports(config))

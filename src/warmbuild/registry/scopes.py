@@ -1,4 +1,4 @@
-"""Logins for a part of a registry: which one fits a token, and where buildx looks for it."""
+"""Logins that are limited to a scope: which one fits a token, and where buildx looks for it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _HUB_API: Final = "registry-1.docker.io"
 
 
 def nearest_scope(scopes: Iterable[str], asked: str) -> str:
-    """Return the scope that fits best to what a token is asked for; "" where none does.
+    """Return the scope that fits a token best, "" if none fits.
 
-    `asked` is a token's scope, such as `repository:me/app:pull,push`. A path goes before none, and
-    more actions before fewer. A token for several repositories at once fits to none.
+    `asked` is a token's scope, such as `repository:me/app:pull,push`. A scope with a path is
+    preferred, then one with more actions. A token for several repositories at once fits none.
     """
     if " " in asked:
         return ""
@@ -37,19 +37,19 @@ def nearest_scope(scopes: Iterable[str], asked: str) -> str:
 
 
 def token_scope(scope: str) -> str:
-    """Return what a token is asked for that such a login may get; "" where that can be anything."""
+    """Return the scope of a token that this login may get, "" for a login without a path."""
     path, _, actions = scope.partition("@")
     return f"repository:{path}:{actions or 'pull'}" if path else ""
 
 
 def directory(host: str, scope: str) -> str:
-    """Return where buildx looks for a scoped login, below the folder config of its state."""
+    """Return where buildx looks for a scoped login, below the directory config of its state."""
     host = _HUB_API if host == refs.DOCKER_HUB else host
     return f"{host}{'' if scope.startswith('@') else '/'}{scope}"
 
 
 def of_directory(name: str) -> tuple[str, str]:
-    """Return the host and the scope that such a directory is for."""
+    """Return the host and the scope of such a directory."""
     host = re.split("[/@]", name, maxsplit=1)[0]
     scope = name.removeprefix(host).removeprefix("/").removesuffix("@")
     return refs.DOCKER_HUB if host == _HUB_API else host, scope

@@ -19,17 +19,17 @@ else:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transport:
-    """How a registry is reached; `verify` is what requests takes: a CA file, or yes or no."""
+    """How a registry is reached."""
 
     scheme: str = "https"
-    verify: bool | str = True
+    verify: bool | str = True  # whether to check certificates, or a file of authorities
 
 
 def transports(buildkitd_config: str) -> Mapping[str, Transport]:
-    """Return what the BuildKit daemon's configuration says of registries, by host.
+    """Return the transports in the BuildKit daemon's configuration, by host.
 
-    The probe has to reach a registry in the way in which BuildKit will. A text that is no TOML
-    says nothing here; BuildKit reports it.
+    The probe must reach a registry as BuildKit will. Invalid TOML is ignored, since BuildKit
+    reports it.
     """
     try:
         registries = tomllib.loads(buildkitd_config).get("registry", {})
@@ -40,21 +40,16 @@ def transports(buildkitd_config: str) -> Mapping[str, Transport]:
         if not isinstance(entry, dict):
             continue
         authorities = entry.get("ca")
-        found[host] = Transport(
-            scheme="http" if entry.get("http") is True else "https",
-            verify=(
-                False
-                if entry.get("insecure") is True
-                else str(authorities[0])
-                if isinstance(authorities, list) and authorities
-                else True
-            ),
-        )
+        verify: bool | str = entry.get("insecure") is not True
+        if verify and isinstance(authorities, list) and authorities:
+            verify = str(authorities[0])
+        scheme = "http" if entry.get("http") is True else "https"
+        found[host] = Transport(scheme=scheme, verify=verify)
     return found
 
 
 def is_loopback(host: str) -> bool:
-    """Say whether a registry is on this machine, where Docker and BuildKit speak plain HTTP."""
+    """Return whether a registry is on this machine, for which BuildKit uses plain HTTP."""
     name = urlsplit(f"//{host}").hostname or ""
     try:
         return ipaddress.ip_address(name).is_loopback

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from warmbuild.cache.age import age_text
+from warmbuild.cache import records
 from warmbuild.report.hits import hit_ratio
 
 if TYPE_CHECKING:
@@ -104,6 +104,6 @@ def _outcome_rows(outcome: Outcome) -> Sequence[tuple[str, str]]:
     rows += [("tag", tag) for tag in outcome.tags]
     rows += [("cache read", ref) for ref in outcome.cache_read] or [("cache read", "nothing")]
     if outcome.cache_age is not None:
-        rows.append(("cache age", age_text(outcome.cache_age)))
+        rows.append(("cache age", records.age_text(outcome.cache_age)))
     rows.append(("cache written", outcome.cache_written or "nothing"))
     return rows

@@ -1,4 +1,4 @@
-"""The registries, one module each; the first that is recognised wins, `distribution` is last."""
+"""The registries, one module each; the first match wins, and `distribution` is the default."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ MODULES: Final = (
     *(azure, quay, harbor, artifactory, distribution),
 )
 VENDORS: Final = tuple(module.VENDOR for module in MODULES)
-# Those whose passwords are tokens that AWS gives.
+# Registries whose passwords are tokens from AWS.
 OF_AWS: Final = (ecr.VENDOR, ecr_public.VENDOR)
 
 
 def detect(host: str, headers: Mapping[str, str] | None = None, ci: str = "") -> Vendor:
-    """Return whose registry a host is.
+    """Return the vendor of a host's registry.
 
-    `headers` are those of its answers, names in lower case; `ci` is the CI system that it belongs
-    to.
+    `headers` come from its answers, with names in lower case; `ci` is the CI system that it belongs
+    to, if any.
     """
     name, sent = urlsplit(f"//{host}").hostname or "", headers or {}
 
@@ -57,7 +57,7 @@ def detect(host: str, headers: Mapping[str, str] | None = None, ci: str = "") ->
 
 
 def misfit(repository: Reference) -> str:
-    """Return why a registry cannot have a repository of such a name, or an empty text."""
+    """Return why a registry cannot have a repository of this name; empty if it can."""
     vendor = detect(repository.host)
     if vendor.takes(repository.path):
         return ""

@@ -22,6 +22,6 @@ VENDOR: Final = Vendor(
     login="a service principal's ID and password, or a token's",
     # What az acr login --expose-token prints.
     usernames=((r"ey[\w-]+\.[\w.-]+", "00000000-0000-0000-0000-000000000000"),),
-    permission="the role AcrPush, or Container Registry Repository Writer where roles are given "
+    permission="the role AcrPush, or Container Registry Repository Writer if roles are assigned "
     "by repository",
 )

@@ -1,7 +1,7 @@
-"""The distribution registry (`registry:2`, `registry:3`), and every other one that is not known.
+"""The distribution registry (`registry:2`, `registry:3`), and every unknown registry.
 
 From distribution.github.io/distribution: "HTTP API V2" and "Configuration" (`maintenance:
-readonly` and `proxy` answer writes by 405).
+readonly` and `proxy` answer writes with 405).
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """Amazon Elastic Container Registry, private.
 
-Hosts, permissions and immutable tags are those of the "Amazon ECR User Guide": "Registry
-authentication", "IAM permissions for pushing an image", "Image tag mutability" (filters that
-leave tags out since July 2025), "Repository creation templates" (create on push). An index as a
-cache is refused by 400, an image manifest is taken: aws/containers-roadmap#876. An immutable tag
-answers 400 `The image tag 'x' already exists in the 'y' repository and cannot be overwritten
-because the tag is immutable.`, a missing repository 404 NAME_UNKNOWN.
+From the "Amazon ECR User Guide": "Registry authentication", "IAM permissions for pushing an image",
+"Image tag mutability" (exclusion filters since July 2025), "Repository creation templates" (create
+on push). An index as a cache is refused with 400, an image manifest is accepted
+(aws/containers-roadmap#876). An immutable tag answers 400 `The image tag 'x' already exists in the
+'y' repository and cannot be overwritten because the tag is immutable.`, a missing repository 404
+NAME_UNKNOWN.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Final
 
 from warmbuild.vendors.base import Vendor
 
-# Of all partitions, with FIPS and dual stack: "Amazon ECR endpoints and quotas".
+# All partitions, with FIPS and dual stack, from "Amazon ECR endpoints and quotas".
 _HOSTS: Final = (
     r"(?P<account>[0-9]{12})\.dkr(?P<dash>[.-])ecr(?P<fips>-fips)?\.(?P<region>[a-z0-9-]+)\."
     r"(amazonaws\.(com(\.cn)?|eu)|on\.(aws|amazonwebservices\.(com\.cn|eu))"
@@ -26,7 +26,7 @@ _HOSTS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where a registry's tokens come from, as its host says."""
+    """Where a registry's tokens come from, according to its host."""
 
     account: str
     region: str
@@ -35,7 +35,7 @@ class Place:
 
 
 def place(host: str) -> Place | None:
-    """Return where a host's tokens come from; None for a host of another registry."""
+    """Return where a host's tokens come from, None if the host is not ECR's."""
     found = re.fullmatch(_HOSTS, host)
     return found and Place(
         account=found["account"],
@@ -51,10 +51,10 @@ VENDOR: Final = Vendor(
     challenge=r'service="ecr\.amazonaws\.com"',
     path="any name",
     create="create it (aws ecr create-repository --repository-name {path}), or a creation template "
-    "that does so at a push",
+    "that creates it at the first push",
     missing=(404,),
-    mutable="let IMMUTABLE_WITH_EXCLUSION leave out the tags that begin with cache-tag-prefix",
-    accepts="image manifests alone, and no tag twice where tags are immutable",
+    mutable="exclude tags that begin with cache-tag-prefix by IMMUTABLE_WITH_EXCLUSION",
+    accepts="only image manifests, and no tag twice if tags are immutable",
     login="AWS and what aws ecr get-login-password prints",
     usernames=((".+", "AWS"),),
     permission="ecr:GetAuthorizationToken, BatchGetImage, GetDownloadUrlForLayer, "

@@ -1,8 +1,8 @@
 """Amazon ECR Public.
 
-From the "Amazon ECR Public User Guide": "Public registries" (an alias stands before the
+From the "Amazon ECR Public User Guide": "Public registries" (an alias precedes the
 repository), "Registry authentication" and "IAM permissions for pushing" (logins come from
-us-east-1). Tags are always mutable there; what is taken for a cache is taken to be as in ECR.
+us-east-1). Tags are always mutable there. It is assumed to accept the same caches as ECR.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ VENDOR: Final = Vendor(
     names=(2, ANY),
     create="create it (aws ecr-public create-repository --region us-east-1)",
     missing=(404,),
-    accepts="image manifests alone",
+    accepts="only image manifests",
     login="AWS and what aws ecr-public get-login-password --region us-east-1 prints",
     usernames=((".+", "AWS"),),
     permission="sts:GetServiceBearerToken and ecr-public:GetAuthorizationToken, "

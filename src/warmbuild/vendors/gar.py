@@ -2,9 +2,9 @@
 
 From cloud.google.com/artifact-registry/docs: "Repository and image names", "Configure
 authentication to Artifact Registry for Docker", "Access control with IAM", "Immutable image
-tags" (of a repository as a whole). Without an image it answers `name invalid: Missing image name`,
-and where a repository is not there `denied: Permission "artifactregistry.repositories.
-uploadArtifacts" denied on resource … (or it may not exist)`.
+tags" (of a repository as a whole). A name without an image answers `name invalid: Missing image
+name`, a missing repository `denied: Permission "artifactregistry.repositories.uploadArtifacts"
+denied on resource … (or it may not exist)`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ VENDOR: Final = Vendor(
     login="oauth2accesstoken and an access token, or _json_key and a service account's key",
     usernames=(
         (r"\s*\{.*", "_json_key"),
-        # Such a key in base64, which a JWT is not: that has dots.
+        # Such a key in base64; a JWT has dots.
         (r"\s*e[yw][A-Za-z0-9+/=\s]+", "_json_key_base64"),
         (".+", "oauth2accesstoken"),
     ),

@@ -1,8 +1,8 @@
-"""The names gcr.io and us.gcr.io, eu.gcr.io, asia.gcr.io, which Artifact Registry answers now.
+"""gcr.io and us.gcr.io, eu.gcr.io, asia.gcr.io, which Artifact Registry hosts now.
 
 From cloud.google.com/artifact-registry/docs/transition: "gcr.io hosted on Artifact Registry", "Set
-up repositories with gcr.io domain support": the repository is made by a first push with a role for
-that, and its name is the host's.
+up repositories with gcr.io domain support": a first push with a certain role creates the
+repository, whose name is the host's.
 """
 
 from __future__ import annotations

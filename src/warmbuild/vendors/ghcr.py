@@ -1,11 +1,11 @@
 """GitHub Packages' container registry.
 
 From docs.github.com: "Working with the Container registry" and "About permissions for GitHub
-Packages": GITHUB_TOKEN has what `permissions:` gives it, and reaches a package that was not
-made by a workflow of its repository only where that is named under "Manage Actions access".
-It answers `denied: permission_denied: write_package` and `denied: installation not allowed to
-Create organization package`, to a missing package too; it takes cache manifests since December
-2020: moby/buildkit#1865.
+Packages": GITHUB_TOKEN has the rights that `permissions:` grants. It reaches a package that another
+repository created only if "Manage Actions access" of the package names its repository. A refused or
+missing package answers `denied: permission_denied: write_package` or `denied: installation not
+allowed to Create organization package`. Cache manifests are accepted since December 2020
+(moby/buildkit#1865).
 """
 
 from __future__ import annotations
@@ -25,5 +25,5 @@ VENDOR: Final = Vendor(
     login="any user name and GITHUB_TOKEN, or a classic personal access token",
     usernames=((".+", "token"),),
     permission="permissions: packages: write in the job, and access to a package that another "
-    "repository has made (Package settings, Manage Actions access: Write)",
+    "repository created (Package settings, Manage Actions access: Write)",
 )

@@ -3,9 +3,9 @@
 From docs.redhat.com ("Red Hat Quay"): "Robot accounts", "Configuring artifact types",
 "Immutability policies" (since 3.17), and from Quay's sources (endpoints/v2/errors.py,
 image/oci). An immutable tag answers `unknown: tag is immutable and cannot be overwritten` or 409
-`tag was already pushed`, a namespace or registry that is read-only 405. An index as a cache is
-refused by 400 MANIFEST_INVALID (moby/buildkit#1440), and so is a configuration of BuildKit's type
-where artifact types are checked.
+`tag was already pushed`, a read-only namespace or registry 405. An index as a cache is refused with
+400 MANIFEST_INVALID (moby/buildkit#1440), and so is a configuration of BuildKit's type if artifact
+types are checked.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ VENDOR: Final = Vendor(
     challenge=r'realm="[^"]*/v2/auth"',
     path="NAMESPACE/REPOSITORY",
     missing=(401,),
-    mutable="leave the tags that begin with cache-tag-prefix out of the immutability policy",
-    accepts="image manifests alone, on one's own Quay with IGNORE_UNKNOWN_MEDIATYPES: true or with "
-    "application/vnd.buildkit.cacheconfig.v0 in ALLOWED_OCI_ARTIFACT_TYPES",
+    mutable="exclude tags that begin with cache-tag-prefix from the immutability policy",
+    accepts="only image manifests, and self-hosted only with IGNORE_UNKNOWN_MEDIATYPES: true or "
+    "with application/vnd.buildkit.cacheconfig.v0 in ALLOWED_OCI_ARTIFACT_TYPES",
     login="a robot account, NAMESPACE+ROBOT, and its token",
-    permission="Write on the repository, or Creator in the organization where the push makes it",
+    permission="Write on the repository, or Creator in the organization if the push creates it",
 )

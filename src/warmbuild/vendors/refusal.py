@@ -1,9 +1,9 @@
-"""What a registry said instead of doing it, read from an answer or from BuildKit's words.
+"""Why a registry refused a request, and what to do about it.
 
-BuildKit tells of an answer by its status (`unexpected status from PUT request to …: 403
-Forbidden`, containerd's core/remotes/errors) or, where the answer names errors, by codes and
-messages (`denied: requested access to the resource is denied`, BuildKit's util/errutil). A code
-that containerd does not know becomes `unknown`, so that the message is all there is.
+BuildKit reports an answer by its status (`unexpected status from PUT request to …: 403 Forbidden`,
+containerd's core/remotes/errors) or, if the answer names errors, by codes and messages (`denied:
+requested access to the resource is denied`, BuildKit's util/errutil). A code that containerd does
+not know becomes `unknown`, and only the message tells the reason.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Kind(Enum):
-    """What is wrong, as far as something can be done about it."""
+    """A reason for which there is advice."""
 
     IMMUTABLE = auto()
     FULL = auto()
@@ -34,76 +34,67 @@ class Kind(Enum):
     DENIED = auto()
 
 
-# What tells a kind, the first that does: words of a registry in lower case, and statuses.
-_SIGNS: Final[tuple[tuple[Kind, str, frozenset[int]], ...]] = (
-    (
-        Kind.IMMUTABLE,
-        r"immutable|cannot be overwritten|already pushed|operation is disallowed",
-        frozenset(),
-    ),
-    (Kind.FULL, r"quota|storage limit", frozenset()),
-    (Kind.LIMITED, r"toomanyrequests|too many requests|rate limit", frozenset({429})),
-    (Kind.BAD_NAME, r"name[ _]invalid|invalid repository name|missing image name", frozenset()),
+# The signs of a kind, of which the first match wins: words in lower case, and statuses.
+_SIGNS: Final[tuple[tuple[Kind, str, tuple[int, ...]], ...]] = (
+    (Kind.IMMUTABLE, r"immutable|cannot be overwritten|already pushed|operation is disallowed", ()),
+    (Kind.FULL, r"quota|storage limit", ()),
+    (Kind.LIMITED, r"toomanyrequests|too many requests|rate limit", (429,)),
+    (Kind.BAD_NAME, r"name[ _]invalid|invalid repository name|missing image name", ()),
     (
         Kind.NO_REPOSITORY,
         r"name[ _]unknown|(repository|project)\b.* (not found|does not exist in)|blobs: 404",
-        frozenset(),
+        (),
     ),
     (
         Kind.NO_LOGIN,
         r"unauthenticated|unauthorized|no basic auth|anonymous token|authentication required",
-        frozenset({401}),
+        (401,),
     ),
+    # Harbor treats an index of layers as an index of images, which it does not find.
     (
         Kind.REJECTED,
-        # Harbor takes an index of layers for one of images, which are not there.
         r"manifest[ _]invalid|media ?type|artifact\b.* not found|manifest.*: 404",
-        frozenset({400, 415, 422}),
+        (400, 415, 422),
     ),
-    (Kind.READ_ONLY, r"unsupported|read-only|readonly", frozenset({405})),
-    (Kind.DENIED, r"denied|forbidden|insufficient_scope|not authorized", frozenset({403})),
+    (Kind.READ_ONLY, r"unsupported|read-only|readonly", (405,)),
+    (Kind.DENIED, r"denied|forbidden|insufficient_scope|not authorized", (403,)),
 )
 _STATUS: Final = re.compile(r"unexpected status\b.*?: (?P<status>[1-5][0-9]{2})\b")
-# Names and addresses, which are nobody's words, and what of an address says something.
+# Names and addresses, which are no signs, except for the kind of object in an address.
 _NAMES: Final = re.compile(r"""'[^']*'|"[^"]*"|\S*/(manifests|blobs)/\S*?(?=:?(?:\s|$))|\S*/\S*""")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """An answer that is no; `status` is 0 where only words came through."""
+    """A refusing answer."""
 
-    status: int = 0
+    status: int = 0  # 0 if only words are known
     words: str = ""
 
     @property
     def kind(self) -> Kind | None:
-        """What is wrong, None where nothing is to be done about it but to try again."""
+        """The reason, None if it is unknown or transient."""
         words = _NAMES.sub(r"\1", self.words).lower()
-        found = (
-            kind
-            for kind, signs, statuses in _SIGNS
-            if re.search(signs, words) or self.status in statuses
-        )
-        return next(found, None)
+        for kind, signs, statuses in _SIGNS:
+            if re.search(signs, words) or self.status in statuses:
+                return kind
+        return None
 
 
 def read(error: str) -> Refusal:
-    """Read what BuildKit says of a push, an export or an import that failed."""
+    """Read BuildKit's error of a push, an export or an import."""
     found = _STATUS.search(error)
     return Refusal(status=int(found["status"]) if found else 0, words=error)
 
 
 def explained(said: str, vendor: Vendor, ref: Reference, refusal: Refusal, *, writing: bool) -> str:
-    """Return what was said of a cache ref, and what to do about it where that is known."""
+    """Return what was said of a cache ref, followed by advice if there is any."""
     more = advice(vendor, ref, refusal, writing=writing)
     return f"{said.rstrip('.')}; {more}" if more else said
 
 
 def advice(vendor: Vendor, ref: Reference, refusal: Refusal, *, writing: bool) -> str:
-    """Return half a sentence on what to do about a cache ref, empty where nothing is to be done.
-
-    It names the registry and the input to set.
-    """
+    """Return a half-sentence that names the registry and the input to set; empty if unknown."""
     kind = refusal.kind
     if kind in _OF_A_NAME and not vendor.takes(ref.path):
         kind = Kind.BAD_NAME
@@ -111,7 +102,7 @@ def advice(vendor: Vendor, ref: Reference, refusal: Refusal, *, writing: bool) -
         return ""
     is_unreadable = not writing and kind in {Kind.REJECTED, Kind.READ_ONLY}
     template = _UNREADABLE if is_unreadable else _ADVICE[kind]
-    hidden = f", and says the same where there is no such repository ({vendor.path})"
+    hidden = f", and says the same if the repository does not exist ({vendor.path})"
     create = f"{vendor.create.format(path=ref.path)}, or " if vendor.create else ""
     return template.format(
         where=vendor.name if vendor.hosts else ref.host,
@@ -125,37 +116,37 @@ def advice(vendor: Vendor, ref: Reference, refusal: Refusal, *, writing: bool) -
     )
 
 
-# What a registry may also say of a name that it does not take.
+# Kinds that a registry may also report for an invalid name.
 _OF_A_NAME: Final = (Kind.NO_REPOSITORY, Kind.NO_LOGIN, Kind.DENIED)
-_UNREADABLE: Final = "{where} cannot be asked for it: set cache-repository to another repository"
+_UNREADABLE: Final = "{where} cannot serve it: set cache-repository to another repository"
 _ADVICE: Final[Mapping[Kind, str]] = {
     Kind.IMMUTABLE: (
-        "{where} does not let this tag be overwritten: set cache-repository to a repository of "
-        "its own with mutable tags{otherwise}"
+        "{where} does not let this tag be overwritten: set cache-repository to a separate "
+        "repository with mutable tags{otherwise}"
     ),
-    Kind.FULL: "{where} has no room left for it: raise its quota, or set cache-mode to min",
+    Kind.FULL: "{where} has no space left for it: raise its quota, or set cache-mode to min",
     Kind.LIMITED: (
-        "{where} limits how often it is asked{limits}: give a login by username and password, or "
+        "{where} limits the number of requests{limits}: give a login by username and password, or "
         "set cache-repository to another registry"
     ),
     Kind.BAD_NAME: "{where} takes {vendor.path}: set cache-repository to such a repository",
     Kind.NO_REPOSITORY: (
-        "there is no such repository at {where}: {create}set cache-repository to one that is there"
+        "the repository does not exist at {where}: {create}set cache-repository to one that exists"
     ),
     Kind.NO_LOGIN: (
-        "give a login that may do it by username and password: for {where} {vendor.login}, with "
+        "set username and password to a login that may {may} it: for {where} {vendor.login}, with "
         "{vendor.permission}"
     ),
     Kind.REJECTED: (
-        "{where} does not take this as a cache (accepted: {vendor.accepts}): set cache-backend to "
-        "inline, which keeps the cache in an image, or cache-repository to another registry"
+        "{where} does not accept this as a cache (accepted: {vendor.accepts}): set cache-backend "
+        "to inline, which keeps the cache in an image, or cache-repository to another registry"
     ),
     Kind.READ_ONLY: (
-        "{where} takes no writes there, being read-only or a mirror: set cache-repository to a "
-        "repository that takes them"
+        "{where} accepts no writes there because it is read-only or a mirror: set cache-repository "
+        "to a writable repository"
     ),
     Kind.DENIED: (
-        "{where} wants {vendor.permission} for a cache{hidden}: give the login that, or "
-        "{create_hidden}set cache-repository to one that it may {may}"
+        "{where} requires {vendor.permission} for a cache{hidden}: grant the login that, or "
+        "{create_hidden}set cache-repository to one that the login may {may}"
     ),
 }

@@ -216,7 +216,7 @@ class TestCaches:
         )
         decided = planned(parsed(push="true"), one, FORK)
         assert decided.warnings == (
-            "cache-to type=registry,ref=r.io/c:1 is left out: the code comes from a fork",
+            "cache-to type=registry,ref=r.io/c:1 is ignored: the code comes from a fork",
             "the secret a is not given: the code comes from a fork",
             "the secret b is not given: the code comes from a fork",
             "r.io/a:cache-main is not pushed: it is a cache's name, and the code comes from a fork",
@@ -582,7 +582,7 @@ class TestAttempts:
         failure = Failure(title="", error="Attestation is not supported", tail=(), source="")
         again = attempts.another_try(plans, failure, 1)
         assert again is not None
-        assert again.keeps_cache
+        assert again.is_note
         assert [one.attests for one in again.plans] == [(), ()]
 
 

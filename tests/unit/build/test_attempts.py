@@ -37,9 +37,13 @@ RACE = Failure(
     source="",
 )
 # Half a sentence of reason, the pause before it, and whether the export comes after it.
-BESIDE = ("(blob unknown to registry); once more in 2 s, the cache after it", 2.0, True)
-ALONE = ("(blob unknown to registry); once more in 2 s", 2.0, False)
-NEVER = ("this builder cannot; one of driver docker-container can; once more without", 0.0, False)
+BESIDE = ("(blob unknown to registry); retrying in 2 s, then exporting the cache", 2.0, True)
+ALONE = ("(blob unknown to registry); retrying in 2 s", 2.0, False)
+NEVER = (
+    "this builder does not support cache exports; use driver docker-container; retrying without it",
+    0.0,
+    False,
+)
 UNCLEAR = replace(RACE, error="failed to push r.io/a:1: unknown: ask the operator")
 RETRIED = (
     "error: failed commit: unexpected status from PUT request to http://r.io/v2/: 502 Bad Gateway",
@@ -63,7 +67,7 @@ RETRIED = (
         pytest.param(
             replace(UNCLEAR, tail=RETRIED),
             {"cache": "off"},
-            ("(ask the operator); once more in 2 s", 2.0, False),
+            ("(ask the operator); retrying in 2 s", 2.0, False),
             id="the same, and BuildKit had tried it again",
         ),
         pytest.param(
@@ -138,8 +142,8 @@ def test_another_try_is_the_image_alone_and_then_the_cache(
             "unexpected status: 500 Internal Server Error",
             {},
             AnotherExport(
-                reason="the cache was not written for a reason that may pass (500 Internal Server "
-                "Error); once more in 2 s",
+                reason="the cache export failed with a transient error (500 Internal Server "
+                "Error); retrying in 2 s",
                 pause=2.0,
             ),
             id="a passing reason",
@@ -198,7 +202,7 @@ def test_a_layer_that_is_gone_costs_its_cache_alone(
     assert again is not None
     assert [str(ref.ref).rpartition(":")[2] for ref in again.plans[0].cache.read] == left
     assert again.plans[0].cache.write == decided.cache.write
-    assert "is not read: a layer of it cannot be had any more" in again.reason
+    assert " not read: a layer could not be fetched" in again.reason
 
 
 def test_a_step_that_fails_like_that_without_a_cache_has_failed(
@@ -224,7 +228,10 @@ def test_an_export_that_hangs_is_given_up(parsed: Callable[..., Inputs]) -> None
     again = attempts.another_try([with_two_caches(parsed)], STALLED, 1, "export")
     assert again is not None
     assert again.plans[0].cache.write is None
-    assert problems.write_error(again.plans[0].cache.problems) == "the export took too long"
+    assert (
+        problems.write_error(again.plans[0].cache.problems)
+        == "the export made no progress within cache-timeout"
+    )
     assert not again.export_after
 
 
@@ -257,11 +264,11 @@ def test_a_backend_that_fails_before_the_build_is_done_without(
     assert (again.plans[0].cache.read, again.plans[0].cache.write) == ((), None)
     backend = values["cache_backend"]
     assert again.reason == (
-        f"no cache is written: the backend {backend} fails: {error}; once more without"
+        f"no cache is written: the backend {backend} failed: {error}; retrying without it"
     )
     assert (
         problems.write_error(again.plans[0].cache.problems)
-        == f"the backend {backend} fails: {error}"
+        == f"the backend {backend} failed: {error}"
     )
 
 
@@ -386,8 +393,8 @@ def test_provenance_that_nobody_asked_for_is_done_without(parsed: Callable[..., 
     again = attempts.another_try([decided], NO_ATTESTATION, 1)
     assert again == AnotherTry(
         plans=(replace(decided, attests=("type=sbom,disabled=false",), default_attests=()),),
-        reason="the image gets no provenance: this builder cannot; once more without",
-        keeps_cache=True,
+        reason="the image has no provenance: this builder does not support it; retrying without it",
+        is_note=True,
     )
     # What was asked for is not.
     assert attempts.another_try(again.plans, NO_ATTESTATION, 2) is None

@@ -16,6 +16,6 @@ def test_a_program_of_another_processor_is_explained() -> None:
     assert isinstance(error, BuildError)
     assert str(error).endswith(
         "\n  | exec /bin/sh: exec format error\n"
-        "A program of another processor was started and is not emulated: qemu-platforms emulates "
-        "it, and a node of its own (append) builds faster."
+        "The build ran a program of another processor without emulation: set qemu-platforms to "
+        "emulate it, or build faster on a node with that processor (append)."
     )

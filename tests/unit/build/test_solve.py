@@ -57,7 +57,7 @@ def restarts() -> list[str]:
 
 
 @pytest.fixture
-def tool(runner: FakeRunner, tmp_path: Path, restarts: list[str]) -> Tool:
+def tool(runner: FakeRunner, tmp_path: Path, restarts: list[str], log: Log) -> Tool:
     private = Private(root=tmp_path)
     return Tool(
         buildx=Buildx(program="buildx", env={"BUILDX_BUILDER": "b"}, runner=runner),
@@ -66,6 +66,7 @@ def tool(runner: FakeRunner, tmp_path: Path, restarts: list[str]) -> Tool:
         cache_timeout=600.0,
         annotates=True,
         restart=lambda: restarts.append("again"),
+        log=log,
     )
 
 
@@ -112,12 +113,11 @@ def test_a_cold_build_pushes_the_image_first_and_writes_its_cache_after_it(
     planned: Callable[..., BuildPlan],
     runner: FakeRunner,
     tool: Tool,
-    log: Log,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     runner.answer(*BUILD, lines=recorded("cold"), writes=SAID)
     runner.answer(*BUILD, lines=recorded("cold"))
-    outcome = solve.build([planned()], tool, log)
+    outcome = solve.build([planned()], tool)
     image, export = runner.commands
     assert has(image, "--push", "--tag")
     assert not has(image, "--cache-to")
@@ -127,24 +127,24 @@ def test_a_cold_build_pushes_the_image_first_and_writes_its_cache_after_it(
     assert [step.cached for step in outcome.steps] == [False] * 5
     assert outcome.cache_written == "ghcr.io/me/app:cache-x"
     assert (outcome.cache_read, outcome.cache_age) == ((), None)
-    assert shown(capsys) == ["the image is out; now its cache"]
+    assert shown(capsys) == ["the image is done; now exporting its cache"]
 
 
 def test_what_buildx_wrote_is_read_back_and_secrets_are_hidden_in_it(
-    planned: Callable[..., BuildPlan], runner: FakeRunner, tool: Tool, log: Log
+    planned: Callable[..., BuildPlan], runner: FakeRunner, tool: Tool
 ) -> None:
     runner.answer(*BUILD, lines=recorded("cold"), writes=SAID)
-    outcome = solve.build([planned(cache="off")], tool, log)
+    outcome = solve.build([planned(cache="off")], tool)
     assert outcome.digest == "sha256:1"
     assert outcome.image_id == "sha256:2"
     assert outcome.metadata == '{"containerimage.digest":"sha256:1","token":"***"}'
 
 
 def test_a_build_that_says_nothing_of_itself_has_no_digest(
-    planned: Callable[..., BuildPlan], runner: FakeRunner, tool: Tool, log: Log
+    planned: Callable[..., BuildPlan], runner: FakeRunner, tool: Tool
 ) -> None:
     runner.answer(*BUILD, lines=recorded("cold"))
-    outcome = solve.build([planned(cache="off")], tool, log)
+    outcome = solve.build([planned(cache="off")], tool)
     assert (outcome.digest, outcome.image_id, outcome.metadata) == ("", "", "{}")
     assert outcome.cache_written == ""
 
@@ -159,7 +159,7 @@ def test_a_push_that_failed_for_a_reason_that_passes_is_tried_again_without_the_
     runner.answer(*BUILD, lines=race(), code=1)
     runner.answer(*BUILD, lines=recorded("warm"), writes=SAID)
     runner.answer(*BUILD, lines=recorded("cold"))
-    outcome = solve.build([planned(cache_export="with")], tool, log)
+    outcome = solve.build([planned(cache_export="with")], tool)
     beside, again, export = runner.commands
     assert has(beside, "--push", "--cache-to")
     assert has(again, "--push")
@@ -170,17 +170,17 @@ def test_a_push_that_failed_for_a_reason_that_passes_is_tried_again_without_the_
     assert [step.cached for step in outcome.steps] == [False] * 5
     assert outcome.cache_written == "ghcr.io/me/app:cache-x"
     assert log.warnings[0] == (
-        "the push failed for a reason that may pass (blob unknown to registry); once more in 2 s, "
-        "the cache after it"
+        "the push failed with a transient error (blob unknown to registry); retrying in 2 s, "
+        "then exporting the cache"
     )
 
 
 def test_a_push_that_is_refused_is_the_end(
-    planned: Callable[..., BuildPlan], runner: FakeRunner, tool: Tool, log: Log
+    planned: Callable[..., BuildPlan], runner: FakeRunner, tool: Tool
 ) -> None:
     runner.answer(*BUILD, lines=recorded("push-refused"), code=1)
     with pytest.raises(RegistryError, match="the image is built and was not pushed"):
-        solve.build([planned()], tool, log)
+        solve.build([planned()], tool)
     assert len(runner.commands) == 1
 
 
@@ -188,29 +188,27 @@ def test_a_push_is_not_tried_again_for_ever(
     planned: Callable[..., BuildPlan],
     runner: FakeRunner,
     tool: Tool,
-    log: Log,
     pauses: list[float],
 ) -> None:
     for _ in range(3):
         runner.answer(*BUILD, lines=race(), code=1)
     with pytest.raises(RegistryError, match="blob unknown"):
-        solve.build([planned()], tool, log)
+        solve.build([planned()], tool)
     assert pauses == [2.0, 8.0]
 
 
 def test_a_step_that_fails_is_the_end(
-    planned: Callable[..., BuildPlan], runner: FakeRunner, tool: Tool, log: Log
+    planned: Callable[..., BuildPlan], runner: FakeRunner, tool: Tool
 ) -> None:
     runner.answer(*BUILD, lines=recorded("failed"), code=1)
     with pytest.raises(BuildError, match=r"at Dockerfile\.failing:3"):
-        solve.build([planned()], tool, log)
+        solve.build([planned()], tool)
 
 
 def test_no_export_runs_if_all_came_from_the_cache_that_would_be_written(
     planned: Callable[..., BuildPlan],
     runner: FakeRunner,
     tool: Tool,
-    log: Log,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     decided = planned()
@@ -220,12 +218,12 @@ def test_no_export_runs_if_all_came_from_the_cache_that_would_be_written(
     decided = replace(decided, cache=replace(decided.cache, read=(there,), write=there))
     lines = [line for line in recorded("warm") if "cache-none" not in line]
     runner.answer(*BUILD, lines=lines, writes=SAID)
-    outcome = solve.build([decided], tool, log)
+    outcome = solve.build([decided], tool)
     assert len(runner.commands) == 1
     assert [step.cached for step in outcome.steps] == [True] * 5
     assert outcome.cache_read == ("127.0.0.1:5000/rec:cache-main",)
     assert (outcome.cache_written, outcome.cache_error) == ("", "")
-    assert shown(capsys) == ["the cache is not written: all of it is there already"]
+    assert shown(capsys) == ["the cache is not written: it is up to date"]
 
 
 def test_an_export_that_fails_is_a_warning(
@@ -233,7 +231,7 @@ def test_an_export_that_fails_is_a_warning(
 ) -> None:
     runner.answer(*BUILD, lines=recorded("cold"), writes=SAID)
     runner.answer(*BUILD, lines=recorded("failed"), code=1)
-    outcome = solve.build([planned()], tool, log)
+    outcome = solve.build([planned()], tool)
     assert outcome.digest == "sha256:1"
     assert outcome.cache_written == ""
     assert outcome.cache_error.startswith('process "/bin/sh -c for i in 1 2 3')
@@ -252,14 +250,14 @@ def test_a_cache_that_is_waited_for_too_long_is_done_without(
     runner.answer(*BUILD, lines=importing, code=1, hangs=True)
     runner.answer(*BUILD, lines=recorded("cold"), writes=SAID)
     runner.answer(*BUILD, lines=recorded("cold"))
-    solve.build([planned()], replace(tool, cache_timeout=0.0), log)
+    solve.build([planned()], replace(tool, cache_timeout=0.0))
     first, second, _ = runner.commands
     assert has(first, "--cache-from")
     assert not has(second, "--cache-from")
     assert restarts == ["again"]
     assert log.warnings[0] == (
-        "ghcr.io/me/app:cache-x, ghcr.io/me/app:cache-main is not read: the registry stopped "
-        "answering; once more without"
+        "ghcr.io/me/app:cache-x, ghcr.io/me/app:cache-main are not read: the registry stopped "
+        "answering; retrying without them"
     )
 
 
@@ -270,7 +268,7 @@ def test_the_stages_of_an_inline_cache_are_pushed_one_by_one(
     runner.answer(*BUILD, lines=recorded("cold"))
     runner.answer(*BUILD, lines=recorded("failed"), code=1)
     decided = planned(cache_backend="inline", cache_stages="build,test")
-    outcome = solve.build([decided], tool, log)
+    outcome = solve.build([decided], tool)
     image, build, test = runner.commands
     assert not has(image, "--target")
     assert [stage[stage.index("--target") + 1] for stage in (build, test)] == ["build", "test"]
@@ -286,7 +284,6 @@ class TestSeveralTargets:
         parsed: Callable[..., Inputs],
         runner: FakeRunner,
         tool: Tool,
-        log: Log,
     ) -> None:
         said = {
             "web": {
@@ -300,7 +297,7 @@ class TestSeveralTargets:
         runner.answer(*BAKE, lines=recorded("bake-cold"))
         decided = of_targets(parsed(image="", bake_files="b.hcl", push="true"), "web", "worker")
         decided = [replace(one, cache=replace(one.cache, read=())) for one in decided]
-        outcome = solve.build(decided, tool, log)
+        outcome = solve.build(decided, tool)
         assert [command[-2:] for command in runner.commands] == [("web", "worker")] * 2
         assert [one.name for one in outcome.targets] == ["web", "worker"]
         assert [one.digest for one in outcome.targets] == ["sha256:w", "sha256:v"]
@@ -317,7 +314,6 @@ class TestSeveralTargets:
         parsed: Callable[..., Inputs],
         runner: FakeRunner,
         tool: Tool,
-        log: Log,
         capsys: pytest.CaptureFixture[str],
     ) -> None:
         inputs = parsed(image="", bake_files="b.hcl", push="true", cache="read-only")
@@ -325,7 +321,7 @@ class TestSeveralTargets:
         decided = of_targets(inputs, "web", "worker")
         for _ in decided:
             runner.answer(*BAKE, lines=recorded("bake-warm"))
-        outcome = solve.build(decided, tool, log)
+        outcome = solve.build(decided, tool)
         assert [command[-1] for command in runner.commands] == ["web", "worker"]
         assert [one.name for one in outcome.targets] == ["web", "worker"]
         assert shown(capsys) == [
@@ -340,12 +336,11 @@ class TestAsk:
         planned: Callable[..., BuildPlan],
         runner: FakeRunner,
         tool: Tool,
-        log: Log,
         capsys: pytest.CaptureFixture[str],
     ) -> None:
         answer = ["Check complete, no warnings found."]
         runner.answer(*BUILD, lines=answer, writes={"--metadata-file": METADATA})
-        outcome = solve.ask(planned(call="check"), tool, log)
+        outcome = solve.ask(planned(call="check"), tool)
         (command,) = runner.commands
         assert has(command, "--call", "check")
         assert not has(command, "--push")
@@ -362,7 +357,7 @@ class TestAsk:
         writes = {"--metadata-file": json.dumps(metadata)}
         runner.answer(*BUILD, lines=lines, code=1, writes=writes)
         with pytest.raises(BuildError, match=r"^Check complete, 1 warning has been found!$"):
-            solve.ask(planned(call="check"), tool, log)
+            solve.ask(planned(call="check"), tool)
         assert log.warnings == ["StageNameCasing: lowercase it https://d"]
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,7 @@ from warmbuild import ci, process
 from warmbuild.builder import boot, engine, environment
 from warmbuild.builder.environment import Buildx
 from warmbuild.builder.private_directory import Private
+from warmbuild.buildkit.answers import Boot
 from warmbuild.errors import EngineError
 from warmbuild.log import Log
 from warmbuild.run_context import RunContext
@@ -107,8 +109,8 @@ if sys.argv[1] == "create":
             "hangs.io/b:1",
             "there.io/b:1",
             [
-                "the BuildKit image hangs.io/b:1 cannot be pulled: timeout: not there after 1 s",
-                "builder mine is up after 1.N s, made of the mirror there.io/b:1",
+                "the BuildKit image hangs.io/b:1 cannot be pulled: timeout: not up after 1 s",
+                "builder mine is up after 1.N s, from the mirror there.io/b:1",
             ],
             "",
             id="a pull that hangs, and a mirror",
@@ -117,10 +119,10 @@ if sys.argv[1] == "create":
             "hangs.io/b:1",
             "",
             [],
-            "no BuildKit image can be pulled, and the engine has none of its own:\n"
-            "  | hangs.io/b:1: timeout: not there after 1 s\n"
-            "Name one that the engine can pull, by image=REF in driver-opts or by "
-            "buildkit-image-mirrors, or load one into the engine under such a name.",
+            "no BuildKit image can be pulled, and the engine has no copy of one:\n"
+            "  | hangs.io/b:1: timeout: not up after 1 s\n"
+            "Name an image that the engine can pull, by image=REF in driver-opts or by "
+            "buildkit-image-mirrors, or load one into the engine under one of these names.",
             id="a pull that hangs",
         ),
         pytest.param(
@@ -130,7 +132,7 @@ if sys.argv[1] == "create":
             "the builder does not start. buildx says:\n"
             "  | #1 pulling image boots.not/b:1\n"
             "  | #1 creating container x\n"
-            "  | ERROR: timeout: not there after 1 s",
+            "  | ERROR: timeout: not up after 1 s",
             id="a daemon that hangs",
         ),
     ],
@@ -147,7 +149,7 @@ def test_a_builder_is_not_waited_for_without_limit(
 ) -> None:
     monkeypatch.setattr(boot, "BOOT_TIMEOUT", 1.0)
     monkeypatch.setattr(boot, "_LINGER", 0.0)
-    monkeypatch.setattr(boot, "_is_there", lambda *_arguments: False)
+    monkeypatch.setattr(boot, "_exists", lambda *_arguments: False)
     monkeypatch.setattr(engine, "connect", lambda *_arguments, **_options: None)
     fake = tmp_path / "buildx"
     fake.write_text(f"#!{sys.executable}\n{HANGING}")
@@ -164,3 +166,50 @@ def test_a_builder_is_not_waited_for_without_limit(
     assert raised == error
     said = re.sub(r"after 1\.\d s,", "after 1.N s,", capsys.readouterr().out).splitlines()
     assert [line for line in said if not line.startswith("+ ")] == lines
+
+
+OWN = Boot(up=True, image="own", local=False, container=True, error="", output="")
+COPY = replace(OWN, local=True)
+GONE = replace(OWN, up=False, container=False, error="manifest unknown")
+BUSY = replace(GONE, error="received unexpected HTTP status: 503 Service Unavailable")
+BROKEN = replace(OWN, up=False, error="exit code 1")
+MIRROR, MIRROR_COPY = replace(OWN, image="a"), replace(COPY, image="a")
+MIRROR_GONE, OTHER_GONE = replace(GONE, image="a"), replace(GONE, image="b")
+
+
+@pytest.mark.parametrize(
+    ("boots", "mirrors", "expected"),
+    [
+        pytest.param([OWN], ["a"], None, id="its own image is there"),
+        pytest.param([BROKEN], ["a"], None, id="no other image would help"),
+        pytest.param([COPY], [], None, id="a copy will do where there are no mirrors"),
+        pytest.param([GONE], [], None, id="no image and no mirror"),
+        pytest.param([GONE], ["a"], ("a", 0.0), id="a mirror follows"),
+        pytest.param([COPY], ["a"], ("a", 0.0), id="a mirror is better than a copy"),
+        pytest.param([GONE, MIRROR], ["a", "b"], None, id="the mirror has it"),
+        pytest.param([GONE, MIRROR_GONE], ["a", "b"], ("b", 0.0), id="the next mirror follows"),
+        pytest.param([COPY, MIRROR_GONE], ["a"], ("own", 0.0), id="a copy of its own is left"),
+        pytest.param([COPY, MIRROR_GONE, COPY], ["a"], None, id="and stands"),
+        pytest.param(
+            [GONE, MIRROR_COPY, OTHER_GONE], ["a", "b"], ("a", 0.0), id="a mirror's copy is left"
+        ),
+        pytest.param([GONE, MIRROR_COPY], ["a"], None, id="the last one's copy stands"),
+        pytest.param([GONE, MIRROR_GONE], ["a"], None, id="nobody has one"),
+        pytest.param([BUSY], [], ("", 1.0), id="once more after a second"),
+        pytest.param([BUSY, BUSY], [], ("", 4.0), id="and after four"),
+        pytest.param([BUSY, BUSY, BUSY], [], None, id="and then no more"),
+        pytest.param([BUSY, MIRROR_GONE], ["a"], ("", 1.0), id="all of them once more"),
+        pytest.param(
+            [BUSY, MIRROR_GONE, GONE, MIRROR_GONE], ["a"], None, id="what passed left no hope"
+        ),
+    ],
+)
+def test_which_image_follows(
+    boots: list[Boot], mirrors: list[str], expected: tuple[str, float] | None
+) -> None:
+    assert boot.next_image(boots, mirrors, left=60.0) == expected
+
+
+def test_no_image_is_tried_again_when_the_time_is_up() -> None:
+    assert boot.next_image([BUSY], [], left=0.5) is None
+    assert boot.next_image([BUSY], ["a"], left=0.5) == ("a", 0.0)

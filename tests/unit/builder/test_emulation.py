@@ -33,7 +33,7 @@ def test_what_a_node_serves_is_not_emulated(
     parsed: Callable[..., Inputs], capsys: pytest.CaptureFixture[str]
 ) -> None:
     provide(parsed(qemu_platforms="386,amd64"))
-    said = "no emulation is installed: the builder serves linux/386, linux/amd64\n"
+    said = "emulation is not needed: the builder serves linux/386, linux/amd64\n"
     assert capsys.readouterr().out == said
 
 
@@ -52,9 +52,9 @@ def test_nothing_is_installed_for_another_machine(
     with pytest.raises(EngineError) as raised:
         provide(parsed(qemu_platforms="riscv64", **values), driver)
     assert str(raised.value) == (
-        "no node of the builder serves linux/riscv64, and emulation is installed on the engine "
-        f"of this run alone, where none of the driver {driver} need be; build for it on a node "
-        "of its own (append), or leave it out of qemu-platforms."
+        "no node of the builder serves linux/riscv64, and emulation can be installed only on "
+        f"this run's engine, but nodes of driver '{driver}' may run elsewhere; add a node for it "
+        "(append), or remove it from qemu-platforms."
     )
 
 
@@ -65,32 +65,34 @@ def test_nothing_is_installed_for_another_machine(
         pytest.param(
             0,
             '{"supported":["linux/amd64"]}',
-            "b.io/fmt:1 does not emulate linux/riscv64, but linux/amd64; build for it on a "
-            "node of its own (append), or leave it out of qemu-platforms.",
+            "b.io/fmt:1 does not emulate linux/riscv64 (it emulates linux/amd64); add a node for "
+            "it (append), or remove it from qemu-platforms.",
             id="done for others",
         ),
         pytest.param(
             0,
             '{"supported":7}',
-            "b.io/fmt:1 did not install emulation of linux/riscv64: it ended with exit code "
-            "0, and an image such as tonistiigi/binfmt says what it supports. This one "
-            'says:\n  | {"supported":7}',
+            "b.io/fmt:1 did not install emulation of linux/riscv64: it ended with exit code 0. "
+            "Use an image that prints what it supports, such as tonistiigi/binfmt. This one "
+            'printed:\n  | {"supported":7}',
             id="another answer",
         ),
         pytest.param(
             1,
             "EPERM",
-            "b.io/fmt:1 did not install emulation of linux/riscv64: it ended with exit code "
-            "1, and an image such as tonistiigi/binfmt says what it supports. This one "
-            "says:\n  | EPERM",
+            "b.io/fmt:1 did not install emulation of linux/riscv64: it ended with exit code 1. "
+            "Use an image that prints what it supports, such as tonistiigi/binfmt. This one "
+            "printed:\n"
+            "  | EPERM",
             id="failed",
         ),
         pytest.param(
             0,
             "",
-            "b.io/fmt:1 did not install emulation of linux/riscv64: it ended with exit code "
-            "0, and an image such as tonistiigi/binfmt says what it supports. This one "
-            "says:\n  | nothing",
+            "b.io/fmt:1 did not install emulation of linux/riscv64: it ended with exit code 0. "
+            "Use an image that prints what it supports, such as tonistiigi/binfmt. This one "
+            "printed:\n"
+            "  | nothing",
             id="no answer",
         ),
     ],

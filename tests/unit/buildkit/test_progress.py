@@ -240,7 +240,7 @@ def test_an_error_is_one_line() -> None:
 
 def test_an_export_that_never_ended_was_not_written() -> None:
     progress, _ = fed(vertex(name="exporting cache to registry", started=T0))
-    assert progress.exports() == (Transfer(name="registry", error="it did not end"),)
+    assert progress.exports() == (Transfer(name="registry", error="it did not finish"),)
 
 
 @pytest.mark.parametrize(

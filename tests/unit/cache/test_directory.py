@@ -95,7 +95,7 @@ def test_a_cache_whose_manifest_is_not_there_is_none_yet(digest: str, tmp_path: 
 def test_a_cache_whose_configuration_is_not_there_is_refused(tmp_path: Path) -> None:
     place = make(tmp_path / "cache-main")
     (place / "blobs" / "sha256" / "c").unlink()
-    assert directory.answer(str(place)) == Refused("its configuration cannot be had")
+    assert directory.answer(str(place)) == Refused("its configuration could not be fetched")
 
 
 def test_what_is_written_stands_beside_its_place() -> None:
@@ -190,7 +190,7 @@ TOO_LARGE = (
         pytest.param(empty, "", id="nothing in it"),
         pytest.param(without_index, "", id="blobs alone"),
         pytest.param(
-            without_configuration, "its configuration cannot be had", id="no configuration"
+            without_configuration, "its configuration could not be fetched", id="no configuration"
         ),
         pytest.param(too_large, TOO_LARGE, id="more than BuildKit reads"),
         pytest.param(lambda _place: None, "", id="no directory"),

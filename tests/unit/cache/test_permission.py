@@ -30,7 +30,12 @@ TOKEN, RESULTS, CACHE = "ACTIONS_RUNTIME_TOKEN", "ACTIONS_RESULTS_URL", "ACTIONS
             {"cache": "read-write"}, {"untrusted": "why"}, {}, "why", False, id="forced, untrusted"
         ),
         pytest.param(
-            {}, {"tag": "v1"}, {}, "a tag has no cache of its own; its branch has", False, id="tag"
+            {},
+            {"tag": "v1"},
+            {},
+            "a git tag has no cache of its own; its branch has",
+            False,
+            id="tag",
         ),
         pytest.param({}, {"passing": "queued"}, {}, "queued", False, id="a merge queue"),
         pytest.param(
@@ -40,7 +45,7 @@ TOKEN, RESULTS, CACHE = "ACTIONS_RUNTIME_TOKEN", "ACTIONS_RESULTS_URL", "ACTIONS
             {},
             {"ci": "local"},
             {},
-            "a local run leaves the shared cache alone; cache: read-write writes it",
+            "local runs do not write the shared cache unless cache is read-write",
             False,
             id="a laptop",
         ),
@@ -48,7 +53,7 @@ TOKEN, RESULTS, CACHE = "ACTIONS_RUNTIME_TOKEN", "ACTIONS_RESULTS_URL", "ACTIONS
             {"no_cache_filters": "a", **APART},
             {},
             {},
-            "no-cache-filters, and nodes for a platform each",
+            "no-cache-filters is given, and each node of the builder would export its own cache",
             False,
             id="filters and nodes apart",
         ),
@@ -64,8 +69,8 @@ TOKEN, RESULTS, CACHE = "ACTIONS_RUNTIME_TOKEN", "ACTIONS_RESULTS_URL", "ACTIONS
             {},
             {},
             {"has_image_store": False},
-            "the engine's own BuildKit without the containerd image store writes one into an image "
-            "alone (cache-backend: inline); driver: docker-container writes any",
+            "the engine's own BuildKit without the containerd image store exports inline caches "
+            "only; set cache-backend: inline or driver: docker-container",
             True,
             id="no image store",
         ),
@@ -83,7 +88,7 @@ def test_the_first_obstacle_is_the_reason(
         parsed(**values), replace(PUSH, **context), replace(KNOWN, **facts), reads=True
     )
     assert found == Permission(
-        branch="", reason=f"no cache is written: {reason}", is_problem=is_problem
+        is_granted=False, reason=f"no cache is written: {reason}", is_problem=is_problem
     )
 
 
@@ -111,7 +116,7 @@ def test_otherwise_the_branch_may_be_written(
     parsed: Callable[..., Inputs], values: Mapping[str, str], context: Mapping[str, Any]
 ) -> None:
     found = permission.may_write(parsed(**values), replace(PUSH, **context), KNOWN, reads=True)
-    assert found == Permission(branch="feature", reason=OWN)
+    assert found == Permission(is_granted=True, reason=OWN)
 
 
 def test_a_backend_that_lacks_its_variables_is_a_problem(parsed: Callable[..., Inputs]) -> None:
@@ -120,7 +125,7 @@ def test_a_backend_that_lacks_its_variables_is_a_problem(parsed: Callable[..., I
     assert found.is_problem
     assert found.reason.startswith("no cache is read or written: the backend gha needs ")
     unknown = replace(KNOWN, variables=None)
-    assert permission.may_write(inputs, PUSH, unknown, reads=True).branch == "feature"
+    assert permission.may_write(inputs, PUSH, unknown, reads=True).is_granted
 
 
 @pytest.mark.parametrize(
@@ -141,7 +146,8 @@ def test_gha_says_which_variables_are_missing(
     found = settling.settle(decided, {}, NOW)
     warning = (
         f"no cache is read or written: the backend gha needs {missing}, "
-        "which GitHub Actions sets for actions, and not for `run` steps"
+        "which GitHub Actions sets for actions but not for `run` steps; use the action, or "
+        "choose another cache-backend"
     )
     if missing:
         assert (found.read, found.write) == ((), None)
@@ -152,7 +158,7 @@ def test_gha_says_which_variables_are_missing(
         assert [item.ref for item in found.read] == ["cache-feature", "cache-main"]
         assert found.write is not None
         assert problems.texts(found.problems) == ()
-        assert found.notes == ("the backend gha is not asked what it has, so all is read",)
+        assert found.notes == ("the backend gha cannot be queried, so BuildKit gets every ref",)
 
 
 def test_a_cache_that_is_not_used_needs_no_variables(parsed: Callable[..., Inputs]) -> None:

@@ -61,14 +61,14 @@ if TYPE_CHECKING:
             TAG,
             [("cache-main", DEFAULT)],
             None,
-            "a tag has no cache of its own; its branch has",
+            "a git tag has no cache of its own; its branch has",
             id="a tag",
         ),
         pytest.param(
             LOCAL,
             [("cache-feature", OWN), ("cache-main", DEFAULT)],
             None,
-            "a local run leaves the shared cache alone; cache: read-write writes it",
+            "local runs do not write the shared cache unless cache is read-write",
             id="a local run",
         ),
         pytest.param(
@@ -155,7 +155,9 @@ def test_the_cache_goes_where_the_first_image_goes(parsed: Callable[..., Inputs]
 
 def test_without_a_repository_there_is_no_cache(parsed: Callable[..., Inputs]) -> None:
     found = cache_of(parsed(image="", push="false"), PUSH)
-    assert found == CachePlan(notes=("no cache: there is neither an image nor a cache-repository",))
+    assert found == CachePlan(
+        notes=("no cache is read or written: neither an image nor cache-repository is given",)
+    )
 
 
 def test_no_cache_reads_nothing_and_writes_a_fresh_one(parsed: Callable[..., Inputs]) -> None:
@@ -199,7 +201,7 @@ def test_untrusted_code_does_not_write_explicit_shared_caches(
     found = cache_of(inputs, FORK)
     assert found.destinations == ("type=local,dest=/c", "type=inline")
     assert problems.texts(found.problems) == tuple(
-        f"cache-to {entry} is left out: the code comes from a fork" for entry in shared
+        f"cache-to {entry} is ignored: the code comes from a fork" for entry in shared
     )
     assert cache_of(inputs, PUSH).destinations == inputs.cache_to
 
@@ -316,7 +318,7 @@ def test_inputs_are_copied_into_the_plan(parsed: Callable[..., Inputs]) -> None:
     assert cache_of(parsed(), PUSH).after
 
 
-BESIDE = "the cache is written beside the image, for no-cache-filters is given"
+BESIDE = "the cache is exported with the image because no-cache-filters is given"
 
 
 @pytest.mark.parametrize(
@@ -363,8 +365,8 @@ def test_when_a_cache_is_written(
 
 NO_STORE = "the engine's own BuildKit without the containerd image store"
 UNWRITTEN = (
-    f"no cache is written: {NO_STORE} writes one into an image alone (cache-backend: inline); "
-    "driver: docker-container writes any"
+    f"no cache is written: {NO_STORE} exports inline caches only; "
+    "set cache-backend: inline or driver: docker-container"
 )
 
 
@@ -377,7 +379,7 @@ UNWRITTEN = (
             {"cache_backend": "gha"},
             0,
             "",
-            [f"no cache is read: {NO_STORE} reads none of the backend gha", UNWRITTEN],
+            [f"no cache is read: {NO_STORE} does not support the backend gha", UNWRITTEN],
             id="a backend that cannot even be read",
         ),
         pytest.param({"cache": "read-only"}, 1, "", [], id="nothing to write"),

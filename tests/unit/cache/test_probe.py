@@ -21,7 +21,7 @@ OCI = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
 IMAGE_CONFIG = "application/vnd.oci.image.config.v1+json"
 IMAGE = NotACache(
-    "an image is there and no cache; remove it, or choose another cache-repository "
+    "it holds an image and no cache; remove it, or choose another cache-repository "
     "or cache-tag-prefix",
     is_image=True,
 )
@@ -114,7 +114,7 @@ def test_a_cache_may_be_an_index() -> None:
         pytest.param(
             b" " * (probe.LARGEST + 1),
             {},
-            Refused("its manifest is larger than 1 MiB, and BuildKit does not read such a one"),
+            Refused("its manifest is larger than 1 MiB, the most that BuildKit reads"),
             id="a manifest that is too large",
         ),
         pytest.param(
@@ -126,13 +126,13 @@ def test_a_cache_may_be_an_index() -> None:
         pytest.param(
             cache(),
             {},
-            Refused("its configuration cannot be had"),
+            Refused("its configuration could not be fetched"),
             id="a configuration that is gone",
         ),
         pytest.param(
             b"<html>",
             {},
-            NotACache("what is there is no manifest; remove it, or choose a cache-tag-prefix"),
+            NotACache("it holds no manifest; remove it, or choose another cache-tag-prefix"),
             id="something else than a manifest",
         ),
         pytest.param(image("sha256:i"), {"i": b"{}"}, IMAGE, id="an image"),

@@ -3,7 +3,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -472,3 +472,22 @@ def test_what_one_builder_made_never_contradicts_itself(
 def test_what_two_builders_made_contradicts_where_a_step_has_inputs(shape: list[Record]) -> None:
     has_steps = any(record.inputs for record in shape)
     assert records.contradict(run(shape, "x"), run(shape, "y")) is has_steps
+
+
+@pytest.mark.parametrize(
+    ("age", "expected"),
+    [
+        (timedelta(seconds=-5), "0 seconds"),
+        (timedelta(), "0 seconds"),
+        (timedelta(seconds=1), "1 second"),
+        (timedelta(seconds=59.9), "59 seconds"),
+        (timedelta(seconds=60), "1 minute"),
+        (timedelta(minutes=59, seconds=59), "59 minutes"),
+        (timedelta(minutes=60), "1 hour"),
+        (timedelta(hours=23, minutes=59), "23 hours"),
+        (timedelta(days=1), "1 day"),
+        (timedelta(days=400, hours=23), "400 days"),
+    ],
+)
+def test_an_age_is_written_in_its_largest_unit(age: timedelta, expected: str) -> None:
+    assert records.age_text(age) == expected

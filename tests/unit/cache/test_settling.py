@@ -37,7 +37,7 @@ def test_the_nearest_ref_that_exists_is_read_pinned_by_digest(
 ) -> None:
     found = settled(parsed, Found(DIGESTS[0]), Found(DIGESTS[1]), cache_import="first")
     assert [str(item.ref) for item in found.read] == [f"{FEATURE}@{DIGESTS[0]}"]
-    assert found.notes == (f"{MAIN} is not read: a nearer ref is there",)
+    assert found.notes == (f"{MAIN} is not read: cache-import is first, and a nearer ref exists",)
     assert problems.texts(found.problems) == ()
     assert written(found) == "cache-feature"
 
@@ -45,7 +45,7 @@ def test_the_nearest_ref_that_exists_is_read_pinned_by_digest(
 def test_a_new_branch_reads_the_default_branch(parsed: Callable[..., Inputs]) -> None:
     found = settled(parsed, Missing(), Found(DIGESTS[1]))
     assert [str(item.ref) for item in found.read] == [f"{MAIN}@{DIGESTS[1]}"]
-    assert found.notes == (f"{FEATURE} is not there yet",)
+    assert found.notes == (f"{FEATURE} does not exist yet",)
     assert problems.texts(found.problems) == ()
 
 
@@ -96,7 +96,7 @@ def test_the_ref_that_is_written_knows_its_vendor(
     assert found.write.vendor is harbor.VENDOR
 
 
-IMAGE = "an image is there and no cache"
+IMAGE = "it holds an image and no cache"
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_an_image_without_a_cache_may_be_an_inline_cache_of_no_layers(
         problems.losses(found.problems),
         problems.write_error(found.problems),
     ) == ((), (), "")
-    assert f"{FEATURE} is not read: its image has no cache in it" in found.notes
+    assert f"{FEATURE} is not read: its image contains no cache" in found.notes
     # Something else, such as a chart, is not written over.
     assert answered(decided, feature=NotACache("no manifest")).write is None
 
@@ -297,14 +297,15 @@ def test_which_of_several_caches_are_read(
             f"{at(tag)} is not read: it has other results than "
             f"{at(nearer)}@{DIGESTS[0]} for the same steps"
             if nearer
-            else f"{at(tag)} is not read: a nearer ref is there"
+            else f"{at(tag)} is not read: cache-import is first, and a nearer ref exists"
         )
         for tag, nearer in why_not.items()
     ]
     assert problems.texts(found.problems) == ()
 
 
-ALL_OLD = "all is built anew on new base images, for every cache is too old"
+OLD = "its oldest result is 8 days old, more than cache-max-age allows"
+ALL_OLD = "every step runs on freshly pulled base images because every cache is too old"
 
 
 @pytest.mark.parametrize(
@@ -321,28 +322,28 @@ ALL_OLD = "all is built anew on new base images, for every cache is too old"
             {"feature": cached("x", days=7), "main": Missing()},
             ["feature"],
             False,
-            [f"{MAIN} is not there yet"],
+            [f"{MAIN} does not exist yet"],
             id="exactly as old as allowed",
         ),
         pytest.param(
             {"feature": cached("x", days=8), "main": cached("x", days=1)},
             ["main"],
             False,
-            [f"{FEATURE} is not read: its oldest result is 8 days old, and cache-max-age is less"],
+            [f"{FEATURE} is not read: {OLD}"],
             id="an old cache does not keep a young one from being read",
         ),
         pytest.param(
             {"feature": cached("y", days=8), "main": cached("x", days=1)},
             ["main"],
             False,
-            [f"{FEATURE} is not read: its oldest result is 8 days old, and cache-max-age is less"],
+            [f"{FEATURE} is not read: {OLD}"],
             id="an old cache contradicts nothing",
         ),
         pytest.param(
             {"feature": cached("x", days=1), "main": cached("y", days=8)},
             ["feature"],
             False,
-            [f"{MAIN} is not read: its oldest result is 8 days old, and cache-max-age is less"],
+            [f"{MAIN} is not read: {OLD}"],
             id="an old cache that contradicts is reported as too old",
         ),
         pytest.param(
@@ -351,8 +352,8 @@ ALL_OLD = "all is built anew on new base images, for every cache is too old"
             True,
             [
                 *(
-                    f"{ref} is not read: its oldest result is {days} days old, and cache-max-age "
-                    "is less"
+                    f"{ref} is not read: its oldest result is {days} days old, more than "
+                    "cache-max-age allows"
                     for ref, days in ((FEATURE, 7), (MAIN, 30))
                 ),
                 ALL_OLD,
@@ -364,8 +365,8 @@ ALL_OLD = "all is built anew on new base images, for every cache is too old"
             [],
             True,
             [
-                f"{FEATURE} is not there yet",
-                f"{MAIN} is not read: its oldest result is 8 days old, and cache-max-age is less",
+                f"{FEATURE} does not exist yet",
+                f"{MAIN} is not read: {OLD}",
                 ALL_OLD,
             ],
             id="a new branch of an old one",
@@ -374,21 +375,21 @@ ALL_OLD = "all is built anew on new base images, for every cache is too old"
             {"feature": Missing(), "main": Missing()},
             [],
             False,
-            [f"{FEATURE} is not there yet", f"{MAIN} is not there yet"],
+            [f"{FEATURE} does not exist yet", f"{MAIN} does not exist yet"],
             id="no cache is not an old cache",
         ),
         pytest.param(
             {"feature": Found(DIGESTS[0]), "main": Missing()},
             ["feature"],
             False,
-            [f"{MAIN} is not there yet"],
+            [f"{MAIN} does not exist yet"],
             id="unknown age",
         ),
         pytest.param(
             {"feature": cached("x", days=-1), "main": Missing()},
             ["feature"],
             False,
-            [f"{MAIN} is not there yet"],
+            [f"{MAIN} does not exist yet"],
             id="a builder's clock that is ahead",
         ),
     ],
@@ -430,8 +431,8 @@ def test_a_configuration_close_to_the_limit_is_warned_of(parsed: Callable[..., I
     found = answered(decided, feature=cached("x", size=900_499))
     (warning,) = problems.texts(found.problems)
     assert warning == (
-        f"{FEATURE} takes 900 kB to describe, and BuildKit reads no more than 1048 kB; keep parts "
-        "of it apart by cache-scope, or build fewer stages in one image"
+        f"the manifest or configuration of {FEATURE} has 900 kB, and BuildKit reads no more than "
+        "1048 kB; split the cache by cache-scope, or build fewer stages in one image"
     )
     # It is still read, so nothing is lost.
     assert problems.losses(found.problems) == ()
@@ -450,7 +451,7 @@ def test_missing_generations_are_not_noted(
     parsed: Callable[..., Inputs],
 ) -> None:
     found = answered(cache_of(parsed(cache_history="3"), PUSH))
-    assert found.notes == (f"{FEATURE} is not there yet", f"{MAIN} is not there yet")
+    assert found.notes == (f"{FEATURE} does not exist yet", f"{MAIN} does not exist yet")
 
 
 def test_a_silent_registry_is_reported_once_for_each_ref(

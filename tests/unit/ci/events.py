@@ -30,13 +30,13 @@ MODES = next(row.choices for row in table.TABLE if row.name == "cache")
 MAIN, DEVELOP = "cache-main", "cache-develop"
 SOCKS, HATS = "cache-feature-socks-834e745c", "cache-feature-hats-084722c4"
 OWN = "this branch's own cache"
-TARGET = "the branch that this one goes into"
+TARGET = "the target branch"
 MERGED = "the branch that was merged"
 DEFAULT = "the default branch"
-USUAL = "often the default branch, which nobody names here"
+USUAL = "a common default branch; the actual one is not known"
 GUESSED = [("cache-main", USUAL), ("cache-master", USUAL)]
 QUEUE = "a merge queue's commit belongs to no branch yet"
-A_TAG = "a tag has no cache of its own; its branch has"
+A_TAG = "a git tag has no cache of its own; its branch has"
 NO_BRANCH = "this run belongs to no branch"
 
 IN_DEVELOP: Fields = {"branch": "feature/socks", "target_branch": "develop", "pull_request": 42}

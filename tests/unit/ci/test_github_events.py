@@ -51,7 +51,7 @@ BUMP = "cache-dependabot-pip-flask-3.1.2-d5eed9b1"
 TAGGED = "the branch that the tag is on"
 RIGHTS = "pull_request_target may build a stranger's code with this repository's rights"
 COMMENT = "anybody may comment"
-DEPENDABOT = "GitHub lets dependabot only read, as it does a fork"
+DEPENDABOT = "GitHub gives Dependabot read-only access, as it does a fork"
 
 EVENTS = [
     pytest.param("push", {"branch": "feature/socks"}, ON_SOCKS, SOCKS, "", id="a push to a branch"),

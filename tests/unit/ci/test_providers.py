@@ -61,7 +61,7 @@ def test_a_file_that_cannot_be_written_is_a_warning(
 ) -> None:
     variables.write(tmp_path / "gone" / "file", "x")
     assert capsys.readouterr().out == (
-        f"warning: the outputs are not in {tmp_path}/gone/file, which cannot be written: "
+        f"warning: the outputs could not be written to {tmp_path}/gone/file: "
         "No such file or directory\n"
     )
 

@@ -254,8 +254,8 @@ def test_flavors(run: RunContext, lines: str, flavor: str, names: str) -> None:
 @pytest.mark.parametrize(
     ("run", "lines", "note"),
     [
-        (tag("v1.2"), SEMVER.splitlines()[0], "type=semver: v1.2 is no semantic version"),
-        (tag("x"), PEP440.splitlines()[0], "type=pep440: x is no version as PEP 440 has it"),
+        (tag("v1.2"), SEMVER.splitlines()[0], "type=semver: v1.2 is not a semantic version"),
+        (tag("x"), PEP440.splitlines()[0], "type=pep440: x is not a PEP 440 version"),
         (tag("x"), f"{M}y", "type=match: y does not match x"),
         (tag("x"), f"{M}x,group=3", "type=match: x has no group 3"),
         (MAIN, "type=raw,value=a,enable={{branch}}", "type=raw: enable=main"),

@@ -138,8 +138,8 @@ def test_the_user_name_at_ghcr_is_the_actor_where_there_is_one() -> None:
             "registry.gitlab.com",
             "gldt-hunter2",
             (
-                "; GitLab takes CI_REGISTRY_USER and CI_REGISTRY_PASSWORD, which are taken by "
-                "themselves in a job, or a deploy token"
+                "; GitLab takes CI_REGISTRY_USER and CI_REGISTRY_PASSWORD, which are the default "
+                "in a job, or a deploy token"
             ),
         ),
         (

@@ -436,10 +436,10 @@ def test_what_is_emulated_where_no_node_serves_it(
 def test_what_was_given_for_nothing_is_said(parsed: Callable[..., Inputs]) -> None:
     asked = parsed(use="true", install="false", cache_binary="false", qemu_platforms="all")
     assert planned(asked, PUSH).notes[1:] == (
-        "use does nothing: the builder is there for this run alone",
-        "install does nothing: the builder is there for this run alone",
-        "cache-binary does nothing: the builder is there for this run alone",
-        "qemu-platforms: all emulates nothing, for platforms asks for nothing",
+        "use has no effect: the builder exists for this run only",
+        "install has no effect: the builder exists for this run only",
+        "cache-binary has no effect: the builder exists for this run only",
+        "qemu-platforms: all has no effect: platforms is not given",
     )
 
 
@@ -481,7 +481,7 @@ def test_certificates_are_those_of_docker_setup_buildx_action() -> None:
             [],
             {
                 "BUILDER_NODE_1_AUTH_TLS_CACERT": (
-                    "is for node 1, and there is none: they are counted from 0, and there is one."
+                    "is for node 1, but the builder has 1 node, numbered from 0."
                 )
             },
         ),
@@ -491,7 +491,7 @@ def test_certificates_are_those_of_docker_setup_buildx_action() -> None:
             [],
             {
                 "BUILDER_NODE_1_AUTH_TLS_CACERT": (
-                    "is of no use to unix:///b.sock; tcp:// is what TLS goes over."
+                    "is not supported by endpoint unix:///b.sock; TLS needs tcp://."
                 )
             },
         ),
@@ -501,7 +501,7 @@ def test_certificates_are_those_of_docker_setup_buildx_action() -> None:
             ["1_AUTH_TLS_CACERT", "1_AUTH_TLS_CERT", "1_AUTH_TLS_KEY", "0_AUTH_TLS_CACERT"],
             {
                 "BUILDER_NODE_0_AUTH_TLS_CERT": (
-                    "is of no use to the driver docker-container; the driver remote takes it."
+                    "is not supported by driver 'docker-container'; use driver 'remote'."
                 )
             },
         ),

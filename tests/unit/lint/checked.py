@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from warmbuild.inputs import parsing
 from warmbuild.lint import checking
-from warmbuild.lint.sources import Sources
+from warmbuild.lint.case import Sources
 from warmbuild.run_context import RunContext
 
 if TYPE_CHECKING:

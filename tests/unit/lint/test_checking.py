@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tests.unit.lint.checked import COMMIT, GIT, check
 from warmbuild.errors import InputError
 from warmbuild.inputs import parsing, table
-from warmbuild.lint.sources import OddModes, Sources
+from warmbuild.lint.case import OddModes, Sources
 
 
 def test_a_rule_that_there_is_not_is_a_wrong_input() -> None:

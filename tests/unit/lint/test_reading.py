@@ -11,7 +11,7 @@ from warmbuild import cli
 from warmbuild.buildkit.checks import Warned
 from warmbuild.inputs import parsing
 from warmbuild.lint import reading
-from warmbuild.lint.sources import OddModes, Sources
+from warmbuild.lint.case import OddModes, Sources
 from warmbuild.run_context import RunContext
 
 if TYPE_CHECKING:
@@ -182,8 +182,8 @@ class TestOddModes:
 
 class TestPlan:
     FOUND = (
-        "Dockerfile:2: COPY . . stands above npm ci (line 3), which so runs again when any file "
-        "changes. Copy the files that it reads, run it, and copy the rest below. [early-copy]"
+        "Dockerfile:2: COPY . . is above npm ci (line 3), which therefore runs again when any file "
+        "changes. Copy the files that it reads, run it, and then copy the rest. [early-copy]"
     )
 
     @pytest.fixture(autouse=True)

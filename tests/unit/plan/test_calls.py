@@ -141,7 +141,7 @@ def test_each_stage_is_an_image_of_its_own(parsed: Callable[..., Inputs]) -> Non
         )
     )
     dependencies, build = calls.stages(decided)
-    assert (dependencies.target, build.target) == ("dependencies", "build")
+    assert (dependencies.stage, build.stage) == ("dependencies", "build")
     for stage in (dependencies, build):
         assert (stage.push, stage.load, stage.tags, stage.outputs) == (True, False, (), ())
         assert stage.attests == ("type=provenance,disabled=true",)

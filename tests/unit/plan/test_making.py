@@ -57,7 +57,12 @@ def test_where_the_image_goes(
             {},
             False,
             False,
-            ["the result goes where outputs says; push: true pushes the image as well"],
+            [
+                (
+                    "the image is not pushed: outputs says where the result goes; "
+                    "push: true pushes it as well"
+                )
+            ],
             id="outputs alone",
         ),
         pytest.param(
@@ -101,7 +106,7 @@ def test_every_decision_has_its_reason(parsed: Callable[..., Inputs]) -> None:
     assert planned(parsed(), LOCAL).notes == (
         "tagged by the branch",
         "the image is not pushed: this is a local run; push: true pushes it",
-        "the image is loaded into the engine, since it is not pushed",
+        "the image is loaded into the engine, because it is not pushed",
     )
     assert planned(parsed(), FORK).notes[1] == (
         "the image is not pushed: the code comes from a fork; push: true pushes it"
@@ -212,10 +217,12 @@ def test_an_image_that_no_rule_names(parsed: Callable[..., Inputs]) -> None:
     release = "type=semver,pattern={{version}}"
     found = planned(parsed(tags=release))
     assert (found.tags, found.push) == ((), False)
-    assert "the image is not pushed: no rule gives this run's image a name" in found.notes
+    assert "the image is not pushed: no tag rule applies to this run" in found.notes
     assert planned(parsed(tags=release), replace(PUSH, branch="", tag="v1.2.3")).push
     assert not planned(parsed(tags=release, push="false")).push
-    with pytest.raises(InputError, match="no rule gives this run's image a name, and it cannot"):
+    with pytest.raises(
+        InputError, match="no tag rule applies to this run, and an image without a name cannot"
+    ):
         planned(parsed(tags=release, push="true"))
     # A reference beside the rule is a name.
     assert planned(parsed(tags=f"{release}\nghcr.io/me/app:x", push="true")).push
@@ -223,7 +230,7 @@ def test_an_image_that_no_rule_names(parsed: Callable[..., Inputs]) -> None:
 
 def test_a_graph_driver_builds_for_one_platform(parsed: Callable[..., Inputs]) -> None:
     both = parsed(driver="docker", platforms="linux/amd64,linux/arm64")
-    with pytest.raises(InputError, match="platforms: 2 are asked for, and the driver docker"):
+    with pytest.raises(InputError, match="platforms: 2 are given, but the driver docker"):
         plans.planned(both, PUSH, has_image_store=False)
     one = plans.planned(
         parsed(driver="docker", platforms="linux/arm64"), PUSH, has_image_store=False

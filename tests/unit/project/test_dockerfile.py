@@ -191,7 +191,7 @@ def test_a_build_needs_the_stages_that_lead_to_its_target(
     name: str, arguments: dict[str, str], lineage: list[str], needed: list[str]
 ) -> None:
     file = parse(STAGES, **arguments)
-    built = dockerfile.target(file, name)
+    built = dockerfile.built_stage(file, name)
     assert built
     assert [stage.name for stage in dockerfile.lineage(file, built)] == lineage
     assert [stage.name for stage in dockerfile.needed(file, built)] == needed
@@ -199,8 +199,8 @@ def test_a_build_needs_the_stages_that_lead_to_its_target(
 
 @pytest.mark.parametrize("name", ["none", "17"])
 def test_a_target_that_is_not_there_is_none(name: str) -> None:
-    assert dockerfile.target(parse(STAGES), name) is None
-    assert dockerfile.target(parse(""), "") is None
+    assert dockerfile.built_stage(parse(STAGES), name) is None
+    assert dockerfile.built_stage(parse(""), "") is None
 
 
 @pytest.mark.parametrize(

@@ -69,4 +69,4 @@ def test_a_file_may_let_in_only_what_it_names(
     text: str,
     named: bool,  # noqa: FBT001 (a row of the table)
 ) -> None:
-    assert ignore_file.lets_in_only_what_it_names(ignore_file.patterns(text)) is named
+    assert ignore_file.excludes_by_default(ignore_file.patterns(text)) is named

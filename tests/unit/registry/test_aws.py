@@ -161,9 +161,9 @@ def test_the_public_registry(answers: Callable[..., list[dict[str, Any]]]) -> No
 @pytest.mark.parametrize(
     ("reply", "said"),
     [
-        ({"authorizationData": []}, "its answer has none"),
-        ({}, "its answer has none"),
-        ({"authorizationData": [{"authorizationToken": token("AWS")}]}, "its answer has none"),
+        ({"authorizationData": []}, "its answer contains none"),
+        ({}, "its answer contains none"),
+        ({"authorizationData": [{"authorizationToken": token("AWS")}]}, "its answer contains none"),
     ],
 )
 def test_an_answer_without_a_token(
@@ -226,7 +226,8 @@ class TestWithoutBoto:
         (problem,) = raised.value.problems
         assert problem.name == "registry"
         assert problem.text == (
-            f"AWS has to give a token for {HOST}, and there is nothing to ask it with. Install "
-            "boto3 (the extra ecr of warmbuild) or docker-credential-ecr-login; or give the "
-            "username AWS, with what aws ecr get-login-password prints for a password."
+            f"the login for {HOST} needs a token from AWS, which boto3 would get, but boto3 is not "
+            "installed. Install it (the extra ecr of warmbuild) or, if no username is given, "
+            "docker-credential-ecr-login; or set username to AWS and password to what aws ecr "
+            "get-login-password prints."
         )

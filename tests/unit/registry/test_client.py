@@ -204,8 +204,8 @@ def test_a_refusal_is_told_in_the_registrys_words(
     found = Registry("r.io", login, None).answer(REF)
     assert found == Refused(
         "the registry r.io says 401 to GET /v2/me/app/manifests/cache-main (UNAUTHORIZED: not "
-        "today); give a login that may do it by username and password: for r.io a user name and a "
-        "password, with the right to pull and push"
+        "today); set username and password to a login that may read it: for r.io a user name and "
+        "a password, with the right to pull and push"
     )
     assert "wrong" not in str(found)
 
@@ -217,16 +217,18 @@ def test_a_refusal_is_told_in_the_registrys_words(
             403,
             "<html>",
             (
-                "403 to GET /v2/me/app/manifests/cache-main; r.io wants the right to pull and push "
-                "for a cache: give the login that, or set cache-repository to one that it may read"
+                "403 to GET /v2/me/app/manifests/cache-main; r.io requires the right to pull and "
+                "push for a cache: grant the login that, or set cache-repository to one that the "
+                "login may read"
             ),
         ),
         (
             429,
             '{"errors": []}',
             (
-                "429 to GET /v2/me/app/manifests/cache-main; r.io limits how often it is asked: "
-                "give a login by username and password, or set cache-repository to another registry"
+                "429 to GET /v2/me/app/manifests/cache-main; r.io limits the number of requests: "
+                "give a login by username and password, or set cache-repository to another "
+                "registry"
             ),
         ),
         (500, '{"errors": [{"code": "X"}]}', "500 to GET /v2/me/app/manifests/cache-main (X)"),
@@ -259,8 +261,8 @@ def test_a_tag_that_is_refused_comes_with_advice(mocked: responses.RequestsMock)
         Registry("ghcr.io", None, None).retag(refs.parse("ghcr.io/me/app:cache-main"), Found("d"))
     assert str(raised.value).startswith(
         "ghcr.io/me/app:cache-main is not written: the registry ghcr.io says 403 to PUT "
-        "/v2/me/app/manifests/cache-main (DENIED: permission_denied: write_package); GHCR wants "
-        "permissions: packages: write in the job"
+        "/v2/me/app/manifests/cache-main (DENIED: permission_denied: write_package); GHCR "
+        "requires permissions: packages: write in the job"
     )
 
 
@@ -339,8 +341,8 @@ class TestScopes:
         with pytest.raises(RegistryError) as raised:
             client.check_login(self.PUSH)
         assert str(raised.value) == (
-            "the registry r.io gives no tokens, and a login with a scope (me/app) is used for "
-            "tokens alone. Give the login without its scope."
+            "the registry r.io uses no tokens, and a login with a scope (me/app) only gets "
+            "tokens. Give the login without its scope."
         )
 
 
@@ -368,11 +370,11 @@ def test_a_login_at_a_registry_that_stays_ill(mocked: responses.RequestsMock, cl
     with pytest.raises(RegistryError) as raised:
         Registry("r.io", LOGIN, None, client.LOGIN, said.append).check_login()
     assert str(raised.value) == (
-        "the registry r.io says 503 to GET /v2/ (UNAVAILABLE), and the image goes there. This may "
-        "pass: run the job again later."
+        "the registry r.io says 503 to GET /v2/ (UNAVAILABLE), and the image is pushed there. "
+        "This may be transient: run the job again later."
     )
     assert clock.pauses == [1.0, 4.0]
-    again = "the registry r.io says 503; it is asked again"
+    again = "the registry r.io says 503; retrying"
     assert said == [again, again]
 
 
@@ -392,7 +394,9 @@ def test_a_login_whose_token_service_is_overloaded(
     challenge = {"WWW-Authenticate": 'Bearer realm="https://auth.io/token"'}
     mocked.get("https://r.io/v2/", status=401, headers=challenge)
     mocked.get("https://auth.io/token", status=429, headers={"Retry-After": "7"})
-    with pytest.raises(RegistryError, match=r"r\.io says 429 to GET /token, and the image goes"):
+    with pytest.raises(
+        RegistryError, match=r"r\.io says 429 to GET /token, and the image is pushed"
+    ):
         Registry("r.io", LOGIN, None, client.LOGIN).check_login()
     assert clock.pauses == [7.0, 7.0]
 
@@ -413,7 +417,7 @@ def test_a_token_service_that_recovers(mocked: responses.RequestsMock, clock: Cl
     [
         (429, "says 429"),
         (500, "says 500"),
-        (aborted(), "breaks the connection off"),
+        (aborted(), "closes the connection early"),
         (requests.ReadTimeout("timed out"), "does not answer within 5 s"),
     ],
 )
@@ -430,7 +434,7 @@ def test_a_probe_that_fails_once_is_made_again(
     heard: list[str] = []
     assert isinstance(Registry("r.io", None, None, say=heard.append).answer(REF), Found)
     assert clock.pauses == [0.5]
-    assert heard == [f"the registry r.io {said}; it is asked again"]
+    assert heard == [f"the registry r.io {said}; retrying"]
 
 
 @pytest.mark.parametrize(

@@ -152,6 +152,6 @@ def test_a_helper_that_fails_says_so() -> None:
         credential_helpers.credential({"credHelpers": {"r.io": "no-such-helper"}}, "r.io")
     assert str(raised.value) == (
         "the credential helper that the Docker configuration names for r.io fails: "
-        "docker-credential-no-such-helper not installed or not available in PATH. Mend it, or give "
-        "username and password."
+        "docker-credential-no-such-helper not installed or not available in PATH. Fix the helper, "
+        "or give username and password."
     )

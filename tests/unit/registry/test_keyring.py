@@ -135,9 +135,9 @@ class TestHelpers:
                 """echo '{"Username": "me", "Secret": "hunter2"}'; exit 1""",
                 'Credentials store docker-credential-odd exited with "',
             ),
-            ("echo hello", "it answers no JSON"),
-            ("echo '{}'", "its answer has no login in it"),
-            ("echo '[]'", "its answer has no login in it"),
+            ("echo hello", "its answer is not JSON"),
+            ("echo '{}'", "its answer contains no login"),
+            ("echo '[]'", "its answer contains no login"),
         ],
     )
     def test_one_that_fails(
@@ -151,7 +151,7 @@ class TestHelpers:
                 keyring.login("r.io")
             assert str(raised.value) == (
                 "the credential helper that the Docker configuration names for r.io fails: "
-                f"{said}. Mend it, or give username and password."
+                f"{said}. Fix the helper, or give username and password."
             )
 
     def test_one_that_has_nothing(
@@ -217,7 +217,7 @@ class TestTokensOfAws:
         assert keyring.own == ()
 
     def test_there_is_nothing(self, env: dict[str, str]) -> None:
-        with pytest.raises(InputError, match="Install boto3"):
+        with pytest.raises(InputError, match="which boto3 would get"):
             Keyring([OF_AWS], env).fill([], pytest.fail)
 
 
@@ -297,7 +297,7 @@ class TestLeaving:
     def test_what_cannot_be_left(self, env: dict[str, str]) -> None:
         path = configure(env, {})
         path.write_text("{ not JSON")
-        assert docker_config.leave(env, [login("me")]) == [f"{path} is no Docker configuration"]
+        assert docker_config.leave(env, [login("me")]) == [f"{path} is not a Docker configuration"]
         assert path.read_text() == "{ not JSON"
         path.write_text('{"credsStore": "lost"}')
         (said,) = docker_config.leave(env, [login("me")])

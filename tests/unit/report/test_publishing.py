@@ -12,7 +12,7 @@ import pytest
 
 from tests import plans
 from warmbuild import ci
-from warmbuild.build import outcomes
+from warmbuild.build.outcomes import Outcome
 from warmbuild.errors import EngineError
 from warmbuild.finding import Finding
 from warmbuild.log import Log
@@ -23,7 +23,6 @@ from warmbuild.run_context import RunContext
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from warmbuild.build.outcomes import Outcome
     from warmbuild.inputs.values import Inputs
     from warmbuild.plan.build_plan import BuildPlan
 
@@ -59,7 +58,7 @@ def planned(parsed: Callable[..., Inputs]) -> Callable[..., BuildPlan]:
 
 @pytest.fixture
 def done(planned: Callable[..., BuildPlan]) -> Outcome:
-    outcome = outcomes.answer(planned(), "{}")
+    outcome = Outcome(metadata="{}", notes=planned().notes)
     return replace(outcome, digest="sha256:1", tags=("r.io/a:1",), notes=("it says hunter2",))
 
 

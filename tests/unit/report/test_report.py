@@ -188,7 +188,7 @@ def test_the_plan_for_people(parsed: Callable[..., Inputs]) -> None:
         "image       ghcr.io/me/app:pr-7",
         "push        yes",
         "cache read  ghcr.io/me/app:cache-x (this branch's own cache)",
-        "cache read  ghcr.io/me/app:cache-develop (the branch that this one goes into)",
+        "cache read  ghcr.io/me/app:cache-develop (the target branch)",
         "cache read  ghcr.io/me/app:cache-main (the default branch)",
         "cache write ghcr.io/me/app:cache-x (this branch's own cache)",
         "builder     a docker-container builder of this run",
@@ -206,10 +206,10 @@ def test_the_plan_of_a_strangers_tag_for_people(parsed: Callable[..., Inputs]) -
         "cache read  type=gha",
         "cache write type=inline",
         "builder     mine",
-        "note        tagged as the git tag",
+        "note        tagged by the git tag",
         "note        the image is not pushed: the code comes from a fork; push: true pushes it",
-        "note        cache-from and cache-to are given, so no refs are chosen",
-        "warning     cache-to a/b:c is left out: the code comes from a fork",
+        "note        cache-from or cache-to is given, so warmbuild chooses no cache refs",
+        "warning     cache-to a/b:c is ignored: the code comes from a fork",
     ]
 
 
@@ -302,10 +302,10 @@ def failed_export(error: str, backend: str = "registry") -> Progress:
 IMMUTABLE = "unknown: the tag is\n immutable."
 AT_GHCR = (
     "unknown: the tag is immutable; GHCR does not let this tag be overwritten: set "
-    "cache-repository to a repository of its own with mutable tags"
+    "cache-repository to a separate repository with mutable tags"
 )
 AT_GITLAB = AT_GHCR.replace("GHCR", "GitLab") + (
-    ", or leave the tags that begin with cache-tag-prefix out of the project's immutable tags"
+    ", or exclude tags that begin with cache-tag-prefix from the project's immutable tags"
 )
 
 
@@ -379,10 +379,10 @@ def test_a_registry_that_the_probe_recognised_is_named(parsed: Callable[..., Inp
     )
     assert problems.texts(found.problems) == (
         (
-            "no cache is written to r.io/team/cache:cache-x: denied; Harbor wants Pull Repository "
-            "and Push Repository in the project for a cache, and says the same where there is no "
-            "such repository (PROJECT/REPOSITORY): give the login that, or create its project, or "
-            "set cache-repository to one that it may write"
+            "no cache is written to r.io/team/cache:cache-x: denied; Harbor requires Pull "
+            "Repository and Push Repository in the project for a cache, and says the same if the "
+            "repository does not exist (PROJECT/REPOSITORY): grant the login that, or create its "
+            "project, or set cache-repository to one that the login may write"
         ),
     )
 
@@ -573,9 +573,9 @@ FAILURE = Failure(title="[2/3] RUN make", error="exit code: 2", tail=("one", "tw
         pytest.param(
             Failure(title="exporting to image", error="failed to push", tail=(), source=""),
             RegistryError,
-            "the image is built and was not pushed: failed to push. Check that the registry is "
-            "there and that the login may write to this repository (inputs registry, username, "
-            "password).",
+            "the image is built and was not pushed: failed to push. Check that the registry can "
+            "be reached and that the login may write to this repository (inputs registry, "
+            "username, password).",
             id="a refused push",
         ),
         pytest.param(

@@ -292,57 +292,57 @@ def test_an_answer_is_read_by_its_words_before_its_status(
         pytest.param(
             f"{ECR}/app:cache-main",
             Kind.IMMUTABLE,
-            "Amazon ECR does not let this tag be overwritten: set cache-repository to a repository "
-            "of its own with mutable tags, or let IMMUTABLE_WITH_EXCLUSION leave out the tags that "
-            "begin with cache-tag-prefix",
+            "Amazon ECR does not let this tag be overwritten: set cache-repository to a separate "
+            "repository with mutable tags, or exclude tags that begin with cache-tag-prefix by "
+            "IMMUTABLE_WITH_EXCLUSION",
             id="an immutable tag at ECR",
         ),
         pytest.param(
             "r.io/app:cache-main",
             Kind.IMMUTABLE,
-            "r.io does not let this tag be overwritten: set cache-repository to a repository of "
-            "its own with mutable tags",
+            "r.io does not let this tag be overwritten: set cache-repository to a separate "
+            "repository with mutable tags",
             id="an immutable tag at a registry that is not known",
         ),
         pytest.param(
             f"{ECR}/team/cache:x",
             Kind.NO_REPOSITORY,
-            "there is no such repository at Amazon ECR: create it (aws ecr create-repository "
-            "--repository-name team/cache), or a creation template that does so at a push, or set "
-            "cache-repository to one that is there",
+            "the repository does not exist at Amazon ECR: create it (aws ecr create-repository "
+            "--repository-name team/cache), or a creation template that creates it at the first "
+            "push, or set cache-repository to one that exists",
             id="no repository at ECR",
         ),
         pytest.param(
             "r.io/app:x",
             Kind.NO_REPOSITORY,
-            "there is no such repository at r.io: set cache-repository to one that is there",
+            "the repository does not exist at r.io: set cache-repository to one that exists",
             id="no repository elsewhere",
         ),
         pytest.param(
             f"{ECR}/app:x",
             Kind.DENIED,
-            "Amazon ECR wants ecr:GetAuthorizationToken, BatchGetImage, GetDownloadUrlForLayer, "
-            "BatchCheckLayerAvailability, InitiateLayerUpload, UploadLayerPart, "
-            "CompleteLayerUpload and PutImage for a cache: give the login that, or set "
-            "cache-repository to one that it may write",
+            "Amazon ECR requires ecr:GetAuthorizationToken, BatchGetImage, "
+            "GetDownloadUrlForLayer, BatchCheckLayerAvailability, InitiateLayerUpload, "
+            "UploadLayerPart, CompleteLayerUpload and PutImage for a cache: grant the login that, "
+            "or set cache-repository to one that the login may write",
             id="a login without rights at ECR",
         ),
         pytest.param(
             "ghcr.io/me/app:x",
             Kind.DENIED,
-            "GHCR wants permissions: packages: write in the job, and access to a package that "
-            "another repository has made (Package settings, Manage Actions access: Write) for a "
-            "cache, and says the same where there is no such repository (OWNER/IMAGE): give the "
-            "login that, or set cache-repository to one that it may write",
+            "GHCR requires permissions: packages: write in the job, and access to a package that "
+            "another repository created (Package settings, Manage Actions access: Write) for a "
+            "cache, and says the same if the repository does not exist (OWNER/IMAGE): grant the "
+            "login that, or set cache-repository to one that the login may write",
             id="a job without packages: write",
         ),
         pytest.param(
             f"{GAR}/project/repository/app:x",
             Kind.DENIED,
-            "Google Artifact Registry wants roles/artifactregistry.writer for a cache, and says "
-            "the same where there is no such repository (PROJECT/REPOSITORY/IMAGE): give the login "
-            "that, or create it (gcloud artifacts repositories create --repository-format=docker), "
-            "or set cache-repository to one that it may write",
+            "Google Artifact Registry requires roles/artifactregistry.writer for a cache, and "
+            "says the same if the repository does not exist (PROJECT/REPOSITORY/IMAGE): grant the "
+            "login that, or create it (gcloud artifacts repositories create "
+            "--repository-format=docker), or set cache-repository to one that the login may write",
             id="a login without rights, or nothing there, at Google",
         ),
         pytest.param(
@@ -361,23 +361,23 @@ def test_an_answer_is_read_by_its_words_before_its_status(
         pytest.param(
             "registry.gitlab.com/group/project:x",
             Kind.NO_LOGIN,
-            "give a login that may do it by username and password: for GitLab CI_REGISTRY_USER and "
-            "CI_REGISTRY_PASSWORD, which are taken by themselves in a job, or a deploy token, with "
-            "the role Developer in the project, for a deploy token read_registry and "
+            "set username and password to a login that may write it: for GitLab CI_REGISTRY_USER "
+            "and CI_REGISTRY_PASSWORD, which are the default in a job, or a deploy token, with "
+            "the role Developer in the project, or for a deploy token read_registry and "
             "write_registry",
             id="no login at GitLab",
         ),
         pytest.param(
             "r.io/app:x",
             Kind.NO_LOGIN,
-            "give a login that may do it by username and password: for r.io a user name and a "
+            "set username and password to a login that may write it: for r.io a user name and a "
             "password, with the right to pull and push",
             id="no login elsewhere",
         ),
         pytest.param(
             "harbor.acme.dev/team/app:x",
             Kind.REJECTED,
-            "Harbor does not take this as a cache (accepted: image manifests alone): set "
+            "Harbor does not accept this as a cache (accepted: only image manifests): set "
             "cache-backend to inline, which keeps the cache in an image, or cache-repository to "
             "another registry",
             id="a manifest that Harbor does not take",
@@ -385,22 +385,22 @@ def test_an_answer_is_read_by_its_words_before_its_status(
         pytest.param(
             "quay.io/team/app:x",
             Kind.READ_ONLY,
-            "Quay takes no writes there, being read-only or a mirror: set cache-repository to a "
-            "repository that takes them",
+            "Quay accepts no writes there because it is read-only or a mirror: set "
+            "cache-repository to a writable repository",
             id="Quay under maintenance",
         ),
         pytest.param(
             "me/app:x",
             Kind.LIMITED,
-            "Docker Hub limits how often it is asked (100 pulls in 6 hours without a login and 200 "
-            "with a personal one): give a login by username and password, or set cache-repository "
-            "to another registry",
+            "Docker Hub limits the number of requests (100 pulls in 6 hours without a login and "
+            "200 with a personal one): give a login by username and password, or set "
+            "cache-repository to another registry",
             id="too many pulls",
         ),
         pytest.param(
             "acme.jfrog.io/docker/app:x",
             Kind.FULL,
-            "Artifactory has no room left for it: raise its quota, or set cache-mode to min",
+            "Artifactory has no space left for it: raise its quota, or set cache-mode to min",
             id="a quota",
         ),
     ],
@@ -417,9 +417,9 @@ def test_advice_on_reading_differs_from_advice_on_writing() -> None:
         ref, refused = refs.parse("ghcr.io/me/app:x"), Refusal(words=WORDS[kind])
         return advice(vendors.detect("ghcr.io"), ref, refused, writing=False)
 
-    elsewhere = "GHCR cannot be asked for it: set cache-repository to another repository"
+    elsewhere = "GHCR cannot serve it: set cache-repository to another repository"
     assert reading(Kind.REJECTED) == reading(Kind.READ_ONLY) == elsewhere
-    assert reading(Kind.DENIED).endswith("set cache-repository to one that it may read")
+    assert reading(Kind.DENIED).endswith("set cache-repository to one that the login may read")
 
 
 @pytest.mark.parametrize("writing", [True, False], ids=["writing", "reading"])

@@ -1,4 +1,4 @@
-"""The rule cache-from-only: a cache that is read and never written."""
+"""The rule cache-from-only: a cache that is read but not written."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def _find(case: Case) -> Iterator[Found]:
     inputs, context = case.inputs, case.context
-    # Somebody else writes it: the branch's own pipeline, or whoever builds main.
+    # Another run writes the cache: the branch's own pipeline, or the default branch's.
     reads_only = (
         context.pull_request is not None
         or bool(context.tag or context.untrusted or context.passing)
@@ -25,9 +25,9 @@ def _find(case: Case) -> Iterator[Found]:
         yield Found(
             given=(*inputs.cache_from, "cache-from"),
             about="cache-from",
-            text="cache-from is given and cache-to is not, so this build writes no cache, and what "
-            "it reads grows old. Give cache-to too, or neither, and the refs are chosen; "
-            "cache: read-only says that it is meant so.",
+            text="cache-from is set but cache-to is not, so this build writes no cache, and the "
+            "cache that it reads becomes outdated. Set cache-to too, or remove cache-from so that "
+            "warmbuild chooses both. If this is intended, set cache: read-only.",
         )
 
 

@@ -21,13 +21,13 @@ def _find(case: Case) -> Iterator[Found]:
     ]
     if runs:
         lines = [str(step.line) for step in runs[1:]]
-        also = f" (as do those of line {', '.join(lines)})" if lines else ""
+        also = f" (also on line {', '.join(lines)})" if lines else ""
         yield Found(
             at=runs[0],
             about="cache mount",
-            text=f"this cache mount starts empty in every run{also}: no cache backend exports what "
-            "is in one, and the builder goes with the run. A builder that stays keeps it (input "
-            "builder).",
+            text=f"this cache mount starts empty in every run{also}: no cache backend exports "
+            "cache mounts, and warmbuild removes the builder after the run. To keep it, name a "
+            "permanent builder in the input builder.",
         )
 
 

@@ -5,33 +5,32 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from warmbuild.lint.case import Case, Found, Rule
-from warmbuild.lint.copies import shown, takes_everything
-from warmbuild.project import ignore_file
+from warmbuild.project import dockerfile, ignore_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
 def _find(case: Case) -> Iterator[Found]:
-    step = next(filter(takes_everything, case.steps), None)
-    if step is None or ignore_file.lets_in_only_what_it_names(case.patterns):
+    step = next(filter(dockerfile.takes_everything, case.steps), None)
+    if step is None or ignore_file.excludes_by_default(case.patterns):
         return
-    has_git = ".git" in case.sources.in_context
-    has_git = has_git and not ignore_file.matcher(case.patterns)(".git/index")
+    is_excluded = ignore_file.matcher(case.patterns)
+    has_git = ".git" in case.sources.in_context and not is_excluded(".git/index")
     if case.sources.ignore is not None:
-        why = f"{case.sources.ignore_file} lets .git in" if has_git else ""
+        why = f"{case.sources.ignore_file} does not exclude .git" if has_git else ""
         advice = f"Add .git to {case.sources.ignore_file}."
     else:
         why = "there is no .dockerignore"
-        advice = "Add one that names .git and whatever else the image does not need."
+        advice = "Add one that excludes .git and everything else that the image does not need."
     if has_git:
-        effect = "copies .git, which no two checkouts have alike: it runs in every build"
+        effect = "copies .git, which differs in every checkout: the step runs in every build"
     elif case.sources.in_context:
-        effect = "copies the Dockerfile too, and runs again with every change of it"
+        effect = "also copies the Dockerfile, and runs again whenever the Dockerfile changes"
     else:
         return
     if why:
-        text = f"{why}, so {shown(step)} {effect}. {advice}"
+        text = f"{why}, so {step} {effect}. {advice}"
         yield Found(at=step, about=".dockerignore", text=text)
 
 

@@ -18,14 +18,14 @@ _COMMITS: Final = re.compile(
     r"|CI_COMMIT_\w+|CI_(?:JOB|PIPELINE|BUILD)_I?ID|CIRCLE_(?:SHA1|BUILD_NUM)|BUILD_SHA"
     r"|BUILD_?(?:DATE|TIME|TIMESTAMP|NUMBER|ID)|SOURCE_DATE_EPOCH|TIMESTAMP"
 )
-# As much of a commit's name as git shows, and a number has not by chance.
+# The length of git's short names, too long for a number to match by chance.
 _SHORT_COMMIT: Final = 7
 
 
 def _find(case: Case) -> Iterator[Found]:
     for chain in case.chains:
         for number, step in enumerate(chain):
-            for name, default in dockerfile.declared(step) if step.word == "ARG" else ():
+            for name, default in dockerfile.declared(step):
                 if not _changes(case, name, default):
                     continue
                 reads = re.compile(rf"\$\{{?{re.escape(name)}\b")
@@ -35,16 +35,16 @@ def _find(case: Case) -> Iterator[Found]:
                             at=step,
                             about=name,
                             text=f"{name} is declared above {done.shown} (line {run.line}), which "
-                            "does not read it and runs again with every new value. Declare it "
-                            "below.",
+                            "does not read it but runs again whenever its value changes. Declare "
+                            "it below that step.",
                         )
                         break
 
 
 def _changes(case: Case, name: str, default: str) -> bool:
-    """Say whether an argument has another value in every commit or run.
+    """Return whether an argument's value changes with every commit or run.
 
-    One that has a default and is not given has always the same.
+    An argument with a default that is not given keeps that default.
     """
     value, commit = case.arguments.get(name), case.context.commit[:_SHORT_COMMIT].lower()
     if value and commit and re.search(rf"(?<![0-9a-f]){commit}", value.lower()):

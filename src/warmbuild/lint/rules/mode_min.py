@@ -1,4 +1,4 @@
-"""The rule mode-min: stages that the written cache leaves out."""
+"""The rule mode-min: stages that the written cache does not contain."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ def _find(case: Case) -> Iterator[Found]:
         yield Found(
             at=lost[0].start,
             about=names,
-            text=f"{stages} not in the cache that is written, for {why}: one change there, and "
-            f"every step of it runs again. {advice}",
+            text=f"{stages} not in the cache that this build writes, because {why}: a change in "
+            f"such a stage runs all its steps again. {advice}",
         )
 
 
 def _min_because(inputs: Inputs) -> tuple[str, str]:
-    """Return why a cache holds the final stage only, and what to do; nothing where it does not."""
+    """Return why the cache holds only the final stage, and what to do; ("", "") if it does not."""
     if inputs.cache in {"off", "read-only"}:
         return "", ""
     if not inputs.cache_from and not inputs.cache_to:
         if inputs.cache_backend.lies_in_image:
-            return "cache-backend is inline", "Name it in cache-stages, or take another backend."
+            return "cache-backend is inline", "Add it to cache-stages, or use another backend."
         is_min = inputs.cache_mode == "min"
         return ("cache-mode is min", "cache-mode: max keeps all stages.") if is_min else ("", "")
     for entry in inputs.cache_to:
@@ -51,7 +51,7 @@ def _min_because(inputs: Inputs) -> tuple[str, str]:
         if backend and backend.lies_in_image:
             return "an inline cache has mode=min", "type=registry with mode=max keeps all stages."
         if attributes.get("mode", "min") == "min":
-            why = "has mode=min" if "mode" in attributes else "names no mode"
+            why = "has mode=min" if "mode" in attributes else "has no mode (the default is min)"
             return f"cache-to {why}", "mode=max keeps all stages."
     return "", ""
 

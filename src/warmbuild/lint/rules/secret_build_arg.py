@@ -15,26 +15,13 @@ if TYPE_CHECKING:
 
     from warmbuild.project.dockerfile import Instruction
 
-_SECRET_ENDS: Final = frozenset(
-    [
-        "APIKEY",
-        "AUTHTOKEN",
-        "CREDENTIAL",
-        "CREDENTIALS",
-        "PASSPHRASE",
-        "PASSWD",
-        "PASSWORD",
-        "SECRET",
-        "SECRETS",
-        "TOKEN",
-    ]
-)
-# Secrets where a word stands before them; alone they are something else.
-_SECRET_PAIRS: Final = re.compile(
-    r"(?:.*_)?(?:API|ACCESS|ACCOUNT|AUTH|DEPLOY|ENCRYPTION|LICENSE|MASTER|PRIVATE|SECRET|SIGNING"
+_SECRET_NAME: Final = re.compile(
+    r"(?:.*_)?(?:APIKEY|AUTHTOKEN|CREDENTIALS?|PASSPHRASE|PASSWD|PASSWORD|SECRETS?|TOKEN)"
+    # Secrets only after another word.
+    r"|(?:.*_)?(?:API|ACCESS|ACCOUNT|AUTH|DEPLOY|ENCRYPTION|LICENSE|MASTER|PRIVATE|SECRET|SIGNING"
     r"|SSH|STORAGE)_KEY|.+_(?:PASS|PAT|PWD)|(?:.*_)?SECRET_KEY_BASE|(?:COMPOSER|NPM|DOCKER)_AUTH"
 )
-# Words and beginnings of what a browser gets to see anyway.
+# Names of values that a browser gets anyway.
 _PUBLIC: Final = re.compile(r"(?:.*_)?(?:PUBLIC|PUBLISHABLE)(?:_.*)?|(?:VITE|REACT_APP|GATSBY)_.*")
 # Between two words of a name such as accessToken.
 _HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -46,7 +33,7 @@ _TOKENS: Final = re.compile(
 )
 _URL_LOGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://([^/\s:@]*):([^/\s@]+)@([^/\s:]+)")
 _OWN_MACHINE: Final = frozenset(["localhost", "127.0.0.1", "0.0.0.0", "db", "host"])  # noqa: S104
-# What builds are given in a secret's place.
+# Values that builds get instead of a secret.
 _PLACEHOLDER: Final = re.compile(
     r"|\d+|.{1,3}|(?:/[\w.-]+){2,}|\$.*|\*+|true|false|none|null|test|build|secret|password"
     r"|.*(?:change-?_?me|dummy|example|fake|insecure|not[-_]?(?:a[-_])?(?:needed|real|secret|used)"
@@ -69,31 +56,31 @@ def _find(case: Case) -> Iterator[Found]:
             continue
         places = ["in the image's history"] if in_history else []
         places += ["in its provenance"] if in_provenance and name in case.arguments else []
-        places += ["in the cache where a step writes it"] if step and not in_history else []
+        places += ["in the cache if a step writes it to a file"] if step and not in_history else []
         if places:
             yield Found(
                 at=step,
                 given=(f"{name}=", "build-args"),
                 about=name,
                 text=f"the build argument {name} looks like a secret, and its value is "
-                f"{' and '.join(places)}. Give it by the input secrets, and read it with "
+                f"{' and '.join(places)}. Use the input secrets instead, and read it with "
                 f"RUN --mount=type=secret,id={name}.",
             )
 
 
 def _declared(case: Case) -> Mapping[str, tuple[Instruction | None, str, bool]]:
-    """Return each argument's ARG and default, and whether it is a step of the image's history."""
-    final = case.lineage(case.built) if case.built else ()
+    """Return each argument's ARG and default, and whether the ARG is in the image's history."""
+    final = dockerfile.lineage(case.file, case.built) if case.built else ()
     found: dict[str, tuple[Instruction | None, str, bool]] = {}
     for stage in (*final, *case.stages):
         for step in stage.instructions:
-            for name, default in dockerfile.declared(step) if step.word == "ARG" else ():
+            for name, default in dockerfile.declared(step):
                 found.setdefault(name, (step, default, stage in final))
     return found
 
 
 def _is_secret(name: str, value: str, known: Sequence[str]) -> bool:
-    """Say whether a build argument's name, or better its value, is a secret's."""
+    """Return whether a build argument looks like a secret, by its value or its name."""
     value = value.strip()
     if value in known or _TOKENS.fullmatch(value):
         return True
@@ -104,11 +91,11 @@ def _is_secret(name: str, value: str, known: Sequence[str]) -> bool:
     name = _HUMP.sub("_", name).upper().replace("-", "_")
     if _PLACEHOLDER.fullmatch(value) or _PUBLIC.fullmatch(name):
         return False
-    return name.rpartition("_")[2] in _SECRET_ENDS or bool(_SECRET_PAIRS.fullmatch(name))
+    return bool(_SECRET_NAME.fullmatch(name))
 
 
 def _has_arguments(entry: str) -> bool:
-    """Say whether an attestation has the build arguments; buildx's own provenance has not."""
+    """Return whether an attestation has the build arguments; buildx's default does not."""
     attributes = dict(csv_attributes.pairs(entry))
     is_provenance = attributes.get("type") == "provenance" and attributes.get("disabled") != "true"
     return is_provenance and attributes.get("mode", "max") == "max"

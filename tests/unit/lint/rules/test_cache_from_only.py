@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.unit.lint.checked import MAIN, check
-from warmbuild.lint.sources import Sources
+from warmbuild.lint.case import Sources
 
 if TYPE_CHECKING:
     from warmbuild.run_context import RunContext

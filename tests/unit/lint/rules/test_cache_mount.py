@@ -25,4 +25,4 @@ def test_a_mount(text: str, given: dict[str, str], found: list[int]) -> None:
 
 def test_the_others_are_named() -> None:
     (found,) = check(f"FROM a\n{RUN} x\n{RUN} y\n{RUN} z")
-    assert "in every run (as do those of line 3, 4):" in found.text
+    assert "in every run (also on line 3, 4):" in found.text

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.lint.checked import GIT, check, lines
-from warmbuild.lint.sources import Sources
+from warmbuild.lint.case import Sources
 
 
 @pytest.mark.parametrize(
@@ -44,26 +44,26 @@ def test_what_is_copied_with_everything(
             None,
             GIT,
             (
-                "there is no .dockerignore, so COPY . . copies .git, which no two checkouts "
-                "have alike: it runs in every build. Add one that names .git and whatever else "
-                "the image does not need."
+                "there is no .dockerignore, so COPY . . copies .git, which differs in every "
+                "checkout: the step runs in every build. Add one that excludes .git and "
+                "everything else that the image does not need."
             ),
         ),
         (
             None,
             frozenset({"Dockerfile"}),
             (
-                "there is no .dockerignore, so COPY . . copies the Dockerfile too, and runs "
-                "again with every change of it. Add one that names .git and whatever else the "
-                "image does not need."
+                "there is no .dockerignore, so COPY . . also copies the Dockerfile, and runs "
+                "again whenever the Dockerfile changes. Add one that excludes .git and everything "
+                "else that the image does not need."
             ),
         ),
         (
             "dist",
             GIT,
             (
-                "web/.dockerignore lets .git in, so COPY . . copies .git, which no two "
-                "checkouts have alike: it runs in every build. Add .git to web/.dockerignore."
+                "web/.dockerignore does not exclude .git, so COPY . . copies .git, which differs "
+                "in every checkout: the step runs in every build. Add .git to web/.dockerignore."
             ),
         ),
     ],

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.lint.checked import check, lines
-from warmbuild.lint.sources import Sources
+from warmbuild.lint.case import Sources
 
 
 @pytest.mark.parametrize(

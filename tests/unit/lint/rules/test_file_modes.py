@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.lint.checked import check, lines
-from warmbuild.lint.sources import OddModes, Sources
+from warmbuild.lint.case import OddModes, Sources
 
 ODD = Sources(
     odd_modes=OddModes(path="a.py", mode=0o666, stored=0o644, has_more=True), ignore=".git"
@@ -34,5 +34,5 @@ def test_modes_that_are_gits_are_fine() -> None:
 def test_it_says_which_mode() -> None:
     (found,) = check("FROM a\nCOPY src /x", sources=ODD)
     assert found.text.startswith(
-        "a.py has mode 666 where git stores 644, and it is not the only one: a cache that"
+        "a.py has mode 666, but git stores 644 (other files differ too): COPY cannot use a"
     )

@@ -25,17 +25,20 @@ def test_what_it_leaves_out(text: str, found: list[int]) -> None:
 @pytest.mark.parametrize(
     ("given", "why"),
     [
-        ({"cache-mode": "min"}, "for cache-mode is min:"),
-        ({"cache-to": "type=registry,ref=r.io/c,mode=min"}, "for cache-to has mode=min:"),
-        ({"cache-to": "type=registry,ref=r.io/c"}, "for cache-to names no mode:"),
-        ({"cache-to": "r.io/c"}, "for cache-to names no mode:"),
-        ({"cache-to": "type=inline"}, "for an inline cache has mode=min:"),
-        ({"cache-backend": "inline"}, "for cache-backend is inline:"),
+        ({"cache-mode": "min"}, "because cache-mode is min:"),
+        ({"cache-to": "type=registry,ref=r.io/c,mode=min"}, "because cache-to has mode=min:"),
+        (
+            {"cache-to": "type=registry,ref=r.io/c"},
+            "because cache-to has no mode (the default is min):",
+        ),
+        ({"cache-to": "r.io/c"}, "because cache-to has no mode (the default is min):"),
+        ({"cache-to": "type=inline"}, "because an inline cache has mode=min:"),
+        ({"cache-backend": "inline"}, "because cache-backend is inline:"),
     ],
 )
 def test_it_says_why(given: dict[str, str], why: str) -> None:
     (found,) = check(TWO, given)
-    assert found.text.startswith(f"stage build is not in the cache that is written, {why}")
+    assert found.text.startswith(f"stage build is not in the cache that this build writes, {why}")
 
 
 @pytest.mark.parametrize(

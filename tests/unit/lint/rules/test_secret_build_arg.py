@@ -97,7 +97,7 @@ def test_a_default_in_the_dockerfile() -> None:
         (
             "FROM a AS b\nARG NPM_TOKEN\nFROM c\nCOPY --from=b /x /x",
             "",
-            "is in the cache where a step writes it.",
+            "is in the cache if a step writes it to a file.",
         ),
         (
             "FROM a AS b\nARG NPM_TOKEN\nFROM c\nARG NPM_TOKEN\nCOPY --from=b /x /x",
