@@ -1,7 +1,7 @@
-"""Where BuildKit can keep a cache: what differs from backend to backend, as data.
+"""The backends of BuildKit's cache, one row each.
 
-Attributes are those of BuildKit's README ("Export cache") and of its sources at v0.32. BuildKit
-ignores what it does not know, a wrong name as well as a wrong `mode`, so names are checked here.
+Attributes are taken from BuildKit's README ("Export cache") and its sources at v0.32. BuildKit
+ignores unknown attributes, and a wrong `mode` too, so warmbuild checks the names.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from warmbuild import csv_attributes
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# Written out with every export: an export that fails without it cancels the push since BuildKit
-# 0.28.
+# Set on every export: since BuildKit 0.28 a failed export without it cancels the push.
 IGNORE_ERROR: Final = "ignore-error=true"
 _COMPRESSION: Final = ("compression", "compression-level", "force-compression")
 _AZURE: Final = ("account_url", "account_name", "container")
@@ -26,42 +25,27 @@ _PREFIXES: Final = ("prefix", "blobs_prefix", "manifests_prefix")
 class Backend:
     """A cache backend."""
 
-    name: str
-    """Value of the input `cache-backend`, and `type=` of an export."""
-    source: str
-    """Attribute that names one cache among others in an import."""
-    destination: str = ""
-    """Attribute that names one cache among others in an export."""
-    fixed: tuple[str, ...] = (IGNORE_ERROR,)
-    """Attributes of every export."""
-    options: tuple[str, ...] = ()
-    """Attributes that `cache-options` may set for imports and exports."""
-    export_options: tuple[str, ...] = ()
-    """Attributes that `cache-options` may set for exports alone."""
-    required: tuple[str, ...] = ()
-    """Attributes that must be set."""
-    secrets: Mapping[str, str]
-    """Secret attributes, with the environment variables they are read from instead."""
+    name: str  # Value of the input `cache-backend`, and `type=` of an export
+    source: str  # Attribute that names one cache among others in an import
+    destination: str = ""  # Attribute that names one cache among others in an export
+    fixed: tuple[str, ...] = (IGNORE_ERROR,)  # Attributes of every export
+    options: tuple[str, ...] = ()  # Attributes that `cache-options` may set for imports and exports
+    export_options: tuple[str, ...] = ()  # Attributes that it may set only for exports
+    required: tuple[str, ...] = ()  # Attributes that must be set
+    secrets: Mapping[str, str]  # Environment variables of the secret attributes
     passed: Mapping[str, str] = field(default_factory=dict)
-    """Those of `secrets` that buildx does not read by itself, so that a definition passes them."""
+    """Members of `secrets` that buildx does not read itself; a bake definition passes them."""
     variables: tuple[tuple[str, ...], ...] = ()
     """Groups of environment variables and options; one of each group must be set."""
-    importer: str = ""
-    """`type=` of an import, if it differs from the name."""
-    asked: bool = False
-    """warmbuild can look into a cache before BuildKit does."""
-    retagged: bool = False
-    """Older generations can be kept under tags of their own."""
-    lies_in_image: bool = False
-    """The cache is a part of the image, pushed with it, and holds the final stage alone."""
-    is_directory: bool = False
-    """The cache is a directory of this machine, named by `cache-dir`."""
-    untrusted_may_write: bool = False
-    """No other run reads an export, so untrusted code may give one as `cache-to`."""
-    local_run_may_write: bool = False
-    """A run on a developer's machine writes it by default, for it is not shared."""
+    importer: str = ""  # `type=` of an import, if it differs from the name
+    asked: bool = False  # warmbuild can look into a cache before BuildKit does
+    retagged: bool = False  # Older generations can be kept under tags of their own
+    lies_in_image: bool = False  # The cache is pushed in the image, and holds only its last stage
+    is_directory: bool = False  # The cache is a directory of this machine, named by `cache-dir`
+    untrusted_may_write: bool = False  # Untrusted code may export to it: no other run reads it
+    local_run_may_write: bool = False  # Local runs write it by default, because it is not shared
     merged: bool = False
-    """Several caches are merged before BuildKit reads them, for it loses steps among several."""
+    """warmbuild merges several caches into one, because BuildKit loses steps among several."""
     read_by_graph_driver: bool = False
     """The engine's own BuildKit reads it without the containerd image store."""
 
@@ -92,7 +76,7 @@ BACKENDS: Final[Mapping[str, Backend]] = {
             merged=True,
             read_by_graph_driver=True,
         ),
-        # The image is pushed under the cache ref too.
+        # The image is also pushed to the cache ref.
         Backend(
             name="inline",
             source="ref",
@@ -126,7 +110,7 @@ BACKENDS: Final[Mapping[str, Backend]] = {
             destination="scope",
             options=("version", "url", "url_v2", "timeout"),
             secrets={"token": "ACTIONS_RUNTIME_TOKEN"},
-            # Without them buildx leaves such a cache out, and says no word.
+            # Without them buildx silently ignores the cache.
             variables=(
                 ("ACTIONS_RUNTIME_TOKEN",),
                 ("ACTIONS_RESULTS_URL", "ACTIONS_CACHE_URL", "url", "url_v2"),
@@ -162,8 +146,8 @@ BACKENDS: Final[Mapping[str, Backend]] = {
 
 
 def of_entry(entry: str) -> Backend | None:
-    """Return the backend of a `cache-from` or `cache-to` entry; None for one without a row.
+    """Return the backend of a `cache-from` or `cache-to` entry; None if it is unknown.
 
-    A bare reference is in a registry.
+    A bare reference is a cache in a registry.
     """
     return BACKENDS.get(dict(csv_attributes.pairs(entry)).get("type", "registry"))

@@ -27,21 +27,21 @@ if TYPE_CHECKING:
     from warmbuild.commands import build, plan
     from warmbuild.project import git_objects
 else:
-    # Only a bug needs these, and a plan does without the modules that build.
+    # Most runs need neither of the first two, and a plan does not need `build`.
     platform = lazy.module("platform")
     traceback = lazy.module("traceback")
     build = lazy.module("warmbuild.commands.build")
     plan = lazy.module("warmbuild.commands.plan")
     git_objects = lazy.module("warmbuild.project.git_objects")
 
-_BUG: Final = 1
+_SECRET: Final = tuple(row.name for row in table.TABLE if row.secret)
 
 
 def entry() -> NoReturn:
-    """Run the command line of this process, and end it at once.
+    """Run the command line of this process, and exit at once.
 
-    Taking the interpreter down in order costs 25 ms, 4 % of a rebuild that is all cached, and
-    there is nothing left to do: everything that must go is gone when `main` returns.
+    A regular exit of the interpreter takes 25 ms, 4 % of a fully cached rebuild, and is not
+    needed: `main` has cleaned up when it returns.
     """
     code = main(sys.argv[1:], os.environ)
     sys.stdout.flush()
@@ -49,9 +49,9 @@ def entry() -> NoReturn:
 
 
 def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
-    """Run a command line and return its exit code; see `errors` for what they mean."""
+    """Run a command line and return its exit code, as `errors` defines them."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # A child writes to the same stream, and what it says belongs between our lines.
+        # Children write to the same stream; this keeps all lines in their order.
         sys.stdout.reconfigure(line_buffering=True, errors="replace")
     signals.install()
     provider = ci.detect(env)
@@ -59,14 +59,19 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
     try:
         return _command(argv, env, provider, log)
     except Stopped as stopped:
-        log.fail(f"warmbuild was {stopped}; what it had made is removed")
-        return stopped.code
+        log.fail(f"warmbuild was {stopped}; everything it had created is removed")
+        return stopped.exit_code
     except WarmbuildError as error:
         log.fail(str(error))
         return error.exit_code
-    except Exception:  # noqa: BLE001 (the last line of defence: a bug of ours)
-        _report_bug(log)
-        return _BUG
+    except Exception:  # noqa: BLE001 (the last resort: a bug in warmbuild)
+        for line in traceback.format_exc().splitlines():
+            log.line(line)
+        log.fail(
+            f"this is a bug in warmbuild {__version__} (Python {platform.python_version()}, "
+            f"{platform.system()} {platform.machine()}). Please report it with the lines above."
+        )
+        return 1
 
 
 def _command(argv: Sequence[str], env: Mapping[str, str], provider: Provider, log: Log) -> int:
@@ -76,25 +81,23 @@ def _command(argv: Sequence[str], env: Mapping[str, str], provider: Provider, lo
         log.write_as(provider)
     given = parsing.gather(_flags(arguments, unknown), env)
     log.hide(given.get(row.name, "") for row in table.TABLE if row.secret)
-    known = provider.known_inputs(env, given)
-    asked = parsing.parse(given, known)
-    log.hide(asked.secret_values)
+    inputs = parsing.parse(given, provider.known_inputs(env, given))
+    log.hide(inputs.secret_values)
     context = provider.context(env, str(Path.cwd()), files.read_text)
-    if asked.tag_rules:
-        # The same for every event of a commit, and there where an event does not tell of it.
-        made = git_objects.committed(Path.cwd(), context.commit)
-        context = replace(context, committed=made or context.committed)
+    if inputs.tag_rules:
+        # git knows the time for every kind of event, and CI systems for some.
+        committed = git_objects.committed(Path.cwd(), context.commit)
+        context = replace(context, committed=committed or context.committed)
+    context = context.told(branch=inputs.branch, default_branch=inputs.default_branch)
     run = Run(
-        inputs=asked,
-        context=context.told(branch=asked.branch, default_branch=asked.default_branch).at_time(
-            datetime.now(UTC), env.get("SOURCE_DATE_EPOCH", "")
-        ),
+        inputs=inputs,
+        context=context.at_time(datetime.now(UTC), env.get("SOURCE_DATE_EPOCH", "")),
         env=env,
         log=log,
         provider=provider,
         runner=process.started,
     )
-    if arguments.command == "build" and not asked.plan_only:
+    if arguments.command == "build" and not inputs.plan_only:
         build.build(run)
     else:
         plan.plan(run, as_json=arguments.command == "plan" and arguments.format == "json")
@@ -102,7 +105,7 @@ def _command(argv: Sequence[str], env: Mapping[str, str], provider: Provider, lo
 
 
 def _flags(arguments: argparse.Namespace, unknown: Sequence[str]) -> Mapping[str, str]:
-    """Return the inputs given as flags; raises InputError for flags that there are not."""
+    """Return the inputs given as flags; raises InputError for secret ones and stray arguments."""
     flags = {
         row.name: "\n".join(values)
         for row in table.TABLE
@@ -114,7 +117,7 @@ def _flags(arguments: argparse.Namespace, unknown: Sequence[str]) -> Mapping[str
     for text in unknown:
         name, equals, _ = text.removeprefix("--").partition("=")
         if text.startswith("--"):
-            # Reported with every other problem, as an input that there is not.
+            # Parsing reports unknown inputs together with all other problems.
             flags[name] = text
             named = not equals
         elif named:
@@ -127,11 +130,8 @@ def _flags(arguments: argparse.Namespace, unknown: Sequence[str]) -> Mapping[str
     return flags
 
 
-_SECRET: Final = tuple(row.name for row in table.TABLE if row.secret)
-
-
 class _Parser(argparse.ArgumentParser):
-    """Reports a wrong command line as every other wrong input is."""
+    """Reports a malformed command line like a wrong input."""
 
     def error(self, message: str) -> NoReturn:
         raise InputError([InputProblem(name="command line", text=f"{message}.")])
@@ -139,60 +139,44 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser() -> argparse.ArgumentParser:
     common = _Parser(add_help=False, allow_abbrev=False)
-    common.add_argument("--ci", choices=ci.NAMES, help="take this for the CI system")
+    common.add_argument("--ci", choices=ci.NAMES, help="CI system to assume")
     common.add_argument(
         "--password-stdin", action="store_true", help="read the password from standard input"
     )
     group = common.add_argument_group(
         "inputs",
-        "each is also read from the environment, as INPUT_NAME with underscores or hyphens; "
-        f"secret ones ({', '.join(_SECRET)}) from there alone",
+        "Each is also read from the environment, as INPUT_NAME with underscores or hyphens. "
+        f"Secret inputs are read only from there: {', '.join(_SECRET)}.",
     )
     for row in table.TABLE:
         if row.secret:
             continue
-        text = row.help.replace("%", "%%")
-        if row.kind is Kind.BOOLEAN:
-            group.add_argument(
-                f"--{row.name}",
-                action="append",
-                nargs="?",
-                const="true",
-                metavar="true|false",
-                help=text,
-            )
-        else:
-            metavar = "|".join(row.choices) or row.field.upper()
-            group.add_argument(f"--{row.name}", action="append", metavar=metavar, help=text)
-    parser = _Parser(
-        prog="warmbuild",
-        description="Docker image builds in CI that start warm.",
-        allow_abbrev=False,
-    )
+        is_flag = row.kind is Kind.BOOLEAN
+        group.add_argument(
+            f"--{row.name}",
+            action="append",
+            nargs="?" if is_flag else None,
+            const="true" if is_flag else None,
+            metavar="true|false" if is_flag else "|".join(row.choices) or row.field.upper(),
+            help=row.help.replace("%", "%%"),
+        )
+    description = "Docker image builds in CI that start warm."
+    parser = _Parser(prog="warmbuild", description=description, allow_abbrev=False)
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser(
         "build",
         parents=[common],
         allow_abbrev=False,
-        help="build and push an image, warm",
+        help="build and push an image with a warm cache",
         description="Build and push an image with a cache per branch in the registry.",
     )
     planner = commands.add_parser(
         "plan",
         parents=[common],
         allow_abbrev=False,
-        help="say what build would do, and start nothing",
-        description="Say what build would do and why. Nothing is started or contacted.",
+        help="show what build would do, without starting anything",
+        description="Show what build would do and why. Only --probe contacts a registry.",
     )
     planner.add_argument("--format", choices=("text", "json"), default="text")
     return parser
-
-
-def _report_bug(log: Log) -> None:
-    for line in traceback.format_exc().splitlines():
-        log.line(line)
-    log.fail(
-        f"this is a bug in warmbuild {__version__} (Python {platform.python_version()}, "
-        f"{platform.system()} {platform.machine()}). Please report it with the lines above."
-    )

@@ -10,26 +10,23 @@ if TYPE_CHECKING:
 
 
 def entry(attributes: Mapping[str, str]) -> str:
-    """Write an entry of these attributes as `--cache-from` and `--cache-to` take it."""
+    """Return the entry with these attributes, as `--cache-from` and `--cache-to` take it."""
     return joined(*(f"{name}={value}" for name, value in attributes.items()))
 
 
 def joined(*attributes: str) -> str:
-    """Write one entry of a cache as buildx reads it, which is CSV."""
+    """Return the entry with these attributes, each `name=value`."""
     return ",".join(map(quoted, attributes))
 
 
 def pairs(entry: str) -> Sequence[tuple[str, str]]:
-    """Split an entry as buildx does: CSV, names in lower case, a bare reference is `ref`."""
-    pairs = [field.partition("=") for field in fields(entry)]
-    return [(name.lower(), value) if equals else ("ref", name) for name, equals, value in pairs]
+    """Return an entry's attributes; names are lower-cased, and a bare reference is `ref`."""
+    parts = [field.partition("=") for field in fields(entry)]
+    return [(name.lower(), value) if equals else ("ref", name) for name, equals, value in parts]
 
 
 def fields(entry: str) -> tuple[str, ...]:
-    """Split an entry of such a list as buildx does: it is a record of CSV.
-
-    What is none is left whole, for buildx to refuse.
-    """
+    """Return an entry's fields; malformed CSV is one field, which buildx will refuse."""
     try:
         return tuple(next(csv.reader([entry]), []))
     except csv.Error:
@@ -37,7 +34,7 @@ def fields(entry: str) -> tuple[str, ...]:
 
 
 def quoted(field: str) -> str:
-    """Quote a field of an entry that holds a comma or a quote."""
+    """Quote a field that contains a comma or a quote."""
     if "," in field or '"' in field:
         return '"' + field.replace('"', '""') + '"'
     return field

@@ -1,4 +1,4 @@
-"""The drivers of a builder: what differs from driver to driver, as data."""
+"""The drivers of a builder, one row each."""
 
 from __future__ import annotations
 
@@ -13,28 +13,19 @@ if TYPE_CHECKING:
 class Driver:
     """A driver of buildx."""
 
-    name: str
-    """Value of the input `driver`, and of buildx's `--driver`."""
-    description: str = ""
-    """How a plan describes a builder without a name; empty: by its endpoints."""
-    starts_daemon: bool = False
-    """buildx starts the daemon, which can be given an image, flags and a configuration."""
-    runs_on_engine: bool = False
-    """The daemon runs on a Docker engine, which has to be up before."""
-    is_engines_own: bool = False
-    """The daemon is the engine's own, so buildx has the builder already and creates none."""
-    connects: bool = False
-    """buildx connects to running daemons, so removing the builder removes no daemon."""
+    name: str  # Value of the input `driver`, and of buildx's `--driver`
+    description: str = ""  # How a plan describes a builder without a name; empty: by its endpoints
+    starts_daemon: bool = False  # buildx starts the daemon: its image and flags can be chosen
+    runs_on_engine: bool = False  # The daemon runs on a Docker engine, which has to be up before
+    is_engines_own: bool = False  # The daemon is part of the engine; buildx creates no builder
+    connects: bool = False  # The daemon runs already, and stays when the builder is removed
     endpoint: Literal["optional", "required", "not supported"] = "not supported"
-    """Whether the builder has an endpoint; a required one is the address of a daemon."""
-    takes_certificates: bool = False
-    """Client certificates can be given for a node."""
+    """Whether the builder takes an endpoint; a required one is a daemon's address."""
+    takes_certificates: bool = False  # Client certificates can be given for a node
     needs_image_store: bool = False
-    """Several platforms and caches apart from the image need the containerd image store."""
-    has_attestations: bool = True
-    """Images can have attestations."""
-    unsupported: tuple[str, ...] = ()
-    """Inputs that buildx would refuse with this driver, or ignore without a word."""
+    """Multiple platforms and caches outside of the image need the containerd image store."""
+    has_attestations: bool = True  # Images can have attestations
+    unsupported: tuple[str, ...] = ()  # Inputs that buildx would refuse or silently ignore
 
     @property
     def has_container(self) -> bool:

@@ -1,4 +1,4 @@
-"""What a lint rule found, and where."""
+"""Finding: what a lint rule found, and where."""
 
 from __future__ import annotations
 
@@ -7,16 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What a rule found, and where."""
+    """One finding of one rule."""
 
-    rule: str
-    """The name of the rule."""
-    severity: str
-    """One of the words of GitLab's code quality report."""
-    file: str
-    """A path from the repository's root."""
+    rule: str  # The name of the rule
+    severity: str  # One of the words of GitLab's code quality report
+    file: str  # A path from the repository's root
     line: int
-    text: str
-    """What it is, what it does, and what to do."""
-    about: str
-    """What tells it from other findings of its rule in the file, on any line."""
+    text: str  # What is wrong, what it causes, and what to do
+    about: str  # What identifies it among the findings of its rule in the file

@@ -1,4 +1,4 @@
-"""Imports a package when it is first used, for many take longer to import than a plan to make."""
+"""Imports a module when it is first used: many take longer to import than a plan takes."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from types import ModuleType
 
 
 class _Lazy(ModuleType):
-    """Stands for a module; whatever is asked of it is asked of the module itself."""
+    """A proxy of a module."""
 
     def __init__(self, name: str, submodules: tuple[str, ...]) -> None:
         super().__init__(name)
         self.__submodules = submodules
 
     def __getattr__(self, attribute: str) -> object:
-        # The import system waits for a module that another thread is importing.
+        # Thread-safe: the import system waits for a module that another thread is importing.
         found = importlib.import_module(self.__name__)
         for submodule in self.__submodules:
             importlib.import_module(f"{self.__name__}.{submodule}")
@@ -22,9 +22,9 @@ class _Lazy(ModuleType):
 
 
 def module(name: str, *submodules: str) -> ModuleType:
-    """Return a module that is imported, with these submodules, when an attribute is first read.
+    """Return a proxy that imports the module and its submodules when an attribute is first read.
 
-    Type checkers need the true import:
+    Type checkers need a real import:
 
         if TYPE_CHECKING:
             import requests

@@ -1,4 +1,4 @@
-"""Names of platforms, such as linux/arm64, and which of them serve others."""
+"""Names of platforms, such as linux/arm64."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ _SAME: Final[Mapping[str, str]] = {
 
 
 def normalized(text: str) -> str:
-    """Return a platform's usual name, of a name such as arm64 or linux/arm64/v8."""
+    """Return a platform's canonical name: linux/arm64 for arm64 and linux/arm64/v8."""
     system, _, machine = (text if "/" in text else f"linux/{text}").partition("/")
     return f"{system}/{_SAME.get(machine, machine)}"
 
 
 def is_platform(text: str) -> bool:
-    """Say whether a text is a platform, or a processor's name alone."""
+    """Return whether a text is a platform or the name of an architecture."""
     return bool(PATTERN.fullmatch(text) or _ARCHITECTURE.fullmatch(text))
 
 
 def unserved(wanted: Iterable[str], served: Iterable[str]) -> tuple[str, ...]:
-    """Return the platforms that nothing which is served stands for."""
+    """Return the wanted platforms that are not served, each once."""
     known = {normalized(one) for one in served}
     return tuple(dict.fromkeys(one for one in map(normalized, wanted) if one not in known))

@@ -1,4 +1,4 @@
-"""Runs a command and stops it; the only module that imports subprocess."""
+"""Runs and stops commands; the only module that imports subprocess."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 else:
     subprocess = lazy.module("subprocess")
 
-# How long a command may take to stop when it is told to, in seconds; GitHub gives a cancelled
-# step 7.5 s, and the builder has to be removed in them too.
+# Seconds between SIGTERM and SIGKILL; GitHub gives a cancelled step 7.5 s, in which warmbuild
+# has to remove the builder too.
 _GRACE: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """How a command ended; `output` is its stdout with stderr folded in, as text."""
+    """How a command ended."""
 
     code: int
-    output: str
+    output: str  # stdout and stderr, in the order they were written
 
 
 class LateError(Exception):
-    """A command did not end in time; `output` is what it had printed by then."""
+    """A command did not end in time; `output` is what it has printed so far."""
 
     def __init__(self, output: str) -> None:
         super().__init__("a command did not end in time")
@@ -42,26 +42,26 @@ class LateError(Exception):
 
 
 class Running(Protocol):
-    """A command on its way."""
+    """A command that runs."""
 
     def lines(self) -> Iterator[str]:
-        """Yield what it prints, line by line and at once, without line ends."""
+        """Yield its output as it is printed, line by line, without line ends."""
 
     def wait(self) -> int:
-        """Wait for its end and return its exit code."""
+        """Wait until it ends and return its exit code."""
 
     def finish(self, patience: float | None = None) -> Result:
-        """Read it to its end; raises LateError if that takes longer than `patience` seconds."""
+        """Wait until it ends; raises LateError after `patience` seconds."""
 
     def end(self) -> None:
-        """Tell it to stop, from another thread; who reads its lines comes to their end."""
+        """Terminate it, from another thread; `lines` then ends."""
 
     def stop(self, linger: float) -> None:
-        """End it: after `linger` seconds in which it may end by itself, politely, then not."""
+        """Wait `linger` seconds for it to end, then terminate it, then kill it."""
 
 
 class Runner(Protocol):
-    """Starts commands: `started`, or in a test what answers in its place."""
+    """Starts commands: `started`, or a fake in tests."""
 
     def __call__(
         self, argv: Sequence[str], env: Mapping[str, str], *, linger: float = 0
@@ -70,8 +70,6 @@ class Runner(Protocol):
 
 
 class _Child:
-    """A command that runs as a child process."""
-
     def __init__(self, child: subprocess.Popen[bytes]) -> None:
         self._child = child
 
@@ -116,10 +114,10 @@ def _text(output: bytes) -> str:
 
 @contextmanager
 def started(argv: Sequence[str], env: Mapping[str, str], *, linger: float = 0) -> Iterator[Running]:
-    """Run a command while the block runs; what is left of it at the end is stopped.
+    """Run a command while the block runs, then stop it.
 
-    It gets `linger` seconds to end by itself, for what it should not be interrupted in.
-    Raises FileNotFoundError if there is no such program.
+    The command has `linger` seconds to end by itself. Raises FileNotFoundError if the program
+    does not exist.
     """
     running = None
     try:
@@ -131,8 +129,7 @@ def started(argv: Sequence[str], env: Mapping[str, str], *, linger: float = 0) -
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.STDOUT,
-                    # A terminal's Ctrl-C is for us alone: we stop what builds, and not what
-                    # cleans up.
+                    # Keeps Ctrl-C from the child: warmbuild stops builds itself, but not cleanup.
                     process_group=0,
                 )
             )
@@ -143,14 +140,14 @@ def started(argv: Sequence[str], env: Mapping[str, str], *, linger: float = 0) -
 
 
 def run(runner: Runner, argv: Sequence[str], env: Mapping[str, str]) -> Result:
-    """Run a command to its end."""
+    """Run a command until it ends."""
     with runner(argv, env) as running:
         return running.finish()
 
 
 def shown(argv: Sequence[str], redact: Redact) -> str:
-    """Return a command as a person would type it, secrets hidden.
+    """Return a command as a person would type it, with secrets hidden.
 
-    They are hidden in each argument before it is quoted: quoting may change a secret's text.
+    Secrets are hidden before arguments are quoted, because quoting may change their text.
     """
     return shlex.join(redact(argument) for argument in argv)

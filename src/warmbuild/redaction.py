@@ -10,9 +10,7 @@ if TYPE_CHECKING:
 
     Redact = Callable[[str], str]
 
-
-HIDDEN: Final = "***"
-# A shorter line of a secret would hide half the log, and hides nothing worth having.
+# A shorter line of a secret would hide half the log, and is not worth hiding.
 _SHORTEST: Final = 4
 
 
@@ -29,19 +27,6 @@ def redactor(secrets: Iterable[str]) -> Redact:
     }
     if not parts:
         return lambda text: text
-    # The longest first, so that a secret that holds another one is hidden whole.
+    # The longest first: a secret that contains another one is hidden whole.
     pattern = re.compile("|".join(re.escape(part) for part in sorted(parts, key=len, reverse=True)))
-    return lambda text: pattern.sub(HIDDEN, text)
-
-
-def redact_json(value: object, redact: Redact) -> object:
-    """Hide secrets in every text of a JSON value, before it is written and a quote is escaped."""
-    match value:
-        case str():
-            return redact(value)
-        case list():
-            return [redact_json(item, redact) for item in value]
-        case dict():
-            return {key: redact_json(item, redact) for key, item in value.items()}
-        case _:
-            return value
+    return lambda text: pattern.sub("***", text)

@@ -1,7 +1,7 @@
-"""Image references, and branch names as tags of cache refs and back.
+"""Image references, and branch names as cache tags and back.
 
-The grammar of a reference is the one of the OCI distribution specification 1.1 ("Pulling
-manifests") and of Docker's short names for Docker Hub.
+The grammar of references comes from the OCI distribution specification 1.1 ("Pulling manifests"),
+with Docker's short names for Docker Hub.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ else:
 
 DOCKER_HUB: Final = "docker.io"
 LONGEST_TAG: Final = 128
-# What a prefix leaves for a scope, a separator and a slug.
+# Leaves room for a scope, a separator and a slug.
 LONGEST_PREFIX: Final = 40
 _TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
@@ -30,14 +30,13 @@ _HOST: Final = re.compile(
     r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*"
     r"|\[[0-9a-fA-F:]+\])(?::[0-9]{1,5})?"
 )
-# A name that is a slug as it stands: no run of hyphens, none at an end.
+# A name that is its own slug: no run of hyphens, and none at an end.
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_.]+(?:-[A-Za-z0-9_.]+)*")
 _LOOKS_HASHED: Final = re.compile(r"(?:.*-)?[0-9a-f]{8}")
 _HASH_LENGTH: Final = 8
 _SEPARATOR: Final = "--"
-# Before the number of an older generation; a slug ends in no hyphen, so it is never a separator.
+# Precedes the number of an older generation; slugs never end in a hyphen, so it is unambiguous.
 _GENERATION: Final = "---"
-# The most generations that are kept of a cache.
 MOST_GENERATIONS: Final = 9
 
 
@@ -52,7 +51,7 @@ class Reference:
 
     @property
     def repository(self) -> str:
-        """Host and path, Docker Hub's short names written out."""
+        """Host and path; Docker Hub's short names are completed."""
         return f"{self.host}/{self.path}"
 
     def __str__(self) -> str:
@@ -65,23 +64,20 @@ class Reference:
 def parse(text: str) -> Reference:
     """Read a reference; the path is lower-cased, and Docker Hub's short names are completed.
 
-    Raises ValueError that says what is wrong.
+    Raises ValueError with the reason.
     """
     rest, at, digest = text.strip().partition("@")
     if at and not _DIGEST.fullmatch(digest):
-        message = "its digest is not sha256: and 64 hex digits"
-        raise ValueError(message)
+        raise ValueError("its digest is not sha256: and 64 hex digits")
     first, slash, after = rest.partition("/")
     is_host = bool(slash) and ("." in first or ":" in first or first == "localhost")
     name_host, path = (first, after) if is_host else (DOCKER_HUB, rest)
     path, colon, tag = path.partition(":")
     if colon and not is_tag(tag):
-        message = f"{tag!r} is not a tag"
-        raise ValueError(message)
+        raise ValueError(f"{tag!r} is not a tag")
     path = path.lower()
     if not _PATH.fullmatch(path):
-        message = f"{path!r} is not a repository's name" if path else "there is no name in it"
-        raise ValueError(message)
+        raise ValueError(f"{path!r} is not a repository's name" if path else "it has no name")
     name_host = host(name_host)
     if name_host == DOCKER_HUB and "/" not in path:
         path = f"library/{path}"
@@ -89,46 +85,45 @@ def parse(text: str) -> Reference:
 
 
 def host(text: str) -> str:
-    """Return a registry's host, `docker.io` for every name that Docker Hub goes by.
+    """Return a registry's host, lower-cased; `docker.io` for every name of Docker Hub.
 
-    Raises ValueError where it is none; it is lower-cased, and a scheme and a path are taken off,
-    which some of docker/login-action's users give.
+    A scheme and a path, which some users of docker/login-action give, are removed. Raises
+    ValueError with the reason.
     """
     bare = re.sub(r"^https?://", "", text.strip().lower()).partition("/")[0]
     if not _HOST.fullmatch(bare):
-        message = f"{bare!r} is not a host" if bare else "there is no host in it"
-        raise ValueError(message)
+        raise ValueError(f"{bare!r} is not a host" if bare else "it has no host")
     if bare in {"index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"}:
         return DOCKER_HUB
     return bare
 
 
 def is_path(text: str) -> bool:
-    """Say whether a text can be a repository's name without its host."""
+    """Return whether a text can be a repository's name without its host."""
     return bool(_PATH.fullmatch(text))
 
 
 def is_tag(text: str) -> bool:
-    """Say whether a text can be a tag."""
+    """Return whether a text can be a tag."""
     return bool(_TAG.fullmatch(text))
 
 
 def image_tag(name: str) -> str:
-    """Make an image's tag of a branch or git tag, as docker/metadata-action does.
+    """Return a branch or git tag as an image tag, as docker/metadata-action does.
 
-    Illegal runs become a hyphen. Unlike there the result is always a tag: it is cut to 128
-    characters, and a leading dot or hyphen is taken off.
+    Runs of illegal characters become a hyphen. Unlike docker/metadata-action, it also removes a
+    leading dot or hyphen and cuts the tag to 128 characters, so the result is always legal.
     """
     tag = re.sub(r"[^A-Za-z0-9._-]+", "-", name).lstrip(".-")[:LONGEST_TAG]
     return tag or _hash(name)
 
 
 def slug(name: str, longest: int) -> str:
-    """Make a part of a cache tag of a branch's name, so that no two names share one.
+    """Return a branch's name as a part of a cache tag, unique for each name.
 
-    A legal name stays. Otherwise illegal runs become a hyphen, and 8 hex digits of the name's
-    SHA-256 follow, so that `feature/a` and `feature-a` differ. A legal name that looks as if it
-    had such digits gets them too, or somebody could name a branch like another's slug.
+    A legal name stays. Otherwise runs of illegal characters become a hyphen, and 8 hex digits of
+    the name's SHA-256 follow, so that `feature/a` and `feature-a` differ. Legal names that end in
+    8 hex digits are hashed too, so that no branch can be named like another's slug.
     """
     if len(name) <= longest and _PLAIN.fullmatch(name) and not _LOOKS_HASHED.fullmatch(name):
         return name
@@ -138,7 +133,7 @@ def slug(name: str, longest: int) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheTag:
-    """The slugs that a cache's tag is made of; the generation before the present one is 1."""
+    """The slugs in a cache tag, and its generation: 0 is the current one, 1 the one before."""
 
     scope: str
     branch: str
@@ -148,7 +143,7 @@ class CacheTag:
 def cache_tag(*, prefix: str, scope: str, branch: str, generation: int = 0) -> str:
     """Return the tag of a branch's cache ref: `<prefix>[<scope>--]<slug>[---<generation>]`."""
     end = f"{_GENERATION}{generation}" if generation else ""
-    # Room for a generation's number is always left, so that all of them have the same slugs.
+    # Always leaves room for a generation, so that all generations have the same slugs.
     room = LONGEST_TAG - len(prefix) - len(_GENERATION) - 1
     if not scope:
         return f"{prefix}{slug(branch, room)}{end}"
@@ -158,7 +153,7 @@ def cache_tag(*, prefix: str, scope: str, branch: str, generation: int = 0) -> s
 
 
 def read_cache_tag(tag: str, *, prefix: str) -> CacheTag | None:
-    """Return what a cache's tag was made of, or None for another tag."""
+    """Return the parts of a cache tag; None for any other tag."""
     if not tag.startswith(prefix):
         return None
     name, is_older, number = tag.removeprefix(prefix).partition(_GENERATION)

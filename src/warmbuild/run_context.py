@@ -1,4 +1,4 @@
-"""RunContext: what a CI system knows about a run, in one vocabulary for all of them."""
+"""RunContext: what a CI system knows about a run, in the same words for all systems."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
 
-# What git writes of a merge by itself, and GitLab and GitHub when they merge.
+# The messages of merges by git, GitLab and GitHub.
 _MERGE: Final = re.compile(
     r"Merge (?:remote-tracking )?branch '(?:origin/)?(?P<branch>[^']+)'"
     r"|Merge pull request #\d+ from (?P<owner>[^/\s]+)/(?P<source>\S+)"
-    # Gitea and Forgejo; a fork's branch has the fork and a colon before it.
+    # Gitea and Forgejo; a fork's branch is prefixed with the fork and a colon.
     r"|Merge pull request '.*' \(#\d+\) from (?P<ours>[^:\s]+) into \S+"
 )
-# The temporary branch of GitHub's merge queue, which every CI system builds that GitHub tells of
-# pushes; the number is the last pull request's in the group.
+# The temporary branch of GitHub's merge queue, which other CI systems see as a push; the number
+# belongs to the last pull request in the group.
 _QUEUED: Final = re.compile(r"gh-readonly-queue/(?P<target>.+)/pr-(?P<number>\d+)-[0-9a-f]+")
-# What the servers call the sources of a pull request.
+# The refs of pull requests on git servers.
 _PULL: Final = re.compile(r"refs/(?:pull|pull-requests|merge-requests)/(?P<number>\d+)(?:/.*)?")
 _COMMIT: Final = re.compile(r"[0-9a-f]{40,64}")
 FORK: Final = "the code comes from a fork"
@@ -25,67 +25,53 @@ FORK: Final = "the code comes from a fork"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """What a CI system says of the repository, for labels."""
+    """What a CI system knows about the repository, for labels."""
 
     title: str = ""
     description: str = ""
     url: str = ""
     source: str = ""
-    licenses: str = ""
-    """An SPDX expression."""
+    licenses: str = ""  # An SPDX expression
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunContext:
-    """Where a run stands; an empty text is "not known" or "there is none".
+    """The facts about a run; an empty text means unknown or absent.
 
-    The times and the project decide only the names of an image and its labels.
+    The times and the project affect only the names and labels of an image.
     """
 
-    ci: str
-    """The name of the CI system, one of `ci.NAMES`."""
-    event: str = ""
-    """What started the run, in the CI system's own word."""
-    branch: str = ""
-    """The branch whose sources are built: in a pull request its source."""
+    ci: str  # The name of the CI system, one of `ci.NAMES`
+    event: str = ""  # What started the run, in the CI system's own word
+    branch: str = ""  # The branch whose sources are built: in a pull request its source
     default_branch: str = ""
-    target_branch: str = ""
-    """The branch that a pull request or a merge queue goes into."""
-    merged: str = ""
-    """The branch of the same repository that the commit has just merged."""
-    tagged: str = ""
-    """The branch that the tag was set on."""
+    target_branch: str = ""  # The branch that a pull request or a merge queue goes into
+    merged: str = ""  # The branch of the same repository that the commit has just merged
+    tagged: str = ""  # The branch that the tag was set on
     pull_request: int | None = None
     tag: str = ""
     commit: str = ""
     fork: bool = False
     untrusted: str = ""
-    """Why the code may be of somebody who may not write to the repository: half a sentence."""
+    """Why the author may have no write access to the repository, as a clause; empty if trusted."""
     passing: str = ""
-    """Why trusted code that has a branch has no cache of its own to write: half a sentence."""
-    server: str = ""
-    """The host of the git server that the CI system belongs to."""
-    registry: str = ""
-    """The host of the registry that the CI system belongs to."""
-    git_context: str = ""
-    """The commit as a git URL that BuildKit fetches; the default build context."""
-    provenance: str = ""
-    """Attributes of the provenance that an image gets by default."""
-    builder_id: str = ""
-    """The builder that the provenance names."""
-    begun: datetime | None = field(default=None, compare=False)
-    """When the run began."""
-    committed: datetime | None = field(default=None, compare=False)
-    """When the commit was made."""
+    """Why trusted code on a branch has no cache of its own to write, as a clause."""
+    server: str = ""  # The host of the git server that the CI system belongs to
+    registry: str = ""  # The host of the registry that the CI system belongs to
+    git_context: str = ""  # The commit as a git URL for BuildKit; the default build context
+    provenance: str = ""  # Attributes of the provenance that an image gets by default
+    builder_id: str = ""  # The builder that the provenance names
+    begun: datetime | None = field(default=None, compare=False)  # When the run began
+    committed: datetime | None = field(default=None, compare=False)  # When the commit was made
     project: Project = field(default=Project(), compare=False)
 
     def at_time(self, begun: datetime, epoch: str) -> RunContext:
-        """Return the context with its times; SOURCE_DATE_EPOCH, in seconds, is the commit's."""
+        """Return the context with its times; `epoch`, SOURCE_DATE_EPOCH, is the commit's."""
         committed = datetime.fromtimestamp(int(epoch), UTC) if epoch.isdecimal() else None
         return replace(self, begun=begun, committed=committed or self.committed)
 
     def told(self, *, branch: str, default_branch: str) -> RunContext:
-        """Return the context with what the user says of it, where that is anything."""
+        """Return the context with the branches that the user gives, if any."""
         return replace(
             self,
             branch=branch or self.branch,
@@ -93,7 +79,7 @@ class RunContext:
         )
 
     def on_branch(self, name: str) -> RunContext:
-        """Put a run on a branch, or into a merge queue where it is one's temporary branch."""
+        """Put a run on a branch, or into the merge queue whose temporary branch it is."""
         if queued := _QUEUED.fullmatch(name):
             return replace(
                 self,
@@ -104,9 +90,9 @@ class RunContext:
         return replace(self, branch=name)
 
     def at(self, ref: str) -> RunContext:
-        """Put a run on the branch or tag of a full ref, or on nothing.
+        """Put a run on the branch or tag of a full ref, or on neither.
 
-        A pull request's is one that nobody says more about, so it is taken for a stranger's.
+        The ref of a pull request says nothing about its source, so it is untrusted.
         """
         if pull := _PULL.fullmatch(ref):
             return self.of_pull_request(pull["number"], source="", target="", fork=None)
@@ -116,17 +102,14 @@ class RunContext:
         return replace(self, tag=name if kind == "tags" else "")
 
     def pushed(self, ref: str, message: str, owner: str) -> RunContext:
-        """Put a run on a full ref; on a branch, with the one that its commit's message merged.
-
-        `owner` is whose repository it is.
-        """
+        """Put a run on a full ref; on a branch, also with the branch its commit has merged."""
         found = self.at(ref)
         return replace(found, merged=merged_branch(message, owner)) if found.branch else found
 
     def of_pull_request(
         self, number: str, *, source: str, target: str, fork: bool | None
     ) -> RunContext:
-        """Put a run on a pull request's source branch; `fork` is None where nobody says."""
+        """Put a run on a pull request's source branch; `fork` is None if unknown."""
         unknown = f"{self.ci} does not say whether the pull request comes from a fork"
         return replace(
             self,
@@ -139,22 +122,22 @@ class RunContext:
 
 
 def is_true(text: str) -> bool:
-    """Read a variable of the environment as Docker's programs do, by Go's `strconv.ParseBool`."""
+    """Return whether a variable is true for Docker's programs, by Go's `strconv.ParseBool`."""
     return text in {"1", "t", "T", "true", "TRUE", "True"}
 
 
 def is_false(text: str) -> bool:
-    """Read a variable that is on unless it is switched off, in the same way."""
+    """Return whether a variable is false in the same way."""
     return text in {"0", "f", "F", "false", "FALSE", "False"}
 
 
 def is_commit(text: str) -> bool:
-    """Say whether a text is the full name of a commit."""
+    """Return whether a text is a full commit hash."""
     return bool(_COMMIT.fullmatch(text))
 
 
 def moment(text: str) -> datetime | None:
-    """Read a time as ISO 8601 writes it; None for what is none, or is of no known zone."""
+    """Read an ISO 8601 time; None if it is malformed or has no time zone."""
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
@@ -163,10 +146,10 @@ def moment(text: str) -> datetime | None:
 
 
 def merged_branch(message: str, owner: str) -> str:
-    """Return the branch that a commit's message says it has merged, if it is of this repository.
+    """Return the branch of this repository that a commit has merged, by its message.
 
-    `owner` is whose repository it is. A message can say anything: what comes of it is read, and
-    only runs of this repository have written it.
+    `owner` is the repository's owner. A forged message is harmless: it only names a cache to read,
+    and only runs of this repository write such caches.
     """
     found = _MERGE.match(message)
     if not found or found["owner"] not in {None, owner}:

@@ -1,6 +1,6 @@
-"""SIGINT and SIGTERM become an exception, but for while a run cleans up behind itself.
+"""SIGINT and SIGTERM raise an exception, but not while a run cleans up.
 
-A process that is PID 1 in a container ignores SIGTERM unless it installs a handler.
+PID 1 of a container ignores SIGTERM unless it installs a handler.
 """
 
 from __future__ import annotations
@@ -12,47 +12,46 @@ from typing import TYPE_CHECKING, Final, NoReturn
 from warmbuild.errors import Stopped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 def install() -> None:
-    """Make both signals raise Stopped in the main thread; the first one only."""
+    """Have the first of these signals raise Stopped in the main thread, and ignore later ones."""
     for number in _SIGNALS:
         signal.signal(number, _stop)
 
 
 @contextmanager
 def held() -> Iterator[None]:
-    """Have both signals wait for the end of the block, which makes what has to be removed.
+    """Delay both signals to the end of the block, which creates something to clean up.
 
-    Enter it inside the `try` whose `finally` removes it.
+    Enter it inside the `try` whose `finally` cleans up.
     """
     waiting: list[int] = []
-    before = {
-        number: signal.signal(number, lambda arrived, _frame: waiting.append(arrived))
-        for number in _SIGNALS
-    }
-    try:
+    with _handled(lambda arrived, _frame: waiting.append(arrived)):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
     if waiting:
         signal.raise_signal(waiting[0])
 
 
 @contextmanager
 def shielded() -> Iterator[None]:
-    """Ignore both signals while the block cleans up: its outcome stands."""
-    before = {number: signal.signal(number, _ignore) for number in _SIGNALS}
+    """Ignore both signals while the block cleans up."""
+    with _handled(_ignore):
+        yield
+
+
+@contextmanager
+def _handled(handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
+    before = {number: signal.signal(number, handler) for number in _SIGNALS}
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
 
 
 def _stop(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
@@ -62,4 +61,4 @@ def _stop(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
 
 
 def _ignore(number: int, frame: FrameType | None) -> None:
-    """Do nothing; with SIG_IGN Python would print a traceback for a signal that is just coming."""
+    """Do nothing; with SIG_IGN Python may print a traceback for a signal that arrives just then."""

@@ -1,4 +1,7 @@
-"""JSON that others wrote, read without trusting its shape."""
+"""JSON that others wrote, read without trusting its shape.
+
+A member that is missing or of another type is an empty object, list or text, or 0.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,11 @@ import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 
 def anything(text: str | bytes) -> object:
-    """Read JSON; raises ValueError where it is none."""
+    """Read JSON; raises ValueError if it is malformed."""
     try:
         read: object = json.loads(text)
     except RecursionError as error:
@@ -20,7 +23,7 @@ def anything(text: str | bytes) -> object:
 
 
 def parsed(text: str | bytes) -> Mapping[str, object]:
-    """Read a JSON object; raises ValueError where it is none."""
+    """Read a JSON object; raises ValueError if it is anything else."""
     read = anything(text)
     if not isinstance(read, dict):
         raise ValueError("it is no JSON object")  # noqa: TRY004 (what json raises too)
@@ -28,7 +31,7 @@ def parsed(text: str | bytes) -> Mapping[str, object]:
 
 
 def child(item: Mapping[str, object], name: str) -> Mapping[str, object]:
-    """Return an object's object; an empty one where there is none."""
+    """Return an object's object."""
     value = item.get(name)
     return value if isinstance(value, dict) else {}
 
@@ -44,13 +47,13 @@ def objects(value: object) -> Iterator[Mapping[str, object]]:
 
 
 def text(item: Mapping[str, object], name: str) -> str:
-    """Return an object's text; an empty one where there is none."""
+    """Return an object's text."""
     value = item.get(name)
     return value if isinstance(value, str) else ""
 
 
 def number(item: Mapping[str, object], name: str) -> int:
-    """Return an object's number; 0 where there is none, as Go leaves it out."""
+    """Return an object's number; Go leaves out a 0."""
     value = item.get(name)
     return value if isinstance(value, int) else 0
 
@@ -61,7 +64,7 @@ def numbers(item: Mapping[str, object], name: str) -> list[int]:
 
 
 def binary(value: object) -> bytes:
-    """Read bytes as Go writes them, in base64; none where there are none."""
+    """Read bytes as Go writes them, in base64."""
     try:
         return base64.b64decode(value) if isinstance(value, str) else b""
     except ValueError:
@@ -69,6 +72,19 @@ def binary(value: object) -> bytes:
 
 
 def items(item: Mapping[str, object], name: str) -> list[object]:
-    """Return an object's list; an empty one where there is none."""
+    """Return an object's list."""
     value = item.get(name)
     return value if isinstance(value, list) else []
+
+
+def with_texts(value: object, change: Callable[[str], str]) -> object:
+    """Return a JSON value with every text in it changed; names of members stay."""
+    match value:
+        case str():
+            return change(value)
+        case list():
+            return [with_texts(item, change) for item in value]
+        case dict():
+            return {name: with_texts(item, change) for name, item in value.items()}
+        case _:
+            return value

@@ -171,7 +171,6 @@ from warmbuild.run_context import RunContext
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    tree.check("CI system", most=2)
 
 
 def _context(env: Mapping[str, str], _directory: str, _read_text: object) -> RunContext:
@@ -194,6 +193,7 @@ PROVIDER: Final = Provider(
     assert tree.plan(MADE_UP="yes")["context"]["ci"] == "made-up"
     assert tree.plan("--ci", "made-up")["context"]["ci"] == "made-up"
     assert tree.plan()["context"]["ci"] == "local"
+    tree.check("CI system", most=2)
 
 
 def test_a_registry(tree: Tree) -> None:
@@ -252,7 +252,6 @@ from warmbuild.lint.case import Case, Found, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    tree.check("lint rule", most=2)
 
 
 def _find(case: Case) -> Iterator[Found]:
@@ -274,19 +273,20 @@ RULE: Final = Rule(name="made-up", severity="minor", find=_find)
     ignored = tree.plan("--lint-ignore", "made-up")["findings"]
     assert [one for one in ignored if one["rule"] == "made-up"] == []
     assert "Rules that warn of nothing: made-up, " in tree.read("action.yml")
+    tree.check("lint rule", most=2)
 
 
 def test_an_output(tree: Tree) -> None:
     tree.patch(
         "report/outputs.py",
-        r"^OUTPUTS: .* = \{\n    output\.name: output\n    for output in \(\n",
+        r"^_ROWS: .* = \(\n",
         """\
-        Output(
-            name="made-up",
-            help="Something made up.",
-            of_outcome=lambda done: f"made of {done.digest}",
-            of_plan=lambda planned: f"made of {planned.plans[0].tags[0]}",
-        ),
+    Output(
+        "made-up",
+        "Something made up.",
+        of_outcome=lambda done: f"made of {done.digest}",
+        of_plan=lambda planned: f"made of {planned.plans[0].tags[0]}",
+    ),
 """,
     )
     tree.write_front_doors()

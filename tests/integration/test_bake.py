@@ -277,7 +277,7 @@ def test_a_fork_reads_no_file_of_the_machine(
     fork = github("pull_request", "github-pull-request-from-fork.json", "refs/pull/42/merge")
     ended = warmbuild.build(pair, ci=fork, secrets="TOKEN=hunter2", **bake(repository))
     assert ended.code == 2
-    assert f"the target base takes '{tmp_path}/config.json', which lies outside" in ended.log
+    assert f"the target base uses '{tmp_path}/config.json', which lies outside" in ended.log
 
 
 def test_a_cache_that_cannot_be_written_fails_no_target_and_no_other_cache(

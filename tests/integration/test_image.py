@@ -190,7 +190,7 @@ def test_stopped_as_a_job_is_cancelled(
             container.stop(timeout=10)
     code, log = end(container)
     assert code == 143
-    assert "error: warmbuild was terminated; what it had made is removed" in log
+    assert "error: warmbuild was terminated; everything it had created is removed" in log
 
 
 def end(container: Container) -> tuple[int, str]:

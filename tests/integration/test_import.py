@@ -129,4 +129,4 @@ def test_without_a_right_to_write_the_nearest_cache_is_read_alone(
     assert ended.outputs["cache-read"] == (
         f"{repository}:cache-feature@{registry.digest(f'{repository}:cache-feature')}"
     )
-    assert "several are read as one, which this run cannot write" in ended.log
+    assert "several caches have to be merged, and this run cannot write that" in ended.log

@@ -265,5 +265,5 @@ def test_normal_modes_outside_git_are_said_to_be_none(
 ) -> None:
     ended = warmbuild.succeed(small, image=repository, normalize_modes="true")
     assert ended.warnings == [
-        "warning: normalize-modes sets nothing: the context lies in no work tree of git"
+        "warning: normalize-modes sets nothing: the context is not in a work tree of git"
     ]

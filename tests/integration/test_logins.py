@@ -401,7 +401,7 @@ class TestHelpers:
         assert ended.code == 5
         (said,) = ended.errors
         assert said == (
-            f"error: the image goes to {lab.auth_registry}, whose login is in "
+            f"error: the image is pushed to {lab.auth_registry}, whose login is stored in "
             "docker-credential-lost, which is not installed here. Install it, or give username and "
             "password."
         )
@@ -413,8 +413,8 @@ class TestHelpers:
         ended = warmbuild.succeed(small, image=repository, extra=extra)
         (said,) = ended.warnings
         assert said == (
-            "warning: the Docker configuration has logins in docker-credential-lost, which is not "
-            "installed here, so there is none from there"
+            "warning: logins of the Docker configuration cannot be used: docker-credential-lost is "
+            "not installed here"
         )
 
 

@@ -66,7 +66,7 @@ def test_a_build_that_is_stopped_leaves_nothing(
     ended = run.end()
     assert time.monotonic() - begun < SOON
     assert ended.code == code
-    assert f"error: warmbuild was {word}; what it had made is removed" in ended.errors
+    assert f"error: warmbuild was {word}; everything it had created is removed" in ended.errors
     assert warmbuild.remains(ended.builder) == []
     assert list(warmbuild.temporary.iterdir()) == []
     assert processes_of(run) == []
@@ -121,7 +121,7 @@ def test_an_impatient_ctrl_c_does_not_keep_the_builder_from_being_removed(
     ended = run.end()
     # A signal that comes while Python itself ends kills it; to a shell the two are the same.
     assert ended.code in {130, -signal.SIGINT}
-    assert "error: warmbuild was interrupted; what it had made is removed" in ended.errors
+    assert "error: warmbuild was interrupted; everything it had created is removed" in ended.errors
     assert ended.warnings == []
     assert warmbuild.remains(ended.builder) == []
     assert list(warmbuild.temporary.iterdir()) == []

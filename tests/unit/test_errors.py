@@ -9,7 +9,7 @@ def test_a_lost_cache_says_all_that_was_lost() -> None:
     error = CacheError(["r.io/a:x is not read: 403", "no cache is written to r.io/a:x: 403"])
     assert error.exit_code == 6
     assert str(error).splitlines() == [
-        "the image is built, and its cache is not in order:",
+        "the image is built, but its cache could not be read or written:",
         "  r.io/a:x is not read: 403",
         "  no cache is written to r.io/a:x: 403",
     ]
@@ -20,4 +20,4 @@ def test_a_lost_cache_says_all_that_was_lost() -> None:
 )
 def test_a_run_that_is_stopped_ends_as_a_shell_has_it(number: int, text: str, code: int) -> None:
     error = Stopped(number)
-    assert (str(error), error.code) == (text, code)
+    assert (str(error), error.exit_code) == (text, code)

@@ -86,7 +86,7 @@ def _handlers() -> object:
 def test_a_signal_stops_the_run_once(number: int, code: int, text: str) -> None:
     with pytest.raises(Stopped, match=text) as stopped:
         os.kill(os.getpid(), number)
-    assert stopped.value.code == code
+    assert stopped.value.exit_code == code
     # The clean-up that follows is not to be stopped by an impatient second one.
     os.kill(os.getpid(), number)
 

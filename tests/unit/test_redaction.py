@@ -5,7 +5,8 @@ import pytest
 from warmbuild.ci import github
 from warmbuild.log import Log
 from warmbuild.process import shown
-from warmbuild.redaction import redact_json, redactor
+from warmbuild.redaction import redactor
+from warmbuild.untrusted_json import with_texts
 
 
 @pytest.mark.parametrize(
@@ -52,5 +53,5 @@ def test_a_log_hides_secrets_everywhere(capsys: pytest.CaptureFixture[str]) -> N
 
 def test_secrets_are_hidden_in_json_as_they_are_before_it_is_written() -> None:
     value = {"args": ["a", {"TOKEN": 'it"s'}], "count": 3, "none": None}
-    found = redact_json(value, redactor(['it"s']))
+    found = with_texts(value, redactor(['it"s']))
     assert found == {"args": ["a", {"TOKEN": "***"}], "count": 3, "none": None}

@@ -38,8 +38,8 @@ def test_a_reference_is_read_and_written_out(text: str, expected: str) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        pytest.param("", "there is no name in it", id="empty"),
-        pytest.param("r.io/", "there is no name in it", id="a host alone"),
+        pytest.param("", "it has no name", id="empty"),
+        pytest.param("r.io/", "it has no name", id="a host alone"),
         pytest.param("a b", "'a b' is not a repository's name", id="a space"),
         pytest.param("a//b", "'a//b' is not a repository's name", id="an empty component"),
         pytest.param("me/app:a/b", "'a/b' is not a tag", id="a slash in the tag"),
@@ -66,7 +66,7 @@ def test_a_registry_may_be_given_as_an_address(text: str, expected: str) -> None
 
 
 def test_a_host_may_not_be_empty() -> None:
-    with pytest.raises(ValueError, match="there is no host in it"):
+    with pytest.raises(ValueError, match="it has no host"):
         refs.host("https://")
 
 

@@ -1,11 +1,10 @@
-"""Plans as a bake definition: of the targets of a file, or of one with a secret no argument holds.
+"""Plans as a bake definition: for several targets, or for a secret that no argument may hold.
 
-buildx takes the key of `type=azblob` as an attribute alone, and arguments are not secret. In a
-definition it is a variable, `${AZURE_STORAGE_KEY}`, that bake fills in.
+buildx takes the key of `type=azblob` only as an attribute, and arguments are not secret. In a
+definition the key is a variable, `${AZURE_STORAGE_KEY}`, that bake fills in.
 
-Targets are written out as buildx has resolved them, with what was decided laid over, and not as a
-file to be read beside theirs: bake adds up the caches of several files, so that nothing could be
-taken from a target.
+The definition replaces the user's files: it has the targets as buildx has resolved them, with the
+plan laid over. Bake adds up the caches of several files, so a second file could remove nothing.
 """
 
 from __future__ import annotations
@@ -25,60 +24,60 @@ if TYPE_CHECKING:
     from warmbuild.buildkit.command_line import Files
     from warmbuild.cache.cache_plan import CachePlan
     from warmbuild.inputs.table import Passthrough
-    from warmbuild.inputs.values import Given, Passed
+    from warmbuild.inputs.values import Given
     from warmbuild.plan.build_plan import BuildPlan
 
-TARGET: Final = "image"
-# What a target inherits to have the caches of a plan of one image.
-INHERITED: Final = "warmbuild"
+# Target that others inherit to use the caches of a plan of one image.
+_INHERITED: Final = "warmbuild"
+# docker/metadata-action's name for its target in a bake definition.
+_METADATA_TARGET: Final = "docker-metadata-action"
 # Outputs beside which no image is loaded into the engine.
 _NOT_LOADED: Final = ("local", "tar")
 
 
 def is_needed(plans: Sequence[BuildPlan]) -> bool:
-    """Say whether plans are more than one image, or have a secret that only a definition holds."""
-    return any(_is_of_file(one) or _has_secret(one.cache) for one in plans)
-
-
-def _is_of_file(plan: BuildPlan) -> bool:
-    return plan.definition is not None
-
-
-def _has_secret(cache: CachePlan) -> bool:
-    return bool(cache.secrets and (cache.read or cache.write))
+    """Return whether a file defines the plans, or a secret needs a definition."""
+    return any(
+        one.definition is not None or (one.cache.secrets and (one.cache.read or one.cache.write))
+        for one in plans
+    )
 
 
 def definition(plans: Sequence[BuildPlan], files: Files) -> str:
     """Return the definition as JSON."""
     secrets = [variable for plan in plans for _, variable in plan.cache.secrets]
-    # A build argument without a value is one of the environment, as it is for buildx.
+    # As in buildx, a build argument without a value is read from the environment.
     taken = [item for plan in plans for item in plan.build_args if "=" not in item]
     targets = {name_of(plan): _target(plan, files) for plan in plans}
-    # What bake does not like it quotes, so that one line should not be all there is.
+    # Bake quotes the line of an error, which should not be the whole definition.
     return json.dumps(_with_variables((*secrets, *taken), targets), indent=1)
 
 
 def _with_variables(names: Iterable[str], targets: Mapping[str, object]) -> Mapping[str, object]:
-    """Return a definition; bake takes no empty block of variables."""
+    """Return a definition; bake refuses an empty block of variables."""
     variables: Mapping[str, object] = {name: {} for name in names}
     return {**({"variable": variables} if variables else {}), "target": targets}
 
 
 def name_of(plan: BuildPlan) -> str:
-    """Return what a plan's target is called in the definition."""
-    return plan.name or TARGET
+    """Return the name of a plan's target in the definition."""
+    return plan.name or "image"
 
 
 def _target(plan: BuildPlan, files: Files) -> Mapping[str, object]:
-    """Return what the file says of a target, with what was decided laid over."""
+    """Return the target as the file defines it, with the plan laid over."""
     found = plan.definition or {}
     place: dict[str, object] = {
         "context": _literal(plan.context),
         "dockerfile": _literal(_dockerfile(plan)),
     }
     target: dict[str, object] = {
-        **({} if _is_of_file(plan) else place),
-        **_passed(plan.passed, found),
+        **(place if plan.definition is None else {}),
+        **{
+            row.bake_key: _over(found, row, value)
+            for row, value in plan.passed.given()
+            if row.bake_key
+        },
         "target": _literal(plan.stage),
         "args": dict(_arg(item) for item in plan.build_args),
         "labels": dict(_pair(item) for item in plan.labels),
@@ -98,12 +97,8 @@ def _target(plan: BuildPlan, files: Files) -> Mapping[str, object]:
     return kept | {name: value for name, value in target.items() if value}
 
 
-def _passed(passed: Passed, found: Mapping[str, object]) -> Mapping[str, object]:
-    """Return what is passed on, laid over what the file says."""
-    return {row.bake_key: _over(found, row, value) for row, value in passed.given() if row.bake_key}
-
-
 def _over(found: Mapping[str, object], row: Passthrough, value: Given) -> object:
+    """Return an input that is passed on, laid over the value in the file."""
     match value:
         case tuple() if row.separators:
             return _laid_over(found, row.bake_key, (_split(item, row.separators) for item in value))
@@ -131,7 +126,7 @@ def _split(item: str, separators: str) -> tuple[str, str]:
 
 
 def caches(cache: CachePlan) -> Mapping[str, object]:
-    """Return the caches of a target as a definition has them."""
+    """Return the cache keys of a target."""
     end = "".join(f",{name}=${{{variable}}}" for name, variable in cache.secrets)
     return {
         "cache-from": [f"{_literal(entry)}{end}" for entry in command_line.cache_from(cache)],
@@ -140,60 +135,68 @@ def caches(cache: CachePlan) -> Mapping[str, object]:
 
 
 def override(plans: Sequence[BuildPlan]) -> Mapping[str, object]:
-    """Return a definition of nothing but caches, to be read beside the files.
+    """Return a definition of the caches alone, to be read beside the files.
 
-    That of one image, which no file knows by name, is a target to inherit.
+    A plan of one image becomes a target to inherit. Caches that a file sets itself are left out.
     """
     targets = {
-        plan.name or INHERITED: {name: value for name, value in caches(plan.cache).items() if value}
+        plan.name or _INHERITED: {key: value for key, value in caches(plan.cache).items() if value}
         for plan in plans
-        if not plan.linked and not _is_explicit(plan)
+        if not plan.linked and not {"cache-from", "cache-to"} & _set_keys(plan)
     }
     names = (variable for plan in plans for _, variable in plan.cache.secrets)
     return _with_variables(names, targets)
 
 
 def definitions(plans: Sequence[BuildPlan]) -> Mapping[str, Mapping[str, object]]:
-    """Return what a plan hands on to bake, by output: all of it, and how one image is called."""
-    found = override(plans)
-    if plans[0].name:
+    """Return the definitions for bake, by output: the caches, and tags and labels of one image."""
+    found, plan = override(plans), plans[0]
+    if plan.name:
         return {"bake-file": found}
-    named = metadata_definitions(plans[0])
-    called = {METADATA_TARGET: {key: value for one in named.values() for key, value in one.items()}}
+    images = dict.fromkeys(tag.rpartition(":")[0] for tag in plan.tags)
+    args = {"DOCKER_META_IMAGES": ",".join(images), "DOCKER_META_VERSION": plan.version}
+    parts: Mapping[str, dict[str, object]] = {
+        "bake-file-tags": {"tags": list(plan.tags), "args": args},
+        "bake-file-labels": {"labels": dict(map(labels.pair, plan.labels))},
+        "bake-file-annotations": {"annotations": list(plan.annotations)},
+    }
+    every = {key: value for part in parts.values() for key, value in part.items()}
+    targets = {**untrusted_json.child(found, "target"), _METADATA_TARGET: every}
     return {
-        "bake-file": {**found, "target": {**untrusted_json.child(found, "target"), **called}}
-    } | {output: {"target": {METADATA_TARGET: one}} for output, one in named.items()}
+        "bake-file": {**found, "target": targets},
+        **{output: {"target": {_METADATA_TARGET: part}} for output, part in parts.items()},
+    }
 
 
 def left_to_files(plans: Sequence[BuildPlan]) -> Sequence[str]:
-    """Return warnings of what may not be written and yet is, where `override` is all that is used.
+    """Return warnings of caches that untrusted code would write despite `override`.
 
-    Bake adds up what several files say.
+    Bake adds up the caches of several files, so `override` cannot remove one.
     """
     return [
-        f"bake-file takes no cache-to from the target {plan.name}: build it with "
-        f"set: {plan.name}.cache-to=, for {plan.run.untrusted}"
+        f"bake-file cannot remove cache-to from the target {plan.name}: build it with "
+        f"set: {plan.name}.cache-to=, because {plan.run.untrusted}"
         for plan in plans
-        if plan.run.untrusted and (plan.definition or {}).get("cache-to")
+        if plan.run.untrusted and "cache-to" in _set_keys(plan)
     ]
 
 
-def _is_explicit(plan: BuildPlan) -> bool:
-    """Say whether the caches are the file's own."""
-    found = plan.definition or {}
-    return bool(found.get("cache-from") or found.get("cache-to"))
+def _set_keys(plan: BuildPlan) -> set[str]:
+    """Return the keys that the file sets for a target."""
+    return {key for key, value in (plan.definition or {}).items() if value}
 
 
 def argv(plans: Sequence[BuildPlan], files: Files, path: str) -> tuple[str, ...]:
-    """Return the arguments of `buildx` that build what the definition at `path` says.
+    """Return the arguments of `buildx` that build the definition at `path`.
 
-    Code that is not trusted reads and writes no file outside of the checkout.
+    Untrusted code reads and writes no file outside of the checkout.
     """
-    is_confined = bool(plans[0].run.untrusted) and any(map(_is_of_file, plans))
+    is_of_file = any(plan.definition is not None for plan in plans)
+    is_confined = bool(plans[0].run.untrusted) and is_of_file
     allowed = [f"fs.read={path}" for path in _read(plans, files)] if is_confined else ["fs=*"]
-    # What a file may ask for is allowed apart from it; the inputs are allowed what they ask for.
-    for passed in (plan.passed for plan in plans):
-        allowed += [*(["ssh"] if passed.ssh else []), *passed.allow]
+    # A file cannot allow itself anything; the inputs can.
+    for plan in plans:
+        allowed += [*(["ssh"] if plan.passed.ssh else []), *plan.passed.allow]
     arguments = ["bake", "--progress=rawjson", "--file", path]
     arguments += [f"--allow={item}" for item in dict.fromkeys(allowed)]
     arguments += ["--builder", plans[0].builder.name] if plans[0].builder.name else []
@@ -204,7 +207,7 @@ def argv(plans: Sequence[BuildPlan], files: Files, path: str) -> tuple[str, ...]
 def resolve(
     files: Iterable[str], targets: Iterable[str], overrides: Iterable[str]
 ) -> tuple[str, ...]:
-    """Return the arguments of `buildx` that print what files say, with everything filled in."""
+    """Return the arguments of `buildx` that print the resolved targets of files."""
     arguments = ["bake", "--print", "--progress=quiet"]
     arguments += [part for file in files for part in ("--file", file)]
     arguments += [part for override in overrides for part in ("--set", override)]
@@ -212,29 +215,28 @@ def resolve(
 
 
 def metadata(found: Mapping[str, object], name: str) -> Mapping[str, object]:
-    """Return what bake says of a target, as a build says it."""
-    inside = found.get(name)
-    return inside if isinstance(inside, dict) else {}
+    """Return a target's part of bake's metadata."""
+    return untrusted_json.child(found, name)
 
 
 def _read(plans: Sequence[BuildPlan], files: Files) -> Sequence[str]:
-    """Return the files and directories that the inputs name, and no file of theirs does."""
+    """Return the files and directories that inputs, and not bake files, name."""
     secrets = [secret for plan in plans for secret in plan.secrets if not secret.variable]
     places = [secret.path or files.secret(secret.id) for secret in secrets]
-    in_directories = [plan.cache for plan in plans if plan.cache.backend.is_directory]
-    places += [str(read.ref) for cache in in_directories for read in cache.read]
+    caches = [plan.cache for plan in plans if plan.cache.backend.is_directory]
+    places += [str(read.ref) for cache in caches for read in cache.read]
     return tuple(dict.fromkeys(places))
 
 
-def _dockerfile(build: BuildPlan) -> str:
-    """Return the Dockerfile: bake looks for it in the context, and a build where it runs."""
-    if not build.file or build.file.startswith("/") or build_context.is_remote(build.context):
-        return build.file
-    return f"cwd://{build.file}"
+def _dockerfile(plan: BuildPlan) -> str:
+    """Return the Dockerfile; bake would look in the context, and a build in its directory."""
+    if not plan.file or plan.file.startswith("/") or build_context.is_remote(plan.context):
+        return plan.file
+    return f"cwd://{plan.file}"
 
 
 def _outputs(plan: BuildPlan) -> Sequence[object]:
-    """Return where the image goes: as buildx does it for `--push` and `--load`."""
+    """Return the outputs, with those that buildx adds for `--push` and `--load`."""
     found = [dict(csv_attributes.pairs(entry)) for entry in plan.outputs]
     if plan.push:
         for entry in found:
@@ -250,23 +252,14 @@ def _outputs(plan: BuildPlan) -> Sequence[object]:
 
 
 def attributes(entry: object) -> Mapping[str, str]:
-    """Return an entry's attributes: buildx prints an object, and older ones the text of a flag."""
+    """Return an entry's attributes: an object, or from older versions of buildx CSV."""
     if isinstance(entry, dict):
         return {str(name): str(value) for name, value in entry.items()}
     return dict(csv_attributes.pairs(str(entry)))
 
 
 def _escaped(value: object) -> object:
-    """Return a value of which bake takes no text for a template."""
-    match value:
-        case str():
-            return _literal(value)
-        case list():
-            return [_escaped(item) for item in value]
-        case dict():
-            return {name: _escaped(item) for name, item in value.items()}
-        case _:
-            return value
+    return untrusted_json.with_texts(value, _literal)
 
 
 def _arg(item: str) -> tuple[str, str]:
@@ -280,20 +273,5 @@ def _pair(item: str) -> tuple[str, str]:
 
 
 def _literal(text: str) -> str:
-    """Keep bake from taking a text for a template."""
+    """Escape what bake would read as a template."""
     return text.replace("${", "$${").replace("%{", "%%{")
-
-
-# What docker/metadata-action calls its target in a bake definition.
-METADATA_TARGET: Final = "docker-metadata-action"
-
-
-def metadata_definitions(plan: BuildPlan) -> Mapping[str, Mapping[str, object]]:
-    """Return what a target inherits in bake, by output: tags, labels and annotations."""
-    images = dict.fromkeys(tag.rpartition(":")[0] for tag in plan.tags)
-    args = {"DOCKER_META_IMAGES": ",".join(images), "DOCKER_META_VERSION": plan.version}
-    return {
-        "bake-file-tags": {"tags": list(plan.tags), "args": args},
-        "bake-file-labels": {"labels": dict(map(labels.pair, plan.labels))},
-        "bake-file-annotations": {"annotations": list(plan.annotations)},
-    }

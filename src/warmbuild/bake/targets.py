@@ -1,4 +1,4 @@
-"""The targets of bake and compose files, each as the inputs of a build of its own."""
+"""The targets of bake and compose files, each as the inputs of its own build."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from warmbuild.plan.making import Known
     from warmbuild.run_context import RunContext
 
-# What `bake --print` writes so that it can be read as a definition again, as of buildx 0.36.
+# Keys whose values `bake --print` escapes, so that bake can read them again (buildx 0.36).
 _ESCAPED: Final = ("annotations", "args", "dockerfile-inline", "extra-hosts", "labels")
 _PUSHES: Final = ("image", "registry")
 _CACHES: Final = ("cache-from", "cache-to")
@@ -32,97 +32,84 @@ _CACHES: Final = ("cache-from", "cache-to")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """A target, resolved; one that is `linked` was not asked for, and others are made of it."""
+    """A target as buildx has resolved it."""
 
     name: str
     definition: dict[str, object]
-    linked: bool
+    linked: bool  # Built only because a requested target depends on it
 
 
 def read(printed: str) -> tuple[Target, ...]:
-    """Read what `bake --print` wrote, those that were asked for first.
-
-    Raises ValueError where that is no definition.
-    """
+    """Read the output of `bake --print`, requested targets first; ValueError if it is malformed."""
     lines = printed.splitlines()
     if "{" not in lines:
         raise ValueError("it holds no definition")
-    # Warnings come before it and after it.
+    # buildx prints warnings before the definition and after it.
     end = len(lines) - lines[::-1].index("}") if "}" in lines else len(lines)
     found = untrusted_json.parsed("\n".join(lines[lines.index("{") : end]))
-    groups, definitions = (
-        untrusted_json.child(found, "group"),
-        untrusted_json.child(found, "target"),
-    )
-    wanted = dict.fromkeys(_members("default", groups, set()))
-    targets = [
-        Target(
-            name=name,
-            definition={
-                key: _unescaped(value) if key in _ESCAPED else value
-                for key, value in untrusted_json.child(definitions, name).items()
-            },
-            linked=name not in wanted,
-        )
-        for name in definitions
-    ]
-    return tuple(sorted(targets, key=lambda target: target.linked))
+    definitions = untrusted_json.child(found, "target")
+    wanted = set(_members("default", untrusted_json.child(found, "group"), set()))
+    targets = []
+    for name in sorted(definitions, key=lambda name: name not in wanted):
+        definition = dict(untrusted_json.child(definitions, name))
+        definition |= {
+            key: untrusted_json.with_texts(definition[key], _unescaped)
+            for key in definition.keys() & _ESCAPED
+        }
+        targets.append(Target(name=name, definition=definition, linked=name not in wanted))
+    return tuple(targets)
 
 
 def _members(group: str, groups: Mapping[str, object], seen: set[str]) -> Iterator[str]:
-    """Return the targets of a group, and of the groups in it; one of its own name is a target."""
+    """Return the targets of a group and of the groups in it; its own name in it is a target."""
     seen = seen | {group}
-    names = untrusted_json.child(groups, group).get("targets")
-    for name in names if isinstance(names, list) else ():
-        if name in groups and name not in seen:
+    for name in untrusted_json.items(untrusted_json.child(groups, group), "targets"):
+        if isinstance(name, str) and name in groups and name not in seen:
             yield from _members(name, groups, seen)
         else:
             yield str(name)
 
 
 def inputs(given: Inputs, context: RunContext, applied: Tags, target: Target) -> Inputs:
-    """Return the inputs of the build of a target; `applied` is what the rules for tags gave.
+    """Return the inputs of a target's build; `applied` are the tags by rule.
 
-    Raises InputError for a tag that is none.
+    Raises InputError for a malformed tag.
     """
     found = target.definition
     place = untrusted_json.text(found, "context") or "."
     file = untrusted_json.text(found, "dockerfile") or "Dockerfile"
-    caches = {name: tuple(map(_entry, untrusted_json.items(found, name))) for name in _CACHES}
-    is_explicit = any(caches.values())
+    if not build_context.is_remote(place):
+        file = posixpath.join(place, file.removeprefix("cwd://"))
+    cache_from, cache_to = (tuple(map(_entry, untrusted_json.items(found, key))) for key in _CACHES)
+    is_explicit = bool(cache_from or cache_to)
     return replace(
         given,
         image=(),
         tags=_tags(given, context, applied, target),
         context=place,
-        file=file
-        if build_context.is_remote(place)
-        else posixpath.join(place, file.removeprefix("cwd://")),
+        file=file,
         target=untrusted_json.text(found, "target"),
-        platforms=given.platforms or tuple(map(str, untrusted_json.items(found, "platforms"))),
+        platforms=given.platforms or _texts(found, "platforms"),
         build_args=(*_pairs(found, "args"), *given.build_args),
         labels=(*_pairs(found, "labels"), *given.labels),
         pull=given.pull or found.get("pull") is True,
         attests=(*map(_entry, untrusted_json.items(found, "attest")), *given.attests),
         outputs=(*_outputs(context, found), *given.outputs),
         no_cache=given.no_cache or found.get("no-cache") is True,
-        no_cache_filters=(
-            *map(str, untrusted_json.items(found, "no-cache-filter")),
-            *given.no_cache_filters,
-        ),
-        # Others read a linked target's steps from their own caches.
+        no_cache_filters=(*_texts(found, "no-cache-filter"), *given.no_cache_filters),
+        # Requested targets read a linked target's steps from their own caches.
         cache="off" if target.linked and not is_explicit else given.cache,
         cache_repository=given.cache_repository or next(iter(given.image), None),
         cache_scope="/".join(filter(None, (given.cache_scope, target.name))),
-        cache_from=caches["cache-from"],
-        cache_to=caches["cache-to"],
+        cache_from=cache_from,
+        cache_to=cache_to,
         push=False if target.linked else given.push,
         load=False if target.linked else given.load,
     )
 
 
 def planned(given: Inputs, context: RunContext, known: Known, target: Target) -> BuildPlan:
-    """Return the build of a target, of its own inputs."""
+    """Return the plan of a target; `given` are the target's own inputs."""
     kept, kept_back = _secrets(target, context)
     made = replace(
         making.decide(given, context, known),
@@ -132,29 +119,28 @@ def planned(given: Inputs, context: RunContext, known: Known, target: Target) ->
         problems=_advice(kept_back),
     )
     if target.linked:
-        # An image has attestations, and of this there is none.
+        # A linked target makes no image, which could have attestations.
         cache = replace(made.cache, notes=())
         return replace(made, cache=cache, attests=(), default_attests=(), notes=())
     if context.untrusted:
-        tags = dict.fromkeys(map(str, untrusted_json.items(target.definition, "tags")))
         why = f"is not pushed: it is a cache's name, and {context.untrusted}"
-        left_out = [f"{tag} {why}" for tag in tags if tag not in given.tags]
-        made = replace(made, problems=_advice([*kept_back, *left_out]))
+        tags = dict.fromkeys(_texts(target.definition, "tags"))
+        left_out = (f"{tag} {why}" for tag in tags if tag not in given.tags)
+        made = replace(made, problems=_advice((*kept_back, *left_out)))
     is_named = any("name" in dict(csv_attributes.pairs(output)) for output in made.outputs)
     if not made.push or made.tags or is_named:
         return made
-    notes = (*made.notes, "it is not pushed: it has no tag")
-    return replace(made, push=False, notes=notes)
+    return replace(made, push=False, notes=(*made.notes, "it is not pushed: it has no tag"))
 
 
-def _advice(said: Iterable[str]) -> tuple[Problem, ...]:
-    return tuple(Problem(kind=Kind.ADVICE, text=text) for text in said)
+def _advice(warnings: Iterable[str]) -> tuple[Problem, ...]:
+    return tuple(Problem(kind=Kind.ADVICE, text=text) for text in warnings)
 
 
 def _secrets(target: Target, context: RunContext) -> tuple[list[object], list[str]]:
-    """Return the secrets that a target gets, and warnings of the others.
+    """Return the secrets that a target may have, and warnings of the others.
 
-    Code that is not trusted gets none of the environment, where it would have its choice of all.
+    Untrusted code may not read the environment, from which it could choose any secret.
     """
     entries = untrusted_json.items(target.definition, "secret")
     if not context.untrusted:
@@ -172,7 +158,7 @@ def _is_of_environment(secret: object) -> bool:
 def paths(target: Target) -> Iterator[str]:
     """Return the files and directories of this machine that a target reads or writes.
 
-    buildx has a look at those of a target that it is asked for, and not of what that is made of.
+    buildx checks the paths of a requested target, but not those of its dependencies.
     """
     found = target.definition
     place = untrusted_json.text(found, "context") or "."
@@ -186,13 +172,11 @@ def paths(target: Target) -> Iterator[str]:
         for entry in untrusted_json.items(found, name):
             values = bake_file.attributes(entry)
             yield from (values[key] for key in ("src", "source", "dest") if values.get(key))
-            yield from map(
-                str, untrusted_json.items(entry, "paths") if isinstance(entry, dict) else ()
-            )
+            yield from _texts(entry, "paths") if isinstance(entry, dict) else ()
 
 
 def _is_here(context: str) -> bool:
-    """Say whether a context is a directory: no URL, image or other target."""
+    """Return whether a context is a directory, and no URL, image or other target."""
     bare = _bare(context)
     return not (build_context.is_remote(bare) or bare.startswith(("target:", "service:")))
 
@@ -202,25 +186,23 @@ def _bare(context: str) -> str:
 
 
 def secrets(target: Target, env: Mapping[str, str]) -> Iterator[str]:
-    """Return what of a target may be in no log: keys of caches, and secrets of the environment."""
+    """Return what no log may show of a target: keys of caches, secrets of the environment."""
     names = {name for backend in BACKENDS.values() for name in backend.secrets}
-    for entry in (
-        entry for name in _CACHES for entry in untrusted_json.items(target.definition, name)
-    ):
-        yield from (value for name, value in bake_file.attributes(entry).items() if name in names)
-    for entry in untrusted_json.items(target.definition, "secret"):
-        attributes = bake_file.attributes(entry)
-        yield env.get(attributes.get("env", ""), "")
+    for key in _CACHES:
+        for entry in map(bake_file.attributes, untrusted_json.items(target.definition, key)):
+            yield from (value for name, value in entry.items() if name in names)
+    for entry in map(bake_file.attributes, untrusted_json.items(target.definition, "secret")):
+        yield env.get(entry.get("env", ""), "")
 
 
 def _tags(given: Inputs, context: RunContext, applied: Tags, target: Target) -> tuple[str, ...]:
-    """Return the file's own tags, or else those of the inputs with the target's name before.
+    """Return the file's own tags, or else those of the inputs, prefixed with the target's name.
 
-    Code that is not trusted names no cache as its image.
+    Untrusted code may not push to the name of a cache.
     """
     if target.linked:
         return ()
-    own = tuple(map(str, untrusted_json.items(target.definition, "tags")))
+    own = _texts(target.definition, "tags")
     if not own:
         return naming.of_target(given, context, applied, target.name)
     try:
@@ -233,31 +215,27 @@ def _tags(given: Inputs, context: RunContext, applied: Tags, target: Target) -> 
 
 
 def _outputs(context: RunContext, found: Mapping[str, object]) -> Iterator[str]:
-    """Return where the file has an image go; code that is not trusted has no say in pushes."""
+    """Return the file's outputs; untrusted code may not push."""
     for entry in untrusted_json.items(found, "output"):
         if not context.untrusted or bake_file.attributes(entry).get("type") not in _PUSHES:
             yield _entry(entry)
 
 
 def _pairs(found: Mapping[str, object], name: str) -> Iterator[str]:
-    """Return an object's entries as NAME=value; null is as good as none."""
+    """Return an object's members as NAME=value; null is the same as omitted."""
     for key, value in untrusted_json.child(found, name).items():
         if value is not None:
             yield f"{key}={value}"
 
 
+def _texts(found: Mapping[str, object], name: str) -> tuple[str, ...]:
+    return tuple(map(str, untrusted_json.items(found, name)))
+
+
 def _entry(value: object) -> str:
-    """Return a cache as a flag takes it."""
+    """Return an entry as a flag takes it."""
     return csv_attributes.entry(bake_file.attributes(value))
 
 
-def _unescaped(value: object) -> object:
-    match value:
-        case str():
-            return value.replace("$${", "${").replace("%%{", "%{")
-        case list():
-            return [_unescaped(item) for item in value]
-        case dict():
-            return {name: _unescaped(item) for name, item in value.items()}
-        case _:
-            return value
+def _unescaped(text: str) -> str:
+    return text.replace("$${", "${").replace("%%{", "%{")

@@ -23,7 +23,6 @@ from warmbuild.errors import BuildError
 from warmbuild.files import read_text
 from warmbuild.lint import reading
 from warmbuild.plan import calls
-from warmbuild.redaction import redact_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -214,7 +213,7 @@ def _annotate(decided: Sequence[BuildPlan], found: Iterable[Warned], tool: Tool)
 
 
 def _shown_metadata(metadata: Mapping[str, object], log: Log) -> str:
-    return json.dumps(redact_json(metadata, log.redact), separators=(",", ":"))
+    return json.dumps(untrusted_json.with_texts(metadata, log.redact), separators=(",", ":"))
 
 
 def _caches(decided: Sequence[BuildPlan], built: _Built, tool: Tool) -> Sequence[CacheOutcome]:

@@ -1,4 +1,4 @@
-"""Reads bake and compose files: buildx resolves them, and says which targets there are."""
+"""Reads the targets of bake and compose files, as buildx resolves them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from warmbuild.inputs.values import Inputs
     from warmbuild.process import Runner
 
-# What buildx needs to read files.
+# Variables that buildx itself needs.
 _OF_BUILDX: Final = ("PATH", "HOME", "TMPDIR", "DOCKER_CONFIG", "BUILDX_CONFIG")
 
 
@@ -27,9 +27,8 @@ def targets_of(
 ) -> Sequence[Target]:
     """Have buildx read the files, with the variables filled in.
 
-    Raises InputError if it cannot, or if a file that a stranger wrote reaches out of the checkout.
+    Raises InputError if it cannot, or if an untrusted file uses a path outside of the checkout.
     """
-    files = (*inputs.compose_files, *inputs.bake_files)
     missing = [
         InputProblem(name=name, text=f"there is no file {path!r}.")
         for name, paths in (
@@ -42,33 +41,35 @@ def targets_of(
     if missing:
         raise InputError(missing)
     with private_directory.private(env, (), ()) as private:
-        values = dict(item.split("=", 1) for item in inputs.vars)
         child = environment.environment(env, private)
         if untrusted:
-            # A file may put all of the environment where its own commands read it.
+            # A file could copy any variable to where its own commands read it.
             child = {name: child[name] for name in _OF_BUILDX if name in child}
-        buildx = Buildx(program=environment.program(env), env=child | values, runner=runner)
+        child |= dict(item.split("=", 1) for item in inputs.vars)
+        buildx = Buildx(program=environment.program(env), env=child, runner=runner)
+        files = (*inputs.compose_files, *inputs.bake_files)
         done = buildx.run(bake_file.resolve(files, inputs.targets, inputs.set))
+    name = "bake-files" if inputs.bake_files else "compose-files"
     if done.code:
         text = f"cannot be read: {answers.error(done.output).rstrip('.')}."
-        raise InputError([InputProblem(name=_files_input(inputs), text=text)])
+        raise InputError([InputProblem(name=name, text=text)])
     try:
         found = targets.read(done.output)
     except ValueError as error:
         text = f"cannot be read by this buildx: {error}."
-        raise InputError([InputProblem(name=_files_input(inputs), text=text)]) from error
+        raise InputError([InputProblem(name=name, text=text)]) from error
     if untrusted:
-        _check_confined(found, inputs, untrusted)
+        _check_confined(found, name, untrusted)
     return found
 
 
-def _check_confined(found: Sequence[Target], inputs: Inputs, untrusted: str) -> None:
-    """Raise InputError if a file that a stranger wrote reaches out of the checkout."""
+def _check_confined(found: Sequence[Target], name: str, untrusted: str) -> None:
+    """Raise InputError for paths outside of the checkout; `name` is the input of the files."""
     here = Path.cwd().resolve()
     problems = [
         InputProblem(
-            name=_files_input(inputs),
-            text=f"the target {target.name} takes {path!r}, which lies outside of this directory, "
+            name=name,
+            text=f"the target {target.name} uses {path!r}, which lies outside of this directory, "
             f"and {untrusted}.",
         )
         for target in found
@@ -77,7 +78,3 @@ def _check_confined(found: Sequence[Target], inputs: Inputs, untrusted: str) -> 
     ]
     if problems:
         raise InputError(problems)
-
-
-def _files_input(inputs: Inputs) -> str:
-    return "bake-files" if inputs.bake_files else "compose-files"

@@ -1,4 +1,4 @@
-"""Carries a plan out: boots and asks at once, builds, reports, cleans up."""
+"""Builds: boots the builder while it asks the registry, builds, reports, cleans up."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from warmbuild import lazy
 from warmbuild.builder import boot, environment, node_certificates, private_directory
 from warmbuild.builder.environment import Buildx
 from warmbuild.cache import problems
-from warmbuild.commands import checking, images, logins
+from warmbuild.commands import checkout, images, logins
 from warmbuild.errors import CacheError
-from warmbuild.registry.registries import registries
 from warmbuild.run_context import is_false
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from warmbuild.build.outcomes import Outcome
     from warmbuild.build.solve import Tool
     from warmbuild.builder.private_directory import Private
-    from warmbuild.commands import caches, checkout
+    from warmbuild.commands import caches
     from warmbuild.commands.images import Image
     from warmbuild.commands.run import Run
     from warmbuild.plan.build_plan import BuilderPlan, BuildPlan
@@ -31,28 +30,24 @@ if TYPE_CHECKING:
 else:
     # Loaded while the builder boots.
     caches = lazy.module("warmbuild.commands.caches")
-    checkout = lazy.module("warmbuild.commands.checkout")
     publishing = lazy.module("warmbuild.report.publishing")
     solve = lazy.module("warmbuild.build.solve")
 
 
 def build(run: Run) -> Outcome:
-    """Build the images of a run, and publish what came of it.
-
-    Raises a WarmbuildError that says why there is no image.
-    """
+    """Build the images of a run and publish the outcome; raises WarmbuildError on failure."""
     begun = time.monotonic()
     inputs, env, log = run.inputs, run.env, run.log
     wanted = images.images(inputs, run.context, env, run.runner, log)
     decided: Sequence[BuildPlan] = [images.decide(image) for image in wanted]
-    checking.check(inputs, env, decided)
+    checkout.check(inputs, env, decided)
     _hide(run)
     for stale in run.provider.output_files(env):
         stale.unlink(missing_ok=True)
     program = environment.program(env)
-    known = _logged_in(run, decided)
+    registries = _logged_in(run, decided)
     secrets = {secret.id: secret for one in decided for secret in one.secrets}
-    with private_directory.private(env, known.keyring.own, tuple(secrets.values())) as private:
+    with private_directory.private(env, registries.keyring.own, tuple(secrets.values())) as private:
         child = environment.environment(env, private)
         environment.take_certificates(env, private)
         buildx = Buildx(program=program, env=child, runner=run.runner)
@@ -60,7 +55,7 @@ def build(run: Run) -> Outcome:
             # The registry is asked while the builder boots.
             if not boot.has_image_store(decided[0].builder, child):
                 decided = [images.decide(image, has_image_store=False) for image in wanted]
-            decided = _ready(run, wanted, decided, known)
+            decided = _ready(run, wanted, decided, registries)
             publishing.say_plan(decided, log)
             tool = _tool(run, decided[0].builder, buildx, private, made.boot())
             try:
@@ -68,7 +63,7 @@ def build(run: Run) -> Outcome:
             finally:
                 publishing.findings(decided, env, run.provider, log)
             outcome = replace(outcome, builder=made.inspected())
-            outcome = caches.keep_history(decided, outcome, known, log)
+            outcome = caches.keep_history(decided, outcome, registries, log)
     outcome = replace(outcome, seconds=time.monotonic() - begun, warnings=tuple(log.warnings))
     publishing.outcome(outcome, inputs, env, run.provider, log)
     losses = problems.losses(outcome.problems)
@@ -78,7 +73,7 @@ def build(run: Run) -> Outcome:
 
 
 def _hide(run: Run) -> None:
-    """Hide what the environment has of secrets, beside those of the inputs."""
+    """Hide the secrets in the environment."""
     backend = run.inputs.cache_backend
     certificates = node_certificates.certificates(run.env).values()
     run.log.hide(filter(None, (run.env.get(name, "") for name in backend.secrets.values())))
@@ -86,26 +81,26 @@ def _hide(run: Run) -> None:
 
 
 def _logged_in(run: Run, decided: Sequence[BuildPlan]) -> Registries:
-    """Return the registries with their logins filled in, all of them masked."""
+    """Return the registries with complete logins, and mask every secret."""
     for secret in run.inputs.secret_values:
         run.provider.mask(secret)
-    known = registries(run.inputs, run.env)
-    logins.fill(known.keyring, decided, run.log.line, run.log.warning)
-    run.log.hide(login.password for login in known.keyring.own)
-    for login in known.keyring.own:
+    registries = logins.registries(run.inputs, run.env, decided, run.log.line, run.log.warning)
+    run.log.hide(login.password for login in registries.keyring.own)
+    for login in registries.keyring.own:
         run.provider.mask(login.password)
-    return known
+    return registries
 
 
 def _ready(
-    run: Run, wanted: Sequence[Image], decided: Sequence[BuildPlan], known: Registries
+    run: Run, wanted: Sequence[Image], decided: Sequence[BuildPlan], registries: Registries
 ) -> Sequence[BuildPlan]:
-    """Return the plans as they are carried out: with what the registries hold, and findings."""
+    """Return the final plans: with the caches in the registries, and findings."""
     inputs, env, log = run.inputs, run.env, run.log
-    logins.check(known, decided, log)
+    logins.check(registries, decided, log)
     if not inputs.logout:
-        logins.leave(known.keyring, env, log.warning)
-    decided = [caches.merged(one, known, log) for one in caches.settled(decided, known)]
+        logins.leave(registries.keyring, env, log.warning)
+    settled = caches.settled(decided, registries)
+    decided = [caches.merged(one, registries, log) for one in settled]
     if inputs.normalize_modes:
         for one in decided:
             checkout.normalize_modes(one, log)
@@ -117,7 +112,7 @@ def _ready(
 
 
 def _tool(run: Run, builder: BuilderPlan, buildx: Buildx, private: Private, name: str) -> Tool:
-    """Return buildx as it builds with the builder of this name."""
+    """Return buildx, set up to build with the builder of this name."""
     return solve.Tool(
         buildx=replace(buildx, env={**buildx.env, "BUILDX_BUILDER": name}),
         files=solve.files(private),
@@ -130,7 +125,6 @@ def _tool(run: Run, builder: BuilderPlan, buildx: Buildx, private: Private, name
 
 
 def _solved(decided: Sequence[BuildPlan], tool: Tool) -> Outcome:
-    """Build the images, or ask BuildKit instead if that is what the plan says."""
-    if decided[0].makes_an_image:
-        return solve.build(decided, tool)
-    return solve.ask(decided[0], tool)
+    """Build the images, or with `call` ask BuildKit about the build."""
+    is_build = decided[0].makes_an_image
+    return solve.build(decided, tool) if is_build else solve.ask(decided[0], tool)

@@ -1,4 +1,4 @@
-"""Asks for the caches of a run, makes one of several, and keeps the generations before."""
+"""The caches of a run: asked for, merged into one, and kept as older generations."""
 
 from __future__ import annotations
 
@@ -26,10 +26,7 @@ if TYPE_CHECKING:
 
 
 def settled(decided: Sequence[BuildPlan], registries: Registries) -> Sequence[BuildPlan]:
-    """Ask for the caches that the plans would use, all at once, and keep the usable ones.
-
-    Retries are noted in the plans, for a plan is the answer of a command too.
-    """
+    """Ask for the caches of all plans at once, and keep the usable ones; retries become notes."""
     asked = dict.fromkeys(place for one in decided for place in one.cache.asked)
     answers, retried = _answers(tuple(asked), registries)
     now = datetime.now(UTC)
@@ -41,27 +38,27 @@ def settled(decided: Sequence[BuildPlan], registries: Registries) -> Sequence[Bu
 
 
 def merged(decided: BuildPlan, registries: Registries, log: Log) -> BuildPlan:
-    """Put the caches that a plan reads into one if that is possible, or read the nearest alone."""
+    """Merge the caches that a plan reads if possible; otherwise read only the nearest."""
     return making.with_cache(decided, _as_one(decided.cache, registries, log))
 
 
 def nearest(decided: BuildPlan) -> BuildPlan:
-    """Return a plan for others, who cannot put several caches into one as a build does."""
+    """Return a plan for other tools, which cannot merge caches as `build` does."""
     if not settling.must_be_one(decided.cache):
         return decided
-    cache = settling.nearest(decided.cache, "caches are put together by a build alone")
+    cache = settling.nearest(decided.cache, "only the command build merges caches")
     return replace(decided, cache=cache)
 
 
 def noted(decided: BuildPlan, notes: Sequence[str]) -> BuildPlan:
-    """Return a plan with notes before those of its cache."""
+    """Return a plan with these notes before the notes of its cache."""
     return making.with_cache(decided, replace(decided.cache, notes=(*notes, *decided.cache.notes)))
 
 
 def keep_history(
     decided: Sequence[BuildPlan], outcome: Outcome, registries: Registries, log: Log
 ) -> Outcome:
-    """Give the generations before the caches that were written their tags."""
+    """Tag the previous generations of the caches that were written."""
     written = {one.name for one in (*outcome.targets, outcome) if one.cache_written}
     lost = [
         Problem(kind=Kind.HISTORY, text=text)
@@ -75,7 +72,7 @@ def keep_history(
 def _answers(
     wanted: Sequence[Place], registries: Registries
 ) -> tuple[Mapping[Place, Answer], tuple[str, ...]]:
-    """Return what each place holds, and what was asked again."""
+    """Return what each place holds, and a note for each retry."""
     retried: list[str] = []
     answers: dict[Place, Answer] = {
         place: directory.answer(place) for place in wanted if isinstance(place, str)
@@ -92,19 +89,21 @@ def _as_one(cache: CachePlan, registries: Registries, log: Log) -> CachePlan:
         return cache
     home = cache.write.ref if cache.write else ""
     if not isinstance(home, Reference):
-        return settling.nearest(cache, "several are read as one, which this run cannot write")
+        return settling.nearest(
+            cache, "several caches have to be merged, and this run cannot write that"
+        )
     try:
         one = merging.merge(read.found for read in cache.read if read.found)
         if len(one.config) > probe.LARGEST:
-            return settling.nearest(cache, "together they are more than BuildKit reads")
+            return settling.nearest(cache, "together they exceed the size that BuildKit reads")
         written = registries.client(home.host, log.line).write(home, one)
     except (RegistryError, ValueError) as error:
-        return settling.nearest(cache, f"several are read as one, which failed: {error}")
+        return settling.nearest(cache, f"several caches have to be merged, which failed: {error}")
     return settling.as_one(cache, written)
 
 
 def _kept(cache: CachePlan, registries: Registries, log: Log) -> Sequence[str]:
-    """Tag the generations before the one that was written; return what went wrong."""
+    """Tag the generations before the one that was written; return the failures."""
     write = cache.write
     if write is None or not isinstance(write.ref, Reference):
         return ()
@@ -116,7 +115,7 @@ def _kept(cache: CachePlan, registries: Registries, log: Log) -> Sequence[str]:
     for ref, found in settling.shifted(cache, written):
         try:
             of(ref.host).retag(ref, found)
-            log.line(f"kept the generation before as {ref}")
+            log.line(f"kept the previous generation as {ref}")
         except RegistryError as error:
             log.warning(str(error))
             lost.append(str(error))

@@ -1,27 +1,84 @@
-"""What a run does with the checkout: reads it for the lints, sets the modes that git stores."""
+"""The checkout of a run: its files are checked, linted, and given the modes that git stores."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from warmbuild import lazy
+from warmbuild.builder import node_certificates
+from warmbuild.errors import InputError, InputProblem
 from warmbuild.inputs import build_context
-from warmbuild.lint import checking, reading
-from warmbuild.project import git_modes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from warmbuild.inputs.values import Inputs
+    from warmbuild.lint import checking, reading
     from warmbuild.log import Log
     from warmbuild.plan.build_plan import BuildPlan
+    from warmbuild.project import git_modes
+else:
+    # Loaded while the builder boots.
+    checking = lazy.module("warmbuild.lint.checking")
+    reading = lazy.module("warmbuild.lint.reading")
+    git_modes = lazy.module("warmbuild.project.git_modes")
+
+
+def check(inputs: Inputs, env: Mapping[str, str], decided: Sequence[BuildPlan]) -> None:
+    """Raise InputError for every missing file and variable that an input names."""
+    problems = [*_of_files(inputs), *_of_variables(inputs, env), *_of_context(inputs, decided)]
+    problems += [
+        InputProblem(name=name, text=f"{path!r} cannot be written.")
+        for name, path in (
+            ("output-file", inputs.output_file),
+            ("summary-file", inputs.summary_file),
+        )
+        if path and not os.access(Path(path).absolute().parent, os.W_OK)
+    ]
+    if problems:
+        raise InputError(problems)
+
+
+def _of_files(inputs: Inputs) -> Iterator[InputProblem]:
+    named = [("buildkitd-config", inputs.buildkitd_config)]
+    named += [("secret-files", secret.path) for secret in inputs.secrets]
+    for name, path in named:
+        if path and not Path(path).is_file():
+            yield InputProblem(name=name, text=f"there is no file {path!r}.")
+
+
+def _of_variables(inputs: Inputs, env: Mapping[str, str]) -> Iterator[InputProblem]:
+    for secret in inputs.secrets:
+        if secret.variable and secret.variable not in env:
+            text = f"the environment variable {secret.variable!r} is not set."
+            yield InputProblem(name="secret-envs", text=text)
+    endpoints = [inputs.endpoint, *(node.endpoint for node in inputs.append)]
+    given = node_certificates.certificates(env)
+    for variable, text in node_certificates.misfits(inputs.driver, endpoints, given).items():
+        yield InputProblem(name=variable, text=text)
+
+
+def _of_context(inputs: Inputs, decided: Sequence[BuildPlan]) -> Iterator[InputProblem]:
+    """Check context and Dockerfile; buildx reports missing ones of targets."""
+    if any(one.name or build_context.is_remote(one.context) for one in decided):
+        return
+    context = Path(decided[0].context)
+    # BuildKit also accepts the name in lower case.
+    usual = (context / "Dockerfile", context / "dockerfile")
+    files = (Path(inputs.file),) if inputs.file else usual
+    if not context.is_dir():
+        yield InputProblem(name="context", text=f"there is no directory {str(context)!r} here.")
+    elif not any(path.is_file() for path in files):
+        yield InputProblem(name="file", text=f"there is no file {inputs.file or str(usual[0])!r}.")
 
 
 def with_findings(
     decided: BuildPlan, inputs: Inputs, pipeline_file: str, env: Mapping[str, str]
 ) -> BuildPlan:
-    """Return a plan with what the lints find in its sources, if they are asked for."""
+    """Return a plan with the findings of the lints, if they are on."""
     if not inputs.lint:
         return decided
     sources = reading.read(decided, pipeline_file)
@@ -29,15 +86,14 @@ def with_findings(
 
 
 def normalize_modes(decided: BuildPlan, log: Log) -> None:
-    """Set the modes that git stores, and say what was done."""
+    """Set the modes that git stores, and log what was done."""
     if build_context.checkout(decided.context, decided.run):
-        log.line("normalize-modes: a git context has the modes that git stores")
+        log.line("normalize-modes: a git context already has the modes that git stores")
         return
-    done = None
-    if not build_context.is_remote(decided.context):
-        done = git_modes.normalize_modes(Path(decided.context))
+    is_here = not build_context.is_remote(decided.context)
+    done = git_modes.normalize_modes(Path(decided.context)) if is_here else None
     if done is None:
-        log.warning("normalize-modes sets nothing: the context lies in no work tree of git")
+        log.warning("normalize-modes sets nothing: the context is not in a work tree of git")
         return
     log.line(
         f"normalize-modes: {done.files} files and {done.directories} directories were set to the "

@@ -1,4 +1,4 @@
-"""Which images a run builds: one, or the targets of bake and compose files, and a plan for each."""
+"""The images of a run, one or a target of a file each, and their plans."""
 
 from __future__ import annotations
 
@@ -29,20 +29,18 @@ else:
 class Image:
     """One image of a run, with what its plan is decided from."""
 
-    inputs: Inputs
-    """The inputs of the run, with what its target says laid over them."""
+    inputs: Inputs  # The inputs of the run, with the target's laid over
     context: RunContext
     known: Known
-    target: Target | None = None
-    """What a bake or compose file says of it; None if no file is given."""
+    target: Target | None = None  # Its target, if files define the images
 
 
 def images(
     inputs: Inputs, context: RunContext, env: Mapping[str, str], runner: Runner, log: Log
 ) -> Sequence[Image]:
-    """Return the images to build; buildx is started if files have to be read.
+    """Return one image for each target, or one for the inputs alone.
 
-    The secrets of their targets are hidden from now on.
+    buildx reads bake and compose files; the log hides the secrets of their targets from then on.
     """
     known = Known(
         applied=tags.apply(inputs.tag_rules, inputs.flavor, context, context.begun),
@@ -65,7 +63,7 @@ def images(
 
 
 def decide(image: Image, *, has_image_store: bool = True) -> BuildPlan:
-    """Decide how an image is built."""
+    """Return the plan of an image."""
     known = replace(image.known, has_image_store=has_image_store)
     if image.target is None:
         return making.decide(image.inputs, image.context, known)

@@ -1,4 +1,4 @@
-"""The logins of a run: filled in, checked before a build, left behind if that is asked for."""
+"""The registries of a run and their logins: completed, checked, kept for later steps."""
 
 from __future__ import annotations
 
@@ -7,39 +7,47 @@ from typing import TYPE_CHECKING
 
 from warmbuild import refs
 from warmbuild.errors import RegistryError
+from warmbuild.files import read_text
 from warmbuild.refs import Reference
 from warmbuild.registry import client, docker_config, scopes
+from warmbuild.registry.keyring import Keyring
+from warmbuild.registry.registries import Registries
+from warmbuild.registry.transports import transports
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from warmbuild.inputs.logins import Login
+    from warmbuild.inputs.values import Inputs
     from warmbuild.log import Log
     from warmbuild.plan.build_plan import BuildPlan
-    from warmbuild.registry.keyring import Keyring
-    from warmbuild.registry.registries import Registries
 
     Say = Callable[[str], object]
 
 
-def fill(keyring: Keyring, decided: Sequence[BuildPlan], say: Say, warn: Say) -> None:
-    """Get the logins ready, and say which are not as they were given."""
+def registries(
+    inputs: Inputs, env: Mapping[str, str], decided: Sequence[BuildPlan], say: Say, warn: Say
+) -> Registries:
+    """Return the registries of a run, with complete logins; report what was assumed or is gone."""
+    # A plan may be made where the configuration file does not exist.
+    config = inputs.buildkitd_config_inline or read_text(inputs.buildkitd_config) or ""
+    keyring = Keyring(inputs.logins, env)
     keyring.fill({ref.host for ref in _pushed(decided)}, warn)
     for login in keyring.own:
         if login.is_assumed:
             say(f"no username is given for {login}, so {login.username!r} is used")
     for host, program in keyring.gone.items():
-        of = f"the login for {host}" if host else "logins"
+        stored = f"the login for {host}" if host else "logins"
         warn(
-            f"the Docker configuration has {of} in {program}, which is not installed here, so "
-            "there is none from there"
+            f"{stored} of the Docker configuration cannot be used: {program} is not installed here"
         )
+    return Registries(keyring=keyring, transports=transports(config))
 
 
 def check(registries: Registries, decided: Sequence[BuildPlan], log: Log) -> None:
-    """Raise RegistryError for every login that cannot push what will be built.
+    """Raise RegistryError for every login that cannot push the images.
 
-    Another one that was given is worth a warning, and one for a cache alone is tried by the probe.
+    Other logins that are refused are warnings. The probe tests the logins of caches.
     """
     failures: list[str] = []
     checked: list[Login] = []
@@ -63,10 +71,10 @@ def check(registries: Registries, decided: Sequence[BuildPlan], log: Log) -> Non
 
 
 def leave(keyring: Keyring, env: Mapping[str, str], warn: Say) -> None:
-    """Leave the logins that were given in the user's configuration, for later steps."""
+    """Keep the given logins in the user's configuration, for later steps."""
     given = [login for login in keyring.own if not login.is_known]
     for failure in docker_config.leave(env, given):
-        warn(f"logout is false, and a login cannot be left behind: {failure}")
+        warn(f"logout is false, but a login cannot be kept for later steps: {failure}")
 
 
 def _pushed(decided: Sequence[BuildPlan]) -> tuple[Reference, ...]:
@@ -76,14 +84,16 @@ def _pushed(decided: Sequence[BuildPlan]) -> tuple[Reference, ...]:
 
 
 def _check_push(registries: Registries, ref: Reference, checked: list[Login], say: Say) -> None:
-    """Raise RegistryError if the login for a repository is refused, or cannot be had."""
+    """Raise RegistryError if the login for a repository is refused or unavailable."""
     keyring, scope = registries.keyring, f"repository:{ref.path}:pull,push"
     login = keyring.scoped(ref.host, scope)
     if not login:
         scope, login = "", keyring.login(ref.host)
     if not login and (program := keyring.gone.get(docker_config.server(ref.host))):
-        message = f"the image goes to {ref.host}, whose login is in {program}, which is not "
-        raise RegistryError(f"{message}installed here. Install it, or give username and password.")
+        raise RegistryError(
+            f"the image is pushed to {ref.host}, whose login is stored in {program}, which is not "
+            "installed here. Install it, or give username and password."
+        )
     if login in keyring.own and login not in checked:
         checked.append(login)
         registries.client(ref.host, say, patience=client.LOGIN).check_login(scope)

@@ -1,7 +1,7 @@
-"""Says what a build would do and why.
+"""Shows what a build would do and why.
 
-Nothing is started but buildx, if files say what is built, to read them; and nothing is contacted
-but, with `probe`, the registry.
+It starts nothing except buildx, which reads bake and compose files, and contacts nothing except
+the registry, with `probe`.
 """
 
 from __future__ import annotations
@@ -13,30 +13,44 @@ from warmbuild.commands import checkout, images
 from warmbuild.report import plain_text, plan_json, publishing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from warmbuild.commands import probing
+    from warmbuild.commands import caches, logins
     from warmbuild.commands.run import Run
+    from warmbuild.inputs.values import Inputs
+    from warmbuild.log import Log
     from warmbuild.plan.build_plan import BuildPlan
 else:
-    probing = lazy.module("warmbuild.commands.probing")
+    # Only for `probe`.
+    caches = lazy.module("warmbuild.commands.caches")
+    logins = lazy.module("warmbuild.commands.logins")
 
 
 def plan(run: Run, *, as_json: bool) -> None:
-    """Decide everything, say it and hand it on."""
+    """Decide everything, print it, and publish the outputs."""
     inputs, env, log = run.inputs, run.env, run.log
     pipeline_file = run.provider.pipeline_file(env)
     decided: Sequence[BuildPlan] = [
         checkout.with_findings(images.decide(image), image.inputs, pipeline_file, env)
         for image in images.images(inputs, run.context, env, run.runner, log)
     ]
-    for_others = decided
+    published = decided
     if inputs.probe:
-        decided = probing.probed(decided, inputs, env, log)
-        for_others = probing.for_others(decided)
+        decided = _probed(decided, inputs, env, log)
+        published = [caches.nearest(one) for one in decided]
     text = plan_json.plan_json(*decided) if as_json else plain_text.plan_text(*decided)
     for line in text.splitlines():
         log.line(line)
     is_step = run.context.ci != "local" and not as_json
     if is_step or inputs.plan_only or inputs.output_file:
-        publishing.plan(for_others, inputs, env, run.provider, log)
+        publishing.plan(published, inputs, env, run.provider, log)
+
+
+def _probed(
+    decided: Sequence[BuildPlan], inputs: Inputs, env: Mapping[str, str], log: Log
+) -> Sequence[BuildPlan]:
+    """Return the plans with the caches that the registries hold, and notes of what they said."""
+    notes: list[str] = []
+    registries = logins.registries(inputs, env, decided, notes.append, notes.append)
+    log.hide(login.password for login in registries.keyring.own)
+    return [caches.noted(one, notes) for one in caches.settled(decided, registries)]

@@ -1,4 +1,4 @@
-"""What every command is given."""
+"""Run: the argument of every command."""
 
 from __future__ import annotations
 
@@ -21,10 +21,7 @@ class Run:
 
     inputs: Inputs
     context: RunContext
-    env: Mapping[str, str]
-    """The whole environment of this process."""
+    env: Mapping[str, str]  # The whole environment of this process
     log: Log
-    provider: Provider
-    """The CI system."""
-    runner: Runner
-    """What starts other programs."""
+    provider: Provider  # The CI system
+    runner: Runner  # Starts other programs

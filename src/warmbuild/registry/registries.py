@@ -7,15 +7,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from warmbuild.errors import RegistryError
-from warmbuild.files import read_text
-from warmbuild.registry import transports
 from warmbuild.registry.client import PROBE, Patience, Registry
-from warmbuild.registry.keyring import Keyring
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from warmbuild.inputs.values import Inputs
+    from warmbuild.registry.keyring import Keyring
     from warmbuild.registry.transports import Transport
 
 
@@ -38,10 +35,3 @@ class Registries:
         registry = Registry(host, login, self.transports.get(host), patience, say)
         registry.scoped = partial(self.keyring.scoped, host)
         return registry
-
-
-def registries(inputs: Inputs, env: Mapping[str, str]) -> Registries:
-    """Return the registries with the logins and the daemon's configuration of the inputs."""
-    # The file may be missing where a plan is made.
-    config = inputs.buildkitd_config_inline or read_text(inputs.buildkitd_config) or ""
-    return Registries(keyring=Keyring(inputs.logins, env), transports=transports.transports(config))

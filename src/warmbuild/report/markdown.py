@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from warmbuild.report import plain_text
-from warmbuild.report.hits import hit_ratio
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,19 +16,15 @@ _LONGEST_INSTRUCTION: Final = 100
 
 
 def summary(outcome: Outcome) -> str:
-    """Return the outcome as Markdown: a line, a table of steps, what was decided and why."""
+    """Return the outcome as Markdown: a headline, a table of steps, warnings and notes."""
     lines = [f"### warmbuild: {plain_text.headline(outcome)}", ""]
     for one in outcome.targets or (outcome,):
-        lines += [f"#### {one.name}: {_ratio(one)}", ""] if one.name else []
+        hits, steps, _ = plain_text.hit_ratio(one.steps)
+        lines += [f"#### {one.name}: {hits} of {steps} steps cached", ""] if one.name else []
         lines += _tables(one)
     lines += [f"> **Warning:** {_inline(warning)}\n" for warning in outcome.warnings]
     lines += [f"- {_inline(note)}" for note in outcome.notes]
     return "\n".join(lines) + "\n"
-
-
-def _ratio(outcome: Outcome) -> str:
-    hits, steps, _ = hit_ratio(outcome.steps)
-    return f"{hits} of {steps} steps cached"
 
 
 def _tables(outcome: Outcome) -> Sequence[str]:
@@ -63,5 +58,5 @@ def _code(refs: Sequence[str]) -> str:
 
 
 def _inline(text: str) -> str:
-    """Keep a text from ending a table's cell or a paragraph."""
+    """Escape what would end a table's cell or a paragraph."""
     return " ".join(text.split()).replace("|", "\\|")

@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from warmbuild.cache import records
-from warmbuild.report.hits import hit_ratio
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from warmbuild.build.outcomes import Outcome
+    from warmbuild.buildkit.progress import Step
     from warmbuild.cache.cache_plan import CacheRef
     from warmbuild.finding import Finding
     from warmbuild.plan.build_plan import BuilderPlan, BuildPlan
 
 
 def plan_text(*plans: BuildPlan) -> str:
-    """Return the decisions for people, each with its reason."""
+    """Return the decisions, each with its reason."""
     first = plans[0]
     run, builder = first.run, first.builder
     where = [run.event or run.ci]
@@ -40,7 +40,6 @@ def plan_text(*plans: BuildPlan) -> str:
 
 
 def _target_rows(plan: BuildPlan) -> Sequence[tuple[str, str]]:
-    """Return what was decided for one image."""
     cache = plan.cache
     rows = [("target", f"{plan.name}{', for others' if plan.linked else ''}")] if plan.name else []
     rows += [("image", tag) for tag in plan.tags]
@@ -54,7 +53,7 @@ def _target_rows(plan: BuildPlan) -> Sequence[tuple[str, str]]:
 
 
 def findings(plans: Sequence[BuildPlan]) -> Sequence[Finding]:
-    """Return what the lints found, once where several images are made of one file."""
+    """Return what the lints found; what several images share is listed once."""
     return tuple(dict.fromkeys(found for plan in plans for found in plan.findings))
 
 
@@ -74,33 +73,32 @@ def _because(item: CacheRef) -> str:
     return f"{item.ref} ({item.reason})"
 
 
+def hit_ratio(steps: Iterable[Step]) -> tuple[int, int, float]:
+    """Return (cached steps, all steps, their ratio); the ratio of no steps is 0."""
+    flags = [step.cached for step in steps]
+    return sum(flags), len(flags), (sum(flags) / len(flags) if flags else 0.0)
+
+
 def headline(outcome: Outcome) -> str:
     """Return the build in one line."""
     hits, steps, _ = hit_ratio(outcome.steps)
-    return (
-        f"{steps - hits} of {steps} steps run, {hits} cached, {outcome.seconds:.1f} s"
-        if steps
-        else f"no steps, {outcome.seconds:.1f} s"
-    )
+    done = f"{steps - hits} of {steps} steps run, {hits} cached" if steps else "no steps"
+    return f"{done}, {outcome.seconds:.1f} s"
 
 
 def outcome_text(outcome: Outcome) -> str:
     """Return the outcome for the log."""
-    if outcome.targets:
-        return "\n".join([f"{'all':<15}{headline(outcome)}", *map(_target_text, outcome.targets)])
-    rows = [("steps", headline(outcome))]
-    return "\n".join(f"{name:<15}{value}" for name, value in (*rows, *_outcome_rows(outcome)))
-
-
-def _target_text(outcome: Outcome) -> str:
-    hits, steps, _ = hit_ratio(outcome.steps)
-    rows = [("target", outcome.name), ("steps", f"{steps - hits} of {steps} run, {hits} cached")]
-    return "\n".join(f"{name:<15}{value}" for name, value in (*rows, *_outcome_rows(outcome)))
+    rows = [("all" if outcome.targets else "steps", headline(outcome))]
+    for one in outcome.targets:
+        hits, steps, _ = hit_ratio(one.steps)
+        rows += [("target", one.name), ("steps", f"{steps - hits} of {steps} run, {hits} cached")]
+        rows += _outcome_rows(one)
+    rows += [] if outcome.targets else _outcome_rows(outcome)
+    return "\n".join(f"{name:<15}{value}" for name, value in rows)
 
 
 def _outcome_rows(outcome: Outcome) -> Sequence[tuple[str, str]]:
-    rows: list[tuple[str, str]] = []
-    rows += [("digest", outcome.digest)] if outcome.digest else []
+    rows = [("digest", outcome.digest)] if outcome.digest else []
     rows += [("tag", tag) for tag in outcome.tags]
     rows += [("cache read", ref) for ref in outcome.cache_read] or [("cache read", "nothing")]
     if outcome.cache_age is not None:

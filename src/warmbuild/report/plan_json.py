@@ -18,16 +18,20 @@ if TYPE_CHECKING:
 
 
 def plan_json(*plans: BuildPlan) -> str:
-    """Return the decisions for programs: a public contract, see docs/plan.md."""
+    """Return the decisions as JSON."""
     first = plans[0]
     return json.dumps(
         {
             "argv": _arguments(plans),
             "commands": [_arguments(part) for part in calls.parts(plans)],
             "builder": _builder_json(first),
-            **(_targets_json(plans) if first.name else _target_json(first)),
+            **(
+                {"targets": {plan.name: _target_json(plan) | _notes(plan) for plan in plans}}
+                if first.name
+                else _target_json(first)
+            ),
             "context": _context_json(first.run),
-            "notes": [*first.notes, *first.cache.notes, *first.warnings] if not first.name else [],
+            **({"notes": []} if first.name else _notes(first)),
             "findings": [
                 {"rule": found.rule, "file": found.file, "line": found.line, "text": found.text}
                 for found in plain_text.findings(plans)
@@ -38,25 +42,17 @@ def plan_json(*plans: BuildPlan) -> str:
 
 
 def _arguments(plans: Sequence[BuildPlan]) -> Sequence[str]:
-    """Return a call of buildx; of several images the definition is not shown, which has secrets."""
+    """Return a call of buildx; the definition of several images is left out, for it has secrets."""
     if plans[0].definition is None:
         return command_line.build(plans[0], command_line.PLACEHOLDERS)
     return bake_file.argv(plans, command_line.PLACEHOLDERS, "<definition>")
 
 
-def _targets_json(plans: Sequence[BuildPlan]) -> Mapping[str, object]:
-    return {
-        "targets": {
-            plan.name: {
-                **_target_json(plan),
-                "notes": [*plan.notes, *plan.cache.notes, *plan.warnings],
-            }
-            for plan in plans
-        }
-    }
+def _notes(plan: BuildPlan) -> dict[str, object]:
+    return {"notes": [*plan.notes, *plan.cache.notes, *plan.warnings]}
 
 
-def _target_json(plan: BuildPlan) -> Mapping[str, object]:
+def _target_json(plan: BuildPlan) -> dict[str, object]:
     cache = plan.cache
     return {
         "cache": {
@@ -88,7 +84,7 @@ def _context_json(run: RunContext) -> Mapping[str, object]:
 
 
 def _builder_json(plan: BuildPlan) -> Mapping[str, object] | None:
-    """Return the builder that would be made; None where one is named that may be there already."""
+    """Return the builder that would be made; None for a named one, which may exist already."""
     builder = plan.builder
     if builder.name:
         return None

@@ -1,4 +1,4 @@
-"""Hands on what was decided and done: to the log, the CI system and the files asked for."""
+"""Publishes plans and outcomes: to the log, the CI system and the requested files."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _SUMMARY: Final = "warmbuild-summary.md"
 
 
 def say_plan(decided: Sequence[BuildPlan], log: Log) -> None:
-    """Write what was decided, with reasons, and what is lost already."""
+    """Log the plans with their reasons, their warnings and findings."""
     with log.group("warmbuild: plan"):
         for line in plain_text.plan_text(*decided).splitlines():
             log.line(line)
@@ -43,10 +43,7 @@ def say_plan(decided: Sequence[BuildPlan], log: Log) -> None:
 def outcome(
     done: Outcome, inputs: Inputs, env: Mapping[str, str], provider: Provider, log: Log
 ) -> None:
-    """Hand outputs and summary to the log, the CI system and the files that were asked for.
-
-    Raises EngineError if such a file cannot be written.
-    """
+    """Publish outputs and summary; raises EngineError if a file cannot be written."""
     values, summary = outputs.outputs(done), log.redact(markdown.summary(done))
     with log.group("warmbuild: result"):
         for line in plain_text.outcome_text(done).splitlines():
@@ -54,9 +51,8 @@ def outcome(
     provider.publish(env, values, summary)
     if inputs.output_file:
         _write(Path(inputs.output_file), json.dumps(values, indent=2) + "\n")
-    summary_file = inputs.summary_file
-    if summary_file or not env.get("GITHUB_STEP_SUMMARY"):
-        _write(Path(summary_file or Path(tempfile.gettempdir(), _SUMMARY)), summary)
+    if inputs.summary_file or not env.get("GITHUB_STEP_SUMMARY"):
+        _write(Path(inputs.summary_file or f"{tempfile.gettempdir()}/{_SUMMARY}"), summary)
 
 
 def plan(
@@ -66,10 +62,9 @@ def plan(
     provider: Provider,
     log: Log,
 ) -> None:
-    """Hand the decisions on: the caches as outputs, and as a bake definition in a file."""
-    definitions = bake_file.definitions(decided)
+    """Publish plans: their caches as outputs, and as bake definitions in files."""
     files: dict[str, str] = {}
-    for output, definition in definitions.items():
+    for output, definition in bake_file.definitions(decided).items():
         path, name = provider.later_file(env, f"warmbuild-{os.urandom(4).hex()}.json")
         _write(path, json.dumps(definition, indent=2) + "\n")
         files[output] = name
@@ -84,15 +79,14 @@ def plan(
 def findings(
     decided: Sequence[BuildPlan], env: Mapping[str, str], provider: Provider, log: Log
 ) -> None:
-    """Hand what the lints found to the CI system, also if the build failed."""
+    """Publish what the lints found to the CI system."""
     found = plain_text.findings(decided)
-    findings = [replace(one, text=log.redact(one.text)) for one in found]
-    provider.publish_findings(env, findings)
+    provider.publish_findings(env, [replace(one, text=log.redact(one.text)) for one in found])
 
 
 def _write(path: Path, text: str) -> None:
     try:
         write_text(path, text)
     except OSError as error:
-        message = f"{path} cannot be written: {error.strerror}; all else is done"
+        message = f"{path} cannot be written: {error.strerror}; everything else is done"
         raise EngineError(message) from error

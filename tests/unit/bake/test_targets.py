@@ -21,7 +21,7 @@ from warmbuild.cache.probe import Found
 from warmbuild.cache.problems import Kind, Problem
 from warmbuild.errors import InputError
 from warmbuild.report import markdown, outputs, plain_text, plan_json
-from warmbuild.report.hits import hit_ratio
+from warmbuild.report.plain_text import hit_ratio
 from warmbuild.run_context import RunContext
 
 if TYPE_CHECKING:
@@ -227,7 +227,7 @@ class TestCaches:
         assert found["secret"] == [{"id": "c", "src": "c"}]
         assert found["output"] == [{"type": "local", "dest": "out"}]
         (left,) = bake_file.left_to_files([decided])
-        assert left.startswith("bake-file takes no cache-to from the target web")
+        assert left.startswith("bake-file cannot remove cache-to from the target web")
         assert bake_file.left_to_files([planned(parsed(), one)]) == []
 
 

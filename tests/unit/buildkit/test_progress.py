@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from warmbuild.buildkit.progress import Failure, Progress, Step, Transfer
-from warmbuild.report.hits import hit_ratio
+from warmbuild.report.plain_text import hit_ratio
 
 DATA = Path(__file__).parents[2] / "data"
 T0 = "2026-11-21T05:00:00Z"
