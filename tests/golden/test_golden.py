@@ -49,12 +49,12 @@ EXCEPTIONS: Final = {
             "it is no JSON object",
             "its inline cache is not base64",
             "the index ends too early",
-            "there is no host in it",
+            "it has no host",
             "this is not a git index of version 2 to 4",
             "… is not a host",
         ),
         "a note of a plan that is handed on without its notes": (
-            "caches are put together by a build alone",
+            "only the command build merges caches",
         ),
     }.items()
     for text in texts
