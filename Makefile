@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := source $(VENV)/bin/activate && export PYTHONPATH=src && eval "$$($(PYTHON) -m lab env)" &&
 
-.PHONY: demo test lint unit bench bench-push bench-replay bench-startup bench-variants lab lab-stop lab-env front-doors lock clean
+.PHONY: demo test lint unit bench bench-push bench-replay bench-startup bench-variants lab lab-stop lab-env front-doors golden lock clean
 
 demo: lab  ## The main job on the lab: flask, cold on main, then warm on a new branch
 	@eval "$$($(PYTHON) -m lab env)" && $(PYTHON) -m lab.demo
@@ -18,7 +18,7 @@ lint: $(VENV)/ready
 	PYTHONPATH=src lint-imports --no-cache --no-logo
 
 unit: $(VENV)/ready  ## The fast tests alone
-	@source $(VENV)/bin/activate && pytest tests/unit tests/contract
+	@source $(VENV)/bin/activate && pytest tests/unit tests/contract tests/golden
 
 bench: $(VENV)/ready lab  ## An all-cached rebuild: warmbuild against the bare commands
 	@$(RUN) python benchmarks/rebuild.py
@@ -46,6 +46,9 @@ lab-env:  ## What a shell needs to use the lab by hand: eval "$$(make lab-env)"
 
 front-doors: $(VENV)/ready  ## Write the table of inputs into every front door
 	@source $(VENV)/bin/activate && PYTHONPATH=src python docs/generate.py
+
+golden: $(VENV)/ready  ## Write what warmbuild says into the golden files; read the diff
+	@source $(VENV)/bin/activate && pytest -q tests/golden --rewrite
 
 lock: $(VENV)/ready  ## Pin the newest versions that pyproject.toml allows
 	@source $(VENV)/bin/activate && pip install --quiet uv && \

@@ -114,7 +114,7 @@ HISTORY: Final[tuple[Event, ...]] = (
 
 
 def first(events: Sequence[Event], commits: int) -> tuple[Event, ...]:
-    """Return the first events, with at most `commits` commits among them."""
+    """Return the first events, at most `commits` of them not counting tags."""
     made = 0
     kept: list[Event] = []
     for event in events:

@@ -32,7 +32,9 @@ class Backend:
     options: tuple[str, ...] = ()  # Attributes that `cache-options` may set for imports and exports
     export_options: tuple[str, ...] = ()  # Attributes that it may set only for exports
     required: tuple[str, ...] = ()  # Attributes that must be set
-    secrets: Mapping[str, str]  # Environment variables of the secret attributes
+    secrets: Mapping[str, str] = field(
+        default_factory=dict
+    )  # Environment variables of the secret attributes
     passed: Mapping[str, str] = field(default_factory=dict)
     """Members of `secrets` that buildx does not read itself; a bake definition passes them."""
     variables: tuple[tuple[str, ...], ...] = ()
@@ -70,7 +72,6 @@ BACKENDS: Final[Mapping[str, Backend]] = {
             fixed=("image-manifest=true", "oci-mediatypes=true", IGNORE_ERROR),
             options=("registry.insecure",),
             export_options=_COMPRESSION,
-            secrets={},
             asked=True,
             retagged=True,
             merged=True,
@@ -82,7 +83,6 @@ BACKENDS: Final[Mapping[str, Backend]] = {
             source="ref",
             fixed=(),
             options=("registry.insecure",),
-            secrets={},
             asked=True,
             retagged=True,
             importer="registry",
@@ -96,7 +96,6 @@ BACKENDS: Final[Mapping[str, Backend]] = {
             destination="dest",
             fixed=("image-manifest=true", "oci-mediatypes=true", IGNORE_ERROR),
             export_options=_COMPRESSION,
-            secrets={},
             asked=True,
             is_directory=True,
             untrusted_may_write=True,
@@ -146,8 +145,5 @@ BACKENDS: Final[Mapping[str, Backend]] = {
 
 
 def of_entry(entry: str) -> Backend | None:
-    """Return the backend of a `cache-from` or `cache-to` entry; None if it is unknown.
-
-    A bare reference is a cache in a registry.
-    """
+    """Return the backend of a cache entry, None if unknown; a bare reference is in a registry."""
     return BACKENDS.get(dict(csv_attributes.pairs(entry)).get("type", "registry"))

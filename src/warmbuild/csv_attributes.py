@@ -6,12 +6,7 @@ import csv
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-
-def entry(attributes: Mapping[str, str]) -> str:
-    """Return the entry with these attributes, as `--cache-from` and `--cache-to` take it."""
-    return joined(*(f"{name}={value}" for name, value in attributes.items()))
+    from collections.abc import Sequence
 
 
 def joined(*attributes: str) -> str:

@@ -23,10 +23,7 @@ def read_text(path: str | Path) -> str | None:
 
 
 def write_text(path: Path, text: str, *, mode: int = 0o666) -> None:
-    """Write a file atomically, for other processes may use it; raises OSError.
-
-    The umask applies to `mode`.
-    """
+    """Write a file atomically, for other processes may use it; raises OSError."""
     part = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:

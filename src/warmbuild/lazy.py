@@ -24,11 +24,6 @@ class _Lazy(ModuleType):
 def module(name: str, *submodules: str) -> ModuleType:
     """Return a proxy that imports the module and its submodules when an attribute is first read.
 
-    Type checkers need a real import:
-
-        if TYPE_CHECKING:
-            import requests
-        else:
-            requests = lazy.module("requests")
+    Type checkers need a real import beside it, under `if TYPE_CHECKING`.
     """
     return _Lazy(name, submodules)

@@ -9,7 +9,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 PATTERN: Final = re.compile(r"[a-z0-9_]+/[a-z0-9_]+(/[a-z0-9_.]+)?")
-_ARCHITECTURE: Final = re.compile(r"[a-z0-9_]+")
 _SAME: Final[Mapping[str, str]] = {
     "x86_64": "amd64",
     "aarch64": "arm64",
@@ -23,11 +22,6 @@ def normalized(text: str) -> str:
     """Return a platform's canonical name: linux/arm64 for arm64 and linux/arm64/v8."""
     system, _, machine = (text if "/" in text else f"linux/{text}").partition("/")
     return f"{system}/{_SAME.get(machine, machine)}"
-
-
-def is_platform(text: str) -> bool:
-    """Return whether a text is a platform or the name of an architecture."""
-    return bool(PATTERN.fullmatch(text) or _ARCHITECTURE.fullmatch(text))
 
 
 def unserved(wanted: Iterable[str], served: Iterable[str]) -> tuple[str, ...]:

@@ -62,10 +62,7 @@ class Reference:
 
 
 def parse(text: str) -> Reference:
-    """Read a reference; the path is lower-cased, and Docker Hub's short names are completed.
-
-    Raises ValueError with the reason.
-    """
+    """Read a reference and complete Docker Hub's names; raises ValueError with the reason."""
     rest, at, digest = text.strip().partition("@")
     if at and not _DIGEST.fullmatch(digest):
         raise ValueError("its digest is not sha256: and 64 hex digits")
@@ -157,15 +154,12 @@ def read_cache_tag(tag: str, *, prefix: str) -> CacheTag | None:
     if not tag.startswith(prefix):
         return None
     name, is_older, number = tag.removeprefix(prefix).partition(_GENERATION)
-    scope, separator, branch = name.partition(_SEPARATOR)
-    if not separator:
-        scope, branch = "", scope
-    parts = (scope, branch) if separator else (branch,)
-    if not all(_PLAIN.fullmatch(part) for part in parts):
+    *scope, branch = name.split(_SEPARATOR, 1)
+    if not all(map(_PLAIN.fullmatch, (*scope, branch))):
         return None
     if is_older and not re.fullmatch(f"[1-{MOST_GENERATIONS - 1}]", number):
         return None
-    return CacheTag(scope=scope, branch=branch, generation=int(number or 0))
+    return CacheTag(scope="".join(scope), branch=branch, generation=int(number or 0))
 
 
 def _hash(name: str) -> str:

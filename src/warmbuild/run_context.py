@@ -72,11 +72,8 @@ class RunContext:
 
     def told(self, *, branch: str, default_branch: str) -> RunContext:
         """Return the context with the branches that the user gives, if any."""
-        return replace(
-            self,
-            branch=branch or self.branch,
-            default_branch=default_branch or self.default_branch,
-        )
+        default_branch = default_branch or self.default_branch
+        return replace(self, branch=branch or self.branch, default_branch=default_branch)
 
     def on_branch(self, name: str) -> RunContext:
         """Put a run on a branch, or into the merge queue whose temporary branch it is."""

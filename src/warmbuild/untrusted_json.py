@@ -32,8 +32,7 @@ def parsed(text: str | bytes) -> Mapping[str, object]:
 
 def child(item: Mapping[str, object], name: str) -> Mapping[str, object]:
     """Return an object's object."""
-    value = item.get(name)
-    return value if isinstance(value, dict) else {}
+    return value if isinstance(value := item.get(name), dict) else {}
 
 
 def children(item: Mapping[str, object], name: str) -> Iterator[Mapping[str, object]]:
@@ -48,14 +47,12 @@ def objects(value: object) -> Iterator[Mapping[str, object]]:
 
 def text(item: Mapping[str, object], name: str) -> str:
     """Return an object's text."""
-    value = item.get(name)
-    return value if isinstance(value, str) else ""
+    return value if isinstance(value := item.get(name), str) else ""
 
 
 def number(item: Mapping[str, object], name: str) -> int:
     """Return an object's number; Go leaves out a 0."""
-    value = item.get(name)
-    return value if isinstance(value, int) else 0
+    return value if isinstance(value := item.get(name), int) else 0
 
 
 def numbers(item: Mapping[str, object], name: str) -> list[int]:
@@ -73,8 +70,7 @@ def binary(value: object) -> bytes:
 
 def items(item: Mapping[str, object], name: str) -> list[object]:
     """Return an object's list."""
-    value = item.get(name)
-    return value if isinstance(value, list) else []
+    return value if isinstance(value := item.get(name), list) else []
 
 
 def with_texts(value: object, change: Callable[[str], str]) -> object:

@@ -129,14 +129,10 @@ def tree(root: Path, tmp_path: Path) -> Tree:
 def test_an_input_that_is_passed_on(tree: Tree) -> None:
     tree.patch(
         "inputs/table.py",
-        r"^TABLE: .* = \(\n",
+        r"^_ROWS: .* = \{\n",
         """\
-    Passthrough(
-        name="made-up",
-        kind=Kind.WORDS,
-        help="Something made up.",
-        flag="--made-up",
-        bake_key="made-up",
+    "made-up": Passthrough(
+        "Something made up.", Kind.WORDS, flag="--made-up", bake_key="made-up"
     ),
 """,
     )
@@ -272,7 +268,7 @@ RULE: Final = Rule(name="made-up", severity="minor", find=_find)
     ]
     ignored = tree.plan("--lint-ignore", "made-up")["findings"]
     assert [one for one in ignored if one["rule"] == "made-up"] == []
-    assert "Rules that warn of nothing: made-up, " in tree.read("action.yml")
+    assert "Lint rules to ignore: made-up, " in tree.read("action.yml")
     tree.check("lint rule", most=2)
 
 

@@ -395,7 +395,7 @@ secrets:
         ),
         pytest.param(
             {"bake_files": "https://github.com/octo-org/shop.git#main:docker-bake.hcl"},
-            "is no file of the checkout",
+            "is not a file in the checkout",
             id="not here",
         ),
     ],

@@ -45,7 +45,7 @@ def test_bad_inputs_are_all_named_and_nothing_is_started(
     assert not called.exists()
     lines = [text for _, text in ended.lines]
     assert lines[0] == "error: 5 inputs are not usable, so nothing was started:"
-    assert "  imagge: there is no such input. Did you mean 'image'?" in lines
+    assert "  imagge: is not an input. Did you mean 'image'?" in lines
     assert "  push: 'maybe' is not accepted; use true or false." in lines
     assert "  cache-mode: 'maximal' is not accepted; use max or min. Did you mean 'max'?" in lines
     assert any(line.startswith("  image: 'quay.io/Me/app:latest' has a tag") for line in lines)

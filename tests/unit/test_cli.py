@@ -54,9 +54,9 @@ def test_flags_may_be_repeated(capsys: pytest.CaptureFixture[str]) -> None:
             {},
             (
                 "error: 3 inputs are not usable, so nothing was started:\n"
-                "  imgae: there is no such input. Did you mean 'image'?\n"
-                "  image: is missing: say what is built, such as ghcr.io/me/app.\n"
-                "  cache: 'of' is not accepted; use auto or read-write or read-only or write-only "
+                "  imgae: is not an input. Did you mean 'image'?\n"
+                "  image: is missing; set it to the image's repository, such as ghcr.io/me/app.\n"
+                "  cache: 'of' is not accepted; use auto, read-write, read-only, write-only "
                 "or off. Did you mean 'off'?\n"
             ),
         ),

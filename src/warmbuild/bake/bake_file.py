@@ -135,10 +135,7 @@ def caches(cache: CachePlan) -> Mapping[str, object]:
 
 
 def override(plans: Sequence[BuildPlan]) -> Mapping[str, object]:
-    """Return a definition of the caches alone, to be read beside the files.
-
-    A plan of one image becomes a target to inherit. Caches that a file sets itself are left out.
-    """
+    """Return a definition of caches to be read beside the files, without those that files set."""
     targets = {
         plan.name or _INHERITED: {key: value for key, value in caches(plan.cache).items() if value}
         for plan in plans
@@ -169,10 +166,7 @@ def definitions(plans: Sequence[BuildPlan]) -> Mapping[str, Mapping[str, object]
 
 
 def left_to_files(plans: Sequence[BuildPlan]) -> Sequence[str]:
-    """Return warnings of caches that untrusted code would write despite `override`.
-
-    Bake adds up the caches of several files, so `override` cannot remove one.
-    """
+    """Return warnings of caches that untrusted code writes, and that `override` cannot remove."""
     return [
         f"bake-file cannot remove cache-to from the target {plan.name}: build it with "
         f"set: {plan.name}.cache-to=, because {plan.run.untrusted}"

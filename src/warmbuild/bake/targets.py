@@ -71,10 +71,7 @@ def _members(group: str, groups: Mapping[str, object], seen: set[str]) -> Iterat
 
 
 def inputs(given: Inputs, context: RunContext, applied: Tags, target: Target) -> Inputs:
-    """Return the inputs of a target's build; `applied` are the tags by rule.
-
-    Raises InputError for a malformed tag.
-    """
+    """Return the inputs of a target's build; raises InputError for a malformed tag."""
     found = target.definition
     place = untrusted_json.text(found, "context") or "."
     file = untrusted_json.text(found, "dockerfile") or "Dockerfile"
@@ -145,14 +142,15 @@ def _secrets(target: Target, context: RunContext) -> tuple[list[object], list[st
     entries = untrusted_json.items(target.definition, "secret")
     if not context.untrusted:
         return entries, []
-    kept = [entry for entry in entries if not _is_of_environment(entry)]
-    names = [bake_file.attributes(entry).get("id", "") for entry in entries if entry not in kept]
-    return kept, [f"the secret {name} is not given: {context.untrusted}" for name in names]
-
-
-def _is_of_environment(secret: object) -> bool:
-    attributes = bake_file.attributes(secret)
-    return not (attributes.get("src") or attributes.get("source"))
+    kept, warnings = [], []
+    for entry in entries:
+        attributes = bake_file.attributes(entry)
+        if attributes.get("src") or attributes.get("source"):
+            kept.append(entry)
+        else:
+            name = attributes.get("id", "")
+            warnings.append(f"the secret {name} is not given: {context.untrusted}")
+    return kept, warnings
 
 
 def paths(target: Target) -> Iterator[str]:
@@ -234,7 +232,8 @@ def _texts(found: Mapping[str, object], name: str) -> tuple[str, ...]:
 
 def _entry(value: object) -> str:
     """Return an entry as a flag takes it."""
-    return csv_attributes.entry(bake_file.attributes(value))
+    attributes = bake_file.attributes(value).items()
+    return csv_attributes.joined(*(f"{name}={value}" for name, value in attributes))
 
 
 def _unescaped(text: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from warmbuild import csv_attributes
 from warmbuild.buildkit import command_line
-from warmbuild.inputs.nodes import Node
+from warmbuild.inputs.builders import Node
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -59,7 +59,10 @@ def build(run: Run) -> Outcome:
             publishing.say_plan(decided, log)
             tool = _tool(run, decided[0].builder, buildx, private, made.boot())
             try:
-                outcome = _solved(decided, tool)
+                if decided[0].makes_an_image:
+                    outcome = solve.build(decided, tool)
+                else:
+                    outcome = solve.ask(decided[0], tool)
             finally:
                 publishing.findings(decided, env, run.provider, log)
             outcome = replace(outcome, builder=made.inspected())
@@ -122,9 +125,3 @@ def _tool(run: Run, builder: BuilderPlan, buildx: Buildx, private: Private, name
         restart=lambda: boot.restart(builder, buildx.env, name, run.log),
         log=run.log,
     )
-
-
-def _solved(decided: Sequence[BuildPlan], tool: Tool) -> Outcome:
-    """Build the images, or with `call` ask BuildKit about the build."""
-    is_build = decided[0].makes_an_image
-    return solve.build(decided, tool) if is_build else solve.ask(decided[0], tool)

@@ -16,7 +16,7 @@ from warmbuild.refs import Reference
 from warmbuild.registry import client
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from warmbuild.build.outcomes import Outcome
     from warmbuild.cache.cache_plan import CachePlan, Place
@@ -25,20 +25,32 @@ if TYPE_CHECKING:
     from warmbuild.registry.registries import Registries
 
 
-def settled(decided: Sequence[BuildPlan], registries: Registries) -> Sequence[BuildPlan]:
+def settled(
+    decided: Sequence[BuildPlan], registries: Registries, notes: Sequence[str] = ()
+) -> Sequence[BuildPlan]:
     """Ask for the caches of all plans at once, and keep the usable ones; retries become notes."""
     asked = dict.fromkeys(place for one in decided for place in one.cache.asked)
-    answers, retried = _answers(tuple(asked), registries)
+    answers: dict[Place, Answer] = {
+        place: directory.answer(place) for place in asked if isinstance(place, str)
+    }
+    references = [place for place in asked if isinstance(place, Reference)]
+    retried: list[str] = []
+    if references:
+        found = client.ask(references, partial(registries.client, say=retried.append))
+        answers.update(found.items())
     now = datetime.now(UTC)
     caches = [settling.settle(one.cache, answers, now) for one in decided]
+    later = dict.fromkeys(retried)
     return [
-        making.with_cache(one, replace(cache, notes=(*cache.notes, *retried)))
+        making.with_cache(one, replace(cache, notes=(*notes, *cache.notes, *later)))
         for one, cache in zip(decided, caches, strict=True)
     ]
 
 
 def merged(decided: BuildPlan, registries: Registries, log: Log) -> BuildPlan:
     """Merge the caches that a plan reads if possible; otherwise read only the nearest."""
+    if not settling.must_be_one(decided.cache):
+        return decided
     return making.with_cache(decided, _as_one(decided.cache, registries, log))
 
 
@@ -48,11 +60,6 @@ def nearest(decided: BuildPlan) -> BuildPlan:
         return decided
     cache = settling.nearest(decided.cache, "only the command build merges caches")
     return replace(decided, cache=cache)
-
-
-def noted(decided: BuildPlan, notes: Sequence[str]) -> BuildPlan:
-    """Return a plan with these notes before the notes of its cache."""
-    return making.with_cache(decided, replace(decided.cache, notes=(*notes, *decided.cache.notes)))
 
 
 def keep_history(
@@ -69,24 +76,7 @@ def keep_history(
     return replace(outcome, problems=(*outcome.problems, *lost))
 
 
-def _answers(
-    wanted: Sequence[Place], registries: Registries
-) -> tuple[Mapping[Place, Answer], tuple[str, ...]]:
-    """Return what each place holds, and a note for each retry."""
-    retried: list[str] = []
-    answers: dict[Place, Answer] = {
-        place: directory.answer(place) for place in wanted if isinstance(place, str)
-    }
-    references = [place for place in wanted if isinstance(place, Reference)]
-    if references:
-        found = client.ask(references, partial(registries.client, say=retried.append))
-        answers.update(found.items())
-    return answers, tuple(dict.fromkeys(retried))
-
-
 def _as_one(cache: CachePlan, registries: Registries, log: Log) -> CachePlan:
-    if not settling.must_be_one(cache):
-        return cache
     home = cache.write.ref if cache.write else ""
     if not isinstance(home, Reference):
         return settling.nearest(

@@ -53,4 +53,4 @@ def _probed(
     notes: list[str] = []
     registries = logins.registries(inputs, env, decided, notes.append, notes.append)
     log.hide(login.password for login in registries.keyring.own)
-    return [caches.noted(one, notes) for one in caches.settled(decided, registries)]
+    return caches.settled(decided, registries, notes)

@@ -1,4 +1,4 @@
-"""Build contexts: the one that is taken unasked, and what a context's text says of where it is."""
+"""Build contexts: the default one, and what the text of a context says about its place."""
 
 from __future__ import annotations
 
@@ -7,32 +7,30 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from warmbuild.run_context import RunContext
 
-# As docker/build-push-action has it, and the directory that a colon names in it.
+# As in docker/build-push-action; a directory of the default context may follow a colon.
 _DEFAULT: Final = re.compile(r"\{\{\{?\s*defaultContext\s*\}?\}\}(?::(?P<directory>[^\s?#]*))?")
 _EXPRESSION: Final = re.compile(r"\{\{[^}]*\}*")
 
 
-def unknown(text: str) -> str:
-    """Return an expression of a context that is not the one there is; "" where all are."""
-    found = _EXPRESSION.search(_DEFAULT.sub("", text))
-    return found[0] if found else ""
+def unknown(text: str) -> Sequence[str]:
+    """Return the expressions in a text that are not supported."""
+    return _EXPRESSION.findall(_DEFAULT.sub("", text))
 
 
 def filled_in(text: str, run: RunContext) -> str:
-    """Return a context, the default one for none, with {{defaultContext}} put in."""
-
-    def default(found: re.Match[str]) -> str:
-        return below(run, found["directory"] or "")
-
-    return _DEFAULT.sub(default, text) if text else below(run, "")
+    """Return a context with {{defaultContext}} filled in; an empty one is the default."""
+    text = text or "{{defaultContext}}"
+    return _DEFAULT.sub(lambda found: below(run, found["directory"] or ""), text)
 
 
 def below(run: RunContext, directory: str) -> str:
     """Return the default context, or a directory of it.
 
-    It is the commit on its server where the CI system has one, the current directory elsewhere.
+    The default is the commit on its server if the CI system has one, else the current directory.
     """
     directory, url = directory.strip("/"), run.git_context
     if not url:
@@ -43,7 +41,7 @@ def below(run: RunContext, directory: str) -> str:
 
 
 def checkout(context: str, run: RunContext) -> str:
-    """Return the directory here that should hold the sources of the run's own git context.
+    """Return the local directory with the sources of the run's own git context.
 
     It is empty for any other context.
     """
@@ -54,11 +52,11 @@ def checkout(context: str, run: RunContext) -> str:
 
 
 def host(context: str) -> str:
-    """Return the host, with its port, that a context is fetched from over HTTP; "" for none."""
+    """Return the host, with its port, of a context that is fetched over HTTP, or an empty text."""
     url = urlsplit(context)
     return url.netloc.rpartition("@")[2].lower() if url.scheme in {"http", "https"} else ""
 
 
 def is_remote(context: str) -> bool:
-    """Say whether BuildKit fetches a build context itself: a URL, or git over ssh."""
+    """Return whether BuildKit fetches a build context itself: a URL, or git over ssh."""
     return "://" in context or context.startswith(("git@", "github.com/"))

@@ -1,72 +1,157 @@
-"""Reads what builds the image: buildx, the builder with its driver and nodes, emulation."""
+"""Reads what builds the image: buildx, the builder with its driver and nodes, emulation.
+
+Inputs are those of docker/setup-buildx-action.
+"""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from warmbuild import lazy
 from warmbuild.drivers import DRIVERS
-from warmbuild.inputs import nodes
+from warmbuild.inputs import checks, lists
 from warmbuild.inputs.reading import TRUE
 from warmbuild.inputs.table import BY_NAME
 
 if TYPE_CHECKING:
-    from warmbuild.drivers import Driver
-    from warmbuild.inputs.nodes import Node
-    from warmbuild.inputs.reading import Reader
+    from collections.abc import Callable, Mapping
 
+    import yaml
+
+    from warmbuild.drivers import Driver
+    from warmbuild.inputs.reading import Reader
+else:
+    yaml = lazy.module("yaml")
+
+ALL: Final = "all"
 _BUILDX_VERSION: Final = re.compile(r"v?\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?")
-# What docker/setup-buildx-action has, and has no meaning in a run of its own.
+# Inputs of docker/setup-buildx-action that have no effect here.
 _IDLE: Final = ("use", "install", "cache-binary")
+_NODE_KEYS: Final = ("name", "endpoint", "driver-opts", "buildkitd-flags", "platforms")
+_ENDPOINT: Final = re.compile(r"[a-z][a-z0-9+-]*://\S+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """One BuildKit daemon of a builder; buildx chooses an empty name or endpoint."""
+
+    name: str = ""
+    endpoint: str = ""
+    driver_opts: tuple[str, ...] = ()
+    flags: str = ""
+    platforms: tuple[str, ...] = ()
 
 
 def driver(reader: Reader) -> Driver:
-    """Return the driver; an unknown one is reported, and the default stands for it."""
+    """Return the driver, or the default if it is unknown."""
     return DRIVERS.get(reader.choice("driver"), DRIVERS[BY_NAME["driver"].default])
 
 
 def check(reader: Reader, driver: Driver) -> None:
-    """Find what does not go with the builder's driver, or with one another."""
+    """Find inputs that conflict with the builder's driver, or with each other."""
     for name in driver.unsupported:
         if reader.text(name) != BY_NAME[name].default:
-            reader.bad(name, f"is of no use to the driver {driver.name}.")
-    if why_not := nodes.misfit(driver, reader.text("endpoint")):
+            reader.bad(name, f"is not supported by driver '{driver.name}'.")
+    if why_not := _wrong_endpoint(driver, reader.text("endpoint")):
         reader.bad("endpoint", why_not)
     if reader.text("buildkitd-config") and reader.text("buildkitd-config-inline"):
-        reader.bad("buildkitd-config-inline", "is given, and buildkitd-config too; give one.")
+        text = "conflicts with buildkitd-config; set only one of them."
+        reader.bad("buildkitd-config-inline", text)
     if reader.text("keep-state") in TRUE and not (reader.text("builder") or reader.text("name")):
-        reader.bad("keep-state", "needs a name: the next run finds the state by it.")
+        reader.bad("keep-state", "needs builder: the next run finds the state by this name.")
 
 
 def name(reader: Reader) -> str:
-    """Return the builder's name; it has two inputs."""
-    own, other = reader.checked("builder"), reader.checked("name")
-    if other and own not in ("", other):
-        reader.bad("name", f"{reader.shown('name')} is given, and builder: {own}; give one.")
-    return own or other
+    """Return the builder's name, which has two inputs."""
+    own, alias = reader.checked("builder"), reader.checked("name")
+    if alias and own not in ("", alias):
+        text = f"{reader.shown('name')} conflicts with builder: {own}; set only one of them."
+        reader.bad("name", text)
+    return own or alias
 
 
 def version(reader: Reader) -> str:
-    """Return the version that buildx has to have; empty for any."""
+    """Return the required version of buildx; empty accepts any."""
     value = reader.text("version")
     if value in ("", "latest"):
         return ""
     if not _BUILDX_VERSION.fullmatch(value):
-        reader.bad(
-            "version",
-            f"{reader.shown('version')} is no version such as 0.36.1, and nothing is downloaded "
-            "or built.",
-        )
+        text = "is not a version such as 0.36.1; warmbuild neither downloads nor builds buildx."
+        reader.bad("version", f"{reader.shown('version')} {text}")
     return value.removeprefix("v")
 
 
-def appended(reader: Reader, driver: Driver) -> tuple[Node, ...]:
-    """Return the further nodes of the builder."""
+def idle(reader: Reader) -> tuple[str, ...]:
+    """Return the inputs that are set and have no effect."""
+    return tuple(name for name in _IDLE if reader.maybe(name) is not None)
+
+
+def nodes(reader: Reader, driver: Driver) -> tuple[Node, ...]:
+    """Return the additional nodes: the input `append`, a YAML list."""
+
+    def bad(text: str) -> None:
+        reader.bad("append", text)
+
     if not reader.text("append") or "append" in driver.unsupported:
         return ()
-    return nodes.read(reader.values["append"], driver, lambda text: reader.bad("append", text))
+    try:
+        items = yaml.safe_load(reader.values["append"])
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        bad(f"is not YAML{f', at line {mark.line + 1}' if mark else ''}.")
+        return ()
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        bad("is not a list of nodes; begin each node with a hyphen, such as - endpoint: tcp://…")
+        return ()
+    return tuple(_node(number, item, driver, bad) for number, item in enumerate(items, start=1))
 
 
-def idle(reader: Reader) -> tuple[str, ...]:
-    """Return the inputs that are given and do nothing."""
-    return tuple(name for name in _IDLE if reader.maybe(name) is not None)
+def _node(
+    number: int, item: Mapping[object, object], driver: Driver, bad: Callable[[str], None]
+) -> Node:
+    for key in item:
+        if key not in _NODE_KEYS:
+            bad(f"node {number} has the unknown key {key!r}; use {', '.join(_NODE_KEYS)}.")
+    found = Node(
+        name=_text(item.get("name")),
+        endpoint=_text(item.get("endpoint")),
+        driver_opts=_listed(item.get("driver-opts"), lists.raw_lines),
+        flags=_text(item.get("buildkitd-flags")),
+        platforms=_listed(item.get("platforms"), lists.words),
+    )
+    checked = [(found.name, checks.builder)] if found.name else []
+    checked += [(opt, checks.pair) for opt in found.driver_opts]
+    checked += [(platform, checks.platform) for platform in found.platforms]
+    for text, check_of in checked:
+        if wrong := check_of(text):
+            bad(f"node {number}: {text!r} {wrong}")
+    if why_not := _wrong_endpoint(driver, found.endpoint):
+        bad(f"node {number}: endpoint {why_not}")
+    if found.flags and not driver.starts_daemon:
+        bad(f"node {number}: buildkitd-flags is not supported by driver '{driver.name}'.")
+    return found
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value).strip()
+
+
+def _listed(value: object, split: Callable[[str], tuple[str, ...]]) -> tuple[str, ...]:
+    """Return the items of a YAML list, or of a text that lists them as inputs do."""
+    return tuple(map(_text, value)) if isinstance(value, list) else split(_text(value))
+
+
+def _wrong_endpoint(driver: Driver, endpoint: str) -> str:
+    match driver.endpoint:
+        case "required" if not endpoint:
+            return f"is missing: driver '{driver.name}' needs the address of a BuildKit daemon."
+        case "required" if not _ENDPOINT.fullmatch(endpoint):
+            return (
+                f"{endpoint!r} is not an address of a BuildKit daemon; use tcp://HOST:PORT or "
+                "unix:///path/to/socket, for example."
+            )
+        case "not supported" if endpoint:
+            return f"is not supported by driver '{driver.name}', which has an endpoint of its own."
+    return ""

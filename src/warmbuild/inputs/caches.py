@@ -1,4 +1,4 @@
-"""Reads where the cache is kept: backend, options, repository; and what goes with them."""
+"""Reads where the cache is kept: its backend, options and repository."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from warmbuild import lazy
 from warmbuild.backends import BACKENDS
 from warmbuild.inputs import image_names
-from warmbuild.inputs.nearest import nearest
+from warmbuild.inputs.checks import nearest
 from warmbuild.inputs.table import BY_NAME
 
 if TYPE_CHECKING:
@@ -28,58 +28,46 @@ def backend(reader: Reader) -> tuple[Backend, tuple[str, ...]]:
     if found is None:
         return BACKENDS["registry"], options
     _check_options(reader, found, options)
-    _check_backend(reader, found, options)
+    # The backend is not used if the caches are explicit, or if there is none.
+    if not (reader.text("cache-from") or reader.text("cache-to") or reader.text("cache") == "off"):
+        _check_backend(reader, found, options)
     return found, options
 
 
 def _check_options(reader: Reader, backend: Backend, options: Sequence[str]) -> None:
     for number, item in enumerate(options, start=1):
-        key, equals, value = item.partition("=")
-        if not equals or not value:
-            reader.bad("cache-options", f"item {number} is not of the form name=value.")
+        key, _, value = item.partition("=")
+        if not value:
+            text = f"item {number} is not of the form name=value."
         elif key in backend.secrets:
-            reader.bad(
-                "cache-options",
-                f"{key} is secret, and arguments are not; set {backend.secrets[key]} in the "
-                "environment instead.",
-            )
+            text = f"{key} is secret, and this input is not; set {backend.secrets[key]} in the "
+            text += "environment instead."
         elif key not in backend.known:
-            reader.bad(
-                "cache-options",
-                f"{key!r} is no attribute that can be set for {backend.name}."
-                f"{nearest(key, backend.known)}",
-            )
+            text = f"{key!r} cannot be set for backend '{backend.name}'."
+            text += nearest(key, backend.known)
+        else:
+            continue
+        reader.bad("cache-options", text)
 
 
 def _check_backend(reader: Reader, backend: Backend, options: Sequence[str]) -> None:
-    """Find what does not go with a backend; explicit caches need none of it."""
-    is_explicit = reader.text("cache-from") or reader.text("cache-to")
-    if is_explicit or reader.text("cache") == "off":
-        return
+    """Find inputs that conflict with a backend."""
+    not_supported = f"is not supported by backend '{backend.name}'"
     given = {item.partition("=")[0] for item in options}
     for option in backend.required:
         if option not in given:
-            reader.bad("cache-options", f"{backend.name} needs {option}=….")
-    if bool(reader.text("cache-dir")) != backend.is_directory:
-        reader.bad(
-            "cache-dir",
-            f"is missing: the backend {backend.name} needs a directory."
-            if backend.is_directory
-            else f"is of no use to the backend {backend.name}; cache-backend: local has it.",
-        )
+            reader.bad("cache-options", f"backend '{backend.name}' needs {option}=….")
+    if reader.text("cache-dir") and not backend.is_directory:
+        reader.bad("cache-dir", f"{not_supported}; use cache-backend: local.")
+    if backend.is_directory and not reader.text("cache-dir"):
+        reader.bad("cache-dir", f"is missing: backend '{backend.name}' needs a directory.")
     if reader.text("cache-stages") and not backend.lies_in_image:
-        reader.bad(
-            "cache-stages",
-            f"is of no use to the backend {backend.name}, which has all stages already; "
-            "cache-backend: inline has it.",
-        )
+        text = "which caches all stages anyway; cache-stages is for cache-backend: inline."
+        reader.bad("cache-stages", f"{not_supported}, {text}")
     if reader.text("cache-history") != BY_NAME["cache-history"].default and not backend.retagged:
-        reader.bad("cache-history", f"the backend {backend.name} keeps one generation only.")
+        reader.bad("cache-history", f"{not_supported}, which keeps one generation only.")
     if reader.text("cache-max-age") and not backend.asked:
-        reader.bad(
-            "cache-max-age",
-            f"the age of a cache of the backend {backend.name} cannot be read.",
-        )
+        reader.bad("cache-max-age", f"{not_supported}, which does not tell the age of a cache.")
 
 
 def repository(reader: Reader) -> Reference | None:

@@ -1,6 +1,7 @@
-"""What is wrong with one text or one item of a list: each check says it, or nothing.
+"""Checks of one text or one item of a list.
 
-What is said follows the text itself, quoted, and ends a sentence.
+A check returns what is wrong, or an empty text. The message follows the quoted text, and ends the
+sentence.
 """
 
 from __future__ import annotations
@@ -8,28 +9,50 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import platforms, refs
-from warmbuild.inputs.nearest import nearest
+from warmbuild import lazy, platforms, refs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    import difflib
+    from collections.abc import Callable, Iterable, Sequence
 
     Check = Callable[[str], str]
+else:
+    difflib = lazy.module("difflib")
 
-_BUILDER: Final = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
+_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# Environment variables that configure buildx itself.
+_OF_BUILDX: Final = re.compile(
+    r"PATH|HOME|TMPDIR|LD_.*|(?:DOCKER|BUILDX|BUILDKIT)_(?:CONFIG|HOST|CONTEXT|BUILDER|TLS.*|CERT.*)"
+)
 _CALLS: Final = ("build", "check", "lint", "outline", "targets", "subrequests.describe")
 
 
+def nearest(name: str, names: Iterable[str]) -> str:
+    """Return ` Did you mean 'x'?` for the name nearest to `name`, or an empty text."""
+    close = difflib.get_close_matches(name, list(names), n=1)
+    return f" Did you mean '{close[0]}'?" if close else ""
+
+
 def matches(pattern: str, accepted: str) -> Check:
-    """Return a check for a regular expression; `accepted` says what it takes."""
+    """Return a check for a regular expression; `accepted` describes what it accepts."""
     return lambda text: (
         "" if re.fullmatch(pattern, text, re.DOTALL) else f"is not accepted; {accepted}."
     )
 
 
-def among(names: Sequence[str], what: str) -> Check:
-    """Return a check for names; `what` says what one is."""
-    return lambda text: "" if text in names else f"is no {what}.{nearest(text, names)}"
+pair: Final = matches(r"[^=\s]+=.*", "use name=value")
+platform: Final = matches(platforms.PATTERN.pattern, "use os/arch, such as linux/amd64")
+builder: Final = matches(
+    r"[A-Za-z][A-Za-z0-9._-]*", "use a letter, followed by letters, digits and . _ -"
+)
+
+
+def among(names: Sequence[str], text: str) -> str:
+    """Check that a text is one of several names."""
+    if text in names:
+        return ""
+    accepted = f"{', '.join(names[:-1])} or {names[-1]}"
+    return f"is not accepted; use {accepted}.{nearest(text, names)}"
 
 
 def image(text: str) -> str:
@@ -41,33 +64,24 @@ def image(text: str) -> str:
     return ""
 
 
-def builder(text: str) -> str:
-    """Check the name of a builder."""
-    if _BUILDER.fullmatch(text):
-        return ""
-    return "is not a builder's name; it begins with a letter, and letters, digits and . _ - follow."
-
-
-def platform_or_processor(text: str) -> str:
-    """Check a platform to emulate."""
-    if platforms.is_platform(text):
-        return ""
-    return "is no platform; use a processor or os/arch, such as arm64, or all."
-
-
 def checkout_file(text: str) -> str:
-    """Check a file that buildx would read from elsewhere, too."""
+    """Check a file that buildx would also read from a URL or standard input."""
     if "://" in text or text == "-" or text.startswith("git@"):
-        return "is no file of the checkout, and nothing else is read."
+        return "is not a file in the checkout, and warmbuild reads no others."
     return ""
 
 
+def variable(text: str) -> str:
+    """Check a variable of a bake or compose file."""
+    name, equals, _ = text.partition("=")
+    if not equals or not _VARIABLE.fullmatch(name):
+        return "is not of the form NAME=value."
+    return f"sets {name}, which configures buildx itself." if _OF_BUILDX.fullmatch(name) else ""
+
+
 def call(text: str) -> str:
-    """Check a call; an answer in JSON is asked for by an attribute after the name."""
-    name = text.partition(",")[0].removeprefix("method=")
-    if name in _CALLS:
-        return ""
-    return f"is not accepted; use {', '.join(_CALLS)}.{nearest(name, _CALLS)}"
+    """Check a call; attributes, such as `format=json`, may follow its name."""
+    return among(_CALLS, text.partition(",")[0].removeprefix("method="))
 
 
 def tag_prefix(text: str) -> str:
@@ -75,6 +89,6 @@ def tag_prefix(text: str) -> str:
     if refs.is_tag(f"{text}x") and len(text) <= refs.LONGEST_PREFIX:
         return ""
     return (
-        "cannot begin a tag; use letters, digits and . _ -, at most "
-        f"{refs.LONGEST_PREFIX}, the first one no dot or hyphen."
+        f"cannot begin a tag; use at most {refs.LONGEST_PREFIX} letters, digits and . _ -, "
+        "and begin with neither a dot nor a hyphen."
     )

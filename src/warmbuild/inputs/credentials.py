@@ -1,9 +1,8 @@
-"""Reads build secrets and logins, of which no message shows anything."""
+"""Reads build secrets and logins; no message shows any part of them."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import lazy, refs
@@ -20,10 +19,10 @@ if TYPE_CHECKING:
 else:
     registry_auth = lazy.module("warmbuild.inputs.registry_auth")
 
-# A login is one thing: what CI knows is taken whole, or not at all.
+# A login is taken from the CI system as a whole, or not at all.
 LOGIN: Final = ("registry", "username", "password")
 _SECRET_ID: Final = re.compile(r"[A-Za-z0-9_.:-]+")
-# The form of an item, and the field of Secret that its value goes to.
+# Form of an item, and the field of Secret for its value.
 _SECRET_FORMS: Final[Mapping[str, tuple[str, str]]] = {
     "secrets": ("ID=value", "value"),
     "secret-files": ("ID=path", "path"),
@@ -32,25 +31,25 @@ _SECRET_FORMS: Final[Mapping[str, tuple[str, str]]] = {
 
 
 def secrets(reader: Reader) -> tuple[Secret, ...]:
-    """Return the build secrets, from wherever their values come."""
+    """Return the build secrets of all three inputs."""
     found: list[Secret] = []
     for name, (form, source) in _SECRET_FORMS.items():
         for number, item in enumerate(reader.items(name), start=1):
             key, _, value = item.partition("=")
             key = key.strip()
             if _SECRET_ID.fullmatch(key) and value:
-                found.append(replace(Secret(id=key), **{source: value}))
+                found.append(Secret(id=key, **{source: value}))
             else:
-                # The line is never shown: half of it may be a secret.
+                # The line may be half of a secret.
                 reader.bad(name, f"item {number} is not of the form {form}.")
     ids = [secret.id for secret in found]
     for twice in sorted({key for key in ids if ids.count(key) > 1}):
-        reader.bad("secrets", f"the ID {twice!r} is given more than once.")
+        reader.bad("secrets", f"the ID {twice!r} is used more than once.")
     return tuple(found)
 
 
 def known_login(known: Mapping[str, str]) -> Login | None:
-    """Return the login that the CI system has for its own registry."""
+    """Return the CI system's login for its own registry."""
     if not all(known.get(name) for name in LOGIN):
         return None
     host, username, password = (known[name] for name in LOGIN)
@@ -62,7 +61,7 @@ def known_login(known: Mapping[str, str]) -> Login | None:
 
 
 def logins(reader: Reader, images: Sequence[Reference], known: Login | None) -> tuple[Login, ...]:
-    """Return the logins that were given, and the CI system's own if none is for its host."""
+    """Return the logins of the inputs, and the CI system's own if none is for its host."""
     one = {name: reader.values[name] for name in (*LOGIN, "scope")}
     is_ecr = reader.choice("ecr")
     has_one = is_ecr == "true" or any(value.strip() for value in one.values())
@@ -70,22 +69,23 @@ def logins(reader: Reader, images: Sequence[Reference], known: Login | None) -> 
     if reader.text("registry-auth"):
         found = _listed(reader, known)
         if has_one:
-            reader.bad("registry-auth", "is given, and one login by its parts too; put that in it.")
+            text = (
+                "conflicts with registry, username, password, scope and ecr; use one or the other."
+            )
+            reader.bad("registry-auth", text)
     elif has_one:
         place = images[0].host if images else refs.DOCKER_HUB
         one["ecr"] = is_ecr if is_ecr in BY_NAME["ecr"].choices else ""
         login = read_login(one, place, known, reader.bad)
         found = [login] if login else []
         if not login and one["scope"].strip():
-            reader.bad("scope", "is given, and no login that it is for.")
+            reader.bad("scope", "needs a login: set username and password.")
     if known and not any(login.host == known.host and not login.scope for login in found):
         found.append(known)
     return tuple(found)
 
 
 def _listed(reader: Reader, known: Login | None) -> list[Login]:
-    """Return the logins of `registry-auth`."""
-
     def bad_list(text: str) -> None:
         reader.bad("registry-auth", text)
 
@@ -99,8 +99,8 @@ def _listed(reader: Reader, known: Login | None) -> list[Login]:
         if login:
             found.append(login)
         elif not {"username", "password"} & set(item):
-            bad_list(f"item {number} has no username and no password.")
+            bad_list(f"item {number} has neither username nor password.")
     places = [str(login) for login in found]
     for place in sorted({place for place in places if places.count(place) > 1}):
-        bad_list(f"there is more than one login for {place}.")
+        bad_list(f"has more than one login for {place}.")
     return found

@@ -1,7 +1,7 @@
-"""The `{{…}}` expressions of tag rules, and moment's way to write a date.
+"""The `{{…}}` expressions of tag rules, and the date formats of moment.js.
 
-Names and meaning are docker/metadata-action's, which has them of Handlebars; of that language there
-are expressions alone, and no blocks.
+Names and meaning are those of docker/metadata-action. Of Handlebars, only expressions are
+supported, not blocks.
 """
 
 from __future__ import annotations
@@ -14,10 +14,9 @@ from warmbuild import lazy
 
 if TYPE_CHECKING:
     import zoneinfo
-
-    # Returns an expression's value; gets what stands behind its name.
     from collections.abc import Callable, Mapping
 
+    # Returns the value of an expression with these arguments.
     Value = Callable[["Arguments"], str]
 else:
     zoneinfo = lazy.module("zoneinfo")
@@ -28,13 +27,13 @@ _INSIDE: Final = re.compile(
     r"""\s*(?P<name>[a-z_]+)(?P<arguments>(?:\s+(?:\w+=)?(?:'[^']*'|"[^"]*"))*)\s*"""
 )
 _ARGUMENT: Final = re.compile(r"""(?:(?P<name>\w+)=)?(?:'(?P<single>[^']*)'|"(?P<double>[^"]*)")""")
-# Longer ones first; what stands in brackets, or after a backslash, as it is.
+# Longer tokens first; text in brackets, or after a backslash, is literal.
 _TOKEN: Final = re.compile(
     r"\[(?P<literal>[^\]]*)\]|\\(?P<escaped>.)|(?:Mo|Do|DDDo|do|wo|Wo|Qo)"
     r"|YYYY|YY|Y|GGGG|GG|gggg|gg|MMMM|MMM|MM|M|DDDD|DDD|DD|D|dddd|ddd|dd|d|E|e"
     r"|HH|H|hh|h|kk|k|mm|m|ss|s|S{1,9}|A|a|ZZ|Z|zz|z|X|x|WW|W|ww|w|Q"
 )
-# Tokens that stand for others, in English; the small ones are shorter.
+# Tokens that expand to others, in English; those in lower case are shorter.
 _LONG: Final[Mapping[str, str]] = {
     "LTS": "h:mm:ss A",
     "LT": "h:mm A",
@@ -49,23 +48,22 @@ _LONG: Final[Mapping[str, str]] = {
 }
 _LONG_TOKEN: Final = re.compile(r"\[[^\]]*\]|\\.|LTS|LT|L{1,4}|l{1,4}")
 _ORDINALS: Final = {1: "st", 2: "nd", 3: "rd"}
-_TEENS: Final = (11, 12, 13)
 _MONTHS: Final = (
     *("January", "February", "March", "April", "May", "June", "July", "August", "September"),
     *("October", "November", "December"),
 )
 _DAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-# The positional arguments, and those with a name.
+# Positional and named arguments.
 Arguments = tuple[tuple[str, ...], dict[str, str]]
 
 
 def names(template: str) -> tuple[str, ...]:
-    """Return the names of a template's expressions; raises ValueError for what is no expression."""
+    """Return the names of a template's expressions; raises ValueError if one cannot be read."""
     found = []
     for expression in _EXPRESSION.finditer(template):
         inside = _INSIDE.fullmatch(expression["inside"])
         if not inside:
-            raise ValueError(f"{expression[0]} is no expression")
+            raise ValueError(f"{expression[0]} is not an expression")
         found.append(inside["name"])
     if "{{" in _EXPRESSION.sub("", template):
         raise ValueError("a {{ has no }}")
@@ -73,7 +71,7 @@ def names(template: str) -> tuple[str, ...]:
 
 
 def filled(template: str, values: Mapping[str, Value]) -> str:
-    """Fill a template in; a name that is not among the values is empty, as Handlebars has it."""
+    """Fill in a template; an unknown name is empty, as in Handlebars."""
 
     def value(expression: re.Match[str]) -> str:
         inside = _INSIDE.fullmatch(expression["inside"])
@@ -95,7 +93,7 @@ def _arguments(text: str) -> Arguments:
 
 
 def dated(time: datetime | None) -> Value:
-    """Return the value of a date: `{{date 'YYYYMMDD' tz='Asia/Tokyo'}}`; nothing for no time."""
+    """Return the value of a date: `{{date 'YYYYMMDD' tz='Asia/Tokyo'}}`; empty for None."""
 
     def value(arguments: Arguments) -> str:
         (format_, *_), zone = (*arguments[0], ""), arguments[1].get("tz", "UTC")
@@ -108,7 +106,7 @@ def dated(time: datetime | None) -> Value:
 
 
 def is_zone(name: str) -> bool:
-    """Say whether there is a time zone of this name."""
+    """Return whether a time zone of this name exists."""
     try:
         return bool(zoneinfo.ZoneInfo(name))
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
@@ -122,7 +120,7 @@ def zones(template: str) -> tuple[str, ...]:
 
 
 def formatted(time: datetime, pattern: str) -> str:
-    """Write a time as moment.js does, by its tokens in English."""
+    """Write a time with the tokens of moment.js, in English."""
 
     def token(found: re.Match[str]) -> str:
         literal = found["literal"] if found["literal"] is not None else found["escaped"]
@@ -141,16 +139,17 @@ def _token(time: datetime, token: str) -> str:
 
 
 def _ordinal(number: int) -> str:
-    is_teen = number % 100 in _TEENS
-    return f"{number}{'th' if is_teen else _ORDINALS.get(number % 10, 'th')}"
+    last = 0 if number % 100 in (11, 12, 13) else number % 10
+    return f"{number}{_ORDINALS.get(last, 'th')}"
 
 
 def _date(time: datetime) -> dict[str, str]:
-    """Return the tokens of a day; a week begins on Monday by W and G, on Sunday by w and g."""
+    """Return the tokens of a day; weeks begin on Monday for W and G, on Sunday for w and g."""
     year, week, weekday = time.isocalendar()
     day = time.timetuple().tm_yday
     our_year, our_week = _american_week(time)
     return {
+        **_padded(M=time.month, D=time.day, W=week, w=our_week),
         "YYYY": f"{time.year:04}",
         "YY": f"{time.year % 100:02}",
         "Y": str(time.year),
@@ -160,28 +159,26 @@ def _date(time: datetime) -> dict[str, str]:
         "gg": f"{our_year % 100:02}",
         "MMMM": _MONTHS[time.month - 1],
         "MMM": _MONTHS[time.month - 1][:3],
-        "MM": f"{time.month:02}",
-        "M": str(time.month),
         "DDDD": f"{day:03}",
         "DDD": str(day),
-        "DD": f"{time.day:02}",
-        "D": str(time.day),
         "dddd": _DAYS[weekday - 1],
         "ddd": _DAYS[weekday - 1][:3],
         "dd": _DAYS[weekday - 1][:2],
         "d": str(weekday % 7),
         "e": str(weekday % 7),
         "E": str(weekday),
-        "WW": f"{week:02}",
-        "W": str(week),
-        "ww": f"{our_week:02}",
-        "w": str(our_week),
         "Q": str((time.month + 2) // 3),
     }
 
 
+def _padded(**numbers: int) -> dict[str, str]:
+    """Return each number by its token, and with two digits by the doubled token."""
+    short = {token: str(number) for token, number in numbers.items()}
+    return short | {token * 2: f"{number:02}" for token, number in numbers.items()}
+
+
 def _american_week(time: datetime) -> tuple[int, int]:
-    """Return the year and number of a week from Sunday on; the first has the first of January."""
+    """Return year and number of a week that begins on Sunday; 1 January is in week 1."""
     saturday = time.date() + timedelta(days=6 - time.isoweekday() % 7)
     return saturday.year, (saturday.timetuple().tm_yday + 6) // 7
 
@@ -191,16 +188,7 @@ def _clock(time: datetime) -> dict[str, str]:
     offset, seconds = time.strftime("%z")[:5], int(time.timestamp())
     half = "PM" if time.hour >= 12 else "AM"  # noqa: PLR2004 (noon)
     return {
-        "HH": f"{time.hour:02}",
-        "H": str(time.hour),
-        "hh": f"{hour:02}",
-        "h": str(hour),
-        "kk": f"{night:02}",
-        "k": str(night),
-        "mm": f"{time.minute:02}",
-        "m": str(time.minute),
-        "ss": f"{time.second:02}",
-        "s": str(time.second),
+        **_padded(H=time.hour, h=hour, k=night, m=time.minute, s=time.second),
         "A": half,
         "a": half.lower(),
         "ZZ": offset,

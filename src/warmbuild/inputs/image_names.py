@@ -1,13 +1,11 @@
-"""Reads how the image is called: repositories, tags and rules for them, labels, annotations."""
+"""Reads the names of the image: repositories, tags and rules for them, labels, annotations."""
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from warmbuild import csv_attributes, refs
-from warmbuild.inputs import lists, sources, tag_rules
-from warmbuild.inputs.nearest import nearest
+from warmbuild.inputs import checks, lists, sources, tag_rules
 from warmbuild.inputs.reading import TRUE
 from warmbuild.inputs.tag_rules import Flavor
 
@@ -18,18 +16,15 @@ if TYPE_CHECKING:
     from warmbuild.inputs.tag_rules import Rule
     from warmbuild.refs import Reference
 
-_LABEL: Final = re.compile(r"[^=\s]+=.*", re.DOTALL)
-
 
 def tags(reader: Reader) -> tuple[tuple[str, ...], tuple[Rule, ...]]:
     """Return names and references, and the rules among them.
 
-    Beside a rule, or an input that goes with rules alone, a name is a rule, too.
+    If there is a rule, or an input that only rules use, a name is read as a rule too.
     """
     texts = [text for text in reader.values["tags"].splitlines() if not text.startswith("#")]
-    lines = [text.strip() for text in texts]
     rules: list[Rule] = []
-    for line in filter(tag_rules.is_rule, lines):
+    for line in map(str.strip, filter(tag_rules.is_rule, texts)):
         try:
             rules.append(tag_rules.read(line))
         except ValueError as error:
@@ -44,7 +39,7 @@ def tags(reader: Reader) -> tuple[tuple[str, ...], tuple[Rule, ...]]:
         try:
             refs.parse(item)
         except ValueError as error:
-            reader.bad("tags", f"{item!r} is neither a tag's name nor a reference: {error}.")
+            reader.bad("tags", f"{item!r} is neither a tag nor an image reference: {error}.")
     if not (rules or reader.text("flavor") or reader.text("images")):
         return items, ()
     rules += [tag_rules.raw(item) for item in items if refs.is_tag(item)]
@@ -52,45 +47,43 @@ def tags(reader: Reader) -> tuple[tuple[str, ...], tuple[Rule, ...]]:
 
 
 def images(reader: Reader, tags: Sequence[str], rules: Sequence[Rule]) -> tuple[Reference, ...]:
-    """Return the repositories; without any, there has to be no need of one."""
+    """Return the repositories; if there are none, check that none is needed."""
     listed = [("images", item) for item in _enabled(reader)]
-    # The CI system's own image is for those who name none.
+    # The CI system's own image is the default of `image`, which `images` replaces.
     if not reader.text("images"):
         listed = [("image", item) for item in reader.items("image")]
     found = [repository(reader, name, item) for name, item in listed]
     if not listed and not reader.text("images"):
         names = [tag for tag in tags if refs.is_tag(tag)]
         if names:
-            reader.bad("tags", f"{names[0]!r} is a tag's name, and there is no image to tag.")
+            reader.bad("tags", f"{names[0]!r} is a tag without an image; set image.")
         elif rules and not (tags and rules == tag_rules.defaults()):
-            reader.bad("tags", "there are rules for names, and there is no image to tag.")
+            reader.bad("tags", "has rules, but there is no image to tag; set image.")
         elif not tags and _needs_name(reader):
-            reader.bad("image", "is missing: say what is built, such as ghcr.io/me/app.")
+            text = "is missing; set it to the image's repository, such as ghcr.io/me/app."
+            reader.bad("image", text)
     return tuple(filter(None, found))
 
 
 def repository(reader: Reader, name: str, value: str) -> Reference | None:
-    """Read a reference without a tag and a digest."""
+    """Read a reference without a tag or digest."""
     try:
         reference = refs.parse(value)
     except ValueError as error:
         reader.bad(name, f"{reader.shown(name, value)} is not a repository: {error}.")
         return None
     if reference.tag or reference.digest:
-        reader.bad(
-            name,
-            f"{reader.shown(name, value)} has a tag or a digest; give the repository, "
-            "and tags by the input tags.",
-        )
+        text = "has a tag or digest; set the repository only, and use tags for its tags."
+        reader.bad(name, f"{reader.shown(name, value)} {text}")
     return reference
 
 
 def described(reader: Reader, name: str, rules: Sequence[Rule]) -> tuple[str, ...]:
-    """Return labels or annotations; beside rules for tags there are expressions in them."""
+    """Return labels or annotations; they may have expressions if there are rules for tags."""
     items = _uncommented(reader, name)
     for item in items:
-        if not _LABEL.fullmatch(item):
-            reader.bad(name, f"{reader.shown(name, item)} is not accepted; use name=value.")
+        if wrong := checks.pair(item):
+            reader.bad(name, f"{item!r} {wrong}")
         elif rules:
             try:
                 tag_rules.check_expressions(item)
@@ -100,7 +93,7 @@ def described(reader: Reader, name: str, rules: Sequence[Rule]) -> tuple[str, ..
 
 
 def flavor(reader: Reader) -> Flavor:
-    """Return what holds for all tags."""
+    """Return the settings for all tags."""
     try:
         return tag_rules.flavor(_uncommented(reader, "flavor"))
     except ValueError as error:
@@ -117,22 +110,22 @@ def _enabled(reader: Reader) -> tuple[str, ...]:
             name, equals, value = (text.strip() for text in part.partition("="))
             values |= {name.lower(): value} if equals else {"name": name}
         if unknown := values.keys() - {"name", "enable"}:
-            near = nearest(min(unknown), ("name", "enable"))
-            reader.bad("images", f"{line!r} has no {min(unknown)!r} to give.{near}")
+            near = checks.nearest(min(unknown), ("name", "enable"))
+            reader.bad("images", f"{line!r} has the unknown attribute {min(unknown)!r}.{near}")
         elif values["enable"] not in {"true", "false"}:
-            reader.bad("images", f"{line!r}: enable is neither true nor false.")
+            reader.bad("images", f"{line!r}: enable must be true or false.")
         elif values["enable"] == "true" and values.get("name"):
             found.append(values["name"].lower())
     return tuple(found)
 
 
 def _uncommented(reader: Reader, name: str) -> tuple[str, ...]:
-    """Return the lines of an input that docker/metadata-action has; one may be a comment."""
+    """Return the lines without comments, which docker/metadata-action has too."""
     return tuple(item for item in reader.items(name) if not item.startswith("#"))
 
 
 def _needs_name(reader: Reader) -> bool:
-    """Say whether what is built has to have a name."""
+    """Return whether the result needs a name."""
     if reader.text("call") not in ("", "build") or sources.has_files(reader):
         return False
     push = reader.text("push")

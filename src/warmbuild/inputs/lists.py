@@ -1,4 +1,4 @@
-"""The list syntaxes of inputs: those of docker/build-push-action."""
+"""The list syntaxes of inputs, which are those of docker/build-push-action."""
 
 from __future__ import annotations
 
@@ -10,10 +10,7 @@ if TYPE_CHECKING:
 
 
 def words(text: str) -> tuple[str, ...]:
-    """Split a list by newline or comma, as docker/build-push-action does.
-
-    Quotes at the start of a field make it one line, but a comma in it still separates.
-    """
+    """Split a list by newline or comma; in a quoted field, only a newline does not separate."""
     return _items(
         word
         for record in _records(text.strip())
@@ -27,7 +24,7 @@ def lines(text: str) -> tuple[str, ...]:
 
 
 def raw_lines(text: str) -> tuple[str, ...]:
-    """Split a list by newline and leave quotes as they are."""
+    """Split a list by newline and keep quotes."""
     return _items(text.replace("\r\n", "\n").split("\n"))
 
 
@@ -40,9 +37,9 @@ def untrimmed_lines(text: str) -> tuple[str, ...]:
 def _records(text: str) -> Iterator[list[str]]:
     """Yield the records of a CSV text that are not empty.
 
-    As csv-parse reads it with `relax_quotes`, the parser of Docker's own actions: a quote opens
-    only as the first character of a field, and where it is closed by anything but the field's end
-    it was literal all along. Python's csv module drops such quotes.
+    As in csv-parse with `relax_quotes`, the parser of Docker's actions, a quote opens only as the
+    first character of a field, and is literal if the closing one is not at the end of the field.
+    Python's csv module drops such quotes.
     """
     record: list[str] = []
     field, quoted = "", False
@@ -68,8 +65,7 @@ def _records(text: str) -> Iterator[list[str]]:
                     yield record
                 record = []
     if quoted:
-        message = "a quote is opened and never closed"
-        raise ValueError(message)
+        raise ValueError("a quote is opened and never closed")
 
 
 def _items(texts: Iterable[str]) -> tuple[str, ...]:

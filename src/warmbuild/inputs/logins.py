@@ -1,8 +1,8 @@
-"""Logins for registries: what one is, and which one is used for what.
+"""Logins for registries.
 
-Scopes are those of docker/login-action and buildx 0.31: `PATH`, `PATH@ACTIONS` or `@ACTIONS`. A
-login with a scope is used for tokens alone, as buildx does it; a registry that asks for a password
-itself gets the login without one.
+Scopes are those of docker/login-action and buildx 0.31: `PATH`, `PATH@ACTIONS` or `@ACTIONS`. As in
+buildx, a login with a scope is used only for tokens; a registry with basic authentication receives
+the login without a scope.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import lazy, refs
+from warmbuild.inputs import checks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from warmbuild import vendors
-    from warmbuild.vendors.base import Vendor
 else:
     vendors = lazy.module("warmbuild.vendors")
 
-# The user name under which a credential store hands out a refresh token instead of a password.
+# User name with which a credential store returns a refresh token instead of a password.
 IDENTITY_TOKEN: Final = "<token>"  # noqa: S105 (a name, no secret)
-# The user name of a token of Amazon's registries.
+# User name of a token of Amazon's registries.
 AWS: Final = "AWS"
 _ECR: Final = ("auto", "true", "false")
 _ACTIONS: Final = re.compile(r"[a-z]+(,[a-z]+)*")
@@ -31,43 +31,37 @@ _ACTIONS: Final = re.compile(r"[a-z]+(,[a-z]+)*")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Login:
-    """Credentials for one registry, or for what `scope` names of it.
-
-    With `is_ecr` user name and password are AWS keys, or empty where AWS's own ways find some, and
-    a token is still to be had for them. `helper` is a credential helper that has the login instead.
-    `is_assumed` says that nobody gave the user name, `is_known`
-    that the CI system gave it all.
-    """
+    """Credentials for one registry."""
 
     host: str
     username: str
     password: str = field(repr=False)
-    scope: str = ""
+    scope: str = ""  # the part of the registry that it is for; empty: all
     is_ecr: bool = False
-    is_assumed: bool = False
-    is_known: bool = False
-    helper: str = ""
+    """User name and password are AWS keys, or empty to use the default credentials of AWS."""
+    is_assumed: bool = False  # the user name is the registry's usual one
+    is_known: bool = False  # the CI system provides it
+    helper: str = ""  # a credential helper that has the login instead
 
     def __str__(self) -> str:
-        """Return what a message may say of it."""
+        """Return the public part, for messages."""
         return f"{self.host} for {self.scope}" if self.scope else self.host
 
 
 def is_scope(text: str) -> bool:
-    """Say whether a text is a scope."""
+    """Return whether a text is a scope."""
     path, at, actions = text.partition("@")
-    return bool((path or at) and (not path or refs.is_path(path))) and (
-        bool(_ACTIONS.fullmatch(actions)) if at else True
-    )
+    has_actions = bool(_ACTIONS.fullmatch(actions))
+    return (has_actions or not at) and (refs.is_path(path) if path else has_actions)
 
 
 def read_login(
     item: Mapping[str, str], default: str, known: Login | None, bad: Callable[[str, str], None]
 ) -> Login | None:
-    """Read a login as docker/login-action names its parts; None where no login is in it.
+    """Read a login with the keys of docker/login-action; None if it has none.
 
-    `default` is the registry where none is named. What is wrong is told to `bad`, by the part's
-    name and with no value: a password may stand in another's place.
+    `default` is the default registry. `bad` receives the key of each problem, and no value: a
+    password may be under a wrong key.
     """
     name, username, scope, ecr = (
         item.get(part, "").strip() for part in ("registry", "username", "scope", "ecr")
@@ -75,8 +69,8 @@ def read_login(
     password, ecr = item.get("password", ""), ecr.lower() or "auto"
     if scope and not is_scope(scope):
         bad("scope", "is not accepted; use PATH, PATH@push or @push.")
-    if ecr not in _ECR:
-        bad("ecr", "is not accepted; use auto or true or false.")
+    if wrong := checks.among(_ECR, ecr):
+        bad("ecr", wrong)
     try:
         host = refs.host(name) if name else default
     except ValueError:
@@ -88,14 +82,17 @@ def read_login(
         return Login(host=host, username=username, password=password, scope=scope, is_ecr=True)
     if not username and not password:
         return None
-    whose = f"; {vendor.name} takes {vendor.login}" if vendor.hosts else ""
+    missing = "is missing: a login needs a user name and a password"
+    missing += f"; {vendor.name} takes {vendor.login}." if vendor.hosts else "."
     if not password:
-        bad("password", f"is missing: a login takes a user name and a password{whose}.")
-    usual = "" if username or ecr == "true" else _usual_name(vendor, password)
+        bad("password", missing)
+    # The user name that the registry requires with such a token.
+    fitting = [name for form, name in vendor.usernames if re.fullmatch(form, password, re.DOTALL)]
+    usual = fitting[0] if fitting and not username and ecr != "true" else ""
     if usual and known and known.host == host:
         usual = known.username
     if not username and not usual:
-        bad("username", f"is missing: a login takes a user name and a password{whose}.")
+        bad("username", missing)
     return Login(
         host=host,
         username=username or usual,
@@ -103,9 +100,3 @@ def read_login(
         scope=scope,
         is_assumed=bool(usual),
     )
-
-
-def _usual_name(vendor: Vendor, password: str) -> str:
-    """Return the user name that goes with such a password at a registry; "" for one's own."""
-    names = (name for form, name in vendor.usernames if re.fullmatch(form, password, re.DOTALL))
-    return next(names, "")

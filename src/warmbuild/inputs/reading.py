@@ -7,8 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final, assert_never
 
 from warmbuild.errors import InputProblem
-from warmbuild.inputs import lists
-from warmbuild.inputs.nearest import nearest
+from warmbuild.inputs import checks, lists
 from warmbuild.inputs.table import BY_NAME, Kind
 
 if TYPE_CHECKING:
@@ -21,13 +20,7 @@ if TYPE_CHECKING:
 TRUE: Final = ("true", "True", "TRUE")
 _FALSE: Final = ("false", "False", "FALSE")
 _DURATION: Final = re.compile(r"([0-9]{1,5})([smhdw])")
-_UNITS: Final[Mapping[str, timedelta]] = {
-    "s": timedelta(seconds=1),
-    "m": timedelta(minutes=1),
-    "h": timedelta(hours=1),
-    "d": timedelta(days=1),
-    "w": timedelta(weeks=1),
-}
+_SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _SPLIT: Final[Mapping[Kind, Callable[[str], tuple[str, ...]]]] = {
     Kind.WORDS: lists.words,
     Kind.LINES: lists.lines,
@@ -48,22 +41,20 @@ class Reader:
         """Add a problem."""
         self.problems.append(InputProblem(name=name, text=text))
 
-    def shown(self, name: str, value: str | None = None) -> str:
-        """Quote a value for a message, unless it is or may hold a secret."""
+    def shown(self, name: str, value: str | None = None, number: int = 0) -> str:
+        """Quote a value for a message, or name it by its number if it may hold a secret."""
         if BY_NAME[name].secret or BY_NAME[name].may_hold_secrets:
-            return "its value"
+            return f"item {number}" if number else "its value"
         return repr(self.values[name] if value is None else value)
 
     def value(self, row: Input) -> Value:
-        """Read an input as its kind says.
-
-        Without a default, an omitted boolean or time is None.
-        """
+        """Read an input by its kind; an omitted boolean or duration without a default is None."""
         match row.kind:
             case Kind.TEXT:
                 return self.choice(row.name) if row.choices else self.checked(row.name)
             case Kind.BOOLEAN:
-                return self.boolean(row.name) if row.default else self.maybe(row.name)
+                found = self.maybe(row.name)
+                return bool(found) if row.default else found
             case Kind.NUMBER:
                 return self._number(row)
             case Kind.DURATION:
@@ -79,12 +70,9 @@ class Reader:
 
     def choice(self, name: str) -> str:
         """Return a text that has to be one of the row's choices."""
-        value, choices = self.text(name), BY_NAME[name].choices
-        if value not in choices:
-            accepted = f"use {choices[0]}" if len(choices) == 1 else f"use {' or '.join(choices)}"
-            self.bad(
-                name, f"{self.shown(name)} is not accepted; {accepted}.{nearest(value, choices)}"
-            )
+        value = self.text(name)
+        if wrong := checks.among(BY_NAME[name].choices, value):
+            self.bad(name, f"{self.shown(name)} {wrong}")
         return value
 
     def maybe(self, name: str) -> bool | None:
@@ -96,10 +84,6 @@ class Reader:
             self.bad(name, f"{self.shown(name)} is not accepted; use true or false.")
         return value in TRUE
 
-    def boolean(self, name: str) -> bool:
-        """Return a boolean; an empty text is false."""
-        return bool(self.maybe(name))
-
     def items(self, name: str) -> tuple[str, ...]:
         """Return the items of a list, which have to pass the row's check."""
         row = BY_NAME[name]
@@ -108,8 +92,8 @@ class Reader:
         except ValueError as error:
             self.bad(name, f"{self.shown(name)} cannot be read: {error}.")
             return ()
-        for item in items:
-            self._check(row, item)
+        for number, item in enumerate(items, start=1):
+            self._check(row, item, number)
         return items
 
     def checked(self, name: str) -> str:
@@ -119,24 +103,23 @@ class Reader:
             self._check(BY_NAME[name], value)
         return value
 
-    def _check(self, row: Input, text: str) -> None:
+    def _check(self, row: Input, text: str, number: int = 0) -> None:
         if row.check and (wrong := row.check(text)):
-            self.bad(row.name, f"{self.shown(row.name, text)} {wrong}")
+            self.bad(row.name, f"{self.shown(row.name, text, number)} {wrong}")
 
     def _number(self, row: Input) -> int:
         value, (least, most) = self.text(row.name), row.bounds
-        if not value.isdecimal() or not least <= int(value) <= most:
-            self.bad(row.name, f"{self.shown(row.name)} is not accepted; use {least} to {most}.")
-            return least
-        return int(value)
+        if value.isdecimal() and least <= int(value) <= most:
+            return int(value)
+        self.bad(row.name, f"{self.shown(row.name)} is not accepted; use {least} to {most}.")
+        return least
 
     def _duration(self, row: Input) -> timedelta | None:
         value = self.text(row.name)
-        if not value:
-            return None
         found = _DURATION.fullmatch(value)
-        if not found or not int(found[1]):
-            text = f"{self.shown(row.name)} is not a time; use a number and s, m, h, d or w."
-            self.bad(row.name, text)
-            return None
-        return int(found[1]) * _UNITS[found[2]]
+        if found and int(found[1]):
+            return timedelta(seconds=int(found[1]) * _SECONDS[found[2]])
+        if value:
+            text = "is not a duration; use a number and s, m, h, d or w, such as 90m."
+            self.bad(row.name, f"{self.shown(row.name)} {text}")
+        return None

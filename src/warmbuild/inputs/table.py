@@ -1,12 +1,12 @@
 """The one table of inputs.
 
 Names and list syntax are those of docker/build-push-action, docker/setup-buildx-action and
-docker/login-action wherever one of them has such an input.
+docker/login-action, if one of them has such an input.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
@@ -22,43 +22,38 @@ if TYPE_CHECKING:
 
 
 class Kind(Enum):
-    """How the text of an input is read; the value is how the docs call it."""
+    """How the text of an input is read; the value is its name in the docs."""
 
     TEXT = "text"
     BOOLEAN = "true or false"
-    WORDS = "list, by newline or comma"
-    LINES = "list, by newline"
-    RAW_LINES = "list, by newline, quotes kept"
-    UNTRIMMED_LINES = "list, by newline, spaces kept"
+    WORDS = "list, separated by newlines or commas"
+    LINES = "list, one item per line"
+    RAW_LINES = "list, one item per line, quotes kept"
+    UNTRIMMED_LINES = "list, one item per line, spaces kept"
     NUMBER = "number"
-    DURATION = "time, such as 90m, 12h or 7d"
+    DURATION = "duration, such as 90m, 12h or 7d"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Input:
     """One row of the table.
 
-    An input whose field in `Inputs` has its name is read as `kind`, `choices`, `check` and `bounds`
-    say, unless `parsing` has a rule of its own for it.
+    `kind`, `choices`, `check` and `bounds` define how an input is read if its field in `Inputs` has
+    its name, unless `parsing` has a rule for it.
     """
 
-    name: str
     help: str
     kind: Kind = Kind.TEXT
+    _: KW_ONLY
+    name: str = ""  # key of the row, filled in below
     default: str = ""
     """Value used if the input is omitted; if empty, warmbuild decides, and `help` says how."""
-    choices: tuple[str, ...] = ()
-    """Texts that are accepted; empty: all are."""
-    check: Check | None = None
-    """Says what is wrong with the text, or with an item of the list."""
-    bounds: tuple[int, int] = (0, 0)
-    """Least and greatest number that is accepted."""
-    secret: bool = False
-    """Never shown, and no flag."""
-    may_hold_secrets: bool = False
-    """Shown in no message about it, for an attribute in it may be secret."""
-    action_default: str = ""
-    """Default that only GitHub can fill in."""
+    choices: tuple[str, ...] = ()  # accepted texts; empty: all
+    check: Check | None = None  # for the text, or for each item of the list
+    bounds: tuple[int, int] = (0, 0)  # least and greatest number
+    secret: bool = False  # never shown, and not a flag
+    may_hold_secrets: bool = False  # not quoted in messages: an attribute may be secret
+    action_default: str = ""  # default that only GitHub can fill in
 
     @property
     def field(self) -> str:
@@ -66,24 +61,31 @@ class Input:
         return self.name.replace("-", "_")
 
 
+@dataclass(frozen=True, slots=True)
+class Switch(Input):
+    """An input that is either true or false; false if it is omitted, unless the row differs."""
+
+    kind: Kind = Kind.BOOLEAN
+    _: KW_ONLY
+    default: str = "false"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passthrough(Input):
-    """A flag of buildx that is passed on as it was given; its typed field is in `Passed`.
+    """A flag of buildx that is passed on unchanged; its typed field is in `Passed`.
 
-    In a bake definition, the items of a list are added to what a file says, and a single value
-    takes the place of the file's.
+    In a bake definition, list items are added to those of the file, and a single value replaces the
+    file's.
     """
 
-    flag: str
-    """Flag of `buildx build`, given once for each item."""
+    flag: str  # of `buildx build`, repeated for each item
     bake_key: str = ""
     """Key of a target in a bake definition; empty if bake has none, which excludes bake."""
-    separators: str = ""
-    """Characters of which one separates name and value, if the key holds a mapping."""
+    separators: str = ""  # between name and value, if the key holds a mapping
 
 
 DEFAULT_BUILDKIT_IMAGE: Final = "moby/buildkit:v0.32.2"
-# The lint rules; each is a module of lint/rules, which this module does not have to load.
+# The lint rules; each is a module of lint/rules, which this module need not import.
 LINT_RULES: Final = (
     "secret-build-arg",
     "early-arg",
@@ -94,521 +96,372 @@ LINT_RULES: Final = (
     "mode-min",
     "cache-from-only",
 )
-_PLATFORM: Final = checks.matches(platforms.PATTERN.pattern, "use os/arch, such as linux/amd64")
 _SCOPE: Final = checks.matches(r"[A-Za-z0-9._/-]+", "use letters, digits and . _ / -")
-TABLE: Final[tuple[Input, ...]] = (
+_ROWS: Final[Mapping[str, Input]] = {
     # What is built.
-    Input(
-        name="image",
-        kind=Kind.WORDS,
-        help="Image repositories to build for, such as ghcr.io/me/app.",
+    "image": Input(
+        "Repositories of the image, such as ghcr.io/me/app. Default: on GitLab the project's own.",
+        Kind.WORDS,
     ),
-    Input(
-        name="tags",
-        kind=Kind.WORDS,
-        help="Tag names, full references, or rules of docker/metadata-action (type=semver,"
-        "pattern={{version}}), one a line. Default: the branch, the git tag or pr-N, and latest on "
-        "the default branch.",
+    "tags": Input(
+        "Tag names, full references or docker/metadata-action rules "
+        "(type=semver,pattern={{version}}, one per line). Default: the branch, the git tag or "
+        "pr-N, and latest on the default branch.",
+        Kind.WORDS,
     ),
-    # What it is called, as docker/metadata-action does it.
-    Input(
-        name="images",
-        kind=Kind.LINES,
-        help="The same as image, one a line, with name= and enable= if need be. Tags and labels "
-        "are those of docker/metadata-action then.",
+    # How it is named, as in docker/metadata-action.
+    "images": Input(
+        "As image, in the syntax of docker/metadata-action (name=, enable=). If set, tags and "
+        "labels default to those of docker/metadata-action.",
+        Kind.LINES,
     ),
-    Input(
-        name="flavor",
-        kind=Kind.LINES,
-        help="What holds for all tags: latest=auto|true|false, prefix=, suffix=, each of the two "
-        "with onlatest=true for latest too.",
+    "flavor": Input(
+        "Settings for all tags: latest=auto|true|false, prefix=, suffix=; onlatest=true after a "
+        "prefix or suffix applies it to latest too.",
+        Kind.LINES,
     ),
-    Input(
-        name="annotations",
-        kind=Kind.LINES,
-        help="Annotations of the image, name=value, with a level such as index: before if need be.",
+    "annotations": Input(
+        "Annotations of the image, name=value, optionally with a level, such as index:name=value.",
+        Kind.LINES,
     ),
-    Input(
-        name="context",
-        help="Build context: a directory or a git URL. {{defaultContext}} in it is the default. "
-        "Default: on GitHub the commit as git has it, without what the job changed or made; "
-        "elsewhere the current directory.",
+    "context": Input(
+        "Build context: a directory or a git URL; {{defaultContext}} inserts the default. "
+        "Default: on GitHub the commit as stored in git, without files that the job changed or "
+        "created; elsewhere the current directory."
     ),
-    Input(name="file", help="Dockerfile. Default: Dockerfile in the context."),
-    Input(name="target", help="Stage to build. Default: the last one."),
-    Input(
-        name="platforms",
-        kind=Kind.WORDS,
-        help="Target platforms, such as linux/amd64. Default: the builder's own.",
-        check=_PLATFORM,
+    "file": Input("Path of the Dockerfile. Default: Dockerfile in the context."),
+    "target": Input("Stage to build. Default: the last stage."),
+    "platforms": Input(
+        "Platforms to build for, such as linux/amd64. Default: the builder's own.",
+        Kind.WORDS,
+        check=checks.platform,
     ),
-    Input(name="build-args", kind=Kind.LINES, help="Build arguments, NAME=value."),
-    Input(name="labels", kind=Kind.LINES, help="Labels of the image, name=value."),
-    Input(
-        name="secrets",
-        kind=Kind.UNTRIMMED_LINES,
-        secret=True,
-        help="Build secrets, ID=value.",
+    "build-args": Input("Build arguments, NAME=value.", Kind.LINES),
+    "labels": Input("Labels of the image, name=value.", Kind.LINES),
+    "secrets": Input("Build secrets, ID=value.", Kind.UNTRIMMED_LINES, secret=True),
+    "secret-files": Input("Build secrets from files, ID=path.", Kind.LINES),
+    "secret-envs": Input("Build secrets from environment variables, ID=VARIABLE.", Kind.WORDS),
+    "push": Input(
+        "Push the image. Default: true in CI, false in local runs, for untrusted code and if "
+        "outputs is set.",
+        Kind.BOOLEAN,
     ),
-    Input(name="secret-files", kind=Kind.LINES, help="Build secrets from files, ID=path."),
-    Input(
-        name="secret-envs",
-        kind=Kind.WORDS,
-        help="Build secrets from environment variables, ID=VARIABLE.",
+    "load": Input(
+        "Load the image into the Docker engine. Default: true in local runs that do not push.",
+        Kind.BOOLEAN,
     ),
-    Input(
-        name="push",
-        kind=Kind.BOOLEAN,
-        help="Push the image. Default: true in CI, false on a laptop and for untrusted code.",
+    "pull": Switch("Pull newer base images, even if older ones are available locally."),
+    "no-cache": Switch("Run every step without the cache, and write a fresh cache."),
+    "no-cache-filters": Input("Stages to build without the cache.", Kind.WORDS),
+    "provenance": Input(
+        "Provenance attestation: true, false or attributes such as mode=max. Default: on GitHub "
+        "mode=max for public repositories and mode=min for others; elsewhere as in buildx."
     ),
-    Input(
-        name="load",
-        kind=Kind.BOOLEAN,
-        help="Load the image into the Docker engine. Default: true on a laptop that does not push.",
+    "sbom": Input(
+        "SBOM attestation: true, false or attributes such as generator=IMAGE. Default: none."
     ),
-    Input(name="pull", kind=Kind.BOOLEAN, default="false", help="Ask for newer base images."),
-    Input(
-        name="no-cache",
-        kind=Kind.BOOLEAN,
-        default="false",
-        help="Run every step, and write a fresh cache.",
-    ),
-    Input(
-        name="no-cache-filters",
-        kind=Kind.WORDS,
-        help="Stages whose steps run in any case.",
-    ),
-    Input(
-        name="provenance",
-        help="Provenance attestation: true, false or attributes such as mode=max. "
-        "Default: on GitHub mode=max, and mode=min where the repository is private; elsewhere as "
-        "buildx does it.",
-    ),
-    Input(
-        name="sbom",
-        help="SBOM attestation: true, false or attributes such as generator=IMAGE. Default: none.",
-    ),
-    Input(
-        name="github-token",
+    "github-token": Input(
+        "Token for git contexts on GitHub, and for ghcr.io if password is omitted.",
         secret=True,
         action_default="${{ github.token }}",
-        help="Token for a git context on GitHub, and for ghcr.io when no password is given.",
     ),
-    # The rest of docker/build-push-action.
-    Passthrough(
-        name="add-hosts",
-        kind=Kind.WORDS,
-        help="Hosts that the build's commands know, NAME:IP.",
+    # The other inputs of docker/build-push-action.
+    "add-hosts": Passthrough(
+        "Additional host names for RUN instructions, NAME:IP.",
+        Kind.WORDS,
         check=checks.matches(r"[^:=\s]+[:=]\S+", "use NAME:IP"),
         flag="--add-host",
         bake_key="extra-hosts",
         separators=":=",
     ),
-    Passthrough(
-        name="allow",
-        kind=Kind.WORDS,
-        help="Entitlements of the build, such as network.host.",
+    "allow": Passthrough(
+        "Entitlements to grant to the build, such as network.host.",
+        Kind.WORDS,
         flag="--allow",
         bake_key="entitlements",
     ),
-    Input(
-        name="attests",
-        kind=Kind.LINES,
-        help="Attestations, such as type=sbom,generator=IMAGE; the inputs provenance and sbom win "
-        "over those of their type.",
+    "attests": Input(
+        "Attestations, such as type=sbom,generator=IMAGE. The inputs provenance and sbom override "
+        "entries of their type.",
+        Kind.LINES,
         check=checks.matches(r".*\btype=.+", "use type=provenance or type=sbom"),
     ),
-    Input(
-        name="build-contexts",
-        kind=Kind.LINES,
-        help="Further contexts, NAME=directory, image or URL; {{defaultContext}} in one is what "
-        "context is by default.",
+    "build-contexts": Input(
+        "Additional build contexts, NAME=directory, image or URL; {{defaultContext}} inserts the "
+        "default of context.",
+        Kind.LINES,
         check=checks.matches(r"[^=\s]+=.*", "use NAME=directory, image or URL"),
     ),
-    Input(
-        name="call",
-        help="What is done in the place of a build: check, outline or targets. No image is made, "
-        "and no cache is written.",
+    "call": Input(
+        "What to do instead of a build: check, outline or targets. No cache is written.",
         check=checks.call,
     ),
-    Passthrough(
-        name="cgroup-parent",
-        help="Parent cgroup of the build's commands.",
-        flag="--cgroup-parent",
-    ),
-    Passthrough(
-        name="network",
-        help="Network of the build's commands: default, host or none.",
+    "cgroup-parent": Passthrough("Parent cgroup of RUN instructions.", flag="--cgroup-parent"),
+    "network": Passthrough(
+        "Network mode of RUN instructions: default, host or none.",
         flag="--network",
         bake_key="network",
     ),
-    Input(
-        name="outputs",
-        kind=Kind.RAW_LINES,
-        help="Where the result goes, such as type=local,dest=DIRECTORY; the image is pushed as "
-        "well where push says so.",
+    "outputs": Input(
+        "Where to export the result, such as type=local,dest=DIRECTORY. Set push to true to push "
+        "the image as well.",
+        Kind.RAW_LINES,
     ),
-    Passthrough(
-        name="shm-size",
-        help="Size of /dev/shm for the build's commands, such as 128m.",
+    "shm-size": Passthrough(
+        "Size of /dev/shm for RUN instructions, such as 128m.",
         flag="--shm-size",
         bake_key="shm-size",
     ),
-    Passthrough(
-        name="ssh",
-        kind=Kind.WORDS,
-        help="SSH agents or keys that steps may use, such as default or ID=path.",
+    "ssh": Passthrough(
+        "SSH agents or keys that the build may use, such as default or ID=path.",
+        Kind.WORDS,
         flag="--ssh",
         bake_key="ssh",
     ),
-    Passthrough(
-        name="ulimit",
-        kind=Kind.LINES,
-        help="Limits of the build's commands, NAME=soft:hard.",
+    "ulimit": Passthrough(
+        "Resource limits of RUN instructions, NAME=soft:hard.",
+        Kind.LINES,
         check=checks.matches(r"[^=\s]+=.*", "use NAME=soft:hard"),
         flag="--ulimit",
         bake_key="ulimits",
     ),
-    # Several images, of a bake or compose file.
-    Input(
-        name="bake-files",
-        kind=Kind.WORDS,
-        help="Bake definitions (HCL or JSON); every target is built by one run, with a cache of "
-        "its own.",
+    # Several images, from a bake or compose file.
+    "bake-files": Input(
+        "Bake definitions (HCL or JSON). One run builds all targets, each with its own cache.",
+        Kind.WORDS,
         check=checks.checkout_file,
     ),
-    Input(
-        name="compose-files",
-        kind=Kind.WORDS,
-        help="Compose files whose services are built like the targets of bake-files.",
+    "compose-files": Input(
+        "Compose files, whose services are built like the targets of bake-files.",
+        Kind.WORDS,
         check=checks.checkout_file,
     ),
-    Input(
-        name="targets",
-        kind=Kind.WORDS,
-        help="Targets, groups or services to build. Default: the group default, or every service.",
-        # buildx makes `_` of the dots of a service's name.
+    "targets": Input(
+        "Targets, groups or services to build. Default: the group default, or every service.",
+        Kind.WORDS,
+        # buildx replaces the dots in a service's name with underscores.
         check=checks.matches(r"[A-Za-z0-9_.-]+", "use the name of a target, group or service"),
     ),
-    Input(
-        name="set",
-        kind=Kind.RAW_LINES,
-        help="Values laid over those of targets, TARGET.key=value.",
+    "set": Input(
+        "Overrides of the targets' attributes, TARGET.key=value.",
+        Kind.RAW_LINES,
         check=checks.matches(r"[^.=]+\.[^=]+=.*", "use TARGET.key=value"),
         may_hold_secrets=True,
     ),
-    Input(
-        name="vars",
-        kind=Kind.RAW_LINES,
-        help="Values of the files' variables, NAME=value.",
+    "vars": Input(
+        "Values for variables of the files, NAME=value.",
+        Kind.RAW_LINES,
+        check=checks.variable,
         may_hold_secrets=True,
     ),
     # Where it goes.
-    Input(
-        name="registry",
-        help="Registry to log in to. Default: the one of the first image.",
+    "registry": Input("Registry to log in to. Default: the registry of the first image."),
+    "username": Input(
+        "User name for the registry. Default: the one that the registry requires for its tokens."
     ),
-    Input(
-        name="username",
-        help="User name for the registry. Default: the one that the registry's tokens go with.",
-    ),
-    Input(name="password", secret=True, help="Password or token for the registry."),
-    Input(
-        name="registry-auth",
+    "password": Input("Password or token for the registry.", secret=True),
+    "registry-auth": Input(
+        "Logins for several registries: a YAML list of registry, username, password, scope, ecr.",
         secret=True,
-        help="Logins for several registries: a YAML list of registry, username, password, scope "
-        "and ecr.",
     ),
-    Input(
-        name="ecr",
+    "ecr": Input(
+        "Whether the registry is Amazon ECR and needs an AWS token; auto detects it by its host.",
         default="auto",
         choices=("auto", "true", "false"),
-        help="Whether the registry is Amazon's and wants a token of AWS; auto tells by its host.",
     ),
-    Input(
-        name="scope",
-        help="What the login is for: PATH, PATH@push or @push. Default: all of the registry.",
+    "scope": Input(
+        "What the login is used for: PATH, PATH@push or @push. Default: the whole registry."
     ),
-    Input(
-        name="logout",
-        kind=Kind.BOOLEAN,
+    "logout": Switch(
+        "Use the logins in this run only. If false, they stay in the Docker configuration of the "
+        "machine or container in which warmbuild runs.",
         default="true",
-        help="Keep the logins for this run; false leaves them in the Docker configuration of the "
-        "machine, or of the container that this runs in.",
     ),
     # What builds it: docker/setup-buildx-action and docker/setup-qemu-action.
-    Input(
-        name="builder",
-        help="Builder to use; one that is there stays, one that is not is made. "
-        "Default: a builder of this run.",
+    "builder": Input(
+        "Builder to use. An existing builder is reused and kept; a missing one is created. "
+        "Default: a new builder for this run.",
         check=checks.builder,
     ),
-    Input(
-        name="name",
-        help="The same as builder, as docker/setup-buildx-action calls it.",
-        check=checks.builder,
+    "name": Input("Alias of builder, as in docker/setup-buildx-action.", check=checks.builder),
+    "version": Input(
+        "Required version of buildx, such as 0.36.1. The run fails if another version is "
+        "installed; nothing is downloaded."
     ),
-    Input(
-        name="version",
-        help="Version of buildx, such as 0.36.1: the run fails where another one is there. "
-        "Nothing is downloaded.",
-    ),
-    Input(
-        name="driver",
+    "driver": Input(
+        "Driver of the builder: docker-container creates a container, docker uses the engine's "
+        "own BuildKit, remote connects to running daemons, and kubernetes creates pods.",
         default="docker-container",
         choices=tuple(DRIVERS),
-        help="Driver of the builder: a container that is made, the engine's own BuildKit, daemons "
-        "that run already, or pods.",
     ),
-    Input(
-        name="driver-opts",
-        kind=Kind.RAW_LINES,
-        help="Options of the driver, such as network=host or image=REF. "
-        f"Default where a daemon is started: image={DEFAULT_BUILDKIT_IMAGE}.",
-        check=checks.matches(r"[^=\s]+=.*", "use name=value"),
+    "driver-opts": Input(
+        "Options of the driver, such as network=host or image=REF. Default: "
+        f"image={DEFAULT_BUILDKIT_IMAGE}, if the driver starts a daemon.",
+        Kind.RAW_LINES,
+        check=checks.pair,
     ),
-    Input(
-        name="endpoint",
-        help="Where the builder is: for remote the address of a BuildKit daemon, such as "
-        "tcp://HOST:1234, else a Docker context or an engine's address.",
+    "endpoint": Input(
+        "Endpoint of the builder: for driver remote the address of a BuildKit daemon, such as "
+        "tcp://HOST:1234; otherwise a Docker context or the address of an engine."
     ),
-    Input(
-        name="node-platforms",
-        kind=Kind.WORDS,
-        help="Platforms that the builder's node is for, whatever it says; "
-        "docker/setup-buildx-action calls them platforms.",
-        check=_PLATFORM,
+    "node-platforms": Input(
+        "Platforms of the builder's node, instead of those it reports (platforms in "
+        "docker/setup-buildx-action).",
+        Kind.WORDS,
+        check=checks.platform,
     ),
-    Input(
-        name="append",
-        help="Further nodes of the builder: a YAML list of name, endpoint, driver-opts, "
-        "buildkitd-flags and platforms.",
+    "append": Input(
+        "Additional nodes of the builder: a YAML list of name, endpoint, driver-opts, "
+        "buildkitd-flags and platforms."
     ),
-    Input(
-        name="buildkit-image-mirrors",
-        kind=Kind.WORDS,
-        help="BuildKit images to try, in this order, where the driver's own cannot be pulled.",
+    "buildkit-image-mirrors": Input(
+        "BuildKit images to try, in this order, if the driver's own image cannot be pulled.",
+        Kind.WORDS,
         check=checks.image,
     ),
-    Input(
-        name="buildkitd-flags",
-        help="Flags of the BuildKit daemon. Default: the entitlements that allow asks for.",
+    "buildkitd-flags": Input(
+        "Flags of the BuildKit daemon. Default: flags for the entitlements listed in allow."
     ),
-    Input(name="buildkitd-config", help="Configuration file (TOML) of the BuildKit daemon."),
-    Input(
-        name="buildkitd-config-inline",
-        help="Configuration (TOML) of the BuildKit daemon, as text.",
+    "buildkitd-config": Input("Path of a configuration file (TOML) for the BuildKit daemon."),
+    "buildkitd-config-inline": Input("Configuration (TOML) for the BuildKit daemon, as text."),
+    "keep-state": Switch(
+        "Keep the builder's state when it is removed, for the next builder of the same name."
     ),
-    Input(
-        name="keep-state",
-        kind=Kind.BOOLEAN,
-        default="false",
-        help="Keep what the builder has in its volume when it is removed, for the next one of its "
-        "name.",
+    "cleanup": Switch(
+        "Remove the builder at the end of the run if the run created it.", default="true"
     ),
-    Input(
-        name="cleanup",
-        kind=Kind.BOOLEAN,
-        default="true",
-        help="Remove the builder that this run made.",
+    "use": Input("No effect: other steps do not use the builder of this run.", Kind.BOOLEAN),
+    "install": Input("No effect: docker build is not replaced.", Kind.BOOLEAN),
+    "cache-binary": Input("No effect: buildx is not downloaded.", Kind.BOOLEAN),
+    "qemu-platforms": Input(
+        "Platforms to emulate if no node of the builder supports them, such as arm64; all means "
+        "every entry of platforms. Default: none.",
+        Kind.WORDS,
+        check=checks.matches(
+            f"{platforms.PATTERN.pattern}|[a-z0-9_]+",
+            "use a processor or os/arch, such as arm64, or all",
+        ),
     ),
-    Input(
-        name="use",
-        kind=Kind.BOOLEAN,
-        help="Does nothing: the builder is this run's own, and no other step's.",
-    ),
-    Input(
-        name="install",
-        kind=Kind.BOOLEAN,
-        help="Does nothing: docker build stays as it is.",
-    ),
-    Input(
-        name="cache-binary",
-        kind=Kind.BOOLEAN,
-        help="Does nothing: no buildx is downloaded.",
-    ),
-    Input(
-        name="qemu-platforms",
-        kind=Kind.WORDS,
-        help="Platforms to emulate where no node of the builder serves them, such as arm64; all "
-        "stands for those that platforms asks for. Default: none.",
-        check=checks.platform_or_processor,
-    ),
-    Input(
-        name="qemu-image",
+    "qemu-image": Input(
+        "Image that installs emulators in the engine's kernel; it runs privileged.",
         default="docker.io/tonistiigi/binfmt:latest",
-        help="Image that tells the engine's kernel of emulators; it runs privileged.",
         check=checks.image,
     ),
     # The cache.
-    Input(
-        name="cache",
+    "cache": Input(
+        "Whether the cache is read and written; auto decides by event and trust.",
         default="auto",
         choices=("auto", "read-write", "read-only", "write-only", "off"),
-        help="What is done with the cache; auto decides by event and trust.",
     ),
-    Input(
-        name="cache-backend",
-        default="registry",
-        choices=tuple(BACKENDS),
-        help="Where the cache is kept.",
+    "cache-backend": Input(
+        "Backend that stores the cache.", default="registry", choices=tuple(BACKENDS)
     ),
-    Input(
-        name="cache-options",
-        kind=Kind.WORDS,
-        help="Further attributes of the backend, such as bucket=NAME or compression=zstd.",
+    "cache-options": Input(
+        "Additional attributes of the backend, such as bucket=NAME or compression=zstd.",
+        Kind.WORDS,
         may_hold_secrets=True,
     ),
-    Input(
-        name="cache-dir",
-        help="Directory of the backend local, one that the CI system saves and restores.",
+    "cache-dir": Input(
+        "Directory of the backend local, which the CI system has to save and restore."
     ),
-    Input(
-        name="cache-stages",
-        kind=Kind.WORDS,
-        help="Stages that the backend inline pushes as cache images of their own.",
-        # As BuildKit's Dockerfile parser takes the name of a stage.
+    "cache-stages": Input(
+        "Stages that the backend inline pushes as cache images of their own.",
+        Kind.WORDS,
+        # What BuildKit's Dockerfile parser accepts as the name of a stage.
         check=checks.matches(r"[A-Za-z][A-Za-z0-9._-]*", "use the name of a stage"),
     ),
-    Input(
-        name="cache-repository",
-        help="Repository of the cache refs. Default: the first image's own.",
+    "cache-repository": Input(
+        "Repository of the cache refs. Default: the repository of the first image."
     ),
-    Input(
-        name="cache-tag-prefix",
-        default="cache-",
-        help="What the tags of cache refs begin with.",
-        check=checks.tag_prefix,
+    "cache-tag-prefix": Input(
+        "Prefix of the tags of cache refs.", default="cache-", check=checks.tag_prefix
     ),
-    Input(
-        name="cache-scope",
-        help="Keeps caches apart that share a repository: one a Dockerfile or matrix job.",
+    "cache-scope": Input(
+        "Separates caches in one repository: use a scope for each Dockerfile or matrix job.",
         check=_SCOPE,
     ),
-    Input(
-        name="cache-version",
-        help="Another value starts with an empty cache.",
-        check=_SCOPE,
-    ),
-    Input(
-        name="cache-mode",
+    "cache-version": Input("Any text; changing it starts with an empty cache.", check=_SCOPE),
+    "cache-mode": Input(
+        "Layers to write: those of all stages (max), or of the final stage only (min).",
         default="max",
         choices=("max", "min"),
-        help="Layers that are written: of all stages, or of the final one only.",
     ),
-    Input(
-        name="cache-fallback",
-        kind=Kind.WORDS,
-        help="Branches whose cache is read before the default branch's.",
+    "cache-fallback": Input(
+        "Branches whose caches are read before the cache of the default branch.", Kind.WORDS
     ),
-    Input(
-        name="cache-import",
+    "cache-import": Input(
+        "Caches to read: the nearest branch's and every farther one that does not contradict it "
+        "(auto), the nearest only (first), or all (union).",
         default="auto",
         choices=("auto", "first", "union"),
-        help="Read the nearest branch's cache and every farther one that does not contradict it, "
-        "the nearest alone, or all.",
     ),
-    Input(
-        name="cache-export",
+    "cache-export": Input(
+        "When to write the cache: after the image is exported (after), or at the same time (with).",
         default="after",
         choices=("after", "with"),
-        help="Write the cache when the image is out, or beside it.",
     ),
-    Input(
-        name="cache-history",
-        kind=Kind.NUMBER,
+    "cache-history": Input(
+        "Number of generations of a branch's cache to keep and read, so that a revert starts warm.",
+        Kind.NUMBER,
         default="1",
-        help="Generations of a branch's cache that are kept and read, so that a revert is warm.",
         bounds=(1, refs.MOST_GENERATIONS),
     ),
-    Input(
-        name="cache-max-age",
-        kind=Kind.DURATION,
-        help="Age, such as 7d, at which a cache is not read, and all is built anew on new base "
+    "cache-max-age": Input(
+        "Age, such as 7d, at which a cache is ignored, and everything is rebuilt on new base "
         "images. Default: no limit.",
+        Kind.DURATION,
     ),
-    Input(
-        name="cache-timeout",
-        kind=Kind.DURATION,
+    "cache-timeout": Input(
+        "How long the cache export may be silent before it is canceled. The cache import is "
+        "limited to 30 seconds.",
+        Kind.DURATION,
         default="10m",
-        help="How long the export of the cache may be silent before it is given up; its import gets"
-        " 30 seconds at most.",
     ),
-    Input(
-        name="cache-strict",
-        kind=Kind.BOOLEAN,
-        default="false",
-        help="Fail, once the image is out, when the cache could not be read or written.",
+    "cache-strict": Switch(
+        "Fail, after the image is exported, if the cache could not be read or written."
     ),
-    Input(
-        name="refresh",
-        kind=Kind.BOOLEAN,
-        default="false",
-        help="Read no cache, ask for newer base images, and write a fresh cache.",
-    ),
-    Input(
-        name="cache-from",
-        kind=Kind.LINES,
-        help="Cache sources as buildx takes them; replaces the automatic refs.",
+    "refresh": Switch("Read no cache, pull newer base images, and write a fresh cache."),
+    "cache-from": Input(
+        "Cache sources in the syntax of buildx; they replace the automatic refs.",
+        Kind.LINES,
         may_hold_secrets=True,
     ),
-    Input(
-        name="cache-to",
-        kind=Kind.LINES,
-        help="Cache destinations as buildx takes them; replaces the automatic ref.",
+    "cache-to": Input(
+        "Cache destinations in the syntax of buildx; they replace the automatic ref.",
+        Kind.LINES,
         may_hold_secrets=True,
     ),
-    Input(
-        name="branch",
-        help="The branch that is built. Default: as the CI system or git says, "
-        "which a detached checkout does not.",
+    "branch": Input(
+        "Branch that is built. Default: as reported by the CI system or git; git reports none for "
+        "a detached checkout."
     ),
-    Input(
-        name="default-branch",
-        help="The default branch. Default: as the CI system or git says.",
+    "default-branch": Input(
+        "Default branch of the repository. Default: as reported by the CI system or git."
     ),
     # The sources.
-    Input(
-        name="lint",
-        kind=Kind.BOOLEAN,
-        default="true",
-        help="Warn of what defeats the cache or leaks into it.",
+    "lint": Switch("Warn about what invalidates the cache or leaks into it.", default="true"),
+    "lint-ignore": Input(
+        f"Lint rules to ignore: {', '.join(LINT_RULES)}.",
+        Kind.WORDS,
+        check=lambda text: checks.among(LINT_RULES, text),
     ),
-    Input(
-        name="lint-ignore",
-        kind=Kind.WORDS,
-        help=f"Rules that warn of nothing: {', '.join(LINT_RULES)}.",
-        check=checks.among(LINT_RULES, "rule's name"),
-    ),
-    Input(
-        name="normalize-modes",
-        kind=Kind.BOOLEAN,
-        default="false",
-        help="Set the files that git tracks to 644 or 755, and their directories to 755.",
+    "normalize-modes": Switch(
+        "Set the mode of files tracked by git to 644 or 755, and that of their directories to 755."
     ),
     # The decisions alone.
-    Input(
-        name="plan-only",
-        kind=Kind.BOOLEAN,
-        default="false",
-        help="Build nothing; hand on cache-from, cache-to and bake-file as outputs.",
+    "plan-only": Switch("Build nothing, and set the outputs cache-from, cache-to and bake-file."),
+    "probe": Switch(
+        "With plan-only, ask the registry which cache refs exist; a build always asks."
     ),
-    Input(
-        name="probe",
-        kind=Kind.BOOLEAN,
-        default="false",
-        help="Ask the registry which cache refs exist before they are handed on; a build always "
-        "does.",
+    # What is written.
+    "output-file": Input("File to write the outputs to, as JSON."),
+    "summary-file": Input(
+        "File to write the Markdown summary to. Default: on GitHub the step summary, elsewhere "
+        "warmbuild-summary.md in the temporary directory."
     ),
-    # What is left behind.
-    Input(name="output-file", help="File that gets the outputs as JSON."),
-    Input(
-        name="summary-file",
-        help="File that gets the Markdown summary. Default: the step summary on GitHub, "
-        "warmbuild-summary.md in the temporary directory elsewhere.",
-    ),
-)
-BY_NAME: Final[Mapping[str, Input]] = {row.name: row for row in TABLE}
+}
+BY_NAME: Final = {name: replace(row, name=name) for name, row in _ROWS.items()}
+TABLE: Final = tuple(BY_NAME.values())
 PASSED: Final = tuple(row for row in TABLE if isinstance(row, Passthrough))
 
 

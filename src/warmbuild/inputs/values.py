@@ -1,4 +1,4 @@
-"""Inputs: everything that was asked for, read and checked."""
+"""Inputs: what the user asked for, read and checked."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
 
     from warmbuild.backends import Backend
     from warmbuild.drivers import Driver
+    from warmbuild.inputs.builders import Node
     from warmbuild.inputs.logins import Login
-    from warmbuild.inputs.nodes import Node
     from warmbuild.inputs.table import Passthrough
     from warmbuild.inputs.tag_rules import Flavor, Rule
     from warmbuild.refs import Reference
 
-    # A list has a flag for each item, and what is true a flag alone.
+    # A list has a flag for each item; True is a flag without a value.
     Given = str | bool | tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Secret:
-    """A build secret and where its value comes from: exactly one of the three is set."""
+    """A build secret; exactly one of value, path and variable is set."""
 
     id: str
     value: str = field(default="", repr=False)
@@ -35,7 +35,7 @@ class Secret:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passed:
-    """What is passed on to buildx as it was given: a field for each `Passthrough` row."""
+    """What is passed on to buildx unchanged: a field for each `Passthrough` row."""
 
     add_hosts: tuple[str, ...]
     allow: tuple[str, ...]
@@ -46,14 +46,14 @@ class Passed:
     ulimit: tuple[str, ...]
 
     def given(self) -> Iterator[tuple[Passthrough, Given]]:
-        """Yield the rows that have a value, each with it, in the table's order."""
+        """Yield the rows that are set, with their values, in the order of the table."""
         values = ((row, getattr(self, row.field)) for row in PASSED)
         return ((row, value) for row, value in values if value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
-    """Everything that was asked for, read and checked."""
+    """What the user asked for, read and checked."""
 
     image: tuple[Reference, ...]
     tags: tuple[str, ...]
@@ -135,7 +135,7 @@ class Inputs:
 
     @property
     def secret_values(self) -> tuple[str, ...]:
-        """Every value that may appear in no log."""
+        """The values that must not appear in any log."""
         values = [login.password for login in self.logins]
         values += [self.github_token, *(secret.value for secret in self.secrets)]
         return tuple(value for value in values if value)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from warmbuild.cache.problems import Problem
     from warmbuild.drivers import Driver
     from warmbuild.finding import Finding
-    from warmbuild.inputs.nodes import Node
+    from warmbuild.inputs.builders import Node
     from warmbuild.inputs.values import Passed, Secret
     from warmbuild.run_context import RunContext
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import platforms
-from warmbuild.inputs import nodes
+from warmbuild.inputs.builders import ALL
 from warmbuild.inputs.table import DEFAULT_BUILDKIT_IMAGE
 from warmbuild.plan.build_plan import BuilderPlan
 
@@ -21,7 +21,7 @@ _ENTITLEMENTS: Final = ("security.insecure", "network.host")
 def planned(inputs: Inputs) -> BuilderPlan:
     """Return the builder that the inputs ask for."""
     wanted = inputs.qemu_platforms
-    emulated = inputs.platforms if nodes.ALL in wanted else map(platforms.normalized, wanted)
+    emulated = inputs.platforms if ALL in wanted else map(platforms.normalized, wanted)
     flags = _flags(inputs)
     return BuilderPlan(
         name=inputs.builder,
@@ -77,6 +77,6 @@ def notes(inputs: Inputs) -> tuple[str, ...]:
             f"the driver {inputs.driver.name} writes this cache only if the engine has the "
             "containerd image store"
         )
-    if nodes.ALL in inputs.qemu_platforms and not inputs.platforms:
+    if ALL in inputs.qemu_platforms and not inputs.platforms:
         notes.append("qemu-platforms: all has no effect: platforms is not given")
     return tuple(notes)

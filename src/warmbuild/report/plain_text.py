@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from warmbuild.buildkit.progress import Step
     from warmbuild.cache.cache_plan import CacheRef
     from warmbuild.finding import Finding
-    from warmbuild.plan.build_plan import BuilderPlan, BuildPlan
+    from warmbuild.plan.build_plan import BuildPlan
 
 
 def plan_text(*plans: BuildPlan) -> str:
@@ -30,7 +30,8 @@ def plan_text(*plans: BuildPlan) -> str:
     rows = [("run", f"{run.ci}: {', '.join(where)}")]
     for plan in plans:
         rows += _target_rows(plan)
-    rows.append(("builder", _builder(builder)))
+    endpoints = " and ".join((builder.endpoint, *(node.endpoint for node in builder.appended)))
+    rows.append(("builder", builder.name or builder.driver.description or endpoints))
     for plan in plans:
         of = f"{plan.name}: " if plan.name else ""
         rows += [("note", f"{of}{note}") for note in (*plan.notes, *plan.cache.notes)]
@@ -41,7 +42,9 @@ def plan_text(*plans: BuildPlan) -> str:
 
 def _target_rows(plan: BuildPlan) -> Sequence[tuple[str, str]]:
     cache = plan.cache
-    rows = [("target", f"{plan.name}{', for others' if plan.linked else ''}")] if plan.name else []
+    rows = (
+        [("target", f"{plan.name}{', a dependency' if plan.linked else ''}")] if plan.name else []
+    )
     rows += [("image", tag) for tag in plan.tags]
     rows += [] if plan.linked else [("push", "yes" if plan.push else "no")]
     rows += [("cache read", _because(read)) for read in cache.read]
@@ -55,13 +58,6 @@ def _target_rows(plan: BuildPlan) -> Sequence[tuple[str, str]]:
 def findings(plans: Sequence[BuildPlan]) -> Sequence[Finding]:
     """Return what the lints found; what several images share is listed once."""
     return tuple(dict.fromkeys(found for plan in plans for found in plan.findings))
-
-
-def _builder(builder: BuilderPlan) -> str:
-    if builder.name:
-        return builder.name
-    endpoints = [builder.endpoint, *(node.endpoint for node in builder.appended)]
-    return builder.driver.description or " and ".join(endpoints)
 
 
 def finding(found: Finding) -> str:

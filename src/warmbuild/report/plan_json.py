@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from warmbuild.bake import bake_file
 from warmbuild.buildkit import command_line
@@ -14,7 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from warmbuild.plan.build_plan import BuildPlan
-    from warmbuild.run_context import RunContext
+
+_CONTEXT: Final = (
+    *("ci", "branch", "default_branch", "target_branch", "pull_request", "tag", "commit"),
+    *("fork", "event"),
+)
 
 
 def plan_json(*plans: BuildPlan) -> str:
@@ -30,7 +34,7 @@ def plan_json(*plans: BuildPlan) -> str:
                 if first.name
                 else _target_json(first)
             ),
-            "context": _context_json(first.run),
+            "context": {key: getattr(first.run, key) for key in _CONTEXT},
             **({"notes": []} if first.name else _notes(first)),
             "findings": [
                 {"rule": found.rule, "file": found.file, "line": found.line, "text": found.text}
@@ -66,20 +70,6 @@ def _target_json(plan: BuildPlan) -> dict[str, object]:
         "tags": plan.tags,
         "labels": dict(label.split("=", 1) for label in plan.labels),
         "annotations": plan.annotations,
-    }
-
-
-def _context_json(run: RunContext) -> Mapping[str, object]:
-    return {
-        "ci": run.ci,
-        "branch": run.branch,
-        "default_branch": run.default_branch,
-        "target_branch": run.target_branch,
-        "pull_request": run.pull_request,
-        "tag": run.tag,
-        "commit": run.commit,
-        "fork": run.fork,
-        "event": run.event,
     }
 
 

@@ -453,7 +453,7 @@ def test_the_plan_of_targets(parsed: Callable[..., Inputs]) -> None:
         "cache read  ghcr.io/me/app:cache-web--x (this branch's own cache)",
         "cache read  ghcr.io/me/app:cache-web--main (the default branch)",
         "cache write ghcr.io/me/app:cache-web--x (this branch's own cache)",
-        "target      base, for others",
+        "target      base, a dependency",
         "builder     a docker-container builder of this run",
     ]
     found = json.loads(plan_json.plan_json(*plans))
@@ -644,8 +644,10 @@ def test_what_became_of_targets() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        pytest.param({"targets": "web"}, "targets: is of no use without bake-files", id="targets"),
-        pytest.param({"vars": "A=1"}, "vars: is of no use without bake-files", id="vars"),
+        pytest.param(
+            {"targets": "web"}, "targets: needs bake-files or compose-files", id="targets"
+        ),
+        pytest.param({"vars": "A=1"}, "vars: needs bake-files or compose-files", id="vars"),
         pytest.param(
             {"bake_files": "b.hcl", "vars": "1A=secret"},
             "vars: item 1 is not of the form NAME=value.",
@@ -653,12 +655,12 @@ def test_what_became_of_targets() -> None:
         ),
         pytest.param(
             {"bake_files": "b.hcl", "vars": "DOCKER_CONFIG=/x"},
-            "vars: DOCKER_CONFIG is no variable of a file",
+            "vars: item 1 sets DOCKER_CONFIG, which configures buildx itself",
             id="buildx's own",
         ),
         pytest.param(
             {"bake_files": "b.hcl", "set": "web=hunter2"},
-            "set: its value is not accepted; use TARGET.key=value.",
+            "set: item 1 is not accepted; use TARGET.key=value.",
             id="no override",
         ),
         pytest.param(
@@ -667,11 +669,11 @@ def test_what_became_of_targets() -> None:
             id="no target",
         ),
         pytest.param(
-            {"compose_files": "-"}, "compose-files: '-' is no file of the checkout", id="no file"
+            {"compose_files": "-"}, "compose-files: '-' is not a file in the checkout", id="no file"
         ),
         pytest.param(
             {"bake_files": "b.hcl", "file": "Dockerfile"},
-            "file: does not go with bake-files or compose-files; the file says it",
+            "file: conflicts with bake-files and compose-files: the file sets it",
             id="of one image",
         ),
     ],

@@ -6,6 +6,7 @@ import json
 import re
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,7 +27,6 @@ from warmbuild.run_context import RunContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from warmbuild.inputs.values import Inputs
     from warmbuild.plan.build_plan import BuildPlan
@@ -276,6 +276,52 @@ def test_the_stages_of_an_inline_cache_are_pushed_one_by_one(
     assert outcome.cache_written == "ghcr.io/me/app:cache-x,ghcr.io/me/app:cache-build-e7ec532e--x"
     (warning,) = log.warnings
     assert warning.startswith("no cache is written to ghcr.io/me/app:cache-test-")
+
+
+def test_a_cache_in_a_directory_is_written_beside_it(
+    planned: Callable[..., BuildPlan], runner: FakeRunner, tool: Tool, log: Log, tmp_path: Path
+) -> None:
+    runner.answer(*BUILD, lines=recorded("cold"), writes=SAID)
+    runner.answer(*BUILD, lines=recorded("cold"))
+    decided = planned(cache_backend="local", cache_dir=str(tmp_path / "caches"))
+    write = decided.cache.write
+    assert write is not None
+    beside = Path(str(write.ref)).with_name(f".{Path(str(write.ref)).name}.")
+    outcome = solve.build([decided], tool)
+    _, export = runner.commands
+    assert f"type=local,dest={beside}" in export[export.index("--cache-to") + 1]
+    # The export wrote nothing, so nothing takes the place of the cache before.
+    assert outcome.cache_error == ""
+    assert log.warnings == []
+
+
+def test_the_cache_of_each_platform_is_exported_alone(
+    planned: Callable[..., BuildPlan],
+    runner: FakeRunner,
+    tool: Tool,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    decided = planned(
+        driver="remote",
+        endpoint="tcp://a:1",
+        append="- {endpoint: 'tcp://b:1', platforms: linux/arm64}",
+        platforms="linux/amd64,linux/arm64",
+    )
+    runner.answer(*BUILD, lines=recorded("cold"), writes=SAID)
+    for _ in decided.cache.platforms:
+        runner.answer(*BUILD, lines=recorded("cold"))
+    outcome = solve.build([decided], tool)
+    image, *exports = runner.commands
+    assert not has(image, "--cache-to")
+    assert [export[export.index("--platform") + 1] for export in exports] == [
+        "linux/amd64",
+        "linux/arm64",
+    ]
+    assert all(has(export, "--cache-to", "type=cacheonly") for export in exports)
+    assert outcome.cache_written == ",".join(str(one.ref) for one in decided.cache.platforms)
+    assert shown(capsys) == [
+        "the image is done; now exporting the cache of each platform from its own node"
+    ]
 
 
 class TestSeveralTargets:

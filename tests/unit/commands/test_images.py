@@ -6,7 +6,7 @@ import pytest
 
 from warmbuild import ci, process
 from warmbuild.bake.targets import Target
-from warmbuild.commands import bake_files, images
+from warmbuild.commands import images
 from warmbuild.image import tags
 from warmbuild.log import Log
 from warmbuild.run_context import RunContext
@@ -34,7 +34,7 @@ def test_rules_for_tags_are_applied_once_a_run(
         return apply(*arguments)  # type: ignore[arg-type]  # as it was called
 
     monkeypatch.setattr(tags, "apply", counted)
-    monkeypatch.setattr(bake_files, "targets_of", lambda *_arguments: found)
+    monkeypatch.setattr(images, "_read_files", lambda *_arguments: found)
     files = "docker-bake.hcl" if found else ""
     inputs = parsed(tags="type=ref,event=branch", bake_files=files)
     log = Log(ci.named("local"))

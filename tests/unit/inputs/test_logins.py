@@ -88,10 +88,13 @@ def test_a_login_without_an_image_is_for_docker_hub() -> None:
 
 
 MISSING_AT_ECR = (
-    "is missing: a login takes a user name and a password; Amazon ECR takes AWS and what aws ecr "
+    "is missing: a login needs a user name and a password; Amazon ECR takes AWS and what aws ecr "
     "get-login-password prints."
 )
-NO_SUCH_KEY = "item 1 has a key that there is not; use registry, username, password, scope and ecr."
+ONE_OR_THE_OTHER = (
+    "conflicts with registry, username, password, scope and ecr; use one or the other."
+)
+NO_SUCH_KEY = "item 1 has an unknown key; use registry, username, password, scope and ecr."
 KEY = json.dumps({"type": "service_account"}, indent=2)
 KEY_64 = base64.b64encode(KEY.encode()).decode()
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJqdGkiOiJ4In0.c2ln"
@@ -153,7 +156,7 @@ def test_the_user_name_at_ghcr_is_the_actor_where_there_is_one() -> None:
 )
 def test_a_user_name_that_only_its_owner_knows(registry: str, password: str, text: str) -> None:
     (problem,) = problems({"registry": registry, "password": password})
-    said = f"is missing: a login takes a user name and a password{text}."
+    said = f"is missing: a login needs a user name and a password{text}."
     assert problem == ("username", said)
 
 
@@ -185,9 +188,7 @@ def test_what_is_aws(given: dict[str, str], expected: tuple[str, str, bool]) -> 
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        pytest.param(
-            {"ecr": "yes"}, [("ecr", "'yes' is not accepted; use auto or true or false.")]
-        ),
+        pytest.param({"ecr": "yes"}, [("ecr", "'yes' is not accepted; use auto, true or false.")]),
         pytest.param(
             {"registry": ECR, "ecr": "true", "password": "hunter2"},
             [
@@ -206,7 +207,7 @@ def test_what_is_aws(given: dict[str, str], expected: tuple[str, str, bool]) -> 
                 )
             ],
         ),
-        pytest.param({"scope": "@push"}, [("scope", "is given, and no login that it is for.")]),
+        pytest.param({"scope": "@push"}, [("scope", "needs a login: set username and password.")]),
         pytest.param(
             {"username": "me", "password": "hunter2", "scope": "a@b@c"},
             [("scope", "is not accepted; use PATH, PATH@push or @push.")],
@@ -216,11 +217,11 @@ def test_what_is_aws(given: dict[str, str], expected: tuple[str, str, bool]) -> 
         ),
         pytest.param(
             {"registry-auth": "- {username: a, password: b}", "username": "c", "password": "d"},
-            [("registry-auth", "is given, and one login by its parts too; put that in it.")],
+            [("registry-auth", ONE_OR_THE_OTHER)],
         ),
         pytest.param(
             {"registry-auth": "- {username: a, password: b}", "ecr": "true"},
-            [("registry-auth", "is given, and one login by its parts too; put that in it.")],
+            [("registry-auth", ONE_OR_THE_OTHER)],
         ),
     ],
 )
@@ -275,21 +276,30 @@ class TestRegistryAuth:
     @pytest.mark.parametrize(
         ("text", "expected"),
         [
-            ("- password: 'hunter2", ["is no YAML: line 1, column 21 cannot be read."]),
-            ("- password: *hunter2", ["is no YAML: line 1, column 13 cannot be read."]),
-            ("- password: %hunter2", ["is no YAML: line 1, column 13 cannot be read."]),
-            ("- a: b\n hunter2: c", ["is no YAML: line 2, column 2 cannot be read."]),
-            ("- hunter2\n---\n- b", ["is no YAML: line 2, column 1 cannot be read."]),
-            ("hunter2\0", ["is no YAML."]),
-            ("[" * 5000 + "hunter2", ["is no YAML."]),
-            ("hunter2", ["is no list; each login is an item, such as: - registry: ghcr.io"]),
-            ("hunter2: a", ["is no list; each login is an item, such as: - registry: ghcr.io"]),
-            ("# hunter2", ["is no list; each login is an item, such as: - registry: ghcr.io"]),
+            ("- password: 'hunter2", ["is not YAML: line 1, column 21 cannot be read."]),
+            ("- password: *hunter2", ["is not YAML: line 1, column 13 cannot be read."]),
+            ("- password: %hunter2", ["is not YAML: line 1, column 13 cannot be read."]),
+            ("- a: b\n hunter2: c", ["is not YAML: line 2, column 2 cannot be read."]),
+            ("- hunter2\n---\n- b", ["is not YAML: line 2, column 1 cannot be read."]),
+            ("hunter2\0", ["is not YAML."]),
+            ("[" * 5000 + "hunter2", ["is not YAML."]),
+            (
+                "hunter2",
+                ["is not a list; write each login as an item, such as - registry: ghcr.io"],
+            ),
+            (
+                "hunter2: a",
+                ["is not a list; write each login as an item, such as - registry: ghcr.io"],
+            ),
+            (
+                "# hunter2",
+                ["is not a list; write each login as an item, such as - registry: ghcr.io"],
+            ),
             (
                 "- hunter2",
                 [
-                    "item 1 is no login; use registry, username, password, scope and ecr.",
-                    "item 1 has no username and no password.",
+                    "item 1 is not a login; use registry, username, password, scope and ecr.",
+                    "item 1 has neither username nor password.",
                 ],
             ),
             (
@@ -299,15 +309,15 @@ class TestRegistryAuth:
             (
                 "- {registry: a.io, username: me, password: [hunter2]}",
                 [
-                    "item 1: its password is no text.",
-                    "item 1: password is missing: a login takes a user name and a password.",
+                    "item 1: password is not a text.",
+                    "item 1: password is missing: a login needs a user name and a password.",
                 ],
             ),
             (
                 "- {registry: a.io, username: me, password: !!python/name:hunter2 x}",
                 [
-                    "item 1: its password is no text.",
-                    "item 1: password is missing: a login takes a user name and a password.",
+                    "item 1: password is not a text.",
+                    "item 1: password is missing: a login needs a user name and a password.",
                 ],
             ),
             (
@@ -320,16 +330,16 @@ class TestRegistryAuth:
             ),
             (
                 "- {username: a, password: x}\n- {registry: b.io, username: hunter2}",
-                ["item 2: password is missing: a login takes a user name and a password."],
+                ["item 2: password is missing: a login needs a user name and a password."],
             ),
             (
                 "- {registry: b.io, password: hunter2}",
-                ["item 1: username is missing: a login takes a user name and a password."],
+                ["item 1: username is missing: a login needs a user name and a password."],
             ),
-            ("- {registry: b.io}", ["item 1 has no username and no password."]),
+            ("- {registry: b.io}", ["item 1 has neither username nor password."]),
             (
                 "- {username: a, password: x, ecr: hunter2}",
-                ["item 1: ecr is not accepted; use auto or true or false."],
+                ["item 1: ecr is not accepted; use auto, true or false."],
             ),
             (
                 "- {username: a, password: x, scope: ../hunter2}",
@@ -340,7 +350,7 @@ class TestRegistryAuth:
                     "- {username: a, password: x}\n"
                     "- {registry: index.docker.io, username: b, password: x}"
                 ),
-                ["there is more than one login for docker.io."],
+                ["has more than one login for docker.io."],
             ),
         ],
     )
@@ -352,7 +362,7 @@ class TestRegistryAuth:
 
     def test_an_item_that_is_part_of_itself(self) -> None:
         assert problems({"registry-auth": "- &a\n  <<: *a"}) == [
-            ("registry-auth", "item 1 has no username and no password.")
+            ("registry-auth", "item 1 has neither username nor password.")
         ]
 
     def test_its_passwords_are_hidden(self) -> None:

@@ -9,8 +9,8 @@ from warmbuild.backends import BACKENDS, Backend
 from warmbuild.drivers import Driver
 from warmbuild.errors import InputError
 from warmbuild.inputs import lists, parsing, table
+from warmbuild.inputs.builders import Node
 from warmbuild.inputs.logins import Login
-from warmbuild.inputs.nodes import Node
 from warmbuild.inputs.tag_rules import Flavor, Rule
 from warmbuild.inputs.values import Inputs, Passed, Secret
 from warmbuild.refs import Reference
@@ -187,7 +187,7 @@ def problems_of(**values: str) -> dict[str, str]:
             "cache",
             "readonly",
             (
-                "'readonly' is not accepted; use auto or read-write or read-only or "
+                "'readonly' is not accepted; use auto, read-write, read-only, "
                 "write-only or off. Did you mean 'read-only'?"
             ),
         ),
@@ -195,7 +195,7 @@ def problems_of(**values: str) -> dict[str, str]:
         (
             "driver",
             "podman",
-            "'podman' is not accepted; use docker-container or docker or remote or kubernetes.",
+            "'podman' is not accepted; use docker-container, docker, remote or kubernetes.",
         ),
         ("push", "yes", "'yes' is not accepted; use true or false."),
         ("platforms", "amd64", "'amd64' is not accepted; use os/arch, such as linux/amd64."),
@@ -210,7 +210,7 @@ def problems_of(**values: str) -> dict[str, str]:
         (
             "cache-repository",
             "a:1",
-            "'a:1' has a tag or a digest; give the repository, and tags by the input tags.",
+            "'a:1' has a tag or digest; set the repository only, and use tags for its tags.",
         ),
         ("cache-repository", "A B", "'A B' is not a repository: 'a b' is not a repository's name."),
         (
@@ -224,29 +224,30 @@ def problems_of(**values: str) -> dict[str, str]:
         (
             "tags",
             "a b",
-            "'a b' is neither a tag's name nor a reference: 'a b' is not a repository's name.",
+            "'a b' is neither a tag nor an image reference: 'a b' is not a repository's name.",
         ),
         (
             "builder",
             "1x",
-            (
-                "'1x' is not a builder's name; it begins with a letter, and letters, "
-                "digits and . _ - follow."
-            ),
+            ("'1x' is not accepted; use a letter, followed by letters, digits and . _ -."),
         ),
         (
             "cache-tag-prefix",
             "-x",
             (
-                "'-x' cannot begin a tag; use letters, digits and . _ -, at "
-                "most 40, the first one no dot or hyphen."
+                "'-x' cannot begin a tag; use at most 40 letters, digits and . _ -, "
+                "and begin with neither a dot nor a hyphen."
             ),
         ),
         ("registry", "a b", "is not a registry's host, such as ghcr.io."),
         (
             "lint-ignore",
             "cache-mount, cache-monut",
-            "'cache-monut' is no rule's name. Did you mean 'cache-mount'?",
+            (
+                "'cache-monut' is not accepted; use secret-build-arg, early-arg, early-copy, "
+                "dockerignore, file-modes, cache-mount, mode-min or cache-from-only. "
+                "Did you mean 'cache-mount'?"
+            ),
         ),
         ("add-hosts", "nexus", "'nexus' is not accepted; use NAME:IP."),
         ("attests", "sbom", "'sbom' is not accepted; use type=provenance or type=sbom."),
@@ -258,24 +259,24 @@ def problems_of(**values: str) -> dict[str, str]:
         (
             "build-contexts",
             "a={{default}}",
-            "'{{default}}' is no expression; there is {{defaultContext}} alone.",
+            "'{{default}}' is not supported; use {{defaultContext}}.",
         ),
         (
             "call",
             "checks",
             (
-                "'checks' is not accepted; use build, check, lint, outline, targets, "
-                "subrequests.describe. Did you mean 'check'?"
+                "'checks' is not accepted; use build, check, lint, outline, targets "
+                "or subrequests.describe. Did you mean 'check'?"
             ),
         ),
         (
             "context",
             "https://me:token@r.io/{{ branch }}",
-            "'{{ branch }}' is no expression; there is {{defaultContext}} alone.",
+            "'{{ branch }}' is not supported; use {{defaultContext}}.",
         ),
         ("ulimit", "nofile", "'nofile' is not accepted; use NAME=soft:hard."),
-        ("imgae", "x", "there is no such input. Did you mean 'image'?"),
-        ("zzzzz", "x", "there is no such input."),
+        ("imgae", "x", "is not an input. Did you mean 'image'?"),
+        ("zzzzz", "x", "is not an input."),
     ],
 )
 def test_a_wrong_input_says_what_is_accepted(name: str, value: str, text: str) -> None:
@@ -301,7 +302,7 @@ def test_what_makes_no_image_needs_no_name(given: dict[str, str]) -> None:
 @pytest.mark.parametrize("given", [{}, {"outputs": "out", "push": "true"}, {"call": "build"}])
 def test_what_is_pushed_needs_a_name(given: dict[str, str]) -> None:
     assert problems_of(**given) == {
-        "image": "is missing: say what is built, such as ghcr.io/me/app."
+        "image": "is missing; set it to the image's repository, such as ghcr.io/me/app."
     }
 
 
@@ -313,8 +314,8 @@ def test_bake_knows_no_cgroup() -> None:
         cache_options="account_url=https://a",
     )
     assert found == {
-        "cgroup-parent": "cannot be set with the cache backend azblob: buildx bake, which it "
-        "takes, has no such thing."
+        "cgroup-parent": "cannot be set with cache backend 'azblob', which needs buildx bake; "
+        "bake does not support it."
     }
 
 
@@ -358,7 +359,7 @@ def test_a_wrong_secret_is_never_shown(given: dict[str, str], name: str) -> None
 
 def test_one_id_has_one_value() -> None:
     assert problems_of(image="app", secrets="A=1", secret_envs="A=B") == {
-        "secrets": "the ID 'A' is given more than once."
+        "secrets": "the ID 'A' is used more than once."
     }
 
 
@@ -383,25 +384,25 @@ def test_secrets_are_in_no_representation(parsed: Callable[..., Inputs]) -> None
 @pytest.mark.parametrize(
     ("given", "text"),
     [
-        ({"tags": "latest"}, {"tags": "'latest' is a tag's name, and there is no image to tag."}),
-        ({}, {"image": "is missing: say what is built, such as ghcr.io/me/app."}),
+        ({"tags": "latest"}, {"tags": "'latest' is a tag without an image; set image."}),
+        ({}, {"image": "is missing; set it to the image's repository, such as ghcr.io/me/app."}),
         (
             {"image": "app:1"},
             {
-                "image": "'app:1' has a tag or a digest; give the repository, and "
-                "tags by the input tags."
+                "image": "'app:1' has a tag or digest; set the repository only, "
+                "and use tags for its tags."
             },
         ),
         (
             {"image": "app", "username": "me"},
             {
-                "password": "is missing: a login takes a user name and a password; Docker Hub "
+                "password": "is missing: a login needs a user name and a password; Docker Hub "
                 "takes a user name and an access token."
             },
         ),
         (
             {"image": "app", "buildkitd-config": "a", "buildkitd-config-inline": "b"},
-            {"buildkitd-config-inline": "is given, and buildkitd-config too; give one."},
+            {"buildkitd-config-inline": "conflicts with buildkitd-config; set only one of them."},
         ),
     ],
 )
@@ -453,7 +454,7 @@ def every_problem(**values: str) -> list[tuple[str, str]]:
                 (
                     "cache-backend",
                     (
-                        "'registries' is not accepted; use registry or inline or local or gha or "
+                        "'registries' is not accepted; use registry, inline, local, gha, "
                         "s3 or azblob. Did you mean 'registry'?"
                     ),
                 )
@@ -465,10 +466,10 @@ def every_problem(**values: str) -> list[tuple[str, str]]:
             [
                 (
                     "cache-options",
-                    "'bukcet' is no attribute that can be set for s3. Did you mean 'bucket'?",
+                    "'bukcet' cannot be set for backend 's3'. Did you mean 'bucket'?",
                 ),
-                ("cache-options", "s3 needs bucket=…."),
-                ("cache-options", "s3 needs region=…."),
+                ("cache-options", "backend 's3' needs bucket=…."),
+                ("cache-options", "backend 's3' needs region=…."),
             ],
             id="a slip of the pen",
         ),
@@ -483,19 +484,19 @@ def every_problem(**values: str) -> list[tuple[str, str]]:
         pytest.param(
             {"cache_options": "mode=max, bucket=b, compression=zstd"},
             [
-                ("cache-options", "'mode' is no attribute that can be set for registry."),
-                ("cache-options", "'bucket' is no attribute that can be set for registry."),
+                ("cache-options", "'mode' cannot be set for backend 'registry'."),
+                ("cache-options", "'bucket' cannot be set for backend 'registry'."),
             ],
             id="attributes that are warmbuild's to set, and another backend's",
         ),
         pytest.param(
             {"cache_backend": "azblob"},
-            [("cache-options", "azblob needs account_url=….")],
+            [("cache-options", "backend 'azblob' needs account_url=….")],
             id="an account that is missing",
         ),
         pytest.param(
             {"cache_backend": "local"},
-            [("cache-dir", "is missing: the backend local needs a directory.")],
+            [("cache-dir", "is missing: backend 'local' needs a directory.")],
             id="a directory that is missing",
         ),
         pytest.param(
@@ -509,17 +510,23 @@ def every_problem(**values: str) -> list[tuple[str, str]]:
             [
                 (
                     "cache-dir",
-                    "is of no use to the backend gha; cache-backend: local has it.",
+                    "is not supported by backend 'gha'; use cache-backend: local.",
                 ),
                 (
                     "cache-stages",
                     (
-                        "is of no use to the backend gha, which has all stages already; "
-                        "cache-backend: inline has it."
+                        "is not supported by backend 'gha', which caches all stages anyway; "
+                        "cache-stages is for cache-backend: inline."
                     ),
                 ),
-                ("cache-history", "the backend gha keeps one generation only."),
-                ("cache-max-age", "the age of a cache of the backend gha cannot be read."),
+                (
+                    "cache-history",
+                    "is not supported by backend 'gha', which keeps one generation only.",
+                ),
+                (
+                    "cache-max-age",
+                    "is not supported by backend 'gha', which does not tell the age of a cache.",
+                ),
             ],
             id="four inputs that are of no use at once",
         ),
@@ -529,8 +536,8 @@ def every_problem(**values: str) -> list[tuple[str, str]]:
                 (
                     "cache-stages",
                     (
-                        "is of no use to the backend registry, which has all stages already; "
-                        "cache-backend: inline has it."
+                        "is not supported by backend 'registry', which caches all stages anyway; "
+                        "cache-stages is for cache-backend: inline."
                     ),
                 ),
                 ("cache-stages", "'1st' is not accepted; use the name of a stage."),
@@ -550,8 +557,14 @@ def every_problem(**values: str) -> list[tuple[str, str]]:
             {"cache_history": "0", "cache_max_age": "0d", "cache_timeout": "5"},
             [
                 ("cache-history", "'0' is not accepted; use 1 to 9."),
-                ("cache-max-age", "'0d' is not a time; use a number and s, m, h, d or w."),
-                ("cache-timeout", "'5' is not a time; use a number and s, m, h, d or w."),
+                (
+                    "cache-max-age",
+                    "'0d' is not a duration; use a number and s, m, h, d or w, such as 90m.",
+                ),
+                (
+                    "cache-timeout",
+                    "'5' is not a duration; use a number and s, m, h, d or w, such as 90m.",
+                ),
             ],
             id="numbers and times",
         ),
@@ -563,7 +576,7 @@ def every_problem(**values: str) -> list[tuple[str, str]]:
         pytest.param(
             {"cache_history": "two", "cache_import": "all", "cache_export": "before"},
             [
-                ("cache-import", "'all' is not accepted; use auto or first or union."),
+                ("cache-import", "'all' is not accepted; use auto, first or union."),
                 ("cache-export", "'before' is not accepted; use after or with."),
                 ("cache-history", "'two' is not accepted; use 1 to 9."),
             ],
@@ -585,7 +598,7 @@ def test_a_secret_option_is_refused_with_what_holds_it(option: str) -> None:
     assert problem == (
         "cache-options",
         (
-            f"{option} is secret, and arguments are not; set AWS_{option.upper()} in the "
+            f"{option} is secret, and this input is not; set AWS_{option.upper()} in the "
             "environment instead."
         ),
     )
@@ -665,7 +678,10 @@ def test_a_time_has_a_unit(
 @pytest.mark.parametrize("text", ["7", "d", "-7d", "7 d", "7D", "1.5h", "1d12h", "100000d"])
 def test_what_is_no_time_is_said(text: str) -> None:
     assert every_problem(cache_max_age=text) == [
-        ("cache-max-age", f"{text!r} is not a time; use a number and s, m, h, d or w.")
+        (
+            "cache-max-age",
+            f"{text!r} is not a duration; use a number and s, m, h, d or w, such as 90m.",
+        )
     ]
 
 

@@ -15,7 +15,9 @@ def test_a_rule_that_there_is_not_is_a_wrong_input() -> None:
         parsing.parse({"image": "a", "lint-ignore": "early-arg, early-copies"}, {})
     assert str(raised.value) == (
         "one input is not usable, so nothing was started:\n"
-        "  lint-ignore: 'early-copies' is no rule's name. Did you mean 'early-copy'?"
+        "  lint-ignore: 'early-copies' is not accepted; use secret-build-arg, early-arg, "
+        "early-copy, dockerignore, file-modes, cache-mount, mode-min or cache-from-only. "
+        "Did you mean 'early-copy'?"
     )
 
 

@@ -14,8 +14,8 @@ from warmbuild.buildkit.answers import Inspected, Running
 from warmbuild.buildkit.builder_commands import Own
 from warmbuild.drivers import DRIVERS
 from warmbuild.errors import InputError
-from warmbuild.inputs import nodes, parsing
-from warmbuild.inputs.nodes import Node
+from warmbuild.inputs import parsing
+from warmbuild.inputs.builders import Node
 from warmbuild.run_context import RunContext
 
 if TYPE_CHECKING:
@@ -270,51 +270,51 @@ def problems(**values: str) -> list[str]:
     [
         (
             {"name": "a", "builder": "b"},
-            "name: 'a' is given, and builder: b; give one.",
+            "name: 'a' conflicts with builder: b; set only one of them.",
         ),
         (
             {"name": "-x"},
-            (
-                "name: '-x' is not a builder's name; it begins with a letter, and letters, digits "
-                "and . _ - follow."
-            ),
+            ("name: '-x' is not accepted; use a letter, followed by letters, digits and . _ -."),
         ),
         (
             {"driver": "remote"},
-            "endpoint: is missing: the driver remote needs the address of a BuildKit daemon.",
+            "endpoint: is missing: driver 'remote' needs the address of a BuildKit daemon.",
         ),
         (
             {"driver": "remote", "endpoint": "buildkitd:1234"},
             (
-                "endpoint: 'buildkitd:1234' is no address of a BuildKit daemon; use one such as "
-                "tcp://HOST:PORT or unix:///path/to/socket."
+                "endpoint: 'buildkitd:1234' is not an address of a BuildKit daemon; use "
+                "tcp://HOST:PORT or unix:///path/to/socket, for example."
             ),
         ),
         (
             {"driver": "docker", "endpoint": "there"},
-            "endpoint: is of no use to the driver docker, which has its place already.",
+            "endpoint: is not supported by driver 'docker', which has an endpoint of its own.",
         ),
         (
             {"driver": "kubernetes", "endpoint": "there"},
-            "endpoint: is of no use to the driver kubernetes, which has its place already.",
+            "endpoint: is not supported by driver 'kubernetes', which has an endpoint of its own.",
         ),
         (
             {"driver": "docker", "driver_opts": "network=host"},
-            "driver-opts: is of no use to the driver docker.",
+            "driver-opts: is not supported by driver 'docker'.",
         ),
         (
             {"driver": "docker", "append": "- {}"},
-            "append: is of no use to the driver docker.",
+            "append: is not supported by driver 'docker'.",
         ),
         (
             {"driver": "remote", "endpoint": "tcp://a:1", "buildkitd_flags": "--debug"},
-            "buildkitd-flags: is of no use to the driver remote.",
+            "buildkitd-flags: is not supported by driver 'remote'.",
         ),
         (
             {"driver": "kubernetes", "keep_state": "true", "name": "b"},
-            "keep-state: is of no use to the driver kubernetes.",
+            "keep-state: is not supported by driver 'kubernetes'.",
         ),
-        ({"keep_state": "true"}, "keep-state: needs a name: the next run finds the state by it."),
+        (
+            {"keep_state": "true"},
+            "keep-state: needs builder: the next run finds the state by this name.",
+        ),
         (
             {"node_platforms": "arm64"},
             "node-platforms: 'arm64' is not accepted; use os/arch, such as linux/amd64.",
@@ -324,30 +324,36 @@ def problems(**values: str) -> list[str]:
         (
             {"append": "endpoint: a"},
             (
-                "append: is no list of nodes; each one begins with a hyphen, such as "
+                "append: is not a list of nodes; begin each node with a hyphen, such as "
                 "- endpoint: tcp://…"
             ),
         ),
         (
             {"append": "- {end-point: a}"},
             (
-                "append: node 1 has 'end-point'; a node has name, endpoint, driver-opts, "
+                "append: node 1 has the unknown key 'end-point'; use name, endpoint, driver-opts, "
                 "buildkitd-flags, platforms."
             ),
         ),
-        ({"append": "- {name: 1x}"}, "append: node 1: '1x' is no name of a node."),
+        (
+            {"append": "- {name: 1x}"},
+            (
+                "append: node 1: '1x' is not accepted; use a letter, followed by letters, digits "
+                "and . _ -."
+            ),
+        ),
         (
             {"append": "- {}\n- {driver-opts: host}"},
-            "append: node 2: 'host' is not of the form name=value.",
+            "append: node 2: 'host' is not accepted; use name=value.",
         ),
         (
             {"append": "- {platforms: arm64}"},
-            "append: node 1: 'arm64' is no platform; use os/arch, such as linux/arm64.",
+            "append: node 1: 'arm64' is not accepted; use os/arch, such as linux/amd64.",
         ),
         (
             {"driver": "remote", "endpoint": "tcp://a:1", "append": "- {platforms: linux/arm64}"},
             (
-                "append: node 1: endpoint is missing: the driver remote needs the address of a "
+                "append: node 1: endpoint is missing: driver 'remote' needs the address of a "
                 "BuildKit daemon."
             ),
         ),
@@ -357,20 +363,20 @@ def problems(**values: str) -> list[str]:
                 "endpoint": "tcp://a:1",
                 "append": "- {endpoint: 'tcp://b:1', buildkitd-flags: --debug}",
             },
-            "append: node 1: buildkitd-flags is of no use, for its daemon runs already.",
+            "append: node 1: buildkitd-flags is not supported by driver 'remote'.",
         ),
         (
             {"version": "https://github.com/docker/buildx.git#master"},
             (
-                "version: 'https://github.com/docker/buildx.git#master' is no version such as "
-                "0.36.1, and nothing is downloaded or built."
+                "version: 'https://github.com/docker/buildx.git#master' is not a version such as "
+                "0.36.1; warmbuild neither downloads nor builds buildx."
             ),
         ),
         (
             {"qemu_platforms": "arm64,linux arm"},
             (
-                "qemu-platforms: 'linux arm' is no platform; use a processor or os/arch, such as "
-                "arm64, or all."
+                "qemu-platforms: 'linux arm' is not accepted; use a processor or os/arch, such "
+                "as arm64, or all."
             ),
         ),
         (
@@ -383,19 +389,17 @@ def test_what_does_not_go_together_is_said(values: dict[str, str], text: str) ->
     assert problems(**values) == [text]
 
 
-def test_a_node_may_list_as_inputs_do_or_as_yaml_does() -> None:
-    said: list[str] = []
+def test_a_node_may_list_as_inputs_do_or_as_yaml_does(parsed: Callable[..., Inputs]) -> None:
     text = """
 - {endpoint: e, driver-opts: "a=1\\nb=2,c", platforms: "linux/a,linux/b"}
 - {driver-opts: [a=1, 'b=2,c'], platforms: [linux/a, linux/b]}
 - {name: n, buildkitd-flags: --debug}
 """
-    assert nodes.read(text, DRIVERS["docker-container"], said.append) == (
+    assert parsed(append=text).append == (
         Node(endpoint="e", driver_opts=("a=1", "b=2,c"), platforms=("linux/a", "linux/b")),
         Node(driver_opts=("a=1", "b=2,c"), platforms=("linux/a", "linux/b")),
         Node(name="n", flags="--debug"),
     )
-    assert said == []
 
 
 @pytest.mark.parametrize(

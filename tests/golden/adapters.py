@@ -1,0 +1,91 @@
+"""Where scenes touch what is likely to move: the only module that knows signatures."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from unittest import mock
+
+from warmbuild import refs, vendors
+from warmbuild.cache import directory
+from warmbuild.inputs import table
+from warmbuild.report import outputs as report
+from warmbuild.vendors import refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+# What a machine has other than a true one.
+PATCHED: Final[Mapping[str, object]] = {
+    # It is a thing of the process and not of a scene.
+    "warmbuild.signals.install": mock.Mock(),
+    # Where buildx may be installed on the true machine.
+    "warmbuild.builder.environment._PLUGIN_DIRECTORIES": (),
+    # How often it is looked whether a build waits for its cache alone, in seconds.
+    "warmbuild.build.patience._GLANCE": 0.01,
+}
+
+
+def secret_inputs() -> dict[str, str]:
+    """Return the help of the inputs that no flag has."""
+    return {row.name: row.help for row in table.TABLE if row.secret}
+
+
+def kinds_of_inputs() -> list[str]:
+    """Return how the docs call the kinds of inputs."""
+    return [kind.value for kind in table.Kind]
+
+
+def outputs() -> dict[str, str]:
+    """Return the descriptions of the outputs."""
+    return {name: str(getattr(row, "help", row)) for name, row in report.OUTPUTS.items()}
+
+
+# A repository in each registry, and how the ones are known that a host does not tell.
+_REPOSITORIES: Final = (
+    "123456789012.dkr.ecr.eu-west-1.amazonaws.com/app",
+    "public.ecr.aws/me/app",
+    "docker.io/me/app",
+    "ghcr.io/me/app",
+    "registry.gitlab.com/me/app",
+    "europe-docker.pkg.dev/project/repository/app",
+    "gcr.io/project/app",
+    "me.azurecr.io/app",
+    "quay.io/me/app",
+    "harbor.example.com/project/app",
+    "me.jfrog.io/docker/app",
+    "registry.example.com/app",
+)
+_CHALLENGES: Final = {
+    "harbor.example.com": 'Bearer realm="https://harbor.example.com/",service="harbor-registry"'
+}
+
+
+def advice(status: int, words: str, *, writing: bool) -> Iterator[tuple[str, str]]:
+    """Return what to do about a refusal, by how the advice calls the registry."""
+    said = refusal.Refusal(status=status, words=words)
+    for repository in _REPOSITORIES:
+        ref = refs.parse(f"{repository}:cache-main")
+        headers = {"www-authenticate": _CHALLENGES.get(ref.host, "")}
+        vendor = vendors.detect(ref.host, headers)
+        text = refusal.advice(vendor, ref, said, writing=writing)
+        yield vendor.name if vendor.hosts else ref.host, text
+
+
+def unreplaced_cache() -> str:
+    """Return why a cache that was written to a directory cannot take its place."""
+    with tempfile.TemporaryDirectory() as root:
+        layout = Path(root, ".cache-main.0a1b2c3d")
+        (layout / "blobs" / "sha256").mkdir(parents=True)
+        index = {"manifests": [{"digest": "sha256:m", "mediaType": ""}]}
+        kind = "application/vnd.buildkit.cacheconfig.v0"
+        manifest = {"config": {"mediaType": kind, "digest": "sha256:c"}, "layers": []}
+        (layout / "index.json").write_text(json.dumps(index), encoding="utf-8")
+        (layout / "blobs" / "sha256" / "m").write_text(json.dumps(manifest), encoding="utf-8")
+        (layout / "blobs" / "sha256" / "c").write_text("{}", encoding="utf-8")
+        denied = mock.Mock(side_effect=PermissionError(13, "Permission denied"))
+        with mock.patch.object(Path, "rename", denied):
+            said = directory.swap(str(layout), f"{root}/cache-main", prefix="cache-", keep=())
+    return said.replace(root, "/cache")

@@ -1,0 +1,137 @@
+"""Made-up caches in registries, and made-up progress of BuildKit."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+from unittest import mock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.golden.machine import Reply
+
+_CONFIG_TYPE: Final = "application/vnd.buildkit.cacheconfig.v0"
+_IMAGE_TYPE: Final = "application/vnd.oci.image.config.v1+json"
+_BEGUN: Final = "2026-01-01T00:00:00Z"
+_ENDED: Final = "2026-01-01T00:00:02Z"
+HOME: Final = "ghcr.io/v2/me/app"
+
+
+def digest(text: str) -> str:
+    """Return a digest for a name."""
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def manifest(tag: str, body: str, *, home: str = HOME) -> dict[str, Reply]:
+    """Return the reply of a registry that has a manifest under a tag."""
+    headers = {"Docker-Content-Digest": digest(tag)}
+    return {f"GET {home}/manifests/{tag}": (200, headers, body)}
+
+
+def cache(
+    tag: str,
+    *,
+    layer: str = "layer",
+    days: int = 0,
+    records: int = 1,
+    size: int | None = None,
+    padding: int = 0,
+    home: str = HOME,
+) -> dict[str, Reply]:
+    """Return the replies of a registry that has a cache under a tag.
+
+    Its steps have the result `layer`, made `days` ago if that is given. `records` of it are
+    longer than they are worth, `size` is what its manifest says of the configuration, and
+    `padding` is how much longer the manifest is.
+    """
+    made = (datetime.now(UTC) - timedelta(days=days, hours=1)).isoformat()
+    config = {
+        "layers": [{"blob": digest(layer), "parent": -1}],
+        "records": [
+            {"digest": digest("base")},
+            *(
+                {
+                    "digest": digest(f"step{number}"),
+                    "layers": [{"layer": 0} | ({"createdAt": made} if days else {})],
+                    "inputs": [[{"selector": "", "link": 0}]],
+                }
+                for number in range(records)
+            ),
+        ],
+    }
+    text = json.dumps(config)
+    described = {"mediaType": _CONFIG_TYPE, "digest": digest(f"c{tag}"), "size": size or len(text)}
+    body = json.dumps({"config": described, "layers": [{"digest": digest(layer)}]})
+    return manifest(tag, body + " " * padding, home=home) | {
+        f"GET {home}/blobs/{digest(f'c{tag}')}": (200, {}, text)
+    }
+
+
+def image(tag: str, *, home: str = HOME) -> dict[str, Reply]:
+    """Return the replies of a registry that has an image without a cache under a tag."""
+    config = {"mediaType": _IMAGE_TYPE, "digest": digest(f"i{tag}"), "size": 2}
+    return manifest(tag, json.dumps({"config": config, "layers": []}), home=home) | {
+        f"GET {home}/blobs/{digest(f'i{tag}')}": (200, {}, "{}")
+    }
+
+
+def vertex(
+    name: str,
+    *,
+    cached: bool = False,
+    error: str = "",
+    log: str = "",
+    manifest: str = "",
+    ended: bool = True,
+) -> str:
+    """Return the progress of a vertex of BuildKit, as buildx prints it raw."""
+    item: dict[str, object] = {"digest": digest(name), "name": name, "started": _BEGUN}
+    item |= {"completed": _ENDED} if ended else {}
+    item |= {"cached": True} if cached else {}
+    item |= {"error": error} if error else {}
+    status: dict[str, object] = {"vertexes": [item]}
+    if log:
+        data = base64.b64encode(log.encode()).decode()
+        status["logs"] = [{"vertex": item["digest"], "data": data, "timestamp": _ENDED}]
+    if manifest:
+        written = {"vertex": item["digest"], "id": f"writing manifest {manifest}"}
+        status["statuses"] = [written | {"timestamp": _ENDED, "completed": _ENDED}]
+    return json.dumps(status)
+
+
+def warning(text: str, line: int) -> str:
+    """Return a warning of BuildKit about a line of the Dockerfile."""
+    item = {
+        "short": base64.b64encode(text.encode()).decode(),
+        "url": "https://docs.docker.com/go/dockerfile/rule/",
+        "sourceInfo": {"filename": "Dockerfile"},
+        "range": [{"start": {"line": line}}],
+    }
+    return json.dumps({"warnings": [item]})
+
+
+def lines(*texts: str) -> str:
+    """Return what is printed line by line."""
+    return "\n".join(texts)
+
+
+def engine(**configured: object) -> Callable[..., object]:
+    """Return what makes a client of an engine, which has the containerd image store."""
+    client = mock.MagicMock()
+    usual = {
+        "info.return_value": {"DriverStatus": [["driver-type", "io.containerd.snapshotter.v1"]]},
+        "containers.list.return_value": [],
+        "containers.get.return_value.exec_run.return_value.exit_code": 0,
+    }
+    client.configure_mock(**(usual | configured))
+    return lambda **_options: client
+
+
+STEP: Final = vertex("[2/2] RUN apk add curl")
+CACHED: Final = vertex("[2/2] RUN apk add curl", cached=True)
+EXPORT: Final = vertex("exporting cache to registry", manifest=digest("new"))
+BUILT: Final = lines(STEP, EXPORT)

@@ -1,0 +1,42 @@
+"""The subjects, a module each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from tests.golden.scenes import (
+    bake,
+    builders,
+    builds,
+    checkout,
+    ci_logs,
+    ci_systems,
+    command_line,
+    descriptions,
+    inputs,
+    lints,
+    logins,
+    plans,
+    probing,
+    refusals,
+)
+
+if TYPE_CHECKING:
+    from tests.golden.scene import Subject
+
+SUBJECTS: Final[tuple[Subject, ...]] = (
+    descriptions.SUBJECT,
+    command_line.SUBJECT,
+    inputs.SUBJECT,
+    ci_systems.SUBJECT,
+    plans.SUBJECT,
+    bake.SUBJECT,
+    lints.SUBJECT,
+    builders.SUBJECT,
+    logins.SUBJECT,
+    probing.SUBJECT,
+    builds.SUBJECT,
+    refusals.SUBJECT,
+    checkout.SUBJECT,
+    ci_logs.SUBJECT,
+)

@@ -1,0 +1,113 @@
+"""Targets of bake and compose files: plans, builds, and files that cannot be used."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from tests.golden import machine, made_up
+from tests.golden.made_up import lines, vertex
+from tests.golden.scene import Scene, Subject
+from tests.golden.scenes.ci_systems import github
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_FILES: Final = {"docker-bake.hcl": "", "compose.yaml": "", "Dockerfile": machine.DOCKERFILE}
+_BAKE: Final = ("--bake-files=docker-bake.hcl", "--image=ghcr.io/me/app")
+_API: Final = {"context": ".", "tags": ["ghcr.io/me/app:api"]}
+_WEB: Final = {"context": ".", "contexts": {"base": "target:base"}}
+
+
+def _printed(*wanted: str, **targets: object) -> dict[str, Any]:
+    """Return a buildx that reads targets of files, of which some are wanted."""
+    definition = {"group": {"default": {"targets": list(wanted)}}, "target": targets}
+    return {"print": json.dumps(definition, indent=2), "version": machine.VERSION}
+
+
+_TWO: Final = _printed("api", "web", api=_API, web=_WEB, base={"context": "."})
+_STRANGE: Final = _printed(
+    "api",
+    api={
+        "context": ".",
+        "tags": ["ghcr.io/me/app:cache-main"],
+        "secret": [{"type": "env", "id": "NPM_TOKEN", "env": "NPM_TOKEN"}],
+        "cache-to": [{"type": "registry", "ref": "ghcr.io/me/app:c"}],
+        "output": [{"type": "registry"}],
+    },
+)
+# Files that cannot be used, and a run of a fork or of our own.
+_WRONG: Final[dict[str, tuple[str, dict[str, Any]]]] = {
+    "a file that buildx cannot read": (
+        "a push to another branch",
+        {"print": (1, "ERROR: docker-bake.hcl:1,1-2: Argument or block definition required.")},
+    ),
+    "a buildx that prints no definition": ("a push to another branch", {"print": "hello"}),
+    "a buildx that prints half a definition": ("a push to another branch", {"print": "{"}),
+    "a definition that is nested too deeply": (
+        "a push to another branch",
+        {"print": '{\n"a":' + "[" * 200_000},
+    ),
+    "a tag that is none": (
+        "a push to another branch",
+        _printed("api", api=_API | {"tags": ["ghcr.io/me/app:a b"]}),
+    ),
+    "a path outside of the checkout": (
+        "a pull request of a fork",
+        _printed("api", api=_API | {"contexts": {"etc": "/etc"}}),
+    ),
+}
+
+
+def _scenes() -> Iterator[Scene]:
+    push = "a push to another branch"
+    fork = "a pull request of a fork"
+    yield Scene(title="two targets, and one for others", said=_plan(push, _TWO))
+    yield Scene(title="the same as JSON", said=_plan(push, _TWO, "--format=json"))
+    yield Scene(title="targets of a fork", said=_plan(fork, _STRANGE, "--push"))
+    own = _printed("api", api={"context": "."})
+    said = _plan(push, own, "--image=", "--cache-repository=ghcr.io/me/app", "--push")
+    yield Scene(title="a target without a tag", said=said)
+    compose = {**_printed("web", web=_API), "print": (1, "ERROR: yaml: line 1: did not find")}
+    said = machine.run(
+        *("plan", "--compose-files=compose.yaml", "--image=ghcr.io/me/app"),
+        files=_FILES,
+        buildx=compose,
+    )
+    yield Scene(title="a compose file that buildx cannot read", said=said)
+    for title, (event, buildx) in _WRONG.items():
+        env, files = github(event)
+        said = machine.run("plan", *_BAKE, env=env, files=_FILES | files, buildx=buildx)
+        yield Scene(title=title, said=said)
+    yield Scene(title="a build of two targets", said=_build(_TWO))
+    yield Scene(
+        title="a build of two targets that share steps",
+        said=_build(
+            _TWO,
+            made_up.cache("cache-api--feature") | made_up.cache("cache-web--feature"),
+        ),
+    )
+
+
+def _plan(event: str, buildx: dict[str, Any], *flags: str) -> str:
+    env, files = github(event)
+    return machine.run("plan", *_BAKE, *flags, env=env, files=_FILES | files, buildx=buildx)
+
+
+def _build(buildx: dict[str, Any], registries: machine.Replies | None = None) -> str:
+    progress = lines(
+        vertex("[api 2/2] RUN apk add curl"),
+        vertex("[web 2/2] RUN apk add curl", cached=True),
+        vertex("[api] exporting cache to registry", error="no such host"),
+        vertex("[web] exporting cache to registry", manifest=made_up.digest("new")),
+    )
+    return machine.built(
+        *(*_BAKE, "--summary-file=summary.md", "--cache-export=with"),
+        files=_FILES,
+        buildx=buildx | {"bake": progress},
+        registries=registries,
+        shown=("summary.md",),
+    )
+
+
+SUBJECT = Subject(name="bake", about="Targets of bake and compose files.", scenes=_scenes)

@@ -1,0 +1,208 @@
+"""Every input error: bad values, inputs that do not go together, files that are not there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from tests.golden import machine
+from tests.golden.scene import Scene, Subject
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_IMAGE: Final = "image=ghcr.io/me/app"
+# The inputs of a scene, `name=value` each; an image is among them unless one is named.
+_VALUES: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
+    "names": (("imgae=x", "nothing-like-it=x"),),
+    "choices": (
+        (
+            *("cache=of", "cache-backend=x", "cache-export=x", "cache-import=x", "cache-mode=mx"),
+            *("driver=x", "ecr=x", "pull=x", "push=x"),
+        ),
+    ),
+    "images and tags": (
+        ("image=",),
+        (
+            (
+                "image=ghcr.io/me/app:1\nghcr.io/me/app@sha256:1\nhttps://ghcr.io/me/app\n"
+                "ghcr.io/Me App\nghcr.io/\nghcr.io/me/app:a b"
+            ),
+        ),
+        ('image="ghcr.io/me/app', 'tags="1'),
+        ("image=", "tags=1.2"),
+        ("image=", "tags=type=sha"),
+        ("images=name=ghcr.io/me/app,enabl=true\nghcr.io/me/app,enable=yes", "tags=a b"),
+        ("labels=maintainer", "annotations=manifest"),
+        ("labels=a={{sah}}", "annotations=a={{date", "tags=type=sha"),
+    ),
+    "rules for tags": (
+        (
+            (
+                "tags=type=smver,pattern={{version}}\ntype=semver\n"
+                "type=semver,paddern={{version}}\ntype=semver,pattern={{verzion}}\n"
+                "type=ref,event=brnch\ntype=sha,format=middle\ntype=sha,priority=high\n"
+                "type=sha,enable=perhaps\ntype=match,pattern=v(.*,group=1\n"
+                "type=match,pattern=v(.*),group=one\ntype=raw,value={{brnch}}\n"
+                "type=raw,value={{1}}\ntype=raw,value={{date 'YYYY' tz='Mars/Olympus'}}"
+            ),
+        ),
+        ("flavor=latest=perhaps", "tags=type=sha"),
+        ("flavor=prefx=v", "tags=type=sha"),
+        ("flavor=prefix={{brnch}}", "tags=type=sha"),
+    ),
+    "the build": (
+        (
+            *("platforms=amd64", "build-contexts=base\nbase={{context}}", "context={{context}}"),
+            *("call=chekk", "add-hosts=example.com", "attests=provenance", "ulimit=1024"),
+            "lint-ignore=early-cpy",
+        ),
+        ("cgroup-parent=x", "cache-backend=azblob", "cache-options=account_url=https://a.b"),
+        ("secrets=MINE", "secret-files=MINE", "secret-envs=MY KEY=C"),
+        ("secrets=A=x\nA=y",),
+    ),
+    "bake and compose files": (
+        ("bake-files=https://example.com/docker-bake.hcl", "compose-files=-"),
+        ("bake-files=b.hcl", "targets=a b", "set=a", "vars=a\nPATH=/bin"),
+        ("targets=a", "set=a.b=c", "vars=A=b"),
+        (
+            *("bake-files=b.hcl", "context=x", "file=x", "target=x", "cache-from=x"),
+            *("cache-to=x", "cache-stages=x", "call=check", "cgroup-parent=x"),
+        ),
+    ),
+    "logins": (
+        ("username=me",),
+        ("password=hunter2", "registry=r.io"),
+        ("username=me", "registry=123456789012.dkr.ecr.eu-west-1.amazonaws.com"),
+        ("username=me", "password=hunter2", "registry=r io"),
+        ("username=me", "password=hunter2", "scope=Me App", "ecr=yes"),
+        ("scope=me/app",),
+        ("registry-auth=registry: r.io",),
+        ("registry-auth=- registry: [",),
+        ("registry-auth=\x01",),
+        (
+            (
+                "registry-auth=- r.io\n"
+                "- {registry: r.io, registry: r.io, username: a, password: b}\n"
+                "- {host: r.io, username: a, password: b}\n"
+                "- {registry: r.io, username: [a], password: b}\n"
+                "- {registry: r.io}\n"
+                "- {registry: r.io, username: a}\n"
+                "- {registry: a.io, username: a, password: b, scope: A B, ecr: x}"
+            ),
+        ),
+        (
+            "registry-auth=- &x\n  registry: r.io\n  username: a\n  password: b\n- *x",
+            "username=me",
+            "password=hunter2",
+        ),
+    ),
+    "builders": (
+        ("builder=1st", "version=latest-and-greatest", "node-platforms=arm64"),
+        ("name=1st", "driver-opts=network"),
+        ("name=a", "builder=b"),
+        ("keep-state=true", "buildkitd-config=a.toml", "buildkitd-config-inline=[log]"),
+        (
+            *("buildkit-image-mirrors=a b", "qemu-platforms=linux arm64"),
+            "qemu-image=Tonistiigi Binfmt",
+        ),
+        ("driver=remote",),
+        ("driver=remote", "endpoint=build.example.com"),
+        ("driver=docker", "endpoint=tcp://build.example.com:1234"),
+        (
+            *("driver=docker", "buildkit-image-mirrors=r.io/buildkit:1"),
+            *("buildkitd-flags=--debug", "keep-state=true", "driver-opts=a=b"),
+            *("node-platforms=linux/amd64", "append=- endpoint: tcp://a:1"),
+        ),
+        (
+            *("driver=remote", "endpoint=tcp://a:1", "buildkitd-flags=--debug"),
+            *("keep-state=true", "buildkit-image-mirrors=r.io/buildkit:1"),
+        ),
+        (
+            *("driver=kubernetes", "buildkit-image-mirrors=r.io/buildkit:1"),
+            *("keep-state=true", "append=- endpoint: tcp://a:1"),
+        ),
+        ("append=- name: [",),
+        ("append=endpoint: tcp://a:1",),
+        ("append=- host: a\n- name: 1st\n- driver-opts: [a]\n- platforms: arm64",),
+        (
+            *("driver=remote", "endpoint=tcp://a:1"),
+            "append=- name: b\n- endpoint: a\n- endpoint: tcp://b:1\n  buildkitd-flags: x",
+        ),
+    ),
+    "caches": (
+        ("cache-repository=r.io/me/app:1",),
+        ("cache-repository=r.io/",),
+        ("cache-repository=docker.io/me/app/cache",),
+        ("cache-repository=europe-docker.pkg.dev/me",),
+        (
+            *("cache-tag-prefix=-", "cache-scope=a b", "cache-version=a b", "cache-history=10"),
+            *("cache-max-age=soon", "cache-timeout=0s"),
+        ),
+        ("cache-stages=1st", "cache-backend=inline"),
+        ("cache-backend=local",),
+        ("cache-dir=/cache", "cache-stages=build"),
+        ("cache-backend=gha", "cache-history=2", "cache-max-age=1d"),
+        ("cache-backend=s3",),
+        ("cache-backend=s3", "cache-options=bucket=a\nregion=b\nregoin=c\nx"),
+        ("cache-backend=s3", "cache-options=bucket=a\nregion=b\nsecret_access_key=c"),
+    ),
+}
+_LONGEST_TITLE: Final = 100
+# Inputs of a build whose files, variables or certificates are not as they say.
+_PATHS: Final[tuple[tuple[tuple[str, ...], dict[str, str]], ...]] = (
+    (("context=nowhere",), {}),
+    (("context=.", "file=nowhere/Containerfile"), {}),
+    (("context=empty",), {}),
+    (
+        (
+            *("secret-files=A=/none", "secret-envs=B=NONE", "buildkitd-config=/none.toml"),
+            *("output-file=none/out.json", "summary-file=none/summary.md"),
+        ),
+        {},
+    ),
+    (("bake-files=none.hcl", "compose-files=none.yaml"), {}),
+    ((), {"BUILDER_NODE_0_AUTH_TLS_CACERT": "x"}),
+    (
+        ("driver=remote", "endpoint=tcp://a:1"),
+        {"BUILDER_NODE_0_AUTH_TLS_CERT": "x", "BUILDER_NODE_1_AUTH_TLS_KEY": "x"},
+    ),
+    (
+        ("driver=remote", "endpoint=unix:///a.sock", "append=- endpoint: tcp://b:1"),
+        {"BUILDER_NODE_0_AUTH_TLS_CACERT": "x", "BUILDER_NODE_2_AUTH_TLS_KEY": "x"},
+    ),
+)
+
+
+def _scenes() -> Iterator[Scene]:
+    for subject, cases in _VALUES.items():
+        for given in cases:
+            said = machine.run("plan", env=_env(given))
+            yield Scene(title=f"{subject}: {_title(given)}", said=_problems(said))
+    for given, env in _PATHS:
+        names = (*given, *env)
+        files = {"Dockerfile": machine.DOCKERFILE, "empty/README": ""}
+        said = machine.run("build", env=_env(given) | env, files=files)
+        yield Scene(title=f"files of a build: {_title(names)}", said=_problems(said))
+
+
+def _env(given: tuple[str, ...]) -> dict[str, str]:
+    pairs = dict(item.split("=", 1) for item in (_IMAGE, *given))
+    return {f"INPUT_{name.upper().replace('-', '_')}": value for name, value in pairs.items()}
+
+
+def _title(given: tuple[str, ...]) -> str:
+    """Return the inputs in one line: with their values, if that is not too long."""
+    title = ", ".join(given).encode("unicode_escape").decode()
+    names = ", ".join(item.partition("=")[0] for item in given)
+    return title if len(title) <= _LONGEST_TITLE else names
+
+
+def _problems(said: str) -> str:
+    """Return the problems without their heading, sorted."""
+    head, _, problems = said.partition("\n")
+    if "not usable" not in head:
+        raise ValueError(f"nothing is wrong with these inputs: {said}")
+    return "\n".join(sorted(line.removeprefix("  ") for line in problems.splitlines()))
+
+
+SUBJECT = Subject(name="inputs", about="Inputs that cannot be used.", scenes=_scenes)

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from tests.golden.scene import DIRECTORY
+from tests.golden.scenes import SUBJECTS
+from tests.golden.sentences import Sentence, of_module, sentences, spaced
+
+if TYPE_CHECKING:
+    from tests.golden.scene import Subject
+
+# Texts of the sources that no user reads, with the reason.
+EXCEPTIONS: Final = {
+    text: reason
+    for reason, texts in {
+        "what others say, which is looked for": (
+            "BuildKit daemon flags",
+            "exporting cache to",
+            "exporting to GitHub Actions Cache",
+            "failed size validation",
+            "importing cache manifest from",
+            "missing descriptor handlers",
+            "short read: expected",
+            "unexpected commit digest",
+        ),
+        "an HTTP header": (
+            (
+                "application/vnd.oci.image.manifest.v1+json, "
+                "application/vnd.oci.image.index.v1+json, "
+                "application/vnd.docker.distribution.manifest.v2+json, "
+                "application/vnd.docker.distribution.manifest.list.v2+json"
+            ),
+        ),
+        "a format of dates": (
+            "h:mm:ss A",
+            "h:mm A",
+            "dddd, MMMM D, YYYY h:mm A",
+            "MMMM D, YYYY h:mm A",
+            "MMMM D, YYYY",
+            "ddd, MMM D, YYYY h:mm A",
+            "MMM D, YYYY h:mm A",
+            "MMM D, YYYY",
+        ),
+        "an error that is caught, and its text dropped": (
+            "a command did not end in time",
+            "it is no JSON object",
+            "its inline cache is not base64",
+            "the index ends too early",
+            "it has no host",
+            "this is not a git index of version 2 to 4",
+            "… is not a host",
+        ),
+        "a note of a plan that is handed on without its notes": (
+            "only the command build merges caches",
+        ),
+    }.items()
+    for text in texts
+}
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("subject", SUBJECTS, ids=lambda subject: subject.name)
+def test_warmbuild_says_what_the_golden_file_has(
+    subject: Subject, request: pytest.FixtureRequest
+) -> None:
+    text = subject.text()
+    if request.config.getoption("--rewrite", default=False):
+        subject.path.write_text(text, encoding="utf-8")
+    held = subject.path.read_text(encoding="utf-8") if subject.path.exists() else ""
+    assert text.splitlines() == held.splitlines(), "run `make golden`, and read its diff"
+
+
+def test_every_golden_file_has_a_subject() -> None:
+    assert sorted(DIRECTORY.glob("*.txt")) == sorted(subject.path for subject in SUBJECTS)
+
+
+def test_every_sentence_of_the_sources_is_in_a_golden_file() -> None:
+    missing = [f"{one.place}: {one.text}" for one in _missing() if one.text not in EXCEPTIONS]
+    assert missing == [], "add a scene that says it; see CONTRIBUTING.md"
+
+
+def test_no_exception_is_out_of_date() -> None:
+    assert sorted(EXCEPTIONS) == sorted({one.text for one in _missing()} & EXCEPTIONS.keys())
+
+
+@cache
+def _missing() -> list[Sentence]:
+    """Return the sentences of which a piece is in no golden file."""
+    held = "\n".join(
+        spaced(subject.path.read_text(encoding="utf-8"))
+        for subject in SUBJECTS
+        if subject.path.exists()
+    )
+    return [one for one in sentences() if any(piece not in held for piece in one.pieces)]
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        pytest.param('x = "one two"', [], id="two words"),
+        pytest.param('x = "one two three"', ["one two three"], id="a text"),
+        pytest.param('x = ("one two "\n "three")', ["one two three"], id="a text of two lines"),
+        pytest.param('x = f"one {a} two {b!r}three"', ["one … two …three"], id="values in it"),
+        pytest.param('x = "one {where} two three"', ["one … two three"], id="a placeholder"),
+        pytest.param('x = "one {:.0f} two three"', ["one … two three"], id="a format"),
+        pytest.param('x = {"one two three": "four five six"}', ["four five six"], id="a key"),
+        pytest.param('"""One two three."""\nx = 1\n"""Four five six."""', [], id="docstrings"),
+        pytest.param('x = r"one two three"', [], id="a regular expression"),
+        pytest.param('x = "one two three" in y', [], id="a text to look for"),
+        pytest.param('x = y.startswith("one two three")', [], id="a text to begin with"),
+        pytest.param('x = y("one two three")', ["one two three"], id="an argument"),
+    ],
+)
+def test_a_sentence_is_a_text_of_three_words(source: str, expected: list[str]) -> None:
+    assert [one.text for one in of_module(source, "a.py")] == expected
+
+
+def test_pieces_of_a_sentence_are_looked_for() -> None:
+    (found,) = of_module('x = f"one two three {a} is {b} four five six {c} is longest of all"', "")
+    assert found.pieces == ("four five six", "is longest of all", "one two three")
