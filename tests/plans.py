@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from warmbuild.bake import targets
+from warmbuild.cache.permission import Facts
 from warmbuild.image import tags
 from warmbuild.plan import making
-from warmbuild.plan.making import Known
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -49,9 +49,9 @@ def known(
     context: RunContext,
     variables: Collection[str] | None = None,
     has_image_store: bool = True,  # noqa: FBT001, FBT002 (as the fixtures have it)
-) -> Known:
+) -> Facts:
     """Return what a run knows beside inputs and context."""
-    return Known(
+    return Facts(
         applied=tags.apply(inputs.tag_rules, inputs.flavor, context, context.begun),
         variables=None if variables is None else frozenset(variables),
         has_image_store=has_image_store,

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
-
-from warmbuild.redaction import redactor
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from warmbuild.ci.provider import Provider
-    from warmbuild.redaction import Redact
+
+# A shorter line of a secret would hide half the log, and is not worth hiding.
+_SHORTEST: Final = 4
 
 
 class Log:
@@ -19,7 +20,7 @@ class Log:
 
     def __init__(self, provider: Provider) -> None:
         self._provider = provider
-        self.redact: Redact = str
+        self.redact: Callable[[str], str] = str
         self.warnings: list[str] = []
         self._secrets: list[str] = []
 
@@ -54,3 +55,21 @@ class Log:
     def fail(self, text: str) -> None:
         """Report why the run failed."""
         self._provider.fail(self.redact(text))
+
+
+def redactor(secrets: Iterable[str]) -> Callable[[str], str]:
+    """Return a function that replaces each secret, and each line of one, by `***`.
+
+    A build prints its output line by line, so a secret of several lines is never seen whole.
+    """
+    parts = {
+        part
+        for secret in secrets
+        for part in (secret.strip(), *(line.strip() for line in secret.splitlines()))
+        if len(part) >= _SHORTEST or (part and part == secret)
+    }
+    if not parts:
+        return lambda text: text
+    # The longest first: a secret that contains another one is hidden whole.
+    pattern = re.compile("|".join(re.escape(part) for part in sorted(parts, key=len, reverse=True)))
+    return lambda text: pattern.sub("***", text)

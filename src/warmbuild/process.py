@@ -13,10 +13,9 @@ from warmbuild.signals import held
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from warmbuild.redaction import Redact
 else:
     subprocess = lazy.module("subprocess")
 
@@ -145,7 +144,7 @@ def run(runner: Runner, argv: Sequence[str], env: Mapping[str, str]) -> Result:
         return running.finish()
 
 
-def shown(argv: Sequence[str], redact: Redact) -> str:
+def shown(argv: Sequence[str], redact: Callable[[str], str]) -> str:
     """Return a command as a person would type it, with secrets hidden.
 
     Secrets are hidden before arguments are quoted, because quoting may change their text.

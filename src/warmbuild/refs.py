@@ -18,6 +18,8 @@ else:
     hashlib = lazy.module("hashlib")
 
 DOCKER_HUB: Final = "docker.io"
+# Where clients of the API and BuildKit's scoped logins find Docker Hub.
+HUB_API: Final = "registry-1.docker.io"
 LONGEST_TAG: Final = 128
 # Leaves room for a scope, a separator and a slug.
 LONGEST_PREFIX: Final = 40

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import re
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import lazy
@@ -24,8 +23,8 @@ _TRIES: Final = 3
 # In seconds, whatever a registry asks for.
 _LONGEST_PAUSE: Final = 30.0
 _GROWTH: Final = 4
-# Request timeout, too early, too many requests.
-_TRANSIENT_STATUS: Final = {408, 425, 429}
+# Request timeout, too early, too many requests, and errors of the server.
+_TRANSIENT_STATUS: Final = frozenset({408, 425, 429, *range(500, 1000)})
 # URLs and references, whose words do not describe the failure.
 _NAME: Final = re.compile(r"\S*/\S*?(?=:?(?:\s|$))")
 # A status as Go's clients print it, such as `503 Service Unavailable`.
@@ -49,7 +48,7 @@ _TRANSIENT: Final = re.compile(
 
 def status_passes(status: int) -> bool:
     """Return whether an HTTP status is transient."""
-    return status in _TRANSIENT_STATUS or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return status in _TRANSIENT_STATUS
 
 
 def passes(error: str) -> bool:

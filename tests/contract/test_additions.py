@@ -22,6 +22,7 @@ COPIED = ("action.yml", "docs", "gitlab-component", "pyproject.toml", "src")
 DEFINITION = """
 from warmbuild.bake import bake_file
 from warmbuild.buildkit.command_line import PLACEHOLDERS
+from warmbuild.cache.permission import Facts
 from warmbuild.image import tags
 from warmbuild.inputs import parsing
 from warmbuild.plan import making
@@ -30,7 +31,7 @@ from warmbuild.run_context import RunContext
 run = RunContext(ci="local")
 inputs = parsing.parse({"image": "ghcr.io/me/app", "made-up": "1"}, {})
 applied = tags.apply(inputs.tag_rules, inputs.flavor, run, run.begun)
-plan = making.decide(inputs, run, making.Known(applied=applied, variables=frozenset()))
+plan = making.decide(inputs, run, Facts(applied=applied, variables=frozenset()))
 print(bake_file.definition([plan], PLACEHOLDERS))
 """
 PLAN = ("-m", "warmbuild", "plan", "--format", "json", "--image", "ghcr.io/me/app")

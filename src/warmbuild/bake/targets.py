@@ -18,10 +18,10 @@ from warmbuild.plan import making
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from warmbuild.cache.permission import Facts
     from warmbuild.image.tags import Tags
     from warmbuild.inputs.values import Inputs
     from warmbuild.plan.build_plan import BuildPlan
-    from warmbuild.plan.making import Known
     from warmbuild.run_context import RunContext
 
 # Keys whose values `bake --print` escapes, so that bake can read them again (buildx 0.36).
@@ -105,11 +105,11 @@ def inputs(given: Inputs, context: RunContext, applied: Tags, target: Target) ->
     )
 
 
-def planned(given: Inputs, context: RunContext, known: Known, target: Target) -> BuildPlan:
+def planned(given: Inputs, context: RunContext, facts: Facts, target: Target) -> BuildPlan:
     """Return the plan of a target; `given` are the target's own inputs."""
     kept, kept_back = _secrets(target, context)
     made = replace(
-        making.decide(given, context, known),
+        making.decide(given, context, facts),
         name=target.name,
         definition=target.definition | {"secret": kept} if kept_back else target.definition,
         linked=target.linked,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import retries
-from warmbuild.build import failures
+from warmbuild.build import outcomes
 from warmbuild.cache.problems import Kind, Problem
 from warmbuild.plan import calls
 
@@ -113,7 +113,7 @@ def _push_again(builds: Sequence[BuildPlan], failure: Failure, attempt: int) -> 
     blob of a manifest that arrives in that moment: 6 of 120 cold pushes failed so. The builder has
     all steps by then, so another push costs seconds.
     """
-    passes = failures.is_push(failure) and _push_passes(failure)
+    passes = outcomes.is_push(failure) and _push_passes(failure)
     wait = retries.pause(attempt) if passes else None
     if wait is None:
         return None

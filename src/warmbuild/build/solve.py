@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from warmbuild import process, untrusted_json
 from warmbuild.bake import bake_file
-from warmbuild.build import attempts, failures, outcomes
+from warmbuild.build import attempts, outcomes
 from warmbuild.build.outcomes import CacheOutcome, Outcome
 from warmbuild.build.patience import Patience
 from warmbuild.buildkit import checks, command_line
@@ -134,7 +134,7 @@ def _built(decided: Sequence[BuildPlan], tool: Tool) -> _Built:
         now, export_after = again.plans, export_after or again.export_after
     _annotate(now, tried.progress.warnings(), tool)
     if tried.code:
-        raise failures.failure_error(tried.progress.failure())
+        raise outcomes.failure_error(tried.progress.failure())
     progress = counted or tried.progress
     return _Built(plans=now, progress=progress, last=tried, export_after=export_after)
 
@@ -198,7 +198,7 @@ def ask(decided: BuildPlan, tool: Tool) -> Outcome:
     _annotate([decided], found or progress.warnings(), tool)
     if code:
         headline = next((text for text in said if text.startswith(checks.HEADLINE)), "")
-        raise BuildError(headline) if headline else failures.failure_error(progress.failure())
+        raise BuildError(headline) if headline else outcomes.failure_error(progress.failure())
     notes = (*decided.notes, *decided.cache.notes)
     return Outcome(metadata=_shown_metadata(metadata, log), notes=notes)
 

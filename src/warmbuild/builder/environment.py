@@ -1,15 +1,15 @@
-"""Finds buildx, and makes the environment that it runs in."""
+"""Finds buildx, and makes the environment that it runs in: variables and certificates."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import process
-from warmbuild.builder import node_certificates
 from warmbuild.errors import EngineError
 from warmbuild.registry import docker_config
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from warmbuild.builder.private_directory import Private
+    from warmbuild.drivers import Driver
     from warmbuild.process import Result, Runner, Running
 
 # Where Docker's packages install the plugin, outside PATH.
@@ -32,6 +33,9 @@ _SOCKET: Final = "/var/run/docker.sock"
 # The engine of a docker-in-docker service, and the default of DOCKER_TLS_CERTDIR in its job.
 _DIND: Final = "tcp://docker:2376"
 _DIND_CERTIFICATES: Final = "/certs"
+# The driver's name of a file is the variable's suffix in lower case.
+_CERTIFICATE_FILES: Final = ("CACERT", "CERT", "KEY")
+_CERTIFICATE: Final = re.compile(rf"BUILDER_NODE_(\d+)_AUTH_TLS_({'|'.join(_CERTIFICATE_FILES)})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +74,7 @@ def environment(env: Mapping[str, str], private: Private) -> dict[str, str]:
     """Return the environment of buildx: without inputs, with the run's own configuration."""
     child = {name: value for name, value in env.items() if not name.startswith("INPUT_")}
     child.pop("DOCKER_AUTH_CONFIG", None)
-    for variable in filter(node_certificates.VARIABLE.fullmatch, env):
+    for variable in filter(_CERTIFICATE.fullmatch, env):
         del child[variable]
     shared = Path(child.get("DOCKER_TLS_CERTDIR") or _DIND_CERTIFICATES, "client")
     if "DOCKER_HOST" not in child and not Path(_SOCKET).exists() and shared.parent.is_dir():
@@ -92,6 +96,37 @@ def environment(env: Mapping[str, str], private: Private) -> dict[str, str]:
 
 def take_certificates(env: Mapping[str, str], private: Private) -> None:
     """Write the certificates of remote nodes to files, for buildx."""
-    for index, texts in node_certificates.certificates(env).items():
+    for index, texts in certificates(env).items():
         for name, text in texts.items():
             private.write(private.certificates / str(index) / f"{name}.pem", text)
+
+
+def certificates(env: Mapping[str, str]) -> Mapping[int, Mapping[str, str]]:
+    """Return the certificates by node number and by the driver's name for them."""
+    found: dict[int, dict[str, str]] = {}
+    for variable, value in env.items():
+        named = _CERTIFICATE.fullmatch(variable)
+        if named and value:
+            found.setdefault(int(named[1]), {})[named[2].lower()] = value
+    return found
+
+
+def misfits(
+    driver: Driver, endpoints: Sequence[str], found: Mapping[int, Mapping[str, str]]
+) -> Mapping[str, str]:
+    """Return the errors in the certificates, by variable."""
+    wrong: dict[str, str] = {}
+    for index, files in sorted(found.items()):
+        prefix = f"BUILDER_NODE_{index}_AUTH_TLS"
+        first = next(f"{prefix}_{end}" for end in _CERTIFICATE_FILES if end.lower() in files)
+        if not driver.takes_certificates:
+            wrong[first] = f"is not supported by driver {driver.name!r}; use driver 'remote'."
+        elif index >= len(endpoints):
+            nodes = f"{len(endpoints)} node{'s' if len(endpoints) > 1 else ''}"
+            wrong[first] = f"is for node {index}, but the builder has {nodes}, numbered from 0."
+        elif not endpoints[index].startswith("tcp://"):
+            wrong[first] = f"is not supported by endpoint {endpoints[index]}; TLS needs tcp://."
+        elif ("cert" in files) != ("key" in files):
+            missing = "KEY" if "cert" in files else "CERT"
+            wrong[f"{prefix}_{missing}"] = "is missing: a certificate and its key go together."
+    return wrong

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from warmbuild.image.tags import Tags
     from warmbuild.inputs.values import Inputs
     from warmbuild.run_context import RunContext
 
@@ -19,11 +20,11 @@ NO_EXPORT: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What decisions about caches need to know beside inputs and context."""
+    """What decisions need to know beside inputs and context."""
 
+    applied: Tags  # Names that the tag rules made; they are applied once for all images
     variables: frozenset[str] | None  # Environment variables that are not empty; None if unknown
-    pushes: bool  # Whether the image, and an inline cache with it, is pushed
-    has_image_store: bool  # False if the engine's own BuildKit lacks the containerd image store
+    has_image_store: bool = True  # False if the engine's own BuildKit lacks the containerd one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,10 +53,13 @@ def may_read(inputs: Inputs, facts: Facts) -> Permission:
     return Permission(is_granted=not problem, reason=problem, is_problem=bool(problem))
 
 
-def may_write(inputs: Inputs, context: RunContext, facts: Facts, *, reads: bool) -> Permission:
+def may_write(
+    inputs: Inputs, context: RunContext, facts: Facts, *, reads: bool, pushes: bool
+) -> Permission:
     """Return whether a run may write its branch's cache; the first obstacle that holds is why not.
 
-    `reads` tells whether the run reads caches.
+    `reads` tells whether the run reads caches, `pushes` whether it pushes the image, and an inline
+    cache with it.
     """
     backend, is_forced = inputs.cache_backend, inputs.cache in {"read-write", "write-only"}
     obstacles = (
@@ -73,7 +77,7 @@ def may_write(inputs: Inputs, context: RunContext, facts: Facts, *, reads: bool)
             "no-cache-filters is given, and each node of the builder would export its own cache",
         ),
         (
-            backend.lies_in_image and not facts.pushes,
+            backend.lies_in_image and not pushes,
             "an inline cache is pushed with its image, which is not pushed",
         ),
     )

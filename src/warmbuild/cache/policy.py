@@ -25,7 +25,7 @@ _COMMON_DEFAULT_BRANCHES: Final = ("main", "master")
 
 
 def decide(
-    inputs: Inputs, context: RunContext, repository: Reference | None, facts: Facts
+    inputs: Inputs, context: RunContext, repository: Reference | None, facts: Facts, *, pushes: bool
 ) -> CachePlan:
     """Return every ref that this run would try; `repository` is where the image goes.
 
@@ -36,12 +36,13 @@ def decide(
     elif inputs.cache_from or inputs.cache_to:
         decided = _explicit(inputs, context, facts)
     else:
-        decided = _automatic(inputs, context, inputs.cache_repository or repository, facts)
+        home = inputs.cache_repository or repository
+        decided = _automatic(inputs, context, home, facts, pushes=pushes)
     return replace(decided, stale=inputs.refresh)
 
 
 def _automatic(
-    inputs: Inputs, context: RunContext, home: Reference | None, facts: Facts
+    inputs: Inputs, context: RunContext, home: Reference | None, facts: Facts, *, pushes: bool
 ) -> CachePlan:
     """Choose the refs of branches in the repository `home`."""
     backend, places = inputs.cache_backend, Places(inputs=inputs, home=home)
@@ -50,8 +51,9 @@ def _automatic(
         return CachePlan(notes=(note,))
     near = tuple(ref for each in _branches(inputs, context) for ref in places.read(*each))
     reading = permission.may_read(inputs, facts)
-    writing = permission.may_write(inputs, context, facts, reads=reading.is_granted)
-    reads, writes = reading.is_granted, writing.is_granted
+    reads = reading.is_granted
+    writing = permission.may_write(inputs, context, facts, reads=reads, pushes=pushes)
+    writes = writing.is_granted
     own = (context.branch, writing.reason)
     is_apart = writes and permission.has_nodes_apart(inputs)
     platforms = tuple(places.platforms(*own)) if is_apart else ()

@@ -52,8 +52,7 @@ class Provider:
     close_group: Callable[[], None] = lambda: None
     warning: Callable[[str, str, int], None] = warning
     """Show a warning: its text, and the file and line that it is about ("" and 0 for none)."""
-    fail: Callable[[str], None] = fail
-    """Say why the run failed."""
+    fail: Callable[[str], None] = fail  # say why the run failed
     mask: Callable[[str], None] = lambda _secret: None
     """Have the CI system hide a text in everything that follows; warmbuild's log hides it too."""
     publish: Callable[[Environment, Mapping[str, str], str], None] = lambda *_: None

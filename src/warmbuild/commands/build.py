@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from warmbuild import lazy
-from warmbuild.builder import boot, environment, node_certificates, private_directory
+from warmbuild.builder import boot, environment, private_directory
 from warmbuild.builder.environment import Buildx
 from warmbuild.cache import problems
 from warmbuild.commands import checkout, images, logins
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from warmbuild.builder.private_directory import Private
     from warmbuild.commands import caches
     from warmbuild.commands.images import Image
+    from warmbuild.commands.logins import Registries
     from warmbuild.commands.run import Run
     from warmbuild.plan.build_plan import BuilderPlan, BuildPlan
-    from warmbuild.registry.registries import Registries
     from warmbuild.report import publishing
 else:
     # Loaded while the builder boots.
@@ -78,7 +78,7 @@ def build(run: Run) -> Outcome:
 def _hide(run: Run) -> None:
     """Hide the secrets in the environment."""
     backend = run.inputs.cache_backend
-    certificates = node_certificates.certificates(run.env).values()
+    certificates = environment.certificates(run.env).values()
     run.log.hide(filter(None, (run.env.get(name, "") for name in backend.secrets.values())))
     run.log.hide(text for files in certificates for text in files.values())
 

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from warmbuild.build.outcomes import Outcome
     from warmbuild.cache.cache_plan import CachePlan, Place
+    from warmbuild.commands.logins import Registries
     from warmbuild.log import Log
     from warmbuild.plan.build_plan import BuildPlan
-    from warmbuild.registry.registries import Registries
 
 
 def settled(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from warmbuild import lazy
-from warmbuild.builder import node_certificates
+from warmbuild.builder import environment
 from warmbuild.errors import InputError, InputProblem
 from warmbuild.inputs import build_context
 
@@ -56,8 +56,8 @@ def _of_variables(inputs: Inputs, env: Mapping[str, str]) -> Iterator[InputProbl
             text = f"the environment variable {secret.variable!r} is not set."
             yield InputProblem(name="secret-envs", text=text)
     endpoints = [inputs.endpoint, *(node.endpoint for node in inputs.append)]
-    given = node_certificates.certificates(env)
-    for variable, text in node_certificates.misfits(inputs.driver, endpoints, given).items():
+    given = environment.certificates(env)
+    for variable, text in environment.misfits(inputs.driver, endpoints, given).items():
         yield InputProblem(name=variable, text=text)
 
 

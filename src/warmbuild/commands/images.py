@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 from warmbuild import lazy
 from warmbuild.bake import bake_file, targets
+from warmbuild.cache.permission import Facts
 from warmbuild.errors import InputError, InputProblem
 from warmbuild.image import tags
 from warmbuild.plan import making
-from warmbuild.plan.making import Known
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,7 +40,7 @@ class Image:
 
     inputs: Inputs  # The inputs of the run, with the target's laid over
     context: RunContext
-    known: Known
+    facts: Facts
     target: Target | None = None  # Its target, if files define the images
 
 
@@ -51,26 +51,26 @@ def images(
 
     The rules for tags are applied here, once a run. The log hides the secrets of targets.
     """
-    known = Known(
+    facts = Facts(
         applied=tags.apply(inputs.tag_rules, inputs.flavor, context, context.begun),
         variables=frozenset(name for name, value in env.items() if value),
     )
     if not inputs.bake_files and not inputs.compose_files:
-        return (Image(inputs=inputs, context=context, known=known),)
+        return (Image(inputs=inputs, context=context, facts=facts),)
     found = []
     for target in _read_files(inputs, context.untrusted, env, runner):
         log.hide(filter(None, targets.secrets(target, env)))
-        own = targets.inputs(inputs, context, known.applied, target)
-        found.append(Image(inputs=own, context=context, known=known, target=target))
+        own = targets.inputs(inputs, context, facts.applied, target)
+        found.append(Image(inputs=own, context=context, facts=facts, target=target))
     return found
 
 
 def decide(image: Image, *, has_image_store: bool = True) -> BuildPlan:
     """Return the plan of an image."""
-    known = replace(image.known, has_image_store=has_image_store)
+    facts = replace(image.facts, has_image_store=has_image_store)
     if image.target is None:
-        return making.decide(image.inputs, image.context, known)
-    return targets.planned(image.inputs, image.context, known, image.target)
+        return making.decide(image.inputs, image.context, facts)
+    return targets.planned(image.inputs, image.context, facts, image.target)
 
 
 def _read_files(

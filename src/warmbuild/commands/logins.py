@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from warmbuild import refs
@@ -10,9 +11,9 @@ from warmbuild.errors import RegistryError
 from warmbuild.files import read_text
 from warmbuild.refs import Reference
 from warmbuild.registry import client, docker_config, scopes
+from warmbuild.registry.client import PROBE, Patience, Registry
 from warmbuild.registry.keyring import Keyring
-from warmbuild.registry.registries import Registries
-from warmbuild.registry.transports import transports
+from warmbuild.registry.transports import Transport, transports
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +24,27 @@ if TYPE_CHECKING:
     from warmbuild.plan.build_plan import BuildPlan
 
     Say = Callable[[str], object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registries:
+    """Creates clients of registries, with this run's login or the user's own."""
+
+    keyring: Keyring
+    transports: Mapping[str, Transport]  # by host
+
+    def client(
+        self, host: str, say: Callable[[str], object], *, patience: Patience = PROBE
+    ) -> Registry:
+        """Return a client; `say` gets the failure of a credential helper, and every retry."""
+        try:
+            login = self.keyring.login(host)
+        except RegistryError as error:
+            say(str(error))
+            login = None
+        registry = Registry(host, login, self.transports.get(host), patience, say)
+        registry.scoped = partial(self.keyring.scoped, host)
+        return registry
 
 
 def registries(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from warmbuild import csv_attributes, refs
-from warmbuild.inputs import checks, lists, sources, tag_rules
+from warmbuild.inputs import checks, lists, tag_rules
 from warmbuild.inputs.reading import TRUE
 from warmbuild.inputs.tag_rules import Flavor
 
@@ -126,7 +126,7 @@ def _uncommented(reader: Reader, name: str) -> tuple[str, ...]:
 
 def _needs_name(reader: Reader) -> bool:
     """Return whether the result needs a name."""
-    if reader.text("call") not in ("", "build") or sources.has_files(reader):
+    if reader.text("call") not in ("", "build") or reader.has_files:
         return False
     push = reader.text("push")
     return push in TRUE or not (push or reader.text("outputs"))

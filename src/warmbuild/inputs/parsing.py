@@ -6,7 +6,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
 from warmbuild.errors import InputError, InputProblem
-from warmbuild.inputs import builders, caches, credentials, image_names, sources
+from warmbuild.inputs import build_context, builders, caches, credentials, image_names
 from warmbuild.inputs.checks import nearest
 from warmbuild.inputs.reading import Reader
 from warmbuild.inputs.table import BY_NAME, PASSED, TABLE
@@ -15,11 +15,23 @@ from warmbuild.inputs.values import Inputs, Passed
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from warmbuild.backends import Backend
     from warmbuild.inputs.logins import Login
     from warmbuild.inputs.table import Input
 
 _FIELDS: Final = frozenset(field.name for field in fields(Inputs))
 _POSITIONS: Final = {row.name: position for position, row in enumerate(TABLE)}
+_SET_PER_TARGET: Final = "the file sets it for each target"
+# Inputs of a single image, with what replaces them for several.
+_OF_ONE_IMAGE: Final[Mapping[str, str]] = {
+    "context": _SET_PER_TARGET,
+    "file": _SET_PER_TARGET,
+    "target": "use targets to choose among those of the file",
+    "cache-from": f"{_SET_PER_TARGET}, or use set: TARGET.cache-from=…",
+    "cache-to": f"{_SET_PER_TARGET}, or use set: TARGET.cache-to=…",
+    "cache-stages": "a target has only its own stages",
+    "call": "it works on one image at a time",
+}
 
 
 def gather(flags: Mapping[str, str], env: Mapping[str, str]) -> Mapping[str, str]:
@@ -71,7 +83,7 @@ def _read(reader: Reader, known: Login | None) -> Inputs:
     builders.check(reader, driver)
     backend, options = caches.backend(reader)
     passed = Passed(**_by_kind(reader, PASSED))
-    sources.check(reader, backend, passed)
+    _check_sources(reader, backend, passed)
     found: dict[str, Any] = {
         "image": images,
         "tags": tags,
@@ -94,3 +106,28 @@ def _read(reader: Reader, known: Login | None) -> Inputs:
     }
     others = [row for row in TABLE if row.field in _FIELDS and row.field not in found]
     return Inputs(**found, **_by_kind(reader, others))
+
+
+def _check_sources(reader: Reader, backend: Backend, passed: Passed) -> None:
+    """Find inputs that conflict with bake and compose files, or with buildx bake."""
+    for name in ("context", "build-contexts"):
+        for expression in build_context.unknown(reader.text(name)):
+            text = f"{expression!r} is not supported; use {{{{defaultContext}}}}."
+            reader.bad(name, text)
+    unknown_to_bake = [row.name for row, _ in passed.given() if not row.bake_key]
+    if backend.passed:
+        text = f"cannot be set with cache backend '{backend.name}', which needs buildx bake; "
+        for name in unknown_to_bake:
+            reader.bad(name, f"{text}bake does not support it.")
+    if reader.has_files:
+        # The files' paths are relative to the current directory, so "." changes nothing.
+        found = {
+            name: why for name, why in _OF_ONE_IMAGE.items() if reader.text(name) not in {"", "."}
+        }
+        found |= dict.fromkeys(unknown_to_bake, "buildx bake does not support it")
+        for name, why in found.items():
+            reader.bad(name, f"conflicts with bake-files and compose-files: {why}.")
+        return
+    for name in ("targets", "set", "vars"):
+        if reader.text(name):
+            reader.bad(name, "needs bake-files or compose-files.")

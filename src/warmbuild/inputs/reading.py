@@ -64,6 +64,11 @@ class Reader:
             case _ as never:
                 assert_never(never)
 
+    @property
+    def has_files(self) -> bool:
+        """Whether bake or compose files define what is built."""
+        return bool(self.text("bake-files") or self.text("compose-files"))
+
     def text(self, name: str) -> str:
         """Return a text without the spaces around it."""
         return self.values[name].strip()

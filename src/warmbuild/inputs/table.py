@@ -87,14 +87,8 @@ class Passthrough(Input):
 DEFAULT_BUILDKIT_IMAGE: Final = "moby/buildkit:v0.32.2"
 # The lint rules; each is a module of lint/rules, which this module need not import.
 LINT_RULES: Final = (
-    "secret-build-arg",
-    "early-arg",
-    "early-copy",
-    "dockerignore",
-    "file-modes",
-    "cache-mount",
-    "mode-min",
-    "cache-from-only",
+    *("secret-build-arg", "early-arg", "early-copy", "dockerignore"),
+    *("file-modes", "cache-mount", "mode-min", "cache-from-only"),
 )
 _SCOPE: Final = checks.matches(r"[A-Za-z0-9._/-]+", "use letters, digits and . _ / -")
 _ROWS: Final[Mapping[str, Input]] = {

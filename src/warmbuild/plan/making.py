@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from warmbuild import csv_attributes, refs
 from warmbuild.cache import policy
 from warmbuild.cache.cache_plan import CachePlan
-from warmbuild.cache.permission import Facts
 from warmbuild.errors import InputError, InputProblem
 from warmbuild.image import attestations, naming
 from warmbuild.inputs import build_context
@@ -17,41 +16,27 @@ from warmbuild.plan import builders
 from warmbuild.plan.build_plan import BuildPlan
 
 if TYPE_CHECKING:
+    from warmbuild.cache.permission import Facts
     from warmbuild.image.naming import Naming
-    from warmbuild.image.tags import Tags
     from warmbuild.refs import Reference
     from warmbuild.run_context import RunContext
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
-    """What a plan needs to know beside inputs and context."""
-
-    applied: Tags  # Names that the tag rules made; they are applied once for all images
-    variables: frozenset[str] | None  # Environment variables that are not empty; None if unknown
-    has_image_store: bool = True  # False if the engine's own BuildKit lacks the containerd one
-
-
-def decide(inputs: Inputs, context: RunContext, known: Known) -> BuildPlan:
+def decide(inputs: Inputs, context: RunContext, facts: Facts) -> BuildPlan:
     """Decide everything about the build of one image.
 
     Raises InputError if an image has to be pushed and has no name, or if the builder cannot build
     the platforms together.
     """
-    named = naming.decide(inputs, context, known.applied)
+    named = naming.decide(inputs, context, facts.applied)
     push, why_push = _push(inputs, context, named)
     load, why_load = _load(inputs, context, push=push)
-    _check_platforms(inputs, known)
-    facts = Facts(
-        variables=known.variables,
-        pushes=push
-        or any(
-            {("type", "registry"), ("push", "true")} & set(csv_attributes.pairs(entry))
-            for entry in inputs.outputs
-        ),
-        has_image_store=known.has_image_store,
+    _check_platforms(inputs, facts)
+    pushes = push or any(
+        {("type", "registry"), ("push", "true")} & set(csv_attributes.pairs(entry))
+        for entry in inputs.outputs
     )
-    cache = policy.decide(inputs, context, repository(inputs), facts)
+    cache = policy.decide(inputs, context, repository(inputs), facts, pushes=pushes)
     main_context = build_context.filled_in(inputs.context, context)
     contexts = tuple(build_context.filled_in(item, context) for item in inputs.build_contexts)
     sources = (main_context, *(item.partition("=")[2] for item in contexts))
@@ -117,8 +102,8 @@ def _asking(plan: BuildPlan) -> BuildPlan:
     )
 
 
-def _check_platforms(inputs: Inputs, known: Known) -> None:
-    if len(inputs.platforms) > 1 and not known.has_image_store:
+def _check_platforms(inputs: Inputs, facts: Facts) -> None:
+    if len(inputs.platforms) > 1 and not facts.has_image_store:
         text = (
             f"{len(inputs.platforms)} are given, but the driver {inputs.driver.name} builds for "
             "one at a time unless the engine has the containerd image store; set driver: "

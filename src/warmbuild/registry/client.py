@@ -67,7 +67,6 @@ _ACCEPT: Final = (
     "application/vnd.docker.distribution.manifest.list.v2+json"
 )
 _CHALLENGE_VALUE: Final = re.compile(r'(\w+)="([^"]*)"')
-_HUB_API: Final = "registry-1.docker.io"
 
 
 class Registry:
@@ -275,7 +274,7 @@ class Registry:
     def _send(
         self, path: str, authorization: str, put: Put | None
     ) -> tuple[requests.Response, bytes]:
-        host = _HUB_API if self.host == refs.DOCKER_HUB else self.host
+        host = refs.HUB_API if self.host == refs.DOCKER_HUB else self.host
         with self._session.request(
             put.method if put else "GET",
             urljoin(f"{self._transport.scheme}://{host}", path),

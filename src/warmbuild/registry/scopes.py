@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from warmbuild import refs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-# Where BuildKit looks for Docker Hub's scoped logins.
-_HUB_API: Final = "registry-1.docker.io"
 
 
 def nearest_scope(scopes: Iterable[str], asked: str) -> str:
@@ -44,7 +41,7 @@ def token_scope(scope: str) -> str:
 
 def directory(host: str, scope: str) -> str:
     """Return where buildx looks for a scoped login, below the directory config of its state."""
-    host = _HUB_API if host == refs.DOCKER_HUB else host
+    host = refs.HUB_API if host == refs.DOCKER_HUB else host
     return f"{host}{'' if scope.startswith('@') else '/'}{scope}"
 
 
@@ -52,4 +49,4 @@ def of_directory(name: str) -> tuple[str, str]:
     """Return the host and the scope of such a directory."""
     host = re.split("[/@]", name, maxsplit=1)[0]
     scope = name.removeprefix(host).removeprefix("/").removesuffix("@")
-    return refs.DOCKER_HUB if host == _HUB_API else host, scope
+    return refs.DOCKER_HUB if host == refs.HUB_API else host, scope

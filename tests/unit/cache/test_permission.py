@@ -10,13 +10,14 @@ from tests.plans import cache_of
 from tests.runs import FORK, LOCAL, PUSH
 from warmbuild.cache import permission, problems, settling
 from warmbuild.cache.permission import Facts, Permission
+from warmbuild.image.tags import Tags
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from warmbuild.inputs.values import Inputs
 
-KNOWN = Facts(variables=frozenset(), pushes=True, has_image_store=True)
+KNOWN = Facts(applied=Tags(), variables=frozenset())
 APART = {"platforms": "linux/amd64,linux/arm64", "append": "- endpoint: tcp://b"}
 TOKEN, RESULTS, CACHE = "ACTIONS_RUNTIME_TOKEN", "ACTIONS_RESULTS_URL", "ACTIONS_CACHE_URL"
 
@@ -84,8 +85,10 @@ def test_the_first_obstacle_is_the_reason(
     reason: str,
     is_problem: bool,  # noqa: FBT001
 ) -> None:
+    pushes = facts.get("pushes", True)
+    known = replace(KNOWN, has_image_store=facts.get("has_image_store", True))
     found = permission.may_write(
-        parsed(**values), replace(PUSH, **context), replace(KNOWN, **facts), reads=True
+        parsed(**values), replace(PUSH, **context), known, reads=True, pushes=pushes
     )
     assert found == Permission(
         is_granted=False, reason=f"no cache is written: {reason}", is_problem=is_problem
@@ -115,17 +118,19 @@ def test_the_first_obstacle_is_the_reason(
 def test_otherwise_the_branch_may_be_written(
     parsed: Callable[..., Inputs], values: Mapping[str, str], context: Mapping[str, Any]
 ) -> None:
-    found = permission.may_write(parsed(**values), replace(PUSH, **context), KNOWN, reads=True)
+    found = permission.may_write(
+        parsed(**values), replace(PUSH, **context), KNOWN, reads=True, pushes=True
+    )
     assert found == Permission(is_granted=True, reason=OWN)
 
 
 def test_a_backend_that_lacks_its_variables_is_a_problem(parsed: Callable[..., Inputs]) -> None:
     inputs = parsed(cache_backend="gha")
-    found = permission.may_write(inputs, PUSH, KNOWN, reads=True)
+    found = permission.may_write(inputs, PUSH, KNOWN, reads=True, pushes=True)
     assert found.is_problem
     assert found.reason.startswith("no cache is read or written: the backend gha needs ")
     unknown = replace(KNOWN, variables=None)
-    assert permission.may_write(inputs, PUSH, unknown, reads=True).is_granted
+    assert permission.may_write(inputs, PUSH, unknown, reads=True, pushes=True).is_granted
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from tests.plans import planned
 from warmbuild import platforms
-from warmbuild.builder import node_certificates
+from warmbuild.builder import environment
 from warmbuild.buildkit import answers, builder_commands
 from warmbuild.buildkit.answers import Inspected, Running
 from warmbuild.buildkit.builder_commands import Own
@@ -455,9 +455,7 @@ TLS = {
 
 
 def test_certificates_are_those_of_docker_setup_buildx_action() -> None:
-    assert node_certificates.certificates(
-        TLS | {"BUILDER_NODE_2_AUTH_TLS_KEY": "", "PATH": "/bin"}
-    ) == {
+    assert environment.certificates(TLS | {"BUILDER_NODE_2_AUTH_TLS_KEY": "", "PATH": "/bin"}) == {
         0: {"cacert": "CACERT of 0", "cert": "CERT of 0", "key": "KEY of 0"},
         1: {"cacert": "CACERT of 1", "cert": "CERT of 1", "key": "KEY of 1"},
     }
@@ -515,8 +513,8 @@ def test_certificates_that_fit_nothing_are_said(
     driver: str, endpoints: Sequence[str], left_out: Sequence[str], wrong: Mapping[str, str]
 ) -> None:
     env = {name: text for name, text in TLS.items() if not name.endswith(tuple(left_out))}
-    found = node_certificates.certificates(env)
-    assert node_certificates.misfits(DRIVERS[driver], endpoints, found) == wrong
+    found = environment.certificates(env)
+    assert environment.misfits(DRIVERS[driver], endpoints, found) == wrong
 
 
 INSPECTED = """\

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests import plans
-from warmbuild.build import failures, outcomes
+from warmbuild.build import outcomes
 from warmbuild.build.outcomes import CacheOutcome, Outcome
 from warmbuild.buildkit import command_line
 from warmbuild.buildkit.progress import Failure, Progress, Step
@@ -587,6 +587,6 @@ FAILURE = Failure(title="[2/3] RUN make", error="exit code: 2", tail=("one", "tw
     ],
 )
 def test_a_failure_says_what_to_do(failure: Failure, kind: type[Exception], text: str) -> None:
-    error = failures.failure_error(failure)
+    error = outcomes.failure_error(failure)
     assert type(error) is kind
     assert str(error) == text

@@ -3,9 +3,8 @@ from __future__ import annotations
 import pytest
 
 from warmbuild.ci import github
-from warmbuild.log import Log
+from warmbuild.log import Log, redactor
 from warmbuild.process import shown
-from warmbuild.redaction import redactor
 from warmbuild.untrusted_json import with_texts
 
 

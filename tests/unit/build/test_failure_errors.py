@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from warmbuild.build import failures
+from warmbuild.build import outcomes
 from warmbuild.buildkit.progress import Failure
 from warmbuild.errors import BuildError
 
@@ -12,7 +12,7 @@ def test_a_program_of_another_processor_is_explained() -> None:
         source="Dockerfile:2",
         tail=("exec /bin/sh: exec format error",),
     )
-    error = failures.failure_error(failure)
+    error = outcomes.failure_error(failure)
     assert isinstance(error, BuildError)
     assert str(error).endswith(
         "\n  | exec /bin/sh: exec format error\n"
