@@ -66,7 +66,7 @@ def test_a_cache_registry_that_talks_nonsense(
         cache = f"127.0.0.1:{port}/cache"
         ended = warmbuild.succeed(small, image=repository, cache_repository=cache)
     check_pushed_without_cache(ended, registry, repository)
-    assert f"warning: {cache}:cache-main is not read: what is there is no manifest" in ended.log
+    assert f"warning: {cache}:cache-main is not read: it holds no manifest" in ended.log
 
 
 def test_a_cache_ref_that_is_forbidden(
