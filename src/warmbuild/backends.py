@@ -6,10 +6,11 @@ ignores unknown attributes, and a wrong `mode` too, so warmbuild checks the name
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import csv_attributes
+from warmbuild.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +22,7 @@ _AZURE: Final = ("account_url", "account_name", "container")
 _PREFIXES: Final = ("prefix", "blobs_prefix", "manifests_prefix")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Backend:
     """A cache backend."""
 

@@ -13,8 +13,9 @@ Exit code 0 is success, and 1 a bug in warmbuild. The codes are public.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from warmbuild.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +27,7 @@ class WarmbuildError(Exception):
     exit_code: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class InputProblem:
     """What is wrong with one input; `text` never contains a secret."""
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import shlex
 import signal
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from warmbuild import lazy
+from warmbuild.frozen import frozen
 from warmbuild.signals import held
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ else:
 _GRACE: Final = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Result:
     """How a command ended."""
 

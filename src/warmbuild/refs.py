@@ -7,10 +7,10 @@ with Docker's short names for Docker Hub.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import lazy
+from warmbuild.frozen import frozen
 
 if TYPE_CHECKING:
     import hashlib
@@ -42,7 +42,7 @@ _GENERATION: Final = "---"
 MOST_GENERATIONS: Final = 9
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Reference:
     """A repository in a registry, with a tag, a digest, both or neither."""
 
@@ -130,7 +130,7 @@ def slug(name: str, longest: int) -> str:
     return f"{kept}-{_hash(name)}" if kept else _hash(name)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class CacheTag:
     """The slugs in a cache tag, and its generation: 0 is the current one, 1 the one before."""
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime
 from typing import Final
+
+from warmbuild.frozen import frozen
 
 # The messages of merges by git, GitLab and GitHub.
 _MERGE: Final = re.compile(
@@ -23,7 +25,7 @@ _COMMIT: Final = re.compile(r"[0-9a-f]{40,64}")
 FORK: Final = "the code comes from a fork"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Project:
     """What a CI system knows about the repository, for labels."""
 
@@ -34,7 +36,7 @@ class Project:
     licenses: str = ""  # An SPDX expression
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RunContext:
     """The facts about a run; an empty text means unknown or absent.
 

@@ -153,7 +153,9 @@ def test_a_registry_that_cannot_be_reached(
     ended = warmbuild.build(small, image=f"{host}/app", username="ci", password="secret")
     assert ended.code == 5
     (error,) = ended.errors
-    assert error.startswith(f"error: the registry {host} cannot be reached, and the image is pushed there")
+    assert error.startswith(
+        f"error: the registry {host} cannot be reached, and the image is pushed there"
+    )
     assert "docker buildx build" not in ended.log
 
 

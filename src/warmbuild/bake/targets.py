@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import csv_attributes, refs, untrusted_json
@@ -11,6 +11,7 @@ from warmbuild.backends import BACKENDS
 from warmbuild.bake import bake_file
 from warmbuild.cache.problems import Kind, Problem
 from warmbuild.errors import InputError, InputProblem
+from warmbuild.frozen import frozen
 from warmbuild.image import naming
 from warmbuild.inputs import build_context
 from warmbuild.plan import making
@@ -30,7 +31,7 @@ _PUSHES: Final = ("image", "registry")
 _CACHES: Final = ("cache-from", "cache-to")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Target:
     """A target as buildx has resolved it."""
 

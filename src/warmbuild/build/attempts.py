@@ -6,12 +6,13 @@ failed with a transient error is tried again, and the builder has all steps by t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import retries
 from warmbuild.build import outcomes
 from warmbuild.cache.problems import Kind, Problem
+from warmbuild.frozen import frozen
 from warmbuild.plan import calls
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ _GONE: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class AnotherTry:
     """Builds that may succeed after others failed, and why."""
 
@@ -137,7 +138,7 @@ def _push_passes(failure: Failure) -> bool:
     return retries.passes(failure.error) or (is_unclear and any(map(retries.passes, failure.tail)))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class AnotherExport:
     """Why an export that failed may still succeed, and the seconds to wait before it."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from warmbuild.buildkit.answers import Inspected
 from warmbuild.cache import problems, records
 from warmbuild.cache.problems import Kind, Problem
 from warmbuild.errors import BuildError, EngineError, RegistryError, WarmbuildError
+from warmbuild.frozen import frozen
 from warmbuild.vendors import refusal
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from warmbuild.plan.build_plan import BuildPlan
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Outcome:
     """What a build did; the defaults are those of a build without an image and a cache."""
 
@@ -70,7 +71,7 @@ def together(targets: Sequence[Outcome], *, metadata: str, steps: tuple[Step, ..
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class CacheOutcome:
     """What became of the cache of one image."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from warmbuild.buildkit.progress import Progress, Step, is_progress
 from warmbuild.cache import directory, problems
 from warmbuild.errors import BuildError
 from warmbuild.files import read_text
+from warmbuild.frozen import frozen
 from warmbuild.lint import reading
 from warmbuild.plan import calls
 
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 _MOST_RETRIES: Final = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Tool:
     """buildx as a run uses it."""
 
@@ -50,7 +51,7 @@ class Tool:
     log: Log
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Attempt:
     """One run of buildx."""
 
@@ -60,7 +61,7 @@ class _Attempt:
     unwritten: Mapping[str, str]  # by target: why its exported cache is not in its directory
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Built:
     """Images that one call has built."""
 

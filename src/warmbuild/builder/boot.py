@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import process, retries
@@ -13,6 +12,7 @@ from warmbuild.builder import emulation, engine
 from warmbuild.buildkit import answers, builder_commands
 from warmbuild.buildkit.builder_commands import Own
 from warmbuild.errors import EngineError
+from warmbuild.frozen import frozen
 from warmbuild.process import LateError
 from warmbuild.registry import docker_config
 from warmbuild.signals import shielded
@@ -35,7 +35,7 @@ _LINGER: Final = 2.0
 _DEFAULT_CONTEXT: Final = "default"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Made:
     """A builder that is booting."""
 

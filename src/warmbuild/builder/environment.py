@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import process
 from warmbuild.errors import EngineError
+from warmbuild.frozen import frozen
 from warmbuild.registry import docker_config
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ _CERTIFICATE_FILES: Final = ("CACERT", "CERT", "KEY")
 _CERTIFICATE: Final = re.compile(rf"BUILDER_NODE_(\d+)_AUTH_TLS_({'|'.join(_CERTIFICATE_FILES)})")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Buildx:
     """buildx as a run starts it."""
 

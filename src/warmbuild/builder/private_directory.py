@@ -6,12 +6,12 @@ import json
 import os
 import shutil
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import lazy
 from warmbuild.errors import EngineError
+from warmbuild.frozen import frozen
 from warmbuild.registry import docker_config, scopes
 from warmbuild.registry.docker_config import SCOPED
 from warmbuild.signals import held, shielded
@@ -29,7 +29,7 @@ else:
 _BUILDX_STATE: Final = ("instances", "certs", "current", "buildkitd.default.toml", SCOPED)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Private:
     """The paths in the private directory of a run."""
 

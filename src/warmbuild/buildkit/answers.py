@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from warmbuild.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +17,7 @@ _DRIVER_OPTION: Final = re.compile(r'(\S+?)="([^"]*)"')
 _VERSION: Final = re.compile(r"\bv?(\d+)\.(\d+)\.(\d+)")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Boot:
     """What `buildx create --bootstrap` says it did."""
 
@@ -33,7 +34,7 @@ class Boot:
         return bool(self.image) and not self.up and not self.container
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Running:
     """A node of a builder; the names are those of docker/setup-buildx-action."""
 
@@ -46,7 +47,7 @@ class Running:
     platforms: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Inspected:
     """A builder as `buildx inspect` prints it."""
 

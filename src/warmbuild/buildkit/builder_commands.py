@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from warmbuild import csv_attributes
 from warmbuild.buildkit import command_line
+from warmbuild.frozen import frozen
 from warmbuild.inputs.builders import Node
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from warmbuild.plan.build_plan import BuilderPlan
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Own:
     """What a run adds to the plan of its builder."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import csv_attributes
+from warmbuild.frozen import frozen
 from warmbuild.image import attestations
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from warmbuild.plan.build_plan import BuildPlan
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Files:
     """Files that buildx writes and reads."""
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from warmbuild import untrusted_json
 from warmbuild.buildkit import checks
+from warmbuild.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -44,7 +45,7 @@ _OF_TARGET: Final = re.compile(
 _LINE_ENDS: Final = re.compile(r"\r\n|\n|\r")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Step:
     """One instruction of the Dockerfile other than FROM."""
 
@@ -62,7 +63,7 @@ class Step:
         return f"[{prefix}{self.position}] {self.instruction}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Failure:
     """Why a build failed."""
 
@@ -72,7 +73,7 @@ class Failure:
     source: str  # file and line of the Dockerfile, if buildx prints them
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Transfer:
     """An import or an export of a cache."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from warmbuild.backends import BACKENDS, Backend
+from warmbuild.frozen import frozen
 from warmbuild.refs import Reference
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Place = Reference | str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class CacheRef:
     """A cache ref and why it is read or written."""
 
@@ -33,7 +33,7 @@ class CacheRef:
     vendor: Vendor | None = None  # Whose registry it is; None until it was asked
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class CachePlan:
     """The refs that a build reads, near before far, and the one that it writes."""
 

@@ -9,11 +9,11 @@ unchanged branch missed one. One cache with the records of both never did.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import untrusted_json
 from warmbuild.cache import probe, records
+from warmbuild.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MANIFEST_TYPE: Final = "application/vnd.oci.image.manifest.v1+json"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Merged:
     """A merged cache: what a registry has to hold so that BuildKit can read it."""
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from warmbuild.frozen import frozen
 
 if TYPE_CHECKING:
     from warmbuild.image.tags import Tags
@@ -18,7 +19,7 @@ NO_EXPORT: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Facts:
     """What decisions need to know beside inputs and context."""
 
@@ -27,7 +28,7 @@ class Facts:
     has_image_store: bool = True  # False if the engine's own BuildKit lacks the containerd one
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Permission:
     """Whether a run may read or write caches."""
 

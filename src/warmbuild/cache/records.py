@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import untrusted_json
+from warmbuild.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -27,7 +27,7 @@ _UNCOMPRESSED: Final = "containerd.io/uncompressed"
 Chain = tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Record:
     """A key of the cache: what a step was run with, and its results."""
 
@@ -36,7 +36,7 @@ class Record:
     results: frozenset[Chain] = frozenset()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Records:
     """The records of one cache."""
 

@@ -7,15 +7,16 @@ trusted; pushes to branches are. Only the ref shows that a promotion is of a pul
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from warmbuild.ci import variables
 from warmbuild.ci.provider import Environment, Provider
+from warmbuild.frozen import frozen
 from warmbuild.run_context import RunContext
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Names:
     """The names of the variables, which differ between Drone and Woodpecker."""
 

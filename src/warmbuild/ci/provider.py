@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from warmbuild import lazy
+from warmbuild.frozen import frozen
+
 if TYPE_CHECKING:
+    import tempfile
+
     from warmbuild.files import ReadText
     from warmbuild.finding import Finding
     from warmbuild.run_context import RunContext
+else:
+    tempfile = lazy.module("tempfile")
 
 Environment: TypeAlias = Mapping[str, str]
 
@@ -31,7 +36,7 @@ def _temporary_file(_env: Environment, name: str) -> tuple[Path, str]:
     return path, str(path)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Provider:
     """A CI system; each default suits a system without folding, annotations, masks and outputs."""
 

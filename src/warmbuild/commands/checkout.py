@@ -8,19 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from warmbuild import lazy
-from warmbuild.builder import environment
 from warmbuild.errors import InputError, InputProblem
 from warmbuild.inputs import build_context
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from warmbuild.builder import environment
     from warmbuild.inputs.values import Inputs
     from warmbuild.lint import checking, reading
     from warmbuild.log import Log
     from warmbuild.plan.build_plan import BuildPlan
     from warmbuild.project import git_modes
 else:
+    environment = lazy.module("warmbuild.builder.environment")
     # Loaded while the builder boots.
     checking = lazy.module("warmbuild.lint.checking")
     reading = lazy.module("warmbuild.lint.reading")

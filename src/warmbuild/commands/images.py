@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -10,6 +10,7 @@ from warmbuild import lazy
 from warmbuild.bake import bake_file, targets
 from warmbuild.cache.permission import Facts
 from warmbuild.errors import InputError, InputProblem
+from warmbuild.frozen import frozen
 from warmbuild.image import tags
 from warmbuild.plan import making
 
@@ -34,7 +35,7 @@ else:
 _OF_BUILDX: Final = ("PATH", "HOME", "TMPDIR", "DOCKER_CONFIG", "BUILDX_CONFIG")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Image:
     """One image of a run, and what its plan is decided from."""
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from warmbuild import refs
 from warmbuild.errors import RegistryError
 from warmbuild.files import read_text
+from warmbuild.frozen import frozen
 from warmbuild.refs import Reference
 from warmbuild.registry import client, docker_config, scopes
 from warmbuild.registry.client import PROBE, Patience, Registry
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     Say = Callable[[str], object]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Registries:
     """Creates clients of registries, with this run's login or the user's own."""
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from warmbuild import refs
+from warmbuild.frozen import frozen
 from warmbuild.image import labels
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from warmbuild.run_context import RunContext
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Naming:
     """The names of one image, and its labels and annotations."""
 

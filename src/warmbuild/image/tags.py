@@ -7,10 +7,10 @@ priority is the image's version, and decides whether the image is the latest.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import lazy
+from warmbuild.frozen import frozen
 from warmbuild.inputs import expressions, tag_rules
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _LIKE_GITHUB: Final = ("github", "gitea")
 _ON_DEFAULT: Final = re.compile("create|discussion|issues|schedule")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Tags:
     """The names that tag rules make."""
 

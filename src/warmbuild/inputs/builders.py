@@ -6,11 +6,11 @@ Inputs are those of docker/setup-buildx-action.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import lazy
 from warmbuild.drivers import DRIVERS
+from warmbuild.frozen import frozen
 from warmbuild.inputs import checks, lists
 from warmbuild.inputs.reading import TRUE
 from warmbuild.inputs.table import BY_NAME
@@ -33,7 +33,7 @@ _NODE_KEYS: Final = ("name", "endpoint", "driver-opts", "buildkitd-flags", "plat
 _ENDPOINT: Final = re.compile(r"[a-z][a-z0-9+-]*://\S+")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Node:
     """One BuildKit daemon of a builder; buildx chooses an empty name or endpoint."""
 

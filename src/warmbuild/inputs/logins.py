@@ -8,10 +8,11 @@ the login without a scope.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import lazy, refs
+from warmbuild.frozen import frozen
 from warmbuild.inputs import checks
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ _ECR: Final = ("auto", "true", "false")
 _ACTIONS: Final = re.compile(r"[a-z]+(,[a-z]+)*")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Login:
     """Credentials for one registry."""
 

@@ -6,10 +6,11 @@ Types, attributes, defaults and priorities are those of docker/metadata-action (
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import csv_attributes
+from warmbuild.frozen import frozen
 from warmbuild.inputs import expressions
 from warmbuild.inputs.checks import among, nearest
 
@@ -43,7 +44,7 @@ _IS_RULE: Final = re.compile(r"(?:^|,)\s*\"?\s*[a-z]+\s*=|\{\{", re.IGNORECASE)
 _REGEX: Final = re.compile(r"/(?P<pattern>.+)/(?P<flags>[a-z]*)", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Rule:
     """A line of `tags` with a type."""
 
@@ -55,7 +56,7 @@ class Rule:
     attributes: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Flavor:
     """Settings for all tags."""
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from warmbuild.frozen import frozen
 from warmbuild.inputs.table import PASSED
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     Given = str | bool | tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Secret:
     """A build secret; exactly one of value, path and variable is set."""
 
@@ -33,7 +34,7 @@ class Secret:
     variable: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Passed:
     """What is passed on to buildx unchanged: a field for each `Passthrough` row."""
 
@@ -51,7 +52,7 @@ class Passed:
         return ((row, value) for row, value in values if value)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Inputs:
     """What the user asked for, read and checked."""
 

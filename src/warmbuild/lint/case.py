@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
+from warmbuild.frozen import frozen
 from warmbuild.project import dockerfile, ignore_file, installs
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 _SYNTAX: Final = re.compile(r"(?:|(?:.*/)?dockerfile(?:-upstream)?(?:[:@].*|\s.*)?)", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Rule:
     """A rule; it reports only what is certain, in the stages that the build needs."""
 
@@ -30,7 +31,7 @@ class Rule:
     find: Callable[[Case], Iterator[Found]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class OddModes:
     """A file in the context whose mode is not what git stores."""
 
@@ -40,7 +41,7 @@ class OddModes:
     has_more: bool  # whether other files differ too
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Sources:
     """What the rules look at; empty if the build context is not on this machine."""
 
@@ -121,7 +122,7 @@ class Case:
         return ignore_file.patterns(self.sources.ignore or "")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Found:
     """What a rule found: at an instruction, or in an input."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from warmbuild.cache import problems
+from warmbuild.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from warmbuild.run_context import RunContext
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class BuilderPlan:
     """The builder to use, and its first node."""
 
@@ -45,7 +45,7 @@ class BuilderPlan:
         return not self.name and self.driver.starts_daemon
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class BuildPlan:
     """The build of one image, decided."""
 

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
+
+from warmbuild.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Instruction:
     """One instruction."""
 
@@ -38,7 +40,7 @@ class Instruction:
         return f"{self.word} {' '.join(self.words())}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Stage:
     """A build stage."""
 
@@ -51,7 +53,7 @@ class Stage:
     uses: tuple[int, ...]  # numbers of the stages that it copies or mounts from
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Dockerfile:
     """A whole file."""
 

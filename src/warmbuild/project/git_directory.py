@@ -6,8 +6,9 @@ program, and no `safe.directory` for the user of a container.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from warmbuild.frozen import frozen
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 _LINK: Final = "gitdir: "
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class WorkTree:
     """A checkout of a repository."""
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import re
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from warmbuild.files import read_text
+from warmbuild.frozen import frozen
 from warmbuild.project import git_directory, git_index
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ _SHA256: Final = re.compile(r"^\s*objectformat\s*=\s*sha256\s*$", re.IGNORECASE 
 _DIRECTORY: Final = 0o755
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Normalized:
     """How many modes were set."""
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from warmbuild.frozen import frozen
 from warmbuild.project.dockerfile import Instruction, unquoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Install:
     """A command that installs dependencies."""
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import base64
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from warmbuild import lazy, vendors
 from warmbuild.errors import InputError, InputProblem, RegistryError
+from warmbuild.frozen import frozen
 from warmbuild.vendors import ecr, ecr_public
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def tokens(login: Login, env: Mapping[str, str]) -> tuple[Login, ...]:
         raise RegistryError(f"AWS gives no token for {login.host}: {error}") from error
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Question:
     """Which AWS service is asked, and for what."""
 

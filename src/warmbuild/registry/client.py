@@ -11,7 +11,7 @@ import json
 import re
 import threading
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urljoin, urlsplit
 
@@ -20,6 +20,7 @@ from warmbuild.cache import probe
 from warmbuild.cache.merging import MANIFEST_TYPE, Merged
 from warmbuild.cache.probe import Answer, Found, Missing, Refused, Silent
 from warmbuild.errors import RegistryError
+from warmbuild.frozen import frozen
 from warmbuild.inputs.logins import IDENTITY_TOKEN, Login
 from warmbuild.registry import transports
 from warmbuild.registry.transports import Transport
@@ -35,7 +36,7 @@ else:
     requests = lazy.module("requests")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Patience:
     """How long to wait for a registry, in seconds."""
 
@@ -45,7 +46,7 @@ class Patience:
     pause: float  # before the first retry
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Put:
     """The body of a request that writes."""
 

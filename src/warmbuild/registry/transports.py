@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from warmbuild import lazy
+from warmbuild.frozen import frozen
 
 if TYPE_CHECKING:
     import ipaddress
@@ -17,7 +17,7 @@ else:
     tomllib = lazy.module("tomllib")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Transport:
     """How a registry is reached."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from warmbuild.buildkit import command_line
 from warmbuild.cache.cache_plan import CachePlan
+from warmbuild.frozen import frozen
 from warmbuild.image import labels
 from warmbuild.report.plain_text import hit_ratio
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from warmbuild.plan.build_plan import BuildPlan
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Planned:
     """What the outputs show without a build."""
 

@@ -5,14 +5,15 @@ Every text is part of a sentence, in advice to users and in docs/registries.md.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+from warmbuild.frozen import frozen
 
 # The most parts that a path can have: it has at most 255 characters.
 ANY: Final = 128
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Vendor:
     """A registry or its software; `hosts`, `challenge`, `headers` or `ci` identifies it."""
 

@@ -11,9 +11,9 @@ NAME_UNKNOWN.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
+from warmbuild.frozen import frozen
 from warmbuild.vendors.base import Vendor
 
 # All partitions, with FIPS and dual stack, from "Amazon ECR endpoints and quotas".
@@ -24,7 +24,7 @@ _HOSTS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Place:
     """Where a registry's tokens come from, according to its host."""
 

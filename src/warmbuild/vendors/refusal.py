@@ -9,9 +9,10 @@ not know becomes `unknown`, and only the message tells the reason.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
+
+from warmbuild.frozen import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,7 +65,7 @@ _STATUS: Final = re.compile(r"unexpected status\b.*?: (?P<status>[1-5][0-9]{2})\
 _NAMES: Final = re.compile(r"""'[^']*'|"[^"]*"|\S*/(manifests|blobs)/\S*?(?=:?(?:\s|$))|\S*/\S*""")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Refusal:
     """A refusing answer."""
 
