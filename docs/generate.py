@@ -135,7 +135,7 @@ def _exit_code_rows() -> Iterator[str]:
 
 def _place_rows() -> Iterator[str]:
     yield (
-        "| Registry | Repository | Before the first push | Where there is none "
+        "| Registry | Repository | Before the first push | If it is missing "
         "| Where tags are immutable | Cache manifests |"
     )
     yield "| --- | --- | --- | --- | --- | --- |"
@@ -144,7 +144,7 @@ def _place_rows() -> Iterator[str]:
             vendor.path,
             vendor.create.format(path="NAME") or "nothing",
             " or ".join(map(str, vendor.missing)),
-            vendor.mutable or "they never are",
+            vendor.mutable or "tags are always mutable",
             vendor.accepts,
         )
         yield f"| {vendor.name} | {' | '.join(map(_cell, cells))} |"
