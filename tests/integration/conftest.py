@@ -39,7 +39,7 @@ CACHE_CONFIG = "application/vnd.buildkit.cacheconfig.v0"
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 MANIFESTS = f"{OCI_MANIFEST}, application/vnd.oci.image.index.v1+json"
 # How long a run may take before a test gives up on it, in seconds.
-PATIENCE = 120.0
+PATIENCE = 300.0
 _BUILDER = re.compile(r"^\+ docker buildx create --name (\S+)", re.MULTILINE)
 _STEP_ROW = re.compile(r"^\| (?P<place>.*\d+/\d+) \| `(?P<step>.*)` \| (?P<took>.*) \|$")
 
