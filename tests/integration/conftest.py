@@ -39,7 +39,7 @@ CACHE_CONFIG = "application/vnd.buildkit.cacheconfig.v0"
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 MANIFESTS = f"{OCI_MANIFEST}, application/vnd.oci.image.index.v1+json"
 # How long a run may take before a test gives up on it, in seconds.
-PATIENCE = 300.0
+PATIENCE = 120.0
 _BUILDER = re.compile(r"^\+ docker buildx create --name (\S+)", re.MULTILINE)
 _STEP_ROW = re.compile(r"^\| (?P<place>.*\d+/\d+) \| `(?P<step>.*)` \| (?P<took>.*) \|$")
 
@@ -163,10 +163,10 @@ class Run:
                     found = any(re.search(pattern, text) for _, text in self._lines)
                     assert found, "\n".join(text for _, text in self._lines)
 
-    def end(self) -> Ended:
-        """Wait for the end. There is no way to end that shows a traceback."""
+    def end(self, patience: float = PATIENCE) -> Ended:
+        """Wait for the end, this many seconds; no way to end shows a traceback."""
         try:
-            code = self.process.wait(PATIENCE)
+            code = self.process.wait(patience)
         except subprocess.TimeoutExpired:
             self.process.kill()
             pytest.fail(f"the run did not end:\n{self.log}")
