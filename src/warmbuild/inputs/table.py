@@ -383,6 +383,11 @@ _ROWS: Final[Mapping[str, Input]] = {
     "cache-fallback": Input(
         "Branches whose caches are read before the cache of the default branch.", Kind.WORDS
     ),
+    "cache-trust-merged": Switch(
+        "Also read the cache of the branch that a commit has merged, or that a tag was set on, as "
+        "the commit's message or the event names it. Whoever may push any branch can then put "
+        "layers into the image of the default branch."
+    ),
     "cache-import": Input(
         "Caches to read: the nearest branch's and every farther one that does not contradict it "
         "(auto), the nearest only (first), or all (union).",

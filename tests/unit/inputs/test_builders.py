@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.plans import planned
-from warmbuild import platforms
+from warmbuild import platforms, trust
 from warmbuild.builder import environment
 from warmbuild.buildkit import answers, builder_commands
 from warmbuild.buildkit.answers import Inspected, Running
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from warmbuild.plan.build_plan import BuilderPlan
 
 
-PUSH = RunContext(ci="github", event="push", branch="x", default_branch="main")
+PUSH = RunContext(ci="github", event="push", branch="x", default_branch="main", trust=trust.TRUSTED)
 IMAGE = ["--driver-opt", "image=moby/buildkit:v0.32.2"]
 BOTH = """
 - endpoint: tcp://b:1234
