@@ -239,7 +239,7 @@ def test_the_plan_for_programs(parsed: Callable[..., Inputs]) -> None:
     assert found["argv"] == list(command_line.build(decided, command_line.PLACEHOLDERS))
     assert found["builder"] == {
         "driver": "docker-container",
-        "driver-opts": ["image=moby/buildkit:v0.32.2"],
+        "driver-opts": ["image=moby/buildkit:v0.34.2"],
         "buildkitd-flags": "",
         "cleanup": True,
     }
