@@ -6,10 +6,9 @@ priority is the image's version, and decides whether the image is the latest.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import lazy
+from warmbuild import lazy, refs
 from warmbuild.frozen import frozen
 from warmbuild.inputs import expressions, tag_rules
 
@@ -27,7 +26,6 @@ else:
     packaging = lazy.module("packaging", "version")
     semver = lazy.module("semver")
 
-_ILLEGAL: Final = re.compile(r"[^a-zA-Z0-9._-]+")
 _SHORT: Final = 7
 
 
@@ -68,9 +66,9 @@ def apply(rules: Iterable[Rule], flavor: Flavor, run: RunContext, now: datetime 
 
 
 def _affixed(prefix: str, name: str, suffix: str, values: Mapping[str, Value]) -> str:
-    """Return a tag: illegal runs become a hyphen, and what may not begin a tag is cut."""
     before, after = expressions.filled(prefix, values), expressions.filled(suffix, values)
-    return _ILLEGAL.sub("-", f"{before}{name}{after}").lstrip(".-")[:128]
+    made = f"{before}{name}{after}"
+    return refs.image_tag(made) if made else ""
 
 
 def expression_values(run: RunContext, now: datetime | None) -> Mapping[str, Value]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from warmbuild import csv_attributes, refs
+from warmbuild import csv_attributes
 from warmbuild.cache import policy
 from warmbuild.cache.cache_plan import CachePlan
 from warmbuild.errors import InputError, InputProblem
@@ -19,7 +19,6 @@ from warmbuild.trust import Right
 if TYPE_CHECKING:
     from warmbuild.cache.permission import Facts
     from warmbuild.image.naming import Naming
-    from warmbuild.refs import Reference
     from warmbuild.run_context import RunContext
 
 
@@ -37,7 +36,7 @@ def decide(inputs: Inputs, context: RunContext, facts: Facts) -> BuildPlan:
         {("type", "registry"), ("push", "true")} & set(csv_attributes.pairs(entry))
         for entry in inputs.outputs
     )
-    cache = policy.decide(inputs, context, repository(inputs), facts, pushes=pushes)
+    cache = policy.decide(inputs, context, naming.repository(inputs), facts, pushes=pushes)
     main_context = build_context.filled_in(inputs.context, context)
     contexts = tuple(build_context.filled_in(item, context) for item in inputs.build_contexts)
     sources = (main_context, *(item.partition("=")[2] for item in contexts))
@@ -77,14 +76,6 @@ def with_cache(plan: BuildPlan, cache: CachePlan) -> BuildPlan:
     return replace(
         plan, cache=cache, pull=plan.pull or cache.stale, no_cache=plan.no_cache or cache.stale
     )
-
-
-def repository(inputs: Inputs) -> Reference | None:
-    """Return where the first image goes and, by default, its cache."""
-    if inputs.image:
-        return inputs.image[0]
-    full = next((tag for tag in inputs.tags if not refs.is_tag(tag)), None)
-    return replace(refs.parse(full), tag="", digest="") if full else None
 
 
 def _asking(plan: BuildPlan) -> BuildPlan:

@@ -74,14 +74,14 @@ def test_a_definition_has_all_of_a_build_and_no_secret(parsed: Callable[..., Inp
     end = ",account_url=https://a,secret_access_key=${AZURE_STORAGE_KEY}"
     names = (
         "cache-x",
-        "cache-linux-amd64-2cc5a1d1--x",
-        "cache-linux-arm64-69b36453--x",
+        "cache-linux-amd64-2cc5a1d177b1915e6022--x",
+        "cache-linux-arm64-69b36453fd86d1ebe073--x",
         "cache-develop",
-        "cache-linux-amd64-2cc5a1d1--develop",
-        "cache-linux-arm64-69b36453--develop",
+        "cache-linux-amd64-2cc5a1d177b1915e6022--develop",
+        "cache-linux-arm64-69b36453fd86d1ebe073--develop",
         "cache-main",
-        "cache-linux-amd64-2cc5a1d1--main",
-        "cache-linux-arm64-69b36453--main",
+        "cache-linux-amd64-2cc5a1d177b1915e6022--main",
+        "cache-linux-arm64-69b36453fd86d1ebe073--main",
     )
     text = bake_file.definition([decided], command_line.PLACEHOLDERS)
     assert json.loads(text) == {

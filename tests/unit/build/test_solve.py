@@ -273,7 +273,10 @@ def test_the_stages_of_an_inline_cache_are_pushed_one_by_one(
     assert not has(image, "--target")
     assert [stage[stage.index("--target") + 1] for stage in (build, test)] == ["build", "test"]
     assert all(has(stage, "--push", "type=inline") for stage in (image, build, test))
-    assert outcome.cache_written == "ghcr.io/me/app:cache-x,ghcr.io/me/app:cache-build-e7ec532e--x"
+    assert (
+        outcome.cache_written
+        == "ghcr.io/me/app:cache-x,ghcr.io/me/app:cache-build-e7ec532ede193fdd9548--x"
+    )
     (warning,) = log.warnings
     assert warning.startswith("no cache is written to ghcr.io/me/app:cache-test-")
 

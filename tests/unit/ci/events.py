@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from tests.plans import cache_of, planned
 from warmbuild import ci, trust
+from warmbuild.image import naming
 from warmbuild.inputs import table
-from warmbuild.plan import making
 from warmbuild.run_context import RunContext
 from warmbuild.trust import Trust
 
@@ -29,7 +29,7 @@ IMAGE = "registry.example.com/team/shop"
 MODES = next(row.choices for row in table.TABLE if row.name == "cache")
 
 MAIN, DEVELOP = "cache-main", "cache-develop"
-SOCKS, HATS = "cache-feature-socks-834e745c", "cache-feature-hats-084722c4"
+SOCKS, HATS = "cache-feature-socks-834e745c6633bf295fcd", "cache-feature-hats-084722c4e4bb3f17f85a"
 OWN = "this branch's own cache"
 TARGET = "the target branch"
 MERGED = "the branch that was merged"
@@ -86,7 +86,7 @@ def check_caches(given: Inputs, run: RunContext, reads: Refs, writes: str, why_n
     found = decide(given, run)
 
     def tag(item: CacheRef) -> str:
-        return str(item.ref).removeprefix(f"{making.repository(given)}:")
+        return str(item.ref).removeprefix(f"{naming.repository(given)}:")
 
     assert [(tag(item), item.reason) for item in found.read] == reads
     assert (tag(found.write) if found.write else "") == writes

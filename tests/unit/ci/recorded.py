@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 DATA = Path(__file__).parents[2] / "data"
 IMAGE = "ghcr.io/me/app"
-RELEASE = "cache-release-1.x-81caa6e9"
+RELEASE = "cache-release-1.x-81caa6e9876b5588653c"
 ON_SOCKS = [(SOCKS, OWN), (MAIN, DEFAULT)]
 ON_MAIN = [(MAIN, OWN)]
 SOCKS_INTO_DEVELOP = [(SOCKS, OWN), (DEVELOP, TARGET), (MAIN, DEFAULT)]

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from warmbuild.inputs.values import Inputs
 
 TRUNK, TAG = "cache-trunk", "cache-v1.2.3"
-BUMP = "cache-dependabot-pip-flask-3.1.2-d5eed9b1"
+BUMP = "cache-dependabot-pip-flask-3.1.2-d5eed9b1277cbab9797c"
 RIGHTS = "pull_request_target may build a stranger's code with this repository's rights"
 COMMENT = "anybody may comment"
 NO_REF = "GitHub names no branch or tag that has the commit"

@@ -74,8 +74,8 @@ EVENTS = [
     pytest.param(
         "push-in-fork",
         {"branch": "feature/hats"},
-        [("cache-feature-hats-084722c4", OWN), (MAIN, DEFAULT)],
-        "cache-feature-hats-084722c4",
+        [("cache-feature-hats-084722c4e4bb3f17f85a", OWN), (MAIN, DEFAULT)],
+        "cache-feature-hats-084722c4e4bb3f17f85a",
         "",
         id="a push in a fork, which is at home there",
     ),
@@ -146,8 +146,8 @@ EVENTS = [
     pytest.param(
         "merge-request-fork-in-fork",
         {"branch": "feature/hats", "target_branch": "develop", "pull_request": 43},
-        [("cache-feature-hats-084722c4", OWN), *INTO_DEVELOP],
-        "cache-feature-hats-084722c4",
+        [("cache-feature-hats-084722c4e4bb3f17f85a", OWN), *INTO_DEVELOP],
+        "cache-feature-hats-084722c4e4bb3f17f85a",
         "",
         id="a fork's merge request in the fork itself, which is at home there",
     ),

@@ -9,6 +9,7 @@ from tests import plans
 from tests.runs import FORK, LOCAL, PUSH
 from warmbuild import trust
 from warmbuild.errors import InputError
+from warmbuild.image import naming
 from warmbuild.inputs import build_context
 from warmbuild.inputs.values import Inputs, Secret
 from warmbuild.plan import calls, making
@@ -215,7 +216,7 @@ def test_a_stale_cache_is_kept_from_the_builder_too(
 def test_the_cache_goes_to_the_first_images_repository(
     parsed: Callable[..., Inputs], values: dict[str, str], expected: str | None
 ) -> None:
-    found = making.repository(parsed(**values))
+    found = naming.repository(parsed(**values))
     assert (found and str(found)) == expected
 
 
