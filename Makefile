@@ -15,7 +15,9 @@ test: lint lab  ## Lint, types, unit, contract and integration tests
 
 lint: $(VENV)/ready
 	@source $(VENV)/bin/activate && ruff format --check . && ruff check . && mypy && codespell && \
-	PYTHONPATH=src lint-imports --no-cache --no-logo
+	PYTHONPATH=src lint-imports --no-cache --no-logo && \
+	zizmor --quiet --offline --pedantic --strict-collection .github action.yml && \
+	"$$($(PYTHON) -m lab actionlint)" -shellcheck shellcheck .github/workflows/*.yml
 
 unit: $(VENV)/ready  ## The fast tests alone
 	@source $(VENV)/bin/activate && pytest tests/unit tests/contract tests/golden
