@@ -138,6 +138,20 @@ def test_a_token_is_in_the_step_that_needs_it_alone(workflow: tuple[str, Yaml]) 
     assert [env for env in wider if TOKEN.search(str(env))] == []
 
 
+def test_nothing_is_ignored_without_a_reason(
+    workflow: tuple[str, Yaml], read: Callable[[str], str]
+) -> None:
+    ignored = re.findall(r"# (?:zizmor: ignore|shellcheck disable).*", read(workflow[0]))
+    reason = r"# (?:zizmor: ignore\[[\w-]+\]|shellcheck disable=\w+ #) (?:[\w,.']+ ?){4,}"
+    assert [text for text in ignored if not re.fullmatch(reason, text)] == []
+
+
+def test_the_lint_reads_them_as_a_pedant_and_offline(read: Callable[[str], str]) -> None:
+    recipe = read("Makefile").partition("\nlint:")[2].partition("\n\n")[0]
+    assert "zizmor --quiet --offline --pedantic --strict-collection .github action.yml" in recipe
+    assert '-m lab actionlint)" -shellcheck shellcheck .github/workflows/*.yml' in recipe
+
+
 class TestRelease:
     def test_it_is_built_tested_and_signed_before_it_is_tagged(self, release: Yaml) -> None:
         order = ["test", "image", "check", "sign", "tag", "publish"]
