@@ -7,21 +7,20 @@ would try. Once the registry has answered, `settling.settle` returns what of it 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from warmbuild import backends
 from warmbuild.cache import permission
 from warmbuild.cache.cache_plan import CachePlan
 from warmbuild.cache.places import Places
 from warmbuild.cache.problems import Kind, Problem
+from warmbuild.trust import Right
 
 if TYPE_CHECKING:
     from warmbuild.cache.permission import Facts
     from warmbuild.inputs.values import Inputs
     from warmbuild.refs import Reference
     from warmbuild.run_context import RunContext
-
-_COMMON_DEFAULT_BRANCHES: Final = ("main", "master")
 
 
 def decide(
@@ -92,14 +91,21 @@ def _automatic(
 
 
 def _branches(inputs: Inputs, context: RunContext) -> list[tuple[str, str]]:
-    """Return the branches to read, near before far, each once and with its reason."""
-    is_trusted = not context.untrusted
+    """Return the branches to read, near before far, each once and with its reason.
+
+    What is read flows into what is written and pushed. So a default branch and a tag read no branch
+    that somebody without write access to the default branch can name: in a commit's message, in a
+    payload, or by giving a branch the default branch's usual name.
+    """
+    is_trusted = not context.trust.is_untrusted
     is_own = is_trusted and not context.tag
-    common = () if context.default_branch else _COMMON_DEFAULT_BRANCHES
+    is_told = is_trusted and inputs.cache_trust_merged
+    is_default = bool(context.tag) or context.branch in permission.COMMON_DEFAULT_BRANCHES
+    common = () if context.default_branch or is_default else permission.COMMON_DEFAULT_BRANCHES
     wanted = (
         (context.branch if is_own else "", permission.OWN),
-        (context.tagged if is_trusted else "", "the branch that the tag is on"),
-        (context.merged if is_own else "", "the branch that was merged"),
+        (context.tagged if is_told else "", "the branch that the tag is on"),
+        (context.merged if is_told else "", "the branch that was merged"),
         (context.target_branch, "the target branch"),
         *((branch, "named by cache-fallback") for branch in inputs.cache_fallback),
         (context.default_branch, "the default branch"),
@@ -120,12 +126,12 @@ def _explicit(inputs: Inputs, context: RunContext, facts: Facts) -> CachePlan:
     """
     destinations, problems = inputs.cache_to, []
     found = {to: backends.of_entry(to) for to in inputs.cache_to}
-    if context.untrusted:
+    if untrusted := context.trust.refuses(Right.WRITE_CACHES):
         destinations = tuple(
             to for to in destinations if (backend := found[to]) and backend.untrusted_may_write
         )
         problems = [
-            Problem(kind=Kind.ADVICE, text=f"cache-to {to} is ignored: {context.untrusted}")
+            Problem(kind=Kind.ADVICE, text=f"cache-to {to} is ignored: {untrusted}")
             for to in inputs.cache_to
             if to not in destinations
         ]

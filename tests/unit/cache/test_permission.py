@@ -11,6 +11,7 @@ from tests.runs import FORK, LOCAL, PUSH
 from warmbuild.cache import permission, problems, settling
 from warmbuild.cache.permission import Facts, Permission
 from warmbuild.image.tags import Tags
+from warmbuild.trust import Trust
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,9 +27,14 @@ TOKEN, RESULTS, CACHE = "ACTIONS_RUNTIME_TOKEN", "ACTIONS_RESULTS_URL", "ACTIONS
     ("values", "context", "facts", "reason", "is_problem"),
     [
         pytest.param({"cache": "read-only"}, {}, {}, "cache is read-only", False, id="read-only"),
-        pytest.param({}, {"untrusted": "why"}, {}, "why", False, id="untrusted"),
+        pytest.param({}, {"trust": Trust(reason="why")}, {}, "why", False, id="untrusted"),
         pytest.param(
-            {"cache": "read-write"}, {"untrusted": "why"}, {}, "why", False, id="forced, untrusted"
+            {"cache": "read-write"},
+            {"trust": Trust(reason="why")},
+            {},
+            "why",
+            False,
+            id="forced, untrusted",
         ),
         pytest.param(
             {},

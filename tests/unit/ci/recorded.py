@@ -9,15 +9,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.unit.ci.events import DEFAULT, DEVELOP, MAIN, OWN, SOCKS, TARGET, decide
+from tests.unit.ci.events import DEFAULT, DEVELOP, FORK, MAIN, OWN, SOCKS, TARGET, decide
 from warmbuild import ci
-from warmbuild.run_context import FORK, RunContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.unit.ci.events import Fields
     from warmbuild.inputs.values import Inputs
+    from warmbuild.run_context import RunContext
 
 DATA = Path(__file__).parents[2] / "data"
 IMAGE = "ghcr.io/me/app"
@@ -61,5 +61,5 @@ def check_trust(parsed: Callable[..., Inputs], run: RunContext, mode: str) -> No
     for values in ({}, {"cache_fallback": "main"}, {"cache_to": shared}):
         for told in (run, run.told(branch="main", default_branch="main")):
             found = decide(parsed(cache=mode, **values), told)
-            assert not (run.untrusted and (found.write or found.destinations))
-    assert not run.fork or run.untrusted
+            assert not (run.trust.is_untrusted and (found.write or found.destinations))
+    assert not run.fork or run.trust.is_untrusted

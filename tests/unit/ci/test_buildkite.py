@@ -8,6 +8,7 @@ from tests.unit.ci.events import (
     A_TAG,
     DEFAULT,
     DEVELOP,
+    FORK,
     HATS_IN_DEVELOP,
     IMAGE,
     IN_DEVELOP,
@@ -30,7 +31,6 @@ from tests.unit.ci.events import (
     unknown,
 )
 from warmbuild.ci.buildkite import PROVIDER
-from warmbuild.run_context import FORK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

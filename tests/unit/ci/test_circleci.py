@@ -6,6 +6,7 @@ import pytest
 
 from tests.unit.ci.events import (
     A_TAG,
+    FORK,
     GUESSED,
     IMAGE,
     LINES,
@@ -29,7 +30,6 @@ from tests.unit.ci.events import (
     detected,
 )
 from warmbuild.ci.circleci import PROVIDER
-from warmbuild.run_context import FORK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

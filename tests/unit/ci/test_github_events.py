@@ -12,6 +12,7 @@ from tests.unit.ci.events import (
     A_TAG,
     DEFAULT,
     DEVELOP,
+    FORK,
     IN_DEVELOP,
     MAIN,
     MERGED,
@@ -23,6 +24,7 @@ from tests.unit.ci.events import (
     TARGET,
     check_caches,
     decide,
+    run_of,
 )
 from tests.unit.ci.recorded import (
     DEFAULT_ALONE,
@@ -38,7 +40,6 @@ from tests.unit.ci.recorded import (
     names,
     variables,
 )
-from warmbuild.run_context import FORK, RunContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -536,7 +537,7 @@ def test_an_event(
     found = context(f"github/{file}")
     # What is built of it, and what an image says of it, have tables of their own.
     where = replace(found, git_context="", provenance="", builder_id="")
-    assert where == RunContext(**{**known, **expected})  # type: ignore[arg-type]
+    assert where == run_of({**known, **expected})
     check_caches(parsed(), found, reads, writes, why_not)
 
 

@@ -9,6 +9,7 @@ import pytest
 from tests.unit.ci.events import (
     A_TAG,
     DEFAULT,
+    FORK,
     IN_DEVELOP,
     MAIN,
     MERGED,
@@ -19,6 +20,7 @@ from tests.unit.ci.events import (
     TARGET,
     check_caches,
     decide,
+    run_of,
 )
 from tests.unit.ci.recorded import (
     DEFAULT_ALONE,
@@ -33,7 +35,6 @@ from tests.unit.ci.recorded import (
     names,
     variables,
 )
-from warmbuild.run_context import FORK, RunContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -238,7 +239,7 @@ def test_an_event(
         "registry": env.get("CI_REGISTRY", ""),
     }
     found = context(f"gitlab/{file}")
-    assert found == RunContext(**{**known, **expected})  # type: ignore[arg-type]
+    assert found == run_of({**known, **expected})
     check_caches(parsed(), found, reads, writes, why_not)
 
 

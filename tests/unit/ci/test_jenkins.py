@@ -8,6 +8,7 @@ import pytest
 from tests.unit.ci.events import (
     A_TAG,
     DEVELOP,
+    FORK,
     GUESSED,
     HATS_IN_DEVELOP,
     IMAGE,
@@ -30,7 +31,6 @@ from tests.unit.ci.events import (
     unknown,
 )
 from warmbuild.ci.jenkins import PROVIDER
-from warmbuild.run_context import FORK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
