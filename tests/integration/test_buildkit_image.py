@@ -9,8 +9,7 @@ import pytest
 
 from tests.integration.faults import proxied
 from tests.plans import planned
-from warmbuild import trust
-from warmbuild import ci, process
+from warmbuild import ci, process, trust
 from warmbuild.builder import boot, environment, private_directory
 from warmbuild.builder.environment import Buildx
 from warmbuild.errors import EngineError
