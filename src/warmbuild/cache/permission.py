@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from warmbuild.run_context import RunContext
 
 OWN: Final = "this branch's own cache"
-COMMON_DEFAULT_BRANCHES: Final = ("main", "master")
+COMMON_DEFAULTS: Final = ("main", "master")
 NO_STORE: Final = "the engine's own BuildKit without the containerd image store"
 NO_EXPORT: Final = (
     f"no cache is written: {NO_STORE} exports inline caches only; "
@@ -102,7 +102,7 @@ def may_write(
 
 def _read_by_others(inputs: Inputs, context: RunContext) -> set[str]:
     """Return the branches whose caches flow to all others."""
-    default = (context.default_branch,) if context.default_branch else COMMON_DEFAULT_BRANCHES
+    default = (context.default_branch,) if context.default_branch else COMMON_DEFAULTS
     return {*inputs.cache_fallback, *default}
 
 

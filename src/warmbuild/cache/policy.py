@@ -7,7 +7,7 @@ would try. Once the registry has answered, `settling.settle` returns what of it 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from warmbuild import backends
 from warmbuild.cache import permission
@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from warmbuild.inputs.values import Inputs
     from warmbuild.refs import Reference
     from warmbuild.run_context import RunContext
+
+_UNKNOWN_DEFAULT: Final = (
+    "no cache is read: a tag reads only the default branch's, which is not known; set "
+    "default-branch"
+)
 
 
 def decide(
@@ -59,7 +64,8 @@ def _automatic(
     # A separate export would have to read what the filters kept from the build, or lose it.
     is_filtered = bool(reads and writes and inputs.no_cache_filters)
     is_after = inputs.cache_export == "after"
-    notes = [may.reason for may in (reading, writing) if not (may.is_granted or may.is_problem)]
+    notes = [] if near or not reads else [_UNKNOWN_DEFAULT]
+    notes += [may.reason for may in (reading, writing) if not (may.is_granted or may.is_problem)]
     if is_filtered and is_after:
         notes.append("the cache is exported with the image because no-cache-filters is given")
     return CachePlan(
@@ -100,8 +106,8 @@ def _branches(inputs: Inputs, context: RunContext) -> list[tuple[str, str]]:
     is_trusted = not context.trust.is_untrusted
     is_own = is_trusted and not context.tag
     is_told = is_trusted and inputs.cache_trust_merged
-    is_default = bool(context.tag) or context.branch in permission.COMMON_DEFAULT_BRANCHES
-    common = () if context.default_branch or is_default else permission.COMMON_DEFAULT_BRANCHES
+    is_guarded = is_trusted and (context.tag or context.branch in permission.COMMON_DEFAULTS)
+    common = () if context.default_branch or is_guarded else permission.COMMON_DEFAULTS
     wanted = (
         (context.branch if is_own else "", permission.OWN),
         (context.tagged if is_told else "", "the branch that the tag is on"),

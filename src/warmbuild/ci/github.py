@@ -83,7 +83,7 @@ def context(ci: str, trusted: frozenset[str], env: Environment, read_text: ReadT
         event=event,
         default_branch=payload.text("repository", "default_branch"),
         commit=env.get("GITHUB_SHA", ""),
-        trust=trust.least(_of_payload(payload), trust.of_event(event, trusted, _BY_ANYBODY)),
+        trust=_trust(event, trusted, payload),
         server=_server(env),
         git_context=_git_context(env, payload),
         provenance=_provenance(env, payload),
@@ -111,10 +111,8 @@ def context(ci: str, trusted: frozenset[str], env: Environment, read_text: ReadT
         run = replace(run, default_branch=run.branch)
     if payload.at("issue", "pull_request") is not None:
         run = replace(run, pull_request=payload.number("issue", "number"))
-    limits = [run.trust]
-    if not (run.branch or run.tag or run.passing):
-        # A deployment of a commit, which may be that of a fork's pull request.
-        limits.append(_OF_NO_REF)
+    # A commit can be deployed that only a fork's pull request has; nobody vouches for that.
+    limits = [_OF_NO_REF if run.trust == trust.NOWHERE else run.trust]
     if _is_by_dependabot(run, env):
         limits.append(_BY_DEPENDABOT)
     if is_true(env.get("ACT", "")):
@@ -123,16 +121,17 @@ def context(ci: str, trusted: frozenset[str], env: Environment, read_text: ReadT
     return replace(run, trust=trust.least(*limits))
 
 
-def _of_payload(payload: _Payload) -> Trust:
-    """Return how far a payload is trusted, whatever its event is called."""
+def _trust(event: str, trusted: frozenset[str], payload: _Payload) -> Trust:
+    """Return how far an event is trusted, and its payload, whatever the event is called."""
     if not isinstance(payload.root, dict):
         return _OF_NO_SHAPE
-    if "issue" in payload.root:
-        return _OF_ISSUE
-    if "pull_request" in payload.root:
-        is_ours = payload.same_repository("pull_request", "head", "repo")
-        return trust.TRUSTED if is_ours else trust.FORK
-    return trust.TRUSTED
+    is_of_pull = event in _PULL_REQUEST or "pull_request" in payload.root
+    is_ours = not is_of_pull or payload.same_repository("pull_request", "head", "repo")
+    return trust.least(
+        trust.TRUSTED if is_ours else trust.FORK,
+        trust.of_event(event, trusted, _BY_ANYBODY),
+        _OF_ISSUE if "issue" in payload.root else trust.TRUSTED,
+    )
 
 
 def _tagged(payload: _Payload) -> str:

@@ -4,8 +4,8 @@ The branch API plugin (`BranchNameContributor` of jenkinsci/branch-api-plugin) s
 CHANGE_TARGET, CHANGE_BRANCH and CHANGE_FORK in builds of a change request: CHANGE_FORK if it comes
 from a fork, CHANGE_BRANCH if the branch source knows it. BRANCH_IS_PRIMARY is true on the default
 branch, and not set on others. Another kind of pipeline has GIT_BRANCH: a pull request is a ref such
-as origin/pr/7/merge, and nothing shows whether it comes from a fork. The same is true of a container
-that was given a change request's BRANCH_NAME, such as PR-7, and not its CHANGE_ID.
+as origin/pr/7/merge, and nothing shows whether it comes from a fork. The same holds in a container
+that has a change request's BRANCH_NAME, such as PR-7, without its CHANGE_ID.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 DATA = Path(__file__).resolve().parents[2] / "data"
 PUSH = RunContext(ci="github", event="push", branch="x", default_branch="main", trust=trust.TRUSTED)
 FORK = replace(PUSH, trust=trust.FORK)
-HERE = replace(PUSH, ci="local")
+HERE = replace(PUSH, ci="local", event="local", trust=trust.LOCAL)
 EXPORT = "image-manifest=true,oci-mediatypes=true,ignore-error=true"
 PRINTED = """#1 [internal] load local bake definitions
 {

@@ -121,8 +121,8 @@ def check_trust(parsed: Callable[..., Inputs], run: RunContext, mode: str) -> No
     assert not run.fork or run.trust.is_untrusted
     for told in (run, run.told(branch="main", default_branch="main")):
         found = decide(parsed(cache=mode), told)
-        assert not (run.trust.is_untrusted and (found.write or found.destinations))
-        assert planned(parsed(), told).push is not run.trust.is_untrusted
+        assert not (told.trust.is_untrusted and (found.write or found.destinations))
+        assert planned(parsed(), told).push is not told.trust.is_untrusted
 
 
 def detected(env: Mapping[str, str]) -> list[str]:

@@ -25,6 +25,7 @@ RELEASE = "cache-release-1.x-81caa6e9"
 ON_SOCKS = [(SOCKS, OWN), (MAIN, DEFAULT)]
 ON_MAIN = [(MAIN, OWN)]
 SOCKS_INTO_DEVELOP = [(SOCKS, OWN), (DEVELOP, TARGET), (MAIN, DEFAULT)]
+INTO_OTHERS = "a pull request also builds its target branch, and all read main's cache"
 INTO_DEVELOP = [(DEVELOP, TARGET), (MAIN, DEFAULT)]
 DEFAULT_ALONE = [(MAIN, DEFAULT)]
 

@@ -12,9 +12,7 @@ from tests.unit.ci.events import (
     FORK,
     IN_DEVELOP,
     MAIN,
-    MERGED,
     MODES,
-    NO_BRANCH,
     OWN,
     SOCKS,
     TARGET,
@@ -26,6 +24,7 @@ from tests.unit.ci.recorded import (
     DEFAULT_ALONE,
     HATS,
     INTO_DEVELOP,
+    INTO_OTHERS,
     ON_MAIN,
     ON_SOCKS,
     RELEASE,
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
     from tests.unit.ci.events import Fields, Refs
     from warmbuild.inputs.values import Inputs
 
+WORKLOAD = "somebody without write access may cause the event duo_workflow"
 TRAIN = "a merge train's commit belongs to no branch yet"
 
 EVENTS = [
@@ -57,7 +57,7 @@ EVENTS = [
     pytest.param(
         "push-merged",
         {"branch": "main", "merged": "feature/socks"},
-        [(MAIN, OWN), (SOCKS, MERGED)],
+        ON_MAIN,
         MAIN,
         "",
         id="a merge into the default branch",
@@ -107,8 +107,8 @@ EVENTS = [
         "merge-request-main-into-release",
         {"branch": "main", "target_branch": "release/1.x", "pull_request": 46},
         [(MAIN, OWN), (RELEASE, TARGET)],
-        MAIN,
         "",
+        INTO_OTHERS,
         id="a merge request from main into a release branch of the same project",
     ),
     pytest.param(
@@ -217,7 +217,14 @@ EVENTS = [
         FORK,
         id="a pull request of a fork on GitHub",
     ),
-    pytest.param("workload", {}, DEFAULT_ALONE, "", NO_BRANCH, id="a ref that is no branch"),
+    pytest.param(
+        "workload",
+        {"untrusted": WORKLOAD},
+        DEFAULT_ALONE,
+        "",
+        WORKLOAD,
+        id="a ref that is no branch",
+    ),
 ]
 
 

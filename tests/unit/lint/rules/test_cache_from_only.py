@@ -52,7 +52,7 @@ def test_one_that_somebody_writes(given: dict[str, str]) -> None:
         {"branch": "feature/x"},
         {"trust": trust.FORK},
         {"passing": "a merge train's commit belongs to no branch yet"},
-        {"ci": "local"},
+        {"trust": trust.LOCAL},
     ],
 )
 def test_a_run_that_is_right_to_read_alone(change: dict[str, object]) -> None:
