@@ -85,6 +85,11 @@ class Passthrough(Input):
 
 
 DEFAULT_BUILDKIT_IMAGE: Final = "moby/buildkit:v0.34.2"
+# It runs privileged, so the registry must not be able to give it another content.
+DEFAULT_QEMU_IMAGE: Final = (
+    "docker.io/tonistiigi/binfmt:qemu-v10.2.3-68"
+    "@sha256:400a4873b838d1b89194d982c45e5fb3cda4593fbfd7e08a02e76b03b21166f0"
+)
 # The lint rules; each is a module of lint/rules, which this module need not import.
 LINT_RULES: Final = (
     *("secret-build-arg", "early-arg", "early-copy", "dockerignore"),
@@ -338,7 +343,7 @@ _ROWS: Final[Mapping[str, Input]] = {
     ),
     "qemu-image": Input(
         "Image that installs emulators in the engine's kernel; it runs privileged.",
-        default="docker.io/tonistiigi/binfmt:latest",
+        default=DEFAULT_QEMU_IMAGE,
         check=checks.image,
     ),
     # The cache.
