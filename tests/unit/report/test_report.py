@@ -187,6 +187,7 @@ def test_the_plan_for_people(parsed: Callable[..., Inputs]) -> None:
             "run         github: pull_request, branch x, pull request 7, into develop, "
             "default branch main"
         ),
+        "trust       trusted",
         "image       ghcr.io/me/app:pr-7",
         "push        yes",
         "cache read  ghcr.io/me/app:cache-x (this branch's own cache)",
@@ -202,7 +203,8 @@ def test_the_plan_of_a_strangers_tag_for_people(parsed: Callable[..., Inputs]) -
     context = RunContext(ci="github", tag="v1", fork=True, trust=trust.FORK)
     inputs = parsed(cache_from="type=gha", cache_to="a/b:c\ntype=inline", builder="mine")
     assert plain_text.plan_text(planned(inputs, context)).splitlines() == [
-        "run         github: github, tag v1, from a fork",
+        "run         github: github, tag v1",
+        "trust       untrusted: the code comes from a fork",
         "image       ghcr.io/me/app:v1",
         "push        no",
         "cache read  type=gha",
