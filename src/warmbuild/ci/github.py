@@ -115,10 +115,12 @@ def context(ci: str, trusted: frozenset[str], env: Environment, read_text: ReadT
     limits = [_OF_NO_REF if run.trust == trust.NOWHERE else run.trust]
     if _is_by_dependabot(run, env):
         limits.append(_BY_DEPENDABOT)
-    if is_true(env.get("ACT", "")):
-        # nektos/act runs the workflow of a checkout on somebody's machine.
-        limits.append(trust.LOCAL)
-    return replace(run, trust=trust.least(*limits))
+    run = replace(run, trust=trust.least(*limits))
+    if not is_true(env.get("ACT", "")):
+        return run
+    # nektos/act runs the workflow of a checkout on somebody's machine. The engine cannot load an
+    # image with attestations.
+    return replace(run, trust=trust.least(run.trust, trust.LOCAL), provenance="")
 
 
 def _trust(event: str, trusted: frozenset[str], payload: _Payload) -> Trust:
