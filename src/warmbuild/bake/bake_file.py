@@ -145,7 +145,7 @@ def _caches(plan: BuildPlan, plans: Sequence[BuildPlan]) -> Mapping[str, object]
         return found
     users = [one for one in plans if not one.linked and plan.name in _parts(one, plans)]
     sources = (source for one in users for source in caches(one.cache)["cache-from"])
-    return {"cache-from": list(dict.fromkeys(sources))}
+    return {**found, "cache-from": list(dict.fromkeys(sources))}
 
 
 def _parts(plan: BuildPlan, plans: Sequence[BuildPlan]) -> Collection[str]:

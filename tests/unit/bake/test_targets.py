@@ -472,6 +472,17 @@ def test_a_dependency_reads_the_caches_of_what_is_made_of_it(
     assert not any("cache-to" in found[name] for name in linked)
 
 
+def test_a_dependency_of_a_fork_writes_no_cache(parsed: Callable[..., Inputs]) -> None:
+    base = target(cache_to=["type=registry,ref=ghcr.io/me/app:cache-web--main,mode=max"])
+    plans = [
+        planned(parsed(), target(contexts={"a": "target:base"}), FORK),
+        planned(parsed(), replace(base, name="base", linked=True), FORK),
+    ]
+    found = written(plans)["target"]
+    assert found["base"]["cache-from"] == found["web"]["cache-from"]
+    assert "cache-to" not in found["base"]
+
+
 def test_the_plan_of_targets(parsed: Callable[..., Inputs]) -> None:
     linked = replace(target(), name="base", linked=True)
     plans = [planned(parsed(), target()), planned(parsed(), linked)]
