@@ -1,6 +1,6 @@
 """The backends of BuildKit's cache, one row each.
 
-Attributes are taken from BuildKit's README ("Export cache") and its sources at v0.32. BuildKit
+Attributes are taken from BuildKit's README ("Export cache") and its sources at v0.34. BuildKit
 ignores unknown attributes, and a wrong `mode` too, so warmbuild checks the names.
 """
 
@@ -124,7 +124,8 @@ BACKENDS: Final[Mapping[str, Backend]] = {
                 *("bucket", "region", "endpoint_url", "use_path_style", *_PREFIXES),
                 *("retry_mode", "retry_max_attempts", "disable_accept_encoding"),
             ),
-            export_options=("touch_refresh", "upload_parallelism"),
+            # It compresses as asked since BuildKit 0.34; older ones always write gzip.
+            export_options=(*_COMPRESSION, "touch_refresh", "upload_parallelism"),
             required=("bucket", "region"),
             secrets={
                 "access_key_id": "AWS_ACCESS_KEY_ID",

@@ -20,7 +20,7 @@ from warmbuild.inputs import build_context
 from warmbuild.trust import Right
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from warmbuild.buildkit.command_line import Files
     from warmbuild.cache.cache_plan import CachePlan
@@ -49,7 +49,7 @@ def definition(plans: Sequence[BuildPlan], files: Files) -> str:
     secrets = [variable for plan in plans for _, variable in plan.cache.secrets]
     # As in buildx, a build argument without a value is read from the environment.
     taken = [item for plan in plans for item in plan.build_args if "=" not in item]
-    targets = {name_of(plan): _target(plan, files) for plan in plans}
+    targets = {name_of(plan): _target(plan, plans, files) for plan in plans}
     # Bake quotes the line of an error, which should not be the whole definition.
     return json.dumps(_with_variables((*secrets, *taken), targets), indent=1)
 
@@ -65,7 +65,7 @@ def name_of(plan: BuildPlan) -> str:
     return plan.name or "image"
 
 
-def _target(plan: BuildPlan, files: Files) -> Mapping[str, object]:
+def _target(plan: BuildPlan, plans: Sequence[BuildPlan], files: Files) -> Mapping[str, object]:
     """Return the target as the file defines it, with the plan laid over."""
     found = plan.definition or {}
     place: dict[str, object] = {
@@ -90,7 +90,7 @@ def _target(plan: BuildPlan, files: Files) -> Mapping[str, object]:
         "attest": [_literal(attestation) for attestation in plan.attests],
         "output": _outputs(plan),
         "no-cache-filter": list(plan.no_cache_filters),
-        **caches(plan.cache),
+        **_caches(plan, plans),
         "no-cache": plan.no_cache,
         "pull": plan.pull,
     }
@@ -126,7 +126,7 @@ def _split(item: str, separators: str) -> tuple[str, str]:
     return _literal(name), _literal(value)
 
 
-def caches(cache: CachePlan) -> Mapping[str, object]:
+def caches(cache: CachePlan) -> Mapping[str, Sequence[str]]:
     """Return the cache keys of a target."""
     end = "".join(f",{name}=${{{variable}}}" for name, variable in cache.secrets)
     return {
@@ -135,12 +135,42 @@ def caches(cache: CachePlan) -> Mapping[str, object]:
     }
 
 
+def _caches(plan: BuildPlan, plans: Sequence[BuildPlan]) -> Mapping[str, object]:
+    """Return the cache keys of one of several targets.
+
+    Since 0.37, buildx builds a linked target before it looks into the caches of those that are made
+    of it, which hold its steps. So it reads them itself, unless it has a cache of its own.
+    """
+    found = caches(plan.cache)
+    if not plan.linked or any(found.values()):
+        return found
+    users = [one for one in plans if not one.linked and plan.name in _parts(one, plans)]
+    sources = (source for one in users for source in caches(one.cache)["cache-from"])
+    return {**found, "cache-from": list(dict.fromkeys(sources))}
+
+
+def _parts(plan: BuildPlan, plans: Sequence[BuildPlan]) -> Collection[str]:
+    """Return the names of the targets that a target is made of."""
+    by_name = {one.name: one for one in plans}
+    by_context = {f"target:{name}": name for name in by_name}
+    found: set[str] = set()
+    ahead = [plan]
+    while ahead:
+        contexts = untrusted_json.child(ahead.pop().definition or {}, "contexts").values()
+        new = {by_context[str(one)] for one in contexts if str(one) in by_context} - found
+        found |= new
+        ahead += (by_name[name] for name in new)
+    return found
+
+
 def override(plans: Sequence[BuildPlan]) -> Mapping[str, object]:
     """Return a definition of caches to be read beside the files, without those that files set."""
     targets = {
-        plan.name or _INHERITED: {key: value for key, value in caches(plan.cache).items() if value}
+        plan.name or _INHERITED: {
+            key: value for key, value in _caches(plan, plans).items() if value
+        }
         for plan in plans
-        if not plan.linked and not {"cache-from", "cache-to"} & _set_keys(plan)
+        if not {"cache-from", "cache-to"} & _set_keys(plan)
     }
     names = (variable for plan in plans for _, variable in plan.cache.secrets)
     return _with_variables(names, targets)

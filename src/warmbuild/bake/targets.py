@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from warmbuild.plan.build_plan import BuildPlan
     from warmbuild.run_context import RunContext
 
-# Keys whose values `bake --print` escapes, so that bake can read them again (buildx 0.36).
+# Keys whose values `bake --print` escapes, so that bake can read them again (buildx 0.38).
 _ESCAPED: Final = ("annotations", "args", "dockerfile-inline", "extra-hosts", "labels")
 _PUSHES: Final = ("image", "registry")
 _CACHES: Final = ("cache-from", "cache-to")
@@ -96,7 +96,7 @@ def inputs(given: Inputs, context: RunContext, applied: Tags, target: Target) ->
         outputs=(*_outputs(context, found), *given.outputs),
         no_cache=given.no_cache or found.get("no-cache") is True,
         no_cache_filters=(*_texts(found, "no-cache-filter"), *given.no_cache_filters),
-        # Requested targets read a linked target's steps from their own caches.
+        # A linked target's steps are in the caches of those that are made of it.
         cache="off" if target.linked and not is_explicit else given.cache,
         cache_repository=given.cache_repository or next(iter(given.image), None),
         cache_scope="/".join(filter(None, (given.cache_scope, target.name))),

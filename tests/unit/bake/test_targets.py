@@ -427,8 +427,10 @@ def test_what_a_plan_of_one_image_hands_on(parsed: Callable[..., Inputs]) -> Non
 
 
 def test_what_a_plan_of_targets_hands_on(parsed: Callable[..., Inputs]) -> None:
-    linked = replace(target(), name="base", linked=True)
-    plans = [planned(parsed(), target()), planned(parsed(), linked)]
+    plans = [
+        planned(parsed(), target(contexts={"a": "target:base"})),
+        planned(parsed(), replace(target(), name="base", linked=True)),
+    ]
     caches = {
         "cache-from": [
             "type=registry,ref=ghcr.io/me/app:cache-web--x",
@@ -436,10 +438,49 @@ def test_what_a_plan_of_targets_hands_on(parsed: Callable[..., Inputs]) -> None:
         ],
         "cache-to": [f"type=registry,ref=ghcr.io/me/app:cache-web--x,mode=max,{EXPORT}"],
     }
-    assert bake_file.override(plans) == {"target": {"web": caches}}
+    sources = {"cache-from": caches["cache-from"]}
+    assert bake_file.override(plans) == {"target": {"web": caches, "base": sources}}
     found = outputs.plan_outputs(plans, {"bake-file": "/b.json"})
     assert json.loads(found["targets"]) == {"web": caches}
     assert (found["cache-from"], found["cache-to"]) == ("", "")
+
+
+def test_a_dependency_reads_the_caches_of_what_is_made_of_it(
+    parsed: Callable[..., Inputs],
+) -> None:
+    contexts = {
+        "web": {"a": "target:middle", "b": "docker-image://base", "c": "target:elsewhere"},
+        "job": {"a": "target:base"},
+        "other": {},
+    }
+    linked = {
+        "middle": target(contexts={"a": "target:base", "b": "target:middle"}),
+        "base": target(),
+        "own": target(cache_from=["type=gha,scope=own"]),
+    }
+    plans = [
+        *(
+            planned(parsed(), replace(target(contexts=of), name=name))
+            for name, of in contexts.items()
+        ),
+        *(planned(parsed(), replace(one, name=name, linked=True)) for name, one in linked.items()),
+    ]
+    found = written(plans)["target"]
+    assert found["middle"]["cache-from"] == found["web"]["cache-from"]
+    assert found["base"]["cache-from"] == found["web"]["cache-from"] + found["job"]["cache-from"]
+    assert found["own"]["cache-from"] == ["type=gha,scope=own"]
+    assert not any("cache-to" in found[name] for name in linked)
+
+
+def test_a_dependency_of_a_fork_writes_no_cache(parsed: Callable[..., Inputs]) -> None:
+    base = target(cache_to=["type=registry,ref=ghcr.io/me/app:cache-web--main,mode=max"])
+    plans = [
+        planned(parsed(), target(contexts={"a": "target:base"}), FORK),
+        planned(parsed(), replace(base, name="base", linked=True), FORK),
+    ]
+    found = written(plans)["target"]
+    assert found["base"]["cache-from"] == found["web"]["cache-from"]
+    assert "cache-to" not in found["base"]
 
 
 def test_the_plan_of_targets(parsed: Callable[..., Inputs]) -> None:
