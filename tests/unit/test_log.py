@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 
 from warmbuild.ci import github
-from warmbuild.log import Log, redactor
+from warmbuild.log import Log
 from warmbuild.process import shown
+from warmbuild.secret_texts import redactor
 from warmbuild.untrusted_json import with_texts
 
 

@@ -44,12 +44,12 @@ def test_a_definition_is_for_secrets_alone(
     known: set[str],
     expected: bool,  # noqa: FBT001
 ) -> None:
-    assert bake_file.is_needed([planned(parsed(**values), known)]) is expected
+    assert bake_file.is_needed([planned(parsed(**values), known)], str) is expected
 
 
 def test_a_build_whose_cache_was_given_up_needs_none(parsed: Callable[..., Inputs]) -> None:
     decided = planned(parsed(cache="write-only", **AZURE), KEY)
-    assert not bake_file.is_needed([calls.image_alone(decided)])
+    assert not bake_file.is_needed([calls.image_alone(decided)], str)
 
 
 def test_a_definition_has_all_of_a_build_and_no_secret(parsed: Callable[..., Inputs]) -> None:
