@@ -23,9 +23,12 @@ _USER: Final = re.compile(r"://([\w.~!$&'()*+,;=%:@-]+)@", re.ASCII)
 _IMAGES: Final = ("docker-image", "oci-layout")
 # GitHub's password for a token that is the user name.
 _NO_PASSWORD: Final = "x-oauth-basic"  # noqa: S105 (a marker, no secret)
-_NAMES: Final = frozenset(name for backend in BACKENDS.values() for name in backend.secrets)
+# Attributes of caches; gha also has a token for GitHub's API, which no variable holds.
+ATTRIBUTES: Final = frozenset(
+    ("ghtoken", *(name for backend in BACKENDS.values() for name in backend.secrets))
+)
 _ATTRIBUTE: Final = re.compile(
-    rf'(?P<quote>")?(?<![\w-])(?:{"|".join(sorted(_NAMES))})'
+    rf'(?P<quote>")?(?<![\w-])(?:{"|".join(sorted(ATTRIBUTES))})'
     r'=(?(quote)(?P<quoted>(?:[^"]|"")*)"|(?P<bare>[^,"\r\n]*))',
     re.IGNORECASE,
 )
@@ -107,7 +110,7 @@ def without_users(text: str) -> str:
 def left_out(entry: str) -> str:
     """Return the entry of a cache without its secrets."""
     fields = csv_attributes.fields(entry)
-    kept = (field for field in fields if field.partition("=")[0].lower() not in _NAMES)
+    kept = (field for field in fields if field.partition("=")[0].lower() not in ATTRIBUTES)
     bare = csv_attributes.joined(*kept) if any(map(_ATTRIBUTE.match, fields)) else entry
     return _USER.sub(lambda found: "://" if _is_login(found) else found[0], bare)
 

@@ -42,6 +42,8 @@ def test_a_log_hides_secrets_everywhere(capsys: pytest.CaptureFixture[str]) -> N
         pass
     properties = "title=warmbuild,file=,line=,endLine=,col=,endColumn="
     assert capsys.readouterr().out.splitlines() == [
+        "::add-mask::hunter2",
+        "::add-mask::sesame",
         "| ::a *** ***",
         f"::warning {properties}::w ***",
         f"::error {properties}::f ***",

@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import csv_attributes, refs, secret_texts, untrusted_json
-from warmbuild.backends import BACKENDS
 from warmbuild.bake import bake_file
 from warmbuild.cache.problems import Kind, Problem
 from warmbuild.errors import InputError, InputProblem
@@ -191,10 +190,9 @@ def secrets(target: Target, env: Mapping[str, str]) -> Iterator[str]:
     These are keys of caches, passwords in URLs, and secrets of the environment.
     """
     yield from secret_texts.in_urls(json.dumps(target.definition))
-    names = {name for backend in BACKENDS.values() for name in backend.secrets}
     for key in _CACHES:
         for entry in map(bake_file.attributes, untrusted_json.items(target.definition, key)):
-            yield from (value for name, value in entry.items() if name in names)
+            yield from (value for name, value in entry.items() if name in secret_texts.ATTRIBUTES)
     for entry in map(bake_file.attributes, untrusted_json.items(target.definition, "secret")):
         if not _file_of(entry):
             # As in BuildKit, the ID is the name of a variable or of a file.

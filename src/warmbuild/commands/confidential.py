@@ -76,6 +76,8 @@ def _read(path: str) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     except (OSError, ValueError):
         return b""
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         is_regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
-        return file.read(_LARGEST + 1) if is_regular else b""
+        return os.read(descriptor, _LARGEST + 1) if is_regular else b""
+    finally:
+        os.close(descriptor)

@@ -107,7 +107,7 @@ def test_a_warning_has_its_place(
     provider: Provider, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     log = Log(provider)
-    log.hide(["hunter2"])
+    log.hide_here(["hunter2"])
     log.warning("careful", file="a", line=7)
     log.warning("it is hunter2")
     assert capsys.readouterr().out.startswith(said)
