@@ -29,9 +29,6 @@ else:
 
 _ILLEGAL: Final = re.compile(r"[^a-zA-Z0-9._-]+")
 _SHORT: Final = 7
-# Events without a branch of their own, which that action takes for the default branch's.
-_LIKE_GITHUB: Final = ("github", "gitea")
-_ON_DEFAULT: Final = re.compile("create|discussion|issues|schedule")
 
 
 @frozen
@@ -80,9 +77,7 @@ def expression_values(run: RunContext, now: datetime | None) -> Mapping[str, Val
     """Return the values of the expressions that are known everywhere."""
     kind = _kind(run)
     branch = run.branch if kind == "branch" else ""
-    # Only on GitHub do these events mean the default branch.
-    is_default = run.ci in _LIKE_GITHUB and bool(_ON_DEFAULT.search(run.event))
-    is_default = is_default or branch == run.default_branch != ""
+    is_default = branch == run.default_branch != ""
     texts = {
         "branch": branch,
         "tag": run.tag if kind == "tag" else "",

@@ -84,7 +84,7 @@ class Passthrough(Input):
     separators: str = ""  # between name and value, if the key holds a mapping
 
 
-DEFAULT_BUILDKIT_IMAGE: Final = "moby/buildkit:v0.32.2"
+DEFAULT_BUILDKIT_IMAGE: Final = "moby/buildkit:v0.34.2"
 # The lint rules; each is a module of lint/rules, which this module need not import.
 LINT_RULES: Final = (
     *("secret-build-arg", "early-arg", "early-copy", "dockerignore"),
@@ -279,7 +279,7 @@ _ROWS: Final[Mapping[str, Input]] = {
     ),
     "name": Input("Alias of builder, as in docker/setup-buildx-action.", check=checks.builder),
     "version": Input(
-        "Required version of buildx, such as 0.36.1. The run fails if another version is "
+        "Required version of buildx, such as 0.38.2. The run fails if another version is "
         "installed; nothing is downloaded."
     ),
     "driver": Input(
@@ -382,6 +382,11 @@ _ROWS: Final[Mapping[str, Input]] = {
     ),
     "cache-fallback": Input(
         "Branches whose caches are read before the cache of the default branch.", Kind.WORDS
+    ),
+    "cache-trust-merged": Switch(
+        "Also read the cache of the branch that a commit has merged, or that a tag was set on, as "
+        "the commit's message or the event names it. Whoever may push any branch can then put "
+        "layers into the image of the default branch."
     ),
     "cache-import": Input(
         "Caches to read: the nearest branch's and every farther one that does not contradict it "

@@ -14,6 +14,7 @@ from warmbuild.inputs import build_context
 from warmbuild.inputs.values import Inputs, Secret
 from warmbuild.plan import builders
 from warmbuild.plan.build_plan import BuildPlan
+from warmbuild.trust import Right
 
 if TYPE_CHECKING:
     from warmbuild.cache.permission import Facts
@@ -126,8 +127,7 @@ def _push(inputs: Inputs, context: RunContext, named: Naming) -> tuple[bool, str
     obstacles = (
         (named.is_nameless, "no tag rule applies to this run"),
         (inputs.outputs, "outputs says where the result goes; push: true pushes it as well"),
-        (context.untrusted, f"{context.untrusted}; push: true pushes it"),
-        (context.ci == "local", "this is a local run; push: true pushes it"),
+        (why := context.trust.refuses(Right.PUSH_BY_DEFAULT), f"{why}; push: true pushes it"),
     )
     for holds, reason in obstacles:
         if holds:
@@ -139,19 +139,19 @@ def _load(inputs: Inputs, context: RunContext, *, push: bool) -> tuple[bool, str
     """Return whether the image is loaded into the engine, and why."""
     if inputs.load is not None:
         return inputs.load, ""
-    if context.ci == "local" and not (push or inputs.outputs or len(inputs.platforms) > 1):
+    if context.trust.is_local and not (push or inputs.outputs or len(inputs.platforms) > 1):
         return True, "the image is loaded into the engine, because it is not pushed"
     return False, ""
 
 
 def _git_token(inputs: Inputs, context: RunContext, sources: tuple[str, ...]) -> tuple[Secret, ...]:
-    """Return the token for git contexts on the server that issued it, and for no other server.
+    """Return the token for contexts of the run's own repository, and for no others.
 
     BuildKit takes it as the secret GIT_AUTH_TOKEN.<host>; a secret of the user's own wins.
     """
     is_given = any(secret.id.startswith("GIT_AUTH_TOKEN") for secret in inputs.secrets)
-    if is_given or not inputs.github_token or not context.server:
+    if is_given or not inputs.github_token or context.trust.refuses(Right.HAVE_TOKEN):
         return ()
-    if context.server not in map(build_context.host, sources):
+    if not context.server or not any(build_context.is_of(context, one) for one in sources):
         return ()
     return (Secret(id=f"GIT_AUTH_TOKEN.{context.server}", value=inputs.github_token),)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests import plans
+from warmbuild import trust
 from warmbuild.bake import bake_file
 from warmbuild.buildkit import command_line
 from warmbuild.plan import calls
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from warmbuild.plan.build_plan import BuildPlan
 
 
-PUSH = RunContext(ci="github", event="push", branch="x", default_branch="main")
+PUSH = RunContext(ci="github", event="push", branch="x", default_branch="main", trust=trust.TRUSTED)
 KEY = {"AZURE_STORAGE_KEY"}
 AZURE = {"cache_backend": "azblob", "cache_options": "account_url=https://a"}
 

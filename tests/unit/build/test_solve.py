@@ -13,7 +13,7 @@ import pytest
 
 from tests import plans
 from tests.unit.fake_runner import FakeRunner, recorded
-from warmbuild import ci
+from warmbuild import ci, trust
 from warmbuild.bake import targets
 from warmbuild.bake.targets import Target
 from warmbuild.build import solve
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from warmbuild.inputs.values import Inputs
     from warmbuild.plan.build_plan import BuildPlan
 
-PUSH = RunContext(ci="github", event="push", branch="x", default_branch="main")
+PUSH = RunContext(ci="github", event="push", branch="x", default_branch="main", trust=trust.TRUSTED)
 BUILD = ("buildx", "build")
 BAKE = ("buildx", "bake")
 METADATA = json.dumps({"containerimage.digest": "sha256:1", "token": "hunter2"})

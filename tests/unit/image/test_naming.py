@@ -7,6 +7,7 @@ import pytest
 
 from tests.plans import planned
 from tests.runs import FORK, PUSH, SHOP
+from warmbuild import trust
 from warmbuild.run_context import RunContext
 
 if TYPE_CHECKING:
@@ -97,7 +98,12 @@ def test_images_of_metadata_action(parsed: Callable[..., Inputs]) -> None:
             replace(PUSH, branch="", tag="v1.0"), {}, ["ghcr.io/me/app:v1.0"], id="the git tag"
         ),
         pytest.param(FORK, {}, ["ghcr.io/me/app:pr-7"], id="the pull request's number"),
-        pytest.param(RunContext(ci="local"), {}, ["ghcr.io/me/app:latest"], id="nothing known"),
+        pytest.param(
+            RunContext(ci="local", trust=trust.LOCAL),
+            {},
+            ["ghcr.io/me/app:latest"],
+            id="nothing known",
+        ),
         pytest.param(
             PUSH,
             {"image": "a\nb", "tags": "1,2,r.io/c:3"},
@@ -130,5 +136,5 @@ def test_default_and_full_names(
 def test_a_run_on_no_branch_is_not_the_latest_in_ci(
     parsed: Callable[..., Inputs], ci: str, commit: str, tag: str
 ) -> None:
-    found = planned(parsed(), RunContext(ci=ci, commit=commit))
+    found = planned(parsed(), RunContext(ci=ci, commit=commit, trust=trust.TRUSTED))
     assert found.tags == (f"ghcr.io/me/app:{tag}",)

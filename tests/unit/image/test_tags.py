@@ -306,7 +306,8 @@ def test_why_a_rule_gives_no_tag(run: RunContext, lines: str, note: str) -> None
         (MAIN, "value=a,priority=1\nvalue=b,prefix=c-", "c-b a"),
         (MAIN, "type=raw,value=a,priority=-1\ntype=sha", "sha-860c190 a"),
         # Events that stand for the default branch on GitHub, and not on GitLab.
-        (replace(DEV, event="schedule"), "type=raw,value=a,enable={{is_default_branch}}", "a"),
+        (replace(DEV, event="schedule"), "type=raw,value=a,enable={{is_default_branch}}", ""),
+        (replace(DEV, event="create"), "type=raw,value=a,enable={{is_default_branch}}", ""),
         (
             replace(DEV, event="schedule", ci="gitlab"),
             "type=raw,value=a,enable={{is_default_branch}}",
