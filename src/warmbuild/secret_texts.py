@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
 
 HIDDEN: Final = "***"
-# In characters. A shorter line of a secret would hide half the log, and is not worth hiding.
+# In characters. A shorter text would hide half the log, and anybody can guess it.
 _SHORTEST: Final = 4
 # User information of a URL: every character that Go and RFC 3986 accept there.
 _USER: Final = re.compile(r"://([\w.~!$&'()*+,;=%:@-]+)@", re.ASCII)
@@ -43,13 +43,18 @@ _BEGINNING: Final = 8
 _DEPTH: Final = 3
 
 
+def is_worth_hiding(text: str) -> bool:
+    """Return whether a text is long enough to be a secret that nobody declared as one."""
+    return len(text.strip()) >= _SHORTEST
+
+
 def in_urls(text: str) -> Iterator[str]:
     """Return the passwords of URLs, and the tokens in their place, as they are and decoded."""
     for found in _USER.finditer(text):
         user, _, password = found[1].partition(":")
         if not password or password == _NO_PASSWORD:
             password = user if _is_login(found) else ""
-        if len(password) >= _SHORTEST:
+        if is_worth_hiding(password):
             yield password
             yield unquote(password)
 
@@ -59,7 +64,7 @@ def in_attributes(text: str) -> Iterator[str]:
     yield from in_urls(text)
     for found in _ATTRIBUTE.finditer(text):
         value = found["bare"] if found["quoted"] is None else found["quoted"].replace('""', '"')
-        if value:
+        if is_worth_hiding(value):
             yield value
 
 

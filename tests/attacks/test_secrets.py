@@ -103,7 +103,7 @@ def test_print_a_secret_file(system: str) -> None:
 def test_print_a_token_of_a_secret_file() -> None:
     """A step prints the token that a file holds beside other words."""
     content = (
-        "//registry.npmjs.org/:_authToken=npm_0123456789\nmachine a login me password hunter-two\n"
+        "//npm.example.com/:_authToken=npm_0123456789\nmachine a login me password hunter-two\n"
         "index-url = https://me:s3same@pypi.example.com/simple\nDB_PASSWORD='open-sesame'\n"
     )
     said = printed(

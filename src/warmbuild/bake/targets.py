@@ -197,14 +197,14 @@ def secrets(target: Target, env: Mapping[str, str]) -> Iterator[str]:
             yield from (value for name, value in entry.items() if name in secret_texts.ATTRIBUTES)
     for entry in map(bake_file.attributes, untrusted_json.items(target.definition, "secret")):
         if not _file_of(entry):
-            # As in BuildKit, the ID is the name of a variable or of a file.
+            # As in BuildKit, the ID may be the name of the variable.
             yield env.get(entry.get("env") or entry.get("id", ""), "")
 
 
 def secret_files(target: Target) -> Iterator[str]:
     """Return the paths of files that a target has as secrets."""
     for entry in map(bake_file.attributes, untrusted_json.items(target.definition, "secret")):
-        if path := _file_of(entry) or ("" if entry.get("env") else entry.get("id", "")):
+        if path := _file_of(entry):
             yield path
 
 

@@ -37,12 +37,14 @@ def hide(inputs: Inputs, env: Mapping[str, str], log: Log) -> None:
     log.hide(env.get(secret.variable, "") for secret in inputs.secrets if secret.variable)
     entries = (*inputs.cache_from, *inputs.cache_to)
     for backend in filter(None, (inputs.cache_backend, *map(backends.of_entry, entries))):
-        log.hide(env.get(name, "") for name in backend.secrets.values())
+        found = (env.get(name, "") for name in backend.secrets.values())
+        log.hide(filter(secret_texts.is_worth_hiding, found))
     for entry in entries:
         log.hide(secret_texts.in_attributes(entry))
     for texts in environment.certificates(env).values():
-        log.hide(texts.values())
-    log.hide(docker_config.secrets(docker_config.read_config(env)))
+        log.hide(filter(secret_texts.is_worth_hiding, texts.values()))
+    logins = docker_config.secrets(docker_config.read_config(env))
+    log.hide(filter(secret_texts.is_worth_hiding, logins))
     for path in _files(inputs):
         hide_file(path, log)
 

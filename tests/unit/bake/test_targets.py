@@ -474,10 +474,10 @@ def test_what_may_be_in_no_log() -> None:
     assert list(targets.secret_files(one)) == ["c"]
 
 
-def test_a_secret_with_an_id_alone_is_a_variable_or_a_file() -> None:
+def test_a_secret_with_an_id_alone_is_a_variable() -> None:
     one = target(secret=["id=a", {"id": "b", "source": "/b"}])
     assert list(targets.secrets(one, {"a": "one"})) == ["one"]
-    assert list(targets.secret_files(one)) == ["a", "/b"]
+    assert list(targets.secret_files(one)) == ["/b"]
 
 
 def test_a_password_in_any_url_may_be_in_no_log() -> None:
