@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from warmbuild import __version__, ci, files, lazy, process, signals
+from warmbuild.commands import confidential
 from warmbuild.commands.run import Run
 from warmbuild.errors import InputError, InputProblem, Stopped, WarmbuildError
 from warmbuild.inputs import parsing, table
@@ -78,11 +79,15 @@ def _command(argv: Sequence[str], env: Mapping[str, str], provider: Provider, lo
     arguments, unknown = _parser().parse_known_args(argv)
     if arguments.ci:
         provider = ci.named(arguments.ci)
-        log.write_as(provider)
+    as_json = arguments.command == "plan" and arguments.format == "json"
+    if as_json or not provider.detect(env):
+        # A mask is a command that holds the secret: nothing hides it here.
+        provider = replace(provider, mask=None)
+    log.write_as(provider)
     given = parsing.gather(_flags(arguments, unknown), env)
-    log.hide(given.get(row.name, "") for row in table.TABLE if row.secret)
+    confidential.hide_given(given, log)
     inputs = parsing.parse(given, provider.known_inputs(env, given))
-    log.hide(inputs.secret_values)
+    confidential.hide(inputs, env, log)
     context = provider.context(env, str(Path.cwd()), files.read_text)
     if inputs.tag_rules:
         # git knows the time for every kind of event, and CI systems for some.
@@ -100,7 +105,7 @@ def _command(argv: Sequence[str], env: Mapping[str, str], provider: Provider, lo
     if arguments.command == "build" and not inputs.plan_only:
         build.build(run)
     else:
-        plan.plan(run, as_json=arguments.command == "plan" and arguments.format == "json")
+        plan.plan(run, as_json=as_json)
     return 0
 
 

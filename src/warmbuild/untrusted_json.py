@@ -78,7 +78,7 @@ def with_texts(value: object, change: Callable[[str], str]) -> object:
     match value:
         case str():
             return change(value)
-        case list():
+        case list() | tuple():
             return [with_texts(item, change) for item in value]
         case dict():
             return {name: with_texts(item, change) for name, item in value.items()}

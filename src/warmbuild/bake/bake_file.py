@@ -1,7 +1,8 @@
 """Plans as a bake definition: for several targets, or for a secret that no argument may hold.
 
-buildx takes the key of `type=azblob` only as an attribute, and arguments are not secret. In a
-definition the key is a variable, `${AZURE_STORAGE_KEY}`, that bake fills in.
+Every user of a machine can read arguments. buildx takes some secrets only there, such as the key of
+`type=azblob`, or the password of a URL. A definition is a file that only this user can read. In it,
+a key from the environment is a variable, `${AZURE_STORAGE_KEY}`, that bake fills in.
 
 The definition replaces the user's files: it has the targets as buildx has resolved them, with the
 plan laid over. Bake adds up the caches of several files, so a second file could remove nothing.
@@ -20,7 +21,7 @@ from warmbuild.inputs import build_context
 from warmbuild.trust import Right
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from warmbuild.buildkit.command_line import Files
     from warmbuild.cache.cache_plan import CachePlan
@@ -36,12 +37,34 @@ _METADATA_TARGET: Final = "docker-metadata-action"
 _NOT_LOADED: Final = ("local", "tar")
 
 
-def is_needed(plans: Sequence[BuildPlan]) -> bool:
-    """Return whether a file defines the plans, or a secret needs a definition."""
+def is_needed(plans: Sequence[BuildPlan], redact: Callable[[str], str]) -> bool:
+    """Return whether a file defines the plans, or a secret needs a definition.
+
+    That is a key that only bake fills in, or an argument that the log would not show as it is.
+    """
     return any(
-        one.definition is not None or (one.cache.secrets and (one.cache.read or one.cache.write))
+        one.definition is not None
+        or (one.cache.secrets and (one.cache.read or one.cache.write))
+        or _holds_secrets(one, redact)
         for one in plans
     )
+
+
+def _holds_secrets(plan: BuildPlan, redact: Callable[[str], str]) -> bool:
+    """Return whether the arguments of a build would hold a secret."""
+    values = (
+        argument
+        for argument in command_line.build(plan, command_line.PLACEHOLDERS)
+        if not argument.startswith("--")
+    )
+    return any(redact(value) != value for value in values)
+
+
+def misfits(plans: Sequence[BuildPlan], redact: Callable[[str], str]) -> Sequence[str]:
+    """Return the names of inputs that bake does not support, where secrets need a definition."""
+    if not is_needed(plans, redact):
+        return ()
+    return [row.name for row, _ in plans[0].passed.given() if not row.bake_key]
 
 
 def definition(plans: Sequence[BuildPlan], files: Files) -> str:
@@ -225,6 +248,7 @@ def argv(plans: Sequence[BuildPlan], files: Files, path: str) -> tuple[str, ...]
     arguments = ["bake", "--progress=rawjson", "--file", path]
     arguments += [f"--allow={item}" for item in dict.fromkeys(allowed)]
     arguments += ["--builder", plans[0].builder.name] if plans[0].builder.name else []
+    arguments += [] if plans[0].makes_an_image else ["--call", plans[0].call]
     arguments += ["--metadata-file", files.metadata]
     return (*arguments, *(name_of(plan) for plan in plans if not plan.linked))
 

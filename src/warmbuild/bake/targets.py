@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import posixpath
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import csv_attributes, refs, untrusted_json
-from warmbuild.backends import BACKENDS
+from warmbuild import csv_attributes, refs, secret_texts, untrusted_json
 from warmbuild.bake import bake_file
 from warmbuild.cache.problems import Kind, Problem
 from warmbuild.errors import InputError, InputProblem
@@ -187,13 +187,29 @@ def _bare(context: str) -> str:
 
 
 def secrets(target: Target, env: Mapping[str, str]) -> Iterator[str]:
-    """Return what no log may show of a target: keys of caches, secrets of the environment."""
-    names = {name for backend in BACKENDS.values() for name in backend.secrets}
+    """Return what no log may show of a target, but for the files of `secret_files`.
+
+    These are keys of caches, passwords in URLs, and secrets of the environment.
+    """
+    yield from secret_texts.in_urls(json.dumps(target.definition))
     for key in _CACHES:
         for entry in map(bake_file.attributes, untrusted_json.items(target.definition, key)):
-            yield from (value for name, value in entry.items() if name in names)
+            yield from (value for name, value in entry.items() if name in secret_texts.ATTRIBUTES)
     for entry in map(bake_file.attributes, untrusted_json.items(target.definition, "secret")):
-        yield env.get(entry.get("env", ""), "")
+        if not _file_of(entry):
+            # As in BuildKit, the ID may be the name of the variable.
+            yield env.get(entry.get("env") or entry.get("id", ""), "")
+
+
+def secret_files(target: Target) -> Iterator[str]:
+    """Return the paths of files that a target has as secrets."""
+    for entry in map(bake_file.attributes, untrusted_json.items(target.definition, "secret")):
+        if path := _file_of(entry):
+            yield path
+
+
+def _file_of(secret: Mapping[str, str]) -> str:
+    return secret.get("src") or secret.get("source", "")
 
 
 def _tags(given: Inputs, context: RunContext, applied: Tags, target: Target) -> tuple[str, ...]:

@@ -278,22 +278,9 @@ def _known_inputs(env: Environment, given: Mapping[str, str]) -> Mapping[str, st
     return {"registry": registry, "username": actor, "password": token}
 
 
-def _inert(text: str) -> str:
-    """Escape what the runner takes for a workflow command: `::` at the start, `##[` anywhere."""
-    if text.lstrip().startswith("::"):
-        text = f"| {text}"
-    return text.replace("##[", "## [")
-
-
 def _warning(text: str, file: str = "", line: int = 0) -> None:
     at = line or None
     core.warning(text, title="warmbuild", file=file or None, start_line=at, end_line=at)
-
-
-def _mask(secret: str) -> None:
-    """Mask each line, because the runner compares line by line."""
-    for line in filter(str.strip, secret.splitlines()):
-        core.set_secret(line)
 
 
 def _publish(env: Environment, outputs: Mapping[str, str], summary: str) -> None:
@@ -379,13 +366,12 @@ PROVIDER: Final = Provider(
     context=_context,
     known_inputs=_known_inputs,
     pipeline_file=_pipeline_file,
-    inert=_inert,
-    # actions_toolkit is imported at the first call.
+    # actions_toolkit is imported at the first call, hence the lambdas.
     open_group=lambda title: core.start_group(title),  # noqa: PLW0108
     close_group=lambda: core.end_group(),  # noqa: PLW0108
     warning=_warning,
     fail=lambda text: core.error(text, title="warmbuild"),
-    mask=_mask,
+    mask=lambda secret: core.set_secret(secret),  # noqa: PLW0108
     publish=_publish,
     later_file=_later_file,
 )

@@ -10,7 +10,7 @@ from warmbuild import lazy
 from warmbuild.builder import boot, environment, private_directory
 from warmbuild.builder.environment import Buildx
 from warmbuild.cache import problems
-from warmbuild.commands import checkout, images, logins
+from warmbuild.commands import checkout, confidential, images, logins
 from warmbuild.errors import CacheError
 from warmbuild.run_context import is_false
 
@@ -40,8 +40,9 @@ def build(run: Run) -> Outcome:
     inputs, env, log = run.inputs, run.env, run.log
     wanted = images.images(inputs, run.context, env, run.runner, log)
     decided: Sequence[BuildPlan] = [images.decide(image) for image in wanted]
-    checkout.check(inputs, env, decided)
-    _hide(run)
+    checkout.check(inputs, env, decided, log.redact)
+    for text in confidential.not_hidden(inputs):
+        log.warning(text)
     for stale in run.provider.output_files(env):
         stale.unlink(missing_ok=True)
     program = environment.program(env)
@@ -75,22 +76,10 @@ def build(run: Run) -> Outcome:
     return outcome
 
 
-def _hide(run: Run) -> None:
-    """Hide the secrets in the environment."""
-    backend = run.inputs.cache_backend
-    certificates = environment.certificates(run.env).values()
-    run.log.hide(filter(None, (run.env.get(name, "") for name in backend.secrets.values())))
-    run.log.hide(text for files in certificates for text in files.values())
-
-
 def _logged_in(run: Run, decided: Sequence[BuildPlan]) -> Registries:
-    """Return the registries with complete logins, and mask every secret."""
-    for secret in run.inputs.secret_values:
-        run.provider.mask(secret)
+    """Return the registries with complete logins, whose passwords are hidden."""
     registries = logins.registries(run.inputs, run.env, decided, run.log.line, run.log.warning)
     run.log.hide(login.password for login in registries.keyring.own)
-    for login in registries.keyring.own:
-        run.provider.mask(login.password)
     return registries
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from warmbuild import lazy
 from warmbuild.bake import bake_file, targets
 from warmbuild.cache.permission import Facts
+from warmbuild.commands import confidential
 from warmbuild.errors import InputError, InputProblem
 from warmbuild.frozen import frozen
 from warmbuild.image import tags
@@ -62,7 +63,9 @@ def images(
         return (Image(inputs=inputs, context=context, facts=facts),)
     found = []
     for target in _read_files(inputs, context.trust, env, runner):
-        log.hide(filter(None, targets.secrets(target, env)))
+        log.hide(targets.secrets(target, env))
+        for path in targets.secret_files(target):
+            confidential.hide_file(path, log)
         own = targets.inputs(inputs, context, facts.applied, target)
         found.append(Image(inputs=own, context=context, facts=facts, target=target))
     return found

@@ -244,7 +244,7 @@ _ROWS: Final[Mapping[str, Input]] = {
     "set": Input(
         "Overrides of the targets' attributes, TARGET.key=value.",
         Kind.RAW_LINES,
-        check=checks.matches(r"[^.=]+\.[^=]+=.*", "use TARGET.key=value"),
+        check=checks.override,
         may_hold_secrets=True,
     ),
     "vars": Input(

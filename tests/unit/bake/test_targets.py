@@ -497,7 +497,7 @@ def test_the_plan_of_targets(parsed: Callable[..., Inputs]) -> None:
         "target      base, a dependency",
         "builder     a docker-container builder of this run",
     ]
-    found = json.loads(plan_json.plan_json(*plans))
+    found = json.loads(plan_json.plan_json(*plans, redact=str))
     assert list(found["targets"]) == ["web", "base"]
     assert found["targets"]["web"]["tags"] == ["ghcr.io/me/app:web-x"]
     assert found["targets"]["base"]["cache"]["write"] is None
@@ -511,7 +511,19 @@ def test_what_may_be_in_no_log() -> None:
         cache_from=[{"type": "gha", "token": "k2"}],
         secret=[{"id": "a", "env": "A"}, "id=b,env=B", "id=c,src=c"],
     )
-    assert list(targets.secrets(one, {"A": "one", "B": "two"})) == ["k2", "k1", "one", "two", ""]
+    assert list(targets.secrets(one, {"A": "one", "B": "two"})) == ["k2", "k1", "one", "two"]
+    assert list(targets.secret_files(one)) == ["c"]
+
+
+def test_a_secret_with_an_id_alone_is_a_variable() -> None:
+    one = target(secret=["id=a", {"id": "b", "source": "/b"}])
+    assert list(targets.secrets(one, {"a": "one"})) == ["one"]
+    assert list(targets.secret_files(one)) == ["/b"]
+
+
+def test_a_password_in_any_url_may_be_in_no_log() -> None:
+    one = target(context="https://me:hunter2@a/b.git", args={"PROXY": "http://u:s%2Fsame@p"})
+    assert list(targets.secrets(one, {})) == ["hunter2", "hunter2", "s%2Fsame", "s/same"]
 
 
 def test_what_is_read_and_written_of_this_machine() -> None:
