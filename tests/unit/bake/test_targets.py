@@ -488,6 +488,7 @@ def test_the_plan_of_targets(parsed: Callable[..., Inputs]) -> None:
     plans = [planned(parsed(), target()), planned(parsed(), linked)]
     assert plain_text.plan_text(*plans).splitlines() == [
         "run         github: push, branch x, default branch main",
+        "trust       trusted",
         "target      web",
         "image       ghcr.io/me/app:web-x",
         "push        yes",
