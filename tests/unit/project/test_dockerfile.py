@@ -222,7 +222,7 @@ def test_a_base_may_be_a_variable(base: str, bases: list[str]) -> None:
 
 def test_of_two_stages_with_one_name_the_later_is_meant() -> None:
     file = parse("FROM a AS x\nFROM b AS x\nFROM x\nCOPY --from=x /a /a")
-    assert (file.stages[2].lineage, file.stages[2].uses) == ((1, 2), (1,))
+    assert (file.stages[2].bases, file.stages[2].uses) == ((1,), (1,))
 
 
 @given(st.text(alphabet="FROM RUNCOPYARG<-='\"\\\n#$ \t{}[],/.EOFab&;", max_size=300))
