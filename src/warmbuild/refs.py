@@ -165,4 +165,4 @@ def read_cache_tag(tag: str, *, prefix: str) -> CacheTag | None:
 
 
 def _hash(name: str) -> str:
-    return hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()[:_HASH_LENGTH]
+    return hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:_HASH_LENGTH]

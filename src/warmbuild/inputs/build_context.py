@@ -53,7 +53,10 @@ def checkout(context: str, run: RunContext) -> str:
 
 def host(context: str) -> str:
     """Return the host, with its port, of a context that is fetched over HTTP, or an empty text."""
-    url = urlsplit(context)
+    try:
+        url = urlsplit(context)
+    except ValueError:  # BuildKit reports the malformed address
+        return ""
     return url.netloc.rpartition("@")[2].lower() if url.scheme in {"http", "https"} else ""
 
 
