@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import zlib
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from io import BytesIO, StringIO
+from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Final
 from unittest import mock
 
 import pytest
@@ -32,7 +32,7 @@ from warmbuild.bake import targets
 from warmbuild.build import outcomes
 from warmbuild.buildkit import answers, checks
 from warmbuild.buildkit.progress import Progress, is_progress
-from warmbuild.errors import InputError, WarmbuildError
+from warmbuild.errors import InputError
 from warmbuild.inputs import (
     build_context,
     expressions,
@@ -214,17 +214,17 @@ def of_context(given: tuple[dict[str, str], str, str]) -> None:
 
 
 def of_commit(pieces: tuple[bytes, bytes]) -> None:
-    index, pack = pieces
-    name = bytes.fromhex("ab" * 20)
-    try:
-        offset = git_objects._offset(BytesIO(index), name)
-    except git_objects.UNREADABLE:
-        offset = 0
-    with mock.patch("warmbuild.files.opened", lambda _path: BytesIO(pack)):
-        try:
-            git_objects._entry(Path("x.pack"), offset or 0)
-        except git_objects.UNREADABLE:
-            return
+    with TemporaryDirectory() as directory:
+        packs = Path(directory, ".git", "objects", "pack")
+        packs.mkdir(parents=True)
+        Path(directory, ".git", "HEAD").touch()
+        for end, data in zip(("idx", "pack"), pieces, strict=True):
+            (packs / f"pack-1.{end}").write_bytes(data)
+        assert git_objects.committed(Path(directory), "ab" * 20) is None
+        loose = packs.parent / "ab" / ("ab" * 19)
+        loose.parent.mkdir()
+        loose.write_bytes(pieces[1])
+        assert git_objects.committed(Path(directory), "ab" * 20) is None
 
 
 def of_login(text: str) -> None:
@@ -232,10 +232,8 @@ def of_login(text: str) -> None:
     registry_auth.read(text, problems.append)
     logins.is_scope(text)
     for name in ("registry-auth", "append", "secrets", "registry", "scope"):
-        try:
+        with suppress(InputError):
             parsing.parse({"image": "r.io/a", name: text}, {})
-        except InputError as error:
-            assert "\n" in str(error)
 
 
 INDEX: Final = (DATA / "git-2.39.5-v4.index").read_bytes()
@@ -465,7 +463,5 @@ READERS: Final[dict[str, Reader]] = {
 def test_anything_is_read_or_refused(name: str, data: st.DataObject) -> None:
     reader = READERS[name]
     text = data.draw(reader.texts)
-    try:
+    with suppress(*reader.refusals):
         reader.read(text)
-    except reader.refusals as error:
-        assert str(error)  # noqa: PT017 (either outcome is right)

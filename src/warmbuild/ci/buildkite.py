@@ -19,7 +19,9 @@ from warmbuild.run_context import RunContext, is_commit, merged_branch
 
 _NAME: Final = "buildkite"
 # https://host/path.git, git://host/path, ssh://git@host/path and git@host:path are the same.
-_ADDRESS: Final = re.compile(r"(?:\w+://)?(?:[^@/]+@)?(?P<host>[^:/]+)(?::\d+)?[:/]/*(?P<path>.+)")
+_ADDRESS: Final = re.compile(
+    r"(?:\w+://)?(?:[^@/]+@)?(?P<host>[^:/]+)(?::\d+)?[:/]/*(?P<path>[^/].*)"
+)
 _GROUP: Final = re.compile(r"(?:---|\+\+\+|~~~|\^\^\^)\s")
 
 

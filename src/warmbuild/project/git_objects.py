@@ -29,9 +29,6 @@ _LONG_OFFSET: Final = struct.Struct(">Q")
 _IS_LONG: Final = 1 << 31
 _MORE: Final = 0x80
 
-# What is raised by objects that are corrupt or not git's.
-UNREADABLE: Final = (OSError, ValueError, IndexError, OverflowError, struct.error, zlib.error)
-
 
 def committed(directory: Path, commit: str) -> datetime | None:
     """Return when a commit was made, or None if that cannot be read.
@@ -47,7 +44,7 @@ def committed(directory: Path, commit: str) -> datetime | None:
         header = (_loose(objects, commit) or _packed(objects, name)).partition(b"\n\n")[0]
         found = _COMMITTER.search(header)
         return datetime.fromtimestamp(int(found["seconds"]), UTC) if found else None
-    except UNREADABLE:
+    except (OSError, ValueError, IndexError, OverflowError, struct.error, zlib.error):
         return None
 
 
