@@ -394,7 +394,7 @@ READERS: Final[dict[str, Reader]] = {
         read=lambda text: (
             build_context.unknown(text),
             build_context.filled_in(text, RunContext(ci="local")),
-            build_context.host(text),
+            build_context.is_of(RunContext(ci="local", git_context="https://a/b.git#c"), text),
             build_context.is_remote(text),
         ),
         texts=written("{{", "defaultContext", "}}", ":", "https://", "[", "]", "@", *STRANGE),

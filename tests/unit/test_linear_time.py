@@ -129,7 +129,7 @@ def split(text: str) -> None:
 def context(text: str) -> None:
     build_context.unknown(text)
     build_context.filled_in(text, CONTEXT)
-    build_context.host(f"https://{text}")
+    build_context.is_of(CONTEXT, f"https://{text}")
 
 
 def json_of(text: str) -> None:
