@@ -27,7 +27,7 @@ def anything(text: str | bytes) -> object:
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
     level = [read]
-    for _ in range(DEEPEST):
+    for _ in range(DEEPEST + 1):
         level = [inner for outer in level for inner in _inside(outer)]
         if not level:
             return read

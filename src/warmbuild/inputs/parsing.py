@@ -67,7 +67,7 @@ def parse(given: Mapping[str, str], known: Mapping[str, str]) -> Inputs:
     values |= {name: value for name, value in given.items() if name in BY_NAME}
     for name in filter(lambda name: surrogates.are_in(values[name]), values):
         problems.append(InputProblem(name=name, text="contains bytes that are not UTF-8."))
-        values[name] = BY_NAME[name].default
+        values[name] = surrogates.escaped(values[name])
     inputs = _read(Reader(values, problems), credentials.known_login(known))
     if problems:
         raise InputError(sorted(problems, key=lambda one: _POSITIONS.get(one.name, -1)))
