@@ -35,6 +35,8 @@ else:
     plan = lazy.module("warmbuild.commands.plan")
     git_objects = lazy.module("warmbuild.project.git_objects")
 
+# In characters; the longest are keys of service accounts, of some thousands.
+_LONGEST_PASSWORD: Final = 64 * 1024
 _SECRET: Final = tuple(row.name for row in table.TABLE if row.secret)
 
 
@@ -54,6 +56,9 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Children write to the same stream; this keeps all lines in their order.
         sys.stdout.reconfigure(line_buffering=True, errors="replace")
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        # As in the environment and in arguments, for the check of inputs.
+        sys.stdin.reconfigure(errors="surrogateescape")
     signals.install()
     provider = ci.detect(env)
     log = Log(provider)
@@ -88,7 +93,7 @@ def _command(argv: Sequence[str], env: Mapping[str, str], provider: Provider, lo
     confidential.hide_given(given, log)
     inputs = parsing.parse(given, provider.known_inputs(env, given))
     confidential.hide(inputs, env, log)
-    context = provider.context(env, str(Path.cwd()), files.read_text)
+    context = provider.context(env, str(Path.cwd()), files.read_text).legible()
     if inputs.tag_rules:
         # git knows the time for every kind of event, and CI systems for some.
         committed = git_objects.committed(Path.cwd(), context.commit)
@@ -117,7 +122,7 @@ def _flags(arguments: argparse.Namespace, unknown: Sequence[str]) -> Mapping[str
         if (values := getattr(arguments, row.field, None))
     }
     if arguments.password_stdin:
-        flags["password"] = sys.stdin.readline().rstrip("\r\n")
+        flags["password"] = sys.stdin.readline(_LONGEST_PASSWORD).rstrip("\r\n")
     named = False
     for text in unknown:
         name, equals, _ = text.removeprefix("--").partition("=")

@@ -174,6 +174,6 @@ def read_cache_tag(tag: str, *, prefix: str) -> CacheTag | None:
 
 def _hashed(text: str, name: str, longest: int) -> str:
     """Return a text, cut if it has to be, and the hash of the name that it stands for."""
-    found = hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()[:_HASH_LENGTH]
+    found = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:_HASH_LENGTH]
     kept = text[: longest - _HASH_LENGTH - 1].rstrip("-")
     return f"{kept}-{found}" if kept else found

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import field, replace
+from dataclasses import field, fields, replace
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final, TypeVar
 
-from warmbuild import trust
+from warmbuild import surrogates, trust, whole_numbers
 from warmbuild.frozen import frozen
 from warmbuild.trust import Trust
 
@@ -24,6 +24,12 @@ _QUEUED: Final = re.compile(r"gh-readonly-queue/(?P<target>.+)/pr-(?P<number>\d+
 # The refs of pull requests on git servers.
 _PULL: Final = re.compile(r"refs/(?:pull|pull-requests|merge-requests)/(?P<number>\d+)(?:/.*)?")
 _COMMIT: Final = re.compile(r"[0-9a-f]{40,64}")
+# Python has no times after the year 9999; every time zone's is before it.
+_EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST: Final = datetime(9999, 1, 1, tzinfo=UTC)
+
+
+_Value = TypeVar("_Value", "Project", "RunContext")
 
 
 @frozen
@@ -73,9 +79,21 @@ class RunContext:
         return self.pull_request is not None or bool(self.target_branch)
 
     def at_time(self, begun: datetime, epoch: str) -> RunContext:
-        """Return the context with its times; `epoch`, SOURCE_DATE_EPOCH, is the commit's."""
-        committed = datetime.fromtimestamp(int(epoch), UTC) if epoch.isdecimal() else None
+        """Return the context with its times; `epoch`, SOURCE_DATE_EPOCH, is the commit's.
+
+        BuildKit reports an epoch that is no time.
+        """
+        seconds = whole_numbers.read(epoch)
+        is_time = seconds is not None and seconds < _LATEST.timestamp()
+        committed = datetime.fromtimestamp(seconds or 0, UTC) if is_time else None
         return replace(self, begun=begun, committed=committed or self.committed)
+
+    def legible(self) -> RunContext:
+        """Return the context with an escape for each byte that is not UTF-8.
+
+        Escapes have a backslash, which no branch or tag has, so that names stay apart.
+        """
+        return replace(_escaped(self), project=_escaped(self.project))
 
     def told(self, *, branch: str, default_branch: str) -> RunContext:
         """Return the context with the branches that the user gives, if any.
@@ -98,7 +116,7 @@ class RunContext:
             return replace(
                 self,
                 target_branch=queued["target"],
-                pull_request=int(queued["number"]),
+                pull_request=whole_numbers.read(queued["number"]),
                 passing="a merge queue's commit belongs to no branch yet",
             )
         return replace(self, branch=name)
@@ -128,10 +146,20 @@ class RunContext:
             self,
             branch=source,
             target_branch=target,
-            pull_request=int(number) if number.isdecimal() else None,
+            pull_request=whole_numbers.read(number),
             fork=bool(fork),
             trust=trust.least(trust.of_source(self.ci, fork=fork), self.trust),
         )
+
+
+def _escaped(value: _Value) -> _Value:
+    """Return a value with all its texts escaped."""
+    texts: dict[str, Any] = {
+        field.name: surrogates.escaped(text)
+        for field in fields(value)
+        if isinstance(text := getattr(value, field.name), str)
+    }
+    return replace(value, **texts)
 
 
 def is_true(text: str) -> bool:
@@ -150,12 +178,12 @@ def is_commit(text: str) -> bool:
 
 
 def moment(text: str) -> datetime | None:
-    """Read an ISO 8601 time; None if it is malformed or has no time zone."""
+    """Read an ISO 8601 time since 1970; None if it is malformed or has no time zone."""
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return found if found.tzinfo else None
+    return found if found.tzinfo and _EARLIEST <= found < _LATEST else None
 
 
 def merged_branch(message: str, owner: str) -> str:

@@ -1,25 +1,47 @@
 """JSON that others wrote, read without trusting its shape.
 
-A member that is missing or of another type is an empty object, list or text, or 0.
+A member that is missing or of another type is an empty object, list or text, or 0. Nothing is
+nested so deeply that a function which calls itself could not follow.
 """
 
 from __future__ import annotations
 
 import base64
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from warmbuild import whole_numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+
+# Levels of lists and objects. The deepest of what warmbuild reads, provenance, has about 15.
+DEEPEST: Final = 100
 
 
 def anything(text: str | bytes) -> object:
-    """Read JSON; raises ValueError if it is malformed."""
+    """Read JSON; raises ValueError if it is malformed or nested too deeply."""
     try:
         read: object = json.loads(text)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
-    return read
+    level = [read]
+    for _ in range(DEEPEST + 1):
+        level = [inner for outer in level for inner in _inside(outer)]
+        if not level:
+            return read
+    raise ValueError("it is nested too deeply")
+
+
+def _inside(value: object) -> Iterable[object]:
+    match value:
+        case list():
+            return value
+        case dict():
+            return value.values()
+        case _:
+            return ()
 
 
 def parsed(text: str | bytes) -> Mapping[str, object]:
@@ -52,12 +74,17 @@ def text(item: Mapping[str, object], name: str) -> str:
 
 def number(item: Mapping[str, object], name: str) -> int:
     """Return an object's number; Go leaves out a 0."""
-    return value if isinstance(value := item.get(name), int) else 0
+    return whole(item.get(name)) or 0
 
 
 def numbers(item: Mapping[str, object], name: str) -> list[int]:
     """Return the integers in an object's list."""
-    return [one for one in items(item, name) if isinstance(one, int)]
+    return [one for one in map(whole, items(item, name)) if one is not None]
+
+
+def whole(value: object) -> int | None:
+    """Return a number that Go's programs can hold; None for anything else."""
+    return value if isinstance(value, int) and abs(value) <= whole_numbers.MOST else None
 
 
 def binary(value: object) -> bytes:

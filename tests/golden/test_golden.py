@@ -46,9 +46,12 @@ EXCEPTIONS: Final = {
         ),
         "an error that is caught, and its text dropped": (
             "a command did not end in time",
+            "a mapping has more than … keys",
+            "a path in the index is too long",
             "it is no JSON object",
             "its inline cache is not base64",
             "the index ends too early",
+            "the range …-… is empty",
             "it has no host",
             "this is not a git index of version 2 to 4",
             "… is not a host",

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from tests.runs import PUSH
 from warmbuild import trust
-from warmbuild.run_context import RunContext, merged_branch
+from warmbuild.run_context import Project, RunContext, merged_branch, moment
 
 
 @pytest.mark.parametrize(
@@ -40,3 +42,43 @@ def test_a_context_can_be_told_its_branches() -> None:
     told = RunContext(ci="local", trust=trust.LOCAL).told(branch="x", default_branch="trunk")
     assert told == RunContext(ci="local", trust=trust.LOCAL, branch="x", default_branch="trunk")
     assert PUSH.told(branch="", default_branch="") == PUSH
+
+
+@pytest.mark.parametrize(
+    ("epoch", "year"),
+    [
+        ("0", 1970),
+        ("1767225600", 2026),
+        ("253370764799", 9998),
+        ("253370764800", 2000),
+        ("9" * 5_000, 2000),
+        ("-1", 2000),
+        ("٣", 2000),
+        ("", 2000),
+    ],
+)
+def test_an_epoch_that_is_no_time_changes_nothing(epoch: str, year: int) -> None:
+    begun = datetime(2026, 1, 9, tzinfo=UTC)
+    run = RunContext(ci="local", committed=datetime(2000, 1, 1, tzinfo=UTC)).at_time(begun, epoch)
+    assert run.begun == begun
+    assert run.committed
+    assert run.committed.year == year
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "soon", "2026-01-09T00:00:00", "0001-01-01T00:00:00+23:59", "1969-12-31T23:59:59Z"),
+        *("9999-01-01T00:00:00Z", "9999-12-31T23:59:59-23:59", "\ud800"),
+    ],
+)
+def test_a_moment_without_a_place_in_time_is_none(text: str) -> None:
+    assert moment(text) is None
+    assert moment("2026-01-09T00:00:00+01:00") == datetime(2026, 1, 8, 23, tzinfo=UTC)
+
+
+def test_names_of_other_bytes_stay_apart() -> None:
+    run = RunContext(ci="local", branch="f\udcfcr", project=Project(title="\ud800"))
+    assert run.legible() == RunContext(ci="local", branch=r"f\udcfcr")
+    assert run.legible().project.title == r"\ud800"
+    assert PUSH.legible() == PUSH

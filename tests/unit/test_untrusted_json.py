@@ -14,6 +14,8 @@ ITEM = {"text": "a", "number": 7, "object": {"b": 1}, "list": [{"c": 2}, "d", {"
         pytest.param(b"{", id="half of it"),
         pytest.param(b"\xff\xfe\xfa", id="no text"),
         pytest.param(b"[" * 100_000, id="nested without end"),
+        pytest.param(b'{"a":' * 101 + b"1" + b"}" * 101, id="nested deeply"),
+        pytest.param(b"9" * 5_000, id="a number without end"),
         pytest.param(b"[]", id="a list"),
         pytest.param(b"7", id="a number"),
     ],
@@ -41,3 +43,18 @@ def test_what_has_another_shape_is_as_good_as_missing(key: str) -> None:
     assert key == "number" or untrusted_json.number(ITEM, key) == 0
     assert key == "object" or untrusted_json.child(ITEM, key) == {}
     assert key == "list" or list(untrusted_json.children(ITEM, key)) == []
+
+
+def test_the_deepest_is_read() -> None:
+    depth = untrusted_json.DEEPEST
+    found = untrusted_json.parsed('{"a":' * depth + "1" + "}" * depth)
+    assert untrusted_json.with_texts(found, str) == found
+    with pytest.raises(ValueError, match="nested too deeply"):
+        untrusted_json.parsed('{"a":' * (depth + 1) + "1" + "}" * (depth + 1))
+
+
+@pytest.mark.parametrize("value", [2**63, -(2**63), "1", 1.5, None])
+def test_what_go_holds_in_no_number_is_none(value: object) -> None:
+    assert untrusted_json.whole(value) is None
+    assert untrusted_json.number({"a": value}, "a") == 0
+    assert untrusted_json.numbers({"a": [value, 7]}, "a") == [7]

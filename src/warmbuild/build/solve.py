@@ -86,7 +86,7 @@ def build(decided: Sequence[BuildPlan], tool: Tool) -> Outcome:
             built.progress.goes_on(earlier)
         before.append(built.progress)
         steps += built.progress.steps(new=True)
-        said = untrusted_json.parsed(read_text(tool.files.metadata) or "{}")
+        said = _metadata(tool)
         metadata |= said
         finished += _finished(call, built, said, tool)
     if not decided[0].name:
@@ -194,7 +194,7 @@ def ask(decided: BuildPlan, tool: Tool) -> Outcome:
     # The answer stays out of the folded group.
     for text in said:
         log.line(text)
-    written = untrusted_json.parsed(read_text(tool.files.metadata) or "{}")
+    written = _metadata(tool)
     metadata = bake_file.metadata(written, bake_file.name_of(decided)) or written
     found = checks.answered(untrusted_json.child(metadata, "result.json"))
     _annotate([decided], found or progress.warnings(), tool)
@@ -212,6 +212,14 @@ def _annotate(decided: Sequence[BuildPlan], found: Iterable[Warned], tool: Tool)
         where = "" if file or not warned.line else f"{warned.file}:{warned.line}: "
         text = f"{where}{warned.text} {warned.url}".rstrip()
         tool.log.warning(text, file, warned.line if file else 0)
+
+
+def _metadata(tool: Tool) -> Mapping[str, object]:
+    """Return what buildx wrote of a build, in which a frontend may have put anything."""
+    try:
+        return untrusted_json.parsed(read_text(tool.files.metadata) or "{}")
+    except ValueError:
+        return {}
 
 
 def _shown_metadata(metadata: Mapping[str, object], log: Log) -> str:

@@ -35,7 +35,9 @@ _DIND: Final = "tcp://docker:2376"
 _DIND_CERTIFICATES: Final = "/certs"
 # The driver's name of a file is the variable's suffix in lower case.
 _CERTIFICATE_FILES: Final = ("CACERT", "CERT", "KEY")
-_CERTIFICATE: Final = re.compile(rf"BUILDER_NODE_(\d+)_AUTH_TLS_({'|'.join(_CERTIFICATE_FILES)})")
+_CERTIFICATE: Final = re.compile(
+    rf"BUILDER_NODE_([0-9]{{1,9}})_AUTH_TLS_({'|'.join(_CERTIFICATE_FILES)})"
+)
 
 
 @frozen

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 # The first with `--progress=rawjson` as one event a line (docker/buildx#2358).
 OLDEST: Final = (0, 15, 0)
 _PULLING: Final = re.compile(r"^#\d+ pulling image (\S+)", re.MULTILINE)
-_DRIVER_OPTION: Final = re.compile(r'(\S+?)="([^"]*)"')
-_VERSION: Final = re.compile(r"\bv?(\d+)\.(\d+)\.(\d+)")
+_DRIVER_OPTION: Final = re.compile(r'(?<!\S)([^\s="]+)="([^"]*)"')
+_VERSION: Final = re.compile(r"\bv?([0-9]{1,9})\.([0-9]{1,9})\.([0-9]{1,9})")
 
 
 @frozen

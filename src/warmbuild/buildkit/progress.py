@@ -25,15 +25,16 @@ if TYPE_CHECKING:
 
 # [stage 2/4] RUN ..., [linux/arm64 build 1/3] FROM ...; the count is right-aligned.
 _STEP: Final = re.compile(
-    r"\[(?:(?P<prefix>.+?) )? *(?P<index>\d+)/(?P<count>\d+)\] "
-    r"(?P<instruction>(?:ONBUILD )?[A-Z]+\b.*)",
-    re.DOTALL,
+    r"\[(?P<inside>[^\]]*)\] (?P<instruction>(?:ONBUILD )?[A-Z]+\b.*)", re.DOTALL
 )
+_POSITION: Final = re.compile(r"[0-9]+/[0-9]+")
 _SOURCE_LINE: Final = re.compile(r"\S.*:\d+")
 _IMPORT: Final = "importing cache manifest from "
 # GitHub's exporter has a name of its own; an inline cache is exported as part of its image.
 _EXPORT: Final = ("exporting cache to ", "exporting to GitHub Actions Cache")
 _MANIFEST_WRITTEN: Final = re.compile(r"writing (?:cache image )?manifest (?P<digest>sha256:\w+)")
+# Characters of a line of a step's output; the rest of a longer one begins a new line.
+_LONGEST: Final = 16 * 1024
 # Last lines of a step that an error quotes.
 _TAIL: Final = 12
 # Seconds between two lines about the same status.
@@ -103,6 +104,11 @@ class _Vertex:
     manifest: str = ""
 
     @property
+    def is_running(self) -> bool:
+        """Whether it has begun, and has neither ended nor failed."""
+        return bool(self.intervals) and not self.ended and not self.error
+
+    @property
     def bares(self) -> tuple[str, ...]:
         """Its names without the names of targets; at least one."""
         return tuple(self.names.values()) or (self.name,)
@@ -135,6 +141,7 @@ class Progress:
         self._targets = targets
         self._amounts: dict[tuple[str, str], object] = {}
         self._vertices: dict[str, _Vertex] = {}
+        self._running: dict[str, _Vertex] = {}
         self._statuses: dict[tuple[str, str], datetime] = {}
         self._text: deque[str] = deque(maxlen=60)
         self._warned: dict[Warned, None] = {}
@@ -206,15 +213,18 @@ class Progress:
         found: list[Step] = []
         for vertex in self._vertices.values():
             match = _STEP.fullmatch(vertex.name)
+            prefix, _, position = match["inside"].rpartition(" ") if match else ("", "", "")
+            if not match or not _POSITION.fullmatch(position):
+                continue
             # A step that BuildKit merged with another platform's never starts: no hit, no miss.
-            if not match or not (vertex.intervals or vertex.cached) or (new and vertex.met):
+            if not (vertex.intervals or vertex.cached) or (new and vertex.met):
                 continue
             if match["instruction"].split(" ", 1)[0] == "FROM":
                 continue
             found.append(
                 Step(
-                    prefix=match["prefix"] or "",
-                    position=f"{match['index']}/{match['count']}",
+                    prefix=prefix.rstrip(" "),
+                    position=position,
                     instruction=match["instruction"],
                     cached=vertex.cached,
                     seconds=vertex.seconds if vertex.intervals else None,
@@ -236,11 +246,7 @@ class Progress:
 
         It is `import` (the records), `layers` (that a step needs which is not cached) or `export`.
         """
-        running = [
-            vertex
-            for vertex in self._vertices.values()
-            if vertex.intervals and not vertex.ended and not vertex.error
-        ]
+        running = self._running.values()
         if any(vertex.bare.startswith(_IMPORT) for vertex in running):
             return "import"
         if running and all(vertex.cached for vertex in running):
@@ -311,6 +317,10 @@ class Progress:
         if started:
             completed = _time(item, "completed")
             vertex.intervals[started] = completed or vertex.intervals.get(started)
+        if vertex.is_running:
+            self._running[digest] = vertex
+        else:
+            self._running.pop(digest, None)
 
     def _end(self, item: Mapping[str, object]) -> Iterator[str]:
         vertex = self._vertices.get(untrusted_json.text(item, "digest"))
@@ -352,7 +362,9 @@ class Progress:
             self._statuses[key] = now
             if shown is None:
                 return
-        amount = _amount(item.get("current"), item.get("total"))
+        amount = _amount(
+            untrusted_json.number(item, "current"), untrusted_json.number(item, "total")
+        )
         took = f" {(completed - started).total_seconds():.1f}s" if completed and started else ""
         done = f"{took} done" if completed else ""
         vertex.spoken = True
@@ -364,9 +376,11 @@ class Progress:
             return
         # A lone carriage return ends a line for GitHub's runner, which would take what follows for
         # a workflow command.
-        stream = item.get("stream")
-        text = vertex.partial.get(stream, "") + _decoded(item.get("data"))
-        *whole, vertex.partial[stream] = _LINE_ENDS.split(text)
+        stream = untrusted_json.number(item, "stream")
+        first, *others = _LINE_ENDS.split(_decoded(item.get("data")))
+        *whole, vertex.partial[stream] = (vertex.partial.get(stream, "") + first, *others)
+        if len(vertex.partial[stream]) > _LONGEST:
+            whole.append(vertex.partial.pop(stream))
         begun = max(vertex.intervals, default=None)
         now = _time(item, "timestamp")
         elapsed = (now - begun).total_seconds() if now and begun else 0.0
@@ -399,9 +413,11 @@ def _status(line: str) -> Mapping[str, object] | None:
 
 def _time(item: Mapping[str, object], name: str) -> datetime | None:
     try:
-        return datetime.fromisoformat(untrusted_json.text(item, name))
+        found = datetime.fromisoformat(untrusted_json.text(item, name))
     except ValueError:
         return None
+    # Times with a zone and times without one cannot be compared.
+    return found if found.tzinfo else None
 
 
 def _decoded(data: object) -> str:
@@ -412,11 +428,9 @@ def _one_line(text: str) -> str:
     return " ".join(_LINE_ENDS.split(text))
 
 
-def _amount(current: object, total: object) -> str:
-    if not isinstance(current, int) or not current:
-        return ""
-    of = f" / {_bytes(total)}" if isinstance(total, int) and total else ""
-    return f" {_bytes(current)}{of}"
+def _amount(current: int, total: int) -> str:
+    of = f" / {_bytes(total)}" if total else ""
+    return f" {_bytes(current)}{of}" if current else ""
 
 
 def _bytes(count: int) -> str:

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import refs, untrusted_json
+from warmbuild import files, refs, untrusted_json
 from warmbuild.cache import probe
 from warmbuild.cache.probe import Answer, Found, Missing, NotACache, Refused
 
@@ -32,7 +32,8 @@ def answer(place: str) -> Answer:
     """Return what a cache's directory holds."""
     layout = Path(place)
     try:
-        index = untrusted_json.parsed((layout / "index.json").read_bytes())
+        with files.opened(layout / "index.json") as file:
+            index = untrusted_json.parsed(file.read(files.MOST))
     except FileNotFoundError:
         return Missing()
     except (OSError, ValueError):
@@ -122,7 +123,7 @@ def _blob(layout: Path, digest: str) -> bytes | None:
     """Return a blob, or None for one that is missing and for a text that is no digest."""
     algorithm, _, name = digest.partition(":")
     try:
-        with (layout / "blobs" / algorithm / name).open("rb") as file:
+        with files.opened(layout / "blobs" / algorithm / name) as file:
             return file.read(probe.LARGEST + 1)
     except (OSError, ValueError):
         return None

@@ -21,7 +21,9 @@ from warmbuild.run_context import RunContext, is_commit, merged_branch
 _NAME: Final = "buildkite"
 _TRUSTED: Final = frozenset(("webhook", "ui", "api", "schedule", "trigger_job"))
 # https://host/path.git, git://host/path, ssh://git@host/path and git@host:path are the same.
-_ADDRESS: Final = re.compile(r"(?:\w+://)?(?:[^@/]+@)?(?P<host>[^:/]+)(?::\d+)?[:/]/*(?P<path>.+)")
+_ADDRESS: Final = re.compile(
+    r"(?:\w+://)?(?:[^@/]+@)?(?P<host>[^:/]+)(?::\d+)?[:/]/*(?P<path>[^/].*)"
+)
 
 
 def _context(env: Environment, *_: object) -> RunContext:

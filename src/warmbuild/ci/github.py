@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from warmbuild import lazy, trust, untrusted_json
+from warmbuild import lazy, surrogates, trust, untrusted_json, whole_numbers
 from warmbuild.ci.provider import Environment, Provider
 from warmbuild.run_context import (
     Project,
@@ -284,13 +284,24 @@ def _warning(text: str, file: str = "", line: int = 0) -> None:
 
 
 def _publish(env: Environment, outputs: Mapping[str, str], summary: str) -> None:
-    """Write outputs and summary to the files that the runner names."""
-    if env.get("GITHUB_OUTPUT"):
-        for name, value in outputs.items():
-            core.set_output(name, value)
-    if summary and env.get("GITHUB_STEP_SUMMARY") and len(summary.encode()) < _LONGEST_SUMMARY:
-        # actions-toolkit has no function for the summary.
-        core.issue_file_command("STEP_SUMMARY", summary)
+    """Write outputs and summary to the files that the runner names; a failure is a warning."""
+    try:
+        if place := env.get("GITHUB_OUTPUT"):
+            # actions-toolkit writes only to a file that exists.
+            Path(place).touch()
+            for name, value in outputs.items():
+                core.set_output(name, surrogates.escaped(value))
+    except OSError as error:
+        _warning(f"the outputs could not be written to GITHUB_OUTPUT: {error.strerror}")
+    summary = surrogates.escaped(summary)
+    place = env.get("GITHUB_STEP_SUMMARY")
+    try:
+        if summary and place and len(summary.encode()) < _LONGEST_SUMMARY:
+            Path(place).touch()
+            # actions-toolkit has no function for the summary.
+            core.issue_file_command("STEP_SUMMARY", summary)
+    except OSError as error:
+        _warning(f"the summary could not be written to GITHUB_STEP_SUMMARY: {error.strerror}")
 
 
 def _pipeline_file(env: Environment) -> str:
@@ -340,8 +351,7 @@ class _Payload:
         return value if isinstance(value, str) else ""
 
     def number(self, *path: str) -> int | None:
-        value = self.at(*path)
-        return value if isinstance(value, int) else None
+        return untrusted_json.whole(self.at(*path))
 
     def same_repository(self, *path: str) -> bool:
         """Return whether a repository is the event's; a deleted fork has no name."""
@@ -351,13 +361,15 @@ class _Payload:
 
 def _server(env: Environment) -> str:
     """Return the host of github.com or of an Enterprise Server, with its port if any."""
-    return urlsplit(env.get("GITHUB_SERVER_URL", "")).netloc.lower()
+    try:
+        return urlsplit(env.get("GITHUB_SERVER_URL", "")).netloc.lower()
+    except ValueError:
+        return ""
 
 
 def _number_of(ref: str) -> int | None:
     """Return N of refs/pull/N/merge."""
-    number = ref.removeprefix("refs/pull/").partition("/")[0]
-    return int(number) if number.isdigit() else None
+    return whole_numbers.read(ref.removeprefix("refs/pull/").partition("/")[0])
 
 
 PROVIDER: Final = Provider(

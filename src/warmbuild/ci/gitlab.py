@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import lazy, trust
+from warmbuild import files, lazy, trust
 from warmbuild.ci import variables
 from warmbuild.ci.provider import Environment, Provider
 from warmbuild.run_context import Project, RunContext, merged_branch, moment
@@ -135,7 +135,7 @@ def _publish(env: Environment, outputs: Mapping[str, str], _summary: str) -> Non
         text = dotenv(outputs)
         if len(text.encode()) > _LONGEST_DOTENV:
             text = dotenv({name: value for name, value in outputs.items() if name not in _JSON})
-        Path(project, DOTENV).write_text(text, encoding="utf-8")
+        variables.write(Path(project, DOTENV), text)
 
 
 def _publish_findings(env: Environment, findings: Sequence[Finding]) -> None:
@@ -145,7 +145,7 @@ def _publish_findings(env: Environment, findings: Sequence[Finding]) -> None:
     """
     if project := env.get("CI_PROJECT_DIR"):
         with suppress(OSError):
-            Path(project, CODE_QUALITY).write_text(code_quality(findings), encoding="utf-8")
+            files.write_text(Path(project, CODE_QUALITY), code_quality(findings))
 
 
 def _pipeline_file(env: Environment) -> str:

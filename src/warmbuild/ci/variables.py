@@ -6,6 +6,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from warmbuild import files
 from warmbuild.ci.provider import Environment, warning
 
 if TYPE_CHECKING:
@@ -50,9 +51,15 @@ def output_files(_env: Environment) -> tuple[Path, ...]:
 
 
 def write(path: Path, text: str, *, append: bool = False) -> None:
-    """Write a file of the CI system; a failure is a warning."""
+    """Write a file of the CI system; a failure is a warning.
+
+    A file of its own is replaced, so that a link to another file in the sources does no harm.
+    """
     try:
-        with path.open("a" if append else "w", encoding="utf-8") as file:
-            file.write(text)
+        if append:
+            with path.open("a", encoding="utf-8", errors="backslashreplace") as file:
+                file.write(text)
+        else:
+            files.write_text(path, text)
     except OSError as error:
         warning(f"the outputs could not be written to {path}: {error.strerror}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -44,7 +45,8 @@ def build(run: Run) -> Outcome:
     for text in confidential.not_hidden(inputs):
         log.warning(text)
     for stale in run.provider.output_files(env):
-        stale.unlink(missing_ok=True)
+        with suppress(OSError):  # what publishes the outputs warns of a directory
+            stale.unlink()
     program = environment.program(env)
     registries = _logged_in(run, decided)
     secrets = {secret.id: secret for one in decided for secret in one.secrets}

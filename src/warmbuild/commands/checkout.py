@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from warmbuild import lazy
+from warmbuild import files, lazy
 from warmbuild.bake import bake_file
 from warmbuild.errors import InputError, InputProblem
 from warmbuild.inputs import build_context
@@ -65,8 +65,8 @@ def _of_files(inputs: Inputs) -> Iterator[InputProblem]:
     named = [("buildkitd-config", inputs.buildkitd_config)]
     named += [("secret-files", secret.path) for secret in inputs.secrets]
     for name, path in named:
-        if path and not Path(path).is_file():
-            yield InputProblem(name=name, text=f"there is no file {path!r}.")
+        if path and (fault := files.fault(path)):
+            yield InputProblem(name=name, text=fault)
 
 
 def _of_variables(inputs: Inputs, env: Mapping[str, str]) -> Iterator[InputProblem]:
@@ -87,11 +87,11 @@ def _of_context(inputs: Inputs, decided: Sequence[BuildPlan]) -> Iterator[InputP
     context = Path(decided[0].context)
     # BuildKit also accepts the name in lower case.
     usual = (context / "Dockerfile", context / "dockerfile")
-    files = (Path(inputs.file),) if inputs.file else usual
-    if not context.is_dir():
+    faults = [files.fault(path) for path in ((inputs.file,) if inputs.file else usual)]
+    if not os.path.isdir(context):  # noqa: PTH112 (never raises)
         yield InputProblem(name="context", text=f"there is no directory {str(context)!r} here.")
-    elif not any(path.is_file() for path in files):
-        yield InputProblem(name="file", text=f"there is no file {inputs.file or str(usual[0])!r}.")
+    elif all(faults):
+        yield InputProblem(name="file", text=faults[0])
 
 
 def with_findings(

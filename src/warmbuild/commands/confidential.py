@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import base64
-import os
-import stat
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import backends, secret_texts
+from warmbuild import backends, files, secret_texts
 from warmbuild.builder import environment
 from warmbuild.inputs.table import TABLE
 from warmbuild.registry import docker_config
@@ -75,11 +73,7 @@ def _files(inputs: Inputs) -> Iterator[str]:
 def _read(path: str) -> bytes:
     """Return the beginning of a regular file, one byte more than is hidden; else nothing."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    except (OSError, ValueError):
+        with files.opened(path) as file:
+            return file.read(_LARGEST + 1)
+    except OSError:
         return b""
-    try:
-        is_regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
-        return os.read(descriptor, _LARGEST + 1) if is_regular else b""
-    finally:
-        os.close(descriptor)

@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     import yaml
 
     from warmbuild.drivers import Driver
+    from warmbuild.inputs import bounded_yaml
     from warmbuild.inputs.reading import Reader
 else:
     yaml = lazy.module("yaml")
+    bounded_yaml = lazy.module("warmbuild.inputs.bounded_yaml")
 
 ALL: Final = "all"
 _BUILDX_VERSION: Final = re.compile(r"v?\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?")
@@ -97,8 +99,8 @@ def nodes(reader: Reader, driver: Driver) -> tuple[Node, ...]:
     if not reader.text("append") or "append" in driver.unsupported:
         return ()
     try:
-        items = yaml.safe_load(reader.values["append"])
-    except yaml.YAMLError as error:
+        items = bounded_yaml.Loader(reader.values["append"]).get_single_data()
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         bad(f"is not YAML{f', at line {mark.line + 1}' if mark else ''}.")
         return ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
+from warmbuild import surrogates
 from warmbuild.errors import InputError, InputProblem
 from warmbuild.inputs import build_context, builders, caches, credentials, image_names
 from warmbuild.inputs.checks import nearest
@@ -64,6 +65,9 @@ def parse(given: Mapping[str, str], known: Mapping[str, str]) -> Inputs:
     values = {row.name: row.default for row in TABLE}
     values |= {name: value for name, value in known.items() if name not in credentials.LOGIN}
     values |= {name: value for name, value in given.items() if name in BY_NAME}
+    for name in filter(lambda name: surrogates.are_in(values[name]), values):
+        problems.append(InputProblem(name=name, text="contains bytes that are not UTF-8."))
+        values[name] = surrogates.escaped(values[name])
     inputs = _read(Reader(values, problems), credentials.known_login(known))
     if problems:
         raise InputError(sorted(problems, key=lambda one: _POSITIONS.get(one.name, -1)))

@@ -6,6 +6,7 @@ import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, assert_never
 
+from warmbuild import whole_numbers
 from warmbuild.errors import InputProblem
 from warmbuild.inputs import checks, lists
 from warmbuild.inputs.table import BY_NAME, Kind
@@ -113,9 +114,9 @@ class Reader:
             self.bad(row.name, f"{self.shown(row.name, text, number)} {wrong}")
 
     def _number(self, row: Input) -> int:
-        value, (least, most) = self.text(row.name), row.bounds
-        if value.isdecimal() and least <= int(value) <= most:
-            return int(value)
+        found, (least, most) = whole_numbers.read(self.text(row.name)), row.bounds
+        if found is not None and least <= found <= most:
+            return found
         self.bad(row.name, f"{self.shown(row.name)} is not accepted; use {least} to {most}.")
         return least
 

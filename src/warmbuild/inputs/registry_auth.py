@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 import yaml
 
+from warmbuild.inputs import bounded_yaml
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
@@ -21,7 +23,7 @@ _MERGE: Final = "tag:yaml.org,2002:merge"
 _FORM: Final = f"use {', '.join(_KEYS[:-1])} and {_KEYS[-1]}"
 
 
-class _Texts(yaml.SafeLoader):
+class _Texts(bounded_yaml.Loader):
     """Reads scalars as texts: `ecr: false` and `password: 0123` stay as written."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 (its base's)

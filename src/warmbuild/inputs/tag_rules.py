@@ -9,7 +9,7 @@ import re
 from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import csv_attributes
+from warmbuild import csv_attributes, whole_numbers
 from warmbuild.frozen import frozen
 from warmbuild.inputs import expressions
 from warmbuild.inputs.checks import among, nearest
@@ -40,7 +40,7 @@ _GLOBAL: Final = (
 )
 _VERSION: Final = ("raw", "version", "major", "minor", "patch", "prerelease", "build")
 # An attribute as a field, or an expression anywhere; a name or reference has neither.
-_IS_RULE: Final = re.compile(r"(?:^|,)\s*\"?\s*[a-z]+\s*=|\{\{", re.IGNORECASE)
+_IS_RULE: Final = re.compile(r"(?:^|,)\s*(?:\"\s*)?[a-z]+\s*=|\{\{", re.IGNORECASE)
 _REGEX: Final = re.compile(r"/(?P<pattern>.+)/(?P<flags>[a-z]*)", re.DOTALL)
 
 
@@ -115,12 +115,12 @@ def defaults() -> tuple[Rule, ...]:
 def _check(kind: str, values: Mapping[str, str]) -> None:
     """Raise ValueError for a value that an attribute does not accept."""
     priority = values.get("priority", "0")
-    if not priority.removeprefix("-").isdecimal():
+    if whole_numbers.read(priority.removeprefix("-")) is None:
         raise ValueError(f"priority={priority} is not a number.")
     for name, accepted in {"event": _EVENTS, "format": ("short", "long")}.items():
         if name in _TYPES[kind][1] and (wrong := among(accepted, values.get(name, accepted[0]))):
             raise ValueError(f"{name}={values[name]} {wrong}")
-    if not values.get("group", "0").isdecimal():
+    if whole_numbers.read(values.get("group", "0")) is None:
         raise ValueError(f"group={values['group']} is not a number.")
     if name := _REGEXES.get(kind, ""):
         regex(name, values.get(name, ""))
@@ -196,6 +196,6 @@ def regex(name: str, pattern: str) -> tuple[re.Pattern[str], bool]:
         combined |= flags.get(letter, re.RegexFlag(0))
     try:
         regex = re.compile(re.sub(r"\(\?<(?![=!])", "(?P<", text), combined)
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         raise ValueError(f"{name}={pattern} is not a regular expression: {error}.") from error
     return regex, "g" in letters

@@ -23,7 +23,7 @@ RULES: Final[tuple[Rule, ...]] = tuple(
     importlib.import_module(f"warmbuild.lint.rules.{name.replace('-', '_')}").RULE
     for name in LINT_RULES
 )
-_COMMENT: Final = re.compile(r"warmbuild\s+ignore\s*=\s*([\w,\s-]+)")
+_COMMENT: Final = re.compile(r"warmbuild\s+ignore\s*=([\w,\s-]+)")
 
 
 def check(

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import os.path
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from warmbuild.files import read_text
+from warmbuild import surrogates
+from warmbuild.files import read_bytes, read_text
 from warmbuild.inputs import build_context
 from warmbuild.inputs.build_context import is_remote
 from warmbuild.lint.case import OddModes, Sources
 from warmbuild.project import git_directory, git_modes, ignore_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from warmbuild.buildkit.checks import Warned
     from warmbuild.plan.build_plan import BuildPlan
+
+# Bytes of a file that people write. A larger one counts as missing: it is not linted.
+_MOST: Final = 256 * 1024
+# Characters of patterns times characters of paths, which take some seconds.
+_MOST_WORK: Final = 50_000_000_000
 
 
 def read(decided: BuildPlan, pipeline_file: str) -> Sources:
@@ -27,29 +34,29 @@ def read(decided: BuildPlan, pipeline_file: str) -> Sources:
     build reports it.
     """
     root = _root(Path.cwd())
-    pipeline = read_text(root / pipeline_file) if pipeline_file else None
+    pipeline = read_text(root / pipeline_file, _MOST) if pipeline_file else None
     described = Sources(
         pipeline_file=pipeline_file if pipeline is not None else "", pipeline=pipeline or ""
     )
     places = _places(decided)
-    if places is None or not places[0].is_dir():
+    if places is None or not _is_directory(places[0]):
         return described
     context, file = places
     is_git = is_remote(decided.context)
-    own = file.with_name(f"{file.name}.dockerignore")
-    ignored_by = own if own.is_file() else context / ".dockerignore"
-    ignore = read_text(ignored_by)
-    has_git = not is_git and (context / ".git").is_dir()
+    own = Path(f"{file}.dockerignore")
+    ignored_by = own if _is_file(own) else context / ".dockerignore"
+    ignore = read_text(ignored_by, _MOST)
+    has_git = not is_git and _is_directory(context / ".git")
     inside = {".git": has_git, "Dockerfile": _is_below(file, context)}
     is_excluded = ignore_file.matcher(ignore_file.patterns(ignore or ""))
     return replace(
         described,
         file=_shown(file, root),
-        text=read_text(file) or "",
+        text=read_text(file, _MOST) or "",
         ignore_file=_shown(ignored_by, root),
         ignore=ignore,
         in_context=frozenset(name for name, is_inside in inside.items() if is_inside),
-        odd_modes=None if is_git else _odd_modes(context, is_excluded),
+        odd_modes=None if is_git else _odd_modes(context, is_excluded, len(ignore or "")),
     )
 
 
@@ -61,31 +68,39 @@ def named(decided: BuildPlan, warned: Warned) -> str:
     places = _places(decided)
     if places is None or not warned.source:
         return ""
-    try:
-        is_same = places[1].read_bytes() == warned.source
-    except OSError:
-        return ""
+    is_same = read_bytes(places[1]) == warned.source
     return _shown(places[1], _root(Path.cwd())) if is_same else ""
 
 
-def _odd_modes(context: Path, is_excluded: Callable[[str], bool]) -> OddModes | None:
+def _odd_modes(
+    context: Path, is_excluded: Callable[[str], bool], pattern_length: int
+) -> OddModes | None:
     """Return a tracked file of the context whose mode differs from git's."""
-    odd = (
-        (path, mode, stored)
-        for path, mode, stored in git_modes.tracked_files(context) or ()
-        if mode != stored and not is_excluded(path)
-    )
+    odd = _not_excluded(context, is_excluded, _MOST_WORK // (pattern_length + 1))
     first = next(odd, None)
     if first is None:
         return None
     path, mode, stored = first
-    return OddModes(path=path, mode=mode, stored=stored, has_more=any(odd))
+    return OddModes(path=surrogates.escaped(path), mode=mode, stored=stored, has_more=any(odd))
+
+
+def _not_excluded(
+    context: Path, is_excluded: Callable[[str], bool], most: int
+) -> Iterator[tuple[str, int, int]]:
+    """Yield the tracked files with another mode, until `most` characters of paths were matched."""
+    for path, mode, stored in git_modes.tracked_files(context) or ():
+        if mode != stored:
+            most -= len(path)
+            if most < 0:
+                return
+            if not is_excluded(path):
+                yield path, mode, stored
 
 
 def _root(directory: Path) -> Path:
     """Return the directory that paths in findings are relative to: the work tree's, if any."""
-    tree = git_directory.find(directory.resolve(), read_text)
-    return tree.root if tree else directory.resolve()
+    tree = git_directory.find(_real(directory), read_text)
+    return tree.root if tree else _real(directory)
 
 
 def _places(decided: BuildPlan) -> tuple[Path, Path] | None:
@@ -103,12 +118,27 @@ def _dockerfile(context: Path, file: str) -> Path:
     if file:
         return Path(file)
     usual, lower = context / "Dockerfile", context / "dockerfile"
-    return lower if lower.is_file() and not usual.is_file() else usual
+    return lower if _is_file(lower) and not _is_file(usual) else usual
 
 
 def _shown(path: Path, root: Path) -> str:
-    return path.resolve().relative_to(root).as_posix() if _is_below(path, root) else str(path)
+    shown = _real(path).relative_to(root).as_posix() if _is_below(path, root) else str(path)
+    return surrogates.escaped(shown)
 
 
 def _is_below(path: Path, directory: Path) -> bool:
-    return path.resolve().is_relative_to(directory.resolve())
+    return _real(path).is_relative_to(_real(directory))
+
+
+def _real(path: Path) -> Path:
+    """Return a path without links, as `resolve` does, which raises RuntimeError for a circle."""
+    return Path(os.path.realpath(path))
+
+
+# Unlike the methods of Path, these also take a path that is too long or may not be looked at.
+def _is_file(path: Path) -> bool:
+    return os.path.isfile(path)  # noqa: PTH113
+
+
+def _is_directory(path: Path) -> bool:
+    return os.path.isdir(path)  # noqa: PTH112

@@ -6,15 +6,20 @@ is read as far as possible; BuildKit reports the error.
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from warmbuild import untrusted_json, whole_numbers
 from warmbuild.frozen import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+# Of a file; those that people write have a tenth of both. What looks at the file compares
+# instructions with each other, and stages with the stages that they are built on.
+MOST_INSTRUCTIONS: Final = 2_000
+MOST_STAGES: Final = 200
 
 
 @frozen
@@ -48,8 +53,7 @@ class Stage:
     name: str  # in lower case, or ""
     start: Instruction  # FROM
     instructions: tuple[Instruction, ...]
-    lineage: tuple[int, ...]
-    """Numbers of the stages that it is built on, the farthest first, and its own number."""
+    bases: tuple[int, ...]  # numbers of the stages that FROM names, or may name
     uses: tuple[int, ...]  # numbers of the stages that it copies or mounts from
 
 
@@ -63,7 +67,7 @@ class Dockerfile:
 
 
 def parse(text: str, given: Mapping[str, str]) -> Dockerfile:
-    """Read a Dockerfile; any other text has no stages.
+    """Read a Dockerfile; any other text, and a file with too many instructions, has no stages.
 
     `given` are the build arguments. If a variable in FROM has no value, the stage is built on every
     earlier stage that FROM may name.
@@ -72,7 +76,10 @@ def parse(text: str, given: Mapping[str, str]) -> Dockerfile:
     directives = _directives(lines)
     arguments: list[Instruction] = []
     parts: list[tuple[Instruction, list[Instruction]]] = []
-    for instruction in _instructions(lines, directives.get("escape", "\\")):
+    found = _instructions(lines, directives.get("escape", "\\"))
+    for number, instruction in enumerate(found, start=1):
+        if number > MOST_INSTRUCTIONS or len(parts) > MOST_STAGES:
+            return Dockerfile(syntax=directives.get("syntax", ""), arguments=(), stages=())
         if instruction.word == "FROM":
             parts.append((instruction, []))
         elif parts:
@@ -82,8 +89,12 @@ def parse(text: str, given: Mapping[str, str]) -> Dockerfile:
     defaults = (pair for argument in arguments for pair in declared(argument))
     values = dict(defaults) | {name: value for name, value in given.items() if value}
     stages: list[Stage] = []
+    names: dict[str, int] = {}
     for start, instructions in parts:
-        stages.append(_stage(start, instructions, stages, values))
+        stage = _stage(start, instructions, names, len(stages), values)
+        stages.append(stage)
+        # If two have the name, BuildKit takes the later one.
+        names |= {stage.name: stage.number} if stage.name else {}
     return Dockerfile(
         syntax=directives.get("syntax", ""), arguments=tuple(arguments), stages=tuple(stages)
     )
@@ -110,26 +121,35 @@ def takes_everything(step: Instruction) -> bool:
 
 def lineage(file: Dockerfile, stage: Stage) -> tuple[Stage, ...]:
     """Return a stage and the stages that it is built on, the farthest first."""
-    return tuple(file.stages[number] for number in stage.lineage)
+    return _reached(file, stage, lambda one: one.bases)
 
 
 def built_stage(file: Dockerfile, name: str) -> Stage | None:
     """Return the stage with this name or number; the last one if the name is empty."""
-    if name:
-        return _named(file.stages, name)
-    return file.stages[-1] if file.stages else None
+    if not name:
+        return file.stages[-1] if file.stages else None
+    names = {stage.name: stage.number for stage in file.stages if stage.name}
+    number = _named(name, names, len(file.stages))
+    return None if number is None else file.stages[number]
 
 
 def needed(file: Dockerfile, built: Stage) -> tuple[Stage, ...]:
     """Return the stages that BuildKit runs to build one of them, in the file's order."""
-    wanted: set[int] = set()
-    waiting = [built.number]
+    return _reached(file, built, lambda one: (*one.bases, *one.uses))
+
+
+def _reached(
+    file: Dockerfile, start: Stage, following: Callable[[Stage], Sequence[int]]
+) -> tuple[Stage, ...]:
+    """Return a stage and those that follow from it, in the file's order."""
+    reached: set[int] = set()
+    waiting = [start.number]
     while waiting:
         number = waiting.pop()
-        if number not in wanted:
-            wanted.add(number)
-            waiting += (*file.stages[number].lineage, *file.stages[number].uses)
-    return tuple(stage for stage in file.stages if stage.number in wanted)
+        if number not in reached:
+            reached.add(number)
+            waiting += following(file.stages[number])
+    return tuple(file.stages[number] for number in sorted(reached))
 
 
 def unquoted(word: str) -> str:
@@ -139,15 +159,17 @@ def unquoted(word: str) -> str:
 
 # Sources outside of the context: a heredoc, a URL.
 _FOREIGN: Final = re.compile(r"\d*<<|[a-z]+://|git@")
-_EVERYTHING: Final = re.compile(r"(?:\./+|/+)*(?:\.|\*|\./|/)")
+_EVERYTHING: Final = re.compile(r"(?:\.?/)*(?:\.|\*|\./|/)")
 _QUOTED: Final = re.compile(r"""'([^']*)'|"((?:\\.|[^"\\])*)"|\\(.)""", re.DOTALL)
 # A word, which spaces end unless they are quoted.
 _WORD: Final = re.compile(r"""(?:'[^']*'|"(?:\\.|[^"\\])*"|\\.|[^\s'"\\]|['"\\])+""")
-_DIRECTIVE: Final = re.compile(r"#\s*(syntax|escape|check)\s*=\s*(.+?)\s*", re.IGNORECASE)
+_DIRECTIVE: Final = re.compile(r"#\s*(syntax|escape|check)\s*=\s*(\S.*)", re.IGNORECASE)
 _FLAG: Final = re.compile(r"--([\w-]+)(?:=(.*))?", re.DOTALL)
 _HEREDOC: Final = re.compile(r"\d*<<(-?)([^<]+)", re.DOTALL)
 _SPACED: Final = re.compile(r"<<[ \t]+")
 _SPACE: Final = re.compile(r"[\t\v\f\r ]+")
+# Characters of a FROM, and of a variable's value in it; a stage's name has less.
+_LONGEST: Final = 1_000
 _VARIABLE: Final = re.compile(r"\$(?:\{(\w+)(?::?([-+])([^}]*))?\}|(\w+))")
 
 
@@ -157,7 +179,7 @@ def _directives(lines: Sequence[str]) -> dict[str, str]:
     for line in lines:
         found = _DIRECTIVE.fullmatch(line.lstrip())
         if found:
-            directives[found[1].lower()] = found[2]
+            directives[found[1].lower()] = found[2].rstrip()
         elif not line.startswith("#!"):
             break
     return directives
@@ -172,7 +194,10 @@ def _instructions(lines: Sequence[str], escape: str) -> Iterator[Instruction]:
         line = first.lstrip()
         if line.startswith("#"):
             comment = line[1:].strip()
-            comments = [*comments, comment] if comment else []
+            if comment:
+                comments.append(comment)
+            else:
+                comments = []
             continue
         parts = [line]
         while found := continued.search(parts[-1]):
@@ -192,16 +217,18 @@ def _instructions(lines: Sequence[str], escape: str) -> Iterator[Instruction]:
 
 def _instruction(line: str, number: int, comments: tuple[str, ...]) -> Instruction:
     word, *after = _SPACE.split(line, maxsplit=1)
-    rest = after[0] if after else ""
+    rest, at = after[0] if after else "", 0
     flags: list[tuple[str, str]] = []
-    while found := _WORD.match(rest):
+    while found := _WORD.match(rest, at):
         flag = _FLAG.fullmatch(unquoted(found[0]))
         if not flag:
             break
         flags.append((flag[1].lower(), flag[2] or ""))
-        rest = rest[found.end() :].lstrip()
+        at = found.end()
+        while rest[at : at + 1].isspace():
+            at += 1
     return Instruction(
-        word=word.upper(), flags=tuple(flags), text=rest, line=number, comments=comments
+        word=word.upper(), flags=tuple(flags), text=rest[at:], line=number, comments=comments
     )
 
 
@@ -231,47 +258,46 @@ def _json_list(text: str) -> tuple[str, ...]:
     if not text.startswith("["):
         return ()
     try:
-        items = json.loads(text)
+        items = untrusted_json.anything(text)
     except ValueError:
         return ()
-    return tuple(item for item in items if isinstance(item, str))
+    return tuple(item for item in items if isinstance(item, str)) if isinstance(items, list) else ()
 
 
 def _stage(
     start: Instruction,
     instructions: Sequence[Instruction],
-    earlier: Sequence[Stage],
+    names: Mapping[str, int],
+    number: int,
     values: Mapping[str, str],
 ) -> Stage:
     # FROM image AS name
     image, word, name = (*start.words(), "", "", "")[:3]
-    bases = _bases(image, earlier, values) if image else []
-    sources = (_named(earlier, name) for step in instructions for name in _sources(step))
+    sources = (_named(text, names, number) for step in instructions for text in _sources(step))
     return Stage(
-        number=len(earlier),
+        number=number,
         name=name.lower() if word.upper() == "AS" else "",
         start=start,
         instructions=tuple(instructions),
-        lineage=(*sorted({number for base in bases for number in base.lineage}), len(earlier)),
-        uses=tuple(stage.number for stage in sources if stage),
+        bases=tuple(_bases(image, names, values)),
+        uses=tuple(source for source in sources if source is not None),
     )
 
 
-def _named(stages: Sequence[Stage], name: str) -> Stage | None:
-    """Return the stage with this name or number; the later one of two with one name."""
-    if not name:
-        return None
-    if name.isdecimal():
-        return stages[int(name)] if int(name) < len(stages) else None
-    return next((stage for stage in reversed(stages) if stage.name == name.lower()), None)
+def _named(name: str, names: Mapping[str, int], count: int) -> int | None:
+    """Return the number of the stage, of `count`, with this name or number."""
+    if (number := whole_numbers.read(name)) is not None:
+        return number if number < count else None
+    return names.get(name.lower())
 
 
-def _bases(base: str, earlier: Sequence[Stage], values: Mapping[str, str]) -> list[Stage]:
-    """Return the stages that a FROM names, or may name."""
-    pattern = _pattern(base, values)
-    named = [stage for stage in earlier if stage.name and pattern.fullmatch(stage.name)]
-    # If two have the name, BuildKit takes the later one.
-    return named if "$" in base else named[-1:]
+def _bases(base: str, names: Mapping[str, int], values: Mapping[str, str]) -> Iterator[int]:
+    """Yield the stages that a FROM names, or may name."""
+    parts = _known(base, values) if len(base) <= _LONGEST else [""]
+    if len(parts) > 1:
+        yield from (number for name, number in names.items() if _has(name, parts))
+    elif parts[0] in names:
+        yield names[parts[0]]
 
 
 def _sources(step: Instruction) -> Iterator[str]:
@@ -289,15 +315,29 @@ def mounts(instruction: Instruction) -> Iterator[Mapping[str, str]]:
             yield {key.strip().lower(): text for key, _, text in pairs}
 
 
-def _pattern(base: str, values: Mapping[str, str]) -> re.Pattern[str]:
-    """Return an expression for the base's name; a variable without a value matches anything."""
-    parts, end = [], 0
+def _known(base: str, values: Mapping[str, str]) -> Sequence[str]:
+    """Return what is known of a base's name: the texts around variables without a value."""
+    parts, end = [""], 0
     for found in _VARIABLE.finditer(base):
+        parts[-1] += base[end : found.start()]
         value = _value(found, values)
-        parts += [re.escape(base[end : found.start()])]
-        parts += [".*" if value is None else re.escape(value)]
+        if value is None:
+            parts.append("")
+        else:
+            parts[-1] += value[:_LONGEST]
         end = found.end()
-    return re.compile("".join([*parts, re.escape(base[end:])]), re.IGNORECASE)
+    parts[-1] += base[end:]
+    return [part.lower() for part in parts]
+
+
+def _has(name: str, parts: Sequence[str]) -> bool:
+    """Return whether a name has these parts in their order, the first and the last at its ends."""
+    first, *middle, last = parts
+    at = len(first) if name.startswith(first) else -1
+    for part in middle:
+        found = name.find(part, at) if at >= 0 else -1
+        at = found + len(part) if found >= 0 else -1
+    return 0 <= at <= len(name) - len(last) and name.endswith(last)
 
 
 def _value(found: re.Match[str], values: Mapping[str, str]) -> str | None:

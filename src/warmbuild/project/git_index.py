@@ -15,6 +15,8 @@ _PREFIXED: Final = 4
 _MODE_AT: Final = 24
 # The length of a file's times, owner and size in bytes; the object's name follows.
 _STAT: Final = 40
+# The bytes of a path that Linux takes.
+_LONGEST: Final = 4096
 _EXTENDED: Final = 0x4000
 _MODE: Final = struct.Struct(">L")
 _FLAGS: Final = struct.Struct(">H")
@@ -45,12 +47,14 @@ def _entries(data: bytes, object_bytes: int) -> Iterator[tuple[str, int]]:
             # A path is the previous one without some bytes at its end, and a suffix.
             less, name = _offset(data, name)
             end = data.index(b"\0", name)
-            path = path[: len(path) - less] + data[name:end]
+            path = path[: max(0, len(path) - less)] + data[name:end]
             at = end + 1
         else:
             end = data.index(b"\0", name)
             path = data[name:end]
             at += (end - at) // 8 * 8 + 8
+        if len(path) > _LONGEST:
+            raise ValueError("a path in the index is too long")
         if mode in MODES:
             yield path.decode("utf-8", "surrogateescape"), MODES[mode]
 
@@ -59,7 +63,7 @@ def _offset(data: bytes, at: int) -> tuple[int, int]:
     """Read a number as git's packs write an offset; return the number and where it ends."""
     byte = data[at]
     value = byte & 0x7F
-    while byte & 0x80:
+    while byte & 0x80 and value <= _LONGEST:
         at += 1
         byte = data[at]
         value = ((value + 1) << 7) | (byte & 0x7F)

@@ -8,14 +8,18 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from warmbuild.files import read_text
+from warmbuild.files import read_bytes, read_text
 from warmbuild.frozen import frozen
 from warmbuild.project import git_directory, git_index
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_SHA256: Final = re.compile(r"^\s*objectformat\s*=\s*sha256\s*$", re.IGNORECASE | re.MULTILINE)
+_SHA256: Final = re.compile(
+    r"^[ \t]*objectformat[ \t]*=[ \t]*sha256[ \t]*$", re.IGNORECASE | re.MULTILINE
+)
+# In bytes, about 5 million files; git's own tools are slow long before.
+_LARGEST_INDEX: Final = 512 * 1024 * 1024
 _DIRECTORY: Final = 0o755
 
 
@@ -59,13 +63,12 @@ def normalize_modes(context: Path) -> Normalized | None:
 
 def tracked_files(context: Path) -> Iterator[tuple[str, int, int]] | None:
     """Return (path below the context, mode, mode in git) of each regular file."""
-    context = context.resolve()
+    context = Path(os.path.realpath(context))
     tree = git_directory.find(context, read_text)
     if tree is None:
         return None
-    try:
-        data = (tree.own / "index").read_bytes()
-    except OSError:
+    data = read_bytes(tree.own / "index", _LARGEST_INDEX)
+    if data is None:
         return None
     object_bytes = 32 if _SHA256.search(read_text(tree.common / "config") or "") else 20
     prefix = "" if context == tree.root else f"{context.relative_to(tree.root).as_posix()}/"
@@ -95,13 +98,21 @@ def _stated(
 def _is_straight(context: Path, path: str, known: dict[str, bool]) -> bool:
     """Return whether a path leads below the context without a link or `..`."""
     parent = path.rpartition("/")[0]
-    if parent not in known:
-        above = _is_straight(context, parent, known)
-        name = parent.rpartition("/")[2]
-        place = context / parent
-        is_name = name not in {"", ".", ".."}
-        known[parent] = above and is_name and place.is_dir() and not place.is_symlink()
-    return known[parent]
+    unknown = []
+    while parent not in known:
+        unknown.append(parent)
+        parent = parent.rpartition("/")[0]
+    is_straight = known[parent]
+    for directory in reversed(unknown):
+        place = f"{context}/{directory}"
+        is_name = directory.rpartition("/")[2] not in {"", ".", ".."}
+        is_straight = is_straight and is_name and _is_directory(place)
+        known[directory] = is_straight
+    return is_straight
+
+
+def _is_directory(path: str) -> bool:
+    return os.path.isdir(path) and not os.path.islink(path)  # noqa: PTH112, PTH114 (never raise)
 
 
 def _set_mode(path: Path, mode: int) -> bool:

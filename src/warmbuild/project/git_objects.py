@@ -5,7 +5,6 @@ The formats are documented in git's "gitformat-pack" and "gitrepository-layout".
 
 from __future__ import annotations
 
-import mmap
 import re
 import struct
 import zlib
@@ -17,6 +16,7 @@ from warmbuild.project import git_directory
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import BinaryIO
 
 _COMMITTER: Final = re.compile(rb"^committer .*> (?P<seconds>\d{1,11}) [+-]\d{4}$", re.MULTILINE)
 # In bytes; only this much of a larger commit is read.
@@ -49,9 +49,8 @@ def committed(directory: Path, commit: str) -> datetime | None:
 
 
 def _loose(objects: Path, commit: str) -> bytes:
-    try:
-        packed = (objects / commit[:2] / commit[2:]).read_bytes()
-    except FileNotFoundError:
+    packed = files.read_bytes(objects / commit[:2] / commit[2:])
+    if packed is None:
         return b""
     kind, _, data = zlib.decompressobj().decompress(packed, _MOST).partition(b"\0")
     return data if kind.startswith(b"commit ") else b""
@@ -59,27 +58,28 @@ def _loose(objects: Path, commit: str) -> bytes:
 
 def _packed(objects: Path, name: bytes) -> bytes:
     for index in sorted((objects / "pack").glob("pack-*.idx")):
-        with (
-            index.open("rb") as file,
-            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
-        ):
-            offset = _offset(data, name)
+        with files.opened(index) as file:
+            offset = _offset(file, name)
         if offset is not None:
             return _entry(index.with_suffix(".pack"), offset)
     return b""
 
 
-def _offset(index: mmap.mmap, name: bytes) -> int | None:
+def _at(file: BinaryIO, place: int, length: int) -> bytes:
+    file.seek(place)
+    return file.read(length)
+
+
+def _offset(index: BinaryIO, name: bytes) -> int | None:
     """Return where an object begins in the pack of a version 2 index, or None."""
-    if index[: len(_INDEX)] != _INDEX:
+    if _at(index, 0, len(_INDEX)) != _INDEX:
         return None
-    counts = _FANOUT.unpack_from(index, len(_INDEX))
+    counts = _FANOUT.unpack(index.read(_FANOUT.size))
     names, total = len(_INDEX) + _FANOUT.size, counts[-1]
     low, high = counts[name[0] - 1] if name[0] else 0, counts[name[0]]
     while low < high:
         middle = (low + high) // 2
-        start = names + middle * len(name)
-        found = index[start : start + len(name)]
+        found = _at(index, names + middle * len(name), len(name))
         if found == name:
             # The checksums are between the names and the offsets.
             offsets = names + total * (len(name) + _OFFSET.size)
@@ -88,23 +88,22 @@ def _offset(index: mmap.mmap, name: bytes) -> int | None:
     return None
 
 
-def _long(index: mmap.mmap, offsets: int, number: int, total: int) -> int:
+def _long(index: BinaryIO, offsets: int, number: int, total: int) -> int:
     """Return an offset; large packs have a second table for offsets of 64 bits."""
-    (offset,) = _OFFSET.unpack_from(index, offsets + number * _OFFSET.size)
+    (offset,) = _OFFSET.unpack(_at(index, offsets + number * _OFFSET.size, _OFFSET.size))
     if not offset & _IS_LONG:
         return int(offset)
     place = offsets + total * _OFFSET.size + (offset - _IS_LONG) * _LONG_OFFSET.size
-    (offset,) = _LONG_OFFSET.unpack_from(index, place)
+    (offset,) = _LONG_OFFSET.unpack(_at(index, place, _LONG_OFFSET.size))
     return int(offset)
 
 
 def _entry(pack: Path, offset: int) -> bytes:
     """Return an object of a pack if it is a commit and not a delta."""
-    with pack.open("rb") as file:
-        file.seek(offset)
-        data = file.read(_MOST)
+    with files.opened(pack) as file:
+        data = _at(file, offset, _MOST)
     # Three bits of the first byte are the type; the length continues while the high bit is set.
     if data[0] >> 4 & 7 != _COMMIT:
         return b""
-    begin = next(place for place, byte in enumerate(data) if not byte & _MORE) + 1
+    begin = next((place for place, byte in enumerate(data) if not byte & _MORE), len(data)) + 1
     return zlib.decompressobj().decompress(data[begin:], _MOST)

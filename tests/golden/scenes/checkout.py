@@ -45,6 +45,10 @@ def _scenes() -> Iterator[Scene]:
     said = machine.built(env=env, buildx={"build": BUILT})
     yield Scene(title="outputs that cannot be written", said=machine.unusual(said, usual))
     yield from _secrets(usual)
+    env, files = github("a push to another branch")
+    env |= {"GITHUB_OUTPUT": "none/output", "GITHUB_STEP_SUMMARY": "none/summary"}
+    said = machine.built(env=env, files=files, buildx={"build": BUILT})
+    yield Scene(title="files of GitHub that are gone", said=machine.unusual(said, usual))
     yield Scene(title="a cache directory that cannot be replaced", said=adapters.unreplaced_cache())
 
 

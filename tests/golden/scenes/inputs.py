@@ -9,6 +9,7 @@ from tests.golden.scene import Scene, Subject
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 _IMAGE: Final = "image=ghcr.io/me/app"
 # The inputs of a scene, `name=value` each; an image is among them unless one is named.
@@ -59,6 +60,7 @@ _VALUES: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
         ("cgroup-parent=x", "cache-backend=azblob", "cache-options=account_url=https://a.b"),
         ("secrets=MINE", "secret-files=MINE", "secret-envs=MY KEY=C"),
         ("secrets=A=x\nA=y",),
+        ("labels=a=\udcff", "password=\udcff"),
     ),
     "bake and compose files": (
         ("bake-files=https://example.com/docker-bake.hcl", "compose-files=-"),
@@ -161,6 +163,7 @@ _PATHS: Final[tuple[tuple[tuple[str, ...], dict[str, str]], ...]] = (
         ),
         {},
     ),
+    (("secret-files=A=empty\nB=/dev/null\nC=large", "file=empty"), {}),
     (("bake-files=none.hcl", "compose-files=none.yaml"), {}),
     ((), {"BUILDER_NODE_0_AUTH_TLS_CACERT": "x"}),
     (
@@ -182,8 +185,14 @@ def _scenes() -> Iterator[Scene]:
     for given, env in _PATHS:
         names = (*given, *env)
         files = {"Dockerfile": machine.DOCKERFILE, "empty/README": ""}
-        said = machine.run("build", env=_env(given) | env, files=files)
+        said = machine.run("build", env=_env(given) | env, files=files, prepare=_large)
         yield Scene(title=f"files of a build: {_title(names)}", said=_problems(said))
+
+
+def _large(job: Path) -> None:
+    """Make a file of a terabyte that takes no space."""
+    with (job / "large").open("wb") as file:
+        file.truncate(1 << 40)
 
 
 def _env(given: tuple[str, ...]) -> dict[str, str]:

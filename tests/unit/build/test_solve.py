@@ -140,6 +140,14 @@ def test_what_buildx_wrote_is_read_back_and_secrets_are_hidden_in_it(
     assert outcome.metadata == '{"containerimage.digest":"sha256:1","token":"***"}'
 
 
+@pytest.mark.parametrize("metadata", ["{", "[]", '{"a":' * 500 + "1" + "}" * 500])
+def test_metadata_that_a_frontend_has_spoilt_are_none(
+    planned: Callable[..., BuildPlan], runner: FakeRunner, tool: Tool, metadata: str
+) -> None:
+    runner.answer(*BUILD, lines=recorded("cold"), writes={"--metadata-file": metadata})
+    assert solve.build([planned(cache="off")], tool).metadata == "{}"
+
+
 def test_a_build_that_says_nothing_of_itself_has_no_digest(
     planned: Callable[..., BuildPlan], runner: FakeRunner, tool: Tool
 ) -> None:

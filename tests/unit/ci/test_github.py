@@ -184,3 +184,27 @@ def test_a_file_for_later_steps_has_the_name_they_know(
 )
 def test_the_file_that_describes_a_run(env: dict[str, str], file: str) -> None:
     assert PROVIDER.pipeline_file(env) == file
+
+
+@pytest.mark.parametrize(
+    ("name", "what"), [("GITHUB_OUTPUT", "outputs"), ("GITHUB_STEP_SUMMARY", "summary")]
+)
+def test_a_file_that_is_gone_is_a_warning(
+    name: str, what: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    PROVIDER.publish({name: str(tmp_path / "none" / "file")}, {"digest": "sha256:1"}, "### fine")
+    said = capsys.readouterr().out
+    assert f"the {what} could not be written to {name}: No such file or directory" in said
+
+
+def test_a_file_that_the_runner_did_not_make_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "output"
+    monkeypatch.setenv("GITHUB_OUTPUT", str(output))
+    PROVIDER.publish({"GITHUB_OUTPUT": str(output)}, {"digest": "\udcff"}, "")
+    assert "\\udcff" in output.read_text()
+
+
+def test_a_server_that_is_no_address_is_none() -> None:
+    assert on_github("push", "refs/heads/x", {}, GITHUB_SERVER_URL="http://[").server == ""

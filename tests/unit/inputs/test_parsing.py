@@ -692,3 +692,12 @@ def test_the_cache_has_defaults(parsed: Callable[..., Inputs]) -> None:
     assert (found.cache_max_age, found.cache_timeout) == (None, timedelta(minutes=10))
     assert (found.cache_strict, found.refresh) == (False, False)
     assert (found.cache_scope, found.cache_version, found.cache_stages) == ("", "", ())
+
+
+def test_an_input_has_to_be_a_text() -> None:
+    given = {"image": "r.io/a", "labels": "a=\udcff", "cache-history": "9" * 5_000}
+    with pytest.raises(InputError) as caught:
+        parsing.parse(given, {"username": "x", "password": "\ud800", "registry": "r.io"})
+    labels, history = caught.value.problems
+    assert (labels.name, labels.text) == ("labels", "contains bytes that are not UTF-8.")
+    assert history.name == "cache-history"

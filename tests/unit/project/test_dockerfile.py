@@ -222,7 +222,7 @@ def test_a_base_may_be_a_variable(base: str, bases: list[str]) -> None:
 
 def test_of_two_stages_with_one_name_the_later_is_meant() -> None:
     file = parse("FROM a AS x\nFROM b AS x\nFROM x\nCOPY --from=x /a /a")
-    assert (file.stages[2].lineage, file.stages[2].uses) == ((1, 2), (1,))
+    assert (file.stages[2].bases, file.stages[2].uses) == ((1,), (1,))
 
 
 @given(st.text(alphabet="FROM RUNCOPYARG<-='\"\\\n#$ \t{}[],/.EOFab&;", max_size=300))
@@ -237,3 +237,38 @@ def test_no_text_is_too_strange(text: str) -> None:
 def test_a_file_of_nothing_but_a_directive_is_read() -> None:
     found = parse("# syntax=docker/dockerfile:1")
     assert (found.syntax, found.stages) == ("docker/dockerfile:1", ())
+
+
+@pytest.mark.parametrize("text", ["RUN a\n" * 2_000, "FROM a\n" * 201])
+def test_a_file_with_too_many_instructions_has_no_stages(text: str) -> None:
+    found = parse(f"# syntax=a\nFROM a\n{text}")
+    assert (found.syntax, found.stages) == ("a", ())
+
+
+@pytest.mark.parametrize(
+    ("base", "bases"),
+    [
+        ("$X-${X}two", [1]),
+        ("one$X", [0]),
+        ("$X-three", []),
+        ("one$X-one", []),
+        ("a$X-${X}o", [1]),
+        ("a$X-${X}wo$X-", []),
+        ("$X" * 501, []),
+        ("$LONG", []),
+    ],
+)
+def test_a_base_may_be_known_in_part(base: str, bases: list[int]) -> None:
+    file = parse(f"FROM a AS one\nFROM b AS a-two\nFROM {base}", LONG="x" * 5_000)
+    assert list(file.stages[-1].bases) == bases
+
+
+@pytest.mark.parametrize("number", ["9" * 5_000, "²", "-0", "3"])
+def test_a_number_of_no_stage_is_no_stage(number: str) -> None:
+    assert parse(f"FROM a\nCOPY --from={number} a b").stages[0].uses == ()
+
+
+@pytest.mark.parametrize("text", ["[" * 5_000, '{"a": 1}', '["a", 1, ["b"]]'])
+def test_a_list_that_is_none_is_the_text_of_a_shell(text: str) -> None:
+    (step,) = parse(f"FROM a\nRUN {text}").stages[0].instructions
+    assert step.words() in {("a",), tuple(text.split())}

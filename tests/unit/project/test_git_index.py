@@ -45,3 +45,15 @@ def test_a_long_offset() -> None:
     data += entry + bytes(2) + b"\0" + long + b"\0"
     data += entry + bytes(2) + b"\x80\x48" + b"b\0"
     assert list(git_index.modes(data)) == [(long.decode(), 0o644), ("b", 0o644)]
+
+
+@pytest.mark.parametrize("name", [b"\0" + b"a" * 5_000, b"\xff" * 5_000])
+def test_a_path_without_end_is_refused(name: bytes) -> None:
+    entry = bytes(24) + (0o100644).to_bytes(4, "big") + bytes(34) + name + b"\0"
+    with pytest.raises(ValueError, match=r"too long|too early|subsection"):
+        list(git_index.modes(b"DIRC\0\0\0\4\0\0\0\1" + entry))
+
+
+def test_a_path_may_drop_more_than_there_is() -> None:
+    entry = bytes(24) + (0o100644).to_bytes(4, "big") + bytes(34) + b"\x09a\0"
+    assert list(git_index.modes(b"DIRC\0\0\0\4\0\0\0\1" + entry)) == [("a", 0o644)]

@@ -48,6 +48,16 @@ def test_lines_become_patterns() -> None:
         (".git\n!.git/HEAD", ".git/HEAD", False),
         ("[", "a", False),
         ("[z-a]", "a", False),
+        ("[a-].txt", "-.txt", True),
+        ("[a\\-c].txt", "b.txt", False),
+        ("[a\\]].txt", "].txt", True),
+        ("[a][", "a[", True),
+        ("a**b", "ab", True),
+        ("a**b", "ax/y/b", True),
+        ("a**b", "axb", False),
+        ("**/**/**/a", "b/a", True),
+        ("a/***/b", "a/x/y/b", True),
+        ("a\\", "a\\", True),
         ("[[a].txt", "a.txt", True),
         ("[[a].txt", "[.txt", True),
         ("#.git", ".git", False),
@@ -70,3 +80,16 @@ def test_a_file_may_let_in_only_what_it_names(
     named: bool,  # noqa: FBT001 (a row of the table)
 ) -> None:
     assert ignore_file.excludes_by_default(ignore_file.patterns(text)) is named
+
+
+def test_a_set_too_many_matches_nothing() -> None:
+    text = "\n".join([*(f"[a]{number}" for number in range(100)), "[a]x", "b[c"])
+    assert is_out(text, "a99")
+    assert not is_out(text, "ax")
+    assert is_out(text, "b[c")
+
+
+def test_paths_of_several_directories_are_matched_one_after_the_other() -> None:
+    is_excluded = ignore_file.matcher(("a/*.py", "!a/b.py", "c"))
+    paths = ("a/a.py", "a/b.py", "b/a.py", "c/d/e", "c", "a/a.py")
+    assert [is_excluded(path) for path in paths] == [True, False, False, True, True, True]

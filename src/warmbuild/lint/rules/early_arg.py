@@ -47,7 +47,7 @@ def _changes(case: Case, name: str, default: str) -> bool:
     An argument with a default that is not given keeps that default.
     """
     value, commit = case.arguments.get(name), case.context.commit[:_SHORT_COMMIT].lower()
-    if value and commit and re.search(rf"(?<![0-9a-f]){commit}", value.lower()):
+    if value and commit and re.search(rf"(?<![0-9a-f]){re.escape(commit)}", value.lower()):
         return True
     return bool(_COMMITS.fullmatch(name.upper())) and (value is not None or not default)
 

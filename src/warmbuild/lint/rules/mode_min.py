@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from warmbuild import backends, csv_attributes
 from warmbuild.lint.case import Case, Found, Rule
+from warmbuild.project import dockerfile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +20,7 @@ def _find(case: Case) -> Iterator[Found]:
         return
     kept = {name.lower() for name in case.inputs.cache_stages}
     ends = [case.built, *(stage for stage in case.stages if stage.name in kept)]
-    numbers = {number for stage in ends for number in stage.lineage}
+    numbers = {base.number for stage in ends for base in dockerfile.lineage(case.file, stage)}
     lost = [
         stage
         for stage in case.stages

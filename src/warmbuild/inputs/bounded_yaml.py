@@ -1,0 +1,20 @@
+"""YAML of inputs, in which aliases cannot multiply what they name."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import yaml
+
+# Keys of a mapping with those that it merges. No input has more than five.
+_MOST_KEYS: Final = 100
+
+
+class Loader(yaml.SafeLoader):
+    """Reads YAML without building objects of other types."""
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Merge mappings; raises YAMLError for too many keys."""
+        super().flatten_mapping(node)
+        if len(node.value) > _MOST_KEYS:
+            raise yaml.YAMLError(f"a mapping has more than {_MOST_KEYS} keys")
