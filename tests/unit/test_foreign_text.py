@@ -24,6 +24,7 @@ from warmbuild import (
     refs,
     retries,
     run_context,
+    secret_texts,
     untrusted_json,
     whole_numbers,
 )
