@@ -7,18 +7,28 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from typing import TypeGuard
+
+# Objects and lists in each other: a multiple of what any program writes, and little enough for code
+# that calls itself for each.
+DEEPEST: Final = 100
+# The largest integer of Go, which calls a larger one malformed.
+_LARGEST: Final = 2**63 - 1
 
 
 def anything(text: str | bytes) -> object:
-    """Read JSON; raises ValueError if it is malformed."""
+    """Read JSON; raises ValueError if it is malformed or nested too deeply."""
     try:
         read: object = json.loads(text)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
+    brackets = ("[", "{") if isinstance(text, str) else (b"[", b"{")
+    if sum(map(text.count, brackets)) > DEEPEST:  # type: ignore[arg-type]  # of the same type
+        _check_depth(read)
     return read
 
 
@@ -51,13 +61,13 @@ def text(item: Mapping[str, object], name: str) -> str:
 
 
 def number(item: Mapping[str, object], name: str) -> int:
-    """Return an object's number; Go leaves out a 0."""
-    return value if isinstance(value := item.get(name), int) else 0
+    """Return an object's integer; Go leaves out a 0."""
+    return value if _is_integer(value := item.get(name)) else 0
 
 
 def numbers(item: Mapping[str, object], name: str) -> list[int]:
     """Return the integers in an object's list."""
-    return [one for one in items(item, name) if isinstance(one, int)]
+    return [one for one in items(item, name) if _is_integer(one)]
 
 
 def binary(value: object) -> bytes:
@@ -84,3 +94,20 @@ def with_texts(value: object, change: Callable[[str], str]) -> object:
             return {name: with_texts(item, change) for name, item in value.items()}
         case _:
             return value
+
+
+def _is_integer(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and abs(value) <= _LARGEST
+
+
+def _check_depth(read: object) -> None:
+    level = [read]
+    for _ in range(DEEPEST):
+        inside = (
+            one.values() if isinstance(one, dict) else one if isinstance(one, list) else ()
+            for one in level
+        )
+        level = [one for several in inside for one in several if isinstance(one, (dict, list))]
+        if not level:
+            return
+    raise ValueError("it is nested too deeply")

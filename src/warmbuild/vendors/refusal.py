@@ -43,7 +43,7 @@ _SIGNS: Final[tuple[tuple[Kind, str, tuple[int, ...]], ...]] = (
     (Kind.BAD_NAME, r"name[ _]invalid|invalid repository name|missing image name", ()),
     (
         Kind.NO_REPOSITORY,
-        r"name[ _]unknown|(repository|project)\b.* (not found|does not exist in)|blobs: 404",
+        r"name[ _]unknown|(repository|project)\b.{0,300} (not found|does not exist in)|blobs: 404",
         (),
     ),
     (
@@ -54,15 +54,19 @@ _SIGNS: Final[tuple[tuple[Kind, str, tuple[int, ...]], ...]] = (
     # Harbor treats an index of layers as an index of images, which it does not find.
     (
         Kind.REJECTED,
-        r"manifest[ _]invalid|media ?type|artifact\b.* not found|manifest.*: 404",
+        r"manifest[ _]invalid|media ?type|artifact\b.{0,300} not found|manifest.{0,300}: 404",
         (400, 415, 422),
     ),
     (Kind.READ_ONLY, r"unsupported|read-only|readonly", (405,)),
     (Kind.DENIED, r"denied|forbidden|insufficient_scope|not authorized", (403,)),
 )
-_STATUS: Final = re.compile(r"unexpected status\b.*?: (?P<status>[1-5][0-9]{2})\b")
-# Names and addresses, which are no signs, except for the kind of object in an address.
-_NAMES: Final = re.compile(r"""'[^']*'|"[^"]*"|\S*/(manifests|blobs)/\S*?(?=:?(?:\s|$))|\S*/\S*""")
+_STATUS: Final = re.compile(r"unexpected status\b.{0,4000}?: (?P<status>[1-5][0-9]{2})\b")
+# Names and addresses, which are no signs, except for the kind of object in an address. They begin
+# where a word does: a search from each character of a long word takes for ever.
+_QUOTED: Final = re.compile(r"""'[^']*'|"[^"]*\"""")
+_NAMES: Final = re.compile(r"(?<!\S)(?:\S*/(manifests|blobs)/\S*?(?=:?(?:\s|$))|\S*/\S*)")
+# Characters of a message that are told.
+_LONGEST: Final = 300
 
 
 @frozen
@@ -75,11 +79,17 @@ class Refusal:
     @property
     def kind(self) -> Kind | None:
         """The reason, None if it is unknown or transient."""
-        words = _NAMES.sub(r"\1", self.words).lower()
+        words = _NAMES.sub(r"\1", _QUOTED.sub("", self.words)).lower()
         for kind, signs, statuses in _SIGNS:
             if re.search(signs, words) or self.status in statuses:
                 return kind
         return None
+
+
+def excerpt(said: str) -> str:
+    """Return what a server says as a part of a line: short, and without control characters."""
+    shown = "".join(one if one.isprintable() else " " for one in said[: _LONGEST * 10])
+    return " ".join(shown.split())[:_LONGEST]
 
 
 def read(error: str) -> Refusal:

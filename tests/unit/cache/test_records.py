@@ -5,7 +5,7 @@ import hashlib
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -27,6 +27,11 @@ def recorded(name: str) -> tuple[bytes, dict[str, object]]:
     """Return a configuration and the manifest that names it."""
     config = (DATA / f"buildkit-0.32.2-{name}.config.json").read_bytes()
     return config, json.loads((DATA / f"buildkit-0.32.2-{name}.manifest.json").read_bytes())
+
+
+def chains(*all_of: Sequence[str]) -> frozenset[bytes]:
+    """Return the results that have these layers."""
+    return frozenset(map(records.chain, all_of))
 
 
 def cache(name: str) -> Records:
@@ -107,11 +112,13 @@ def test_the_oldest_result_of_an_image_with_its_cache() -> None:
 
 
 def test_a_base_image_is_no_result() -> None:
-    results = {chain for record in cache("on-old-base").records for chain in record.results}
-    assert OLD_BASE not in results
-    assert (BASE,) not in results
+    made = [chain for record in cache("on-old-base").records for chain in record.results]
+    assert not chains(OLD_BASE, (BASE,)) & set(made)
     # But results are made upon it.
-    assert sum(chain[:2] == OLD_BASE for chain in results) == 4
+    config, manifest = recorded("on-old-base")
+    written = {chain for record in written_out(config, manifest) for chain in record}
+    assert sum(chain[:2] == OLD_BASE for chain in written) == 4
+    assert chains(*written) == set(made)
 
 
 def test_the_oldest_of_several_caches() -> None:
@@ -121,6 +128,35 @@ def test_the_oldest_of_several_caches() -> None:
     assert records.oldest([young, nobody_knows, old]) == old.oldest
     assert records.oldest([nobody_knows]) is None
     assert records.oldest([]) is None
+
+
+def written_out(config: bytes, manifest: Mapping[str, Any]) -> list[set[tuple[str, ...]]]:
+    """Return the layers of the results of each record, from the lowest up, one walk for each."""
+    text = json.loads(config)
+    names = {
+        layer["digest"]: layer["annotations"]["containerd.io/uncompressed"]
+        for layer in manifest["layers"]
+    }
+
+    def chain(at: int) -> tuple[str, ...]:
+        layer = text["layers"][at]
+        below = chain(layer.get("parent", 0)) if layer.get("parent", 0) >= 0 else ()
+        return (*below, names[layer["blob"]])
+
+    return [
+        {chain(result.get("layer", 0)) for result in record.get("layers", ())}
+        for record in text["records"]
+    ]
+
+
+@pytest.mark.parametrize("name", ["main", "branch", "main-rebuilt", "main-zstd", "on-old-base"])
+def test_a_chain_stands_for_the_layers_of_a_result(name: str) -> None:
+    expected = written_out(*recorded(name))
+    assert [record.results for record in cache(name).records] == [
+        chains(*results) for results in expected
+    ]
+    everything = {chain for results in expected for chain in results}
+    assert len(chains(*everything)) == len(everything) > 1
 
 
 def config(layers: Sequence[object], found: Sequence[object]) -> bytes:
@@ -153,11 +189,11 @@ def test_a_configuration_is_read() -> None:
     assert records.parse(config(layers, found), manifest) == Records(
         records=(
             Record(digest="source"),
-            Record(digest="first", inputs=((("", 0),),), results=frozenset({("l0",)})),
+            Record(digest="first", inputs=((("", 0),),), results=chains(("l0",))),
             Record(
                 digest="second",
                 inputs=((("", 1), ("/a", 0)), (("", 0),)),
-                results=frozenset({("l0", "l1", "z2"), ("l0", "l1")}),
+                results=chains(("l0", "l1", "z2"), ("l0", "l1")),
             ),
         ),
         oldest=datetime(2025, 12, 31, 23, 0, 0, 123456, tzinfo=UTC),
@@ -174,14 +210,14 @@ def test_layers_may_be_named_by_an_index_too() -> None:
     found = records.parse(
         config([{"blob": "z", "parent": -1}], [{"digest": "a", "layers": [result(0)]}]), manifest
     )
-    assert found.records[0].results == {("l",)}
+    assert found.records[0].results == chains(("l",))
 
 
 def test_a_chain_names_each_of_its_layers() -> None:
     layers = [{"blob": name, "parent": -1} for name in ("l0", "l1", "l2")]
     chain = {"layers": [2, 0, 9, -1, "x", None], "createdAt": "2026-01-01T00:00:00Z"}
     found = records.parse(config(layers, [{"digest": "a", "chains": [chain]}]), {})
-    assert found.records[0].results == {("l2", "l0")}
+    assert found.records[0].results == chains(("l2", "l0"))
     assert found.oldest == datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -209,7 +245,7 @@ def test_a_time_that_says_nothing_is_no_age(created: str) -> None:
         pytest.param(b"{}", Records(records=()), id="nothing in it"),
         pytest.param(
             config([], [7, {"inputs": 7, "layers": [7], "chains": [{"layers": 7}]}]),
-            Records(records=(Record(digest="", results=frozenset({()})),)),
+            Records(records=(Record(digest="", results=chains(())),)),
             id="other things than are wanted",
         ),
         pytest.param(
@@ -219,7 +255,7 @@ def test_a_time_that_says_nothing_is_no_age(created: str) -> None:
         ),
         pytest.param(
             config([], [{"digest": "a", "layers": [{"layer": 5}, {"layer": -3}]}]),
-            Records(records=(Record(digest="a", results=frozenset({()})),)),
+            Records(records=(Record(digest="a", results=chains(())),)),
             id="layers that there are not",
         ),
         pytest.param(
@@ -227,7 +263,7 @@ def test_a_time_that_says_nothing_is_no_age(created: str) -> None:
                 [{"blob": "a", "parent": 1}, {"blob": "b", "parent": 0}],
                 [{"digest": "a", "layers": [{"layer": 0}]}],
             ),
-            Records(records=(Record(digest="a", results=frozenset({("b", "a")})),)),
+            Records(records=(Record(digest="a", results=chains(("b", "a"))),)),
             id="layers that are each other's parents",
         ),
     ],
@@ -254,8 +290,8 @@ def test_the_layers_of_an_image_stand_upon_each_other() -> None:
     )
     assert records.parse_inline(packed(in_base64(inside), ["l0", "l1", "l2"])) == Records(
         records=(
-            Record(digest="a", results=frozenset({("l0", "l1")})),
-            Record(digest="b", results=frozenset({("l2",)})),
+            Record(digest="a", results=chains(("l0", "l1"))),
+            Record(digest="b", results=chains(("l2",))),
         ),
         oldest=datetime(2026, 1, 1, tzinfo=UTC),
     )
@@ -299,7 +335,7 @@ def step(digest: str, *inputs: Sequence[int | tuple[str, int]], made: str = "") 
             tuple(link if isinstance(link, tuple) else ("", link) for link in alternatives)
             for alternatives in inputs
         ),
-        results=frozenset({(made,)} if made else ()),
+        results=chains((made,)) if made else frozenset(),
     )
 
 
@@ -367,7 +403,7 @@ def step(digest: str, *inputs: Sequence[int | tuple[str, int]], made: str = "") 
             id="two results far from the base",
         ),
         pytest.param(
-            [ROOT, Record(digest="run", inputs=((("", 0),),), results=frozenset({("x",), ("y",)}))],
+            [ROOT, Record(digest="run", inputs=((("", 0),),), results=chains(("x",), ("y",)))],
             [ROOT, step("run", [0], made="y")],
             False,
             id="several results, one in common",
@@ -446,7 +482,7 @@ def run(shape: list[Record], builder: str) -> Records:
             Record(
                 digest=record.digest,
                 inputs=record.inputs,
-                results=frozenset({(f"{builder} {record.digest}",)} if record.inputs else ()),
+                results=chains((f"{builder} {record.digest}",)) if record.inputs else frozenset(),
             )
             for record in shape
         )
