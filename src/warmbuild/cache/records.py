@@ -31,10 +31,10 @@ _UNCOMPRESSED: Final = "containerd.io/uncompressed"
 # chains of a configuration can take a thousand times its size.
 Chain = bytes
 _NO_LAYERS: Final[Chain] = b""
-# The most alternatives and results that are compared to find a contradiction: a second or two of
-# work, and forty times what the largest cache that BuildKit reads needs if no two of its steps have
-# the same digest.
-_MOST_COMPARED: Final = 1_000_000
+# The most alternatives and results that are compared to find a contradiction: half a second's work,
+# and sixteen times what the largest cache that BuildKit reads needs if no two of its steps have the
+# same digest.
+_MOST_COMPARED: Final = 400_000
 
 
 @frozen

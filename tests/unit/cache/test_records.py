@@ -3,19 +3,24 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.unit.foreign import check_linear, shapes
 from warmbuild.cache import records
 from warmbuild.cache.records import Record, Records
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 # Caches that BuildKit wrote; tests/data/cache/README.md says what of.
 DATA = Path(__file__).parents[2] / "data" / "cache"
@@ -327,7 +332,9 @@ ROOT = Record(digest="root")
 OTHER_ROOT = Record(digest="other root")
 
 
-def step(digest: str, *inputs: Sequence[int | tuple[str, int]], made: str = "") -> Record:
+def step(
+    digest: str, *inputs: Sequence[int] | Sequence[int | tuple[str, int]], made: str = ""
+) -> Record:
     """Return a record of one result, or none; an input's alternatives are links."""
     return Record(
         digest=digest,
@@ -452,7 +459,7 @@ def _alternatives(before: int) -> st.SearchStrategy[tuple[tuple[str, int], ...]]
 
 
 @st.composite
-def shapes(draw: st.DrawFn) -> list[Record]:
+def shapes_of_caches(draw: st.DrawFn) -> list[Record]:
     """Return records whose inputs come before them, without results and in any order."""
     found = [
         Record(
@@ -489,13 +496,13 @@ def run(shape: list[Record], builder: str) -> Records:
     )
 
 
-@given(shapes(), shapes())
+@given(shapes_of_caches(), shapes_of_caches())
 def test_contradiction_goes_both_ways(one: list[Record], other: list[Record]) -> None:
     these, those = run(one, "x"), run(other, "y")
     assert records.contradict(these, those) == records.contradict(those, these)
 
 
-@given(shapes(), shapes())
+@given(shapes_of_caches(), shapes_of_caches())
 def test_what_one_builder_made_never_contradicts_itself(
     one: list[Record], other: list[Record]
 ) -> None:
@@ -504,10 +511,140 @@ def test_what_one_builder_made_never_contradicts_itself(
     assert not records.contradict(these, those)
 
 
-@given(shapes())
+@given(shapes_of_caches())
 def test_what_two_builders_made_contradicts_where_a_step_has_inputs(shape: list[Record]) -> None:
     has_steps = any(record.inputs for record in shape)
     assert records.contradict(run(shape, "x"), run(shape, "y")) is has_steps
+
+
+def compared_one_by_one(these: Records, those: Records) -> bool:
+    """Return whether caches contradict, each record of one against each of the other."""
+    pairs: set[tuple[int, int]] = set()
+
+    def are_same(at: int, other_at: int) -> bool:
+        record, other = these.records[at], those.records[other_at]
+        return (
+            record.digest == other.digest
+            and len(record.inputs) == len(other.inputs)
+            and all(
+                any(
+                    one == another and (link, other_link) in pairs
+                    for one, link in ours
+                    for another, other_link in theirs
+                )
+                for ours, theirs in zip(record.inputs, other.inputs, strict=True)
+            )
+        )
+
+    everything = list(product(range(len(these.records)), range(len(those.records))))
+    while found := {pair for pair in everything if pair not in pairs and are_same(*pair)}:
+        pairs |= found
+    return any(
+        these.records[at].results
+        and those.records[other_at].results
+        and not these.records[at].results & those.records[other_at].results
+        for at, other_at in pairs
+    )
+
+
+@given(shapes_of_caches(), shapes_of_caches())
+def test_caches_contradict_as_if_all_their_records_were_compared(
+    one: list[Record], other: list[Record]
+) -> None:
+    these, those = run(one, "x"), run(other, "y")
+    assert records.contradict(these, those) is compared_one_by_one(these, those)
+
+
+@settings(max_examples=40)
+@given(shapes_of_caches(), shapes_of_caches(), shapes_of_caches())
+def test_several_caches_contradict_as_one(
+    one: list[Record], other: list[Record], third: list[Record]
+) -> None:
+    these, those = [run(one, "x"), run(other, "y")], [run(third, "z"), run(one, "z")]
+    apart = any(records.contradict(*pair) for pair in product(these, those))
+    assert records.contradict(records.joined(these), records.joined(those)) is apart
+
+
+def test_links_of_joined_caches_stay_in_their_cache() -> None:
+    one = Records(records=(ROOT, step("a", [0, 1, -1, 7])), oldest=FIRST)
+    joined = records.joined([one, one, Records(records=())])
+    assert [record.inputs for record in joined.records] == [
+        (),
+        ((("", 0), ("", 1)),),
+        (),
+        ((("", 2), ("", 3)),),
+    ]
+    assert joined.oldest == FIRST
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        pytest.param([Record(digest="a")] * 1000, id="one record for ever"),
+        pytest.param([*[ROOT] * 500, *[step("a", [0] * 500)] * 2], id="one link for ever"),
+        pytest.param([*[ROOT] * 500, *[step("a", range(500))] * 2], id="all of it"),
+    ],
+)
+def test_caches_that_take_too_long_to_compare_contradict(found: list[Record]) -> None:
+    cache = Records(records=tuple(found))
+    begun = time.process_time()
+    assert records.contradict(cache, cache)
+    assert time.process_time() - begun < 5
+
+
+MEMBERS = ("layers", "records", "blob", "parent", "digest", "layer", "createdAt", "inputs", "link")
+OTHERS = ("selector", "chains", "annotations", "containerd.io/uncompressed", "rootfs", "diff_ids")
+
+
+@given(shapes([*MEMBERS, *OTHERS]), shapes([*MEMBERS, *OTHERS]))
+def test_every_shape_of_a_configuration_is_read(found: Any, manifest: Any) -> None:  # noqa: ANN401
+    text = json.dumps({"layers": found, "records": found}).encode()
+    read = records.parse(text, {"layers": manifest, "manifests": found})
+    assert records.contradict(read, read) in {True, False}
+    assert records.age_text(FIRST - (records.oldest([read, read]) or FIRST))
+    packed_records = in_base64(json.dumps(found))
+    records.parse_inline(packed(packed_records, manifest))
+
+
+@given(st.binary() | st.text('{}[]:,"0', max_size=40).map(str.encode))
+def test_every_text_is_a_configuration_or_an_error(text: bytes) -> None:
+    for read in (partial(records.parse, text, {}), partial(records.parse_inline, text)):
+        with suppress(ValueError):
+            read()
+
+
+def deep(count: int) -> bytes:
+    """Return layers upon each other, each with its result."""
+    layers = [{"blob": str(at), "parent": at - 1} for at in range(count)]
+    steps = [
+        {"digest": "s", "layers": [{"layer": at}], "inputs": [[{"link": at - 1}]]}
+        for at in range(count)
+    ]
+    return config(layers, steps)
+
+
+def circular(count: int) -> bytes:
+    """Return layers in a circle, each with its result."""
+    layers = [{"blob": str(at), "parent": (at + 1) % count} for at in range(count)]
+    return config(layers, [{"digest": "s", "layers": [{"layer": at} for at in range(count)]}])
+
+
+def listed(count: int) -> bytes:
+    """Return a long list of layers."""
+    return config([{"blob": "a"}], [{"digest": "s", "chains": [{"layers": [0] * count}]}])
+
+
+@pytest.mark.parametrize("shape", [deep, circular, listed])
+def test_a_configuration_is_read_in_linear_time(shape: Callable[[int], bytes]) -> None:
+    check_linear(lambda text: records.parse(text, {}), shape, 300)
+
+
+@pytest.mark.parametrize("shape", [deep, circular, listed])
+def test_caches_are_compared_in_linear_time(shape: Callable[[int], bytes]) -> None:
+    def compared(found: Records) -> bool:
+        return records.contradict(found, records.joined([found]))
+
+    check_linear(compared, lambda count: records.parse(shape(count), {}), 300)
 
 
 @pytest.mark.parametrize(
