@@ -294,7 +294,7 @@ class Registry:
             return reply
         kind, _, rest = reply.headers.get("www-authenticate", "").partition(" ")
         if kind.lower() == "bearer":
-            asking = self._token_request(dict(_CHALLENGE_VALUE.findall(rest)), scope)
+            asking = self._token_request(challenge(rest), scope)
             granted = self._send(asking, end) if asking else None
             if granted and retries.status_passes(granted.status):
                 return granted
@@ -323,12 +323,12 @@ class Registry:
         host = refs.HUB_API if self.host == refs.DOCKER_HUB else self.host
         return f"{self._transport.scheme}://{host}{path}" if path.startswith("/") else path
 
-    def _token_request(self, challenge: Mapping[str, str], scope: str) -> exchange.Request | None:
+    def _token_request(self, named: Mapping[str, str], scope: str) -> exchange.Request | None:
         """Return the request of a token from the realm that a challenge names, if that is a URL.
 
         Raises RegistryError if the login would be sent without HTTPS, though the registry has it.
         """
-        realm, login = challenge.get("realm", ""), self._login_for(scope)
+        realm, login = named.get("realm", ""), self._login_for(scope)
         try:
             parts = urlsplit(realm)
             is_url = (
@@ -342,7 +342,7 @@ class Registry:
             raise RegistryError(
                 f"the registry {self.host} names a token service without HTTPS: {excerpt(realm)}"
             )
-        fields = {"service": challenge.get("service", ""), "scope": scope}
+        fields = {"service": named.get("service", ""), "scope": scope}
         fields = {name: value for name, value in fields.items() if value}
         if login and login.username == IDENTITY_TOKEN:
             form = {"grant_type": "refresh_token", "client_id": "warmbuild"}
@@ -385,6 +385,11 @@ def ask(
     late = {ref: Silent(silence.format(ref.host, PROBE.total)) for ref in threads}
     # A copy, because a late thread still writes.
     return late | dict(answers)
+
+
+def challenge(values: str) -> Mapping[str, str]:
+    """Return the values that follow the kind of a challenge."""
+    return dict(_CHALLENGE_VALUE.findall(values))
 
 
 def _token(granted: Reply) -> str:

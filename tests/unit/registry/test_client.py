@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 import time
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
@@ -12,7 +13,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 import responses
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from tests.unit.foreign import check_linear, shapes
 from warmbuild import refs
 from warmbuild.cache import probe
 from warmbuild.cache.merging import Merged
@@ -649,6 +653,40 @@ def test_all_are_asked_and_one_that_hangs_is_left_behind(
     assert time.monotonic() - begun < 1.5
     assert isinstance(found[REF], Found)
     assert found[slow] == Silent("the registry slow.io does not answer within 0 s")
+
+
+# What the mock can send as a header.
+HEADER = st.text(st.characters(codec="latin-1", exclude_characters="\r\n"), max_size=60)
+CHALLENGE = st.text('realmservicBB ="/:.,@[]https', max_size=60)
+
+
+@settings(max_examples=60)
+@given(HEADER | CHALLENGE, HEADER, shapes(["token", "access_token"]), shapes(["errors", "code"]))
+def test_every_answer_of_a_registry_is_an_answer_or_a_refusal(
+    challenge: str, header: str, token: object, errors: object
+) -> None:
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as mocked:
+        anything = re.compile(".*")
+        headers = {"Retry-After": header, "Location": header, "Docker-Content-Digest": header}
+        for scheme in (challenge, f'Bearer realm="https://auth.io/{challenge}"'):
+            named = headers | {"WWW-Authenticate": scheme}
+            mocked.get(BLOB, status=500, json=errors, headers=named)
+            url = "https://r.io/v2/me/app/manifests/cache-main"
+            mocked.get(url, status=401, json=errors, headers=named)
+            mocked.get(url, status=307, json=errors, headers=headers)
+            mocked.get(url, body=CACHE, headers={"Content-Type": header})
+            mocked.get(re.compile("https://auth.io/.*"), json=token)
+            mocked.get(anything, status=403, json=errors)
+            answer = Registry("r.io", LOGIN, None).answer(REF)
+            assert isinstance(answer, Found | Missing | NotACache | Refused | Silent)
+            with suppress(RegistryError):
+                Registry("r.io", IDENTITY, None, client.LOGIN).check_login()
+            mocked.reset()
+
+
+@pytest.mark.parametrize("part", ["a", "a=", 'a="', 'a="b",', '"'])
+def test_a_long_challenge_is_read_in_linear_time(part: str) -> None:
+    check_linear(client.challenge, lambda count: part * count, 2000)
 
 
 @pytest.mark.parametrize(
