@@ -2,7 +2,7 @@
 # A release passes the digests; see .github/workflows/release.yml.
 ARG PYTHON_TAG=3.13-slim
 ARG PYTHON_DIGEST=
-ARG BUILDX_TAG=0.36.1
+ARG BUILDX_TAG=0.38.2
 ARG BUILDX_DIGEST=
 
 FROM docker/buildx-bin:${BUILDX_TAG}${BUILDX_DIGEST:+@${BUILDX_DIGEST}} AS buildx

@@ -2,6 +2,7 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
+UV := 0.13.9
 RUN := source $(VENV)/bin/activate && export PYTHONPATH=src && eval "$$($(PYTHON) -m lab env)" &&
 
 .PHONY: demo test lint unit bench bench-push bench-replay bench-startup bench-variants lab lab-stop lab-env front-doors golden lock clean
@@ -15,7 +16,9 @@ test: lint lab  ## Lint, types, unit, contract and integration tests
 
 lint: $(VENV)/ready
 	@source $(VENV)/bin/activate && ruff format --check . && ruff check . && mypy && codespell && \
-	PYTHONPATH=src lint-imports --no-cache --no-logo
+	PYTHONPATH=src lint-imports --no-cache --no-logo && \
+	zizmor --quiet --offline --pedantic --strict-collection .github action.yml && \
+	"$$($(PYTHON) -m lab actionlint)" -shellcheck shellcheck .github/workflows/*.yml
 
 unit: $(VENV)/ready  ## The fast tests alone
 	@source $(VENV)/bin/activate && pytest tests/unit tests/contract tests/golden
@@ -51,7 +54,7 @@ golden: $(VENV)/ready  ## Write what warmbuild says into the golden files; read 
 	@source $(VENV)/bin/activate && pytest -q tests/golden --rewrite
 
 lock: $(VENV)/ready  ## Pin the newest versions that pyproject.toml allows
-	@source $(VENV)/bin/activate && pip install --quiet uv && \
+	@source $(VENV)/bin/activate && pip install --quiet uv==$(UV) && \
 	uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 \
 		--no-annotate --no-header --group dev pyproject.toml -o requirements-dev.lock && \
 	uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 \

@@ -71,6 +71,7 @@ BY_HAND: Final[Mapping[str, Callable[[Pipeline], str]]] = {
 WARMBUILD: Final[Mapping[str, Mapping[str, str]]] = {
     "warmbuild": {},
     "warmbuild with history": {"cache-history": "3"},
+    "warmbuild, merges trusted": {"cache-trust-merged": "true"},
 }
 STRATEGIES: Final = (*BY_HAND, *WARMBUILD, tally.IDEAL)
 

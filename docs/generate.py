@@ -27,6 +27,7 @@ IMAGE: Final = "ghcr.io/warmbuild/warmbuild"
 
 # GitLab shows an input's value to everybody who may see the pipeline's configuration.
 _COMPONENT_ROWS: Final = tuple(row for row in TABLE if not row.secret)
+_PUBLISHED: Final = re.compile(r"^  image: docker://(\S+)$", re.MULTILINE)
 _EXIT_CODE: Final = re.compile(r"^ +\+-- \w+ +(\d+) +(.+)$", re.MULTILINE)
 
 
@@ -93,13 +94,19 @@ def _action_outputs() -> Iterator[str]:
 def _component_inputs() -> Iterator[str]:
     yield "    warmbuild-image:"
     yield '      description: "Image of warmbuild; name your mirror of it here."'
-    yield f"      default: {_quoted(f'{IMAGE}:v{__version__}')}"
+    yield f"      default: {_quoted(_image())}"
     for row in _COMPONENT_ROWS:
         yield f"    {row.name}:"
         yield f"      description: {_quoted(_described(row))}"
         yield f"      default: {_quoted(row.default)}"
         if options := _options(row):
             yield f"      options: [{', '.join(map(_quoted, options))}]"
+
+
+def _image() -> str:
+    """Return the image that action.yml names by digest, in the commit of a release, or its tag."""
+    named = _PUBLISHED.search((ROOT / "action.yml").read_text(encoding="utf-8"))
+    return named[1] if named else f"{IMAGE}:v{__version__}"
 
 
 def _component_variables() -> Iterator[str]:

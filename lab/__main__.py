@@ -1,4 +1,4 @@
-"""The lab's command line: `python3 -m lab up [PART ...] | down | env | status`."""
+"""The lab's command line: `python3 -m lab up [PART ...] | down | env | status | actionlint`."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ def main() -> int:
     up.add_argument("parts", nargs="*", metavar="PART", type=_part, help=_PARTS_HELP)
     commands.add_parser("down", help="stop what `up` started")
     commands.add_parser("status", help="say which parts answer; exit code 1 if one does not")
+    commands.add_parser("actionlint", help="make actionlint for `make lint`, and print its path")
     env = commands.add_parser("env", help="print the environment that uses the lab")
     env.add_argument("--format", choices=("shell", "json"), default="shell")
     arguments = parser.parse_args()
@@ -29,6 +30,8 @@ def main() -> int:
             lifecycle.up(layout, arguments.parts)
         elif arguments.command == "down":
             lifecycle.down(layout)
+        elif arguments.command == "actionlint":
+            print(lifecycle.make_actionlint(layout))
         elif arguments.command == "status":
             return _status(layout)
         else:

@@ -60,6 +60,16 @@ def install_missing(layout: Layout, parts: Collection[str]) -> None:
         _apt_get(layout, "install", "--yes", "--no-install-recommends", *packages)
 
 
+def install_go(layout: Layout) -> None:
+    """Install Go where there is none; raises LabError where that cannot be."""
+    if shutil.which("go"):
+        return
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        message = "there is no Go, and installing it takes root on Debian: install Go."
+        raise LabError(message)
+    _apt_get(layout, "install", "--yes", "--no-install-recommends", *PACKAGES["go"])
+
+
 def download(layout: Layout, package: str, directory: Path) -> None:
     """Put a package's file into a directory; nothing is installed."""
     _apt_get(layout, "download", f"{package}/{versions.DEBIAN}", cwd=directory)

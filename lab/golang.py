@@ -20,6 +20,7 @@ BUILDKIT_SOURCES = SOURCES / "buildkit"
 VERSITYGW_MODULE = "github.com/versity/versitygw"
 ACT_MODULE = "github.com/nektos/act"
 GHA_SOURCES = SOURCES / "gha"
+ACTIONLINT_SOURCES = SOURCES / "actionlint"
 
 
 def goroot() -> Path:
@@ -39,13 +40,7 @@ def build_buildkit(layout: Layout) -> Path:
     `go install` refuses BuildKit (`exclude` in its go.mod); as tools of our own module it builds.
     """
     flags = _flags(BUILDKIT_MODULE, versions.BUILDKIT)
-    sums = (BUILDKIT_SOURCES / "go.sum").read_bytes()
-
-    def make(directory: Path) -> None:
-        command = ["go", "build", *flags, "-o", f"{directory}/", "tool"]
-        run(command, cwd=BUILDKIT_SOURCES, extra=ENVIRONMENT)
-
-    return make_once(layout.root / "buildkit" / recipe_key(versions.GO, sums, *flags), make)
+    return _build_tools(layout, BUILDKIT_SOURCES, flags)
 
 
 def build_versitygw(layout: Layout) -> Path:
@@ -69,6 +64,25 @@ def build_gha(layout: Layout) -> Path:
         run(command, cwd=GHA_SOURCES, extra=ENVIRONMENT)
 
     return make_once(layout.root / "gha" / recipe_key(versions.GO, *sources), make) / "gha"
+
+
+def build_actionlint(layout: Layout) -> Path:
+    """Return the path of the program `actionlint`, a tool of a module of our own.
+
+    Its packages of pip fetch a program while they install, or have a stranger's.
+    """
+    return _build_tools(layout, ACTIONLINT_SOURCES, ("-trimpath",)) / "actionlint"
+
+
+def _build_tools(layout: Layout, sources: Path, flags: Sequence[str]) -> Path:
+    """Return a directory with the tools that a module names, each as its go.sum has it."""
+    sums = (sources / "go.sum").read_bytes()
+
+    def make(directory: Path) -> None:
+        command = ["go", "build", *flags, "-o", f"{directory}/", "tool"]
+        run(command, cwd=sources, extra=ENVIRONMENT)
+
+    return make_once(layout.root / sources.name / recipe_key(versions.GO, sums, *flags), make)
 
 
 def _install(parent: Path, module: str, flags: Sequence[str]) -> Path:

@@ -18,7 +18,7 @@ from lab import (
     settings,
     versions,
 )
-from lab.apt import install_missing
+from lab.apt import install_go, install_missing
 from lab.clients import CLIENTS
 from lab.layout import link
 from lab.registries import AUTH, HUB, PLAIN
@@ -80,6 +80,13 @@ def down(layout: Layout) -> None:
                 registries.remove_container(registry, values["DOCKER_HOST"])
         layout.state.unlink(missing_ok=True)
     say("down")
+
+
+def make_actionlint(layout: Layout) -> Path:
+    """Return the path of actionlint; the rest of the lab need not be there."""
+    with locked(layout):
+        install_go(layout)
+        return golang.build_actionlint(layout)
 
 
 def parts(layout: Layout) -> dict[str, bool]:

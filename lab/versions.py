@@ -6,9 +6,9 @@ the `package.json` of `azurite/` and `gitlab-ci-local/`.
 
 from __future__ import annotations
 
-BUILDX = "0.36.1"
+BUILDX = "0.38.2"
 BUILDX_MINIMUM = (0, 31)  # the oldest installed plugin the lab uses instead of its own
-BUILDKIT = "0.32.2"
+BUILDKIT = "0.34.2"
 GO = "1.26.8"  # builds buildx and BuildKit, and is the toolchain of the golang image
 DEBIAN = "trixie"  # has Docker 26.1; the release of every base image
 VERSITYGW = "1.8.0"

@@ -10,6 +10,6 @@ NODE = Running(
     driver_opts=(),
     status="running",
     flags="",
-    buildkit="v0.32.2",
+    buildkit="v0.34.2",
     platforms=("linux/amd64", "linux/386"),
 )

@@ -34,8 +34,9 @@ _HOST: Final = re.compile(
 )
 # A name that is its own slug: no run of hyphens, and none at an end.
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_.]+(?:-[A-Za-z0-9_.]+)*")
-_LOOKS_HASHED: Final = re.compile(r"(?:.*-)?[0-9a-f]{8}")
-_HASH_LENGTH: Final = 8
+# 80 bits: two names with the same 8 digits were found in minutes.
+_HASH_LENGTH: Final = 20
+_LOOKS_HASHED: Final = re.compile(rf"(?:.*-)?[0-9a-f]{{{_HASH_LENGTH}}}")
 _SEPARATOR: Final = "--"
 # Precedes the number of an older generation; slugs never end in a hyphen, so it is unambiguous.
 _GENERATION: Final = "---"
@@ -110,24 +111,31 @@ def is_tag(text: str) -> bool:
 def image_tag(name: str) -> str:
     """Return a branch or git tag as an image tag, as docker/metadata-action does.
 
-    Runs of illegal characters become a hyphen. Unlike docker/metadata-action, it also removes a
-    leading dot or hyphen and cuts the tag to 128 characters, so the result is always legal.
+    Runs of illegal characters become a hyphen. What would not be a tag then, because it begins with
+    a dot or hyphen or is too long, is cut and gets a hash: no branch takes `main` by a sign more.
     """
-    tag = re.sub(r"[^A-Za-z0-9._-]+", "-", name).lstrip(".-")[:LONGEST_TAG]
-    return tag or _hash(name)
+    tag = re.sub(r"[^A-Za-z0-9._-]+", "-", name)
+    return tag if is_tag(tag) else _hashed(tag.lstrip(".-"), name, LONGEST_TAG)
+
+
+def image_tag_apart(tag: str, prefix: str) -> str:
+    """Return an image's tag, or another one if it begins with the prefix of caches' tags."""
+    if not tag.startswith(prefix):
+        return tag
+    lead = "tag-" if prefix.startswith("i") else "image-"
+    return _hashed(f"{lead}{tag}", tag, LONGEST_TAG)
 
 
 def slug(name: str, longest: int) -> str:
     """Return a branch's name as a part of a cache tag, unique for each name.
 
-    A legal name stays. Otherwise runs of illegal characters become a hyphen, and 8 hex digits of
+    A legal name stays. Otherwise runs of illegal characters become a hyphen, and 20 hex digits of
     the name's SHA-256 follow, so that `feature/a` and `feature-a` differ. Legal names that end in
-    8 hex digits are hashed too, so that no branch can be named like another's slug.
+    20 hex digits are hashed too, so that no branch can be named like another's slug.
     """
     if len(name) <= longest and _PLAIN.fullmatch(name) and not _LOOKS_HASHED.fullmatch(name):
         return name
-    kept = re.sub(r"[^A-Za-z0-9_.]+", "-", name)[: longest - _HASH_LENGTH - 1].strip("-")
-    return f"{kept}-{_hash(name)}" if kept else _hash(name)
+    return _hashed(re.sub(r"[^A-Za-z0-9_.]+", "-", name).lstrip("-"), name, longest)
 
 
 @frozen
@@ -164,5 +172,8 @@ def read_cache_tag(tag: str, *, prefix: str) -> CacheTag | None:
     return CacheTag(scope="".join(scope), branch=branch, generation=int(number or 0))
 
 
-def _hash(name: str) -> str:
-    return hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()[:_HASH_LENGTH]
+def _hashed(text: str, name: str, longest: int) -> str:
+    """Return a text, cut if it has to be, and the hash of the name that it stands for."""
+    found = hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()[:_HASH_LENGTH]
+    kept = text[: longest - _HASH_LENGTH - 1].rstrip("-")
+    return f"{kept}-{found}" if kept else found

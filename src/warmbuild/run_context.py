@@ -7,7 +7,9 @@ from dataclasses import field, replace
 from datetime import UTC, datetime
 from typing import Final
 
+from warmbuild import trust
 from warmbuild.frozen import frozen
+from warmbuild.trust import Trust
 
 # The messages of merges by git, GitLab and GitHub.
 _MERGE: Final = re.compile(
@@ -22,7 +24,6 @@ _QUEUED: Final = re.compile(r"gh-readonly-queue/(?P<target>.+)/pr-(?P<number>\d+
 # The refs of pull requests on git servers.
 _PULL: Final = re.compile(r"refs/(?:pull|pull-requests|merge-requests)/(?P<number>\d+)(?:/.*)?")
 _COMMIT: Final = re.compile(r"[0-9a-f]{40,64}")
-FORK: Final = "the code comes from a fork"
 
 
 @frozen
@@ -54,8 +55,7 @@ class RunContext:
     tag: str = ""
     commit: str = ""
     fork: bool = False
-    untrusted: str = ""
-    """Why the author may have no write access to the repository, as a clause; empty if trusted."""
+    trust: Trust = Trust()  # What the run may do; nothing, unless a CI system says more
     passing: str = ""
     """Why trusted code on a branch has no cache of its own to write, as a clause."""
     server: str = ""  # The host of the git server that the CI system belongs to
@@ -67,18 +67,33 @@ class RunContext:
     committed: datetime | None = field(default=None, compare=False)  # When the commit was made
     project: Project = field(default=Project(), compare=False)
 
+    @property
+    def is_pull_request(self) -> bool:
+        """Whether the sources are those of a pull request, even of one without a number."""
+        return self.pull_request is not None or bool(self.target_branch)
+
     def at_time(self, begun: datetime, epoch: str) -> RunContext:
         """Return the context with its times; `epoch`, SOURCE_DATE_EPOCH, is the commit's."""
         committed = datetime.fromtimestamp(int(epoch), UTC) if epoch.isdecimal() else None
         return replace(self, begun=begun, committed=committed or self.committed)
 
     def told(self, *, branch: str, default_branch: str) -> RunContext:
-        """Return the context with the branches that the user gives, if any."""
-        default_branch = default_branch or self.default_branch
-        return replace(self, branch=branch or self.branch, default_branch=default_branch)
+        """Return the context with the branches that the user gives, if any.
+
+        Whoever names the branch of a run whose branch is all that was unknown vouches for it.
+        """
+        vouched = branch and self.trust == trust.NOWHERE
+        return replace(
+            self,
+            branch=branch or self.branch,
+            default_branch=default_branch or self.default_branch,
+            trust=trust.TRUSTED if vouched else self.trust,
+        )
 
     def on_branch(self, name: str) -> RunContext:
         """Put a run on a branch, or into the merge queue whose temporary branch it is."""
+        if not name:
+            return replace(self, trust=trust.least(self.trust, trust.NOWHERE))
         if queued := _QUEUED.fullmatch(name):
             return replace(
                 self,
@@ -96,9 +111,9 @@ class RunContext:
         if pull := _PULL.fullmatch(ref):
             return self.of_pull_request(pull["number"], source="", target="", fork=None)
         kind, _, name = ref.removeprefix("refs/").partition("/")
-        if kind == "heads":
-            return self.on_branch(name)
-        return replace(self, tag=name if kind == "tags" else "")
+        if kind == "tags" and name:
+            return replace(self, tag=name)
+        return self.on_branch(name if kind == "heads" else "")
 
     def pushed(self, ref: str, message: str, owner: str) -> RunContext:
         """Put a run on a full ref; on a branch, also with the branch its commit has merged."""
@@ -109,14 +124,13 @@ class RunContext:
         self, number: str, *, source: str, target: str, fork: bool | None
     ) -> RunContext:
         """Put a run on a pull request's source branch; `fork` is None if unknown."""
-        unknown = f"{self.ci} does not say whether the pull request comes from a fork"
         return replace(
             self,
             branch=source,
             target_branch=target,
             pull_request=int(number) if number.isdecimal() else None,
             fork=bool(fork),
-            untrusted=FORK if fork else unknown if fork is None else "",
+            trust=trust.least(trust.of_source(self.ci, fork=fork), self.trust),
         )
 
 
@@ -147,8 +161,8 @@ def moment(text: str) -> datetime | None:
 def merged_branch(message: str, owner: str) -> str:
     """Return the branch of this repository that a commit has merged, by its message.
 
-    `owner` is the repository's owner. A forged message is harmless: it only names a cache to read,
-    and only runs of this repository write such caches.
+    `owner` is the repository's owner. Whoever may push a branch can forge a message, so its cache
+    is read only if `cache-trust-merged` is on.
     """
     found = _MERGE.match(message)
     if not found or found["owner"] not in {None, owner}:

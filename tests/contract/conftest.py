@@ -78,5 +78,6 @@ def action_validator(run: Run) -> Path:
     if not program.exists():
         prefix.mkdir(parents=True, exist_ok=True)
         packages = (f"@action-validator/{part}@{ACTION_VALIDATOR}" for part in ("cli", "core"))
-        run("npm", "install", "--no-audit", "--no-fund", "--prefix", prefix, *packages)
+        options = ("--ignore-scripts", "--no-audit", "--no-fund")
+        run("npm", "install", *options, "--prefix", prefix, *packages)
     return program

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +11,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 WORKFLOWS = [".github/workflows/ci.yml", ".github/workflows/release.yml"]
-PINNED = re.compile(r"[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
 
 
 def test_every_workflow_is_checked(root: Path) -> None:
@@ -29,9 +27,9 @@ def test_workflow(name: str, run: Callable[..., str]) -> None:
     run("check-jsonschema", "--builtin-schema=vendor.github-workflows", name)
 
 
-@pytest.mark.parametrize("name", ["action.yml", *WORKFLOWS])
-def test_action_validator(name: str, action_validator: Path, run: Callable[..., str]) -> None:
-    run(action_validator, name)
+def test_action_validator(action_validator: Path, run: Callable[..., str]) -> None:
+    """For action.yml alone: `make lint` has actionlint, which knows newer permissions."""
+    run(action_validator, "action.yml")
 
 
 @pytest.mark.parametrize("name", [".gitlab-ci.yml", "gitlab-component/.gitlab-ci.yml"])
@@ -39,12 +37,5 @@ def test_gitlab(name: str, root: Path, check_gitlab: Callable[[Path], str]) -> N
     check_gitlab(root / name)
 
 
-@pytest.mark.parametrize("name", WORKFLOWS)
-def test_a_workflow_trusts_nothing_that_can_change(name: str, read: Callable[[str], str]) -> None:
-    lines = [line.strip() for line in read(name).splitlines()]
-    uses = [line.partition("uses: ")[2] for line in lines if "uses: " in line]
-    movable = [text for text in uses if text != "./" and not PINNED.fullmatch(text)]
-    assert movable == []
-    assert "permissions: {}" in lines
-    checkouts = [text for text in uses if text.startswith("actions/checkout@")]
-    assert lines.count("persist-credentials: false") == len(checkouts)
+def test_renovate(run: Callable[..., str]) -> None:
+    run("check-jsonschema", "--builtin-schema=vendor.renovate", ".github/renovate.json")

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     Said = str | tuple[int, str]
 
 DOCKERFILE: Final = "FROM alpine:3.22\nRUN apk add curl\n"
-VERSION: Final = "github.com/docker/buildx v0.36.1 0a1b2c3"
+VERSION: Final = "github.com/docker/buildx v0.38.2 0a1b2c3"
 # A remote daemon: a builder that needs no engine.
 REMOTE: Final = ("--driver=remote", "--endpoint=tcp://build.example.com:1234")
 # Exit code of a command that does not end.

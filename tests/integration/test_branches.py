@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tests.integration.conftest import Registry, Warmbuild
 
-FEATURE = "cache-feature-x-217d2bf5"
+FEATURE = "cache-feature-x-217d2bf51f16e9dc49a2"
 # The shape of most applications: tools, then dependencies, then sources. No RUN of it gives the
 # same result twice, so equal layers show that it did not run again.
 APPLICATION = """\

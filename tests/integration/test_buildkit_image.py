@@ -9,7 +9,7 @@ import pytest
 
 from tests.integration.faults import proxied
 from tests.plans import planned
-from warmbuild import ci, process
+from warmbuild import ci, process, trust
 from warmbuild.builder import boot, environment, private_directory
 from warmbuild.builder.environment import Buildx
 from warmbuild.errors import EngineError
@@ -198,7 +198,7 @@ def test_a_pull_that_hangs_is_given_up(
     monkeypatch.setattr(boot, "BOOT_TIMEOUT", 2.0)
     hub.hang(PULL, "/manifests/", times=None)
     asked = parsed(driver_opts=of(wanted))
-    decided = planned(asked, RunContext(ci="local")).builder
+    decided = planned(asked, RunContext(ci="local", trust=trust.LOCAL)).builder
     env = warmbuild.environment
     begun = time.monotonic()
     with (

@@ -114,7 +114,7 @@ def test_what_a_builder_is_comes_out(warmbuild: Warmbuild, repository: str, smal
     (node,) = json.loads(ended.outputs["nodes"])
     assert node["name"] == f"{ended.builder}0"
     assert node["status"] == "running"
-    assert node["buildkit"] == "v0.32.2"
+    assert node["buildkit"] == "v0.34.2"
     assert "network=host" in node["driver-opts"]
     assert node["buildkitd-flags"].startswith("--debug")
     assert node["platforms"] == ended.outputs["platforms"]
@@ -132,7 +132,7 @@ def test_what_a_build_is_allowed_its_daemon_grants(
 
 
 @pytest.mark.parametrize(
-    ("version", "code"), [("0.36.1", 0), ("v0.36.1", 0), ("latest", 0), ("0.35.0", 3)]
+    ("version", "code"), [("0.38.2", 0), ("v0.38.2", 0), ("latest", 0), ("0.35.0", 3)]
 )
 def test_the_buildx_that_is_there_is_the_one_that_was_asked_for_or_not(
     version: str, code: int, warmbuild: Warmbuild, lab: Lab, repository: str, small: Path
@@ -141,7 +141,7 @@ def test_the_buildx_that_is_there_is_the_one_that_was_asked_for_or_not(
     assert ended.code == code
     if code:
         program = lab.env["WARMBUILD_LAB_BUILDX"]
-        assert f"error: version asks for buildx 0.35.0, but {program} is 0.36.1" in ended.log
+        assert f"error: version asks for buildx 0.35.0, but {program} is 0.38.2" in ended.log
         assert warmbuild.remains(ended.builder) == []
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab import emulation, layout
+from warmbuild.inputs.table import DEFAULT_QEMU_IMAGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -62,7 +63,7 @@ def program() -> bytes:
 def image(lab: Lab, engine: docker.DockerClient) -> Iterator[str]:
     """Return an image that installs emulators, and take back what it has installed."""
     if not lab.env["WARMBUILD_LAB_HUB"]:
-        real = "docker.io/tonistiigi/binfmt:latest"
+        real = DEFAULT_QEMU_IMAGE
         yield real
         engine.containers.run(real, ["--uninstall", "qemu-riscv64"], privileged=True, remove=True)
         return

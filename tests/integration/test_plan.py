@@ -41,7 +41,7 @@ def test_a_plan_lists_what_would_be_tried_and_contacts_nobody(
 ) -> None:
     found = plan(warmbuild, small, repository)
     tags = [read["ref"].removeprefix(f"{repository}:") for read in found["cache"]["read"]]
-    assert tags == ["cache-feature-x-217d2bf5", "cache-main"]
+    assert tags == ["cache-feature-x-217d2bf51f16e9dc49a2", "cache-main"]
     assert registry.asked(repository, "GET") == []
     assert registry.asked(repository, "HEAD") == []
 
@@ -68,6 +68,6 @@ def test_a_plan_with_a_probe_is_the_command_that_the_build_runs(
     assert paths == 3
     assert found["cache"]["from"] == [ran[ran.index("--cache-from") + 1]]
     # The cache's own command runs once the image is out; as one command they are both.
-    written = f"type=registry,ref={repository}:cache-feature-x-217d2bf5"
+    written = f"type=registry,ref={repository}:cache-feature-x-217d2bf51f16e9dc49a2"
     assert cache[cache.index("--cache-to") + 1].startswith(written)
     assert set(found["argv"]) - set(image) == {"--cache-to", cache[cache.index("--cache-to") + 1]}

@@ -24,8 +24,11 @@ def run(*argv: str, **env: str) -> int:
     return cli.main(argv, env)
 
 
+PUSH = {"CI_PIPELINE_SOURCE": "push", "CI_COMMIT_BRANCH": "x"}
+
+
 def test_a_plan_is_shown_and_nothing_is_contacted(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("plan", "--image", "ghcr.io/me/app", "--ci", "gitlab", CI_COMMIT_BRANCH="x") == 0
+    assert run("plan", "--image", "ghcr.io/me/app", "--ci", "gitlab", **PUSH) == 0
     assert "cache write ghcr.io/me/app:cache-x (this branch's own cache)" in capsys.readouterr().out
 
 

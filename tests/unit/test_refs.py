@@ -72,17 +72,21 @@ def test_a_host_may_not_be_empty() -> None:
         refs.host("https://")
 
 
+HASH = "0123456789abcdef0123"
+
+
 @pytest.mark.parametrize(
     ("branch", "expected"),
     [
         ("main", "cache-main"),
+        ("a-0123abcd", "cache-a-0123abcd"),
         ("v1.2_x", "cache-v1.2_x"),
         ("feature-a", "cache-feature-a"),
-        ("feature/a", "cache-feature-a-" + hashlib.sha256(b"feature/a").hexdigest()[:8]),
-        ("a--b", "cache-a-b-" + hashlib.sha256(b"a--b").hexdigest()[:8]),
-        ("x-", "cache-x-" + hashlib.sha256(b"x-").hexdigest()[:8]),
-        ("日本", "cache-" + hashlib.sha256("日本".encode()).hexdigest()[:8]),
-        ("a-0123abcd", "cache-a-0123abcd-" + hashlib.sha256(b"a-0123abcd").hexdigest()[:8]),
+        ("feature/a", "cache-feature-a-" + hashlib.sha256(b"feature/a").hexdigest()[:20]),
+        ("a--b", "cache-a-b-" + hashlib.sha256(b"a--b").hexdigest()[:20]),
+        ("x-", "cache-x-" + hashlib.sha256(b"x-").hexdigest()[:20]),
+        ("日本", "cache-" + hashlib.sha256("日本".encode()).hexdigest()[:20]),
+        (f"a-{HASH}", f"cache-a-{HASH}-" + hashlib.sha256(f"a-{HASH}".encode()).hexdigest()[:20]),
     ],
 )
 def test_a_branch_makes_a_cache_tag(branch: str, expected: str) -> None:
@@ -145,12 +149,28 @@ def test_other_tags_are_not_taken_for_ours(tag: str) -> None:
         ("main", "main"),
         ("feature/x", "feature-x"),
         ("v1.0+build", "v1.0-build"),
-        (".hidden", "hidden"),
-        ("x" * 200, "x" * 128),
+        (".hidden", "hidden-" + hashlib.sha256(b".hidden").hexdigest()[:20]),
+        ("+main", "main-" + hashlib.sha256(b"+main").hexdigest()[:20]),
+        ("x" * 128, "x" * 128),
+        ("x" * 129, "x" * 107 + "-" + hashlib.sha256(b"x" * 129).hexdigest()[:20]),
     ],
 )
 def test_an_image_tag_is_that_of_docker_metadata_action(name: str, expected: str) -> None:
     assert refs.image_tag(name) == expected
+
+
+@given(NAMES)
+def test_an_image_tag_is_a_tag(name: str) -> None:
+    assert refs.is_tag(refs.image_tag(name))
+
+
+@given(NAMES, st.sampled_from(["cache-", "c", "image-", "i", "tag-", "_"]))
+def test_an_image_tag_apart_is_no_name_of_a_cache(name: str, prefix: str) -> None:
+    tag = refs.image_tag(name)
+    apart = refs.image_tag_apart(tag, prefix)
+    assert refs.is_tag(apart)
+    assert not apart.startswith(prefix)
+    assert (apart == tag) is not tag.startswith(prefix)
 
 
 def test_a_name_without_a_legal_character_still_makes_an_image_tag() -> None:

@@ -108,7 +108,7 @@ def test_warmbuild_reads_what_ci_sets(
     kinds = {"pull_request": "pull", "merge_request_event": "pull"}
     kind = kinds.get(run.event, run.event)
     assert (kind, run.branch, run.target_branch, run.tag, run.pull_request, run.fork) == expected
-    assert bool(run.untrusted) == run.fork
+    assert run.trust.is_untrusted == run.fork
     assert (run.default_branch, run.commit) == (MAIN, COMMIT)
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tests.runs import PUSH
+from warmbuild import trust
 from warmbuild.run_context import RunContext, merged_branch
 
 
@@ -36,6 +37,6 @@ def test_the_branch_that_gitea_has_merged(message: str, expected: str) -> None:
 
 
 def test_a_context_can_be_told_its_branches() -> None:
-    told = RunContext(ci="local").told(branch="x", default_branch="trunk")
-    assert told == RunContext(ci="local", branch="x", default_branch="trunk")
+    told = RunContext(ci="local", trust=trust.LOCAL).told(branch="x", default_branch="trunk")
+    assert told == RunContext(ci="local", trust=trust.LOCAL, branch="x", default_branch="trunk")
     assert PUSH.told(branch="", default_branch="") == PUSH

@@ -17,6 +17,7 @@ from warmbuild import csv_attributes, untrusted_json
 from warmbuild.buildkit import command_line
 from warmbuild.image import labels
 from warmbuild.inputs import build_context
+from warmbuild.trust import Right
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -169,9 +170,9 @@ def left_to_files(plans: Sequence[BuildPlan]) -> Sequence[str]:
     """Return warnings of caches that untrusted code writes, and that `override` cannot remove."""
     return [
         f"bake-file cannot remove cache-to from the target {plan.name}: build it with "
-        f"set: {plan.name}.cache-to=, because {plan.run.untrusted}"
+        f"set: {plan.name}.cache-to=, because {plan.run.trust.reason}"
         for plan in plans
-        if plan.run.untrusted and "cache-to" in _set_keys(plan)
+        if plan.run.trust.refuses(Right.WRITE_CACHES) and "cache-to" in _set_keys(plan)
     ]
 
 
@@ -186,7 +187,7 @@ def argv(plans: Sequence[BuildPlan], files: Files, path: str) -> tuple[str, ...]
     Untrusted code reads and writes no file outside of the checkout.
     """
     is_of_file = any(plan.definition is not None for plan in plans)
-    is_confined = bool(plans[0].run.untrusted) and is_of_file
+    is_confined = bool(plans[0].run.trust.refuses(Right.LEAVE_CHECKOUT)) and is_of_file
     allowed = [f"fs.read={path}" for path in _read(plans, files)] if is_confined else ["fs=*"]
     # A file cannot allow itself anything; the inputs can.
     for plan in plans:

@@ -15,6 +15,7 @@ from warmbuild.frozen import frozen
 from warmbuild.image import naming
 from warmbuild.inputs import build_context
 from warmbuild.plan import making
+from warmbuild.trust import Right
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -120,8 +121,8 @@ def planned(given: Inputs, context: RunContext, facts: Facts, target: Target) ->
         # A linked target makes no image, which could have attestations.
         cache = replace(made.cache, notes=())
         return replace(made, cache=cache, attests=(), default_attests=(), notes=())
-    if context.untrusted:
-        why = f"is not pushed: it is a cache's name, and {context.untrusted}"
+    if context.trust.is_untrusted:
+        why = f"is not pushed: it is a cache's name, and {context.trust.reason}"
         tags = dict.fromkeys(_texts(target.definition, "tags"))
         left_out = (f"{tag} {why}" for tag in tags if tag not in given.tags)
         made = replace(made, problems=_advice((*kept_back, *left_out)))
@@ -141,7 +142,8 @@ def _secrets(target: Target, context: RunContext) -> tuple[list[object], list[st
     Untrusted code may not read the environment, from which it could choose any secret.
     """
     entries = untrusted_json.items(target.definition, "secret")
-    if not context.untrusted:
+    untrusted = context.trust.refuses(Right.READ_ENVIRONMENT)
+    if not untrusted:
         return entries, []
     kept, warnings = [], []
     for entry in entries:
@@ -150,7 +152,7 @@ def _secrets(target: Target, context: RunContext) -> tuple[list[object], list[st
             kept.append(entry)
         else:
             name = attributes.get("id", "")
-            warnings.append(f"the secret {name} is not given: {context.untrusted}")
+            warnings.append(f"the secret {name} is not given: {untrusted}")
     return kept, warnings
 
 
@@ -209,14 +211,14 @@ def _tags(given: Inputs, context: RunContext, applied: Tags, target: Target) -> 
     except ValueError as error:
         text = f"a tag of the target {target.name} cannot be used: {error}."
         raise InputError([InputProblem(name="bake-files", text=text)]) from error
-    is_cache = given.cache_tag_prefix if context.untrusted else None
+    is_cache = given.cache_tag_prefix if context.trust.is_untrusted else None
     return tuple(tag for tag, name in named if is_cache is None or not name.startswith(is_cache))
 
 
 def _outputs(context: RunContext, found: Mapping[str, object]) -> Iterator[str]:
     """Return the file's outputs; untrusted code may not push."""
     for entry in untrusted_json.items(found, "output"):
-        if not context.untrusted or bake_file.attributes(entry).get("type") not in _PUSHES:
+        if not context.trust.is_untrusted or bake_file.attributes(entry).get("type") not in _PUSHES:
             yield _entry(entry)
 
 

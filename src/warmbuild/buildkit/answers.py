@@ -119,6 +119,6 @@ def boot(output: str, *, up: bool) -> Boot:
 
 
 def version(text: str) -> tuple[int, int, int] | None:
-    """Read the output of `buildx version`, `github.com/docker/buildx v0.36.1 1a2b3c`."""
+    """Read the output of `buildx version`, `github.com/docker/buildx v0.38.2 1a2b3c`."""
     found = _VERSION.search(text)
     return (int(found[1]), int(found[2]), int(found[3])) if found else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from warmbuild.frozen import frozen
+from warmbuild.trust import Right
 
 if TYPE_CHECKING:
     from warmbuild.image.tags import Tags
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from warmbuild.run_context import RunContext
 
 OWN: Final = "this branch's own cache"
+COMMON_DEFAULTS: Final = ("main", "master")
 NO_STORE: Final = "the engine's own BuildKit without the containerd image store"
 NO_EXPORT: Final = (
     f"no cache is written: {NO_STORE} exports inline caches only; "
@@ -63,14 +65,21 @@ def may_write(
     cache with it.
     """
     backend, is_forced = inputs.cache_backend, inputs.cache in {"read-write", "write-only"}
+    untrusted = context.trust.refuses(Right.WRITE_CACHES)
     obstacles = (
         (inputs.cache == "read-only", "cache is read-only"),
-        (context.untrusted, context.untrusted),
+        (untrusted, untrusted),
         (context.tag, "a git tag has no cache of its own; its branch has"),
         (context.passing and not is_forced, context.passing),
         (not context.branch, "this run belongs to no branch"),
         (
-            context.ci == "local" and not is_forced and not backend.local_run_may_write,
+            context.is_pull_request and context.branch in _read_by_others(inputs, context),
+            f"a pull request also builds its target branch, and all read {context.branch}'s cache",
+        ),
+        (
+            context.trust.refuses(Right.WRITE_BY_DEFAULT)
+            and not is_forced
+            and not backend.local_run_may_write,
             "local runs do not write the shared cache unless cache is read-write",
         ),
         (
@@ -89,6 +98,12 @@ def may_write(
     if not problem and not facts.has_image_store and not backend.lies_in_image:
         problem = NO_EXPORT
     return Permission(is_granted=not problem, reason=problem or OWN, is_problem=bool(problem))
+
+
+def _read_by_others(inputs: Inputs, context: RunContext) -> set[str]:
+    """Return the branches whose caches flow to all others."""
+    default = (context.default_branch,) if context.default_branch else COMMON_DEFAULTS
+    return {*inputs.cache_fallback, *default}
 
 
 def has_nodes_apart(inputs: Inputs) -> bool:

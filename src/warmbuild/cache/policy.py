@@ -14,6 +14,7 @@ from warmbuild.cache import permission
 from warmbuild.cache.cache_plan import CachePlan
 from warmbuild.cache.places import Places
 from warmbuild.cache.problems import Kind, Problem
+from warmbuild.trust import Right
 
 if TYPE_CHECKING:
     from warmbuild.cache.permission import Facts
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
     from warmbuild.refs import Reference
     from warmbuild.run_context import RunContext
 
-_COMMON_DEFAULT_BRANCHES: Final = ("main", "master")
+_UNKNOWN_DEFAULT: Final = (
+    "no cache is read: a tag reads only the default branch's, which is not known; set "
+    "default-branch"
+)
 
 
 def decide(
@@ -60,7 +64,8 @@ def _automatic(
     # A separate export would have to read what the filters kept from the build, or lose it.
     is_filtered = bool(reads and writes and inputs.no_cache_filters)
     is_after = inputs.cache_export == "after"
-    notes = [may.reason for may in (reading, writing) if not (may.is_granted or may.is_problem)]
+    notes = [] if near or not reads else [_UNKNOWN_DEFAULT]
+    notes += [may.reason for may in (reading, writing) if not (may.is_granted or may.is_problem)]
     if is_filtered and is_after:
         notes.append("the cache is exported with the image because no-cache-filters is given")
     return CachePlan(
@@ -92,14 +97,21 @@ def _automatic(
 
 
 def _branches(inputs: Inputs, context: RunContext) -> list[tuple[str, str]]:
-    """Return the branches to read, near before far, each once and with its reason."""
-    is_trusted = not context.untrusted
+    """Return the branches to read, near before far, each once and with its reason.
+
+    What is read flows into what is written and pushed. So a default branch and a tag read no branch
+    that somebody without write access to the default branch can name: in a commit's message, in a
+    payload, or by giving a branch the default branch's usual name.
+    """
+    is_trusted = not context.trust.is_untrusted
     is_own = is_trusted and not context.tag
-    common = () if context.default_branch else _COMMON_DEFAULT_BRANCHES
+    is_told = is_trusted and inputs.cache_trust_merged
+    is_guarded = is_trusted and (context.tag or context.branch in permission.COMMON_DEFAULTS)
+    common = () if context.default_branch or is_guarded else permission.COMMON_DEFAULTS
     wanted = (
         (context.branch if is_own else "", permission.OWN),
-        (context.tagged if is_trusted else "", "the branch that the tag is on"),
-        (context.merged if is_own else "", "the branch that was merged"),
+        (context.tagged if is_told else "", "the branch that the tag is on"),
+        (context.merged if is_told else "", "the branch that was merged"),
         (context.target_branch, "the target branch"),
         *((branch, "named by cache-fallback") for branch in inputs.cache_fallback),
         (context.default_branch, "the default branch"),
@@ -120,12 +132,12 @@ def _explicit(inputs: Inputs, context: RunContext, facts: Facts) -> CachePlan:
     """
     destinations, problems = inputs.cache_to, []
     found = {to: backends.of_entry(to) for to in inputs.cache_to}
-    if context.untrusted:
+    if untrusted := context.trust.refuses(Right.WRITE_CACHES):
         destinations = tuple(
             to for to in destinations if (backend := found[to]) and backend.untrusted_may_write
         )
         problems = [
-            Problem(kind=Kind.ADVICE, text=f"cache-to {to} is ignored: {context.untrusted}")
+            Problem(kind=Kind.ADVICE, text=f"cache-to {to} is ignored: {untrusted}")
             for to in inputs.cache_to
             if to not in destinations
         ]

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from warmbuild import trust
 from warmbuild.ci import variables
 from warmbuild.ci.provider import Environment, Provider
 from warmbuild.run_context import RunContext
@@ -20,14 +21,22 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _NAME: Final = "azure"
+# Builds of pull requests also show their source. After another pipeline, the ref shows its own.
+_TRUSTED: Final = frozenset(
+    ("Manual", "IndividualCI", "BatchedCI", "Schedule", "BuildCompletion", "ResourceTrigger")
+) | {"PullRequest"}
 _COMMAND: Final = re.compile(r"##(?=(?:vso)?\[)", re.IGNORECASE)
 _ESCAPES: Final = (("%", "%AZP25"), ("\r", "%0D"), ("\n", "%0A"))
 _IN_PROPERTIES: Final = (("]", "%5D"), (";", "%3B"))
 
 
 def _context(env: Environment, *_: object) -> RunContext:
+    event = env.get("BUILD_REASON", "")
     run = RunContext(
-        ci=_NAME, event=env.get("BUILD_REASON", ""), commit=env.get("BUILD_SOURCEVERSION", "")
+        ci=_NAME,
+        event=event,
+        commit=env.get("BUILD_SOURCEVERSION", ""),
+        trust=trust.of_event(event, _TRUSTED),
     )
     # A pull request of GitHub has both; people know it by the number.
     number = env.get("SYSTEM_PULLREQUEST_PULLREQUESTNUMBER") or env.get(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from warmbuild import trust
 from warmbuild.ci import variables
 from warmbuild.ci.provider import Environment, Provider
 from warmbuild.run_context import RunContext
@@ -18,7 +19,9 @@ _NAME: Final = "bamboo"
 
 
 def _context(env: Environment, *_: object) -> RunContext:
-    run = RunContext(ci=_NAME, commit=env.get("bamboo_planRepository_revision", ""))
+    run = RunContext(
+        ci=_NAME, commit=env.get("bamboo_planRepository_revision", ""), trust=trust.TRUSTED
+    )
     branch = env.get("bamboo_planRepository_branchName", "")
     if number := env.get("bamboo_repository_pr_key"):
         return run.of_pull_request(

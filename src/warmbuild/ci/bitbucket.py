@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from warmbuild import trust
 from warmbuild.ci import variables
 from warmbuild.ci.provider import Environment, Provider
 from warmbuild.run_context import RunContext
@@ -22,7 +23,7 @@ _NAME: Final = "bitbucket"
 
 def _context(env: Environment, *_: object) -> RunContext:
     tag, branch = env.get("BITBUCKET_TAG", ""), env.get("BITBUCKET_BRANCH", "")
-    run = RunContext(ci=_NAME, commit=env.get("BITBUCKET_COMMIT", ""), tag=tag)
+    run = RunContext(ci=_NAME, commit=env.get("BITBUCKET_COMMIT", ""), tag=tag, trust=trust.TRUSTED)
     if number := env.get("BITBUCKET_PR_ID"):
         target_branch = env.get("BITBUCKET_PR_DESTINATION_BRANCH", "")
         return run.of_pull_request(number, source=branch, target=target_branch, fork=False)

@@ -13,11 +13,13 @@ import re
 from dataclasses import replace
 from typing import Final
 
+from warmbuild import trust
 from warmbuild.ci import variables
 from warmbuild.ci.provider import Environment, Provider, fail
 from warmbuild.run_context import RunContext, is_commit, merged_branch
 
 _NAME: Final = "buildkite"
+_TRUSTED: Final = frozenset(("webhook", "ui", "api", "schedule", "trigger_job"))
 # https://host/path.git, git://host/path, ssh://git@host/path and git@host:path are the same.
 _ADDRESS: Final = re.compile(r"(?:\w+://)?(?:[^@/]+@)?(?P<host>[^:/]+)(?::\d+)?[:/]/*(?P<path>.+)")
 _GROUP: Final = re.compile(r"(?:---|\+\+\+|~~~|\^\^\^)\s")
@@ -30,9 +32,11 @@ def _context(env: Environment, *_: object) -> RunContext:
     as that pull request. The default branch is still built as a branch: its image is the latest.
     """
     branch, commit = env.get("BUILDKITE_BRANCH", ""), env.get("BUILDKITE_COMMIT", "")
+    event = env.get("BUILDKITE_SOURCE", "")
     run = RunContext(
         ci=_NAME,
-        event=env.get("BUILDKITE_SOURCE", ""),
+        event=event,
+        trust=trust.of_event(event, _TRUSTED),
         default_branch=env.get("BUILDKITE_PIPELINE_DEFAULT_BRANCH", ""),
         commit=commit if is_commit(commit) else "",
         tag=env.get("BUILDKITE_TAG", ""),

@@ -13,6 +13,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from warmbuild import trust
 from warmbuild.ci import variables
 from warmbuild.ci.provider import Environment, Provider
 from warmbuild.run_context import RunContext
@@ -27,7 +28,12 @@ _FORKS_BRANCH: Final = re.compile(r"pull/(?P<number>\d+)(?:/(?:head|merge))?")
 
 def _context(env: Environment, *_: object) -> RunContext:
     branch = env.get("CIRCLE_BRANCH", "")
-    run = RunContext(ci=_NAME, commit=env.get("CIRCLE_SHA1", ""), tag=env.get("CIRCLE_TAG", ""))
+    run = RunContext(
+        ci=_NAME,
+        commit=env.get("CIRCLE_SHA1", ""),
+        tag=env.get("CIRCLE_TAG", ""),
+        trust=trust.TRUSTED,
+    )
     pull = _FORKS_BRANCH.fullmatch(branch)
     if pull or any(env.get(name) for name in _FORKS):
         number = env.get("CIRCLE_PR_NUMBER", "") or (pull["number"] if pull else "")

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+from warmbuild import trust
 from warmbuild.ci import variables
 from warmbuild.ci.provider import Environment, Provider
 from warmbuild.frozen import frozen
@@ -33,8 +34,8 @@ class Names:
     owner: str  # of the repository
 
 
-def context(ci: str, env: Environment, names: Names) -> RunContext:
-    """Read what Drone or Woodpecker knows about this run."""
+def context(ci: str, trusted: frozenset[str], env: Environment, names: Names) -> RunContext:
+    """Read what Drone or Woodpecker knows about this run; it trusts these events."""
 
     def value(name: str) -> str:
         return env.get(name, "")
@@ -42,6 +43,7 @@ def context(ci: str, env: Environment, names: Names) -> RunContext:
     run = RunContext(
         ci=ci,
         event=value(names.event),
+        trust=trust.of_event(value(names.event), trusted),
         default_branch=value(names.default_branch),
         commit=value(names.commit),
     )
@@ -60,6 +62,9 @@ def context(ci: str, env: Environment, names: Names) -> RunContext:
 
 
 _NAME: Final = "drone"
+_TRUSTED: Final = frozenset(
+    ("push", "tag", "promote", "rollback", "cron", "custom", "pull_request")
+)
 _NAMES: Final = Names(
     event="DRONE_BUILD_EVENT",
     branch="DRONE_BRANCH",
@@ -76,7 +81,7 @@ _NAMES: Final = Names(
 PROVIDER: Final = Provider(
     name=_NAME,
     detect=lambda env: env.get("DRONE") == "true",
-    context=lambda env, _directory, _read_text: context(_NAME, env, _NAMES),
+    context=lambda env, _directory, _read_text: context(_NAME, _TRUSTED, env, _NAMES),
     pipeline_file=lambda _env: ".drone.yml",  # the name that Drone looks for by default
     publish=variables.publish,
     output_files=variables.output_files,

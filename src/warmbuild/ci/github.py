@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from warmbuild import lazy, untrusted_json
+from warmbuild import lazy, trust, untrusted_json
 from warmbuild.ci.provider import Environment, Provider
 from warmbuild.run_context import (
-    FORK,
     Project,
     RunContext,
     is_commit,
@@ -23,6 +22,7 @@ from warmbuild.run_context import (
     merged_branch,
     moment,
 )
+from warmbuild.trust import Trust
 
 if TYPE_CHECKING:
     import tempfile
@@ -36,7 +36,16 @@ else:
     tempfile = lazy.module("tempfile")
 
 _NAME: Final = "github"
-# Events that a stranger can cause, and whose runs have this repository's rights.
+_PULL_REQUEST: Final = frozenset(
+    ("pull_request", "pull_request_review", "pull_request_review_comment")
+)
+# Events that need write access, and events whose payload shows where the code comes from.
+_TRUSTED: Final = _PULL_REQUEST.union(
+    ("push", "create", "delete", "schedule", "workflow_dispatch", "repository_dispatch"),
+    ("release", "merge_group", "deployment", "deployment_status", "workflow_run"),
+)
+# What a workflow may have followed; a run that follows another `workflow_run` is of anybody.
+_FOLLOWED: Final = _TRUSTED - {"workflow_run", "deployment", "deployment_status"}
 _BY_ANYBODY: Final = {
     "pull_request_target": "pull_request_target may build a stranger's code with this repository's "
     "rights",
@@ -44,8 +53,13 @@ _BY_ANYBODY: Final = {
     "discussion_comment": "anybody may comment",
     "issues": "anybody may open an issue",
     "discussion": "anybody may open a discussion",
+    "workflow_run": "it follows a workflow that followed another one",
 }
-_PULL_REQUEST: Final = {"pull_request", "pull_request_review", "pull_request_review_comment"}
+_OF_ISSUE: Final = Trust(reason="the event is about an issue, and anybody may open one")
+_OF_NO_SHAPE: Final = Trust(reason="the event's payload has an unknown shape")
+_OF_NO_REF: Final = Trust(reason="GitHub names no branch or tag that has the commit")
+_BY_DEPENDABOT: Final = Trust(reason="GitHub gives Dependabot read-only access, as it does a fork")
+_UNPROVEN: Final = "nothing shows that the commit is on the default branch"
 # Events for which GitHub gives Dependabot a read-only token and no secrets of the repository.
 _READ_ONLY_FOR_DEPENDABOT: Final = _PULL_REQUEST.union(
     ("push", "create", "deployment", "deployment_status")
@@ -57,14 +71,19 @@ _LONGEST_SUMMARY: Final = 1024 * 1024
 
 
 def _context(env: Environment, _directory: str, read_text: ReadText) -> RunContext:
+    return context(_NAME, _TRUSTED, env, read_text)
+
+
+def context(ci: str, trusted: frozenset[str], env: Environment, read_text: ReadText) -> RunContext:
+    """Read what the CI system `ci` knows about this run; it trusts these events."""
     event = env.get("GITHUB_EVENT_NAME", "")
     payload = _payload(read_text(env.get("GITHUB_EVENT_PATH", "")) or "{}")
     run = RunContext(
-        ci=_NAME,
+        ci=ci,
         event=event,
         default_branch=payload.text("repository", "default_branch"),
         commit=env.get("GITHUB_SHA", ""),
-        untrusted=_BY_ANYBODY.get(event, ""),
+        trust=_trust(event, trusted, payload),
         server=_server(env),
         git_context=_git_context(env, payload),
         provenance=_provenance(env, payload),
@@ -76,7 +95,7 @@ def _context(env: Environment, _directory: str, read_text: ReadText) -> RunConte
     if event in _PULL_REQUEST or event == "pull_request_target":
         run = _in_pull_request(run, payload, env)
     elif event == "workflow_run":
-        run = _after_workflow(run, payload)
+        run = _after_workflow(run, payload, trusted)
     elif event == "push" and payload.at("deleted") is True:
         # The pushed ref no longer exists, and GITHUB_SHA is the default branch's.
         run = replace(run, branch=run.default_branch)
@@ -92,9 +111,27 @@ def _context(env: Environment, _directory: str, read_text: ReadText) -> RunConte
         run = replace(run, default_branch=run.branch)
     if payload.at("issue", "pull_request") is not None:
         run = replace(run, pull_request=payload.number("issue", "number"))
-    if _is_by_dependabot(run, env) and not run.untrusted:
-        run = replace(run, untrusted="GitHub gives Dependabot read-only access, as it does a fork")
-    return run
+    # A commit can be deployed that only a fork's pull request has; nobody vouches for that.
+    limits = [_OF_NO_REF if run.trust == trust.NOWHERE else run.trust]
+    if _is_by_dependabot(run, env):
+        limits.append(_BY_DEPENDABOT)
+    if is_true(env.get("ACT", "")):
+        # nektos/act runs the workflow of a checkout on somebody's machine.
+        limits.append(trust.LOCAL)
+    return replace(run, trust=trust.least(*limits))
+
+
+def _trust(event: str, trusted: frozenset[str], payload: _Payload) -> Trust:
+    """Return how far an event is trusted, and its payload, whatever the event is called."""
+    if not isinstance(payload.root, dict):
+        return _OF_NO_SHAPE
+    is_of_pull = event in _PULL_REQUEST or "pull_request" in payload.root
+    is_ours = not is_of_pull or payload.same_repository("pull_request", "head", "repo")
+    return trust.least(
+        trust.TRUSTED if is_ours else trust.FORK,
+        trust.of_event(event, trusted, _BY_ANYBODY),
+        _OF_ISSUE if "issue" in payload.root else trust.TRUSTED,
+    )
 
 
 def _tagged(payload: _Payload) -> str:
@@ -122,21 +159,27 @@ def _in_pull_request(run: RunContext, payload: _Payload, env: Environment) -> Ru
         target_branch=target_branch,
         pull_request=payload.number("pull_request", "number") or _number_of(ref),
         fork=fork,
-        untrusted=FORK if fork else run.untrusted,
     )
 
 
-def _after_workflow(run: RunContext, payload: _Payload) -> RunContext:
+def _after_workflow(run: RunContext, payload: _Payload, trusted: frozenset[str]) -> RunContext:
     """Put a run on the branch or tag of the run that it follows.
 
     After an event of a tag, `head_branch` is the tag's name, and nothing marks it as a tag. It is
     certainly a tag only after a release; a pushed tag is taken for a branch, whose cache no other
-    run reads.
+    run reads. A tag may have the default branch's name, so a run is on that branch only if its
+    commit is GITHUB_SHA, which is that branch's, or if only that branch has such events.
     """
     event = payload.text("workflow_run", "event")
     name = payload.text("workflow_run", "head_branch")
     fork = not payload.same_repository("workflow_run", "head_repository")
-    run = replace(run, fork=fork, untrusted=FORK if fork else _BY_ANYBODY.get(event, ""))
+    followed = trust.of_event(event, trusted & _FOLLOWED, _BY_ANYBODY)
+    source = trust.FORK if fork else trust.TRUSTED
+    run = replace(run, fork=fork, trust=trust.least(source, followed, run.trust))
+    is_tip = run.commit != "" and payload.text("workflow_run", "head_sha") == run.commit
+    is_proven = event == "schedule" or (is_tip and event not in _PULL_REQUEST)
+    if run.default_branch in {name, ""} and not is_proven:
+        return replace(run, passing=_UNPROVEN)
     run = run.at(f"refs/{'tags' if event == 'release' else 'heads'}/{name}")
     # A push also lists its branch's pull requests, and every event lists pull requests into forks.
     here = payload.at("repository", "id")

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import lazy
+from warmbuild import lazy, trust
 from warmbuild.ci import variables
 from warmbuild.ci.provider import Environment, Provider
 from warmbuild.run_context import Project, RunContext, merged_branch, moment
@@ -26,6 +26,10 @@ else:
     hashlib = lazy.module("hashlib")
 
 _NAME: Final = "gitlab"
+# Pipelines that only a member of the project can start. A merge request's also shows its source.
+_TRUSTED: Final = frozenset(
+    ("push", "web", "webide", "api", "trigger", "schedule", "chat", "pipeline", "parent_pipeline")
+) | {"merge_request_event", "external_pull_request_event", "security_orchestration_policy"}
 # The file that a job declares as artifacts:reports:dotenv; it must be inside the project.
 DOTENV: Final = "warmbuild.env"
 # The same for artifacts:reports:codequality.
@@ -37,9 +41,11 @@ _LONGEST_DOTENV: Final = 5 * 1024
 
 
 def _context(env: Environment, *_: object) -> RunContext:
+    event = env.get("CI_PIPELINE_SOURCE", "")
     run = RunContext(
         ci=_NAME,
-        event=env.get("CI_PIPELINE_SOURCE", ""),
+        event=event,
+        trust=trust.of_event(event, _TRUSTED),
         branch=env.get("CI_COMMIT_BRANCH", ""),
         default_branch=env.get("CI_DEFAULT_BRANCH", ""),
         tag=env.get("CI_COMMIT_TAG", ""),
@@ -52,7 +58,10 @@ def _context(env: Environment, *_: object) -> RunContext:
         return _in_merge_request(run, env)
     if env.get("CI_EXTERNAL_PULL_REQUEST_IID"):
         return _in_external_pull_request(run, env)
-    return replace(run, merged=merged_branch(env.get("CI_COMMIT_MESSAGE", ""), ""))
+    if run.tag:
+        return run
+    merged = merged_branch(env.get("CI_COMMIT_MESSAGE", ""), "")
+    return replace(run, merged=merged).on_branch(run.branch)
 
 
 def _project(env: Environment) -> Project:

@@ -4,7 +4,8 @@ The branch API plugin (`BranchNameContributor` of jenkinsci/branch-api-plugin) s
 CHANGE_TARGET, CHANGE_BRANCH and CHANGE_FORK in builds of a change request: CHANGE_FORK if it comes
 from a fork, CHANGE_BRANCH if the branch source knows it. BRANCH_IS_PRIMARY is true on the default
 branch, and not set on others. Another kind of pipeline has GIT_BRANCH: a pull request is a ref such
-as origin/pr/7/merge, and nothing shows whether it comes from a fork.
+as origin/pr/7/merge, and nothing shows whether it comes from a fork. The same holds in a container
+that has a change request's BRANCH_NAME, such as PR-7, without its CHANGE_ID.
 """
 
 from __future__ import annotations
@@ -13,16 +14,23 @@ import re
 from dataclasses import replace
 from typing import Final
 
+from warmbuild import trust
 from warmbuild.ci import variables
 from warmbuild.ci.provider import Environment, Provider
 from warmbuild.run_context import RunContext
 
 _NAME: Final = "jenkins"
 _PULL: Final = re.compile(r"(?:pr|pull|merge-requests)/(?P<number>\d+)(?:/.*)?")
+_CHANGE: Final = re.compile(r"(?:PR|MR)-(?P<number>\d+)(?:-head|-merge)?")
 
 
 def _context(env: Environment, *_: object) -> RunContext:
-    run = RunContext(ci=_NAME, commit=env.get("GIT_COMMIT", ""), tag=env.get("TAG_NAME", ""))
+    run = RunContext(
+        ci=_NAME,
+        commit=env.get("GIT_COMMIT", ""),
+        tag=env.get("TAG_NAME", ""),
+        trust=trust.TRUSTED,
+    )
     if change := env.get("CHANGE_ID"):
         fork, source = bool(env.get("CHANGE_FORK")), env.get("CHANGE_BRANCH", "")
         return run.of_pull_request(
@@ -33,8 +41,9 @@ def _context(env: Environment, *_: object) -> RunContext:
         )
     if run.tag:
         return run
-    branch = env.get("BRANCH_NAME", "") or _checked_out(env.get("GIT_BRANCH", ""))
-    if not env.get("BRANCH_NAME") and (pull := _PULL.fullmatch(branch)):
+    named, checked_out = env.get("BRANCH_NAME", ""), _checked_out(env.get("GIT_BRANCH", ""))
+    branch = named or checked_out
+    if pull := (_CHANGE.fullmatch(named) if named else _PULL.fullmatch(checked_out)):
         return run.of_pull_request(pull["number"], source="", target="", fork=None)
     is_default = env.get("BRANCH_IS_PRIMARY") == "true"
     return replace(run, default_branch=branch if is_default else "").on_branch(branch)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from warmbuild import trust
 from warmbuild.ci.provider import Environment, Provider
 from warmbuild.project import git_directory
 from warmbuild.run_context import RunContext, is_commit
@@ -17,7 +18,7 @@ _NAME: Final = "local"
 
 
 def _context(_env: Environment, directory: str, read_text: ReadText) -> RunContext:
-    run = RunContext(ci=_NAME, event="local")
+    run = RunContext(ci=_NAME, event="local", trust=trust.LOCAL)
     tree = git_directory.find(Path(directory), read_text)
     if tree is None:
         return run

@@ -14,6 +14,9 @@ from warmbuild.ci import drone, variables
 from warmbuild.ci.provider import Provider
 
 _NAME: Final = "woodpecker"
+_TRUSTED: Final = frozenset(
+    ("push", "tag", "release", "deployment", "cron", "manual", "pull_request")
+)
 _NAMES: Final = drone.Names(
     event="CI_PIPELINE_EVENT",
     branch="CI_COMMIT_BRANCH",
@@ -30,7 +33,7 @@ _NAMES: Final = drone.Names(
 PROVIDER: Final = Provider(
     name=_NAME,
     detect=lambda env: env.get("CI") == _NAME,
-    context=lambda env, _directory, _read_text: drone.context(_NAME, env, _NAMES),
+    context=lambda env, _directory, _read_text: drone.context(_NAME, _TRUSTED, env, _NAMES),
     pipeline_file=lambda _env: ".woodpecker.yaml",  # the place of a pipeline with one workflow
     publish=variables.publish,
     output_files=variables.output_files,

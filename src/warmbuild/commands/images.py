@@ -13,6 +13,7 @@ from warmbuild.errors import InputError, InputProblem
 from warmbuild.frozen import frozen
 from warmbuild.image import tags
 from warmbuild.plan import making
+from warmbuild.trust import Right
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from warmbuild.plan.build_plan import BuildPlan
     from warmbuild.process import Runner
     from warmbuild.run_context import RunContext
+    from warmbuild.trust import Trust
 else:
     # Only bake and compose files need these.
     environment = lazy.module("warmbuild.builder.environment")
@@ -59,7 +61,7 @@ def images(
     if not inputs.bake_files and not inputs.compose_files:
         return (Image(inputs=inputs, context=context, facts=facts),)
     found = []
-    for target in _read_files(inputs, context.untrusted, env, runner):
+    for target in _read_files(inputs, context.trust, env, runner):
         log.hide(filter(None, targets.secrets(target, env)))
         own = targets.inputs(inputs, context, facts.applied, target)
         found.append(Image(inputs=own, context=context, facts=facts, target=target))
@@ -75,7 +77,7 @@ def decide(image: Image, *, has_image_store: bool = True) -> BuildPlan:
 
 
 def _read_files(
-    inputs: Inputs, untrusted: str, env: Mapping[str, str], runner: Runner
+    inputs: Inputs, trust: Trust, env: Mapping[str, str], runner: Runner
 ) -> Sequence[Target]:
     """Have buildx read the files, with the variables filled in.
 
@@ -92,7 +94,7 @@ def _read_files(
         raise InputError(missing)
     with private_directory.private(env, (), ()) as private:
         child = environment.environment(env, private)
-        if untrusted:
+        if trust.refuses(Right.READ_ENVIRONMENT):
             # A file could copy any variable to where its own commands read it.
             child = {name: child[name] for name in _OF_BUILDX if name in child}
         values = dict(item.split("=", 1) for item in inputs.vars)
@@ -109,7 +111,7 @@ def _read_files(
     except ValueError as error:
         text = f"cannot be read by this buildx: {error}."
         raise InputError([InputProblem(name=name, text=text)]) from error
-    if untrusted:
+    if untrusted := trust.refuses(Right.LEAVE_CHECKOUT):
         _check_confined(found, name, untrusted)
     return found
 

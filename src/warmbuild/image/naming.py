@@ -6,12 +6,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from warmbuild import refs
+from warmbuild.errors import InputError, InputProblem
 from warmbuild.frozen import frozen
 from warmbuild.image import labels
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from warmbuild.image.tags import Tags
     from warmbuild.inputs.values import Inputs
+    from warmbuild.refs import Reference
     from warmbuild.run_context import RunContext
 
 
@@ -33,13 +37,20 @@ def decide(inputs: Inputs, context: RunContext, applied: Tags) -> Naming:
     With tag rules, labels and annotations are docker/metadata-action's. Without, they are the given
     ones, and pull request, git tag, branch or commit names the image.
     """
-    by_rule = bool(inputs.tag_rules)
-    names = [*(tag for tag in inputs.tags if refs.is_tag(tag)), *applied.names]
-    reason = ""
+    by_rule, prefix = bool(inputs.tag_rules), inputs.cache_tag_prefix
+    derived, reason = list(applied.names), ""
     if inputs.image and not inputs.tags and not by_rule:
-        names, reason = _default_names(context)
+        derived, reason = _default_names(context)
+    renamed = {name: refs.image_tag_apart(name, prefix) for name in derived}
+    notes = [
+        f"tagged {new}, not {name}: the tags of caches begin with {prefix}"
+        for name, new in renamed.items()
+        if new != name
+    ]
+    names = [*(tag for tag in inputs.tags if refs.is_tag(tag)), *renamed.values()]
     named = [replace(image, tag=name) for image in inputs.image for name in names]
     full = [refs.parse(tag) for tag in inputs.tags if not refs.is_tag(tag)]
+    _check_apart((*named, *full), inputs)
     tags = tuple(dict.fromkeys(map(str, (*named, *full))))
     version, given = applied.version, inputs.annotations
     return Naming(
@@ -47,9 +58,35 @@ def decide(inputs: Inputs, context: RunContext, applied: Tags) -> Naming:
         version=version or next((tag.rpartition(":")[2] for tag in tags), ""),
         labels=labels.labelled(context, version, inputs.labels) if by_rule else inputs.labels,
         annotations=labels.annotated(context, version, given) if by_rule and given else given,
-        notes=tuple(filter(None, (reason, *applied.notes))),
+        notes=tuple(filter(None, (reason, *notes, *applied.notes))),
         is_nameless=by_rule and not tags,
     )
+
+
+def repository(inputs: Inputs) -> Reference | None:
+    """Return where the first image goes and, by default, its cache."""
+    if inputs.image:
+        return inputs.image[0]
+    full = next((tag for tag in inputs.tags if not refs.is_tag(tag)), None)
+    return replace(refs.parse(full), tag="", digest="") if full else None
+
+
+def _check_apart(tags: Iterable[Reference], inputs: Inputs) -> None:
+    """Raise InputError for tags that are the names of caches in the caches' repository."""
+    home, prefix = inputs.cache_repository or repository(inputs), inputs.cache_tag_prefix
+    if inputs.cache == "off" or not inputs.cache_backend.is_in_registry or home is None:
+        return
+    problems = [
+        InputProblem(
+            name="tags",
+            text=f"{tag.tag!r} begins with {prefix!r}, and such tags are caches in "
+            f"{tag.repository}; use another tag, cache-tag-prefix or cache-repository.",
+        )
+        for tag in dict.fromkeys(tags)
+        if tag.repository == home.repository and tag.tag.startswith(prefix)
+    ]
+    if problems:
+        raise InputError(problems)
 
 
 def of_target(inputs: Inputs, context: RunContext, applied: Tags, target: str) -> tuple[str, ...]:

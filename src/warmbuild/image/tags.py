@@ -6,10 +6,9 @@ priority is the image's version, and decides whether the image is the latest.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import lazy
+from warmbuild import lazy, refs
 from warmbuild.frozen import frozen
 from warmbuild.inputs import expressions, tag_rules
 
@@ -27,11 +26,7 @@ else:
     packaging = lazy.module("packaging", "version")
     semver = lazy.module("semver")
 
-_ILLEGAL: Final = re.compile(r"[^a-zA-Z0-9._-]+")
 _SHORT: Final = 7
-# Events without a branch of their own, which that action takes for the default branch's.
-_LIKE_GITHUB: Final = ("github", "gitea")
-_ON_DEFAULT: Final = re.compile("create|discussion|issues|schedule")
 
 
 @frozen
@@ -71,18 +66,16 @@ def apply(rules: Iterable[Rule], flavor: Flavor, run: RunContext, now: datetime 
 
 
 def _affixed(prefix: str, name: str, suffix: str, values: Mapping[str, Value]) -> str:
-    """Return a tag: illegal runs become a hyphen, and what may not begin a tag is cut."""
     before, after = expressions.filled(prefix, values), expressions.filled(suffix, values)
-    return _ILLEGAL.sub("-", f"{before}{name}{after}").lstrip(".-")[:128]
+    made = f"{before}{name}{after}"
+    return refs.image_tag(made) if made else ""
 
 
 def expression_values(run: RunContext, now: datetime | None) -> Mapping[str, Value]:
     """Return the values of the expressions that are known everywhere."""
     kind = _kind(run)
     branch = run.branch if kind == "branch" else ""
-    # Only on GitHub do these events mean the default branch.
-    is_default = run.ci in _LIKE_GITHUB and bool(_ON_DEFAULT.search(run.event))
-    is_default = is_default or branch == run.default_branch != ""
+    is_default = branch == run.default_branch != ""
     texts = {
         "branch": branch,
         "tag": run.tag if kind == "tag" else "",

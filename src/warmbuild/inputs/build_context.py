@@ -51,10 +51,22 @@ def checkout(context: str, run: RunContext) -> str:
     return rest.removeprefix("&subdir=").removeprefix(":") or "."
 
 
-def host(context: str) -> str:
-    """Return the host, with its port, of a context that is fetched over HTTP, or an empty text."""
-    url = urlsplit(context)
-    return url.netloc.rpartition("@")[2].lower() if url.scheme in {"http", "https"} else ""
+def is_of(run: RunContext, context: str) -> bool:
+    """Return whether a context is fetched over HTTP from the run's own repository."""
+    own = _repository(run.git_context)
+    return own != "" and own == _repository(context)
+
+
+def _repository(context: str) -> str:
+    """Return scheme, host with port, and path of a git URL; empty for any other context."""
+    try:
+        url = urlsplit(context)
+    except ValueError:
+        return ""
+    if url.scheme not in {"http", "https"}:
+        return ""
+    host = url.netloc.rpartition("@")[2]
+    return f"{url.scheme}://{host}{url.path.rstrip('/').removesuffix('.git')}".lower()
 
 
 def is_remote(context: str) -> bool:

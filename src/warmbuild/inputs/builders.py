@@ -78,7 +78,7 @@ def version(reader: Reader) -> str:
     if value in ("", "latest"):
         return ""
     if not _BUILDX_VERSION.fullmatch(value):
-        text = "is not a version such as 0.36.1; warmbuild neither downloads nor builds buildx."
+        text = "is not a version such as 0.38.2; warmbuild neither downloads nor builds buildx."
         reader.bad("version", f"{reader.shown('version')} {text}")
     return value.removeprefix("v")
 

@@ -84,7 +84,12 @@ class Passthrough(Input):
     separators: str = ""  # between name and value, if the key holds a mapping
 
 
-DEFAULT_BUILDKIT_IMAGE: Final = "moby/buildkit:v0.32.2"
+DEFAULT_BUILDKIT_IMAGE: Final = "moby/buildkit:v0.34.2"
+# It runs privileged, so the registry must not be able to give it another content.
+DEFAULT_QEMU_IMAGE: Final = (
+    "docker.io/tonistiigi/binfmt:qemu-v10.2.3-68"
+    "@sha256:400a4873b838d1b89194d982c45e5fb3cda4593fbfd7e08a02e76b03b21166f0"
+)
 # The lint rules; each is a module of lint/rules, which this module need not import.
 LINT_RULES: Final = (
     *("secret-build-arg", "early-arg", "early-copy", "dockerignore"),
@@ -279,7 +284,7 @@ _ROWS: Final[Mapping[str, Input]] = {
     ),
     "name": Input("Alias of builder, as in docker/setup-buildx-action.", check=checks.builder),
     "version": Input(
-        "Required version of buildx, such as 0.36.1. The run fails if another version is "
+        "Required version of buildx, such as 0.38.2. The run fails if another version is "
         "installed; nothing is downloaded."
     ),
     "driver": Input(
@@ -338,7 +343,7 @@ _ROWS: Final[Mapping[str, Input]] = {
     ),
     "qemu-image": Input(
         "Image that installs emulators in the engine's kernel; it runs privileged.",
-        default="docker.io/tonistiigi/binfmt:latest",
+        default=DEFAULT_QEMU_IMAGE,
         check=checks.image,
     ),
     # The cache.
@@ -382,6 +387,11 @@ _ROWS: Final[Mapping[str, Input]] = {
     ),
     "cache-fallback": Input(
         "Branches whose caches are read before the cache of the default branch.", Kind.WORDS
+    ),
+    "cache-trust-merged": Switch(
+        "Also read the cache of the branch that a commit has merged, or that a tag was set on, as "
+        "the commit's message or the event names it. Whoever may push any branch can then put "
+        "layers into the image of the default branch."
     ),
     "cache-import": Input(
         "Caches to read: the nearest branch's and every farther one that does not contradict it "

@@ -115,6 +115,7 @@ class Inputs:
     cache_version: str
     cache_mode: str
     cache_fallback: tuple[str, ...]
+    cache_trust_merged: bool
     cache_import: str
     cache_export: str
     cache_history: int

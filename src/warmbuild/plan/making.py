@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from warmbuild import csv_attributes, refs
+from warmbuild import csv_attributes
 from warmbuild.cache import policy
 from warmbuild.cache.cache_plan import CachePlan
 from warmbuild.errors import InputError, InputProblem
@@ -14,11 +14,11 @@ from warmbuild.inputs import build_context
 from warmbuild.inputs.values import Inputs, Secret
 from warmbuild.plan import builders
 from warmbuild.plan.build_plan import BuildPlan
+from warmbuild.trust import Right
 
 if TYPE_CHECKING:
     from warmbuild.cache.permission import Facts
     from warmbuild.image.naming import Naming
-    from warmbuild.refs import Reference
     from warmbuild.run_context import RunContext
 
 
@@ -36,7 +36,7 @@ def decide(inputs: Inputs, context: RunContext, facts: Facts) -> BuildPlan:
         {("type", "registry"), ("push", "true")} & set(csv_attributes.pairs(entry))
         for entry in inputs.outputs
     )
-    cache = policy.decide(inputs, context, repository(inputs), facts, pushes=pushes)
+    cache = policy.decide(inputs, context, naming.repository(inputs), facts, pushes=pushes)
     main_context = build_context.filled_in(inputs.context, context)
     contexts = tuple(build_context.filled_in(item, context) for item in inputs.build_contexts)
     sources = (main_context, *(item.partition("=")[2] for item in contexts))
@@ -76,14 +76,6 @@ def with_cache(plan: BuildPlan, cache: CachePlan) -> BuildPlan:
     return replace(
         plan, cache=cache, pull=plan.pull or cache.stale, no_cache=plan.no_cache or cache.stale
     )
-
-
-def repository(inputs: Inputs) -> Reference | None:
-    """Return where the first image goes and, by default, its cache."""
-    if inputs.image:
-        return inputs.image[0]
-    full = next((tag for tag in inputs.tags if not refs.is_tag(tag)), None)
-    return replace(refs.parse(full), tag="", digest="") if full else None
 
 
 def _asking(plan: BuildPlan) -> BuildPlan:
@@ -126,8 +118,7 @@ def _push(inputs: Inputs, context: RunContext, named: Naming) -> tuple[bool, str
     obstacles = (
         (named.is_nameless, "no tag rule applies to this run"),
         (inputs.outputs, "outputs says where the result goes; push: true pushes it as well"),
-        (context.untrusted, f"{context.untrusted}; push: true pushes it"),
-        (context.ci == "local", "this is a local run; push: true pushes it"),
+        (why := context.trust.refuses(Right.PUSH_BY_DEFAULT), f"{why}; push: true pushes it"),
     )
     for holds, reason in obstacles:
         if holds:
@@ -139,19 +130,19 @@ def _load(inputs: Inputs, context: RunContext, *, push: bool) -> tuple[bool, str
     """Return whether the image is loaded into the engine, and why."""
     if inputs.load is not None:
         return inputs.load, ""
-    if context.ci == "local" and not (push or inputs.outputs or len(inputs.platforms) > 1):
+    if context.trust.is_local and not (push or inputs.outputs or len(inputs.platforms) > 1):
         return True, "the image is loaded into the engine, because it is not pushed"
     return False, ""
 
 
 def _git_token(inputs: Inputs, context: RunContext, sources: tuple[str, ...]) -> tuple[Secret, ...]:
-    """Return the token for git contexts on the server that issued it, and for no other server.
+    """Return the token for contexts of the run's own repository, and for no others.
 
     BuildKit takes it as the secret GIT_AUTH_TOKEN.<host>; a secret of the user's own wins.
     """
     is_given = any(secret.id.startswith("GIT_AUTH_TOKEN") for secret in inputs.secrets)
-    if is_given or not inputs.github_token or not context.server:
+    if is_given or not inputs.github_token or context.trust.refuses(Right.HAVE_TOKEN):
         return ()
-    if context.server not in map(build_context.host, sources):
+    if not context.server or not any(build_context.is_of(context, one) for one in sources):
         return ()
     return (Secret(id=f"GIT_AUTH_TOKEN.{context.server}", value=inputs.github_token),)

@@ -26,8 +26,11 @@ def plan_text(*plans: BuildPlan) -> str:
     where += [f"pull request {run.pull_request}"] if run.pull_request is not None else []
     where += [f"into {run.target_branch}"] if run.target_branch else []
     where += [f"default branch {run.default_branch}"] if run.default_branch else []
-    where += ["from a fork"] if run.fork else []
-    rows = [("run", f"{run.ci}: {', '.join(where)}")]
+    level, reason = run.trust.level.name.lower(), run.trust.reason
+    rows = [
+        ("run", f"{run.ci}: {', '.join(where)}"),
+        ("trust", f"{level}: {reason}" if reason else level),
+    ]
     for plan in plans:
         rows += _target_rows(plan)
     endpoints = " and ".join((builder.endpoint, *(node.endpoint for node in builder.appended)))

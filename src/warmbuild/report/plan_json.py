@@ -35,6 +35,10 @@ def plan_json(*plans: BuildPlan) -> str:
                 else _target_json(first)
             ),
             "context": {key: getattr(first.run, key) for key in _CONTEXT},
+            "trust": {
+                "level": first.run.trust.level.name.lower(),
+                "reason": first.run.trust.reason,
+            },
             **({"notes": []} if first.name else _notes(first)),
             "findings": [
                 {"rule": found.rule, "file": found.file, "line": found.line, "text": found.text}

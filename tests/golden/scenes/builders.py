@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 _OWN: Final = "--driver=docker-container"
 _TCP: Final = {"DOCKER_HOST": "tcp://docker:2376"}
-_MIRRORS: Final = "--buildkit-image-mirrors=mirror.example.com/buildkit:v0.32.2"
-_PULLING: Final = "#1 pulling image moby/buildkit:v0.32.2"
+_MIRRORS: Final = "--buildkit-image-mirrors=mirror.example.com/buildkit:v0.34.2"
+_PULLING: Final = "#1 pulling image moby/buildkit:v0.34.2"
 _UNPULLED: Final = lines(_PULLING, "ERROR: Error response from daemon: toomanyrequests: wait")
-_HANGS: Final = "#1 pulling image moby/buildkit:v0.32.2\n"
+_HANGS: Final = "#1 pulling image moby/buildkit:v0.34.2\n"
 _NODE: Final = lines(
     *("Name:   warmbuild-0a1b2c3d", "Driver: docker-container", "", "Nodes:"),
     *("Name:      warmbuild-0a1b2c3d0", "Platforms: linux/amd64"),
@@ -130,7 +130,7 @@ _BOOTS: Final[dict[str, tuple[tuple[str, ...], dict[str, Any]]]] = {
         {
             "buildx": {
                 "create.1": (1, _UNPULLED),
-                "create": "#1 pulling image mirror.example.com/buildkit:v0.32.2",
+                "create": "#1 pulling image mirror.example.com/buildkit:v0.34.2",
             },
             "engine": engine(),
         },
@@ -139,7 +139,7 @@ _BOOTS: Final[dict[str, tuple[tuple[str, ...], dict[str, Any]]]] = {
         (_OWN,),
         {
             "buildx": {
-                "create": lines(_PULLING, "#1 using local image moby/buildkit:v0.32.2"),
+                "create": lines(_PULLING, "#1 using local image moby/buildkit:v0.34.2"),
             },
             "engine": engine(),
         },

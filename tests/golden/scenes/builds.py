@@ -57,7 +57,7 @@ Nodes:
 Name:      warmbuild-0a1b2c3d0
 Endpoint:  tcp://build.example.com:1234
 Status:    running
-BuildKit version: v0.32.2
+BuildKit version: v0.34.2
 Platforms: linux/amd64, linux/arm64
 """
 # A build that waits for its cache, and the engine that its builder is restarted on.

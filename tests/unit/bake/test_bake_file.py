@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests import plans
+from warmbuild import trust
 from warmbuild.bake import bake_file
 from warmbuild.buildkit import command_line
 from warmbuild.plan import calls
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from warmbuild.plan.build_plan import BuildPlan
 
 
-PUSH = RunContext(ci="github", event="push", branch="x", default_branch="main")
+PUSH = RunContext(ci="github", event="push", branch="x", default_branch="main", trust=trust.TRUSTED)
 KEY = {"AZURE_STORAGE_KEY"}
 AZURE = {"cache_backend": "azblob", "cache_options": "account_url=https://a"}
 
@@ -73,14 +74,14 @@ def test_a_definition_has_all_of_a_build_and_no_secret(parsed: Callable[..., Inp
     end = ",account_url=https://a,secret_access_key=${AZURE_STORAGE_KEY}"
     names = (
         "cache-x",
-        "cache-linux-amd64-2cc5a1d1--x",
-        "cache-linux-arm64-69b36453--x",
+        "cache-linux-amd64-2cc5a1d177b1915e6022--x",
+        "cache-linux-arm64-69b36453fd86d1ebe073--x",
         "cache-develop",
-        "cache-linux-amd64-2cc5a1d1--develop",
-        "cache-linux-arm64-69b36453--develop",
+        "cache-linux-amd64-2cc5a1d177b1915e6022--develop",
+        "cache-linux-arm64-69b36453fd86d1ebe073--develop",
         "cache-main",
-        "cache-linux-amd64-2cc5a1d1--main",
-        "cache-linux-arm64-69b36453--main",
+        "cache-linux-amd64-2cc5a1d177b1915e6022--main",
+        "cache-linux-arm64-69b36453fd86d1ebe073--main",
     )
     text = bake_file.definition([decided], command_line.PLACEHOLDERS)
     assert json.loads(text) == {

@@ -9,7 +9,7 @@ import pytest
 
 from tests import plans
 from tests.plans import known, target_planned
-from warmbuild import refs
+from warmbuild import refs, trust
 from warmbuild.bake import bake_file, targets
 from warmbuild.bake.targets import Target
 from warmbuild.build import attempts, outcomes
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
 
 DATA = Path(__file__).resolve().parents[2] / "data"
-PUSH = RunContext(ci="github", event="push", branch="x", default_branch="main")
-FORK = replace(PUSH, untrusted="the code comes from a fork")
-HERE = replace(PUSH, ci="local")
+PUSH = RunContext(ci="github", event="push", branch="x", default_branch="main", trust=trust.TRUSTED)
+FORK = replace(PUSH, trust=trust.FORK)
+HERE = replace(PUSH, ci="local", event="local", trust=trust.LOCAL)
 EXPORT = "image-manifest=true,oci-mediatypes=true,ignore-error=true"
 PRINTED = """#1 [internal] load local bake definitions
 {

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests import plans
+from warmbuild import trust
 from warmbuild.build import attempts
 from warmbuild.build.attempts import AnotherExport, AnotherTry
 from warmbuild.buildkit import command_line
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from warmbuild.plan.build_plan import BuildPlan
 
 
-PUSH = RunContext(ci="github", event="push", branch="x", default_branch="main")
+PUSH = RunContext(ci="github", event="push", branch="x", default_branch="main", trust=trust.TRUSTED)
 
 
 def planned(inputs: Inputs) -> BuildPlan:

@@ -13,7 +13,7 @@ import pytest
 
 from tests import plans
 from tests.unit.fake_runner import FakeRunner, recorded
-from warmbuild import ci
+from warmbuild import ci, trust
 from warmbuild.bake import targets
 from warmbuild.bake.targets import Target
 from warmbuild.build import solve
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from warmbuild.inputs.values import Inputs
     from warmbuild.plan.build_plan import BuildPlan
 
-PUSH = RunContext(ci="github", event="push", branch="x", default_branch="main")
+PUSH = RunContext(ci="github", event="push", branch="x", default_branch="main", trust=trust.TRUSTED)
 BUILD = ("buildx", "build")
 BAKE = ("buildx", "bake")
 METADATA = json.dumps({"containerimage.digest": "sha256:1", "token": "hunter2"})
@@ -273,7 +273,10 @@ def test_the_stages_of_an_inline_cache_are_pushed_one_by_one(
     assert not has(image, "--target")
     assert [stage[stage.index("--target") + 1] for stage in (build, test)] == ["build", "test"]
     assert all(has(stage, "--push", "type=inline") for stage in (image, build, test))
-    assert outcome.cache_written == "ghcr.io/me/app:cache-x,ghcr.io/me/app:cache-build-e7ec532e--x"
+    assert (
+        outcome.cache_written
+        == "ghcr.io/me/app:cache-x,ghcr.io/me/app:cache-build-e7ec532ede193fdd9548--x"
+    )
     (warning,) = log.warnings
     assert warning.startswith("no cache is written to ghcr.io/me/app:cache-test-")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.plans import planned
-from warmbuild import ci, process
+from warmbuild import ci, process, trust
 from warmbuild.builder import boot, engine, environment
 from warmbuild.builder.environment import Buildx
 from warmbuild.builder.private_directory import Private
@@ -155,7 +155,7 @@ def test_a_builder_is_not_waited_for_without_limit(
     fake.write_text(f"#!{sys.executable}\n{HANGING}")
     fake.chmod(0o755)
     asked = parsed(builder="mine", driver_opts=f"image={image}", buildkit_image_mirrors=mirrors)
-    decided = planned(asked, RunContext(ci="local")).builder
+    decided = planned(asked, RunContext(ci="local", trust=trust.LOCAL)).builder
     raised, place = "", Private(root=tmp_path)
     buildx = Buildx(program=str(fake), env={}, runner=process.started)
     with boot.booted(decided, buildx, place, Log(ci.named("local"))) as made:

@@ -72,7 +72,7 @@ def test_what_became_of_a_builder(
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("github.com/docker/buildx v0.36.1 1a2b3c", (0, 36, 1)),
+        ("github.com/docker/buildx v0.38.2 1a2b3c", (0, 38, 2)),
         ("github.com/docker/buildx 0.13.1+ds1 ", (0, 13, 1)),
         ("unknown", None),
     ],

@@ -134,7 +134,7 @@ def test_a_stage_is_pushed_as_its_own_cache(parsed: Callable[..., Inputs]) -> No
         "--attest",
         "type=provenance,disabled=true",
         "--tag",
-        "ghcr.io/me/app:cache-build-e7ec532e--feature",
+        "ghcr.io/me/app:cache-build-e7ec532ede193fdd9548--feature",
         "--target",
         "build",
         "--metadata-file",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.plans import planned
+from warmbuild import trust
 from warmbuild.buildkit import command_line
 from warmbuild.drivers import DRIVERS
 from warmbuild.run_context import RunContext
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 SOURCES = "https://github.com/me/app.git#860c1904a1ce19322e91ac35af1ab07466440c37"
 RUN = "https://github.com/me/app/actions/runs/123456789/attempts/1"
 PUBLIC = RunContext(
+    trust=trust.TRUSTED,
     ci="github",
     event="push",
     branch="main",
@@ -38,7 +40,9 @@ PUBLIC = RunContext(
     builder_id=RUN,
 )
 PRIVATE = replace(PUBLIC, provenance="mode=min,inline-only=true")
-GITLAB = RunContext(ci="gitlab", event="push", branch="main", default_branch="main")
+GITLAB = RunContext(
+    ci="gitlab", event="push", branch="main", default_branch="main", trust=trust.TRUSTED
+)
 QUERY = replace(PUBLIC, git_context="https://github.com/me/app.git?ref=refs/heads/main&checksum=86")
 WORDS = {
     "I": "--iidfile <iidfile>",

@@ -8,6 +8,7 @@ import pytest
 from tests.caches import BACKEND_INPUTS, NOW, OWN
 from tests.plans import cache_of
 from tests.runs import FORK, LOCAL, PUSH
+from warmbuild import trust
 from warmbuild.cache import permission, problems, settling
 from warmbuild.cache.permission import Facts, Permission
 from warmbuild.image.tags import Tags
@@ -21,14 +22,21 @@ KNOWN = Facts(applied=Tags(), variables=frozenset())
 APART = {"platforms": "linux/amd64,linux/arm64", "append": "- endpoint: tcp://b"}
 TOKEN, RESULTS, CACHE = "ACTIONS_RUNTIME_TOKEN", "ACTIONS_RESULTS_URL", "ACTIONS_CACHE_URL"
 
+INTO_OTHERS = "a pull request also builds its target branch, and all read main's cache"
+
 
 @pytest.mark.parametrize(
     ("values", "context", "facts", "reason", "is_problem"),
     [
         pytest.param({"cache": "read-only"}, {}, {}, "cache is read-only", False, id="read-only"),
-        pytest.param({}, {"untrusted": "why"}, {}, "why", False, id="untrusted"),
+        pytest.param({}, {"trust": trust.Trust(reason="why")}, {}, "why", False, id="untrusted"),
         pytest.param(
-            {"cache": "read-write"}, {"untrusted": "why"}, {}, "why", False, id="forced, untrusted"
+            {"cache": "read-write"},
+            {"trust": trust.Trust(reason="why")},
+            {},
+            "why",
+            False,
+            id="forced, untrusted",
         ),
         pytest.param(
             {},
@@ -38,13 +46,32 @@ TOKEN, RESULTS, CACHE = "ACTIONS_RUNTIME_TOKEN", "ACTIONS_RESULTS_URL", "ACTIONS
             False,
             id="tag",
         ),
+        pytest.param(
+            {}, {"branch": "main", "pull_request": 7}, {}, INTO_OTHERS, False, id="from main"
+        ),
+        pytest.param(
+            {"cache_fallback": "feature", "cache": "read-write"},
+            {"target_branch": "develop"},
+            {},
+            INTO_OTHERS.replace("main", "feature"),
+            False,
+            id="from a fallback",
+        ),
+        pytest.param(
+            {},
+            {"branch": "master", "default_branch": "", "pull_request": 7},
+            {},
+            INTO_OTHERS.replace("main", "master"),
+            False,
+            id="from what may be the default branch",
+        ),
         pytest.param({}, {"passing": "queued"}, {}, "queued", False, id="a merge queue"),
         pytest.param(
             {}, {"branch": ""}, {}, "this run belongs to no branch", False, id="no branch"
         ),
         pytest.param(
             {},
-            {"ci": "local"},
+            {"trust": trust.LOCAL},
             {},
             "local runs do not write the shared cache unless cache is read-write",
             False,
@@ -100,7 +127,7 @@ def test_the_first_obstacle_is_the_reason(
     [
         pytest.param({}, {}, id="a branch in CI"),
         pytest.param(
-            {"cache": "read-write"}, {"ci": "local"}, id="a laptop with cache: read-write"
+            {"cache": "read-write"}, {"trust": trust.LOCAL}, id="a laptop with cache: read-write"
         ),
         pytest.param(
             {"cache": "write-only"},
@@ -109,7 +136,7 @@ def test_the_first_obstacle_is_the_reason(
         ),
         pytest.param(
             {"cache_backend": "local", "cache_dir": "/c"},
-            {"ci": "local"},
+            {"trust": trust.LOCAL},
             id="a directory on a laptop",
         ),
         pytest.param({"no_cache_filters": "a"}, {}, id="filters on one node"),

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from warmbuild.cache.cache_plan import Place
     from warmbuild.inputs.values import Inputs
 
-AMD64, ARM64 = "linux-amd64-2cc5a1d1", "linux-arm64-69b36453"
+AMD64, ARM64 = "linux-amd64-2cc5a1d177b1915e6022", "linux-arm64-69b36453fd86d1ebe073"
 SIGNS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
 
@@ -198,14 +198,20 @@ def test_inputs_accept_every_legal_part_of_a_key(part: str, platforms: list[str]
     assert parsed.platforms == tuple(platforms)
 
 
+ARM64 = "linux-arm64-69b36453fd86d1ebe073"
+
+
 @pytest.mark.parametrize(
     ("values", "tag"),
     [
         ({"cache_scope": "api"}, "cache-api--feature"),
-        ({"platforms": "linux/arm64"}, "cache-linux-arm64-69b36453--feature"),
-        ({"platforms": "linux/arm64,linux/arm64"}, "cache-linux-arm64-69b36453--feature"),
+        ({"platforms": "linux/arm64"}, "cache-linux-arm64-69b36453fd86d1ebe073--feature"),
+        (
+            {"platforms": "linux/arm64,linux/arm64"},
+            "cache-linux-arm64-69b36453fd86d1ebe073--feature",
+        ),
         ({"platforms": "linux/arm64,linux/amd64"}, "cache-feature"),
-        ({"cache_version": "2"}, "cache-2-f09e4ded--feature"),
+        ({"cache_version": "2"}, "cache-2-f09e4ded9af0cfdbe585--feature"),
         ({"cache_tag_prefix": "bc."}, "bc.feature"),
     ],
 )
@@ -263,11 +269,11 @@ def test_scope_version_single_platform_and_prefix_are_parts_of_the_tag(
             },
             [
                 (f"cache-{ARM64}--feature", OWN),
-                ("cache-linux-arm64-build-00db474e--feature", f"{OWN}, stage build"),
+                ("cache-linux-arm64-build-00db474ed0f6e0e9ab8e--feature", f"{OWN}, stage build"),
                 (f"cache-{ARM64}--feature---1", f"{OWN}, older generation 1"),
                 ("cache-feature", f"{OWN}, all platforms"),
                 (f"cache-{ARM64}--main", DEFAULT),
-                ("cache-linux-arm64-build-00db474e--main", f"{DEFAULT}, stage build"),
+                ("cache-linux-arm64-build-00db474ed0f6e0e9ab8e--main", f"{DEFAULT}, stage build"),
                 (f"cache-{ARM64}--main---1", f"{DEFAULT}, older generation 1"),
                 ("cache-main", f"{DEFAULT}, all platforms"),
             ],

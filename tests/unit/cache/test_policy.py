@@ -80,7 +80,7 @@ if TYPE_CHECKING:
         ),
         pytest.param(
             replace(PUSH, default_branch="", branch="main"),
-            [("cache-main", OWN), ("cache-master", GUESS)],
+            [("cache-main", OWN)],
             "cache-main",
             "",
             id="a branch with a usual default name",
@@ -239,21 +239,6 @@ def test_a_secret_that_buildx_does_not_find_is_named_by_its_variable(
     ("context", "expected"),
     [
         pytest.param(
-            replace(PUSH, branch="main", merged="feature"),
-            [("cache-main", OWN), ("cache-feature", "the branch that was merged")],
-            id="the merged branch comes right after the run's own",
-        ),
-        pytest.param(
-            replace(TAG, tagged="release"),
-            [("cache-release", "the branch that the tag is on"), ("cache-main", DEFAULT)],
-            id="a tag reads its branch",
-        ),
-        pytest.param(
-            replace(FORK, merged="feature", tagged="feature"),
-            [("cache-develop", TARGET), ("cache-main", DEFAULT)],
-            id="a fork names no branch that is read",
-        ),
-        pytest.param(
             replace(PULL, target_branch="main"),
             [("cache-feature", OWN), ("cache-main", TARGET)],
             id="a branch is read once, for the nearest reason",
@@ -269,6 +254,51 @@ def test_near_branches_are_read_before_far_ones(
     parsed: Callable[..., Inputs], context: RunContext, expected: list[tuple[str, str]]
 ) -> None:
     assert read(cache_of(parsed(), context)) == expected
+
+
+MERGED, TAGGED = replace(PUSH, branch="main", merged="feature"), replace(TAG, tagged="release")
+
+
+@pytest.mark.parametrize(
+    ("context", "told", "expected"),
+    [
+        pytest.param(MERGED, "false", [("cache-main", OWN)], id="a message names no branch"),
+        pytest.param(
+            MERGED,
+            "true",
+            [("cache-main", OWN), ("cache-feature", "the branch that was merged")],
+            id="the merged branch comes right after the run's own",
+        ),
+        pytest.param(TAGGED, "false", [("cache-main", DEFAULT)], id="a tag names no branch"),
+        pytest.param(
+            TAGGED,
+            "true",
+            [("cache-release", "the branch that the tag is on"), ("cache-main", DEFAULT)],
+            id="a tag reads its branch",
+        ),
+        pytest.param(
+            replace(FORK, merged="feature", tagged="feature"),
+            "true",
+            [("cache-develop", TARGET), ("cache-main", DEFAULT)],
+            id="a fork names no branch that is read",
+        ),
+        pytest.param(
+            replace(TAG, default_branch=""), "true", [], id="a tag reads no branch by its name"
+        ),
+    ],
+)
+def test_branches_that_are_only_told_of_are_read_if_the_inputs_trust_them(
+    parsed: Callable[..., Inputs], context: RunContext, told: str, expected: list[tuple[str, str]]
+) -> None:
+    assert read(cache_of(parsed(cache_trust_merged=told), context)) == expected
+
+
+def test_a_tag_that_finds_no_cache_says_what_to_set(parsed: Callable[..., Inputs]) -> None:
+    found = cache_of(parsed(), replace(TAG, default_branch=""))
+    assert found.notes[0].endswith("which is not known; set default-branch")
+    assert read(cache_of(parsed(cache_fallback="main"), replace(TAG, default_branch=""))) == [
+        ("cache-main", "named by cache-fallback")
+    ]
 
 
 @pytest.mark.parametrize(

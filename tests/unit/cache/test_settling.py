@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 DIGESTS = ("sha256:" + "1" * 64, "sha256:" + "2" * 64)
 # Digits of the SHA-256 of `+build` and `+test`.
-STAGE_BUILD = "build-e7ec532e--feature"
-STAGE_TEST = "test-0800a352--feature"
+STAGE_BUILD = "build-e7ec532ede193fdd9548--feature"
+STAGE_TEST = "test-0800a352c8f9e7f930ce--feature"
 
 
 def settled(parsed: Callable[..., Inputs], own: Answer, main: Answer, **values: str) -> CachePlan:

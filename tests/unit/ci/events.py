@@ -9,10 +9,11 @@ import shlex
 from typing import TYPE_CHECKING
 
 from tests.plans import cache_of, planned
-from warmbuild import ci
+from warmbuild import ci, trust
+from warmbuild.image import naming
 from warmbuild.inputs import table
-from warmbuild.plan import making
-from warmbuild.run_context import FORK, RunContext
+from warmbuild.run_context import RunContext
+from warmbuild.trust import Trust
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,7 +29,7 @@ IMAGE = "registry.example.com/team/shop"
 MODES = next(row.choices for row in table.TABLE if row.name == "cache")
 
 MAIN, DEVELOP = "cache-main", "cache-develop"
-SOCKS, HATS = "cache-feature-socks-834e745c", "cache-feature-hats-084722c4"
+SOCKS, HATS = "cache-feature-socks-834e745c6633bf295fcd", "cache-feature-hats-084722c4e4bb3f17f85a"
 OWN = "this branch's own cache"
 TARGET = "the target branch"
 MERGED = "the branch that was merged"
@@ -38,6 +39,8 @@ GUESSED = [("cache-main", USUAL), ("cache-master", USUAL)]
 QUEUE = "a merge queue's commit belongs to no branch yet"
 A_TAG = "a git tag has no cache of its own; its branch has"
 NO_BRANCH = "this run belongs to no branch"
+FORK = trust.FORK.reason
+NOWHERE = trust.NOWHERE.reason
 
 IN_DEVELOP: Fields = {"branch": "feature/socks", "target_branch": "develop", "pull_request": 42}
 HATS_IN_DEVELOP: Fields = {
@@ -83,7 +86,7 @@ def check_caches(given: Inputs, run: RunContext, reads: Refs, writes: str, why_n
     found = decide(given, run)
 
     def tag(item: CacheRef) -> str:
-        return str(item.ref).removeprefix(f"{making.repository(given)}:")
+        return str(item.ref).removeprefix(f"{naming.repository(given)}:")
 
     assert [(tag(item), item.reason) for item in found.read] == reads
     assert (tag(found.write) if found.write else "") == writes
@@ -101,16 +104,25 @@ def check_run(run: RunContext, name: str, expected: Fields) -> None:
         "event": run.event,
         "default_branch": run.default_branch and "main",
     }
-    assert run == RunContext(**{**told, **expected})  # type: ignore[arg-type]
+    assert run == run_of({**told, **expected})
+
+
+def run_of(fields: Fields) -> RunContext:
+    """Return a run that is trusted, unless `untrusted` says why it is not."""
+    known = {name: value for name, value in fields.items() if name != "untrusted"}
+    trusted = fields.get("trust", trust.TRUSTED)
+    if reason := str(fields.get("untrusted", "")):
+        trusted = Trust(reason=reason)
+    return RunContext(**{**known, "trust": trusted})  # type: ignore[arg-type]
 
 
 def check_trust(parsed: Callable[..., Inputs], run: RunContext, mode: str) -> None:
     """Fail if untrusted code may write a cache, or push an image."""
-    assert not run.fork or run.untrusted
+    assert not run.fork or run.trust.is_untrusted
     for told in (run, run.told(branch="main", default_branch="main")):
         found = decide(parsed(cache=mode), told)
-        assert not (run.untrusted and (found.write or found.destinations))
-        assert planned(parsed(), told).push is not bool(run.untrusted)
+        assert not (told.trust.is_untrusted and (found.write or found.destinations))
+        assert planned(parsed(), told).push is not told.trust.is_untrusted
 
 
 def detected(env: Mapping[str, str]) -> list[str]:

@@ -9,22 +9,23 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.unit.ci.events import DEFAULT, DEVELOP, MAIN, OWN, SOCKS, TARGET, decide
+from tests.unit.ci.events import DEFAULT, DEVELOP, FORK, MAIN, OWN, SOCKS, TARGET, decide
 from warmbuild import ci
-from warmbuild.run_context import FORK, RunContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.unit.ci.events import Fields
     from warmbuild.inputs.values import Inputs
+    from warmbuild.run_context import RunContext
 
 DATA = Path(__file__).parents[2] / "data"
 IMAGE = "ghcr.io/me/app"
-RELEASE = "cache-release-1.x-81caa6e9"
+RELEASE = "cache-release-1.x-81caa6e9876b5588653c"
 ON_SOCKS = [(SOCKS, OWN), (MAIN, DEFAULT)]
 ON_MAIN = [(MAIN, OWN)]
 SOCKS_INTO_DEVELOP = [(SOCKS, OWN), (DEVELOP, TARGET), (MAIN, DEFAULT)]
+INTO_OTHERS = "a pull request also builds its target branch, and all read main's cache"
 INTO_DEVELOP = [(DEVELOP, TARGET), (MAIN, DEFAULT)]
 DEFAULT_ALONE = [(MAIN, DEFAULT)]
 
@@ -61,5 +62,5 @@ def check_trust(parsed: Callable[..., Inputs], run: RunContext, mode: str) -> No
     for values in ({}, {"cache_fallback": "main"}, {"cache_to": shared}):
         for told in (run, run.told(branch="main", default_branch="main")):
             found = decide(parsed(cache=mode, **values), told)
-            assert not (run.untrusted and (found.write or found.destinations))
-    assert not run.fork or run.untrusted
+            assert not (run.trust.is_untrusted and (found.write or found.destinations))
+    assert not run.fork or run.trust.is_untrusted

@@ -7,12 +7,12 @@ import pytest
 from tests.unit.ci.events import (
     A_TAG,
     DEVELOP,
+    FORK,
     GUESSED,
     HATS_IN_DEVELOP,
     IMAGE,
     IN_DEVELOP,
     MAIN,
-    MERGED,
     MODES,
     OF_A_FORK,
     OUTPUTS,
@@ -32,7 +32,6 @@ from tests.unit.ci.events import (
     unknown,
 )
 from warmbuild.ci.azure import PROVIDER
-from warmbuild.run_context import FORK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -58,7 +57,7 @@ EVENTS = [
             "BUILD_SOURCEVERSIONMESSAGE": "Merge pull request #42 from harbour/feature/socks",
         },
         {"branch": "main", "merged": "feature/socks"},
-        [(MAIN, OWN), (SOCKS, MERGED), ("cache-master", USUAL)],
+        [(MAIN, OWN)],
         MAIN,
         "",
         id="a merge into main",
@@ -66,7 +65,7 @@ EVENTS = [
     pytest.param(
         {"BUILD_REASON": "IndividualCI", "BUILD_SOURCEBRANCH": "refs/tags/v1.2.3"},
         {"tag": "v1.2.3"},
-        GUESSED,
+        [],
         "",
         A_TAG,
         id="a pushed tag",
@@ -131,7 +130,7 @@ EVENTS = [
     pytest.param(
         {"BUILD_REASON": "Schedule", "BUILD_SOURCEBRANCH": "refs/heads/main"},
         {"branch": "main"},
-        [(MAIN, OWN), ("cache-master", USUAL)],
+        [(MAIN, OWN)],
         MAIN,
         "",
         id="a schedule",

@@ -15,7 +15,6 @@ from tests.unit.ci.events import (
     SHA,
     SOCKS,
     TARGET,
-    USUAL,
     check_caches,
     check_run,
     check_trust,
@@ -45,7 +44,7 @@ EVENTS = [
     pytest.param(
         {"bamboo_planRepository_branchName": "main"},
         {"branch": "main"},
-        [(MAIN, OWN), ("cache-master", USUAL)],
+        [(MAIN, OWN)],
         MAIN,
         "",
         id="the plan itself",

@@ -42,9 +42,7 @@ EVENTS = [
         "",
         id="a push to a branch, or a custom pipeline on it",
     ),
-    pytest.param(
-        {"BITBUCKET_TAG": "v1.2.3"}, {"tag": "v1.2.3"}, GUESSED, "", A_TAG, id="a pushed tag"
-    ),
+    pytest.param({"BITBUCKET_TAG": "v1.2.3"}, {"tag": "v1.2.3"}, [], "", A_TAG, id="a pushed tag"),
     pytest.param(
         {
             "BITBUCKET_BRANCH": "feature/socks",

@@ -8,11 +8,11 @@ from tests.unit.ci.events import (
     A_TAG,
     DEFAULT,
     DEVELOP,
+    FORK,
     HATS_IN_DEVELOP,
     IMAGE,
     IN_DEVELOP,
     MAIN,
-    MERGED,
     MODES,
     OF_A_FORK,
     OWN,
@@ -30,7 +30,6 @@ from tests.unit.ci.events import (
     unknown,
 )
 from warmbuild.ci.buildkite import PROVIDER
-from warmbuild.run_context import FORK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -62,7 +61,7 @@ EVENTS = [
             "BUILDKITE_MESSAGE": "Merge pull request #42 from harbour/feature/socks\n\nSell socks",
         },
         {"branch": "main", "merged": "feature/socks"},
-        [(MAIN, OWN), (SOCKS, MERGED)],
+        [(MAIN, OWN)],
         MAIN,
         "",
         id="a merge into the default branch",

@@ -6,12 +6,13 @@ import pytest
 
 from tests.unit.ci.events import (
     A_TAG,
+    FORK,
     GUESSED,
     IMAGE,
     LINES,
     MAIN,
     MODES,
-    NO_BRANCH,
+    NOWHERE,
     OF_A_FORK,
     OUTPUTS,
     OWN,
@@ -29,7 +30,6 @@ from tests.unit.ci.events import (
     detected,
 )
 from warmbuild.ci.circleci import PROVIDER
-from warmbuild.run_context import FORK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -52,14 +52,12 @@ EVENTS = [
     pytest.param(
         {"CIRCLE_BRANCH": "main"},
         {"branch": "main"},
-        [(MAIN, OWN), ("cache-master", USUAL)],
+        [(MAIN, OWN)],
         MAIN,
         "",
         id="a push to main",
     ),
-    pytest.param(
-        {"CIRCLE_TAG": "v1.2.3"}, {"tag": "v1.2.3"}, GUESSED, "", A_TAG, id="a pushed tag"
-    ),
+    pytest.param({"CIRCLE_TAG": "v1.2.3"}, {"tag": "v1.2.3"}, [], "", A_TAG, id="a pushed tag"),
     pytest.param(
         {"CIRCLE_BRANCH": "feature/socks", "CIRCLE_PULL_REQUEST": f"{PULLS}/42"},
         {"branch": "feature/socks"},
@@ -106,7 +104,9 @@ EVENTS = [
         QUEUE,
         id="a merge queue",
     ),
-    pytest.param({}, {}, GUESSED, "", NO_BRANCH, id="a pipeline without a branch"),
+    pytest.param(
+        {}, {"untrusted": NOWHERE}, GUESSED, "", NOWHERE, id="a pipeline without a branch"
+    ),
 ]
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from tests.unit.ci.events import SHA, context, detected
 from warmbuild.ci.gitea import PROVIDER
-from warmbuild.run_context import FORK, RunContext
+from warmbuild.run_context import RunContext
+from warmbuild.trust import FORK, TRUSTED, Trust
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,6 +42,7 @@ def test_a_merge_into_the_default_branch() -> None:
         branch="main",
         default_branch="main",
         merged="feature/socks",
+        trust=TRUSTED,
         commit=SHA,
         server="git.harbour.example",
         git_context=f"https://git.harbour.example/harbour/shop.git#{SHA}",
@@ -49,9 +51,9 @@ def test_a_merge_into_the_default_branch() -> None:
 
 
 @pytest.mark.parametrize(
-    ("head", "untrusted"), [("harbour/shop", ""), ("stranger/shop", FORK)], ids=["own", "fork"]
+    ("head", "trust"), [("harbour/shop", TRUSTED), ("stranger/shop", FORK)], ids=["own", "fork"]
 )
-def test_a_pull_request(head: str, untrusted: str) -> None:
+def test_a_pull_request(head: str, trust: Trust) -> None:
     payload = {
         "repository": {"full_name": "harbour/shop", "default_branch": "main"},
         "pull_request": {
@@ -66,7 +68,7 @@ def test_a_pull_request(head: str, untrusted: str) -> None:
         "feature/socks",
         "develop",
     )
-    assert (found.pull_request, found.untrusted) == (42, untrusted)
+    assert (found.pull_request, found.trust) == (42, trust)
 
 
 def test_a_jobs_token_is_no_login_for_the_servers_registry() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from warmbuild.ci.github import PROVIDER
+from warmbuild.trust import TRUSTED
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +37,7 @@ def test_a_payload_that_cannot_be_read_makes_a_pull_request_a_strangers(payload:
         "pull_request", "refs/pull/7/merge", payload, GITHUB_HEAD_REF="x", GITHUB_BASE_REF="main"
     )
     assert (found.branch, found.target_branch, found.pull_request) == ("x", "main", 7)
-    assert found.untrusted
+    assert found.trust.is_untrusted
 
 
 def test_a_pull_request_without_a_number_has_none() -> None:
@@ -54,14 +55,14 @@ def test_a_merged_pull_request_may_have_a_short_ref() -> None:
     here = {"full_name": "me/app"}
     pull = {"number": 7, "head": {"ref": "x", "repo": here}, "base": {"ref": "develop"}}
     found = on_github("pull_request", "develop", {"repository": here, "pull_request": pull})
-    assert (found.branch, found.pull_request, found.untrusted) == ("develop", None, "")
+    assert (found.branch, found.pull_request, found.trust) == ("develop", None, TRUSTED)
 
 
 @pytest.mark.parametrize("payload", ["", "[1]", '{"workflow_run": {"pull_requests": 3}}'])
 def test_a_payload_that_cannot_be_read_makes_a_workflow_run_a_strangers(payload: str) -> None:
     found = on_github("workflow_run", "refs/heads/main", payload)
     assert (found.branch, found.pull_request) == ("", None)
-    assert found.untrusted
+    assert found.trust.is_untrusted
 
 
 @pytest.mark.parametrize(

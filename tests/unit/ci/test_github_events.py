@@ -12,23 +12,24 @@ from tests.unit.ci.events import (
     A_TAG,
     DEFAULT,
     DEVELOP,
+    FORK,
     IN_DEVELOP,
     MAIN,
-    MERGED,
     MODES,
-    NO_BRANCH,
     OWN,
     QUEUE,
     SOCKS,
     TARGET,
     check_caches,
     decide,
+    run_of,
 )
 from tests.unit.ci.recorded import (
     DEFAULT_ALONE,
     HATS,
     IMAGE,
     INTO_DEVELOP,
+    INTO_OTHERS,
     ON_MAIN,
     ON_SOCKS,
     RELEASE,
@@ -38,7 +39,6 @@ from tests.unit.ci.recorded import (
     names,
     variables,
 )
-from warmbuild.run_context import FORK, RunContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,10 +47,11 @@ if TYPE_CHECKING:
     from warmbuild.inputs.values import Inputs
 
 TRUNK, TAG = "cache-trunk", "cache-v1.2.3"
-BUMP = "cache-dependabot-pip-flask-3.1.2-d5eed9b1"
-TAGGED = "the branch that the tag is on"
+BUMP = "cache-dependabot-pip-flask-3.1.2-d5eed9b1277cbab9797c"
 RIGHTS = "pull_request_target may build a stranger's code with this repository's rights"
 COMMENT = "anybody may comment"
+NO_REF = "GitHub names no branch or tag that has the commit"
+UNPROVEN = "nothing shows that the commit is on the default branch"
 DEPENDABOT = "GitHub gives Dependabot read-only access, as it does a fork"
 
 EVENTS = [
@@ -74,7 +75,7 @@ EVENTS = [
     pytest.param(
         "push-tag",
         {"tag": "v1.2.3", "tagged": "main"},
-        [(MAIN, TAGGED)],
+        DEFAULT_ALONE,
         "",
         A_TAG,
         id="a push of a tag",
@@ -95,7 +96,7 @@ EVENTS = [
             "pull_request": 42,
             "passing": QUEUE,
         },
-        [(SOCKS, MERGED), (MAIN, TARGET)],
+        [(MAIN, TARGET)],
         "",
         QUEUE,
         id="the push of a merge queue's own branch",
@@ -120,7 +121,7 @@ EVENTS = [
     pytest.param(
         "push-dependabot-merged",
         {"branch": "main", "merged": "dependabot/pip/flask-3.1.2"},
-        [(MAIN, OWN), (BUMP, MERGED)],
+        ON_MAIN,
         MAIN,
         "",
         id="dependabot merges into the default branch",
@@ -214,7 +215,7 @@ EVENTS = [
     pytest.param(
         "pull_request-merged",
         {"branch": "develop", "merged": "feature/socks"},
-        [(DEVELOP, OWN), (SOCKS, MERGED), (MAIN, DEFAULT)],
+        [(DEVELOP, OWN), (MAIN, DEFAULT)],
         DEVELOP,
         "",
         id="a pull request that was merged is a build of its target",
@@ -239,8 +240,8 @@ EVENTS = [
         "pull_request-main-into-release",
         {"branch": "main", "target_branch": "release/1.x", "pull_request": 46},
         [(MAIN, OWN), (RELEASE, TARGET)],
-        MAIN,
         "",
+        INTO_OTHERS,
         id="a pull request from main into a release branch of the same repository",
     ),
     pytest.param(
@@ -310,7 +311,7 @@ EVENTS = [
     pytest.param(
         "release",
         {"tag": "v1.2.3", "tagged": "release/1.x"},
-        [(RELEASE, TAGGED), (MAIN, DEFAULT)],
+        DEFAULT_ALONE,
         "",
         A_TAG,
         id="a release",
@@ -403,6 +404,14 @@ EVENTS = [
         id="after a workflow of main, which a fork has a pull request from",
     ),
     pytest.param(
+        "workflow_run-tag-called-main",
+        {"passing": UNPROVEN},
+        DEFAULT_ALONE,
+        "",
+        UNPROVEN,
+        id="after a workflow of a pushed tag that is called main",
+    ),
+    pytest.param(
         "workflow_run-pull-request",
         IN_DEVELOP,
         SOCKS_INTO_DEVELOP,
@@ -428,7 +437,7 @@ EVENTS = [
     ),
     pytest.param(
         "workflow_run-fork-main",
-        {"branch": "main", "fork": True, "untrusted": FORK},
+        {"passing": UNPROVEN, "fork": True, "untrusted": FORK},
         DEFAULT_ALONE,
         "",
         FORK,
@@ -468,7 +477,7 @@ EVENTS = [
     ),
     pytest.param(
         "workflow_run-issue-comment",
-        {"branch": "main", "untrusted": COMMENT},
+        {"passing": UNPROVEN, "untrusted": COMMENT},
         DEFAULT_ALONE,
         "",
         COMMENT,
@@ -511,7 +520,12 @@ EVENTS = [
         id="a deployment of a branch",
     ),
     pytest.param(
-        "deployment-commit", {}, DEFAULT_ALONE, "", NO_BRANCH, id="a deployment of a commit"
+        "deployment-commit",
+        {"untrusted": NO_REF},
+        DEFAULT_ALONE,
+        "",
+        NO_REF,
+        id="a deployment of a commit, which may be a fork's",
     ),
 ]
 
@@ -536,7 +550,7 @@ def test_an_event(
     found = context(f"github/{file}")
     # What is built of it, and what an image says of it, have tables of their own.
     where = replace(found, git_context="", provenance="", builder_id="")
-    assert where == RunContext(**{**known, **expected})  # type: ignore[arg-type]
+    assert where == run_of({**known, **expected})
     check_caches(parsed(), found, reads, writes, why_not)
 
 
@@ -559,8 +573,9 @@ def test_main_of_a_fork_never_writes_the_cache_of_main(
     parsed: Callable[..., Inputs], file: str, mode: str
 ) -> None:
     run = context(f"github/{file}")
-    assert (run.branch, run.default_branch) == ("main", "main")
+    assert run.default_branch == "main"
     assert decide(parsed(cache=mode), run).write is None
+    assert not {f"{IMAGE}:main", f"{IMAGE}:latest"} & {*planned(parsed(), run).tags}
 
 
 @pytest.mark.parametrize("file", ["merge_group", "push-merge-queue", "workflow_run-merge-queue"])

@@ -9,21 +9,22 @@ import pytest
 from tests.unit.ci.events import (
     A_TAG,
     DEFAULT,
+    FORK,
     IN_DEVELOP,
     MAIN,
-    MERGED,
     MODES,
-    NO_BRANCH,
     OWN,
     SOCKS,
     TARGET,
     check_caches,
     decide,
+    run_of,
 )
 from tests.unit.ci.recorded import (
     DEFAULT_ALONE,
     HATS,
     INTO_DEVELOP,
+    INTO_OTHERS,
     ON_MAIN,
     ON_SOCKS,
     RELEASE,
@@ -33,7 +34,6 @@ from tests.unit.ci.recorded import (
     names,
     variables,
 )
-from warmbuild.run_context import FORK, RunContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from tests.unit.ci.events import Fields, Refs
     from warmbuild.inputs.values import Inputs
 
+WORKLOAD = "somebody without write access may cause the event duo_workflow"
 TRAIN = "a merge train's commit belongs to no branch yet"
 
 EVENTS = [
@@ -56,7 +57,7 @@ EVENTS = [
     pytest.param(
         "push-merged",
         {"branch": "main", "merged": "feature/socks"},
-        [(MAIN, OWN), (SOCKS, MERGED)],
+        ON_MAIN,
         MAIN,
         "",
         id="a merge into the default branch",
@@ -73,8 +74,8 @@ EVENTS = [
     pytest.param(
         "push-in-fork",
         {"branch": "feature/hats"},
-        [("cache-feature-hats-084722c4", OWN), (MAIN, DEFAULT)],
-        "cache-feature-hats-084722c4",
+        [("cache-feature-hats-084722c4e4bb3f17f85a", OWN), (MAIN, DEFAULT)],
+        "cache-feature-hats-084722c4e4bb3f17f85a",
         "",
         id="a push in a fork, which is at home there",
     ),
@@ -106,8 +107,8 @@ EVENTS = [
         "merge-request-main-into-release",
         {"branch": "main", "target_branch": "release/1.x", "pull_request": 46},
         [(MAIN, OWN), (RELEASE, TARGET)],
-        MAIN,
         "",
+        INTO_OTHERS,
         id="a merge request from main into a release branch of the same project",
     ),
     pytest.param(
@@ -145,8 +146,8 @@ EVENTS = [
     pytest.param(
         "merge-request-fork-in-fork",
         {"branch": "feature/hats", "target_branch": "develop", "pull_request": 43},
-        [("cache-feature-hats-084722c4", OWN), *INTO_DEVELOP],
-        "cache-feature-hats-084722c4",
+        [("cache-feature-hats-084722c4e4bb3f17f85a", OWN), *INTO_DEVELOP],
+        "cache-feature-hats-084722c4e4bb3f17f85a",
         "",
         id="a fork's merge request in the fork itself, which is at home there",
     ),
@@ -216,7 +217,14 @@ EVENTS = [
         FORK,
         id="a pull request of a fork on GitHub",
     ),
-    pytest.param("workload", {}, DEFAULT_ALONE, "", NO_BRANCH, id="a ref that is no branch"),
+    pytest.param(
+        "workload",
+        {"untrusted": WORKLOAD},
+        DEFAULT_ALONE,
+        "",
+        WORKLOAD,
+        id="a ref that is no branch",
+    ),
 ]
 
 
@@ -238,7 +246,7 @@ def test_an_event(
         "registry": env.get("CI_REGISTRY", ""),
     }
     found = context(f"gitlab/{file}")
-    assert found == RunContext(**{**known, **expected})  # type: ignore[arg-type]
+    assert found == run_of({**known, **expected})
     check_caches(parsed(), found, reads, writes, why_not)
 
 

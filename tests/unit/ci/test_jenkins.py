@@ -8,13 +8,14 @@ import pytest
 from tests.unit.ci.events import (
     A_TAG,
     DEVELOP,
+    FORK,
     GUESSED,
     HATS_IN_DEVELOP,
     IMAGE,
     IN_DEVELOP,
     MAIN,
     MODES,
-    NO_BRANCH,
+    NOWHERE,
     OF_A_FORK,
     OUTPUTS,
     OWN,
@@ -30,7 +31,6 @@ from tests.unit.ci.events import (
     unknown,
 )
 from warmbuild.ci.jenkins import PROVIDER
-from warmbuild.run_context import FORK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -61,7 +61,7 @@ EVENTS = [
     pytest.param(
         {"BRANCH_NAME": "v1.2.3", "TAG_NAME": "v1.2.3"},
         {"tag": "v1.2.3"},
-        GUESSED,
+        [],
         "",
         A_TAG,
         id="a tag",
@@ -131,7 +131,22 @@ EVENTS = [
         UNKNOWN,
         id="a pull request that the git plugin alone knows of",
     ),
-    pytest.param({"GIT_BRANCH": "detached"}, {}, GUESSED, "", NO_BRANCH, id="a detached checkout"),
+    pytest.param(
+        {"BRANCH_NAME": "PR-42-merge"},
+        {"pull_request": 42, "untrusted": UNKNOWN},
+        GUESSED,
+        "",
+        UNKNOWN,
+        id="a pull request whose CHANGE_ID is not passed on",
+    ),
+    pytest.param(
+        {"GIT_BRANCH": "detached"},
+        {"untrusted": NOWHERE},
+        GUESSED,
+        "",
+        NOWHERE,
+        id="a detached checkout",
+    ),
 ]
 
 

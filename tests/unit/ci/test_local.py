@@ -4,6 +4,7 @@ import pytest
 
 from warmbuild.ci.local import PROVIDER
 from warmbuild.run_context import RunContext
+from warmbuild.trust import LOCAL
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
 
@@ -48,7 +49,7 @@ def test_a_local_run_reads_gits_own_files(
     files: dict[str, str], expected: dict[str, object]
 ) -> None:
     found = PROVIDER.context({}, "/w/sub", files.get)
-    assert found == RunContext(ci="local", event="local", **expected)  # type: ignore[arg-type]
+    assert found == RunContext(ci="local", event="local", trust=LOCAL, **expected)  # type: ignore[arg-type]
 
 
 def test_a_local_run_writes_plain_text(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from warmbuild import ci, process
+from warmbuild import ci, process, trust
 from warmbuild.bake.targets import Target
 from warmbuild.commands import images
 from warmbuild.image import tags
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from warmbuild.inputs.values import Inputs
 
-PUSH = RunContext(ci="github", event="push", branch="x", default_branch="main")
+PUSH = RunContext(ci="github", event="push", branch="x", default_branch="main", trust=trust.TRUSTED)
 FOUND = [
     Target(name=name, definition={"labels": {"for": name}}, linked=False) for name in ("web", "job")
 ]

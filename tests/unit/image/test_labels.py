@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tests.plans import planned
 from tests.runs import SHA, SHOP
+from warmbuild import trust
 from warmbuild.run_context import Project, RunContext
 
 if TYPE_CHECKING:
@@ -37,7 +38,9 @@ def test_rules_add_labels_and_given_ones_win(
 
 
 def test_unknown_facts_are_left_out_of_labels(parsed: Callable[..., Inputs]) -> None:
-    found = planned(parsed(flavor="latest=true"), RunContext(ci="local", branch="x"))
+    found = planned(
+        parsed(flavor="latest=true"), RunContext(ci="local", trust=trust.LOCAL, branch="x")
+    )
     assert found.labels == ("org.opencontainers.image.version=x",)
     assert found.tags == ("ghcr.io/me/app:x", "ghcr.io/me/app:latest")
 
@@ -45,7 +48,7 @@ def test_unknown_facts_are_left_out_of_labels(parsed: Callable[..., Inputs]) -> 
 def test_rules_add_labels_to_given_annotations(
     parsed: Callable[..., Inputs],
 ) -> None:
-    run = RunContext(ci="local", branch="x", commit=SHA)
+    run = RunContext(ci="local", trust=trust.LOCAL, branch="x", commit=SHA)
     given = "index:org.opencontainers.image.title=Socks\nkey=value"
     assert planned(parsed(annotations=given), run).annotations == tuple(given.splitlines())
     assert planned(parsed(tags="type=sha"), run).annotations == ()

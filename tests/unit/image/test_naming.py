@@ -7,6 +7,8 @@ import pytest
 
 from tests.plans import planned
 from tests.runs import FORK, PUSH, SHOP
+from warmbuild import trust
+from warmbuild.errors import InputError
 from warmbuild.run_context import RunContext
 
 if TYPE_CHECKING:
@@ -97,7 +99,12 @@ def test_images_of_metadata_action(parsed: Callable[..., Inputs]) -> None:
             replace(PUSH, branch="", tag="v1.0"), {}, ["ghcr.io/me/app:v1.0"], id="the git tag"
         ),
         pytest.param(FORK, {}, ["ghcr.io/me/app:pr-7"], id="the pull request's number"),
-        pytest.param(RunContext(ci="local"), {}, ["ghcr.io/me/app:latest"], id="nothing known"),
+        pytest.param(
+            RunContext(ci="local", trust=trust.LOCAL),
+            {},
+            ["ghcr.io/me/app:latest"],
+            id="nothing known",
+        ),
         pytest.param(
             PUSH,
             {"image": "a\nb", "tags": "1,2,r.io/c:3"},
@@ -130,5 +137,60 @@ def test_default_and_full_names(
 def test_a_run_on_no_branch_is_not_the_latest_in_ci(
     parsed: Callable[..., Inputs], ci: str, commit: str, tag: str
 ) -> None:
-    found = planned(parsed(), RunContext(ci=ci, commit=commit))
+    found = planned(parsed(), RunContext(ci=ci, commit=commit, trust=trust.TRUSTED))
     assert found.tags == (f"ghcr.io/me/app:{tag}",)
+
+
+@pytest.mark.parametrize(
+    ("values", "context", "tags"),
+    [
+        ({}, {"branch": "cache-main"}, ["image-cache-main-548f8ab5612dd8e65ec2"]),
+        ({}, {"branch": "cache"}, ["cache"]),
+        ({}, {"branch": "", "tag": "cache-main"}, ["image-cache-main-548f8ab5612dd8e65ec2"]),
+        ({"tags": "type=ref,event=branch"}, {"branch": "cache-x"}, ["image-cache-x-"]),
+        ({"tags": "type=raw,value=1,prefix=cache-"}, {}, ["image-cache-1-"]),
+        ({"cache_tag_prefix": "build"}, {"branch": "build-x"}, ["image-build-x-"]),
+        ({"cache": "off"}, {"branch": "cache-main"}, ["image-cache-main-"]),
+    ],
+)
+def test_no_name_that_a_run_makes_is_a_caches(
+    parsed: Callable[..., Inputs], values: dict[str, str], context: dict[str, str], tags: list[str]
+) -> None:
+    found = planned(parsed(**values), replace(PUSH, **context))  # type: ignore[arg-type]
+    assert len(found.tags) == len(tags)
+    for name, tag in zip(found.tags, tags, strict=True):
+        assert name.startswith(f"ghcr.io/me/app:{tag}")
+    is_renamed = any("the tags of caches begin with" in note for note in found.notes)
+    assert is_renamed is (tags != ["cache"])
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"tags": "cache-main"},
+        {"tags": "1\nghcr.io/me/app:cache-main"},
+        {"image": "", "tags": "ghcr.io/me/app:cache-main"},
+        {"image": "a", "tags": "ghcr.io/me/x:cache-1", "cache_repository": "ghcr.io/me/x"},
+    ],
+)
+def test_a_given_name_that_is_a_caches_is_refused(
+    parsed: Callable[..., Inputs], values: dict[str, str]
+) -> None:
+    with pytest.raises(InputError, match="begins with 'cache-', and such tags are caches"):
+        planned(parsed(**values), PUSH)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"tags": "cache-main", "cache_repository": "ghcr.io/me/caches"},
+        {"tags": "cache-main", "cache_tag_prefix": "warm-"},
+        {"tags": "cache-main", "cache": "off"},
+        {"tags": "cache-main", "cache_backend": "local", "cache_dir": "/c"},
+        {"image": "a", "tags": "r.io/b:cache-main"},
+    ],
+)
+def test_a_given_name_may_be_like_a_caches_elsewhere(
+    parsed: Callable[..., Inputs], values: dict[str, str]
+) -> None:
+    assert planned(parsed(**values), PUSH).tags[0].endswith(":cache-main") or "image" in values

@@ -180,8 +180,8 @@ PEP440 = SEMVER.replace("semver", "pep440")
         (replace(MAIN, committed=None), "type=raw,value=c{{commit_date 'X'}}", "c"),
         (MAIN, "type=raw,value={{{ branch }}}", "main"),
         (MAIN, "type=raw,value=a b/c@d", "a-b-c-d"),
-        (MAIN, "type=raw,value=.hidden", "hidden"),
-        (MAIN, "type=raw,value=" + "x" * 130, "x" * 128),
+        (MAIN, "type=raw,value=.hidden", "hidden-1692419006a88aab3372"),
+        (MAIN, "type=raw,value=" + "x" * 130, "x" * 107 + "-3afbb132863c57f08bdc"),
         (MAIN, "TYPE=raw,value=upper", "upper"),
         (MAIN, " type=raw , value=spaces", "spaces"),
         (MAIN, "enable=true,type=raw,value=order", "order"),
@@ -306,7 +306,8 @@ def test_why_a_rule_gives_no_tag(run: RunContext, lines: str, note: str) -> None
         (MAIN, "value=a,priority=1\nvalue=b,prefix=c-", "c-b a"),
         (MAIN, "type=raw,value=a,priority=-1\ntype=sha", "sha-860c190 a"),
         # Events that stand for the default branch on GitHub, and not on GitLab.
-        (replace(DEV, event="schedule"), "type=raw,value=a,enable={{is_default_branch}}", "a"),
+        (replace(DEV, event="schedule"), "type=raw,value=a,enable={{is_default_branch}}", ""),
+        (replace(DEV, event="create"), "type=raw,value=a,enable={{is_default_branch}}", ""),
         (
             replace(DEV, event="schedule", ci="gitlab"),
             "type=raw,value=a,enable={{is_default_branch}}",

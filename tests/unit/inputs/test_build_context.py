@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -116,16 +117,30 @@ def test_a_directory_of_a_query_is_in_the_checkout_too() -> None:
 @pytest.mark.parametrize(
     ("context", "expected"),
     [
-        ("https://github.com/me/app.git", "github.com"),
-        ("https://me:token@GitHub.com/me/app.git", "github.com"),
-        ("http://127.0.0.1:8000/app.git", "127.0.0.1:8000"),
-        ("ssh://git@github.com/me/app.git", ""),
-        ("git@github.com:me/app.git", ""),
-        ("services/api", ""),
+        ("https://github.com/me/app.git", True),
+        ("https://github.com/me/app.git#main:docs", True),
+        ("https://github.com/me/app?ref=main", True),
+        ("https://me:token@GitHub.com/Me/app.git/", True),
+        ("https://github.com/me/apple.git", False),
+        ("https://github.com/me/app.git/../../evil/app", False),
+        ("https://github.com/evil/app.git", False),
+        ("https://github.com", False),
+        ("http://github.com/me/app.git", False),
+        ("https://github.com:8443/me/app.git", False),
+        ("https://github.com.evil.example/me/app.git", False),
+        ("https://evil.example/?https://github.com/me/app.git", False),
+        ("https://[/me/app.git", False),
+        ("ssh://git@github.com/me/app.git", False),
+        ("git@github.com:me/app.git", False),
+        ("services/api", False),
+        ("", False),
     ],
 )
-def test_the_host_that_may_get_a_token(context: str, expected: str) -> None:
-    assert build_context.host(context) == expected
+def test_only_contexts_of_the_own_repository_may_get_a_token(
+    context: str, *, expected: bool
+) -> None:
+    assert build_context.is_of(on_github(), context) is expected
+    assert build_context.is_of(replace(on_github(), git_context=""), context) is False
 
 
 def test_variables_are_read_as_go_reads_them() -> None:

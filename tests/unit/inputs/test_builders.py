@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.plans import planned
-from warmbuild import platforms
+from warmbuild import platforms, trust
 from warmbuild.builder import environment
 from warmbuild.buildkit import answers, builder_commands
 from warmbuild.buildkit.answers import Inspected, Running
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from warmbuild.plan.build_plan import BuilderPlan
 
 
-PUSH = RunContext(ci="github", event="push", branch="x", default_branch="main")
-IMAGE = ["--driver-opt", "image=moby/buildkit:v0.32.2"]
+PUSH = RunContext(ci="github", event="push", branch="x", default_branch="main", trust=trust.TRUSTED)
+IMAGE = ["--driver-opt", "image=moby/buildkit:v0.34.2"]
 BOTH = """
 - endpoint: tcp://b:1234
   name: second
@@ -369,7 +369,7 @@ def problems(**values: str) -> list[str]:
             {"version": "https://github.com/docker/buildx.git#master"},
             (
                 "version: 'https://github.com/docker/buildx.git#master' is not a version such as "
-                "0.36.1; warmbuild neither downloads nor builds buildx."
+                "0.38.2; warmbuild neither downloads nor builds buildx."
             ),
         ),
         (
@@ -525,10 +525,10 @@ Last Activity: 2026-11-21 11:45:37 +0000 UTC
 Nodes:
 Name:                  wb0
 Endpoint:              unix:///var/run/docker.sock
-Driver Options:        network="host" env.no_proxy="a,b" image="moby/buildkit:v0.32.2"
+Driver Options:        network="host" env.no_proxy="a,b" image="moby/buildkit:v0.34.2"
 Status:                running
 BuildKit daemon flags: --debug --allow-insecure-entitlement=network.host
-BuildKit version:      v0.32.2
+BuildKit version:      v0.34.2
 Platforms:             linux/amd64, linux/amd64/v2, linux/386
 Labels:
  org.mobyproject.buildkit.worker.executor:         oci
@@ -552,10 +552,10 @@ def test_what_buildx_says_of_a_builder_is_read() -> None:
             Running(
                 name="wb0",
                 endpoint="unix:///var/run/docker.sock",
-                driver_opts=("network=host", "env.no_proxy=a,b", "image=moby/buildkit:v0.32.2"),
+                driver_opts=("network=host", "env.no_proxy=a,b", "image=moby/buildkit:v0.34.2"),
                 status="running",
                 flags="--debug --allow-insecure-entitlement=network.host",
-                buildkit="v0.32.2",
+                buildkit="v0.34.2",
                 platforms=("linux/amd64", "linux/amd64/v2", "linux/386"),
             ),
             Running(
@@ -578,7 +578,7 @@ def test_a_builder_that_buildx_does_not_find_is_none(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "wanted"), [("", ""), ("latest", ""), ("v0.36.1", "0.36.1"), ("0.36.1", "0.36.1")]
+    ("version", "wanted"), [("", ""), ("latest", ""), ("v0.38.2", "0.38.2"), ("0.38.2", "0.38.2")]
 )
 def test_a_version_of_buildx_is_wanted_or_any(
     parsed: Callable[..., Inputs], version: str, wanted: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from warmbuild import trust
 from warmbuild.inputs import parsing
 from warmbuild.lint import checking
 from warmbuild.lint.case import Sources
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
     from warmbuild.finding import Finding
 
 COMMIT = "5f0c3a1e9b7d42d8a6c1f4e2b3d59780c6e1a2f4"
-MAIN = RunContext(ci="github", branch="main", default_branch="main", commit=COMMIT)
+MAIN = RunContext(
+    ci="github", branch="main", default_branch="main", commit=COMMIT, trust=trust.TRUSTED
+)
 GIT = frozenset({".git", "Dockerfile"})
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.plans import planned
 from tests.unit.checkouts import record
-from warmbuild import cli
+from warmbuild import cli, trust
 from warmbuild.buildkit.checks import Warned
 from warmbuild.inputs import parsing
 from warmbuild.lint import reading
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def read(pipeline_file: str = "", **given: str) -> Sources:
     asked = parsing.parse({"image": "a", **given}, {})
-    decided = planned(asked, RunContext(ci="local"))
+    decided = planned(asked, RunContext(ci="local", trust=trust.LOCAL))
     return reading.read(decided, pipeline_file)
 
 
@@ -83,7 +83,7 @@ class TestRead:
 
 
 COMMIT = "https://github.com/me/app.git#860c1904a1ce19322e91ac35af1ab07466440c37"
-ON_GITHUB = RunContext(ci="github", git_context=COMMIT)
+ON_GITHUB = RunContext(ci="github", git_context=COMMIT, trust=trust.TRUSTED)
 
 
 def on_github(**given: str) -> BuildPlan:

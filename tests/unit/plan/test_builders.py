@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize(
     ("given", "opts"),
     [
-        ("", ("image=moby/buildkit:v0.32.2",)),
-        ("network=host", ("image=moby/buildkit:v0.32.2", "network=host")),
+        ("", ("image=moby/buildkit:v0.34.2",)),
+        ("network=host", ("image=moby/buildkit:v0.34.2", "network=host")),
         ("image=me/buildkit", ("image=me/buildkit",)),
         ("network=host,image=me/buildkit", ("network=host,image=me/buildkit",)),
         ('"image=me/buildkit"', ('"image=me/buildkit"',)),

@@ -151,8 +151,8 @@ def test_each_stage_is_an_image_of_its_own(parsed: Callable[..., Inputs]) -> Non
         assert stage.cache.read == decided.cache.read
         assert stage.cache.stages == ()
     assert keys(decided.cache.stages) == [
-        "dependencies-a361e4d2--feature",
-        "build-e7ec532e--feature",
+        "dependencies-a361e4d2495057c3e7f1--feature",
+        "build-e7ec532ede193fdd9548--feature",
     ]
     assert [stage.cache.write for stage in (dependencies, build)] == list(decided.cache.stages)
 

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests import plans
 from tests.runs import FORK, LOCAL, PUSH
+from warmbuild import trust
 from warmbuild.errors import InputError
+from warmbuild.image import naming
 from warmbuild.inputs import build_context
 from warmbuild.inputs.values import Inputs, Secret
 from warmbuild.plan import calls, making
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
     from warmbuild.plan.build_plan import BuildPlan
     from warmbuild.run_context import RunContext
+
+OWN = "https://github.com/me/app.git"
 
 
 def planned(inputs: Inputs, context: RunContext = PUSH) -> BuildPlan:
@@ -114,32 +118,35 @@ def test_every_decision_has_its_reason(parsed: Callable[..., Inputs]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "server", "expected"),
+    ("values", "run", "expected"),
     [
         pytest.param(
-            {"context": "https://github.com/me/app.git"},
-            "github.com",
+            {"context": OWN},
+            {},
             (Secret(id="GIT_AUTH_TOKEN.github.com", value="t"),),
-            id="a git context on the server that gave the token",
+            id="a git context of the repository itself",
         ),
-        pytest.param({"context": "https://evil.com/app.git"}, "github.com", (), id="elsewhere"),
-        pytest.param({"context": "."}, "github.com", (), id="a directory"),
-        pytest.param({"context": "https://github.com/a"}, "", (), id="no server"),
+        pytest.param({"context": OWN}, {"trust": trust.FORK}, (), id="untrusted"),
+        pytest.param({"context": "https://evil.com/app.git"}, {}, (), id="elsewhere"),
+        pytest.param({"context": "https://github.com/evil/app"}, {}, (), id="another repository"),
+        pytest.param({"context": "."}, {}, (), id="a directory"),
+        pytest.param({"context": OWN}, {"server": ""}, (), id="no server"),
         pytest.param(
-            {"context": "https://github.com/a", "secrets": "GIT_AUTH_TOKEN=mine"},
-            "github.com",
+            {"context": OWN, "secrets": "GIT_AUTH_TOKEN=mine"},
+            {},
             (Secret(id="GIT_AUTH_TOKEN", value="mine"),),
             id="the user's own",
         ),
     ],
 )
-def test_the_token_goes_to_its_own_server_alone(
+def test_the_token_goes_to_its_own_repository_alone(
     parsed: Callable[..., Inputs],
     values: dict[str, str],
-    server: str,
+    run: dict[str, Any],
     expected: tuple[Secret, ...],
 ) -> None:
-    found = planned(parsed(github_token="t", **values), replace(PUSH, server=server))
+    there = replace(PUSH, server="github.com", git_context=f"{OWN}#main")
+    found = planned(parsed(github_token="t", **values), replace(there, **run))
     assert found.secrets == expected
 
 
@@ -209,7 +216,7 @@ def test_a_stale_cache_is_kept_from_the_builder_too(
 def test_the_cache_goes_to_the_first_images_repository(
     parsed: Callable[..., Inputs], values: dict[str, str], expected: str | None
 ) -> None:
-    found = making.repository(parsed(**values))
+    found = naming.repository(parsed(**values))
     assert (found and str(found)) == expected
 
 

@@ -38,7 +38,7 @@ def test_outputs_describe_the_builder() -> None:
             "driver-opts": [],
             "status": "running",
             "buildkitd-flags": "",
-            "buildkit": "v0.32.2",
+            "buildkit": "v0.34.2",
             "platforms": "linux/amd64,linux/386",
         },
         {
@@ -47,7 +47,7 @@ def test_outputs_describe_the_builder() -> None:
             "driver-opts": ["a=b"],
             "status": "running",
             "buildkitd-flags": "",
-            "buildkit": "v0.32.2",
+            "buildkit": "v0.34.2",
             "platforms": "linux/arm64",
         },
     ]

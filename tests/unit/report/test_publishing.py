@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests import plans
-from warmbuild import ci
+from warmbuild import ci, trust
 from warmbuild.build.outcomes import Outcome
 from warmbuild.errors import EngineError
 from warmbuild.finding import Finding
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from warmbuild.inputs.values import Inputs
     from warmbuild.plan.build_plan import BuildPlan
 
-PUSH = RunContext(ci="gitlab", event="push", branch="x", default_branch="main")
+PUSH = RunContext(ci="gitlab", event="push", branch="x", default_branch="main", trust=trust.TRUSTED)
 GITLAB = ci.named("gitlab")
 LOCAL = ci.named("local")
 FINDING = Finding(

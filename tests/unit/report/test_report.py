@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests import plans
+from warmbuild import trust
 from warmbuild.build import outcomes
 from warmbuild.build.outcomes import CacheOutcome, Outcome
 from warmbuild.buildkit import command_line
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 DATA = Path(__file__).parents[2] / "data"
 PUSH = RunContext(
+    trust=trust.TRUSTED,
     ci="github",
     event="pull_request",
     branch="x",
@@ -185,6 +187,7 @@ def test_the_plan_for_people(parsed: Callable[..., Inputs]) -> None:
             "run         github: pull_request, branch x, pull request 7, into develop, "
             "default branch main"
         ),
+        "trust       trusted",
         "image       ghcr.io/me/app:pr-7",
         "push        yes",
         "cache read  ghcr.io/me/app:cache-x (this branch's own cache)",
@@ -197,10 +200,11 @@ def test_the_plan_for_people(parsed: Callable[..., Inputs]) -> None:
 
 
 def test_the_plan_of_a_strangers_tag_for_people(parsed: Callable[..., Inputs]) -> None:
-    context = RunContext(ci="github", tag="v1", fork=True, untrusted="the code comes from a fork")
+    context = RunContext(ci="github", tag="v1", fork=True, trust=trust.FORK)
     inputs = parsed(cache_from="type=gha", cache_to="a/b:c\ntype=inline", builder="mine")
     assert plain_text.plan_text(planned(inputs, context)).splitlines() == [
-        "run         github: github, tag v1, from a fork",
+        "run         github: github, tag v1",
+        "trust       untrusted: the code comes from a fork",
         "image       ghcr.io/me/app:v1",
         "push        no",
         "cache read  type=gha",
@@ -237,7 +241,7 @@ def test_the_plan_for_programs(parsed: Callable[..., Inputs]) -> None:
     assert found["argv"] == list(command_line.build(decided, command_line.PLACEHOLDERS))
     assert found["builder"] == {
         "driver": "docker-container",
-        "driver-opts": ["image=moby/buildkit:v0.32.2"],
+        "driver-opts": ["image=moby/buildkit:v0.34.2"],
         "buildkitd-flags": "",
         "cleanup": True,
     }

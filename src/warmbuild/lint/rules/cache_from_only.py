@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from warmbuild.lint.case import Case, Found, Rule
+from warmbuild.trust import Right
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,8 +16,8 @@ def _find(case: Case) -> Iterator[Found]:
     # Another run writes the cache: the branch's own pipeline, or the default branch's.
     reads_only = (
         context.pull_request is not None
-        or bool(context.tag or context.untrusted or context.passing)
-        or context.ci == "local"
+        or bool(context.tag or context.passing)
+        or bool(context.trust.refuses(Right.WRITE_BY_DEFAULT))
         or (bool(context.default_branch) and context.branch != context.default_branch)
         or inputs.cache in {"off", "read-only"}
         or case.arguments.get("BUILDKIT_INLINE_CACHE", "") not in {"", "0", "false"}

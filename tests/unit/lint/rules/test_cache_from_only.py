@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.unit.lint.checked import MAIN, check
+from warmbuild import trust
 from warmbuild.lint.case import Sources
 
 if TYPE_CHECKING:
@@ -49,9 +50,9 @@ def test_one_that_somebody_writes(given: dict[str, str]) -> None:
         {"pull_request": 7},
         {"tag": "v1"},
         {"branch": "feature/x"},
-        {"untrusted": "the code comes from a fork"},
+        {"trust": trust.FORK},
         {"passing": "a merge train's commit belongs to no branch yet"},
-        {"ci": "local"},
+        {"trust": trust.LOCAL},
     ],
 )
 def test_a_run_that_is_right_to_read_alone(change: dict[str, object]) -> None:
