@@ -463,6 +463,16 @@ def test_a_write_that_is_led_away_is_not_trusted(mocked: responses.RequestsMock)
     )
 
 
+def test_a_write_that_gets_no_answer(mocked: responses.RequestsMock) -> None:
+    url = "https://r.io/v2/me/app/manifests/cache-main"
+    mocked.put(url, body=requests.ConnectionError("refused"))
+    with pytest.raises(RegistryError) as raised:
+        Registry("r.io", LOGIN, None).retag(REF, Found("d"))
+    assert str(raised.value) == (
+        "r.io/me/app:cache-main is not written: the registry r.io cannot be reached"
+    )
+
+
 def test_what_a_registry_says_is_told_in_one_short_line(mocked: responses.RequestsMock) -> None:
     message = "a\r\n::error::b\u202e\0" + "x" * 200_000
     url = "https://r.io/v2/me/app/manifests/cache-main"
