@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import tempfile
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,6 +28,30 @@ def run(*argv: str, **env: str) -> int:
 def test_a_plan_is_shown_and_nothing_is_contacted(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("plan", "--image", "ghcr.io/me/app", "--ci", "gitlab", CI_COMMIT_BRANCH="x") == 0
     assert "cache write ghcr.io/me/app:cache-x (this branch's own cache)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("argv", "text"),
+    [
+        (["--older-than=soon"], "older-than: 'soon' is not a duration; use a number and"),
+        (["--image=app"], "'--image=app': is not expected here."),
+        (["app"], "'app': is not expected here."),
+    ],
+)
+def test_a_clean_up_takes_an_age_alone(
+    argv: list[str], text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("cleanup", *argv) == 2
+    assert text in capsys.readouterr().out
+
+
+def test_a_clean_up_without_an_engine_ends_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert run("cleanup", DOCKER_HOST=f"unix://{tmp_path}/none.sock") == 0
+    said = capsys.readouterr().out
+    assert "warning: builders of killed runs are not looked for: there is no Docker engine" in said
 
 
 def test_a_plan_is_json_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
@@ -90,7 +115,7 @@ def test_flags_may_be_repeated(capsys: pytest.CaptureFixture[str]) -> None:
             (
                 "error: one input is not usable, so nothing was started:\n"
                 "  command line: argument COMMAND: invalid choice: 'bild' (choose from 'build', "
-                "'plan').\n"
+                "'plan', 'cleanup').\n"
             ),
         ),
     ],
