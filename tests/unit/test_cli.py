@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import io
 import json
-import tempfile
 from typing import TYPE_CHECKING
 
 import pytest
@@ -43,15 +42,6 @@ def test_a_clean_up_takes_an_age_alone(
 ) -> None:
     assert run("cleanup", *argv) == 2
     assert text in capsys.readouterr().out
-
-
-def test_a_clean_up_without_an_engine_ends_well(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    assert run("cleanup", DOCKER_HOST=f"unix://{tmp_path}/none.sock") == 0
-    said = capsys.readouterr().out
-    assert "warning: builders of killed runs are not looked for: there is no Docker engine" in said
 
 
 def test_a_plan_is_json_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
