@@ -6,6 +6,7 @@ import argparse
 import io
 import os
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,7 +46,8 @@ def entry() -> NoReturn:
     needed: `main` has cleaned up when it returns.
     """
     code = main(sys.argv[1:], os.environ)
-    sys.stdout.flush()
+    with suppress(OSError):
+        sys.stdout.flush()
     os._exit(code)
 
 
@@ -60,7 +62,9 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
     try:
         return _command(argv, env, provider, log)
     except Stopped as stopped:
-        log.fail(f"warmbuild was {stopped}; everything it had created is removed")
+        # A terminal that was closed takes no message.
+        with suppress(OSError):
+            log.fail(f"warmbuild was {stopped}; everything it had created is removed")
         return stopped.exit_code
     except WarmbuildError as error:
         log.fail(str(error))

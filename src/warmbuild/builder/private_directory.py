@@ -143,7 +143,8 @@ def _locked(root: Path) -> int:
 def left_behind(now: float) -> Iterator[Candidate]:
     """Yield what has a private directory's name in the temporary directory; `now` is in seconds.
 
-    Each can be removed until the next one is yielded. A removal affects the directory that was examined, even if its name leads elsewhere by then.
+    Each can be removed until the next one is yielded. A removal affects the directory that
+    was examined, even if its name leads elsewhere by then.
     """
     try:
         parent = os.open(tempfile.gettempdir(), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
