@@ -6,7 +6,6 @@ import argparse
 import io
 import os
 import sys
-from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -46,8 +45,7 @@ def entry() -> NoReturn:
     needed: `main` has cleaned up when it returns.
     """
     code = main(sys.argv[1:], os.environ)
-    with suppress(OSError):
-        sys.stdout.flush()
+    sys.stdout.flush()
     os._exit(code)
 
 
@@ -62,9 +60,7 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
     try:
         return _command(argv, env, provider, log)
     except Stopped as stopped:
-        # A terminal that was closed takes no message.
-        with suppress(OSError):
-            log.fail(f"warmbuild was {stopped}; everything it had created is removed")
+        log.fail(f"warmbuild was {stopped}; everything it had created is removed")
         return stopped.exit_code
     except WarmbuildError as error:
         log.fail(str(error))

@@ -416,7 +416,7 @@ def test_have_a_run_outlive_its_terminal(
     assert found
     assert len(warmbuild.remains(found[1])) == 2
     os.close(master)
-    run.wait(PATIENCE)
+    # Nobody is told the exit code either.
+    assert run.wait(PATIENCE) != 0
     assert warmbuild.remains(found[1]) == []
     assert list(warmbuild.temporary.iterdir()) == []
-    assert run.returncode == 129

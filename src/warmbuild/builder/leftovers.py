@@ -75,7 +75,8 @@ def verdict(found: Leftover, older_than: timedelta) -> Verdict:
     age = f"it is {age_text(found.age)} old"
     if found.age < older_than:
         least = age_text(older_than)
-        return Verdict(removes=False, why=f"{age}, and nothing younger than {least} is removed")
+        why = f"{age}, and nothing younger than {least} is removed (--older-than)"
+        return Verdict(removes=False, why=why)
     return Verdict(removes=True, why=f"{age}, and {found.unused}")
 
 

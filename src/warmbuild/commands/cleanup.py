@@ -36,8 +36,9 @@ def cleanup(env: Mapping[str, str], log: Log, *, older_than: timedelta, dry_run:
             is_empty = False
     except EngineError as error:
         log.warning(f"builders of killed runs are not looked for: {error}")
-    if is_empty:
-        log.line("no run has left anything behind")
+    else:
+        if is_empty:
+            log.line("no run has left anything behind")
 
 
 @contextmanager

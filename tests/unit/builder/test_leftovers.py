@@ -36,7 +36,8 @@ ENTRY = Entry(
             FOUND,
             timedelta(days=4),
             Verdict(
-                removes=False, why="it is 3 days old, and nothing younger than 4 days is removed"
+                removes=False,
+                why="it is 3 days old, and nothing younger than 4 days is removed (--older-than)",
             ),
             id="young",
         ),
@@ -51,7 +52,7 @@ ENTRY = Entry(
             timedelta(),
             Verdict(
                 removes=False,
-                why="it is 0 seconds old, and nothing younger than 0 seconds is removed",
+                why="it is 0 seconds old, and nothing younger than 0 seconds is removed (--older-than)",
             ),
             id="from a clock that is ahead",
         ),
