@@ -28,7 +28,7 @@ _REFUSED: Final = docker.errors.APIError("403 Forbidden")
 _MARKED: Final = ["WARMBUILD_TEMPORARY=true"]
 
 
-def _engine(*, clients: int = 0, **configured: object) -> Any:  # noqa: ANN401 (a client)
+def _engine(clients: int = 0, configured: dict[str, object] | None = None) -> Any:  # noqa: ANN401 (a client)
     """Return an engine with one builder, which has these clients."""
     container = {"Id": "c", "Config": {"Env": _MARKED}, "ExecIDs": ["e"] * clients}
     usual = {
@@ -36,7 +36,7 @@ def _engine(*, clients: int = 0, **configured: object) -> Any:  # noqa: ANN401 (
         "api.inspect_container.return_value": container,
         "api.exec_inspect.return_value": {"Running": True},
     }
-    return engine(**(usual | configured))
+    return engine(**(usual | (configured or {})))
 
 
 _ENGINES: Final[dict[str, Any]] = {
@@ -44,9 +44,11 @@ _ENGINES: Final[dict[str, Any]] = {
     "a clean machine": engine(**{"api.volumes.return_value": {"Volumes": []}}),
     "an engine that does not list volumes": engine(**{"api.volumes.side_effect": _REFUSED}),
     "an engine that does not report a builder": _engine(
-        **{"api.inspect_container.side_effect": _REFUSED}
+        configured={"api.inspect_container.side_effect": _REFUSED}
     ),
-    "an engine that removes no volume": _engine(**{"api.remove_volume.side_effect": _REFUSED}),
+    "an engine that removes no volume": _engine(
+        configured={"api.remove_volume.side_effect": _REFUSED}
+    ),
     "a builder with a client": _engine(clients=1),
     "a builder with two clients": _engine(clients=2),
 }

@@ -52,7 +52,8 @@ ENTRY = Entry(
             timedelta(),
             Verdict(
                 removes=False,
-                why="it is 0 seconds old, and nothing younger than 0 seconds is removed (--older-than)",
+                why="it is 0 seconds old, and nothing younger than 0 seconds is removed "
+                "(--older-than)",
             ),
             id="from a clock that is ahead",
         ),
