@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 # Age from which a build removes what others left: few jobs take that long, and those that do hold
 # a lock and have a client connected.
 AGE: Final = timedelta(days=1)
+# How long a build has to last for the engine to be asked, in seconds: a rebuild from the cache is
+# shorter, and asking takes 0.1 s of processor time to load the docker SDK.
+_LEISURE: Final = 1.0
 # How long a build that has ended waits for the removal beside it, in seconds.
 _PATIENCE: Final = 0.2
 
@@ -48,18 +51,24 @@ def beside(plan: BuilderPlan, env: Mapping[str, str], log: Log) -> Iterator[None
     It neither fails nor delays the run, and leaves to the next one what it does not get to.
     """
     is_local = plan.driver.has_container and not plan.endpoint
-    found = chain(_directories(), _builders(env) if is_local else ())
     done: list[str] = []
+    over = threading.Event()
 
-    def collect() -> None:
-        with suppress(EngineError):
-            done.extend(line for goes, line in _collected(found, AGE, dry_run=False) if goes)
+    def collect(found: Iterator[Candidate]) -> None:
+        done.extend(line for goes, line in _collected(found, AGE, dry_run=False) if goes)
 
-    thread = threading.Thread(target=collect, daemon=True)
+    def collect_all() -> None:
+        collect(_directories())
+        if is_local and not over.wait(_LEISURE):
+            with suppress(EngineError):
+                collect(_builders(env))
+
+    thread = threading.Thread(target=collect_all, daemon=True)
     thread.start()
     try:
         yield
     finally:
+        over.set()
         thread.join(_PATIENCE)
         for line in tuple(done):
             log.line(line)

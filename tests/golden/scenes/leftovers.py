@@ -25,6 +25,7 @@ _OURS: Final = "buildx_buildkit_warmbuild-0a1b2c3d0_state"
 _THEN: Final = datetime.now(UTC) - timedelta(days=3, hours=1)
 _CREATED: Final = {"Volumes": [{"Name": _OURS, "CreatedAt": _THEN.isoformat()}]}
 _REFUSED: Final = docker.errors.APIError("403 Forbidden")
+_NONE: Final[dict[str, object]] = {"api.volumes.return_value": {"Volumes": []}}
 _MARKED: Final = ["WARMBUILD_TEMPORARY=true"]
 
 
@@ -41,7 +42,7 @@ def _engine(clients: int = 0, configured: dict[str, object] | None = None) -> An
 
 _ENGINES: Final[dict[str, Any]] = {
     "no engine": None,
-    "a clean machine": engine(**{"api.volumes.return_value": {"Volumes": []}}),
+    "a clean machine": engine(**_NONE),
     "an engine that does not list volumes": engine(**{"api.volumes.side_effect": _REFUSED}),
     "an engine that does not report a builder": _engine(
         configured={"api.inspect_container.side_effect": _REFUSED}
@@ -49,6 +50,7 @@ _ENGINES: Final[dict[str, Any]] = {
     "an engine that removes no volume": _engine(
         configured={"api.remove_volume.side_effect": _REFUSED}
     ),
+    "a builder": _engine(),
     "a builder with a client": _engine(clients=1),
     "a builder with two clients": _engine(clients=2),
 }
@@ -107,12 +109,14 @@ def _builds() -> Iterator[Scene]:
     buildx = {"build": BUILT}
     usual = machine.built(buildx=buildx)
     for title, client in (
-        ("a build on a machine with a directory and a builder", _engine()),
-        ("a build in a builder that another job uses", _engine(clients=1)),
+        ("a build on a machine with a directory", _engine(configured=_NONE)),
+        ("a build in a builder that another job uses", _engine(clients=1, configured=_NONE)),
     ):
         said = machine.built(*own, buildx=buildx, engine=client, prepare=_directory())
         yield Scene(title=title, said=machine.unusual(said, usual))
-    said = machine.built(*own, buildx=buildx | {"rm": (1, "ERROR: no")}, engine=_engine())
+    said = machine.built(
+        *own, buildx=buildx | {"rm": (1, "ERROR: no")}, engine=_engine(configured=_NONE)
+    )
     yield Scene(title="a builder that cannot be removed", said=machine.unusual(said, usual))
     said = machine.run("plan", "--image=app", "--builder=warmbuild-0a1b2c3d")
     yield Scene(title="a builder with a name of warmbuild", said=said)

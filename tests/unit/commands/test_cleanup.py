@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import tempfile
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
@@ -43,6 +44,7 @@ def plan(parsed: Callable[..., Inputs]) -> Callable[..., BuilderPlan]:
 def gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Have a private directory and two builders that are two days old; return what goes."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(cleanup, "_LEISURE", 0.0)
     root = tmp_path / "warmbuild-0a1b2c3d"
     root.mkdir(mode=0o700)
     (root / "lock").touch()
@@ -136,13 +138,30 @@ def test_a_build_says_only_what_it_removes_beside_it(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with cleanup.beside(plan(), {}, log):
-        pass
+        deadline = time.monotonic() + 10
+        while not gone and time.monotonic() < deadline:
+            time.sleep(0.01)
     said = capsys.readouterr().out.splitlines()
     assert [line.partition(" is removed")[0] for line in said] == [
         "private directory warmbuild-0a1b2c3d",
         "builder warmbuild-00000001",
     ]
     assert gone == ["warmbuild-00000001"]
+
+
+def test_a_short_build_asks_no_engine(
+    gone: list[str],
+    log: Log,
+    tmp_path: Path,
+    plan: Callable[..., BuilderPlan],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cleanup, "_LEISURE", 60.0)
+    monkeypatch.setattr(cleanup, "_PATIENCE", 10.0)
+    with cleanup.beside(plan(), {}, log):
+        pass
+    assert gone == []
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("inputs", [REMOTE, {"endpoint": "tcp://elsewhere:1"}])
@@ -166,9 +185,15 @@ def test_a_build_does_not_fail_for_what_others_left(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(engine, "connect", there_is_none)
+    asked = threading.Event()
+
+    def fail(*_arguments: object, **_options: object) -> NoReturn:
+        asked.set()
+        raise EngineError("there is no engine")
+
+    monkeypatch.setattr(engine, "connect", fail)
     with cleanup.beside(plan(), {}, log):
-        pass
+        assert asked.wait(10)
     assert "warning" not in capsys.readouterr().out
 
 
@@ -179,15 +204,16 @@ def test_a_build_does_not_wait_for_a_removal(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    ended = threading.Event()
+    asked, ended = threading.Event(), threading.Event()
 
     def connect(*_arguments: object, **_options: object) -> str:
+        asked.set()
         ended.wait(10)
         return "client"
 
     monkeypatch.setattr(engine, "connect", connect)
     with cleanup.beside(plan(), {}, log):
-        pass
+        assert asked.wait(10)
     assert "builder" not in capsys.readouterr().out
     assert gone == []
     ended.set()
