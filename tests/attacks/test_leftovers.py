@@ -36,6 +36,16 @@ DAYS = 2 * 86_400
 SLEEPER = "FROM busybox:1.37\nRUN echo has begun; sleep {seconds}\n"
 # How long a build waits at its gate at most, in seconds.
 PATIENCE = 60.0
+# Removes one builder of any age beside a build.
+AT_ANY_AGE = """
+import re, sys
+from datetime import timedelta
+from warmbuild import cli
+from warmbuild.builder import leftovers
+from warmbuild.commands import cleanup
+cleanup.AGE, leftovers.OF_A_RUN = timedelta(), re.compile(sys.argv.pop(1))
+cli.entry()
+"""
 # Makes the standard input of a new session its terminal.
 IN_A_TERMINAL = """
 import fcntl, termios
@@ -269,6 +279,27 @@ def test_read_the_login_of_a_run_that_was_killed_days_ago(
     (young / "docker").rmdir()
     (young / "lock").unlink()
     young.rmdir()
+
+
+def test_fill_a_disk_with_builders_of_killed_runs(
+    warmbuild: Warmbuild, repository: str, project: Callable[..., Path]
+) -> None:
+    """Have runs killed over and over: each leaves a builder and a volume to the next one."""
+    run = warmbuild.start(project(SLEEPER.format(seconds=60)), image=repository)
+    kill(run)
+    assert len(warmbuild.remains(run.builder)) == 2
+    inputs = {"INPUT_IMAGE": repository, "INPUT_CONTEXT": ".", "INPUT_CACHE": "off"}
+    said = subprocess.run(  # noqa: S603 (warmbuild)
+        [sys.executable, "-c", AT_ANY_AGE, run.builder, "build"],
+        cwd=project(SLEEPER.format(seconds=3)),
+        env={**warmbuild.environment, **gitlab("main"), **inputs},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    ).stdout
+    assert f"builder {run.builder} is removed: " in said
+    assert warmbuild.remains(run.builder) == []
+    assert list(warmbuild.temporary.glob("warmbuild-????????")) == []
 
 
 def test_have_a_clean_up_take_a_run_that_is_active(

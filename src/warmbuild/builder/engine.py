@@ -32,6 +32,10 @@ else:
 BOOT_TIMEOUT: Final = 60
 _RETRY_INTERVAL: Final = 0.5
 _ANSWER_TIMEOUT: Final = 10
+# How long a daemon whose state is kept may take to end, in seconds.
+_STOP_TIMEOUT: Final = 3
+# Something is gone, or is being removed, or has another user: other jobs do the same.
+_TAKEN: Final = (404, 409)
 CONTEXT: Final = "warmbuild"
 
 
@@ -102,19 +106,26 @@ def left_behind(client: docker.DockerClient, now: datetime) -> Iterator[Candidat
     for builder, when in created.items():
         used = container(client, builder)
         leftover = leftovers.builder(builder, now - when, used.connections if used else 0)
-        yield leftover, partial(_remove, client, builder, used)
+        yield leftover, partial(remove, client, builder, used, keep_state=False)
 
 
-def _remove(client: docker.DockerClient, builder: str, used: Container | None) -> None:
+def remove(
+    client: docker.DockerClient, builder: str, found: Container | None, *, keep_state: bool
+) -> None:
+    """Remove a container of a builder, not one that has its name by now, and the volume.
+
+    Raises EngineError if the engine refuses.
+    """
     try:
-        if used:
-            client.api.remove_container(used.identity, force=True)
-        client.api.remove_volume(leftovers.volume(builder))
-    except docker.errors.NotFound:
-        # Another process removes it at the same time.
-        return
+        if found and keep_state:
+            client.api.stop(found.identity, timeout=_STOP_TIMEOUT)
+        if found:
+            client.api.remove_container(found.identity, force=True)
+        if not keep_state:
+            client.api.remove_volume(leftovers.volume(builder))
     except sdk_failures() as error:
-        raise EngineError(f"the engine refuses: {error}") from error
+        if getattr(error, "status_code", None) not in _TAKEN:
+            raise EngineError(f"the engine refuses: {error}") from error
 
 
 def has_containerd_store(client: docker.DockerClient) -> bool:

@@ -14,6 +14,8 @@ from warmbuild.signals import shielded
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import docker
+
     from warmbuild.builder.engine import Container
     from warmbuild.builder.environment import Buildx
     from warmbuild.log import Log
@@ -28,13 +30,21 @@ _GLANCE: Final = 0.05
 def remove(plan: BuilderPlan, name: str, buildx: Buildx, log: Log, *, up: bool) -> None:
     """Remove a builder that this run asked for, unless it is to stay.
 
-    A job that connects between the engine's answer and the removal, some 50 ms later, loses the
+    A job that connects in the milliseconds between the engine's answer and the removal loses the
     builder: buildx boots it again for a job whose build has not begun.
     """
-    failure = ""
+    failure, decided = "", decide(plan, None)
     with shielded():
-        decided = _decided(plan, buildx.env)
-        if decided.removes:
+        try:
+            if plan.is_shared:
+                client, found = _asked(plan, buildx.env)
+                decided = decide(plan, found)
+                if found and decided.removes:
+                    engine.remove(client, name, found, keep_state=plan.keep_state)
+        except EngineError as error:
+            failure, decided = str(error), Verdict(removes=False)
+        # For buildx a builder is its name, under which another job may boot the next one.
+        if decided.removes and (plan.appended or not plan.is_shared):
             removal = buildx.run(builder_commands.remove(name, keep_state=plan.keep_state))
             failure = removal.output if removal.code else ""
     # A builder that never came up has been reported, and may leave nothing to remove.
@@ -63,17 +73,15 @@ def decide(plan: BuilderPlan, found: Container | None) -> Verdict:
     return Verdict(removes=True)
 
 
-def _decided(plan: BuilderPlan, env: Mapping[str, str]) -> Verdict:
-    if not plan.is_shared:
-        return decide(plan, None)
+def _asked(
+    plan: BuilderPlan, env: Mapping[str, str]
+) -> tuple[docker.DockerClient, Container | None]:
+    """Return the engine and the builder's container, once this run's own clients have left it."""
     there = {**env, "DOCKER_HOST": plan.endpoint} if plan.endpoint else env
     deadline = time.monotonic() + _GOODBYE
-    try:
-        client = engine.connect(there, wait=False)
+    client = engine.connect(there, wait=False)
+    found = engine.container(client, plan.name)
+    while found and found.connections and time.monotonic() < deadline:
+        time.sleep(_GLANCE)
         found = engine.container(client, plan.name)
-        while found and found.connections and time.monotonic() < deadline:
-            time.sleep(_GLANCE)
-            found = engine.container(client, plan.name)
-    except EngineError as error:
-        return Verdict(removes=False, why=str(error))
-    return decide(plan, found)
+    return client, found

@@ -114,9 +114,8 @@ def _builds() -> Iterator[Scene]:
     ):
         said = machine.built(*own, buildx=buildx, engine=client, prepare=_directory())
         yield Scene(title=title, said=machine.unusual(said, usual))
-    said = machine.built(
-        *own, buildx=buildx | {"rm": (1, "ERROR: no")}, engine=_engine(configured=_NONE)
-    )
+    refusing = _engine(configured=_NONE | {"api.remove_container.side_effect": _REFUSED})
+    said = machine.built(*own, buildx=buildx, engine=refusing)
     yield Scene(title="a builder that cannot be removed", said=machine.unusual(said, usual))
     said = machine.run("plan", "--image=app", "--builder=warmbuild-0a1b2c3d")
     yield Scene(title="a builder with a name of warmbuild", said=said)

@@ -14,7 +14,8 @@ from warmbuild.errors import EngineError
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 OURS = "buildx_buildkit_warmbuild-0a1b2c3d0"
 REFUSED = docker.errors.APIError("403 Forbidden")
-GONE = docker.errors.NotFound("404")
+GONE = docker.errors.NotFound("404", response=mock.Mock(status_code=404))
+TAKEN = docker.errors.APIError("409", response=mock.Mock(status_code=409))
 
 
 def client(**configured: object) -> Any:  # noqa: ANN401 (a made-up client)
@@ -81,9 +82,21 @@ def test_a_volume_may_be_all_that_is_left() -> None:
     there.api.remove_volume.assert_called_once_with(f"{OURS}_state")
 
 
-def test_two_may_remove_the_same_builder() -> None:
-    ((_, remove),) = engine.left_behind(client(**{"api.remove_volume.side_effect": GONE}), NOW)
+@pytest.mark.parametrize("error", [GONE, TAKEN])
+@pytest.mark.parametrize("call", ["remove_container", "remove_volume"])
+def test_two_may_remove_the_same_builder(call: str, error: Exception) -> None:
+    there = client(**{f"api.{call}.side_effect": error})
+    ((_, remove),) = engine.left_behind(there, NOW)
     remove()
+    assert there.api.remove_volume.called is (call == "remove_volume")
+
+
+def test_a_builder_whose_state_is_kept_is_stopped_first() -> None:
+    there = client()
+    engine.remove(there, "b", Container(identity="c1", env=(), connections=0), keep_state=True)
+    there.api.stop.assert_called_once_with("c1", timeout=3)
+    there.api.remove_container.assert_called_once_with("c1", force=True)
+    there.api.remove_volume.assert_not_called()
 
 
 def test_an_engine_may_refuse_to_remove_it() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,8 +17,6 @@ from warmbuild.log import Log
 from warmbuild.run_context import RunContext
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from warmbuild.inputs.values import Inputs
     from warmbuild.plan.build_plan import BuilderPlan
 
@@ -65,78 +64,100 @@ def test_the_last_job_removes_what_jobs_have_made(
     assert removal.decide(plan(**inputs), found) == expected
 
 
+class Engine:
+    """An engine that reports the builder's container like this in turn."""
+
+    def __init__(self, *found: Container | None, error: str = "") -> None:
+        self.found = list(found)
+        self.error = error
+        self.removed: list[tuple[str, str, bool]] = []
+
+    def connect(self, env: dict[str, str], *, wait: bool) -> str:
+        assert not wait
+        return env["DOCKER_HOST"]
+
+    def container(self, _client: str, builder: str) -> Container | None:
+        assert builder == "b"
+        return self.found.pop(0) if len(self.found) > 1 else self.found[0]
+
+    def remove(self, client: str, _builder: str, found: Container, *, keep_state: bool) -> None:
+        if self.error:
+            raise EngineError(self.error)
+        self.removed.append((client, found.identity, keep_state))
+
+
 @pytest.fixture
 def removed(
     plan: Callable[..., BuilderPlan],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-) -> Callable[..., tuple[list[tuple[str, ...]], str]]:
-    """Return what removes the builder b, whose container the engine reports like this in turn."""
+) -> Callable[..., tuple[bool, str]]:
+    """Return what removes the builder b; it says whether buildx did, and what was logged."""
     monkeypatch.setattr(removal, "_GLANCE", 0.0)
 
     def remove(
-        *found: Container | EngineError | None, code: int = 0, up: bool = True, **inputs: str
-    ) -> tuple[list[tuple[str, ...]], str]:
-        reports = list(found)
-
-        def report(*_arguments: object) -> Container | None:
-            seen = reports.pop(0) if len(reports) > 1 else reports[0]
-            if isinstance(seen, EngineError):
-                raise seen
-            return seen
-
-        def connect(env: dict[str, str], *, wait: bool) -> str:
-            assert not wait
-            return env["DOCKER_HOST"]
-
-        monkeypatch.setattr(engine, "container", report)
-        monkeypatch.setattr(engine, "connect", connect)
+        there: Engine, *, code: int = 0, up: bool = True, name: str = "b", **inputs: str
+    ) -> tuple[bool, str]:
+        for function in ("connect", "container", "remove"):
+            monkeypatch.setattr(engine, function, getattr(there, function))
         runner = FakeRunner()
-        runner.answer("buildx", "rm", lines=["no such thing"], code=code)
+        runner.answer("buildx", "rm", "--force", name or "x", lines=["no such thing"], code=code)
         buildx = Buildx(program="buildx", env={"DOCKER_HOST": "unix:///x"}, runner=runner)
-        removal.remove(plan(builder="b", **inputs), "b", buildx, Log(ci.named("local")), up=up)
-        return runner.commands, capsys.readouterr().out
+        log = Log(ci.named("local"))
+        removal.remove(plan(builder=name, **inputs), name or "x", buildx, log, up=up)
+        return bool(runner.commands), capsys.readouterr().out
 
     return remove
 
 
-RM = [("buildx", "rm", "--force", "b")]
+Removed = Callable[..., tuple[bool, str]]
 
 
-def test_the_last_client_has_time_to_leave(
-    removed: Callable[..., tuple[list[tuple[str, ...]], str]],
-) -> None:
-    assert removed(USED, USED, OURS) == (RM, "")
+def test_the_last_client_has_time_to_leave(removed: Removed) -> None:
+    there = Engine(USED, USED, OURS)
+    assert removed(there) == (False, "")
+    assert there.removed == [("unix:///x", "1", False)]
+
+
+def test_a_builder_elsewhere_is_removed_there(removed: Removed) -> None:
+    there = Engine(OURS)
+    assert removed(there, endpoint="tcp://e:1", keep_state="true") == (False, "")
+    assert there.removed == [("tcp://e:1", "1", True)]
+
+
+def test_buildx_removes_the_other_nodes(removed: Removed) -> None:
+    there = Engine(OURS)
+    assert removed(there, append="- endpoint: tcp://e:1") == (True, "")
+    assert there.removed == [("unix:///x", "1", False)]
+
+
+def test_buildx_removes_a_builder_of_this_run(removed: Removed) -> None:
+    said = "warning: the builder x could not be removed: no such thing\n"
+    assert removed(Engine(None), name="") == (True, "")
+    assert removed(Engine(None), name="", code=1) == (True, said)
+    assert removed(Engine(None), name="", code=1, up=False) == (True, "")
+
+
+def test_a_builder_that_is_gone_needs_no_removal(removed: Removed) -> None:
+    there = Engine(None)
+    assert removed(there) == (False, "")
+    assert there.removed == []
 
 
 def test_a_builder_in_use_stays_and_it_is_said(
-    removed: Callable[..., tuple[list[tuple[str, ...]], str]], monkeypatch: pytest.MonkeyPatch
+    removed: Removed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(removal, "_GOODBYE", 0.0)
-    said = f"the builder b stays: {IN_USE.why}\n"
-    assert removed(USED) == ([], said)
-    assert removed(USED, endpoint="tcp://e:1") == ([], said)
-    assert removed(USED, up=False) == ([], "")
+    there = Engine(USED)
+    assert removed(there) == (False, f"the builder b stays: {IN_USE.why}\n")
+    assert removed(there, up=False) == (False, "")
+    assert there.removed == []
 
 
-def test_a_builder_that_the_engine_does_not_report_stays(
-    removed: Callable[..., tuple[list[tuple[str, ...]], str]],
-) -> None:
-    assert removed(EngineError("there is no engine")) == (
-        [],
-        "the builder b stays: there is no engine\n",
-    )
+def test_a_builder_that_stays_is_asked_for_nothing(removed: Removed) -> None:
+    assert removed(Engine(), cleanup="false") == (False, "")
 
 
-def test_a_builder_that_stays_is_asked_for_nothing(
-    removed: Callable[..., tuple[list[tuple[str, ...]], str]],
-) -> None:
-    assert removed(EngineError("nobody asks it"), cleanup="false") == ([], "")
-
-
-def test_a_removal_that_fails_is_a_warning_if_there_was_a_builder(
-    removed: Callable[..., tuple[list[tuple[str, ...]], str]],
-) -> None:
-    said = "warning: the builder b could not be removed: no such thing\n"
-    assert removed(OURS, code=1) == (RM, said)
-    assert removed(OURS, code=1, up=False) == (RM, "")
+def test_an_engine_that_refuses_is_a_warning(removed: Removed) -> None:
+    said = "warning: the builder b could not be removed: the engine refuses\n"
+    assert removed(Engine(OURS, error="the engine refuses")) == (False, said)
