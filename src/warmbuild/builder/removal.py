@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from warmbuild.builder import engine
@@ -12,9 +13,7 @@ from warmbuild.errors import EngineError
 from warmbuild.signals import shielded
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import docker
+    from collections.abc import Callable
 
     from warmbuild.builder.engine import Container
     from warmbuild.builder.environment import Buildx
@@ -37,7 +36,9 @@ def remove(plan: BuilderPlan, name: str, buildx: Buildx, log: Log, *, up: bool) 
     with shielded():
         try:
             if plan.is_shared:
-                client, found = _asked(plan, buildx.env)
+                there = {"DOCKER_HOST": plan.endpoint} if plan.endpoint else {}
+                client = engine.connect({**buildx.env, **there}, wait=False)
+                found = _once_left(partial(engine.container, client, name))
                 decided = decide(plan, found)
                 if found and decided.removes:
                     engine.remove(client, name, found, keep_state=plan.keep_state)
@@ -73,15 +74,11 @@ def decide(plan: BuilderPlan, found: Container | None) -> Verdict:
     return Verdict(removes=True)
 
 
-def _asked(
-    plan: BuilderPlan, env: Mapping[str, str]
-) -> tuple[docker.DockerClient, Container | None]:
-    """Return the engine and the builder's container, once this run's own clients have left it."""
-    there = {**env, "DOCKER_HOST": plan.endpoint} if plan.endpoint else env
+def _once_left(look: Callable[[], Container | None]) -> Container | None:
+    """Return the builder's container, once this run's own clients have left it."""
     deadline = time.monotonic() + _GOODBYE
-    client = engine.connect(there, wait=False)
-    found = engine.container(client, plan.name)
+    found = look()
     while found and found.connections and time.monotonic() < deadline:
         time.sleep(_GLANCE)
-        found = engine.container(client, plan.name)
-    return client, found
+        found = look()
+    return found
