@@ -15,7 +15,7 @@ from warmbuild import __version__, ci, files, lazy, process, signals
 from warmbuild.commands import confidential
 from warmbuild.commands.run import Run
 from warmbuild.errors import InputError, InputProblem, Stopped, WarmbuildError
-from warmbuild.inputs import parsing, table
+from warmbuild.inputs import parsing, reading, table
 from warmbuild.inputs.table import Kind
 from warmbuild.log import Log
 
@@ -25,13 +25,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from warmbuild.ci.provider import Provider
-    from warmbuild.commands import build, plan
+    from warmbuild.commands import build, cleanup, plan
     from warmbuild.project import git_objects
 else:
     # Most runs need neither of the first two, and a plan does not need `build`.
     platform = lazy.module("platform")
     traceback = lazy.module("traceback")
     build = lazy.module("warmbuild.commands.build")
+    cleanup = lazy.module("warmbuild.commands.cleanup")
     plan = lazy.module("warmbuild.commands.plan")
     git_objects = lazy.module("warmbuild.project.git_objects")
 
@@ -82,6 +83,9 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
 
 def _command(argv: Sequence[str], env: Mapping[str, str], provider: Provider, log: Log) -> int:
     arguments, unknown = _parser().parse_known_args(argv)
+    if arguments.command == "cleanup":
+        _clean_up(arguments, unknown, env, log)
+        return 0
     if arguments.ci:
         provider = ci.named(arguments.ci)
     as_json = arguments.command == "plan" and arguments.format == "json"
@@ -112,6 +116,19 @@ def _command(argv: Sequence[str], env: Mapping[str, str], provider: Provider, lo
     else:
         plan.plan(run, as_json=as_json)
     return 0
+
+
+def _clean_up(
+    arguments: argparse.Namespace, unknown: Sequence[str], env: Mapping[str, str], log: Log
+) -> None:
+    problems = [InputProblem(name=repr(text), text="is not expected here.") for text in unknown]
+    older_than = reading.duration(arguments.older_than)
+    if older_than is None:
+        text = f"{arguments.older_than!r} {reading.NO_DURATION}"
+        problems.append(InputProblem(name="older-than", text=text))
+    if older_than is None or problems:
+        raise InputError(problems)
+    cleanup.cleanup(env, log, older_than=older_than, dry_run=arguments.dry_run)
 
 
 def _flags(arguments: argparse.Namespace, unknown: Sequence[str]) -> Mapping[str, str]:
@@ -189,4 +206,14 @@ def _parser() -> argparse.ArgumentParser:
         description="Show what build would do and why. Only --probe contacts a registry.",
     )
     planner.add_argument("--format", choices=("text", "json"), default="text")
+    cleaner = commands.add_parser(
+        "cleanup",
+        allow_abbrev=False,
+        help="remove what killed runs have left on this machine and its engine",
+        description="Remove builders and private directories of runs that were killed.",
+    )
+    cleaner.add_argument(
+        "--older-than", default="24h", metavar="DURATION", help="least age (default: 24h)"
+    )
+    cleaner.add_argument("--dry-run", action="store_true", help="remove nothing, only say what")
     return parser

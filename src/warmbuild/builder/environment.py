@@ -72,12 +72,9 @@ def program(env: Mapping[str, str]) -> str:
     return found
 
 
-def environment(env: Mapping[str, str], private: Private) -> dict[str, str]:
-    """Return the environment of buildx: without inputs, with the run's own configuration."""
-    child = {name: value for name, value in env.items() if not name.startswith("INPUT_")}
-    child.pop("DOCKER_AUTH_CONFIG", None)
-    for variable in filter(_CERTIFICATE.fullmatch, env):
-        del child[variable]
+def of_engine(env: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment whose DOCKER_ variables lead to the engine of a job."""
+    child = dict(env)
     shared = Path(child.get("DOCKER_TLS_CERTDIR") or _DIND_CERTIFICATES, "client")
     if "DOCKER_HOST" not in child and not Path(_SOCKET).exists() and shared.parent.is_dir():
         # As the entrypoint of the image docker:cli does in a job beside docker-in-docker. The
@@ -87,6 +84,16 @@ def environment(env: Mapping[str, str], private: Private) -> dict[str, str]:
         child["DOCKER_CERT_PATH"] = str(shared)
     if child.get("DOCKER_TLS_VERIFY") and not child.get("DOCKER_CERT_PATH"):
         child["DOCKER_CERT_PATH"] = str(docker_config.user_directory(env))
+    return child
+
+
+def environment(env: Mapping[str, str], private: Private) -> dict[str, str]:
+    """Return the environment of buildx: without inputs, with the run's own configuration."""
+    given = of_engine(env)
+    child = {name: value for name, value in given.items() if not name.startswith("INPUT_")}
+    child.pop("DOCKER_AUTH_CONFIG", None)
+    for variable in filter(_CERTIFICATE.fullmatch, env):
+        del child[variable]
     if shutil.which("git", path=child.get("PATH")) is None:
         # Without git, buildx would warn at every build that it cannot record the commit.
         child["BUILDX_GIT_INFO"] = "false"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from warmbuild.build.outcomes import Outcome
     from warmbuild.build.solve import Tool
     from warmbuild.builder.private_directory import Private
-    from warmbuild.commands import caches
+    from warmbuild.commands import caches, cleanup
     from warmbuild.commands.images import Image
     from warmbuild.commands.logins import Registries
     from warmbuild.commands.run import Run
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 else:
     # Loaded while the builder boots.
     caches = lazy.module("warmbuild.commands.caches")
+    cleanup = lazy.module("warmbuild.commands.cleanup")
     publishing = lazy.module("warmbuild.report.publishing")
     solve = lazy.module("warmbuild.build.solve")
 
@@ -62,10 +63,11 @@ def build(run: Run) -> Outcome:
             publishing.say_plan(decided, log)
             tool = _tool(run, decided[0].builder, buildx, private, made.boot())
             try:
-                if decided[0].makes_an_image:
-                    outcome = solve.build(decided, tool)
-                else:
-                    outcome = solve.ask(decided[0], tool)
+                with cleanup.beside(decided[0].builder, child, log):
+                    if decided[0].makes_an_image:
+                        outcome = solve.build(decided, tool)
+                    else:
+                        outcome = solve.ask(decided[0], tool)
             finally:
                 publishing.findings(decided, env, run.provider, log)
             outcome = replace(outcome, builder=made.inspected())

@@ -327,7 +327,9 @@ _ROWS: Final[Mapping[str, Input]] = {
         "Keep the builder's state when it is removed, for the next builder of the same name."
     ),
     "cleanup": Switch(
-        "Remove the builder at the end of the run if the run created it.", default="true"
+        "Remove the builder at the end of the run if the run created it. A builder with a name "
+        "is removed by the last of the runs that share it.",
+        default="true",
     ),
     "use": Input("No effect: other steps do not use the builder of this run.", Kind.BOOLEAN),
     "install": Input("No effect: docker build is not replaced.", Kind.BOOLEAN),

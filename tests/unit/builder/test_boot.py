@@ -149,7 +149,7 @@ def test_a_builder_is_not_waited_for_without_limit(
 ) -> None:
     monkeypatch.setattr(boot, "BOOT_TIMEOUT", 1.0)
     monkeypatch.setattr(boot, "_LINGER", 0.0)
-    monkeypatch.setattr(boot, "_exists", lambda *_arguments: False)
+    monkeypatch.setattr(engine, "container", lambda *_arguments: None)
     monkeypatch.setattr(engine, "connect", lambda *_arguments, **_options: None)
     fake = tmp_path / "buildx"
     fake.write_text(f"#!{sys.executable}\n{HANGING}")

@@ -266,11 +266,44 @@ def problems(**values: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
+    ("values", "marked"),
+    [
+        ({}, False),
+        ({"name": "mine"}, True),
+        ({"name": "mine", "endpoint": "tcp://e:1"}, True),
+        ({"name": "mine", "endpoint": "a-context"}, False),
+        ({"name": "mine", "cleanup": "false"}, False),
+        ({"name": "mine", "driver": "kubernetes"}, False),
+    ],
+)
+def test_a_builder_that_its_last_job_removes_is_marked(
+    parsed: Callable[..., Inputs], values: dict[str, str], *, marked: bool
+) -> None:
+    plan = builder_of(parsed(**values))
+    (argv,) = builder_commands.creation(plan, Own(name="mine"), mirror="")
+    assert ("env.WARMBUILD_TEMPORARY=true" in argv) is marked
+
+
+@pytest.mark.parametrize(
     ("values", "text"),
     [
         (
             {"name": "a", "builder": "b"},
             "name: 'a' conflicts with builder: b; set only one of them.",
+        ),
+        (
+            {"name": "warmbuild-0a1b2c3d"},
+            (
+                "name: 'warmbuild-0a1b2c3d' has the form of warmbuild's own names, whose "
+                "builders are removed."
+            ),
+        ),
+        (
+            {"builder": "warmbuild-0a1b2c3d"},
+            (
+                "builder: 'warmbuild-0a1b2c3d' has the form of warmbuild's own names, whose "
+                "builders are removed."
+            ),
         ),
         (
             {"name": "-x"},
