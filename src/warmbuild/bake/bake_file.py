@@ -196,7 +196,8 @@ def argv(plans: Sequence[BuildPlan], files: Files, path: str) -> tuple[str, ...]
     arguments += [f"--allow={item}" for item in dict.fromkeys(allowed)]
     arguments += ["--builder", plans[0].builder.name] if plans[0].builder.name else []
     arguments += ["--metadata-file", files.metadata]
-    return (*arguments, *(name_of(plan) for plan in plans if not plan.linked))
+    # A target may be named like a flag.
+    return (*arguments, "--", *(name_of(plan) for plan in plans if not plan.linked))
 
 
 def resolve(
@@ -206,7 +207,7 @@ def resolve(
     arguments = ["bake", "--print", "--progress=quiet"]
     arguments += [part for file in files for part in ("--file", file)]
     arguments += [part for override in overrides for part in ("--set", override)]
-    return (*arguments, *targets)
+    return (*arguments, "--", *targets)
 
 
 def metadata(found: Mapping[str, object], name: str) -> Mapping[str, object]:

@@ -158,6 +158,7 @@ def test_a_definition_has_how_commands_run(parsed: Callable[..., Inputs]) -> Non
         "--allow=network.host",
         "--metadata-file",
         "<metadata-file>",
+        "--",
         "image",
     )
 
@@ -183,6 +184,7 @@ def test_the_arguments_beside_a_definition(parsed: Callable[..., Inputs]) -> Non
         "mine",
         "--metadata-file",
         "<metadata-file>",
+        "--",
         "image",
     )
 
