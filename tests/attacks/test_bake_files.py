@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 STOLEN = "hunter2-of-the-runner"
 PRINTED = STOLEN[::-1]
 TOKEN = {"TOKEN": STOLEN}
+COPIES = "FROM scratch\nCOPY Dockerfile /\n"
 PRINTS_SECRET = (
     "FROM busybox:1.37\nRUN --mount=type=secret,id=x rev /run/secrets/x || echo there is none\n"
 )
@@ -254,7 +255,7 @@ def test_put_an_image_under_another_name_into_the_engine(
 ) -> None:
     """They load an image under a name that other jobs of the runner use."""
     ended = attack(
-        "FROM busybox:1.37\nRUN true\n",
+        COPIES,
         bake(output=["type=docker"], tags=["stolen.example/python:3"]),
         bake_files="docker-bake.json",
     )
@@ -300,7 +301,7 @@ def test_get_the_token_of_the_runners_cache(
     """They have a cache read from a server of theirs, to which buildx sends the job's token."""
     with listening() as (url, seen):
         ended = attack(
-            "FROM busybox:1.37\nRUN true\n",
+            COPIES,
             bake(cache_from=[f"type=gha,url={url},scope=x"]),
             extra={"ACTIONS_RUNTIME_TOKEN": github_cache.token},
             bake_files="docker-bake.json",
@@ -315,14 +316,14 @@ def test_get_the_keys_of_a_bucket(attack: Callable[..., Ended]) -> None:
         keys = {"AWS_ACCESS_KEY_ID": "AKIDRUNNER", "AWS_SECRET_ACCESS_KEY": STOLEN}
         attributes = "region=r,bucket=b,name=x,use_path_style=true"
         ended = attack(
-            "FROM busybox:1.37\nRUN true\n",
+            COPIES,
             bake(cache_from=[f"type=s3,endpoint_url={url},{attributes}"]),
             extra=keys,
             bake_files="docker-bake.json",
         )
     assert seen == []
     check_nothing_stolen(ended)
-    assert "cache-from type=s3" in ended.log
+    assert "type=s3,use_path_style=true of the target default is ignored: the code" in ended.log
 
 
 def test_have_the_network_of_the_machine(attack: Callable[..., Ended]) -> None:
@@ -420,7 +421,7 @@ def test_run_a_program_on_the_runner(
     attack: Callable[..., Ended], project: Callable[..., Path], tmp_path: Path
 ) -> None:
     """Their context looks like a repository, whose configuration has git run a program."""
-    place = project("", {"app/Dockerfile": "FROM busybox:1.37\nRUN true\n"})
+    place = project("", {"app/Dockerfile": COPIES})
     app, proof = place / "app", tmp_path / "ran"
     git("init", "-q", "--bare", str(app))
     tree = git("-C", str(app), "hash-object", "-t", "tree", "-w", "/dev/null")
@@ -452,7 +453,7 @@ def test_copy_an_image_of_the_runner(attack: Callable[..., Ended], outside: Path
 def test_forge_who_built_an_image(attack: Callable[..., Ended]) -> None:
     """They have the provenance of their image name a builder that others trust."""
     ended = attack(
-        "FROM busybox:1.37\nRUN true\n",
+        COPIES,
         bake(attest=["type=provenance,mode=max,builder-id=https://trusted.example/builder"]),
         push="true",
         bake_files="docker-bake.json",
@@ -466,7 +467,7 @@ def test_reach_the_network_of_the_machine_by_the_daemon(
     warmbuild: Warmbuild, project: Callable[..., Path], engine: docker.DockerClient
 ) -> None:
     """They hope for a daemon that grants network.host, as buildx starts it by default."""
-    place = project("FROM scratch\nCOPY Dockerfile /\n")
+    place = project(COPIES)
     run = warmbuild.start(
         place,
         cache="off",

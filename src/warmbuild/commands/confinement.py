@@ -123,10 +123,10 @@ def _of_compose_file(name: str, path: str, untrusted: str) -> Iterator[InputProb
 
     What a file names is relative to its directory, and for those of the inputs to the current one.
     """
-    waiting, seen = [(path, "")], set[tuple[Path, str]]()
+    waiting, seen = [(path, "")], set[tuple[Path, Path]]()
     while waiting:
         path, base = waiting.pop()
-        if (step := (Path(path).resolve(), base)) in seen:
+        if (step := (Path(path).resolve(), Path(base).resolve())) in seen:
             continue
         seen.add(step)
         named = [compose_paths.Named(path=".env", is_compose=False)]
