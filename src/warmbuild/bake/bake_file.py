@@ -34,6 +34,8 @@ _INHERITED: Final = "warmbuild"
 _METADATA_TARGET: Final = "docker-metadata-action"
 # Outputs beside which no image is loaded into the engine.
 _NOT_LOADED: Final = ("local", "tar")
+# Entitlements that are part of a build; a daemon refuses others, such as ssh.
+_OF_DAEMON: Final = ("network.host", "security.insecure", "device")
 
 
 def is_needed(plans: Sequence[BuildPlan]) -> bool:
@@ -87,6 +89,7 @@ def _target(plan: BuildPlan, files: Files) -> Mapping[str, object]:
         "contexts": _laid_over(found, "contexts", map(_pair, plan.build_contexts)),
         "secret": _added(found, "secret", command_line.secrets(plan.secrets, files)),
         "annotations": _added(found, "annotations", plan.annotations),
+        "entitlements": _added(found, "entitlements", filter(_is_daemons, plan.passed.allow)),
         "attest": [_literal(attestation) for attestation in plan.attests],
         "output": _outputs(plan),
         "no-cache-filter": list(plan.no_cache_filters),
@@ -96,6 +99,11 @@ def _target(plan: BuildPlan, files: Files) -> Mapping[str, object]:
     }
     kept = {name: _escaped(value) for name, value in found.items() if name not in target}
     return kept | {name: value for name, value in target.items() if value}
+
+
+def _is_daemons(entitlement: str) -> bool:
+    """Return whether a daemon grants an entitlement; buildx grants the others."""
+    return entitlement.partition("=")[0] in _OF_DAEMON
 
 
 def _over(found: Mapping[str, object], row: Passthrough, value: Given) -> object:

@@ -41,23 +41,25 @@ _CERTIFICATE: Final = re.compile(rf"BUILDER_NODE_(\d+)_AUTH_TLS_({'|'.join(_CERT
 
 # What buildx needs to read bake and compose files, which could hand any variable to their commands.
 _TO_READ: Final = frozenset({"PATH", "HOME", "TMPDIR", "DOCKER_CONFIG", "BUILDX_CONFIG"})
-# What buildx needs to build untrusted code, and what for. The code's definition cannot name any of
-# it: this is a second wall.
-_TO_BUILD: Final[Mapping[str, str]] = {
-    r"PATH|HOME|USER|LOGNAME|TMPDIR|TZ|LANG|LC_\w+|XDG_(?:CONFIG_HOME|RUNTIME_DIR)": "any program",
-    r"DOCKER_(?:HOST|CONTEXT|CONFIG|CERT_PATH|TLS\w*|API_VERSION|DEFAULT_PLATFORM)": "the engine",
-    r"KUBECONFIG|KUBERNETES_(?:SERVICE|PORT)\w*": "the driver kubernetes",
-    r"SSH_AUTH_SOCK": "engines over SSH, and the input ssh",
-    r"(?i:(?:https?|all|no)_proxy)|SSL_CERT_(?:FILE|DIR)": "connections",
-    # Not BUILDX_BAKE_*, which change what files may do, nor BUILDX_GIT_*.
-    r"BUILDX_(?:BUILDER|CONFIG|EXPERIMENTAL|METADATA_\w+|NO_DEFAULT_\w+)": "settings of buildx",
-    r"BUILDX_DEFAULT_POLICY|EXPERIMENTAL_BUILDKIT_SOURCE_POLICY": "policies of the runner",
-    r"BUILDKIT_(?:HOST|PROGRESS|COLORS|TTY_LOG_LINES)|NO_COLOR": "settings of BuildKit's client",
-    r"SOURCE_DATE_EPOCH": "reproducible images",
-    r"ACTIONS_(?:CACHE_URL|RESULTS_URL|RUNTIME_TOKEN|CACHE_SERVICE_V2)": "caches on GitHub",
-    r"(?:AWS|AZURE|GOOGLE|CLOUDSDK)_\w+": "caches in clouds, and credential helpers",
-}
-_IS_TO_BUILD: Final = re.compile("|".join(_TO_BUILD))
+# What buildx needs to build untrusted code. The code's definition cannot name any of it: this is a
+# second wall.
+_TO_BUILD: Final = re.compile(
+    r"PATH|HOME|USER|LOGNAME|TMPDIR|TZ|LANG|LC_\w+|XDG_(?:CONFIG_HOME|RUNTIME_DIR)"
+    # The engine, and the driver kubernetes.
+    r"|DOCKER_(?:HOST|CONTEXT|CONFIG|CERT_PATH|TLS\w*|API_VERSION|DEFAULT_PLATFORM)"
+    r"|KUBECONFIG|KUBERNETES_(?:SERVICE|PORT)\w*"
+    # For engines over SSH, and the input ssh.
+    r"|SSH_AUTH_SOCK"
+    r"|(?i:(?:https?|all|no)_proxy)|SSL_CERT_(?:FILE|DIR)"
+    # Settings, but neither BUILDX_BAKE_* nor BUILDX_GIT_*, and policies of the runner.
+    r"|BUILDX_(?:BUILDER|CONFIG|EXPERIMENTAL|METADATA_\w+|NO_DEFAULT_\w+|DEFAULT_POLICY)"
+    r"|BUILDKIT_(?:HOST|PROGRESS|COLORS|TTY_LOG_LINES)|NO_COLOR"
+    r"|EXPERIMENTAL_BUILDKIT_SOURCE_POLICY"
+    r"|SOURCE_DATE_EPOCH"
+    # Caches on GitHub and in clouds, and credential helpers.
+    r"|ACTIONS_(?:CACHE_URL|RESULTS_URL|RUNTIME_TOKEN|CACHE_SERVICE_V2)"
+    r"|(?:AWS|AZURE|GOOGLE|CLOUDSDK)_\w+"
+)
 # They change how buildx reads bake files, and were for those of the user.
 _OF_BAKE: Final = "BUILDX_BAKE_"
 
@@ -131,7 +133,7 @@ def of_building(child: Mapping[str, str], trust: Trust, named: Container[str]) -
     if not trust.refuses(Right.READ_ENVIRONMENT):
         return kept
     kept = {
-        name: value for name, value in kept.items() if _IS_TO_BUILD.fullmatch(name) or name in named
+        name: value for name, value in kept.items() if _TO_BUILD.fullmatch(name) or name in named
     }
     # In a context that looks like a repository, git would obey its configuration.
     return kept | {"BUILDX_GIT_INFO": "false"}

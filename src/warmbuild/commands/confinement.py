@@ -81,8 +81,9 @@ def _wrong(target: Target) -> Iterator[str]:
 def _of_inputs(inputs: Inputs) -> Iterator[tuple[str, str]]:
     """Return the paths that inputs name; what is no path leads nowhere."""
     yield "context", inputs.context
-    file = inputs.file or posixpath.join(inputs.context, "Dockerfile")
-    yield from (("file", path) for path in allowed.of_dockerfile(file))
+    if _is_below(inputs.context, _root()):
+        file = inputs.file or posixpath.join(inputs.context, "Dockerfile")
+        yield from (("file", path) for path in allowed.of_dockerfile(file))
     for item in inputs.build_contexts:
         places = allowed.directories(item.partition("=")[2])
         yield from (("build-contexts", place) for place in places)

@@ -389,6 +389,14 @@ def test_a_definition_has_what_the_file_says_and_what_was_decided(
     )
 
 
+def test_a_daemon_is_not_asked_for_what_buildx_grants(parsed: Callable[..., Inputs]) -> None:
+    decided = planned(parsed(allow="ssh,device=a"), target(entitlements=["network.host"]))
+    assert written([decided])["target"]["web"]["entitlements"] == ["network.host", "device=a"]
+    found = bake_file.argv([decided], command_line.PLACEHOLDERS, "/d.json")
+    assert {"--allow=ssh", "--allow=device=a"} <= {*found}
+    assert "--allow=network.host" not in found
+
+
 def test_what_code_that_is_not_trusted_may_read(parsed: Callable[..., Inputs]) -> None:
     given = parsed(
         secrets="TOKEN=hunter2",
