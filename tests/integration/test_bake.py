@@ -91,8 +91,8 @@ def test_two_targets_are_built_in_one_call_and_are_warm_on_the_next_branch(
 ) -> None:
     cold = warmbuild.succeed(pair, **bake(repository))
     image, cache = calls(cold)
-    assert image.endswith("metadata.json web worker")
-    assert cache.endswith("metadata.json web worker")
+    assert image.endswith("metadata.json -- web worker")
+    assert cache.endswith("metadata.json -- web worker")
     names = ("/web:7", ":worker-main", ":worker-latest")
     assert cold.outputs["tags"] == ",".join(f"{repository}{name}" for name in names)
     # What both targets are made of ran once, and is a step of each.

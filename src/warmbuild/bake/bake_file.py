@@ -35,6 +35,8 @@ _INHERITED: Final = "warmbuild"
 _METADATA_TARGET: Final = "docker-metadata-action"
 # Outputs beside which no image is loaded into the engine.
 _NOT_LOADED: Final = ("local", "tar")
+# Entitlements that are part of a build; a daemon refuses others, such as ssh.
+_OF_DAEMON: Final = ("network.host", "security.insecure", "device")
 
 
 def is_needed(plans: Sequence[BuildPlan], redact: Callable[[str], str]) -> bool:
@@ -110,6 +112,7 @@ def _target(plan: BuildPlan, plans: Sequence[BuildPlan], files: Files) -> Mappin
         "contexts": _laid_over(found, "contexts", map(_pair, plan.build_contexts)),
         "secret": _added(found, "secret", command_line.secrets(plan.secrets, files)),
         "annotations": _added(found, "annotations", plan.annotations),
+        "entitlements": _added(found, "entitlements", filter(_is_daemons, plan.passed.allow)),
         "attest": [_literal(attestation) for attestation in plan.attests],
         "output": _outputs(plan),
         "no-cache-filter": list(plan.no_cache_filters),
@@ -119,6 +122,11 @@ def _target(plan: BuildPlan, plans: Sequence[BuildPlan], files: Files) -> Mappin
     }
     kept = {name: _escaped(value) for name, value in found.items() if name not in target}
     return kept | {name: value for name, value in target.items() if value}
+
+
+def _is_daemons(entitlement: str) -> bool:
+    """Return whether a daemon grants an entitlement; buildx grants the others."""
+    return entitlement.partition("=")[0] in _OF_DAEMON
 
 
 def _over(found: Mapping[str, object], row: Passthrough, value: Given) -> object:
@@ -250,7 +258,8 @@ def argv(plans: Sequence[BuildPlan], files: Files, path: str) -> tuple[str, ...]
     arguments += ["--builder", plans[0].builder.name] if plans[0].builder.name else []
     arguments += [] if plans[0].makes_an_image else ["--call", plans[0].call]
     arguments += ["--metadata-file", files.metadata]
-    return (*arguments, *(name_of(plan) for plan in plans if not plan.linked))
+    # A target may be named like a flag.
+    return (*arguments, "--", *(name_of(plan) for plan in plans if not plan.linked))
 
 
 def resolve(
@@ -260,7 +269,7 @@ def resolve(
     arguments = ["bake", "--print", "--progress=quiet"]
     arguments += [part for file in files for part in ("--file", file)]
     arguments += [part for override in overrides for part in ("--set", override)]
-    return (*arguments, *targets)
+    return (*arguments, "--", *targets)
 
 
 def metadata(found: Mapping[str, object], name: str) -> Mapping[str, object]:

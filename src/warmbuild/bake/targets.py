@@ -15,7 +15,6 @@ from warmbuild.frozen import frozen
 from warmbuild.image import naming
 from warmbuild.inputs import build_context
 from warmbuild.plan import making
-from warmbuild.trust import Right
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 
 # Keys whose values `bake --print` escapes, so that bake can read them again (buildx 0.38).
 _ESCAPED: Final = ("annotations", "args", "dockerfile-inline", "extra-hosts", "labels")
-_PUSHES: Final = ("image", "registry")
 _CACHES: Final = ("cache-from", "cache-to")
 
 
@@ -39,6 +37,7 @@ class Target:
     name: str
     definition: dict[str, object]
     linked: bool  # Built only because a requested target depends on it
+    left_out: tuple[str, ...] = ()  # Warnings of what the file says and untrusted code may not
 
 
 def read(printed: str) -> tuple[Target, ...]:
@@ -93,7 +92,7 @@ def inputs(given: Inputs, context: RunContext, applied: Tags, target: Target) ->
         labels=(*_pairs(found, "labels"), *given.labels),
         pull=given.pull or found.get("pull") is True,
         attests=(*map(_entry, untrusted_json.items(found, "attest")), *given.attests),
-        outputs=(*_outputs(context, found), *given.outputs),
+        outputs=(*map(_entry, untrusted_json.items(found, "output")), *given.outputs),
         no_cache=given.no_cache or found.get("no-cache") is True,
         no_cache_filters=(*_texts(found, "no-cache-filter"), *given.no_cache_filters),
         # A linked target's steps are in the caches of those that are made of it.
@@ -109,13 +108,12 @@ def inputs(given: Inputs, context: RunContext, applied: Tags, target: Target) ->
 
 def planned(given: Inputs, context: RunContext, facts: Facts, target: Target) -> BuildPlan:
     """Return the plan of a target; `given` are the target's own inputs."""
-    kept, kept_back = _secrets(target, context)
     made = replace(
         making.decide(given, context, facts),
         name=target.name,
-        definition=target.definition | {"secret": kept} if kept_back else target.definition,
+        definition=target.definition,
         linked=target.linked,
-        problems=_advice(kept_back),
+        problems=_advice(target.left_out),
     )
     if target.linked:
         # A linked target makes no image, which could have attestations.
@@ -125,7 +123,7 @@ def planned(given: Inputs, context: RunContext, facts: Facts, target: Target) ->
         why = f"is not pushed: it is a cache's name, and {context.trust.reason}"
         tags = dict.fromkeys(_texts(target.definition, "tags"))
         left_out = (f"{tag} {why}" for tag in tags if tag not in given.tags)
-        made = replace(made, problems=_advice((*kept_back, *left_out)))
+        made = replace(made, problems=_advice((*target.left_out, *left_out)))
     is_named = any("name" in dict(csv_attributes.pairs(output)) for output in made.outputs)
     if not made.push or made.tags or is_named:
         return made
@@ -136,54 +134,19 @@ def _advice(warnings: Iterable[str]) -> tuple[Problem, ...]:
     return tuple(Problem(kind=Kind.ADVICE, text=text) for text in warnings)
 
 
-def _secrets(target: Target, context: RunContext) -> tuple[list[object], list[str]]:
-    """Return the secrets that a target may have, and warnings of the others.
-
-    Untrusted code may not read the environment, from which it could choose any secret.
-    """
-    entries = untrusted_json.items(target.definition, "secret")
-    untrusted = context.trust.refuses(Right.READ_ENVIRONMENT)
-    if not untrusted:
-        return entries, []
-    kept, warnings = [], []
-    for entry in entries:
-        attributes = bake_file.attributes(entry)
-        if attributes.get("src") or attributes.get("source"):
-            kept.append(entry)
-        else:
-            name = attributes.get("id", "")
-            warnings.append(f"the secret {name} is not given: {untrusted}")
-    return kept, warnings
-
-
-def paths(target: Target) -> Iterator[str]:
-    """Return the files and directories of this machine that a target reads or writes.
-
-    buildx checks the paths of a requested target, but not those of its dependencies.
-    """
+def entitlements(target: Target) -> Iterator[str]:
+    """Return the entitlements that a target needs, as `allow` names them."""
     found = target.definition
-    place = untrusted_json.text(found, "context") or "."
-    file = untrusted_json.text(found, "dockerfile")
-    contexts = [place, *map(str, untrusted_json.child(found, "contexts").values())]
-    yield from (_bare(context) for context in contexts if _is_here(context))
-    if file and _is_here(place):
-        is_in_context = not file.startswith("cwd://")
-        yield posixpath.join(place if is_in_context else ".", file.removeprefix("cwd://"))
-    for name in ("secret", "ssh", "output", *_CACHES):
-        for entry in untrusted_json.items(found, name):
-            values = bake_file.attributes(entry)
-            yield from (values[key] for key in ("src", "source", "dest") if values.get(key))
-            yield from _texts(entry, "paths") if isinstance(entry, dict) else ()
+    wanted = list(_texts(found, "entitlements"))
+    wanted += ["network.host"] if untrusted_json.text(found, "network") == "host" else []
+    # A key in a file needs none.
+    agents = (entry for entry in untrusted_json.items(found, "ssh") if not _has_keys(entry))
+    return iter(dict.fromkeys([*wanted, *("ssh" for _ in agents)]))
 
 
-def _is_here(context: str) -> bool:
-    """Return whether a context is a directory, and no URL, image or other target."""
-    bare = _bare(context)
-    return not (build_context.is_remote(bare) or bare.startswith(("target:", "service:")))
-
-
-def _bare(context: str) -> str:
-    return context.removeprefix("cwd://").removeprefix("oci-layout://")
+def _has_keys(entry: object) -> bool:
+    """Return whether an entry of `ssh` names keys, ID=PATH or an object with paths."""
+    return bool(entry.get("paths")) if isinstance(entry, dict) else "=" in str(entry)
 
 
 def secrets(target: Target, env: Mapping[str, str]) -> Iterator[str]:
@@ -229,13 +192,6 @@ def _tags(given: Inputs, context: RunContext, applied: Tags, target: Target) -> 
         raise InputError([InputProblem(name="bake-files", text=text)]) from error
     is_cache = given.cache_tag_prefix if context.trust.is_untrusted else None
     return tuple(tag for tag, name in named if is_cache is None or not name.startswith(is_cache))
-
-
-def _outputs(context: RunContext, found: Mapping[str, object]) -> Iterator[str]:
-    """Return the file's outputs; untrusted code may not push."""
-    for entry in untrusted_json.items(found, "output"):
-        if not context.trust.is_untrusted or bake_file.attributes(entry).get("type") not in _PUSHES:
-            yield _entry(entry)
 
 
 def _pairs(found: Mapping[str, object], name: str) -> Iterator[str]:

@@ -53,6 +53,7 @@ def build(run: Run) -> Outcome:
     secrets = {secret.id: secret for one in decided for secret in one.secrets}
     with private_directory.private(env, registries.keyring.own, tuple(secrets.values())) as private:
         child = environment.environment(env, private)
+        child = environment.of_building(child, run.context.trust, images.variables(decided))
         environment.take_certificates(env, private)
         buildx = Buildx(program=program, env=child, runner=run.runner)
         with boot.booted(decided[0].builder, buildx, private, log) as made:

@@ -41,7 +41,7 @@ def matches(pattern: str, accepted: str) -> Check:
 
 
 pair: Final = matches(r"[^=\s]+=.*", "use name=value")
-_OVERRIDE: Final = matches(r"[^.=]+\.[^=]+=.*", "use TARGET.key=value")
+_OVERRIDE: Final = matches(r"[^-.=][^.=]*\.[^=]+=.*", "use TARGET.key=value")
 platform: Final = matches(platforms.PATTERN.pattern, "use os/arch, such as linux/amd64")
 builder: Final = matches(
     r"[A-Za-z][A-Za-z0-9._-]*", "use a letter, followed by letters, digits and . _ -"

@@ -239,7 +239,9 @@ _ROWS: Final[Mapping[str, Input]] = {
         "Targets, groups or services to build. Default: the group default, or every service.",
         Kind.WORDS,
         # buildx replaces the dots in a service's name with underscores.
-        check=checks.matches(r"[A-Za-z0-9_.-]+", "use the name of a target, group or service"),
+        check=checks.matches(
+            r"[A-Za-z0-9_.][A-Za-z0-9_.-]*", "use the name of a target, group or service"
+        ),
     ),
     "set": Input(
         "Overrides of the targets' attributes, TARGET.key=value.",

@@ -180,6 +180,7 @@ def test_a_definition_has_how_commands_run(parsed: Callable[..., Inputs]) -> Non
         "--allow=network.host",
         "--metadata-file",
         "<metadata-file>",
+        "--",
         "image",
     )
 
@@ -205,6 +206,7 @@ def test_the_arguments_beside_a_definition(parsed: Callable[..., Inputs]) -> Non
         "mine",
         "--metadata-file",
         "<metadata-file>",
+        "--",
         "image",
     )
 

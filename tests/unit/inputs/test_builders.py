@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 PUSH = RunContext(ci="github", event="push", branch="x", default_branch="main", trust=trust.TRUSTED)
 IMAGE = ["--driver-opt", "image=moby/buildkit:v0.34.2"]
+# What keeps buildx from having a daemon grant network.host.
+NO_RIGHTS = ["--buildkitd-flags", "--allow-insecure-entitlement device"]
 BOTH = """
 - endpoint: tcp://b:1234
   name: second
@@ -48,7 +50,12 @@ def builder_of(asked: Inputs) -> BuilderPlan:
             {},
             Own(name="b"),
             "",
-            [["create", "--name", "b", "--driver", "docker-container", *IMAGE, "--bootstrap"]],
+            [
+                [
+                    *["create", "--name", "b", "--driver", "docker-container", *IMAGE],
+                    *[*NO_RIGHTS, "--bootstrap"],
+                ]
+            ],
             id="a builder of this run needs little",
         ),
         pytest.param(
@@ -97,7 +104,8 @@ def builder_of(asked: Inputs) -> BuilderPlan:
             [
                 [
                     *["create", "--name", "b", "--driver", "docker-container", *IMAGE],
-                    *["--platform", "linux/arm64,linux/arm/v7", "--bootstrap", "arm-machine"],
+                    *[*NO_RIGHTS, "--platform", "linux/arm64,linux/arm/v7"],
+                    *["--bootstrap", "arm-machine"],
                 ]
             ],
             id="an endpoint that was given wins",
@@ -181,7 +189,8 @@ def builder_of(asked: Inputs) -> BuilderPlan:
             [
                 [
                     *["create", "--name", "b", "--driver", "docker-container", *IMAGE],
-                    *["--driver-opt", "image=m.io/buildkit", "--buildkitd-config", "/c.toml"],
+                    *["--driver-opt", "image=m.io/buildkit", *NO_RIGHTS],
+                    *["--buildkitd-config", "/c.toml"],
                 ],
                 [
                     *["create", "--name", "b", "--append", *IMAGE],
@@ -210,13 +219,13 @@ def builder_of(asked: Inputs) -> BuilderPlan:
                     *["create", "--name", "b", "--driver", "kubernetes", *IMAGE],
                     *["--driver-opt", "namespace=ci", "--driver-opt", "replicas=2"],
                     *["--driver-opt", '"nodeselector=kubernetes.io/arch=amd64"'],
-                    *["--platform", "linux/amd64"],
+                    *[*NO_RIGHTS, "--platform", "linux/amd64"],
                 ],
                 [
                     *["create", "--name", "b", "--append", *IMAGE],
                     *["--driver-opt", "namespace=ci"],
                     *["--driver-opt", '"nodeselector=kubernetes.io/arch=arm64"'],
-                    *["--platform", "linux/arm64", "--bootstrap"],
+                    *[*NO_RIGHTS, "--platform", "linux/arm64", "--bootstrap"],
                 ],
             ],
             id="pods of two processors",

@@ -242,7 +242,7 @@ def test_the_plan_for_programs(parsed: Callable[..., Inputs]) -> None:
     assert found["builder"] == {
         "driver": "docker-container",
         "driver-opts": ["image=moby/buildkit:v0.34.2"],
-        "buildkitd-flags": "",
+        "buildkitd-flags": "--allow-insecure-entitlement device",
         "cleanup": True,
     }
     assert found["cache"]["write"] == {
