@@ -28,7 +28,7 @@ from warmbuild import (
     untrusted_json,
     whole_numbers,
 )
-from warmbuild.bake import targets
+from warmbuild.bake import allowed, targets
 from warmbuild.build import outcomes
 from warmbuild.buildkit import answers, checks
 from warmbuild.buildkit.progress import Progress, is_progress
@@ -402,7 +402,7 @@ READERS: Final[dict[str, Reader]] = {
     "the output of bake": Reader(
         refusals=(ValueError,),
         read=lambda text: [
-            (list(targets.paths(one)), list(targets.secrets(one, {}))) for one in targets.read(text)
+            (list(allowed.paths(one)), list(targets.secrets(one, {}))) for one in targets.read(text)
         ],
         texts=st.builds(
             lambda found: "warning\n" + json.dumps(found, indent=2),
