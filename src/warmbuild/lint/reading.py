@@ -31,7 +31,7 @@ def read(decided: BuildPlan, pipeline_file: str) -> Sources:
 
     If the context is this run's own commit by git, its checkout is read instead, except for .git
     and modes, which such a context does not have. A file that cannot be read counts as missing: the
-    build reports it.
+    build reports it. A .dockerignore that cannot be read may exclude anything.
     """
     root = _root(Path.cwd())
     pipeline = read_text(root / pipeline_file, _MOST) if pipeline_file else None
@@ -46,6 +46,9 @@ def read(decided: BuildPlan, pipeline_file: str) -> Sources:
     own = Path(f"{file}.dockerignore")
     ignored_by = own if _is_file(own) else context / ".dockerignore"
     ignore = read_text(ignored_by, _MOST)
+    if ignore is None and os.path.lexists(ignored_by):
+        # Nothing is certain of what else is in the context.
+        ignore = "*"
     has_git = not is_git and _is_directory(context / ".git")
     inside = {".git": has_git, "Dockerfile": _is_below(file, context)}
     is_excluded = ignore_file.matcher(ignore_file.patterns(ignore or ""))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -151,6 +152,32 @@ class TestOddModes:
         odd = read(context="dir").odd_modes
         assert odd
         assert odd.path == "sub/z.py"
+
+    def test_an_ignore_file_that_is_not_read_may_exclude_anything(self, project: Path) -> None:
+        (project / "README.md").chmod(0o666)
+        (project / ".dockerignore").write_text("a\n" * 200_000)
+        assert read().ignore == "*"
+        assert read().odd_modes is None
+
+    def test_it_gives_up_before_it_takes_long(
+        self, project: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for path in ("README.md", "run.sh"):
+            (project / path).chmod(0o666)
+        (project / ".dockerignore").write_text("README.*\n")
+        monkeypatch.setattr("warmbuild.lint.reading._MOST_WORK", 170)
+        assert read().odd_modes
+        monkeypatch.setattr("warmbuild.lint.reading._MOST_WORK", 140)
+        assert read().odd_modes is None
+
+    def test_a_path_of_other_bytes_is_shown_with_escapes(self, project: Path) -> None:
+        path = os.fsdecode(b"f\xfcr")
+        (project / path).touch(mode=0o600)
+        entry = bytes(24) + (0o100644).to_bytes(4, "big") + bytes(34) + b"\0" + b"f\xfcr\0"
+        (project / ".git" / "index").write_bytes(b"DIRC\0\0\0\4\0\0\0\1" + entry)
+        odd = read().odd_modes
+        assert odd
+        assert odd.path == r"f\udcfcr"
 
     def test_what_git_does_not_track_may_be_as_it_is(self, project: Path) -> None:
         (project / "new.txt").touch()
