@@ -142,6 +142,10 @@ class TestFiles:
         (here / "lib" / ".env").symlink_to(tmp_path / "secret")
         assert "lib/a.yml reads 'lib/.env', which lies outside" in self.check("compose")
 
+    def test_a_definition_of_bake_reads_nothing(self, here: Path) -> None:
+        (here / "bake.HCL").write_text("include: [/etc/passwd]")
+        assert self.check("bake.HCL") == ""
+
     def test_what_cannot_be_checked(self, here: Path) -> None:
         (here / "compose.yml").write_text("a: [")
         said = (
