@@ -183,6 +183,9 @@ class TestTargets:
             pytest.param({"context": "away"}, "uses 'away', which lies outside", id="a link"),
             pytest.param({"context": "a\0b"}, "uses 'a\\x00b', which lies outside", id="no path"),
             pytest.param(
+                {"output": ["type=local,dest=loop"]}, "uses 'loop', which lies outside", id="a loop"
+            ),
+            pytest.param(
                 {"context": "ssh://git@h/a"},
                 "uses 'ssh://git@h/a', which is neither a path nor a URL (https, http or git)",
                 id="a URL for an agent",
