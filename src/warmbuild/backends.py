@@ -1,6 +1,6 @@
 """The backends of BuildKit's cache, one row each.
 
-Attributes are taken from BuildKit's README ("Export cache") and its sources at v0.32. BuildKit
+Attributes are taken from BuildKit's README ("Export cache") and its sources at v0.34. BuildKit
 ignores unknown attributes, and a wrong `mode` too, so warmbuild checks the names.
 """
 
@@ -46,6 +46,8 @@ class Backend:
     lies_in_image: bool = False  # The cache is pushed in the image, and holds only its last stage
     is_directory: bool = False  # The cache is a directory of this machine, named by `cache-dir`
     untrusted_may_write: bool = False  # Untrusted code may export to it: no other run reads it
+    untrusted_may_name: tuple[str, ...] = ()
+    """Attributes by which a file of untrusted code may name a cache to read; none is a server's."""
     local_run_may_write: bool = False  # Local runs write it by default, because it is not shared
     merged: bool = False
     """warmbuild merges several caches into one, because BuildKit loses steps among several."""
@@ -75,6 +77,7 @@ BACKENDS: Final[Mapping[str, Backend]] = {
             export_options=_COMPRESSION,
             asked=True,
             retagged=True,
+            untrusted_may_name=("ref",),
             merged=True,
             read_by_graph_driver=True,
         ),
@@ -100,6 +103,7 @@ BACKENDS: Final[Mapping[str, Backend]] = {
             asked=True,
             is_directory=True,
             untrusted_may_write=True,
+            untrusted_may_name=("src",),
             local_run_may_write=True,
             merged=True,
             read_by_graph_driver=True,
@@ -109,6 +113,7 @@ BACKENDS: Final[Mapping[str, Backend]] = {
             source="scope",
             destination="scope",
             options=("version", "url", "url_v2", "timeout"),
+            untrusted_may_name=("scope",),
             secrets={"token": "ACTIONS_RUNTIME_TOKEN"},
             # Without them buildx silently ignores the cache.
             variables=(
@@ -124,7 +129,8 @@ BACKENDS: Final[Mapping[str, Backend]] = {
                 *("bucket", "region", "endpoint_url", "use_path_style", *_PREFIXES),
                 *("retry_mode", "retry_max_attempts", "disable_accept_encoding"),
             ),
-            export_options=("touch_refresh", "upload_parallelism"),
+            # It compresses as asked since BuildKit 0.34; older ones always write gzip.
+            export_options=(*_COMPRESSION, "touch_refresh", "upload_parallelism"),
             required=("bucket", "region"),
             secrets={
                 "access_key_id": "AWS_ACCESS_KEY_ID",
@@ -147,4 +153,9 @@ BACKENDS: Final[Mapping[str, Backend]] = {
 
 def of_entry(entry: str) -> Backend | None:
     """Return the backend of a cache entry, None if unknown; a bare reference is in a registry."""
-    return BACKENDS.get(dict(csv_attributes.pairs(entry)).get("type", "registry"))
+    return of_attributes(dict(csv_attributes.pairs(entry)))
+
+
+def of_attributes(attributes: Mapping[str, str]) -> Backend | None:
+    """Return the backend of an entry with these attributes."""
+    return BACKENDS.get(attributes.get("type", "registry"))

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from warmbuild import __version__, ci, files, lazy, process, signals
+from warmbuild.commands import confidential
 from warmbuild.commands.run import Run
 from warmbuild.errors import InputError, InputProblem, Stopped, WarmbuildError
-from warmbuild.inputs import parsing, table
+from warmbuild.inputs import parsing, reading, table
 from warmbuild.inputs.table import Kind
 from warmbuild.log import Log
 
@@ -24,13 +25,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from warmbuild.ci.provider import Provider
-    from warmbuild.commands import build, plan
+    from warmbuild.commands import build, cleanup, plan
     from warmbuild.project import git_objects
 else:
     # Most runs need neither of the first two, and a plan does not need `build`.
     platform = lazy.module("platform")
     traceback = lazy.module("traceback")
     build = lazy.module("warmbuild.commands.build")
+    cleanup = lazy.module("warmbuild.commands.cleanup")
     plan = lazy.module("warmbuild.commands.plan")
     git_objects = lazy.module("warmbuild.project.git_objects")
 
@@ -81,13 +83,20 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
 
 def _command(argv: Sequence[str], env: Mapping[str, str], provider: Provider, log: Log) -> int:
     arguments, unknown = _parser().parse_known_args(argv)
+    if arguments.command == "cleanup":
+        _clean_up(arguments, unknown, env, log)
+        return 0
     if arguments.ci:
         provider = ci.named(arguments.ci)
-        log.write_as(provider)
+    as_json = arguments.command == "plan" and arguments.format == "json"
+    if as_json or not provider.detect(env):
+        # A mask is a command that holds the secret: nothing hides it here.
+        provider = replace(provider, mask=None)
+    log.write_as(provider)
     given = parsing.gather(_flags(arguments, unknown), env)
-    log.hide(given.get(row.name, "") for row in table.TABLE if row.secret)
+    confidential.hide_given(given, log)
     inputs = parsing.parse(given, provider.known_inputs(env, given))
-    log.hide(inputs.secret_values)
+    confidential.hide(inputs, env, log)
     context = provider.context(env, str(Path.cwd()), files.read_text).legible()
     if inputs.tag_rules:
         # git knows the time for every kind of event, and CI systems for some.
@@ -105,8 +114,21 @@ def _command(argv: Sequence[str], env: Mapping[str, str], provider: Provider, lo
     if arguments.command == "build" and not inputs.plan_only:
         build.build(run)
     else:
-        plan.plan(run, as_json=arguments.command == "plan" and arguments.format == "json")
+        plan.plan(run, as_json=as_json)
     return 0
+
+
+def _clean_up(
+    arguments: argparse.Namespace, unknown: Sequence[str], env: Mapping[str, str], log: Log
+) -> None:
+    problems = [InputProblem(name=repr(text), text="is not expected here.") for text in unknown]
+    older_than = reading.duration(arguments.older_than)
+    if older_than is None:
+        text = f"{arguments.older_than!r} {reading.NO_DURATION}"
+        problems.append(InputProblem(name="older-than", text=text))
+    if older_than is None or problems:
+        raise InputError(problems)
+    cleanup.cleanup(env, log, older_than=older_than, dry_run=arguments.dry_run)
 
 
 def _flags(arguments: argparse.Namespace, unknown: Sequence[str]) -> Mapping[str, str]:
@@ -184,4 +206,14 @@ def _parser() -> argparse.ArgumentParser:
         description="Show what build would do and why. Only --probe contacts a registry.",
     )
     planner.add_argument("--format", choices=("text", "json"), default="text")
+    cleaner = commands.add_parser(
+        "cleanup",
+        allow_abbrev=False,
+        help="remove what killed runs have left on this machine and its engine",
+        description="Remove builders and private directories of runs that were killed.",
+    )
+    cleaner.add_argument(
+        "--older-than", default="24h", metavar="DURATION", help="least age (default: 24h)"
+    )
+    cleaner.add_argument("--dry-run", action="store_true", help="remove nothing, only say what")
     return parser

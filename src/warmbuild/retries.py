@@ -25,7 +25,8 @@ _LONGEST_PAUSE: Final = 30.0
 _GROWTH: Final = 4
 # Request timeout, too early, too many requests, and errors of the server.
 _TRANSIENT_STATUS: Final = frozenset({408, 425, 429, *range(500, 1000)})
-# URLs and references, whose words do not describe the failure.
+# URLs and references, whose words do not describe the failure. They are searched from the beginning
+# of a word alone, for a search from each of its characters takes for ever if the word is long.
 _NAME: Final = re.compile(r"(?<!\S)\S*/\S*?(?=:?(?:\s|$))")
 # A status as Go's clients print it, such as `503 Service Unavailable`.
 _STATUS: Final = re.compile(r"\b([1-5]\d\d) [A-Z]")

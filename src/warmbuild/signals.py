@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM raise an exception, but not while a run cleans up.
+"""SIGINT, SIGTERM and SIGHUP raise an exception, but not while a run cleans up.
 
 PID 1 of a container ignores SIGTERM unless it installs a handler.
 """
@@ -15,18 +15,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def install() -> None:
-    """Have the first of these signals raise Stopped in the main thread, and ignore later ones."""
+    """Have the first of these signals raise Stopped in the main thread, and ignore later ones.
+
+    A run that nohup has started goes on without its terminal.
+    """
     for number in _SIGNALS:
-        signal.signal(number, _stop)
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _stop)
 
 
 @contextmanager
 def held() -> Iterator[None]:
-    """Delay both signals to the end of the block, which creates something to clean up.
+    """Delay the signals to the end of the block, which creates something to clean up.
 
     Enter it inside the `try` whose `finally` cleans up.
     """
@@ -39,7 +43,7 @@ def held() -> Iterator[None]:
 
 @contextmanager
 def shielded() -> Iterator[None]:
-    """Ignore both signals while the block cleans up."""
+    """Ignore the signals while the block cleans up."""
     with _handled(_ignore):
         yield
 

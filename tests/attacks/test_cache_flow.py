@@ -24,8 +24,12 @@ def test_put_a_layer_into_mains_image(
     """They build a step on their branch, and write a message that names the branch as merged."""
     evil = warmbuild.succeed(small, image=repository, branch="evil")
     assert ONCE in evil.executed
-    given = {"cache_trust_merged": "true"} if told else {}
-    main = warmbuild.succeed(small, image=repository, ci={**gitlab("main"), **MERGED}, **given)
+    main = warmbuild.succeed(
+        small,
+        image=repository,
+        ci={**gitlab("main"), **MERGED},
+        cache_trust_merged=str(told).lower(),
+    )
     assert (ONCE in main.cached) is told
     theirs = set(registry.layers(f"{repository}:evil"))
     ours = set(registry.layers(f"{repository}:main"))

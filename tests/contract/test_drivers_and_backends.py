@@ -25,8 +25,8 @@ MODULES: Final = sorted(
 # Names that are something else in a module as well: a type of `--output`, a part of a login, or
 # BuildKit's word for an export.
 OTHERS: Final = {
+    "bake/allowed.py": {"docker", "local"},
     "bake/bake_file.py": {"docker", "local"},
-    "bake/targets.py": {"registry"},
     "buildkit/command_line.py": {"local"},
     "buildkit/progress.py": {"registry"},
     "ci/github.py": {"registry"},

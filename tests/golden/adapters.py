@@ -25,6 +25,8 @@ PATCHED: Final[Mapping[str, object]] = {
     "warmbuild.builder.environment._PLUGIN_DIRECTORIES": (),
     # How often it is looked whether a build waits for its cache alone, in seconds.
     "warmbuild.build.patience._GLANCE": 0.01,
+    # How long a build waits for the clean-up beside it, in seconds: here to its end.
+    "warmbuild.commands.cleanup._PATIENCE": 10.0,
 }
 
 

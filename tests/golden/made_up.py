@@ -28,7 +28,7 @@ def digest(text: str) -> str:
 
 def manifest(tag: str, body: str, *, home: str = HOME) -> dict[str, Reply]:
     """Return the reply of a registry that has a manifest under a tag."""
-    headers = {"Docker-Content-Digest": digest(tag)}
+    headers = {"Docker-Content-Digest": digest(body)}
     return {f"GET {home}/manifests/{tag}": (200, headers, body)}
 
 
@@ -40,13 +40,14 @@ def cache(
     records: int = 1,
     size: int | None = None,
     padding: int = 0,
+    link: int = 0,
     home: str = HOME,
 ) -> dict[str, Reply]:
     """Return the replies of a registry that has a cache under a tag.
 
     Its steps have the result `layer`, made `days` ago if that is given. `records` of it are
-    longer than they are worth, `size` is what its manifest says of the configuration, and
-    `padding` is how much longer the manifest is.
+    longer than they are worth, `size` is what its manifest says of the configuration, `padding` is
+    how much longer the manifest is, and `link` is the record that its steps are upon.
     """
     made = (datetime.now(UTC) - timedelta(days=days, hours=1)).isoformat()
     config = {
@@ -57,25 +58,26 @@ def cache(
                 {
                     "digest": digest(f"step{number}"),
                     "layers": [{"layer": 0} | ({"createdAt": made} if days else {})],
-                    "inputs": [[{"selector": "", "link": 0}]],
+                    "inputs": [[{"selector": "", "link": link}]],
                 }
                 for number in range(records)
             ),
+            {"digest": digest(tag)},
         ],
     }
     text = json.dumps(config)
-    described = {"mediaType": _CONFIG_TYPE, "digest": digest(f"c{tag}"), "size": size or len(text)}
+    described = {"mediaType": _CONFIG_TYPE, "digest": digest(text), "size": size or len(text)}
     body = json.dumps({"config": described, "layers": [{"digest": digest(layer)}]})
     return manifest(tag, body + " " * padding, home=home) | {
-        f"GET {home}/blobs/{digest(f'c{tag}')}": (200, {}, text)
+        f"GET {home}/blobs/{digest(text)}": (200, {}, text)
     }
 
 
 def image(tag: str, *, home: str = HOME) -> dict[str, Reply]:
     """Return the replies of a registry that has an image without a cache under a tag."""
-    config = {"mediaType": _IMAGE_TYPE, "digest": digest(f"i{tag}"), "size": 2}
+    config = {"mediaType": _IMAGE_TYPE, "digest": digest("{}"), "size": 2}
     return manifest(tag, json.dumps({"config": config, "layers": []}), home=home) | {
-        f"GET {home}/blobs/{digest(f'i{tag}')}": (200, {}, "{}")
+        f"GET {home}/blobs/{digest('{}')}": (200, {}, "{}")
     }
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILDER = re.compile(r"\+ docker buildx create --name (\S+)")
+OWN_STEP = re.compile(r"^( *)(- |  )(uses: (?:\./|warmbuild/warmbuild@).*)$", re.MULTILINE)
 ON_MAIN = "main"
 # What GitHub says of the repository in each event; act has nothing of its own.
 REPOSITORY = {"full_name": "octo-org/shop", "default_branch": ON_MAIN, "private": False}
@@ -79,10 +80,12 @@ class Act(Client):
     def push(self, checkout: Path, workflow: str, name: str, *options: str) -> str:
         """Run a workflow for a push of the branch that is checked out.
 
-        `name` takes the place of the workflow's own, by which act names its containers.
+        `name` takes the place of the workflow's own, by which act names its containers. Steps of
+        warmbuild are told that this is not act, where a run is a local one.
         """
         path, event = self.directory / "workflow.yml", self.directory / "event.json"
-        path.write_text(replaced(workflow, {r"^name: \w+$": f"name: {name}"}))
+        workflow = replaced(workflow, {r"^name: \w+$": f"name: {name}"})
+        path.write_text(OWN_STEP.sub(r"\1\2env: {ACT: 'false'}\n\1  \3", workflow))
         branch = git(checkout, "branch", "--show-current")
         event.write_text(json.dumps({"ref": f"refs/heads/{branch}", "repository": REPOSITORY}))
         return self.run(

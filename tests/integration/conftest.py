@@ -37,7 +37,9 @@ ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "tests" / "data"
 CACHE_CONFIG = "application/vnd.buildkit.cacheconfig.v0"
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-MANIFESTS = f"{OCI_MANIFEST}, application/vnd.oci.image.index.v1+json"
+# The engine's own BuildKit pushes Docker's type without the containerd image store.
+DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+MANIFESTS = f"{OCI_MANIFEST}, application/vnd.oci.image.index.v1+json, {DOCKER_MANIFEST}"
 # How long a run may take before a test gives up on it, in seconds.
 PATIENCE = 120.0
 _BUILDER = re.compile(r"^\+ docker buildx create --name (\S+)", re.MULTILINE)

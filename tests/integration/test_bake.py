@@ -91,8 +91,8 @@ def test_two_targets_are_built_in_one_call_and_are_warm_on_the_next_branch(
 ) -> None:
     cold = warmbuild.succeed(pair, **bake(repository))
     image, cache = calls(cold)
-    assert image.endswith("metadata.json web worker")
-    assert cache.endswith("metadata.json web worker")
+    assert image.endswith("metadata.json -- web worker")
+    assert cache.endswith("metadata.json -- web worker")
     names = ("/web:7", ":worker-main", ":worker-latest")
     assert cold.outputs["tags"] == ",".join(f"{repository}{name}" for name in names)
     # What both targets are made of ran once, and is a step of each.
@@ -304,7 +304,6 @@ def test_a_cache_that_cannot_be_written_fails_no_target_and_no_other_cache(
     [
         pytest.param({"cache_export": "with"}, id="beside the images"),
         pytest.param({"cache_backend": "local", "cache_dir": "../cache"}, id="in directories"),
-        pytest.param({"cache_backend": "inline"}, id="in the images"),
         pytest.param({"cache_history": "2"}, id="with the generation before"),
     ],
 )
@@ -319,6 +318,17 @@ def test_caches_are_kept_in_other_ways_too(
     warm = warmbuild.succeed(pair, **inputs)
     assert set(warm.executed) == {"COPY source.txt /"}
     assert warm.outputs["cache-hits"] == "4"
+    assert [item for item in warm.warnings if "cache" in item] == []
+
+
+def test_a_cache_in_the_images_lacks_what_they_are_made_of(
+    warmbuild: Warmbuild, repository: str, pair: Path
+) -> None:
+    inputs = bake(repository) | {"cache_backend": "inline"}
+    warmbuild.succeed(pair, **inputs)
+    warm = warmbuild.succeed(pair, **inputs)
+    # buildx runs the dependency before the images that have all steps upon it.
+    assert warm.executed == [f"{ONCE}/base"]
     assert [item for item in warm.warnings if "cache" in item] == []
 
 
@@ -416,7 +426,7 @@ def test_what_a_plan_hands_on_makes_buildx_warm(
     assert list(json.loads(plan["targets"])) == ["web", "worker"]
     assert plan["cache-from"] == ""
     definition = json.loads(Path(plan["bake-file"]).read_text())
-    assert set(definition["target"]) == {"web", "worker"}
+    assert set(definition["target"]) == {"web", "worker", "base"}
     files = ["--file", "docker-bake.hcl", "--file", plan["bake-file"], "--push"]
     tag = {"REGISTRY": repository, "TAG": "8"}
     worker = f"--set=worker.tags={repository}:worker-8"

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 BRANCH = {
     "GITLAB_CI": "true",
+    "CI_PIPELINE_SOURCE": "push",
     "CI_COMMIT_BRANCH": "feature/x",
     "CI_DEFAULT_BRANCH": "main",
     "INPUT_BUILD_ARGS": "A=two words",

@@ -83,8 +83,14 @@ def test_what_can_be_looked_into(
 
 
 def test_an_option_may_be_for_the_export_alone() -> None:
-    assert BACKENDS["s3"].known[-2:] == BACKENDS["s3"].export_options
-    assert BACKENDS["s3"].export_options == ("touch_refresh", "upload_parallelism")
+    assert BACKENDS["s3"].known[-5:] == BACKENDS["s3"].export_options
+    assert BACKENDS["s3"].export_options == (
+        "compression",
+        "compression-level",
+        "force-compression",
+        "touch_refresh",
+        "upload_parallelism",
+    )
     assert BACKENDS["registry"].known == (
         "registry.insecure",
         "compression",

@@ -32,6 +32,21 @@ def test_a_plan_is_shown_and_nothing_is_contacted(capsys: pytest.CaptureFixture[
     assert "cache write ghcr.io/me/app:cache-x (this branch's own cache)" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("argv", "text"),
+    [
+        (["--older-than=soon"], "older-than: 'soon' is not a duration; use a number and"),
+        (["--image=app"], "'--image=app': is not expected here."),
+        (["app"], "'app': is not expected here."),
+    ],
+)
+def test_a_clean_up_takes_an_age_alone(
+    argv: list[str], text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("cleanup", *argv) == 2
+    assert text in capsys.readouterr().out
+
+
 def test_a_plan_is_json_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
     env = {"INPUT_IMAGE": "app", "INPUT_PASSWORD": "hunter2", "INPUT_USERNAME": "me"}
     env["INPUT_BUILD-ARGS"] = "TOKEN=hunter2"
@@ -93,7 +108,7 @@ def test_flags_may_be_repeated(capsys: pytest.CaptureFixture[str]) -> None:
             (
                 "error: one input is not usable, so nothing was started:\n"
                 "  command line: argument COMMAND: invalid choice: 'bild' (choose from 'build', "
-                "'plan').\n"
+                "'plan', 'cleanup').\n"
             ),
         ),
     ],

@@ -16,7 +16,8 @@ def test_a_lost_cache_says_all_that_was_lost() -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "text", "code"), [(2, "interrupted", 130), (15, "terminated", 143)]
+    ("number", "text", "code"),
+    [(1, "terminated", 129), (2, "interrupted", 130), (15, "terminated", 143)],
 )
 def test_a_run_that_is_stopped_ends_as_a_shell_has_it(number: int, text: str, code: int) -> None:
     error = Stopped(number)

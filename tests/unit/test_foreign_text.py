@@ -21,14 +21,14 @@ from warmbuild import (
     ci,
     cli,
     csv_attributes,
-    log,
     refs,
     retries,
     run_context,
+    secret_texts,
     untrusted_json,
     whole_numbers,
 )
-from warmbuild.bake import targets
+from warmbuild.bake import allowed, targets
 from warmbuild.build import outcomes
 from warmbuild.buildkit import answers, checks
 from warmbuild.buildkit.progress import Progress, is_progress
@@ -402,7 +402,7 @@ READERS: Final[dict[str, Reader]] = {
     "the output of bake": Reader(
         refusals=(ValueError,),
         read=lambda text: [
-            (list(targets.paths(one)), list(targets.secrets(one, {}))) for one in targets.read(text)
+            (list(allowed.paths(one)), list(targets.secrets(one, {}))) for one in targets.read(text)
         ],
         texts=st.builds(
             lambda found: "warning\n" + json.dumps(found, indent=2),
@@ -451,7 +451,7 @@ READERS: Final[dict[str, Reader]] = {
         texts=written("2026", "-", "01", "T", ":", "+23:59", *STRANGE),
     ),
     "what is hidden": Reader(
-        read=lambda parts: log.redactor(parts[0])(parts[1]),
+        read=lambda parts: secret_texts.redactor(parts[0])(parts[1]),
         texts=st.tuples(st.lists(st.text(max_size=9)), st.text(max_size=50)),
     ),
 }

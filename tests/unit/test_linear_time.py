@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from warmbuild import csv_attributes, log, refs, retries, run_context, untrusted_json
+from warmbuild import csv_attributes, refs, retries, run_context, secret_texts, untrusted_json
 from warmbuild.build import outcomes
 from warmbuild.buildkit import answers
 from warmbuild.buildkit.progress import Failure, Progress
@@ -231,7 +231,7 @@ CASES: Final[dict[str, tuple[Callable[[Any], object], Callable[[int], Any]]]] = 
         lambda size: "a" + "/" * size + "b\nc",
     ),
     "redactor: a text": (
-        log.redactor([f"secret-{number}" for number in range(50)]),
+        secret_texts.redactor([f"secret-{number}" for number in range(50)]),
         lambda size: "secret-" * size,
     ),
 }

@@ -1,29 +1,15 @@
 from __future__ import annotations
 
-import pytest
+from typing import TYPE_CHECKING
 
 from warmbuild.ci import github
-from warmbuild.log import Log, redactor
+from warmbuild.log import Log
 from warmbuild.process import shown
+from warmbuild.secret_texts import redactor
 from warmbuild.untrusted_json import with_texts
 
-
-@pytest.mark.parametrize(
-    ("secrets", "text", "expected"),
-    [
-        pytest.param([], "a b", "a b", id="nothing to hide"),
-        pytest.param([""], "a b", "a b", id="an empty secret"),
-        pytest.param(["it's"], "say it's me", "say *** me", id="a quote"),
-        pytest.param(["x"], "axb", "a***b", id="however short"),
-        pytest.param(["$a.*"], "aa $a.* aa", "aa *** aa", id="no pattern"),
-        pytest.param(["abcd", "abcdef"], "abcdef", "***", id="the longest first"),
-        pytest.param(["first line\nab\nlast line"], "last line", "***", id="a line of it"),
-        pytest.param(["first line\nab\nlast line"], "ab", "ab", id="but for tiny ones"),
-        pytest.param([" spaced "], "a spaced b", "a *** b", id="without its spaces"),
-    ],
-)
-def test_secrets_are_hidden(secrets: list[str], text: str, expected: str) -> None:
-    assert redactor(secrets)(text) == expected
+if TYPE_CHECKING:
+    import pytest
 
 
 def test_a_command_is_shown_with_secrets_hidden_before_it_is_quoted() -> None:
@@ -41,6 +27,8 @@ def test_a_log_hides_secrets_everywhere(capsys: pytest.CaptureFixture[str]) -> N
         pass
     properties = "title=warmbuild,file=,line=,endLine=,col=,endColumn="
     assert capsys.readouterr().out.splitlines() == [
+        "::add-mask::hunter2",
+        "::add-mask::sesame",
         "| ::a *** ***",
         f"::warning {properties}::w ***",
         f"::error {properties}::f ***",

@@ -16,6 +16,7 @@ from warmbuild.signals import held, install, shielded
 
 pytestmark = pytest.mark.processes
 PYTHON = sys.executable
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def test_output_and_exit_code_of_a_command() -> None:
@@ -71,7 +72,7 @@ def test_a_program_that_is_not_there() -> None:
 
 @pytest.fixture
 def _handlers() -> object:
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in SIGNALS}
     install()
     yield
     for number, handler in before.items():
@@ -81,7 +82,11 @@ def _handlers() -> object:
 @pytest.mark.usefixtures("_handlers")
 @pytest.mark.parametrize(
     ("number", "code", "text"),
-    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
+    [
+        (signal.SIGINT, 130, "interrupted"),
+        (signal.SIGTERM, 143, "terminated"),
+        (signal.SIGHUP, 129, "terminated"),
+    ],
 )
 def test_a_signal_stops_the_run_once(number: int, code: int, text: str) -> None:
     with pytest.raises(Stopped, match=text) as stopped:
@@ -92,9 +97,21 @@ def test_a_signal_stops_the_run_once(number: int, code: int, text: str) -> None:
 
 
 @pytest.mark.usefixtures("_handlers")
+def test_a_run_without_a_terminal_goes_on() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    install()
+    os.kill(os.getpid(), signal.SIGHUP)
+    with shielded():
+        os.kill(os.getpid(), signal.SIGHUP)
+    with held():
+        os.kill(os.getpid(), signal.SIGHUP)
+
+
+@pytest.mark.usefixtures("_handlers")
 def test_a_clean_up_is_not_stopped() -> None:
     with shielded():
         os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGHUP)
     with pytest.raises(Stopped):
         os.kill(os.getpid(), signal.SIGTERM)
 

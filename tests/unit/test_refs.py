@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.foreign import check_linear
 from warmbuild import refs
 from warmbuild.refs import CacheTag
 
@@ -173,3 +175,27 @@ def test_an_image_tag_apart_is_no_name_of_a_cache(name: str, prefix: str) -> Non
 
 def test_a_name_without_a_legal_character_still_makes_an_image_tag() -> None:
     assert refs.is_tag(refs.image_tag("日本"))
+
+
+@given(
+    st.text() | st.text("aA0.:/@-_[]% ", max_size=40) | st.from_regex(r"[a-z.:/]+@sha256:[0-9a-f]+")
+)
+def test_every_text_is_a_reference_or_an_error(text: str) -> None:
+    for read in (refs.parse, refs.host):
+        try:
+            found = str(read(text))
+        except ValueError as error:
+            assert str(error)  # noqa: PT017
+        else:
+            assert str(read(found)) == found
+
+
+@pytest.mark.parametrize("part", ["a", "a.", "a-", "a/", "a__", "[", "0:", "@", "sha256:"])
+def test_a_long_text_is_read_in_linear_time(part: str) -> None:
+    def read(text: str) -> None:
+        with suppress(ValueError):
+            refs.parse(f"{text}!")
+        with suppress(ValueError):
+            refs.parse(f"r.io/{text}!")
+
+    check_linear(read, lambda count: part * count, 2000)

@@ -3,7 +3,10 @@ from __future__ import annotations
 import math
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from tests.unit.foreign import check_linear
 from warmbuild import retries
 
 
@@ -159,3 +162,24 @@ def test_how_long_to_wait(
     attempt: int, retry_after: float | None, first: float, left: float, expected: float | None
 ) -> None:
     assert retries.pause(attempt, retry_after, first=first, left=left) == expected
+
+
+HEADERS = st.text() | st.text("0123456789 .-+:GMTFriJan,", max_size=40)
+
+
+@given(HEADERS, HEADERS)
+def test_every_header_is_a_pause_or_none(retry_after: str, date: str) -> None:
+    asked = retries.asked_for(retry_after, date)
+    assert asked is None or asked >= 0
+    pause = retries.pause(1, asked)
+    assert pause is None or 0 <= pause <= 30
+
+
+@given(st.text())
+def test_every_text_is_an_error(text: str) -> None:
+    assert retries.passes(text) in {True, False}
+
+
+@pytest.mark.parametrize("word", ["a", "/", ":", "a ", "a/", "500 ", "unexpected"])
+def test_a_long_error_is_read_in_linear_time(word: str) -> None:
+    check_linear(retries.passes, lambda count: word * count, 2000)

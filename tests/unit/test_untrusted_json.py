@@ -1,7 +1,12 @@
 from __future__ import annotations
 
-import pytest
+import json
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.unit.foreign import shapes
 from warmbuild import untrusted_json
 
 ITEM = {"text": "a", "number": 7, "object": {"b": 1}, "list": [{"c": 2}, "d", {"e": 3}]}
@@ -58,3 +63,36 @@ def test_what_go_holds_in_no_number_is_none(value: object) -> None:
     assert untrusted_json.whole(value) is None
     assert untrusted_json.number({"a": value}, "a") == 0
     assert untrusted_json.numbers({"a": [value, 7]}, "a") == [7]
+
+
+def test_what_is_wide_or_less_deep_is_read() -> None:
+    deep = "[" * untrusted_json.DEEPEST + "]" * untrusted_json.DEEPEST
+    wide = json.dumps([{"a": [1, "x"]}] * 1000)
+    assert untrusted_json.anything(deep) == json.loads(deep)
+    assert untrusted_json.anything(wide.encode()) == json.loads(wide)
+
+
+@pytest.mark.parametrize("value", [2**63, -(2**63) - 1, 10**4000, 1e999, float("nan")])
+def test_a_number_that_go_would_not_read_counts_as_missing(value: float) -> None:
+    assert untrusted_json.number({"a": value}, "a") == 0
+    assert untrusted_json.numbers({"a": [value, 1]}, "a") == [1]
+
+
+@given(shapes(["a", "b"]) | st.text())
+def test_every_shape_is_read(value: object) -> None:
+    item = {"a": value}
+    untrusted_json.text(item, "a")
+    untrusted_json.number(item, "a")
+    untrusted_json.numbers(item, "a")
+    untrusted_json.binary(value)
+    list(untrusted_json.children(item, "a"))
+    changed = untrusted_json.with_texts(value, str.upper)
+    assert untrusted_json.anything(json.dumps(changed)) is not item
+
+
+@given(st.binary() | st.text('[]{}":,\\0a', max_size=50))
+def test_malformed_json_is_an_error_of_one_kind(text: bytes | str) -> None:
+    try:
+        untrusted_json.parsed(text)
+    except ValueError as error:
+        assert str(error)  # noqa: PT017

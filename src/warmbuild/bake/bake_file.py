@@ -1,7 +1,8 @@
 """Plans as a bake definition: for several targets, or for a secret that no argument may hold.
 
-buildx takes the key of `type=azblob` only as an attribute, and arguments are not secret. In a
-definition the key is a variable, `${AZURE_STORAGE_KEY}`, that bake fills in.
+Every user of a machine can read arguments. buildx takes some secrets only there, such as the key of
+`type=azblob`, or the password of a URL. A definition is a file that only this user can read. In it,
+a key from the environment is a variable, `${AZURE_STORAGE_KEY}`, that bake fills in.
 
 The definition replaces the user's files: it has the targets as buildx has resolved them, with the
 plan laid over. Bake adds up the caches of several files, so a second file could remove nothing.
@@ -20,7 +21,7 @@ from warmbuild.inputs import build_context
 from warmbuild.trust import Right
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from warmbuild.buildkit.command_line import Files
     from warmbuild.cache.cache_plan import CachePlan
@@ -34,14 +35,38 @@ _INHERITED: Final = "warmbuild"
 _METADATA_TARGET: Final = "docker-metadata-action"
 # Outputs beside which no image is loaded into the engine.
 _NOT_LOADED: Final = ("local", "tar")
+# Entitlements that are part of a build; a daemon refuses others, such as ssh.
+_OF_DAEMON: Final = ("network.host", "security.insecure", "device")
 
 
-def is_needed(plans: Sequence[BuildPlan]) -> bool:
-    """Return whether a file defines the plans, or a secret needs a definition."""
+def is_needed(plans: Sequence[BuildPlan], redact: Callable[[str], str]) -> bool:
+    """Return whether a file defines the plans, or a secret needs a definition.
+
+    That is a key that only bake fills in, or an argument that the log would not show as it is.
+    """
     return any(
-        one.definition is not None or (one.cache.secrets and (one.cache.read or one.cache.write))
+        one.definition is not None
+        or (one.cache.secrets and (one.cache.read or one.cache.write))
+        or _holds_secrets(one, redact)
         for one in plans
     )
+
+
+def _holds_secrets(plan: BuildPlan, redact: Callable[[str], str]) -> bool:
+    """Return whether the arguments of a build would hold a secret."""
+    values = (
+        argument
+        for argument in command_line.build(plan, command_line.PLACEHOLDERS)
+        if not argument.startswith("--")
+    )
+    return any(redact(value) != value for value in values)
+
+
+def misfits(plans: Sequence[BuildPlan], redact: Callable[[str], str]) -> Sequence[str]:
+    """Return the names of inputs that bake does not support, where secrets need a definition."""
+    if not is_needed(plans, redact):
+        return ()
+    return [row.name for row, _ in plans[0].passed.given() if not row.bake_key]
 
 
 def definition(plans: Sequence[BuildPlan], files: Files) -> str:
@@ -49,7 +74,7 @@ def definition(plans: Sequence[BuildPlan], files: Files) -> str:
     secrets = [variable for plan in plans for _, variable in plan.cache.secrets]
     # As in buildx, a build argument without a value is read from the environment.
     taken = [item for plan in plans for item in plan.build_args if "=" not in item]
-    targets = {name_of(plan): _target(plan, files) for plan in plans}
+    targets = {name_of(plan): _target(plan, plans, files) for plan in plans}
     # Bake quotes the line of an error, which should not be the whole definition.
     return json.dumps(_with_variables((*secrets, *taken), targets), indent=1)
 
@@ -65,7 +90,7 @@ def name_of(plan: BuildPlan) -> str:
     return plan.name or "image"
 
 
-def _target(plan: BuildPlan, files: Files) -> Mapping[str, object]:
+def _target(plan: BuildPlan, plans: Sequence[BuildPlan], files: Files) -> Mapping[str, object]:
     """Return the target as the file defines it, with the plan laid over."""
     found = plan.definition or {}
     place: dict[str, object] = {
@@ -87,15 +112,21 @@ def _target(plan: BuildPlan, files: Files) -> Mapping[str, object]:
         "contexts": _laid_over(found, "contexts", map(_pair, plan.build_contexts)),
         "secret": _added(found, "secret", command_line.secrets(plan.secrets, files)),
         "annotations": _added(found, "annotations", plan.annotations),
+        "entitlements": _added(found, "entitlements", filter(_is_daemons, plan.passed.allow)),
         "attest": [_literal(attestation) for attestation in plan.attests],
         "output": _outputs(plan),
         "no-cache-filter": list(plan.no_cache_filters),
-        **caches(plan.cache),
+        **_caches(plan, plans),
         "no-cache": plan.no_cache,
         "pull": plan.pull,
     }
     kept = {name: _escaped(value) for name, value in found.items() if name not in target}
     return kept | {name: value for name, value in target.items() if value}
+
+
+def _is_daemons(entitlement: str) -> bool:
+    """Return whether a daemon grants an entitlement; buildx grants the others."""
+    return entitlement.partition("=")[0] in _OF_DAEMON
 
 
 def _over(found: Mapping[str, object], row: Passthrough, value: Given) -> object:
@@ -126,7 +157,7 @@ def _split(item: str, separators: str) -> tuple[str, str]:
     return _literal(name), _literal(value)
 
 
-def caches(cache: CachePlan) -> Mapping[str, object]:
+def caches(cache: CachePlan) -> Mapping[str, Sequence[str]]:
     """Return the cache keys of a target."""
     end = "".join(f",{name}=${{{variable}}}" for name, variable in cache.secrets)
     return {
@@ -135,12 +166,42 @@ def caches(cache: CachePlan) -> Mapping[str, object]:
     }
 
 
+def _caches(plan: BuildPlan, plans: Sequence[BuildPlan]) -> Mapping[str, object]:
+    """Return the cache keys of one of several targets.
+
+    Since 0.37, buildx builds a linked target before it looks into the caches of those that are made
+    of it, which hold its steps. So it reads them itself, unless it has a cache of its own.
+    """
+    found = caches(plan.cache)
+    if not plan.linked or any(found.values()):
+        return found
+    users = [one for one in plans if not one.linked and plan.name in _parts(one, plans)]
+    sources = (source for one in users for source in caches(one.cache)["cache-from"])
+    return {**found, "cache-from": list(dict.fromkeys(sources))}
+
+
+def _parts(plan: BuildPlan, plans: Sequence[BuildPlan]) -> Collection[str]:
+    """Return the names of the targets that a target is made of."""
+    by_name = {one.name: one for one in plans}
+    by_context = {f"target:{name}": name for name in by_name}
+    found: set[str] = set()
+    ahead = [plan]
+    while ahead:
+        contexts = untrusted_json.child(ahead.pop().definition or {}, "contexts").values()
+        new = {by_context[str(one)] for one in contexts if str(one) in by_context} - found
+        found |= new
+        ahead += (by_name[name] for name in new)
+    return found
+
+
 def override(plans: Sequence[BuildPlan]) -> Mapping[str, object]:
     """Return a definition of caches to be read beside the files, without those that files set."""
     targets = {
-        plan.name or _INHERITED: {key: value for key, value in caches(plan.cache).items() if value}
+        plan.name or _INHERITED: {
+            key: value for key, value in _caches(plan, plans).items() if value
+        }
         for plan in plans
-        if not plan.linked and not {"cache-from", "cache-to"} & _set_keys(plan)
+        if not {"cache-from", "cache-to"} & _set_keys(plan)
     }
     names = (variable for plan in plans for _, variable in plan.cache.secrets)
     return _with_variables(names, targets)
@@ -195,8 +256,10 @@ def argv(plans: Sequence[BuildPlan], files: Files, path: str) -> tuple[str, ...]
     arguments = ["bake", "--progress=rawjson", "--file", path]
     arguments += [f"--allow={item}" for item in dict.fromkeys(allowed)]
     arguments += ["--builder", plans[0].builder.name] if plans[0].builder.name else []
+    arguments += [] if plans[0].makes_an_image else ["--call", plans[0].call]
     arguments += ["--metadata-file", files.metadata]
-    return (*arguments, *(name_of(plan) for plan in plans if not plan.linked))
+    # A target may be named like a flag.
+    return (*arguments, "--", *(name_of(plan) for plan in plans if not plan.linked))
 
 
 def resolve(
@@ -206,7 +269,7 @@ def resolve(
     arguments = ["bake", "--print", "--progress=quiet"]
     arguments += [part for file in files for part in ("--file", file)]
     arguments += [part for override in overrides for part in ("--set", override)]
-    return (*arguments, *targets)
+    return (*arguments, "--", *targets)
 
 
 def metadata(found: Mapping[str, object], name: str) -> Mapping[str, object]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import posixpath
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import csv_attributes, refs, untrusted_json
-from warmbuild.backends import BACKENDS
+from warmbuild import csv_attributes, refs, secret_texts, untrusted_json
 from warmbuild.bake import bake_file
 from warmbuild.cache.problems import Kind, Problem
 from warmbuild.errors import InputError, InputProblem
@@ -15,7 +15,6 @@ from warmbuild.frozen import frozen
 from warmbuild.image import naming
 from warmbuild.inputs import build_context
 from warmbuild.plan import making
-from warmbuild.trust import Right
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -26,9 +25,8 @@ if TYPE_CHECKING:
     from warmbuild.plan.build_plan import BuildPlan
     from warmbuild.run_context import RunContext
 
-# Keys whose values `bake --print` escapes, so that bake can read them again (buildx 0.36).
+# Keys whose values `bake --print` escapes, so that bake can read them again (buildx 0.38).
 _ESCAPED: Final = ("annotations", "args", "dockerfile-inline", "extra-hosts", "labels")
-_PUSHES: Final = ("image", "registry")
 _CACHES: Final = ("cache-from", "cache-to")
 
 
@@ -39,6 +37,7 @@ class Target:
     name: str
     definition: dict[str, object]
     linked: bool  # Built only because a requested target depends on it
+    left_out: tuple[str, ...] = ()  # Warnings of what the file says and untrusted code may not
 
 
 def read(printed: str) -> tuple[Target, ...]:
@@ -93,10 +92,10 @@ def inputs(given: Inputs, context: RunContext, applied: Tags, target: Target) ->
         labels=(*_pairs(found, "labels"), *given.labels),
         pull=given.pull or found.get("pull") is True,
         attests=(*map(_entry, untrusted_json.items(found, "attest")), *given.attests),
-        outputs=(*_outputs(context, found), *given.outputs),
+        outputs=(*map(_entry, untrusted_json.items(found, "output")), *given.outputs),
         no_cache=given.no_cache or found.get("no-cache") is True,
         no_cache_filters=(*_texts(found, "no-cache-filter"), *given.no_cache_filters),
-        # Requested targets read a linked target's steps from their own caches.
+        # A linked target's steps are in the caches of those that are made of it.
         cache="off" if target.linked and not is_explicit else given.cache,
         cache_repository=given.cache_repository or next(iter(given.image), None),
         cache_scope="/".join(filter(None, (given.cache_scope, target.name))),
@@ -109,13 +108,12 @@ def inputs(given: Inputs, context: RunContext, applied: Tags, target: Target) ->
 
 def planned(given: Inputs, context: RunContext, facts: Facts, target: Target) -> BuildPlan:
     """Return the plan of a target; `given` are the target's own inputs."""
-    kept, kept_back = _secrets(target, context)
     made = replace(
         making.decide(given, context, facts),
         name=target.name,
-        definition=target.definition | {"secret": kept} if kept_back else target.definition,
+        definition=target.definition,
         linked=target.linked,
-        problems=_advice(kept_back),
+        problems=_advice(target.left_out),
     )
     if target.linked:
         # A linked target makes no image, which could have attestations.
@@ -125,7 +123,7 @@ def planned(given: Inputs, context: RunContext, facts: Facts, target: Target) ->
         why = f"is not pushed: it is a cache's name, and {context.trust.reason}"
         tags = dict.fromkeys(_texts(target.definition, "tags"))
         left_out = (f"{tag} {why}" for tag in tags if tag not in given.tags)
-        made = replace(made, problems=_advice((*kept_back, *left_out)))
+        made = replace(made, problems=_advice((*target.left_out, *left_out)))
     is_named = any("name" in dict(csv_attributes.pairs(output)) for output in made.outputs)
     if not made.push or made.tags or is_named:
         return made
@@ -136,64 +134,45 @@ def _advice(warnings: Iterable[str]) -> tuple[Problem, ...]:
     return tuple(Problem(kind=Kind.ADVICE, text=text) for text in warnings)
 
 
-def _secrets(target: Target, context: RunContext) -> tuple[list[object], list[str]]:
-    """Return the secrets that a target may have, and warnings of the others.
-
-    Untrusted code may not read the environment, from which it could choose any secret.
-    """
-    entries = untrusted_json.items(target.definition, "secret")
-    untrusted = context.trust.refuses(Right.READ_ENVIRONMENT)
-    if not untrusted:
-        return entries, []
-    kept, warnings = [], []
-    for entry in entries:
-        attributes = bake_file.attributes(entry)
-        if attributes.get("src") or attributes.get("source"):
-            kept.append(entry)
-        else:
-            name = attributes.get("id", "")
-            warnings.append(f"the secret {name} is not given: {untrusted}")
-    return kept, warnings
-
-
-def paths(target: Target) -> Iterator[str]:
-    """Return the files and directories of this machine that a target reads or writes.
-
-    buildx checks the paths of a requested target, but not those of its dependencies.
-    """
+def entitlements(target: Target) -> Iterator[str]:
+    """Return the entitlements that a target needs, as `allow` names them."""
     found = target.definition
-    place = untrusted_json.text(found, "context") or "."
-    file = untrusted_json.text(found, "dockerfile")
-    contexts = [place, *map(str, untrusted_json.child(found, "contexts").values())]
-    yield from (_bare(context) for context in contexts if _is_here(context))
-    if file and _is_here(place):
-        is_in_context = not file.startswith("cwd://")
-        yield posixpath.join(place if is_in_context else ".", file.removeprefix("cwd://"))
-    for name in ("secret", "ssh", "output", *_CACHES):
-        for entry in untrusted_json.items(found, name):
-            values = bake_file.attributes(entry)
-            yield from (values[key] for key in ("src", "source", "dest") if values.get(key))
-            yield from _texts(entry, "paths") if isinstance(entry, dict) else ()
+    wanted = list(_texts(found, "entitlements"))
+    wanted += ["network.host"] if untrusted_json.text(found, "network") == "host" else []
+    # A key in a file needs none.
+    agents = (entry for entry in untrusted_json.items(found, "ssh") if not _has_keys(entry))
+    return iter(dict.fromkeys([*wanted, *("ssh" for _ in agents)]))
 
 
-def _is_here(context: str) -> bool:
-    """Return whether a context is a directory, and no URL, image or other target."""
-    bare = _bare(context)
-    return not (build_context.is_remote(bare) or bare.startswith(("target:", "service:")))
-
-
-def _bare(context: str) -> str:
-    return context.removeprefix("cwd://").removeprefix("oci-layout://")
+def _has_keys(entry: object) -> bool:
+    """Return whether an entry of `ssh` names keys, ID=PATH or an object with paths."""
+    return bool(entry.get("paths")) if isinstance(entry, dict) else "=" in str(entry)
 
 
 def secrets(target: Target, env: Mapping[str, str]) -> Iterator[str]:
-    """Return what no log may show of a target: keys of caches, secrets of the environment."""
-    names = {name for backend in BACKENDS.values() for name in backend.secrets}
+    """Return what no log may show of a target, but for the files of `secret_files`.
+
+    These are keys of caches, passwords in URLs, and secrets of the environment.
+    """
+    yield from secret_texts.in_urls(json.dumps(target.definition))
     for key in _CACHES:
         for entry in map(bake_file.attributes, untrusted_json.items(target.definition, key)):
-            yield from (value for name, value in entry.items() if name in names)
+            yield from (value for name, value in entry.items() if name in secret_texts.ATTRIBUTES)
     for entry in map(bake_file.attributes, untrusted_json.items(target.definition, "secret")):
-        yield env.get(entry.get("env", ""), "")
+        if not _file_of(entry):
+            # As in BuildKit, the ID may be the name of the variable.
+            yield env.get(entry.get("env") or entry.get("id", ""), "")
+
+
+def secret_files(target: Target) -> Iterator[str]:
+    """Return the paths of files that a target has as secrets."""
+    for entry in map(bake_file.attributes, untrusted_json.items(target.definition, "secret")):
+        if path := _file_of(entry):
+            yield path
+
+
+def _file_of(secret: Mapping[str, str]) -> str:
+    return secret.get("src") or secret.get("source", "")
 
 
 def _tags(given: Inputs, context: RunContext, applied: Tags, target: Target) -> tuple[str, ...]:
@@ -213,13 +192,6 @@ def _tags(given: Inputs, context: RunContext, applied: Tags, target: Target) -> 
         raise InputError([InputProblem(name="bake-files", text=text)]) from error
     is_cache = given.cache_tag_prefix if context.trust.is_untrusted else None
     return tuple(tag for tag, name in named if is_cache is None or not name.startswith(is_cache))
-
-
-def _outputs(context: RunContext, found: Mapping[str, object]) -> Iterator[str]:
-    """Return the file's outputs; untrusted code may not push."""
-    for entry in untrusted_json.items(found, "output"):
-        if not context.trust.is_untrusted or bake_file.attributes(entry).get("type") not in _PUSHES:
-            yield _entry(entry)
 
 
 def _pairs(found: Mapping[str, object], name: str) -> Iterator[str]:

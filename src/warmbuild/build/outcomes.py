@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from warmbuild.frozen import frozen
 from warmbuild.vendors import refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from warmbuild.buildkit.progress import Failure, Progress, Step, Transfer
     from warmbuild.plan.build_plan import BuildPlan
@@ -68,6 +68,33 @@ def together(targets: Sequence[Outcome], *, metadata: str, steps: tuple[Step, ..
         notes=tuple(f"{one.name}: {note}" for one in targets for note in one.notes),
         problems=tuple(dict.fromkeys(problem for one in targets for problem in one.problems)),
         targets=tuple(targets),
+    )
+
+
+def shown(done: Outcome, redact: Callable[[str], str]) -> Outcome:
+    """Return an outcome as it may be shown: `redact` hides secrets in what others wrote.
+
+    Names of images and caches stay, because later steps use them. The metadata is hidden already.
+    """
+    return replace(
+        done,
+        steps=tuple(
+            replace(one, prefix=redact(one.prefix), instruction=redact(one.instruction))
+            for one in done.steps
+        ),
+        notes=tuple(map(redact, done.notes)),
+        warnings=tuple(map(redact, done.warnings)),
+        problems=tuple(
+            replace(one, text=redact(one.text), cause=redact(one.cause)) for one in done.problems
+        ),
+        targets=tuple(shown(one, redact) for one in done.targets),
+        builder=replace(
+            done.builder,
+            nodes=tuple(
+                replace(one, driver_opts=tuple(map(redact, one.driver_opts)))
+                for one in done.builder.nodes
+            ),
+        ),
     )
 
 

@@ -20,7 +20,7 @@ from warmbuild.buildkit.command_line import Files
 from warmbuild.buildkit.progress import Progress, Step, is_progress
 from warmbuild.cache import directory, problems
 from warmbuild.errors import BuildError
-from warmbuild.files import read_text
+from warmbuild.files import read_text, write_text
 from warmbuild.frozen import frozen
 from warmbuild.lint import reading
 from warmbuild.plan import calls
@@ -180,7 +180,7 @@ def ask(decided: BuildPlan, tool: Tool) -> Outcome:
     Raises BuildError if a check finds anything, with the headline of the answer.
     """
     progress, said, log = Progress(), list[str](), tool.log
-    argv = command_line.build(decided, tool.files)
+    argv = _argv([decided], tool)
     with log.group(f"warmbuild: {decided.call}"):
         log.line(f"+ docker buildx {process.shown(argv, log.redact)}")
         with tool.buildx.started(argv) as running:
@@ -194,7 +194,8 @@ def ask(decided: BuildPlan, tool: Tool) -> Outcome:
     # The answer stays out of the folded group.
     for text in said:
         log.line(text)
-    metadata = _metadata(tool)
+    written = _metadata(tool)
+    metadata = bake_file.metadata(written, bake_file.name_of(decided)) or written
     found = checks.answered(untrusted_json.child(metadata, "result.json"))
     _annotate([decided], found or progress.warnings(), tool)
     if code:
@@ -377,9 +378,9 @@ def _attempt(decided: Sequence[BuildPlan], tool: Tool) -> _Attempt:
 
 
 def _argv(decided: Sequence[BuildPlan], tool: Tool) -> tuple[str, ...]:
-    if not bake_file.is_needed(decided):
+    if not bake_file.is_needed(decided, tool.log.redact):
         return command_line.build(decided[0], tool.files)
-    Path(tool.definition).write_text(bake_file.definition(decided, tool.files), encoding="utf-8")
+    write_text(Path(tool.definition), bake_file.definition(decided, tool.files), mode=0o600)
     return bake_file.argv(decided, tool.files, tool.definition)
 
 

@@ -8,14 +8,13 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import process, retries
-from warmbuild.builder import emulation, engine
+from warmbuild.builder import emulation, engine, removal
 from warmbuild.buildkit import answers, builder_commands
 from warmbuild.buildkit.builder_commands import Own
 from warmbuild.errors import EngineError
 from warmbuild.frozen import frozen
 from warmbuild.process import LateError
 from warmbuild.registry import docker_config
-from warmbuild.signals import shielded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -47,7 +46,8 @@ class Made:
 def booted(plan: BuilderPlan, buildx: Buildx, private: Private, log: Log) -> Iterator[Made]:
     """Provide a builder for the block, with the emulation that the plan asks for.
 
-    A builder that exists already, in buildx's state or as a container, is used and kept.
+    A builder that exists already, in buildx's state or as a container, is used and kept, unless
+    another run created it for the runs that share it.
     """
     name = plan.name or f"warmbuild-{os.urandom(4).hex()}"
     is_known = (private.buildx_config / "instances" / name).is_file()
@@ -83,8 +83,6 @@ def booted(plan: BuilderPlan, buildx: Buildx, private: Private, log: Log) -> Ite
 @contextmanager
 def _created(plan: BuilderPlan, own: Own, buildx: Buildx, log: Log) -> Iterator[Callable[[], str]]:
     """Create a builder for the block; yield a function that waits for it and returns its name."""
-    remove = builder_commands.remove(own.name, keep_state=plan.keep_state)
-    keep = not plan.cleanup or bool(plan.name and _exists(plan, buildx.env))
     begun, up = time.monotonic(), False
 
     def started(mirror: str) -> AbstractContextManager[Running]:
@@ -102,7 +100,7 @@ def _created(plan: BuilderPlan, own: Own, buildx: Buildx, log: Log) -> Iterator[
             log.line(f"the BuildKit image {boots[-1].image} cannot be pulled{why}{again}")
             time.sleep(pause)
             # The failed pull has left the builder's name behind.
-            buildx.run(remove)
+            buildx.run(builder_commands.forget(own.name))
             with started(mirror) as retry:
                 boots.append(_ended(retry))
         if not boots[-1].up:
@@ -116,12 +114,7 @@ def _created(plan: BuilderPlan, own: Own, buildx: Buildx, log: Log) -> Iterator[
         with started("") as creation, buildx.started(["version"]) as version:
             yield boot
     finally:
-        if not keep:
-            with shielded():
-                removal = buildx.run(remove)
-            # A builder that never came up has been reported, and may leave nothing to remove.
-            if removal.code and up:
-                log.warning(f"the builder {own.name} could not be removed: {removal.output}")
+        removal.remove(plan, own.name, buildx, log, up=up)
 
 
 @contextmanager
@@ -238,17 +231,6 @@ def _certificates(private: Private) -> Mapping[int, Mapping[str, str]]:
         int(node.name): {file.stem: str(file) for file in sorted(node.iterdir())}
         for node in sorted(private.certificates.glob("*"))
     }
-
-
-def _exists(plan: BuilderPlan, env: Mapping[str, str]) -> bool:
-    """Return whether a builder exists; true if that cannot be checked."""
-    if plan.driver.connects:
-        # Its removal only makes buildx forget it.
-        return False
-    if not plan.driver.has_container or (plan.endpoint and "://" not in plan.endpoint):
-        return True
-    there = {**env, "DOCKER_HOST": plan.endpoint} if plan.endpoint else env
-    return engine.has_builder(engine.connect(there, wait=False), plan.name)
 
 
 def _check_version(plan: BuilderPlan, program: str, output: str) -> None:

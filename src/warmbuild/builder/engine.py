@@ -5,20 +5,26 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import lazy
+from warmbuild.builder import leftovers
 from warmbuild.errors import EngineError
+from warmbuild.frozen import frozen
 from warmbuild.registry.credential_helpers import sdk_failures
 from warmbuild.signals import held, shielded
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     import docker
     import docker.context.config
     import docker.errors
+
+    from warmbuild.builder.leftovers import Candidate
 else:
     docker = lazy.module("docker", "context.config", "errors")
 
@@ -26,9 +32,20 @@ else:
 BOOT_TIMEOUT: Final = 60
 _RETRY_INTERVAL: Final = 0.5
 _ANSWER_TIMEOUT: Final = 10
+# How long a daemon whose state is kept may take to end, in seconds.
+_STOP_TIMEOUT: Final = 3
+# Something is gone, or is being removed, or has another user: other jobs do the same.
+_TAKEN: Final = (404, 409)
 CONTEXT: Final = "warmbuild"
-# The first node's name is the builder's and 0; its container and volume have this name.
-_CONTAINER: Final = "buildx_buildkit_{builder}0"
+
+
+@frozen
+class Container:
+    """The container of a builder, as the engine has it."""
+
+    identity: str
+    env: tuple[str, ...]
+    connections: int  # Commands that run in it; buildx connects by one
 
 
 def connect(env: Mapping[str, str], *, wait: bool) -> docker.DockerClient:
@@ -50,11 +67,65 @@ def connect(env: Mapping[str, str], *, wait: bool) -> docker.DockerClient:
             return client
 
 
-def has_builder(client: docker.DockerClient, builder: str) -> bool:
-    """Return whether a builder's container exists, running or not."""
-    name = _CONTAINER.format(builder=builder)
-    found = client.containers.list(all=True, filters={"name": name})
-    return any(container.name == name for container in found)
+def container(client: docker.DockerClient, builder: str) -> Container | None:
+    """Return a builder's container, running or not; raises EngineError if the engine fails."""
+    try:
+        found = client.api.inspect_container(leftovers.container(builder))
+        return Container(
+            identity=found["Id"],
+            env=tuple(found["Config"].get("Env") or ()),
+            connections=sum(_is_running(client, one) for one in found.get("ExecIDs") or ()),
+        )
+    except docker.errors.NotFound:
+        return None
+    except sdk_failures() as error:
+        raise EngineError(f"the engine does not report the builder {builder}: {error}") from error
+
+
+def _is_running(client: docker.DockerClient, command: str) -> bool:
+    try:
+        return bool(client.api.exec_inspect(command)["Running"])
+    except docker.errors.NotFound:
+        return False
+
+
+def left_behind(client: docker.DockerClient, now: datetime) -> Iterator[Candidate]:
+    """Yield the builders of single runs, by their volumes; raises EngineError if the engine fails.
+
+    A volume is there before its container, and stays until the container has gone.
+    """
+    try:
+        volumes = client.api.volumes(filters={"name": leftovers.VOLUMES}).get("Volumes") or ()
+        created = {
+            builder: datetime.fromisoformat(volume.get("CreatedAt", ""))
+            for volume in volumes
+            if (builder := leftovers.builder_of(volume["Name"]))
+        }
+    except sdk_failures() as error:
+        raise EngineError(f"the engine does not list its volumes: {error}") from error
+    for builder, when in created.items():
+        used = container(client, builder)
+        leftover = leftovers.builder(builder, now - when, used.connections if used else 0)
+        yield leftover, partial(remove, client, builder, used, keep_state=False)
+
+
+def remove(
+    client: docker.DockerClient, builder: str, found: Container | None, *, keep_state: bool
+) -> None:
+    """Remove a container of a builder, not one that has its name by now, and the volume.
+
+    Raises EngineError if the engine refuses.
+    """
+    try:
+        if found and keep_state:
+            client.api.stop(found.identity, timeout=_STOP_TIMEOUT)
+        if found:
+            client.api.remove_container(found.identity, force=True)
+        if not keep_state:
+            client.api.remove_volume(leftovers.volume(builder))
+    except sdk_failures() as error:
+        if getattr(error, "status_code", None) not in _TAKEN:
+            raise EngineError(f"the engine refuses: {error}") from error
 
 
 def has_containerd_store(client: docker.DockerClient) -> bool:
@@ -100,7 +171,7 @@ def restart_builder(client: docker.DockerClient, builder: str) -> None:
     """
     deadline = time.monotonic() + BOOT_TIMEOUT
     try:
-        container = client.containers.get(_CONTAINER.format(builder=builder))
+        container = client.containers.get(leftovers.container(builder))
         container.restart(timeout=1)
         while container.exec_run(["buildctl", "debug", "workers"]).exit_code:
             if time.monotonic() > deadline:

@@ -12,14 +12,16 @@ from warmbuild import process
 from warmbuild.errors import EngineError
 from warmbuild.frozen import frozen
 from warmbuild.registry import docker_config
+from warmbuild.trust import Right
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from warmbuild.builder.private_directory import Private
     from warmbuild.drivers import Driver
     from warmbuild.process import Result, Runner, Running
+    from warmbuild.trust import Trust
 
 # Where Docker's packages install the plugin, outside PATH.
 _PLUGIN_DIRECTORIES: Final = (
@@ -38,6 +40,30 @@ _CERTIFICATE_FILES: Final = ("CACERT", "CERT", "KEY")
 _CERTIFICATE: Final = re.compile(
     rf"BUILDER_NODE_([0-9]{{1,9}})_AUTH_TLS_({'|'.join(_CERTIFICATE_FILES)})"
 )
+
+# What buildx needs to read bake and compose files, which could hand any variable to their commands.
+_TO_READ: Final = frozenset({"PATH", "HOME", "TMPDIR", "DOCKER_CONFIG", "BUILDX_CONFIG"})
+# What buildx needs to build untrusted code. The code's definition cannot name any of it: this is a
+# second wall.
+_TO_BUILD: Final = re.compile(
+    r"PATH|HOME|USER|LOGNAME|TMPDIR|TZ|LANG|LC_\w+|XDG_(?:CONFIG_HOME|RUNTIME_DIR)"
+    # The engine, and the driver kubernetes.
+    r"|DOCKER_(?:HOST|CONTEXT|CONFIG|CERT_PATH|TLS\w*|API_VERSION|DEFAULT_PLATFORM)"
+    r"|KUBECONFIG|KUBERNETES_(?:SERVICE|PORT)\w*"
+    # For engines over SSH, and the input ssh.
+    r"|SSH_AUTH_SOCK"
+    r"|(?i:(?:https?|all|no)_proxy)|SSL_CERT_(?:FILE|DIR)"
+    # Settings, but neither BUILDX_BAKE_* nor BUILDX_GIT_*, and policies of the runner.
+    r"|BUILDX_(?:BUILDER|CONFIG|EXPERIMENTAL|METADATA_\w+|NO_DEFAULT_\w+|DEFAULT_POLICY)"
+    r"|BUILDKIT_(?:HOST|PROGRESS|COLORS|TTY_LOG_LINES)|NO_COLOR"
+    r"|EXPERIMENTAL_BUILDKIT_SOURCE_POLICY"
+    r"|SOURCE_DATE_EPOCH"
+    # Caches on GitHub and in clouds, and credential helpers.
+    r"|ACTIONS_(?:CACHE_URL|RESULTS_URL|RUNTIME_TOKEN|CACHE_SERVICE_V2)"
+    r"|(?:AWS|AZURE|GOOGLE|CLOUDSDK)_\w+"
+)
+# They change how buildx reads bake files, and were for those of the user.
+_OF_BAKE: Final = "BUILDX_BAKE_"
 
 
 @frozen
@@ -72,12 +98,9 @@ def program(env: Mapping[str, str]) -> str:
     return found
 
 
-def environment(env: Mapping[str, str], private: Private) -> dict[str, str]:
-    """Return the environment of buildx: without inputs, with the run's own configuration."""
-    child = {name: value for name, value in env.items() if not name.startswith("INPUT_")}
-    child.pop("DOCKER_AUTH_CONFIG", None)
-    for variable in filter(_CERTIFICATE.fullmatch, env):
-        del child[variable]
+def of_engine(env: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment whose DOCKER_ variables lead to the engine of a job."""
+    child = dict(env)
     shared = Path(child.get("DOCKER_TLS_CERTDIR") or _DIND_CERTIFICATES, "client")
     if "DOCKER_HOST" not in child and not Path(_SOCKET).exists() and shared.parent.is_dir():
         # As the entrypoint of the image docker:cli does in a job beside docker-in-docker. The
@@ -87,6 +110,16 @@ def environment(env: Mapping[str, str], private: Private) -> dict[str, str]:
         child["DOCKER_CERT_PATH"] = str(shared)
     if child.get("DOCKER_TLS_VERIFY") and not child.get("DOCKER_CERT_PATH"):
         child["DOCKER_CERT_PATH"] = str(docker_config.user_directory(env))
+    return child
+
+
+def environment(env: Mapping[str, str], private: Private) -> dict[str, str]:
+    """Return the environment of buildx: without inputs, with the run's own configuration."""
+    given = of_engine(env)
+    child = {name: value for name, value in given.items() if not name.startswith("INPUT_")}
+    child.pop("DOCKER_AUTH_CONFIG", None)
+    for variable in filter(_CERTIFICATE.fullmatch, env):
+        del child[variable]
     if shutil.which("git", path=child.get("PATH")) is None:
         # Without git, buildx would warn at every build that it cannot record the commit.
         child["BUILDX_GIT_INFO"] = "false"
@@ -94,6 +127,25 @@ def environment(env: Mapping[str, str], private: Private) -> dict[str, str]:
     child["DOCKER_CONFIG"] = str(private.docker_config)
     child["BUILDX_CONFIG"] = str(private.buildx_config)
     return child
+
+
+def of_reading(child: Mapping[str, str], trust: Trust) -> dict[str, str]:
+    """Return the variables of `child` with which buildx reads bake and compose files."""
+    if not trust.refuses(Right.READ_ENVIRONMENT):
+        return dict(child)
+    return {name: value for name, value in child.items() if name in _TO_READ}
+
+
+def of_building(child: Mapping[str, str], trust: Trust, named: Container[str]) -> dict[str, str]:
+    """Return the variables of `child` with which buildx builds; inputs have named some."""
+    kept = {name: value for name, value in child.items() if not name.startswith(_OF_BAKE)}
+    if not trust.refuses(Right.READ_ENVIRONMENT):
+        return kept
+    kept = {
+        name: value for name, value in kept.items() if _TO_BUILD.fullmatch(name) or name in named
+    }
+    # In a context that looks like a repository, git would obey its configuration.
+    return kept | {"BUILDX_GIT_INFO": "false"}
 
 
 def take_certificates(env: Mapping[str, str], private: Private) -> None:

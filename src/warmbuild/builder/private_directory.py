@@ -1,15 +1,25 @@
-"""The private directory of a run: credentials, secrets and state, removed at its end."""
+"""The private directory of a run: credentials, secrets and state, removed at its end.
+
+A run holds a lock on a file in it, which the kernel releases however the run ends. So the
+directory of a killed run can be told from that of a run that is still active.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
-from contextlib import contextmanager
+import stat
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import lazy
+from warmbuild.builder import leftovers
+from warmbuild.builder.leftovers import Entry, Lock
 from warmbuild.errors import EngineError
 from warmbuild.frozen import frozen
 from warmbuild.registry import docker_config, scopes
@@ -20,6 +30,7 @@ if TYPE_CHECKING:
     import tempfile
     from collections.abc import Iterator, Mapping, Sequence
 
+    from warmbuild.builder.leftovers import Candidate
     from warmbuild.inputs.logins import Login
     from warmbuild.inputs.values import Secret
 else:
@@ -27,6 +38,9 @@ else:
 
 # The state of buildx with the user's builders and logins; the rest is not copied.
 _BUILDX_STATE: Final = ("instances", "certs", "current", "buildkitd.default.toml", SCOPED)
+_LOCK: Final = "lock"
+# Never wait for what is opened, and never follow a link.
+_SAFELY: Final = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 @frozen
@@ -71,10 +85,11 @@ def private(
     env: Mapping[str, str], logins: Sequence[Login], secrets: Sequence[Secret]
 ) -> Iterator[Private]:
     """Provide the private directory for the block, with logins and secrets in it."""
-    root = None
+    root, lock = None, None
     try:
         with held():
             root = _make_root()
+            lock = _locked(root)
         place = Private(root=root)
         user = docker_config.user_directory(env)
         config, _ = docker_config.usable(docker_config.read_config(env), env)
@@ -99,14 +114,110 @@ def private(
         if root is not None:
             with shielded():
                 shutil.rmtree(root, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
 
 
 def _make_root() -> Path:
     try:
-        return Path(tempfile.mkdtemp(prefix="warmbuild-"))
+        return Path(tempfile.mkdtemp(prefix=leftovers.DIRECTORIES))
     except OSError as error:
         reason = f"the temporary directory cannot be written: {error.strerror}"
         raise EngineError(reason) from error
+
+
+def _locked(root: Path) -> int:
+    """Lock a new private directory; return the open file that holds the lock.
+
+    The file has its name only once it is locked. On a file system without locks it never has,
+    and nothing but the run itself removes the directory.
+    """
+    new = root / f"{_LOCK}.new"
+    descriptor = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | _SAFELY, 0o600)
+    with suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        new.rename(root / _LOCK)
+    return descriptor
+
+
+def left_behind(now: float) -> Iterator[Candidate]:
+    """Yield what has a private directory's name in the temporary directory; `now` is in seconds.
+
+    Each can be removed until the next one is yielded. A removal affects the directory that
+    was examined, even if its name leads elsewhere by then.
+    """
+    try:
+        parent = os.open(tempfile.gettempdir(), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return
+    with ExitStack() as stack:
+        stack.callback(os.close, parent)
+        with os.scandir(parent) as entries:
+            names = sorted(filter(leftovers.is_directory_name, (one.name for one in entries)))
+        for name in names:
+            opened = stack.enter_context(ExitStack())
+            try:
+                entry, directory = _examined(name, parent, now, opened)
+            except OSError:
+                # It has just gone, or is not what it was.
+                continue
+            yield leftovers.directory(entry), partial(_remove, name, directory, parent)
+            opened.close()
+
+
+def _examined(name: str, parent: int, now: float, opened: ExitStack) -> tuple[Entry, int]:
+    """Return what a name stands for, and its open directory if that can belong to a run.
+
+    `opened` keeps the directory open, and its lock if that was free.
+    """
+    found = os.stat(name, dir_fd=parent, follow_symlinks=False)
+    is_directory, is_own = stat.S_ISDIR(found.st_mode), found.st_uid == os.geteuid()
+    is_private = not found.st_mode & (stat.S_IRWXG | stat.S_IRWXO)
+    directory, lock = -1, Lock.MISSING
+    if is_directory and is_own and is_private:
+        directory = os.open(name, os.O_RDONLY | os.O_DIRECTORY | _SAFELY, dir_fd=parent)
+        opened.callback(os.close, directory)
+        if not os.path.samestat(found, os.fstat(directory)):
+            raise FileNotFoundError(name)
+        lock = _lock_of(directory, opened)
+    entry = Entry(
+        name=name,
+        age=timedelta(seconds=now - found.st_mtime),
+        is_directory=is_directory,
+        is_own=is_own,
+        is_private=is_private,
+        lock=lock,
+    )
+    return entry, directory
+
+
+def _lock_of(directory: int, opened: ExitStack) -> Lock:
+    try:
+        file = os.open(_LOCK, os.O_RDWR | _SAFELY, dir_fd=directory)
+    except OSError:
+        return Lock.MISSING
+    opened.callback(os.close, file)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return Lock.HELD
+    return Lock.FREE
+
+
+def _remove(name: str, directory: int, parent: int) -> None:
+    """Remove a directory; the lock goes last, without which nothing would remove the rest."""
+    try:
+        with os.scandir(directory) as entries:
+            others = [entry for entry in entries if entry.name != _LOCK]
+        for entry in others:
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.name, dir_fd=directory)
+            else:
+                os.unlink(entry.name, dir_fd=directory)
+        os.unlink(_LOCK, dir_fd=directory)
+        os.rmdir(name, dir_fd=parent)
+    except OSError as error:
+        raise EngineError(str(error.strerror)) from error
 
 
 def _copy(source: Path, copied: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from warmbuild import csv_attributes
 from warmbuild.buildkit import command_line
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from warmbuild.plan.build_plan import BuilderPlan
+
+# Tells the container of a builder that its last run removes from one that is to stay.
+TEMPORARY: Final = "WARMBUILD_TEMPORARY=true"
 
 
 @frozen
@@ -45,6 +48,7 @@ def creation(builder: BuilderPlan, own: Own, *, mirror: str) -> tuple[tuple[str,
         argv += command_line.maybe("--node", node.name)
         files = own.certificates.get(index, {}).items()
         options = [*node.driver_opts, *(csv_attributes.quoted(f"{k}={path}") for k, path in files)]
+        options += [f"env.{TEMPORARY}"] if builder.is_shared else []
         # buildx takes the last of several images.
         options += [f"image={mirror}"] if mirror else []
         argv += command_line.each("--driver-opt", options)
@@ -60,6 +64,11 @@ def creation(builder: BuilderPlan, own: Own, *, mirror: str) -> tuple[tuple[str,
 def remove(name: str, *, keep_state: bool) -> tuple[str, ...]:
     """Return the arguments that remove a builder and its containers, and their volumes or not."""
     return ("rm", "--force", *(["--keep-state"] if keep_state else []), name)
+
+
+def forget(name: str) -> tuple[str, ...]:
+    """Return the arguments that remove a builder from buildx's state alone."""
+    return ("rm", "--force", "--keep-daemon", name)
 
 
 def inspect(name: str, *, bootstrap: bool) -> tuple[str, ...]:

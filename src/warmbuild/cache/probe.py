@@ -7,8 +7,10 @@ image whose own config holds the records.
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import lazy, untrusted_json
@@ -30,6 +32,11 @@ else:
 
 # The largest manifest or configuration that BuildKit reads, in bytes.
 LARGEST: Final = 1024 * 1024
+# The most images of an index that are read: no image has as many platforms.
+_MOST_IMAGES: Final = 32
+# The grammar of a digest in the OCI image specification, without its rarest algorithms. It makes a
+# digest safe as the end of a path.
+_DIGEST: Final = re.compile(r"[a-z0-9]{1,32}:[A-Za-z0-9=_-]{1,128}")
 # Annotation of the attestations in an index, such as provenance.
 _ATTESTS: Final = "vnd.docker.reference.type"
 _IMAGE_CONFIGS: Final = (
@@ -120,18 +127,26 @@ def digest_of(content: bytes) -> str:
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
+def has_digest(content: bytes, digest: str) -> bool:
+    """Return whether content has a digest, of SHA-256 or SHA-512."""
+    sums = {"sha256": hashlib.sha256, "sha512": hashlib.sha512}
+    algorithm, _, expected = digest.partition(":")
+    return algorithm in sums and sums[algorithm](content).hexdigest() == expected
+
+
 def _look_at(
     config: Mapping[str, object], manifest: Mapping[str, object], found: Found, fetch: Fetch
 ) -> Answer:
     """Read the configuration of a cache."""
     digest, size = untrusted_json.text(config, "digest"), untrusted_json.number(config, "size")
+    text = _fetched("blobs", digest, fetch) if size <= LARGEST else b""
+    if text is None:
+        return Refused("its configuration could not be fetched")
+    size = max(size, len(text))
     if size > LARGEST:
         return Refused(
             f"its configuration has {size} bytes, and BuildKit reads no more than {LARGEST}"
         )
-    text = fetch("blobs", digest)
-    if text is None:
-        return Refused("its configuration could not be fetched")
     found = replace(found, size=max(found.size, size), config=digest, text=text)
     try:
         return replace(found, records=(records.parse(text, manifest),))
@@ -142,38 +157,58 @@ def _look_at(
 
 def _look_inside(manifest: Mapping[str, object], found: Found, fetch: Fetch) -> Answer:
     """Read the caches in an image, or in the images of an index."""
-    images = [manifest, *_images(manifest, fetch)]
-    configs = [untrusted_json.child(image, "config") for image in images]
+    digests: dict[str, None] = {}
+    kinds: set[str] = set()
+    blobs: set[str] = set()
+    for image in chain([manifest], _images(manifest, fetch)):
+        config = untrusted_json.child(image, "config")
+        digests[untrusted_json.text(config, "digest")] = None
+        kinds.add(untrusted_json.text(config, "mediaType"))
+        blobs.update(_layers(image))
     inline: dict[str, Records] = {}
-    for digest in (untrusted_json.text(config, "digest") for config in configs):
-        text = fetch("blobs", digest) if digest else None
+    for digest in digests:
+        text = _fetched("blobs", digest, fetch)
         inside = _inline(text) if text else None
         inline |= {digest: inside} if inside else {}
     if not inline:
         return NotACache(
             "it holds an image and no cache; remove it, or choose another cache-repository "
             "or cache-tag-prefix",
-            is_image=any(config.get("mediaType") in _IMAGE_CONFIGS for config in configs),
+            is_image=not kinds.isdisjoint(_IMAGE_CONFIGS),
         )
-    blobs = frozenset(digest for image in images for digest in _layers(image))
-    return replace(found, records=tuple(inline.values()), blobs=blobs, config=",".join(inline))
+    return replace(
+        found,
+        records=tuple(inline.values()),
+        blobs=frozenset(blobs),
+        config=",".join(inline),
+    )
+
+
+def _fetched(kind: str, digest: str, fetch: Fetch) -> bytes | None:
+    return fetch(kind, digest) if _DIGEST.fullmatch(digest) else None
 
 
 def _images(index: Mapping[str, object], fetch: Fetch) -> Iterator[Mapping[str, object]]:
     """Yield the manifests of the images of an index, but not those of attestations."""
-    for item in _entries(index):
-        if _ATTESTS not in untrusted_json.child(item, "annotations"):
-            body = fetch("manifests", untrusted_json.text(item, "digest"))
-            with suppress(ValueError):
-                yield untrusted_json.parsed(body or b"")
+    images = (
+        untrusted_json.text(item, "digest")
+        for item in _entries(index)
+        if _ATTESTS not in untrusted_json.child(item, "annotations")
+    )
+    for digest in islice(images, _MOST_IMAGES):
+        body = _fetched("manifests", digest, fetch) or b""
+        with suppress(ValueError):
+            yield untrusted_json.parsed(body if len(body) <= LARGEST else b"")
 
 
 def _inline(config: bytes) -> Records | None:
     """Read the cache in an image's config; a config that is too large was not fetched whole."""
+    if len(config) > LARGEST:
+        return Records(records=())
     try:
         return records.parse_inline(config)
     except ValueError:
-        return Records(records=()) if len(config) > LARGEST else None
+        return None
 
 
 def _entries(index: Mapping[str, object]) -> Iterator[Mapping[str, object]]:

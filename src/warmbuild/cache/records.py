@@ -10,21 +10,31 @@ from __future__ import annotations
 import base64
 import binascii
 from datetime import datetime
+from functools import reduce
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import untrusted_json
+from warmbuild import lazy, untrusted_json
 from warmbuild.frozen import frozen
 
 if TYPE_CHECKING:
+    import hashlib
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import timedelta
+else:
+    hashlib = lazy.module("hashlib")
 
 CONFIG_TYPE: Final = "application/vnd.buildkit.cacheconfig.v0"
 INLINE_KEY: Final = "moby.buildkit.cache.v0"
 # The manifest's annotation that holds a layer's digest before compression.
 _UNCOMPRESSED: Final = "containerd.io/uncompressed"
-# The layers of a result, from the lowest up.
-Chain = tuple[str, ...]
+# Stands for the layers of a result, from the lowest up: equal for the same layers. Written out, the
+# chains of a configuration can take a thousand times its size.
+Chain = bytes
+_NO_LAYERS: Final[Chain] = b""
+# The most alternatives and results that are compared to find a contradiction: half a second's work,
+# and sixteen times what the largest cache that BuildKit reads needs if no two of its steps have the
+# same digest.
+_MOST_COMPARED: Final = 400_000
 
 
 @frozen
@@ -82,22 +92,56 @@ def contradict(these: Records, those: Records) -> bool:
 
     BuildKit has no order among several caches (moby/buildkit#6418): if it finds two results of one
     key, it takes either, and loses what was built on the other. Two records have the same key if
-    their digests are equal and each input has an alternative in common.
+    their digests are equal and each input has an alternative in common. Caches that would take too
+    long to compare count as contradictory.
     """
+    left = _MOST_COMPARED
     by_digest: dict[str, list[int]] = {}
     for at, record in enumerate(those.records):
         by_digest.setdefault(record.digest, []).append(at)
     same: dict[int, list[int]] = {}
     for at in _inputs_first(these.records):
         record = these.records[at]
+        links = (link for alternatives in record.inputs for _, link in alternatives)
+        left -= sum(len(same.get(link, ())) for link in links)
+        if left < 0:
+            return True
+        ours = [_twins(alternatives, same) for alternatives in record.inputs]
         for other_at in by_digest.get(record.digest, ()):
             other = those.records[other_at]
-            if not _same_inputs(record, other, same):
+            left -= 1 + sum(map(len, other.inputs)) + len(other.results)
+            if left < 0:
+                return True
+            if not _same_inputs(ours, other.inputs):
                 continue
             same.setdefault(at, []).append(other_at)
-            if record.results and other.results and not record.results & other.results:
+            if record.results and other.results and record.results.isdisjoint(other.results):
                 return True
     return False
+
+
+def joined(caches: Iterable[Records]) -> Records:
+    """Return the records of several caches as those of one."""
+    found: list[Record] = []
+    caches = tuple(caches)
+    for cache in caches:
+        first = len(found)
+        found += (
+            Record(
+                digest=record.digest,
+                inputs=tuple(
+                    tuple(
+                        (selector, link + first)
+                        for selector, link in alternatives
+                        if 0 <= link < len(cache.records)
+                    )
+                    for alternatives in record.inputs
+                ),
+                results=record.results,
+            )
+            for record in cache.records
+        )
+    return Records(records=tuple(found), oldest=oldest(caches))
 
 
 def oldest(caches: Iterable[Records]) -> datetime | None:
@@ -114,14 +158,18 @@ def age_text(age: timedelta) -> str:
     return f"{count} {unit}{'' if count == 1 else 's'}"
 
 
-def _same_inputs(record: Record, other: Record, same: Mapping[int, Sequence[int]]) -> bool:
-    """Return whether two records have the same inputs; `same` pairs records before them."""
-    return len(record.inputs) == len(other.inputs) and not any(
-        set(theirs).isdisjoint(
-            (selector, twin) for selector, link in ours for twin in same.get(link, ())
-        )
-        for ours, theirs in zip(record.inputs, other.inputs, strict=True)
-    )
+def _twins(
+    alternatives: Iterable[tuple[str, int]], same: Mapping[int, Sequence[int]]
+) -> set[tuple[str, int]]:
+    """Return the alternatives of an input as the other cache has them; `same` pairs records."""
+    return {(selector, twin) for selector, link in alternatives for twin in same.get(link, ())}
+
+
+def _same_inputs(
+    ours: Sequence[set[tuple[str, int]]], theirs: Sequence[Sequence[tuple[str, int]]]
+) -> bool:
+    """Return whether each input of two records has an alternative in common."""
+    return len(ours) == len(theirs) and not any(map(set.isdisjoint, ours, theirs))
 
 
 def _inputs_first(records: Sequence[Record]) -> Iterator[int]:
@@ -148,8 +196,9 @@ def _inputs_first(records: Sequence[Record]) -> Iterator[int]:
 def _read(found: Iterable[Mapping[str, object]], layers: Sequence[tuple[str, int]]) -> Records:
     records: list[Record] = []
     times: list[datetime] = []
+    names, chains = [name for name, _ in layers], _chains(layers)
     for record in found:
-        results = list(_results(record, layers))
+        results = list(_results(record, names, chains))
         times += [created for _, created in results if created]
         inputs = tuple(
             tuple(
@@ -158,29 +207,47 @@ def _read(found: Iterable[Mapping[str, object]], layers: Sequence[tuple[str, int
             )
             for alternatives in untrusted_json.items(record, "inputs")
         )
-        chains = frozenset(chain for chain, _ in results)
+        made = frozenset(chain for chain, _ in results)
         digest = untrusted_json.text(record, "digest")
-        records.append(Record(digest=digest, inputs=inputs, results=chains))
+        records.append(Record(digest=digest, inputs=inputs, results=made))
     return Records(records=tuple(records), oldest=min(times, default=None))
 
 
 def _results(
-    record: Mapping[str, object], layers: Sequence[tuple[str, int]]
+    record: Mapping[str, object], names: Sequence[str], chains: Sequence[Chain]
 ) -> Iterator[tuple[Chain, datetime | None]]:
     for result in untrusted_json.children(record, "layers"):
-        yield tuple(_chain(untrusted_json.number(result, "layer"), layers)), _time(result)
+        at = untrusted_json.number(result, "layer")
+        yield chains[at] if 0 <= at < len(chains) else _NO_LAYERS, _time(result)
     for result in untrusted_json.children(record, "chains"):
         numbers = untrusted_json.numbers(result, "layers")
-        yield tuple(layers[at][0] for at in numbers if 0 <= at < len(layers)), _time(result)
+        yield chain(names[at] for at in numbers if 0 <= at < len(names)), _time(result)
 
 
-def _chain(top: int, layers: Sequence[tuple[str, int]]) -> Chain:
-    chain: list[str] = []
-    # A loop in a broken configuration ends after as many steps as there are layers.
-    while 0 <= top < len(layers) and len(chain) < len(layers):
-        blob, top = layers[top]
-        chain.append(blob)
-    return tuple(reversed(chain))
+def chain(layers: Iterable[str]) -> Chain:
+    """Return what stands for these layers, from the lowest up."""
+    return reduce(_upon, layers, _NO_LAYERS)
+
+
+def _upon(below: Chain, layer: str) -> Chain:
+    return hashlib.sha256(below + layer.encode(errors="surrogatepass")).digest()
+
+
+def _chains(layers: Sequence[tuple[str, int]]) -> Sequence[Chain]:
+    """Return the chain of each layer, which is made once, upon that of its parent."""
+    found: dict[int, Chain] = {}
+    for top in range(len(layers)):
+        above: list[int] = []
+        at = top
+        while 0 <= at < len(layers) and at not in found:
+            # A loop in a broken configuration ends where it began.
+            found[at] = _NO_LAYERS
+            above.append(at)
+            at = layers[at][1]
+        below = found.get(at, _NO_LAYERS)
+        for one in reversed(above):
+            below = found[one] = _upon(below, layers[one][0])
+    return [found[at] for at in range(len(layers))]
 
 
 def _uncompressed(manifest: Mapping[str, object]) -> Mapping[str, str]:

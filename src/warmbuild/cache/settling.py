@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import product, starmap
 from typing import TYPE_CHECKING, Final, assert_never
 
 from warmbuild.cache import records
@@ -170,8 +169,8 @@ def _why_not_with(kept: Sequence[CacheRef], item: CacheRef, found: Found, import
     if imports == "first" and item.branch != kept[0].branch:
         return "cache-import is first, and a nearer ref exists"
     for near in kept:
-        pairs = product(near.found.records if near.found else (), found.records)
-        if any(starmap(records.contradict, pairs)):
+        theirs = records.joined(near.found.records if near.found else ())
+        if records.contradict(theirs, records.joined(found.records)):
             return f"it has other results than {near.ref} for the same steps"
     return ""
 

@@ -1,15 +1,13 @@
 """Azure Pipelines: predefined variables, logging commands.
 
 The variables are documented in Microsoft's "Use predefined variables", the commands in its
-"Logging commands". The escapes are those of `Command` in microsoft/azure-pipelines-agent, which
-takes `##vso[` for a command anywhere in a line. Azure sets SYSTEM_PULLREQUEST_ISFORK in every
-build of a pull request, but not in a manual build of refs/pull/N/merge, and never names the
-default branch.
+"Logging commands". The escapes are those of `Command` in microsoft/azure-pipelines-agent. Azure
+sets SYSTEM_PULLREQUEST_ISFORK in every build of a pull request, but not in a manual build of
+refs/pull/N/merge, and never names the default branch.
 """
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import trust
@@ -25,7 +23,6 @@ _NAME: Final = "azure"
 _TRUSTED: Final = frozenset(
     ("Manual", "IndividualCI", "BatchedCI", "Schedule", "BuildCompletion", "ResourceTrigger")
 ) | {"PullRequest"}
-_COMMAND: Final = re.compile(r"##(?=(?:vso)?\[)", re.IGNORECASE)
 _ESCAPES: Final = (("%", "%AZP25"), ("\r", "%0D"), ("\n", "%0A"))
 _IN_PROPERTIES: Final = (("]", "%5D"), (";", "%3B"))
 
@@ -61,19 +58,9 @@ def _branch(name: str) -> str:
     return name.removeprefix("refs/heads/")
 
 
-def _inert(text: str) -> str:
-    return _COMMAND.sub("## ", text)
-
-
 def _warning(text: str, file: str = "", line: int = 0) -> None:
     place = f"sourcepath={_escaped(file, *_IN_PROPERTIES)};linenumber={line};" if file else ""
     print(f"##vso[task.logissue type=warning;{place}]{_escaped(text)}")
-
-
-def _mask(secret: str) -> None:
-    """Mask each line, because the agent compares line by line."""
-    for line in filter(str.strip, secret.splitlines()):
-        print(f"##vso[task.setsecret]{_escaped(line)}")
 
 
 def _publish(_env: Environment, outputs: Mapping[str, str], _summary: str) -> None:
@@ -93,11 +80,10 @@ PROVIDER: Final = Provider(
     detect=lambda env: env.get("TF_BUILD", "").lower() == "true",
     context=_context,
     pipeline_file=lambda _env: "azure-pipelines.yml",  # the name that Azure proposes
-    inert=_inert,
-    open_group=lambda title: print(f"##[group]{_inert(title)}"),
+    open_group=lambda title: print(f"##[group]{title}"),
     close_group=lambda: print("##[endgroup]"),
     warning=_warning,
     fail=lambda text: print(f"##vso[task.logissue type=error;]{_escaped(text)}"),
-    mask=_mask,
+    mask=lambda secret: print(f"##vso[task.setsecret]{_escaped(secret)}"),
     publish=_publish,
 )

@@ -24,7 +24,6 @@ _TRUSTED: Final = frozenset(("webhook", "ui", "api", "schedule", "trigger_job"))
 _ADDRESS: Final = re.compile(
     r"(?:\w+://)?(?:[^@/]+@)?(?P<host>[^:/]+)(?::\d+)?[:/]/*(?P<path>[^/].*)"
 )
-_GROUP: Final = re.compile(r"(?:---|\+\+\+|~~~|\^\^\^)\s")
 
 
 def _context(env: Environment, *_: object) -> RunContext:
@@ -81,7 +80,6 @@ PROVIDER: Final = Provider(
     detect=lambda env: env.get("BUILDKITE") == "true",
     context=_context,
     pipeline_file=lambda _env: ".buildkite/pipeline.yml",  # what `pipeline upload` tries first
-    inert=lambda text: f"| {text}" if _GROUP.match(text) else text,
     # A group ends at the next one.
     open_group=lambda title: print(f"--- {title}"),
     fail=_fail,

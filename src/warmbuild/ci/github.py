@@ -115,10 +115,12 @@ def context(ci: str, trusted: frozenset[str], env: Environment, read_text: ReadT
     limits = [_OF_NO_REF if run.trust == trust.NOWHERE else run.trust]
     if _is_by_dependabot(run, env):
         limits.append(_BY_DEPENDABOT)
-    if is_true(env.get("ACT", "")):
-        # nektos/act runs the workflow of a checkout on somebody's machine.
-        limits.append(trust.LOCAL)
-    return replace(run, trust=trust.least(*limits))
+    run = replace(run, trust=trust.least(*limits))
+    if not is_true(env.get("ACT", "")):
+        return run
+    # nektos/act runs the workflow of a checkout on somebody's machine. The engine cannot load an
+    # image with attestations.
+    return replace(run, trust=trust.least(run.trust, trust.LOCAL), provenance="")
 
 
 def _trust(event: str, trusted: frozenset[str], payload: _Payload) -> Trust:
@@ -276,22 +278,9 @@ def _known_inputs(env: Environment, given: Mapping[str, str]) -> Mapping[str, st
     return {"registry": registry, "username": actor, "password": token}
 
 
-def _inert(text: str) -> str:
-    """Escape what the runner takes for a workflow command: `::` at the start, `##[` anywhere."""
-    if text.lstrip().startswith("::"):
-        text = f"| {text}"
-    return text.replace("##[", "## [")
-
-
 def _warning(text: str, file: str = "", line: int = 0) -> None:
     at = line or None
     core.warning(text, title="warmbuild", file=file or None, start_line=at, end_line=at)
-
-
-def _mask(secret: str) -> None:
-    """Mask each line, because the runner compares line by line."""
-    for line in filter(str.strip, secret.splitlines()):
-        core.set_secret(line)
 
 
 def _publish(env: Environment, outputs: Mapping[str, str], summary: str) -> None:
@@ -389,13 +378,12 @@ PROVIDER: Final = Provider(
     context=_context,
     known_inputs=_known_inputs,
     pipeline_file=_pipeline_file,
-    inert=_inert,
-    # actions_toolkit is imported at the first call.
+    # actions_toolkit is imported at the first call, hence the lambdas.
     open_group=lambda title: core.start_group(title),  # noqa: PLW0108
     close_group=lambda: core.end_group(),  # noqa: PLW0108
     warning=_warning,
     fail=lambda text: core.error(text, title="warmbuild"),
-    mask=_mask,
+    mask=lambda secret: core.set_secret(secret),  # noqa: PLW0108
     publish=_publish,
     later_file=_later_file,
 )

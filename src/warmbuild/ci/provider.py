@@ -50,16 +50,18 @@ class Provider:
     """Return the inputs that it can fill in; the second argument is the inputs given."""
     pipeline_file: Callable[[Environment], str] = lambda _env: ""
     """Return the path of the file that describes this run, from the repository's root, or ""."""
-    inert: Callable[[str], str] = str
-    """Change a line so that the CI system does not take it for a command."""
+    # What these three get is without control characters, and no line of it is a command.
     open_group: Callable[[str], None] = lambda title: print(f"== {title}")
     """Begin a part of the log that can be folded."""
     close_group: Callable[[], None] = lambda: None
     warning: Callable[[str, str, int], None] = warning
     """Show a warning: its text, and the file and line that it is about ("" and 0 for none)."""
     fail: Callable[[str], None] = fail  # say why the run failed
-    mask: Callable[[str], None] = lambda _secret: None
-    """Have the CI system hide a text in everything that follows; warmbuild's log hides it too."""
+    mask: Callable[[str], None] | None = None
+    """Have the CI system hide a text of one line in everything that follows, if it can.
+
+    It prints the text, as a command that the CI system does not show.
+    """
     publish: Callable[[Environment, Mapping[str, str], str], None] = lambda *_: None
     """Hand outputs and the Markdown summary to the CI system."""
     publish_findings: Callable[[Environment, Sequence[Finding]], None] = lambda *_: None

@@ -11,7 +11,7 @@ from warmbuild import lazy
 from warmbuild.builder import boot, environment, private_directory
 from warmbuild.builder.environment import Buildx
 from warmbuild.cache import problems
-from warmbuild.commands import checkout, images, logins
+from warmbuild.commands import checkout, confidential, images, logins
 from warmbuild.errors import CacheError
 from warmbuild.run_context import is_false
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from warmbuild.build.outcomes import Outcome
     from warmbuild.build.solve import Tool
     from warmbuild.builder.private_directory import Private
-    from warmbuild.commands import caches
+    from warmbuild.commands import caches, cleanup
     from warmbuild.commands.images import Image
     from warmbuild.commands.logins import Registries
     from warmbuild.commands.run import Run
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 else:
     # Loaded while the builder boots.
     caches = lazy.module("warmbuild.commands.caches")
+    cleanup = lazy.module("warmbuild.commands.cleanup")
     publishing = lazy.module("warmbuild.report.publishing")
     solve = lazy.module("warmbuild.build.solve")
 
@@ -41,8 +42,9 @@ def build(run: Run) -> Outcome:
     inputs, env, log = run.inputs, run.env, run.log
     wanted = images.images(inputs, run.context, env, run.runner, log)
     decided: Sequence[BuildPlan] = [images.decide(image) for image in wanted]
-    checkout.check(inputs, env, decided)
-    _hide(run)
+    checkout.check(inputs, env, decided, log.redact)
+    for text in confidential.not_hidden(inputs):
+        log.warning(text)
     for stale in run.provider.output_files(env):
         with suppress(OSError):  # what publishes the outputs warns of a directory
             stale.unlink()
@@ -51,6 +53,7 @@ def build(run: Run) -> Outcome:
     secrets = {secret.id: secret for one in decided for secret in one.secrets}
     with private_directory.private(env, registries.keyring.own, tuple(secrets.values())) as private:
         child = environment.environment(env, private)
+        child = environment.of_building(child, run.context.trust, images.variables(decided))
         environment.take_certificates(env, private)
         buildx = Buildx(program=program, env=child, runner=run.runner)
         with boot.booted(decided[0].builder, buildx, private, log) as made:
@@ -61,10 +64,11 @@ def build(run: Run) -> Outcome:
             publishing.say_plan(decided, log)
             tool = _tool(run, decided[0].builder, buildx, private, made.boot())
             try:
-                if decided[0].makes_an_image:
-                    outcome = solve.build(decided, tool)
-                else:
-                    outcome = solve.ask(decided[0], tool)
+                with cleanup.beside(decided[0].builder, child, log):
+                    if decided[0].makes_an_image:
+                        outcome = solve.build(decided, tool)
+                    else:
+                        outcome = solve.ask(decided[0], tool)
             finally:
                 publishing.findings(decided, env, run.provider, log)
             outcome = replace(outcome, builder=made.inspected())
@@ -77,22 +81,10 @@ def build(run: Run) -> Outcome:
     return outcome
 
 
-def _hide(run: Run) -> None:
-    """Hide the secrets in the environment."""
-    backend = run.inputs.cache_backend
-    certificates = environment.certificates(run.env).values()
-    run.log.hide(filter(None, (run.env.get(name, "") for name in backend.secrets.values())))
-    run.log.hide(text for files in certificates for text in files.values())
-
-
 def _logged_in(run: Run, decided: Sequence[BuildPlan]) -> Registries:
-    """Return the registries with complete logins, and mask every secret."""
-    for secret in run.inputs.secret_values:
-        run.provider.mask(secret)
+    """Return the registries with complete logins, whose passwords are hidden."""
     registries = logins.registries(run.inputs, run.env, decided, run.log.line, run.log.warning)
     run.log.hide(login.password for login in registries.keyring.own)
-    for login in registries.keyring.own:
-        run.provider.mask(login.password)
     return registries
 
 

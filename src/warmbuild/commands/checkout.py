@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from warmbuild import files, lazy
+from warmbuild.bake import bake_file
 from warmbuild.errors import InputError, InputProblem
 from warmbuild.inputs import build_context
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from warmbuild.builder import environment
     from warmbuild.inputs.values import Inputs
@@ -28,9 +29,26 @@ else:
     git_modes = lazy.module("warmbuild.project.git_modes")
 
 
-def check(inputs: Inputs, env: Mapping[str, str], decided: Sequence[BuildPlan]) -> None:
-    """Raise InputError for every missing file and variable that an input names."""
+def check(
+    inputs: Inputs,
+    env: Mapping[str, str],
+    decided: Sequence[BuildPlan],
+    redact: Callable[[str], str],
+) -> None:
+    """Raise InputError for every missing file and variable that an input names.
+
+    So does every input that cannot be used because another one holds a secret.
+    """
     problems = [*_of_files(inputs), *_of_variables(inputs, env), *_of_context(inputs, decided)]
+    problems += [
+        InputProblem(
+            name=name,
+            text="conflicts with a secret in another input, such as a password in a URL: that "
+            "needs buildx bake, because arguments are not secret, and bake does not support this "
+            "one.",
+        )
+        for name in bake_file.misfits(decided, redact)
+    ]
     problems += [
         InputProblem(name=name, text=f"{path!r} cannot be written.")
         for name, path in (

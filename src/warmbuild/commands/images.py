@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from warmbuild import lazy
 from warmbuild.bake import bake_file, targets
 from warmbuild.cache.permission import Facts
+from warmbuild.commands import confidential, confinement
 from warmbuild.errors import InputError, InputProblem
 from warmbuild.frozen import frozen
 from warmbuild.image import tags
 from warmbuild.plan import making
-from warmbuild.trust import Right
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from warmbuild.bake.targets import Target
     from warmbuild.builder import environment, private_directory
     from warmbuild.buildkit import answers
-    from warmbuild.inputs.values import Inputs
+    from warmbuild.inputs.values import Inputs, Passed
     from warmbuild.log import Log
     from warmbuild.plan.build_plan import BuildPlan
     from warmbuild.process import Runner
@@ -32,9 +32,6 @@ else:
     environment = lazy.module("warmbuild.builder.environment")
     private_directory = lazy.module("warmbuild.builder.private_directory")
     answers = lazy.module("warmbuild.buildkit.answers")
-
-# Variables that buildx itself needs.
-_OF_BUILDX: Final = ("PATH", "HOME", "TMPDIR", "DOCKER_CONFIG", "BUILDX_CONFIG")
 
 
 @frozen
@@ -54,6 +51,7 @@ def images(
 
     The rules for tags are applied here, once a run. The log hides the secrets of targets.
     """
+    confinement.check_inputs(inputs, context.trust)
     facts = Facts(
         applied=tags.apply(inputs.tag_rules, inputs.flavor, context, context.begun),
         variables=frozenset(name for name, value in env.items() if value),
@@ -62,7 +60,9 @@ def images(
         return (Image(inputs=inputs, context=context, facts=facts),)
     found = []
     for target in _read_files(inputs, context.trust, env, runner):
-        log.hide(filter(None, targets.secrets(target, env)))
+        log.hide(targets.secrets(target, env))
+        for path in targets.secret_files(target):
+            confidential.hide_file(path, log)
         own = targets.inputs(inputs, context, facts.applied, target)
         found.append(Image(inputs=own, context=context, facts=facts, target=target))
     return found
@@ -76,12 +76,20 @@ def decide(image: Image, *, has_image_store: bool = True) -> BuildPlan:
     return targets.planned(image.inputs, image.context, facts, image.target)
 
 
+def variables(decided: Sequence[BuildPlan]) -> frozenset[str]:
+    """Return the variables of the environment that inputs name for builds."""
+    named = {secret.variable for one in decided for secret in one.secrets}
+    named |= {item for one in decided for item in one.build_args if "=" not in item}
+    return frozenset(named)
+
+
 def _read_files(
     inputs: Inputs, trust: Trust, env: Mapping[str, str], runner: Runner
 ) -> Sequence[Target]:
     """Have buildx read the files, with the variables filled in.
 
-    Raises InputError if it cannot, or if an untrusted file uses a path outside of the checkout.
+    Raises InputError if it cannot, if an untrusted file leaves the checkout, or if a target needs
+    what no input allows.
     """
     given = [("bake-files", path) for path in inputs.bake_files]
     given += [("compose-files", path) for path in inputs.compose_files]
@@ -92,11 +100,9 @@ def _read_files(
     ]
     if missing:
         raise InputError(missing)
+    confinement.check_files(given, trust)
     with private_directory.private(env, (), ()) as private:
-        child = environment.environment(env, private)
-        if trust.refuses(Right.READ_ENVIRONMENT):
-            # A file could copy any variable to where its own commands read it.
-            child = {name: child[name] for name in _OF_BUILDX if name in child}
+        child = environment.of_reading(environment.environment(env, private), trust)
         values = dict(item.split("=", 1) for item in inputs.vars)
         program = environment.program(env)
         buildx = environment.Buildx(program=program, env=child | values, runner=runner)
@@ -111,23 +117,28 @@ def _read_files(
     except ValueError as error:
         text = f"cannot be read by this buildx: {error}."
         raise InputError([InputProblem(name=name, text=text)]) from error
-    if untrusted := trust.refuses(Right.LEAVE_CHECKOUT):
-        _check_confined(found, name, untrusted)
-    return found
-
-
-def _check_confined(found: Sequence[Target], name: str, untrusted: str) -> None:
-    """Raise InputError for paths outside of the checkout; `name` is the input of the files."""
-    here = Path.cwd().resolve()
-    problems = [
-        InputProblem(
-            name=name,
-            text=f"the target {target.name} uses {path!r}, which lies outside of this directory, "
-            f"and {untrusted}.",
-        )
-        for target in found
-        for path in dict.fromkeys(targets.paths(target))
-        if not Path(path).resolve().is_relative_to(here)
-    ]
+    confined = confinement.confined(found, name, trust)
+    problems = [*_of_names(confined, name), *_of_entitlements(confined, inputs.passed)]
     if problems:
         raise InputError(problems)
+    return confined
+
+
+def _of_names(found: Sequence[Target], name: str) -> Iterator[InputProblem]:
+    for target in found:
+        if target.name.startswith("-"):
+            text = f"the target {target.name!r} looks like a flag; rename it."
+            yield InputProblem(name=name, text=text)
+
+
+def _of_entitlements(found: Sequence[Target], passed: Passed) -> Iterator[InputProblem]:
+    """Return what targets need and no input allows.
+
+    buildx checks this too, but only since 0.37.2 with this kind of progress.
+    """
+    allowed = {*passed.allow, *(("ssh",) if passed.ssh else ())}
+    for target in found:
+        for wanted in targets.entitlements(target):
+            if not allowed & {wanted, wanted.partition("=")[0]}:
+                text = f"the target {target.name} asks for {wanted}; add {wanted} to allow if it "
+                yield InputProblem(name="allow", text=f"{text}may have that.")

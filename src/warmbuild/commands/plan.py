@@ -38,7 +38,10 @@ def plan(run: Run, *, as_json: bool) -> None:
     if inputs.probe:
         decided = _probed(decided, inputs, env, log)
         published = [caches.nearest(one) for one in decided]
-    text = plan_json.plan_json(*decided) if as_json else plain_text.plan_text(*decided)
+    if as_json:
+        text = plan_json.plan_json(*decided, redact=log.redact)
+    else:
+        text = plain_text.plan_text(*decided)
     for line in text.splitlines():
         log.line(line)
     is_step = run.context.ci != "local" and not as_json

@@ -28,6 +28,8 @@ else:
     bounded_yaml = lazy.module("warmbuild.inputs.bounded_yaml")
 
 ALL: Final = "all"
+# Names of the builders that belong to one run; `warmbuild cleanup` removes them.
+OF_A_RUN: Final = re.compile(r"warmbuild-[0-9a-f]{8}")
 _BUILDX_VERSION: Final = re.compile(r"v?\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?")
 # Inputs of docker/setup-buildx-action that have no effect here.
 _IDLE: Final = ("use", "install", "cache-binary")
@@ -68,6 +70,10 @@ def check(reader: Reader, driver: Driver) -> None:
 def name(reader: Reader) -> str:
     """Return the builder's name, which has two inputs."""
     own, alias = reader.checked("builder"), reader.checked("name")
+    for row, given in (("builder", own), ("name", alias)):
+        if OF_A_RUN.fullmatch(given):
+            text = "has the form of warmbuild's own names, whose builders are removed."
+            reader.bad(row, f"{reader.shown(row)} {text}")
     if alias and own not in ("", alias):
         text = f"{reader.shown('name')} conflicts with builder: {own}; set only one of them."
         reader.bad("name", text)

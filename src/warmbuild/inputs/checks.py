@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import lazy, platforms, refs
+from warmbuild import lazy, platforms, refs, secret_texts
 
 if TYPE_CHECKING:
     import difflib
@@ -41,6 +41,7 @@ def matches(pattern: str, accepted: str) -> Check:
 
 
 pair: Final = matches(r"[^=\s]+=.*", "use name=value")
+_OVERRIDE: Final = matches(r"[^-.=][^.=]*\.[^=]+=.*", "use TARGET.key=value")
 platform: Final = matches(platforms.PATTERN.pattern, "use os/arch, such as linux/amd64")
 builder: Final = matches(
     r"[A-Za-z][A-Za-z0-9._-]*", "use a letter, followed by letters, digits and . _ -"
@@ -69,6 +70,16 @@ def checkout_file(text: str) -> str:
     if "://" in text or text == "-" or text.startswith("git@"):
         return "is not a file in the checkout, and warmbuild reads no others."
     return ""
+
+
+def override(text: str) -> str:
+    """Check an override of a target's attribute, which buildx takes only as an argument."""
+    if any(secret_texts.in_attributes(text)):
+        return (
+            "holds a secret, and overrides become arguments, which are not secret; use a variable "
+            "in the file instead, and give its value in vars."
+        )
+    return _OVERRIDE(text)
 
 
 def variable(text: str) -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 TRUE: Final = ("true", "True", "TRUE")
 _FALSE: Final = ("false", "False", "FALSE")
 _DURATION: Final = re.compile(r"([0-9]{1,5})([smhdw])")
+NO_DURATION: Final = "is not a duration; use a number and s, m, h, d or w, such as 90m."
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _SPLIT: Final[Mapping[Kind, Callable[[str], tuple[str, ...]]]] = {
     Kind.WORDS: lists.words,
@@ -122,10 +123,13 @@ class Reader:
 
     def _duration(self, row: Input) -> timedelta | None:
         value = self.text(row.name)
-        found = _DURATION.fullmatch(value)
-        if found and int(found[1]):
-            return timedelta(seconds=int(found[1]) * _SECONDS[found[2]])
-        if value:
-            text = "is not a duration; use a number and s, m, h, d or w, such as 90m."
-            self.bad(row.name, f"{self.shown(row.name)} {text}")
-        return None
+        found = duration(value)
+        if value and not found:
+            self.bad(row.name, f"{self.shown(row.name)} {NO_DURATION}")
+        return found or None
+
+
+def duration(text: str) -> timedelta | None:
+    """Read a duration such as 90m; return None if the text is none."""
+    found = _DURATION.fullmatch(text)
+    return timedelta(seconds=int(found[1]) * _SECONDS[found[2]]) if found else None

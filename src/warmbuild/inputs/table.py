@@ -239,12 +239,14 @@ _ROWS: Final[Mapping[str, Input]] = {
         "Targets, groups or services to build. Default: the group default, or every service.",
         Kind.WORDS,
         # buildx replaces the dots in a service's name with underscores.
-        check=checks.matches(r"[A-Za-z0-9_.-]+", "use the name of a target, group or service"),
+        check=checks.matches(
+            r"[A-Za-z0-9_.][A-Za-z0-9_.-]*", "use the name of a target, group or service"
+        ),
     ),
     "set": Input(
         "Overrides of the targets' attributes, TARGET.key=value.",
         Kind.RAW_LINES,
-        check=checks.matches(r"[^.=]+\.[^=]+=.*", "use TARGET.key=value"),
+        check=checks.override,
         may_hold_secrets=True,
     ),
     "vars": Input(
@@ -327,7 +329,9 @@ _ROWS: Final[Mapping[str, Input]] = {
         "Keep the builder's state when it is removed, for the next builder of the same name."
     ),
     "cleanup": Switch(
-        "Remove the builder at the end of the run if the run created it.", default="true"
+        "Remove the builder at the end of the run if the run created it. A builder with a name "
+        "is removed by the last of the runs that share it.",
+        default="true",
     ),
     "use": Input("No effect: other steps do not use the builder of this run.", Kind.BOOLEAN),
     "install": Input("No effect: docker build is not replaced.", Kind.BOOLEAN),

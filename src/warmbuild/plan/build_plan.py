@@ -44,6 +44,15 @@ class BuilderPlan:
         """Whether the builder cannot have built anything before this run."""
         return not self.name and self.driver.starts_daemon
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether other jobs may use the builder that this run removes; the engine tells who does.
+
+        warmbuild reaches an engine by its address, and none that only a Docker context names.
+        """
+        is_reached = not self.endpoint or "://" in self.endpoint
+        return bool(self.name) and self.cleanup and self.driver.has_container and is_reached
+
 
 @frozen
 class BuildPlan:

@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 
 # Entitlements that a daemon grants only if its flags name them.
 _ENTITLEMENTS: Final = ("security.insecure", "network.host")
+_GRANTS_NOTHING: Final = "device"
+_CONFIGURED: Final = "insecure-entitlements"
 
 
 def planned(inputs: Inputs) -> BuilderPlan:
     """Return the builder that the inputs ask for."""
     wanted = inputs.qemu_platforms
     emulated = inputs.platforms if ALL in wanted else map(platforms.normalized, wanted)
-    flags = _flags(inputs)
     return BuilderPlan(
         name=inputs.builder,
         version=inputs.version,
@@ -34,12 +35,12 @@ def planned(inputs: Inputs) -> BuilderPlan:
             replace(
                 node,
                 driver_opts=_with_image(inputs.driver, node.driver_opts),
-                flags=node.flags or flags,
+                flags=node.flags or _flags(inputs, node.driver_opts),
             )
             for node in inputs.append
         ),
         image_mirrors=inputs.buildkit_image_mirrors,
-        flags=inputs.buildkitd_flags or flags,
+        flags=inputs.buildkitd_flags or _flags(inputs, inputs.driver_opts),
         config=inputs.buildkitd_config,
         config_inline=inputs.buildkitd_config_inline,
         keep_state=inputs.keep_state,
@@ -51,21 +52,31 @@ def planned(inputs: Inputs) -> BuilderPlan:
 
 def _with_image(driver: Driver, opts: tuple[str, ...]) -> tuple[str, ...]:
     """Return the driver's options with a BuildKit image, the default one if none is given."""
-    # One line may hold several options, for buildx reads it as CSV.
-    is_named = any(opt.strip('" ').startswith("image=") for line in opts for opt in line.split(","))
-    if is_named or not driver.starts_daemon:
+    if _names_image(opts) or not driver.starts_daemon:
         return opts
     return (f"image={DEFAULT_BUILDKIT_IMAGE}", *opts)
 
 
-def _flags(inputs: Inputs) -> str:
-    """Return the flags by which a daemon grants what `allow` names.
+def _names_image(opts: tuple[str, ...]) -> bool:
+    # One line may hold several options, for buildx reads it as CSV.
+    return any(opt.strip('" ').startswith("image=") for line in opts for opt in line.split(","))
 
+
+def _flags(inputs: Inputs, opts: tuple[str, ...]) -> str:
+    """Return the flags by which a daemon with these options grants what `allow` names.
+
+    buildx has a daemon grant network.host unless a flag names an entitlement. So one is named that
+    grants nothing: BuildKit adds `device` by itself. A BuildKit before 0.20 does not know it, so
+    only the default image is told. A configuration may grant more, which flags would undo.
     docker/setup-buildx-action has every daemon grant everything.
     """
-    granted = [name for name in _ENTITLEMENTS if name in inputs.passed.allow]
     if not inputs.driver.starts_daemon:
         return ""
+    granted = [name for name in _ENTITLEMENTS if name in inputs.passed.allow]
+    is_configured = inputs.buildkitd_config or _CONFIGURED in inputs.buildkitd_config_inline
+    is_default = not (_names_image(opts) or inputs.buildkit_image_mirrors)
+    if is_default and not granted and not is_configured:
+        return f"--allow-insecure-entitlement {_GRANTS_NOTHING}"
     return " ".join(f"--allow-insecure-entitlement {name}" for name in granted)
 
 

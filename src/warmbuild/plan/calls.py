@@ -16,7 +16,7 @@ def rounds(plans: Sequence[CachePlan]) -> tuple[tuple[int, ...], ...]:
     """Return the calls in their order, each with the indices of the images that it builds.
 
     Images in one call share equal steps. BuildKit looks a shared step up in the cache of the image
-    that came first (`solver.combinedCacheManager`, v0.32.2), and does not find the later steps of
+    that came first (`solver.combinedCacheManager`, v0.34.2), and does not find the later steps of
     another one's cache: 10 of 20 rebuilds of two targets missed a step. So images whose caches have
     a step in common are built in separate calls. Images without a cache are built in the last
     call, whose caches hold the shared steps.

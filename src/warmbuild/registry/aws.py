@@ -15,6 +15,7 @@ from warmbuild import lazy, vendors
 from warmbuild.errors import InputError, InputProblem, RegistryError
 from warmbuild.frozen import frozen
 from warmbuild.vendors import ecr, ecr_public
+from warmbuild.vendors.refusal import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -63,7 +64,9 @@ def tokens(login: Login, env: Mapping[str, str]) -> tuple[Login, ...]:
         )
         return tuple(_granted(session, login, question(login.host, env)))
     except (known.BotoCoreError, known.ClientError, ValueError) as error:
-        raise RegistryError(f"AWS gives no token for {login.host}: {error}") from error
+        raise RegistryError(
+            f"AWS gives no token for {login.host}: {excerpt(str(error))}"
+        ) from error
 
 
 @frozen

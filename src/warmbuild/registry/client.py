@@ -7,15 +7,16 @@ authentication" documents.
 from __future__ import annotations
 
 import base64
-import json
 import re
 import threading
 import time
 from dataclasses import replace
+from http import HTTPStatus
+from itertools import islice
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlencode, urlsplit
 
-from warmbuild import lazy, refs, retries, vendors
+from warmbuild import lazy, refs, retries, untrusted_json, vendors
 from warmbuild.cache import probe
 from warmbuild.cache.merging import MANIFEST_TYPE, Merged
 from warmbuild.cache.probe import Answer, Found, Missing, Refused, Silent
@@ -24,16 +25,17 @@ from warmbuild.frozen import frozen
 from warmbuild.inputs.logins import IDENTITY_TOKEN, Login
 from warmbuild.registry import transports
 from warmbuild.registry.transports import Transport
-from warmbuild.vendors.refusal import Refusal, explained
+from warmbuild.vendors.refusal import Refusal, excerpt, explained
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    import requests
-
     from warmbuild.refs import Reference
+    from warmbuild.registry import exchange
+    from warmbuild.registry.exchange import Reply
 else:
-    requests = lazy.module("requests")
+    # It imports requests.
+    exchange = lazy.module("warmbuild.registry.exchange")
 
 
 @frozen
@@ -42,7 +44,7 @@ class Patience:
 
     connect: float = 2.0
     answer: float
-    total: float  # no retry begins later
+    total: float  # nothing goes on for longer, neither an answer nor the retries
     pause: float  # before the first retry
 
 
@@ -59,15 +61,15 @@ class Put:
 PROBE: Final = Patience(answer=5.0, total=5.0, pause=0.5)
 # A push needs its login, so it gets the time that a push would have.
 LOGIN: Final = Patience(answer=30.0, total=60.0, pause=1.0)
-# How much of a body is read at once, in bytes.
-_PIECE: Final = 64 * 1024
 _ACCEPT: Final = (
     "application/vnd.oci.image.manifest.v1+json, "
     "application/vnd.oci.image.index.v1+json, "
     "application/vnd.docker.distribution.manifest.v2+json, "
     "application/vnd.docker.distribution.manifest.list.v2+json"
 )
-_CHALLENGE_VALUE: Final = re.compile(r'(\w+)="([^"]*)"')
+_CHALLENGE_VALUE: Final = re.compile(r'\b(\w+)="([^"]*)"')
+# The errors of an answer that are told.
+_MOST_ERRORS: Final = 10
 
 
 class Registry:
@@ -84,15 +86,13 @@ class Registry:
         """Talk to `host` as `login`; `say` gets each retry with its reason."""
         self.host = host
         self._patience = patience
-        self._timeout = (patience.connect, patience.answer)
         self._say = say
         self._login = login
         # Returns the login that is limited to the scope of a token, if any.
         self.scoped: Callable[[str], Login | None] = lambda _: None
         default = Transport(scheme="http" if transports.is_loopback(host) else "https")
         self._transport = transport or default
-        self._session = requests.Session()
-        self._session.verify = self._transport.verify
+        self._session = exchange.session(self._transport.verify)
         self._authorization: dict[str, str] = {}
         # Of all answers together: only some of them identify the vendor.
         self._headers: dict[str, str] = {}
@@ -104,25 +104,25 @@ class Registry:
         """
         login = self._login_for(scope)
         try:
-            response, body = self._ask("/v2/", scope=scope)
-        except requests.RequestException as error:
+            reply = self._ask("/v2/", scope=scope)
+        except exchange.SilentError as error:
             raise RegistryError(
-                f"{self._silence(error)}, and {purpose}. Check the input registry, and that this "
-                "machine can reach it."
+                f"the registry {self.host} {error}, and {purpose}. Check the input registry, and "
+                "that this machine can reach it."
             ) from error
-        if response.status_code in {401, 403}:
-            raise RegistryError(self._refused_login(login, response, body))
-        if retries.status_passes(response.status_code):
+        if reply.status in {401, 403}:
+            raise RegistryError(self._refused_login(login, reply))
+        if retries.status_passes(reply.status):
             raise RegistryError(
-                f"{self._words(response, body)}, and {purpose}. This may be transient: run the job "
-                "again later."
+                f"{self._words(reply)}, and {purpose}. This may be transient: run the job again "
+                "later."
             )
 
     def _login_for(self, scope: str) -> Login | None:
         return (self.scoped(scope) if scope else None) or self._login
 
-    def _refused_login(self, login: Login | None, response: requests.Response, body: bytes) -> str:
-        asks = response.headers.get("WWW-Authenticate", "").partition(" ")[0].lower()
+    def _refused_login(self, login: Login | None, reply: Reply) -> str:
+        asks = reply.headers.get("www-authenticate", "").partition(" ")[0].lower()
         if login and login.scope and asks == "basic":
             return (
                 f"the registry {self.host} uses no tokens, and a login with a scope "
@@ -130,7 +130,7 @@ class Registry:
             )
         user = login.username if login else ""
         return (
-            f"the registry {self.host} refuses the login of {user!r}: {_said(response, body)}. "
+            f"the registry {self.host} refuses the login of {user!r}: {_said(reply)}. "
             "Check username, password and registry."
         )
 
@@ -140,8 +140,8 @@ class Registry:
             return replace(self._answer(ref), vendor=vendors.detect(self.host, self._headers))
         except RegistryError as error:
             return Refused(str(error))
-        except requests.RequestException as error:
-            return Silent(self._silence(error))
+        except exchange.SilentError as error:
+            return Silent(f"the registry {self.host} {error}")
 
     def retag(self, ref: Reference, found: Found) -> None:
         """Tag a manifest of the same repository; raises RegistryError if that fails."""
@@ -154,174 +154,211 @@ class Registry:
         Raises RegistryError if the registry does not accept it.
         """
         written = replace(home, tag="", digest=merged.digest)
-        base = f"/v2/{home.path}"
-        begun = self._put(written, f"{base}/blobs/uploads/", Put(method="POST"))
-        place = begun.headers.get("Location", "")
-        if urlsplit(place).netloc not in {"", urlsplit(begun.url).netloc}:
+        uploads = f"/v2/{home.path}/blobs/uploads/"
+        begun = self._put(written, uploads, Put(method="POST"))
+        # A login must not follow a registry that names another one, or its own without HTTPS.
+        place = exchange.at_home(self._url(uploads), begun.headers.get("location", ""))
+        if not place:
             raise RegistryError(f"{written} is not written: its upload location is another host")
         more = "&" if "?" in place else "?"
         content = Put(content=merged.config, media_type="application/octet-stream")
         self._put(written, f"{place}{more}digest={merged.config_digest}", content)
         manifest = Put(content=merged.manifest, media_type=MANIFEST_TYPE)
-        self._put(written, f"{base}/manifests/{merged.digest}", manifest)
+        self._put(written, f"/v2/{home.path}/manifests/{merged.digest}", manifest)
         return written
 
-    def _put(self, written: Reference, path: str, put: Put) -> requests.Response:
+    def _put(self, written: Reference, path: str, put: Put) -> Reply:
         """Send a part of what is written; raises RegistryError if the registry does not accept it.
 
         `path` may be a URL, as the location of an upload is.
         """
         try:
-            scope = f"repository:{written.path}:pull,push"
-            response, body = self._ask(path, scope=scope, put=put)
-        except requests.RequestException as error:
-            raise RegistryError(f"{written} is not written: {self._silence(error)}") from error
-        if not response.ok:
-            said = self._refused(written, response, body, writing=True)
+            reply = self._ask(path, scope=f"repository:{written.path}:pull,push", put=put)
+        except exchange.SilentError as error:
+            raise RegistryError(
+                f"{written} is not written: the registry {self.host} {error}"
+            ) from error
+        except RegistryError as error:
+            raise RegistryError(f"{written} is not written: {error}") from error
+        if not reply.is_ok:
+            said = self._refused(written, reply, writing=True)
             raise RegistryError(f"{written} is not written: {said}")
-        return response
+        return reply
 
     def _answer(self, ref: Reference) -> Answer:
-        scope = f"repository:{ref.path}:pull"
-        response, body = self._ask(f"/v2/{ref.path}/manifests/{ref.digest or ref.tag}", scope=scope)
+        end = self._end()
+
+        def get(kind: str, name: str) -> Reply:
+            path, scope = f"/v2/{ref.path}/{kind}/{name}", f"repository:{ref.path}:pull"
+            reply = self._ask(path, scope=scope, digest=name if ":" in name else "", end=end)
+            if reply.is_ok or reply.status == HTTPStatus.NOT_FOUND:
+                return reply
+            raise RegistryError(self._refused(ref, reply, writing=False))
 
         def part(kind: str, digest: str) -> bytes | None:
-            response, body = self._ask(f"/v2/{ref.path}/{kind}/{digest}", scope=scope)
-            if response.ok:
-                return body
-            if response.status_code == requests.codes.not_found:
-                return None
-            raise RegistryError(self._refused(ref, response, body, writing=False))
+            reply = get(kind, digest)
+            return reply.body if reply.is_ok else None
 
-        if response.ok:
-            return probe.look(
-                body,
-                media_type=response.headers.get("Content-Type", ""),
-                digest=response.headers.get("Docker-Content-Digest", ""),
-                fetch=part,
-            )
-        if response.status_code == requests.codes.not_found:
+        found = get("manifests", ref.digest or ref.tag)
+        if not found.is_ok:
             return Missing()
-        return Refused(self._refused(ref, response, body, writing=False))
+        return probe.look(
+            found.body, media_type=found.headers.get("content-type", ""), digest="", fetch=part
+        )
 
-    def _refused(
-        self, ref: Reference, response: requests.Response, body: bytes, *, writing: bool
-    ) -> str:
+    def _refused(self, ref: Reference, reply: Reply, *, writing: bool) -> str:
         """Return what the registry says of a cache ref, and what to do about it."""
-        refusal = Refusal(status=response.status_code, words=_errors(body))
+        refusal = Refusal(status=reply.status, words=_errors(reply.body))
         vendor = vendors.detect(self.host, self._headers)
-        return explained(self._words(response, body), vendor, ref, refusal, writing=writing)
+        return explained(self._words(reply), vendor, ref, refusal, writing=writing)
 
-    def _words(self, response: requests.Response, body: bytes) -> str:
-        return f"the registry {self.host} says {_said(response, body)}"
+    def _words(self, reply: Reply) -> str:
+        return f"the registry {self.host} says {_said(reply)}"
+
+    def _end(self) -> float:
+        return time.monotonic() + self._patience.total
 
     def _ask(
-        self, path: str, *, scope: str, put: Put | None = None
-    ) -> tuple[requests.Response, bytes]:
-        """Send a request, and retry it after a transient failure.
+        self,
+        path: str,
+        *,
+        scope: str,
+        put: Put | None = None,
+        digest: str = "",
+        end: float | None = None,
+    ) -> Reply:
+        """Send a request, and retry it after a transient failure, until `end`.
 
-        Returns the answer and the beginning of its body, which is longer than what BuildKit reads
-        if the body is. Raises requests.RequestException if there is no answer.
+        Raises SilentError if there is no answer, and RegistryError for one that cannot be trusted:
+        it must have the digest that is asked for, and the one that the registry says it has.
         """
-        begun, attempt = time.monotonic(), 0
+        attempt, end = 0, self._end() if end is None else end
         while True:
             attempt += 1
             try:
-                response, body = self._authorized(path, scope, put)
-            except requests.RequestException as error:
-                wait = self._wait(attempt, begun) if retries.passes(_origin(error)) else None
+                reply = self._authorized(path, scope, put, end, by_digest=bool(digest))
+            except exchange.UntrustedError as error:
+                raise RegistryError(f"the registry {self.host} {error}") from error
+            except exchange.SilentError as error:
+                wait = self._wait(attempt, end) if error.passes else None
                 if wait is None:
                     raise
-                why = self._silence(error)
+                why = f"the registry {self.host} {error}"
             else:
+                passes = retries.status_passes(reply.status)
                 asked = retries.asked_for(
-                    response.headers.get("Retry-After", ""), response.headers.get("Date", "")
+                    reply.headers.get("retry-after", ""), reply.headers.get("date", "")
                 )
-                passes = retries.status_passes(response.status_code)
-                wait = self._wait(attempt, begun, asked) if passes else None
+                wait = self._wait(attempt, end, asked) if passes else None
                 if wait is None:
-                    return response, body
-                why = f"the registry {self.host} says {response.status_code}"
+                    return reply if put else self._checked(reply, digest)
+                why = f"the registry {self.host} says {reply.status}"
             self._say(f"{why}; retrying")
             time.sleep(wait)
 
-    def _wait(self, attempt: int, begun: float, asked: float | None = None) -> float | None:
+    def _wait(self, attempt: int, end: float, asked: float | None = None) -> float | None:
         """Return the seconds until a retry, None if no retry could connect in time."""
-        left = begun + self._patience.total - self._patience.connect - time.monotonic()
+        left = end - self._patience.connect - time.monotonic()
         return retries.pause(attempt, asked, first=self._patience.pause, left=left)
 
+    def _checked(self, reply: Reply, digest: str) -> Reply:
+        """Return content that has its digest; raises RegistryError for other content.
+
+        What is too large to be read whole has none, and is used for nothing.
+        """
+        said = reply.headers.get("docker-content-digest", "")
+        if reply.is_ok and len(reply.body) <= probe.LARGEST:
+            for expected in filter(None, (digest, said)):
+                if not probe.has_digest(reply.body, expected):
+                    raise RegistryError(
+                        f"the registry {self.host} answers with content that does not have the "
+                        f"digest {excerpt(expected)}"
+                    )
+        return reply
+
     def _authorized(
-        self, path: str, scope: str, put: Put | None
-    ) -> tuple[requests.Response, bytes]:
+        self, path: str, scope: str, put: Put | None, end: float, *, by_digest: bool
+    ) -> Reply:
         """Send a request with the credentials that the registry's challenge asks for."""
-        response, body = self._send(path, self._authorization.get(scope, ""), put)
-        if response.status_code != requests.codes.unauthorized:
-            return response, body
-        kind, _, rest = response.headers.get("WWW-Authenticate", "").partition(" ")
+        request = exchange.Request(
+            method=put.method if put else "GET",
+            url=self._url(path),
+            headers={"Content-Type": put.media_type} if put else {"Accept": _ACCEPT},
+            authorization=self._authorization.get(scope, ""),
+            content=put.content if put else b"",
+            by_digest=by_digest,
+        )
+        reply = self._send(request, end)
+        self._headers |= reply.headers
+        if reply.status != HTTPStatus.UNAUTHORIZED:
+            return reply
+        kind, _, rest = reply.headers.get("www-authenticate", "").partition(" ")
         if kind.lower() == "bearer":
-            granted = self._grant(dict(_CHALLENGE_VALUE.findall(rest)), scope)
-            if retries.status_passes(granted.status_code):
-                return granted, granted.content
-            token = _token(granted)
-            if token is None:
-                return response, body
+            asking = self._token_request(challenge(rest), scope)
+            granted = self._send(asking, end) if asking else None
+            if granted and retries.status_passes(granted.status):
+                return granted
+            token = _token(granted) if granted else ""
+            if not token:
+                return reply
             self._authorization[scope] = f"Bearer {token}"
         elif kind.lower() == "basic" and self._login:
             self._authorization[scope] = _basic(self._login)
         else:
-            return response, body
-        return self._send(path, self._authorization[scope], put)
+            return reply
+        reply = self._send(replace(request, authorization=self._authorization[scope]), end)
+        self._headers |= reply.headers
+        return reply
 
-    def _send(
-        self, path: str, authorization: str, put: Put | None
-    ) -> tuple[requests.Response, bytes]:
+    def _send(self, request: exchange.Request, end: float) -> Reply:
+        return exchange.exchange(
+            self._session,
+            request,
+            connect=self._patience.connect,
+            answer=self._patience.answer,
+            left=end - time.monotonic(),
+        )
+
+    def _url(self, path: str) -> str:
         host = refs.HUB_API if self.host == refs.DOCKER_HUB else self.host
-        with self._session.request(
-            put.method if put else "GET",
-            urljoin(f"{self._transport.scheme}://{host}", path),
-            headers={"Content-Type": put.media_type} if put else {"Accept": _ACCEPT},
-            data=put.content if put else None,
-            auth=_header(authorization),
-            timeout=self._timeout,
-            stream=True,
-        ) as response:
-            self._headers |= {name.lower(): value for name, value in response.headers.items()}
-            body = b""
-            for piece in response.iter_content(_PIECE):
-                body += piece
-                if len(body) > probe.LARGEST:
-                    break
-            return response, body
+        return f"{self._transport.scheme}://{host}{path}" if path.startswith("/") else path
 
-    def _grant(self, challenge: Mapping[str, str], scope: str) -> requests.Response:
-        """Request a token from the realm that a challenge names."""
-        realm, login = challenge.get("realm", ""), self._login_for(scope)
-        fields = {"service": challenge.get("service", ""), "scope": scope}
+    def _token_request(self, named: Mapping[str, str], scope: str) -> exchange.Request | None:
+        """Return the request of a token from the realm that a challenge names, if that is a URL.
+
+        Raises RegistryError if the login would be sent without HTTPS, though the registry has it.
+        """
+        realm, login = named.get("realm", ""), self._login_for(scope)
+        try:
+            parts = urlsplit(realm)
+            is_url = (
+                parts.scheme in {"http", "https"} and parts.hostname and "@" not in parts.netloc
+            )
+        except ValueError:
+            return None
+        if not is_url:
+            return None
+        if parts.scheme == "http" and self._transport.scheme == "https":
+            raise RegistryError(
+                f"the registry {self.host} names a token service without HTTPS: {excerpt(realm)}"
+            )
+        fields = {"service": named.get("service", ""), "scope": scope}
         fields = {name: value for name, value in fields.items() if value}
         if login and login.username == IDENTITY_TOKEN:
             form = {"grant_type": "refresh_token", "client_id": "warmbuild"}
             form["refresh_token"] = login.password
-            return self._session.post(
-                realm, data=form | fields, auth=_header(""), timeout=self._timeout
+            return exchange.Request(
+                method="POST",
+                url=realm,
+                headers={"Content-Type": "application/x-www-form-urlencoded"},
+                content=urlencode(form | fields).encode(),
             )
-        authorization = _basic(login) if login else ""
-        return self._session.get(
-            realm, params=fields, auth=_header(authorization), timeout=self._timeout
+        query = "&".join(filter(None, (parts.query, urlencode(fields))))
+        return exchange.Request(
+            url=parts._replace(query=query, fragment="").geturl(),
+            headers={},
+            authorization=_basic(login) if login else "",
         )
-
-    def _silence(self, error: requests.RequestException) -> str:
-        """Return a sentence, without its period, that says why there was no answer."""
-        if isinstance(error, requests.ConnectTimeout):
-            why = f"cannot be reached within {self._patience.connect:.0f} s"
-        elif isinstance(error, requests.Timeout):
-            why = f"does not answer within {self._patience.answer:.0f} s"
-        elif isinstance(error, requests.exceptions.SSLError):
-            why = "has a certificate that is not trusted here"
-        elif retries.passes(_origin(error)):
-            why = "closes the connection early"
-        else:
-            why = "cannot be reached"
-        return f"the registry {self.host} {why}"
 
 
 def ask(
@@ -350,32 +387,20 @@ def ask(
     return late | dict(answers)
 
 
-def _header(value: str) -> Callable[[requests.PreparedRequest], requests.PreparedRequest]:
-    """Return an `auth` of requests that sets this header, if any, and keeps ~/.netrc unread."""
-
-    def set_header(request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if value:
-            request.headers["Authorization"] = value
-        return request
-
-    return set_header
+def challenge(values: str) -> Mapping[str, str]:
+    """Return the values that follow the kind of a challenge."""
+    return dict(_CHALLENGE_VALUE.findall(values))
 
 
-def _origin(error: BaseException) -> str:
-    """Return an error's innermost cause as text: requests wraps urllib3, which wraps sockets."""
-    while error.__context__ is not None:
-        error = error.__context__
-    return f"{type(error).__name__}: {error}"
-
-
-def _token(granted: requests.Response) -> str | None:
-    """Return the granted token, None if it was refused."""
+def _token(granted: Reply) -> str:
+    """Return the granted token, an empty text if it was refused or is none."""
     try:
-        answer = granted.json() if granted.ok else {}
+        answer = untrusted_json.parsed(granted.body) if granted.is_ok else {}
     except ValueError:
-        return None
-    token = answer.get("token") or answer.get("access_token")
-    return token if isinstance(token, str) else None
+        return ""
+    token = untrusted_json.text(answer, "token") or untrusted_json.text(answer, "access_token")
+    # It becomes a part of a header.
+    return token if token.isascii() and token.isprintable() else ""
 
 
 def _basic(login: Login) -> str:
@@ -383,19 +408,21 @@ def _basic(login: Login) -> str:
     return "Basic " + base64.b64encode(pair).decode()
 
 
-def _said(response: requests.Response, body: bytes) -> str:
+def _said(reply: Reply) -> str:
     """Return the status and the registry's error codes, without query, header and token."""
-    asked = (response.history or [response])[0].request
-    text = f"{response.status_code} to {asked.method} {urlsplit(asked.url or '').path}"
-    errors = _errors(body)
+    text = f"{reply.status} to {excerpt(reply.asked)}"
+    errors = _errors(reply.body)
     return f"{text} ({errors})" if errors else text
 
 
 def _errors(body: bytes) -> str:
     """Return the codes and messages of the errors in an answer."""
     try:
-        errors = json.loads(body)["errors"]
-        codes = [f"{error['code']}: {error.get('message', '')}".strip(" :") for error in errors]
-    except (ValueError, KeyError, TypeError):
+        errors = untrusted_json.children(untrusted_json.parsed(body), "errors")
+    except ValueError:
         return ""
-    return "; ".join(codes)[:300]
+    texts = (
+        f"{untrusted_json.text(error, 'code')}: {untrusted_json.text(error, 'message')}"
+        for error in islice(errors, _MOST_ERRORS)
+    )
+    return excerpt("; ".join(filter(None, (text.strip(" :") for text in texts))))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import copy
 import json
 import warnings
+from functools import partial
 from typing import TYPE_CHECKING
 
-from warmbuild import lazy
+from warmbuild import lazy, untrusted_json
 from warmbuild.errors import RegistryError
 from warmbuild.inputs.logins import IDENTITY_TOKEN, Login
+from warmbuild.vendors.refusal import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,7 +54,7 @@ def credential(config: Mapping[str, object], host: str) -> Login | None:
         if not isinstance(error.__cause__, docker.credentials.StoreError):
             return None
         raise RegistryError(_helper_failed(host, error.__cause__)) from error
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         # Of a helper's answer: the configuration has been parsed already.
         raise RegistryError(_helper_failed(host, "its answer is not JSON")) from error
     except (KeyError, TypeError) as error:
@@ -61,11 +63,12 @@ def credential(config: Mapping[str, object], host: str) -> Login | None:
         return None
     if not entry:
         return None
+    text = partial(untrusted_json.text, entry)
     # The keys of the file are in lower case, those of a helper are not.
-    if entry.get("IdentityToken"):
-        return Login(host=host, username=IDENTITY_TOKEN, password=entry["IdentityToken"])
-    username = entry.get("username") or entry.get("Username") or ""
-    password = entry.get("password") or entry.get("Password") or ""
+    if token := text("IdentityToken"):
+        return Login(host=host, username=IDENTITY_TOKEN, password=token)
+    username = text("username") or text("Username")
+    password = text("password") or text("Password")
     return Login(host=host, username=username, password=password) if username else None
 
 
@@ -82,7 +85,7 @@ def store(name: str, login: Login, server: str) -> None:
 
 def _helper_failed(host: str, why: object) -> str:
     # A helper that fails late may have printed the login already, as JSON.
-    said = " ".join(str(why).partition("{")[0].split())[:300].rstrip(".")
+    said = excerpt(str(why).partition("{")[0]).rstrip(".")
     return (
         f"the credential helper that the Docker configuration names for {host} fails: {said}. "
         "Fix the helper, or give username and password."

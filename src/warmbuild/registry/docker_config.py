@@ -14,7 +14,7 @@ from warmbuild.files import read_text, write_text
 from warmbuild.registry import credential_helpers, scopes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from warmbuild.inputs.logins import Login
 
@@ -145,6 +145,18 @@ def _leave(path: Path, login: Login) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Only this user can read the file; if it is a link, the file behind it is written.
     write_text(path.resolve(), json.dumps(laid, indent="\t"), mode=0o600)
+
+
+def secrets(config: Mapping[str, object]) -> Iterator[str]:
+    """Return the passwords and tokens in a Docker configuration."""
+    for entry in _section(config, "auths").values():
+        login = entry if isinstance(entry, dict) else {}
+        pair = untrusted_json.binary(login.get("auth")).decode(errors="replace")
+        yield pair.partition(":")[2]
+        yield from (
+            untrusted_json.text(login, name)
+            for name in ("password", "identitytoken", "registrytoken")
+        )
 
 
 def has_logins(config: Mapping[str, object]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from warmbuild.report import plain_text
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from warmbuild.buildkit.progress import Step
 
 _LONGEST_INSTRUCTION: Final = 100
+_SPECIAL: Final = re.compile(r"[\\`|<\[\]]")
 
 
 def summary(outcome: Outcome) -> str:
@@ -20,7 +22,9 @@ def summary(outcome: Outcome) -> str:
     lines = [f"### warmbuild: {plain_text.headline(outcome)}", ""]
     for one in outcome.targets or (outcome,):
         hits, steps, _ = plain_text.hit_ratio(one.steps)
-        lines += [f"#### {one.name}: {hits} of {steps} steps cached", ""] if one.name else []
+        lines += (
+            [f"#### {_inline(one.name)}: {hits} of {steps} steps cached", ""] if one.name else []
+        )
         lines += _tables(one)
     lines += [f"> **Warning:** {_inline(warning)}\n" for warning in outcome.warnings]
     lines += [f"- {_inline(note)}" for note in outcome.notes]
@@ -31,8 +35,8 @@ def _tables(outcome: Outcome) -> Sequence[str]:
     lines = [
         "| | |",
         "| --- | --- |",
-        *(f"| Image | `{tag}` |" for tag in outcome.tags),
-        *([f"| Digest | `{outcome.digest}` |"] if outcome.digest else []),
+        *(f"| Image | {_code([tag])} |" for tag in outcome.tags),
+        *([f"| Digest | {_code([outcome.digest])} |"] if outcome.digest else []),
         f"| Cache read | {_code(outcome.cache_read)} |",
         f"| Cache written | {_code((outcome.cache_written,) if outcome.cache_written else ())} |",
         "",
@@ -50,13 +54,18 @@ def _step_row(step: Step) -> str:
     if len(instruction) > _LONGEST_INSTRUCTION:
         instruction = instruction[: _LONGEST_INSTRUCTION - 1] + "…"
     took = "cached" if step.cached else f"{step.seconds or 0:.1f} s"
-    return f"| {_inline(place)} | `{_inline(instruction.replace('`', chr(39)))}` | {took} |"
+    return f"| {_inline(place)} | {_code([instruction])} | {took} |"
 
 
-def _code(refs: Sequence[str]) -> str:
-    return "<br>".join(f"`{ref}`" for ref in refs) or "nothing"
+def _code(texts: Sequence[str]) -> str:
+    """Return texts as code in a table, where only a backtick and a pipe mean anything."""
+    shown = (" ".join(text.replace("`", "'").split()).replace("|", "\\|") for text in texts)
+    return "<br>".join(f"`{text}`" for text in shown) or "nothing"
 
 
 def _inline(text: str) -> str:
-    """Escape what would end a table's cell or a paragraph."""
-    return " ".join(text.split()).replace("|", "\\|")
+    """Escape what would end a table's cell or a paragraph, and links, images and HTML.
+
+    Others write names of steps and warnings, and a summary is read on the CI system's own page.
+    """
+    return _SPECIAL.sub(r"\\\g<0>", " ".join(text.split()))

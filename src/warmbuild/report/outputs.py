@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from warmbuild import secret_texts
 from warmbuild.buildkit import command_line
 from warmbuild.cache.cache_plan import CachePlan
 from warmbuild.frozen import frozen
@@ -75,6 +76,20 @@ def plan_outputs(plans: Sequence[BuildPlan], files: Mapping[str, str]) -> Mappin
     planned = Planned(plans=plans, files=files)
     values = ((row.name, row.without_build(planned)) for row in OUTPUTS.values())
     return {name: value for name, value in values if value is not None}
+
+
+def without_secrets(plan: BuildPlan) -> BuildPlan:
+    """Return a plan for other tools whose caches hold no secrets."""
+    cache = plan.cache
+    return replace(
+        plan,
+        cache=replace(
+            cache,
+            options=tuple(map(secret_texts.left_out, cache.options)),
+            sources=tuple(map(secret_texts.left_out, cache.sources)),
+            destinations=tuple(map(secret_texts.left_out, cache.destinations)),
+        ),
+    )
 
 
 def _names(plan: BuildPlan) -> tuple[str, ...]:

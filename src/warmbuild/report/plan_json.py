@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
+from warmbuild import untrusted_json
 from warmbuild.bake import bake_file
 from warmbuild.buildkit import command_line
 from warmbuild.plan import calls
 from warmbuild.report import plain_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from warmbuild.plan.build_plan import BuildPlan
 
@@ -21,32 +22,31 @@ _CONTEXT: Final = (
 )
 
 
-def plan_json(*plans: BuildPlan) -> str:
-    """Return the decisions as JSON."""
+def plan_json(*plans: BuildPlan, redact: Callable[[str], str]) -> str:
+    """Return the decisions as JSON, in whose texts `redact` hides secrets."""
     first = plans[0]
-    return json.dumps(
-        {
-            "argv": _arguments(plans),
-            "commands": [_arguments(part) for part in calls.parts(plans)],
-            "builder": _builder_json(first),
-            **(
-                {"targets": {plan.name: _target_json(plan) | _notes(plan) for plan in plans}}
-                if first.name
-                else _target_json(first)
-            ),
-            "context": {key: getattr(first.run, key) for key in _CONTEXT},
-            "trust": {
-                "level": first.run.trust.level.name.lower(),
-                "reason": first.run.trust.reason,
-            },
-            **({"notes": []} if first.name else _notes(first)),
-            "findings": [
-                {"rule": found.rule, "file": found.file, "line": found.line, "text": found.text}
-                for found in plain_text.findings(plans)
-            ],
+    found: dict[str, object] = {
+        "argv": _arguments(plans),
+        "commands": [_arguments(part) for part in calls.parts(plans)],
+        "builder": _builder_json(first),
+        **(
+            {"targets": {plan.name: _target_json(plan) | _notes(plan) for plan in plans}}
+            if first.name
+            else _target_json(first)
+        ),
+        "context": {key: getattr(first.run, key) for key in _CONTEXT},
+        "trust": {
+            "level": first.run.trust.level.name.lower(),
+            "reason": first.run.trust.reason,
         },
-        indent=2,
-    )
+        **({"notes": []} if first.name else _notes(first)),
+        "findings": [
+            {"rule": one.rule, "file": one.file, "line": one.line, "text": one.text}
+            for one in plain_text.findings(plans)
+        ],
+    }
+    # In JSON, a secret may be escaped.
+    return json.dumps(untrusted_json.with_texts(found, redact), indent=2)
 
 
 def _arguments(plans: Sequence[BuildPlan]) -> Sequence[str]:

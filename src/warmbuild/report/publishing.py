@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from warmbuild import lazy
 from warmbuild.bake import bake_file
+from warmbuild.build import outcomes
 from warmbuild.errors import EngineError
 from warmbuild.files import write_text
 from warmbuild.report import markdown, outputs, plain_text
@@ -44,6 +45,8 @@ def outcome(
     done: Outcome, inputs: Inputs, env: Mapping[str, str], provider: Provider, log: Log
 ) -> None:
     """Publish outputs and summary; raises EngineError if a file cannot be written."""
+    # Markdown escapes characters, so secrets are hidden before and, in names, after it.
+    done = outcomes.shown(done, log.redact)
     values, summary = outputs.outputs(done), log.redact(markdown.summary(done))
     with log.group("warmbuild: result"):
         for line in plain_text.outcome_text(done).splitlines():
@@ -62,17 +65,29 @@ def plan(
     provider: Provider,
     log: Log,
 ) -> None:
-    """Publish plans: their caches as outputs, and as bake definitions in files."""
+    """Publish plans: their caches as outputs, and as bake definitions in files.
+
+    Another tool needs secrets of caches as they are. They are handed on only where the CI system
+    masks them, and never to a file that outlives the job.
+    """
+    bare = [outputs.without_secrets(one) for one in decided]
+    handed_on = decided if provider.mask else bare
+    if bare != list(decided) and (inputs.output_file or not provider.mask):
+        left_out = "output-file leaves" if provider.mask else "the outputs leave"
+        log.warning(
+            f"{left_out} out the secrets of cache-from and cache-to, which others could read "
+            "there: set them where the image is built"
+        )
     files: dict[str, str] = {}
-    for output, definition in bake_file.definitions(decided).items():
+    for output, definition in bake_file.definitions(handed_on).items():
         path, name = provider.later_file(env, f"warmbuild-{os.urandom(4).hex()}.json")
         _write(path, json.dumps(definition, indent=2) + "\n")
         files[output] = name
     for text in bake_file.left_to_files(decided):
         log.warning(text)
-    values = outputs.plan_outputs(decided, files)
-    provider.publish(env, values, "")
+    provider.publish(env, outputs.plan_outputs(handed_on, files), "")
     if inputs.output_file:
+        values = outputs.plan_outputs(bare, files)
         _write(Path(inputs.output_file), json.dumps(values, indent=2) + "\n")
 
 

@@ -43,7 +43,7 @@ _SIGNS: Final[tuple[tuple[Kind, str, tuple[int, ...]], ...]] = (
     (Kind.BAD_NAME, r"name[ _]invalid|invalid repository name|missing image name", ()),
     (
         Kind.NO_REPOSITORY,
-        r"name[ _]unknown|(repository|project)\b.{0,200} (not found|does not exist in)|blobs: 404",
+        r"name[ _]unknown|(repository|project)\b.{0,300} (not found|does not exist in)|blobs: 404",
         (),
     ),
     (
@@ -54,7 +54,7 @@ _SIGNS: Final[tuple[tuple[Kind, str, tuple[int, ...]], ...]] = (
     # Harbor treats an index of layers as an index of images, which it does not find.
     (
         Kind.REJECTED,
-        r"manifest[ _]invalid|media ?type|artifact\b.{0,200} not found|manifest.{0,200}: 404",
+        r"manifest[ _]invalid|media ?type|artifact\b.{0,300} not found|manifest.{0,300}: 404",
         (400, 415, 422),
     ),
     (Kind.READ_ONLY, r"unsupported|read-only|readonly", (405,)),
@@ -67,6 +67,8 @@ _STATUS: Final = re.compile(
 # Names and addresses, which are no signs, except for the kind of object in an address.
 _QUOTED: Final = re.compile(r"""'[^']*'|"[^"]*\"""")
 _NAMES: Final = re.compile(r"(?<!\S)(?:\S*/(manifests|blobs)/\S*?(?=:?(?:\s|$))|\S*/\S*)")
+# Characters of a message that are told.
+_LONGEST: Final = 300
 
 
 @frozen
@@ -84,6 +86,12 @@ class Refusal:
             if re.search(signs, words) or self.status in statuses:
                 return kind
         return None
+
+
+def excerpt(said: str) -> str:
+    """Return what a server says as a part of a line: short, and without control characters."""
+    shown = "".join(one if one.isprintable() else " " for one in said[: _LONGEST * 10])
+    return " ".join(shown.split())[:_LONGEST]
 
 
 def read(error: str) -> Refusal:

@@ -32,8 +32,10 @@ _STRANGE: Final = _printed(
         "context": ".",
         "tags": ["ghcr.io/me/app:cache-main"],
         "secret": [{"type": "env", "id": "NPM_TOKEN", "env": "NPM_TOKEN"}],
+        "cache-from": [{"type": "gha", "scope": "x", "url": "https://example.com"}],
         "cache-to": [{"type": "registry", "ref": "ghcr.io/me/app:c"}],
         "output": [{"type": "registry"}],
+        "ssh": [{"id": "default"}],
     },
 )
 # Files that cannot be used, and a run of a fork or of our own.
@@ -56,6 +58,33 @@ _WRONG: Final[dict[str, tuple[str, dict[str, Any]]]] = {
         "a pull request of a fork",
         _printed("api", api=_API | {"contexts": {"etc": "/etc"}}),
     ),
+    "a context over SSH": (
+        "a pull request of a fork",
+        _printed("api", api=_API | {"context": "git@github.com:me/app.git"}),
+    ),
+    "an output that would hide a repository": (
+        "a pull request of a fork",
+        _printed("api", api=_API | {"output": [{"type": "tar", "dest": ".git/config"}]}),
+    ),
+    "a target that looks like a flag": (
+        "a push to another branch",
+        _printed("--push", **{"--push": _API}),
+    ),
+    "a target that grants itself something": (
+        "a push to another branch",
+        _printed("api", api=_API | {"network": "host", "ssh": [{"id": "default"}]}),
+    ),
+}
+# Compose files of a fork that buildx does not come to see.
+_COMPOSE: Final = {
+    "a compose file that reads a file outside of the checkout": "include: [/srv/compose.yaml]\n",
+    "a compose file that fills in a path": "services: {web: {env_file: '${HOME}/web.env'}}\n",
+    "a compose file that leaves its directory to a key": (
+        "include: [{path: more.yaml, project_directory: /srv}]\n"
+    ),
+    "a compose file with a tag": "services: {web: {env_file: !!binary YQ==}}\n",
+    "a compose file that is no YAML": "services: [\n",
+    "a compose file that is nested too deeply": "[" * 5_000,
 }
 
 
@@ -79,6 +108,21 @@ def _scenes() -> Iterator[Scene]:
         env, files = github(event)
         said = machine.run("plan", *_BAKE, env=env, files=_FILES | files, buildx=buildx)
         yield Scene(title=title, said=said)
+    env, files = github(fork)
+    for title, text in _COMPOSE.items():
+        said = machine.run(
+            *("plan", "--compose-files=compose.yaml", "--image=ghcr.io/me/app"),
+            env=env,
+            files=_FILES | files | {"compose.yaml": text},
+        )
+        yield Scene(title=title, said=said)
+    said = machine.run(
+        *("plan", "--context=app", "--image=ghcr.io/me/app"),
+        env=env,
+        files=_FILES | files,
+        prepare=lambda job: (job / "app").symlink_to("/srv"),
+    )
+    yield Scene(title="a link of a fork in the place of a directory", said=said)
     yield Scene(title="a build of two targets", said=_build(_TWO))
     yield Scene(
         title="a build of two targets that share steps",

@@ -269,6 +269,13 @@ _BUILDS: Final[dict[str, tuple[tuple[str, ...], dict[str, Any]]]] = {
         (),
         {"buildx": {"build": STEP}, "registries": _LARGE},
     ),
+    "several caches of which one is broken": (
+        (),
+        {
+            "buildx": {"build": STEP},
+            "registries": _OWN | made_up.cache("cache-main", link=7),
+        },
+    ),
     "several caches whose upload is refused": (
         (),
         {

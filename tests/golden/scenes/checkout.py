@@ -44,11 +44,26 @@ def _scenes() -> Iterator[Scene]:
     env = {"BITBUCKET_BUILD_NUMBER": "1", "BITBUCKET_PIPELINES_VARIABLES_PATH": "none/variables"}
     said = machine.built(env=env, buildx={"build": BUILT})
     yield Scene(title="outputs that cannot be written", said=machine.unusual(said, usual))
+    yield from _secrets(usual)
     env, files = github("a push to another branch")
     env |= {"GITHUB_OUTPUT": "none/output", "GITHUB_STEP_SUMMARY": "none/summary"}
     said = machine.built(env=env, files=files, buildx={"build": BUILT})
     yield Scene(title="files of GitHub that are gone", said=machine.unusual(said, usual))
     yield Scene(title="a cache directory that cannot be replaced", said=adapters.unreplaced_cache())
+
+
+def _secrets(usual: str) -> Iterator[Scene]:
+    long = {"long.txt": "a line of a secret\n" * 4_000}
+    said = machine.built("--secret-files=a=long.txt", files=long, buildx={"build": BUILT})
+    yield Scene(title="a long file of a secret", said=machine.unusual(said, usual))
+    proxy = "--build-args=PROXY=http://me:hunter2@proxy.example.com"
+    said = machine.built(proxy, "--cgroup-parent=a", buildx={"build": BUILT})
+    yield Scene(title="a secret in arguments that bake does not support", said=said)
+    cache = "--cache-from=type=s3,bucket=a,region=b,secret_access_key=hunter2"
+    for name, env in (("GitLab", {"GITLAB_CI": "true"}), ("GitHub", {"GITHUB_ACTIONS": "true"})):
+        said = machine.run("plan", "--image=r.io/a", cache, "--output-file=o.json", env=env)
+        (warning,) = (line for line in said.splitlines() if "secrets of cache" in line)
+        yield Scene(title=f"a plan's outputs without secrets on {name}", said=warning)
 
 
 _chmod: Final = Path.chmod

@@ -27,6 +27,7 @@ def _scenes() -> Iterator[Scene]:
     for title, error in (
         ("interrupted (SIGINT)", Stopped(2)),
         ("terminated (SIGTERM)", Stopped(15)),
+        ("terminated (SIGHUP)", Stopped(1)),
     ):
         yield Scene(title=title, said=machine.run("plan", env=Interrupted(error)))
     bug = machine.run("plan", env=Interrupted(ZeroDivisionError("division by zero")))

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def _scenes() -> Iterator[Scene]:
-    for argv in (["--help"], ["build", "--help"], ["plan", "--help"]):
+    for argv in (["--help"], ["build", "--help"], ["plan", "--help"], ["cleanup", "--help"]):
         yield Scene(title=f"warmbuild {' '.join(argv)}", said=machine.run(*argv))
     yield Scene(title="inputs that no flag has", said=_rows(adapters.secret_inputs()))
     yield Scene(title="kinds of inputs", said="\n".join(adapters.kinds_of_inputs()))

@@ -66,6 +66,7 @@ _VALUES: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
         ("bake-files=https://example.com/docker-bake.hcl", "compose-files=-"),
         ("bake-files=b.hcl", "targets=a b", "set=a", "vars=a\nPATH=/bin"),
         ("targets=a", "set=a.b=c", "vars=A=b"),
+        ("bake-files=b.hcl", "set=a.args.PROXY=http://me:hunter2@proxy"),
         (
             *("bake-files=b.hcl", "context=x", "file=x", "target=x", "cache-from=x"),
             *("cache-to=x", "cache-stages=x", "call=check", "cgroup-parent=x"),

@@ -39,6 +39,14 @@ _ANSWERS: Final[dict[str, Reply | list[Reply]]] = {
     "a certificate that is not trusted": requests.exceptions.SSLError("self-signed certificate"),
     "a connection that is reset": _reset(),
     "no connection": requests.ConnectionError("Name or service not known"),
+    "content of another digest": (200, {"Docker-Content-Digest": made_up.digest("other")}, "{}"),
+    "a redirect that leaves HTTPS": (302, {"Location": "http://cdn.example.com/"}, ""),
+    "redirects without end": (302, {"Location": "/v2/me/app/manifests/cache-feature"}, ""),
+    "a token service without HTTPS": (
+        401,
+        {"WWW-Authenticate": 'Bearer realm="http://auth.example.com/token"'},
+        "",
+    ),
 }
 _CACHES: Final[dict[str, tuple[Replies, tuple[str, ...]]]] = {
     "nothing is there": ({}, ()),

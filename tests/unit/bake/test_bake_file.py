@@ -11,6 +11,7 @@ from warmbuild.bake import bake_file
 from warmbuild.buildkit import command_line
 from warmbuild.plan import calls
 from warmbuild.run_context import RunContext
+from warmbuild.secret_texts import redactor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,12 +46,33 @@ def test_a_definition_is_for_secrets_alone(
     known: set[str],
     expected: bool,  # noqa: FBT001
 ) -> None:
-    assert bake_file.is_needed([planned(parsed(**values), known)]) is expected
+    assert bake_file.is_needed([planned(parsed(**values), known)], str) is expected
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        pytest.param({"build_args": "A=<hunter2>"}, True, id="a value that the log hides"),
+        pytest.param({"context": "https://a:b@c/d.git"}, True, id="an address with a password"),
+        pytest.param({"cache_to": "type=s3,token=hunter2"}, True, id="a key in an entry"),
+        pytest.param({"secrets": "A=hunter2"}, False, id="a secret that is in a file"),
+        pytest.param({"build_args": "A=secret"}, False, id="a value that is as a flag"),
+    ],
+)
+def test_a_definition_is_for_arguments_that_nobody_may_see(
+    parsed: Callable[..., Inputs],
+    values: dict[str, str],
+    expected: bool,  # noqa: FBT001
+) -> None:
+    redact = redactor(["hunter2"])
+    decided = planned(parsed(cgroup_parent="x", **values), set())
+    assert bake_file.is_needed([decided], redact) is expected
+    assert bake_file.misfits([decided], redact) == (["cgroup-parent"] if expected else ())
 
 
 def test_a_build_whose_cache_was_given_up_needs_none(parsed: Callable[..., Inputs]) -> None:
     decided = planned(parsed(cache="write-only", **AZURE), KEY)
-    assert not bake_file.is_needed([calls.image_alone(decided)])
+    assert not bake_file.is_needed([calls.image_alone(decided)], str)
 
 
 def test_a_definition_has_all_of_a_build_and_no_secret(parsed: Callable[..., Inputs]) -> None:
@@ -158,6 +180,7 @@ def test_a_definition_has_how_commands_run(parsed: Callable[..., Inputs]) -> Non
         "--allow=network.host",
         "--metadata-file",
         "<metadata-file>",
+        "--",
         "image",
     )
 
@@ -183,6 +206,7 @@ def test_the_arguments_beside_a_definition(parsed: Callable[..., Inputs]) -> Non
         "mine",
         "--metadata-file",
         "<metadata-file>",
+        "--",
         "image",
     )
 

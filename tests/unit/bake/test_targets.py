@@ -211,24 +211,41 @@ class TestCaches:
         one = target(
             cache_to=[{"type": "registry", "ref": "r.io/c:1"}],
             tags=["r.io/a:1", "r.io/a:cache-main"],
-            output=[{"type": "registry", "name": "r.io/b"}, {"type": "local", "dest": "out"}],
-            secret=["id=a", {"id": "b", "env": "B"}, {"id": "c", "src": "c"}],
         )
+        one = replace(one, left_out=("something is ignored",))
         decided = planned(parsed(push="true"), one, FORK)
         assert decided.warnings == (
             "cache-to type=registry,ref=r.io/c:1 is ignored: the code comes from a fork",
-            "the secret a is not given: the code comes from a fork",
-            "the secret b is not given: the code comes from a fork",
+            "something is ignored",
             "r.io/a:cache-main is not pushed: it is a cache's name, and the code comes from a fork",
         )
         found = written([decided])["target"]["web"]
         assert "cache-to" not in found
         assert found["tags"] == ["r.io/a:1"]
-        assert found["secret"] == [{"id": "c", "src": "c"}]
-        assert found["output"] == [{"type": "local", "dest": "out"}]
         (left,) = bake_file.left_to_files([decided])
         assert left.startswith("bake-file cannot remove cache-to from the target web")
         assert bake_file.left_to_files([planned(parsed(), one)]) == []
+
+
+@pytest.mark.parametrize(
+    ("definition", "expected"),
+    [
+        pytest.param({}, [], id="none"),
+        pytest.param(
+            {"entitlements": ["network.host", "device=kvm"], "network": "host"},
+            ["network.host", "device=kvm"],
+            id="named, and named again by the network",
+        ),
+        pytest.param({"network": "none"}, [], id="another network"),
+        pytest.param({"network": "host"}, ["network.host"], id="the network alone"),
+        pytest.param({"ssh": ["default", {"id": "a"}]}, ["ssh"], id="an agent"),
+        pytest.param({"ssh": ["a=key", {"id": "b", "paths": ["key"]}]}, [], id="keys in files"),
+    ],
+)
+def test_what_a_target_needs_to_be_allowed(
+    definition: dict[str, object], expected: list[str]
+) -> None:
+    assert list(targets.entitlements(target(**definition))) == expected
 
 
 @pytest.mark.parametrize(
@@ -367,8 +384,17 @@ def test_a_definition_has_what_the_file_says_and_what_was_decided(
         "--allow=network.host",
         "--metadata-file",
         "<metadata-file>",
+        "--",
         "web",
     )
+
+
+def test_a_daemon_is_not_asked_for_what_buildx_grants(parsed: Callable[..., Inputs]) -> None:
+    decided = planned(parsed(allow="ssh,device=a"), target(entitlements=["network.host"]))
+    assert written([decided])["target"]["web"]["entitlements"] == ["network.host", "device=a"]
+    found = bake_file.argv([decided], command_line.PLACEHOLDERS, "/d.json")
+    assert {"--allow=ssh", "--allow=device=a"} <= {*found}
+    assert "--allow=network.host" not in found
 
 
 def test_what_code_that_is_not_trusted_may_read(parsed: Callable[..., Inputs]) -> None:
@@ -398,6 +424,7 @@ def test_the_arguments_that_print_what_files_say() -> None:
         "b.hcl",
         "--set",
         "web.tags=x",
+        "--",
         "web",
     )
 
@@ -427,8 +454,10 @@ def test_what_a_plan_of_one_image_hands_on(parsed: Callable[..., Inputs]) -> Non
 
 
 def test_what_a_plan_of_targets_hands_on(parsed: Callable[..., Inputs]) -> None:
-    linked = replace(target(), name="base", linked=True)
-    plans = [planned(parsed(), target()), planned(parsed(), linked)]
+    plans = [
+        planned(parsed(), target(contexts={"a": "target:base"})),
+        planned(parsed(), replace(target(), name="base", linked=True)),
+    ]
     caches = {
         "cache-from": [
             "type=registry,ref=ghcr.io/me/app:cache-web--x",
@@ -436,10 +465,49 @@ def test_what_a_plan_of_targets_hands_on(parsed: Callable[..., Inputs]) -> None:
         ],
         "cache-to": [f"type=registry,ref=ghcr.io/me/app:cache-web--x,mode=max,{EXPORT}"],
     }
-    assert bake_file.override(plans) == {"target": {"web": caches}}
+    sources = {"cache-from": caches["cache-from"]}
+    assert bake_file.override(plans) == {"target": {"web": caches, "base": sources}}
     found = outputs.plan_outputs(plans, {"bake-file": "/b.json"})
     assert json.loads(found["targets"]) == {"web": caches}
     assert (found["cache-from"], found["cache-to"]) == ("", "")
+
+
+def test_a_dependency_reads_the_caches_of_what_is_made_of_it(
+    parsed: Callable[..., Inputs],
+) -> None:
+    contexts = {
+        "web": {"a": "target:middle", "b": "docker-image://base", "c": "target:elsewhere"},
+        "job": {"a": "target:base"},
+        "other": {},
+    }
+    linked = {
+        "middle": target(contexts={"a": "target:base", "b": "target:middle"}),
+        "base": target(),
+        "own": target(cache_from=["type=gha,scope=own"]),
+    }
+    plans = [
+        *(
+            planned(parsed(), replace(target(contexts=of), name=name))
+            for name, of in contexts.items()
+        ),
+        *(planned(parsed(), replace(one, name=name, linked=True)) for name, one in linked.items()),
+    ]
+    found = written(plans)["target"]
+    assert found["middle"]["cache-from"] == found["web"]["cache-from"]
+    assert found["base"]["cache-from"] == found["web"]["cache-from"] + found["job"]["cache-from"]
+    assert found["own"]["cache-from"] == ["type=gha,scope=own"]
+    assert not any("cache-to" in found[name] for name in linked)
+
+
+def test_a_dependency_of_a_fork_writes_no_cache(parsed: Callable[..., Inputs]) -> None:
+    base = target(cache_to=["type=registry,ref=ghcr.io/me/app:cache-web--main,mode=max"])
+    plans = [
+        planned(parsed(), target(contexts={"a": "target:base"}), FORK),
+        planned(parsed(), replace(base, name="base", linked=True), FORK),
+    ]
+    found = written(plans)["target"]
+    assert found["base"]["cache-from"] == found["web"]["cache-from"]
+    assert "cache-to" not in found["base"]
 
 
 def test_the_plan_of_targets(parsed: Callable[..., Inputs]) -> None:
@@ -447,6 +515,7 @@ def test_the_plan_of_targets(parsed: Callable[..., Inputs]) -> None:
     plans = [planned(parsed(), target()), planned(parsed(), linked)]
     assert plain_text.plan_text(*plans).splitlines() == [
         "run         github: push, branch x, default branch main",
+        "trust       trusted",
         "target      web",
         "image       ghcr.io/me/app:web-x",
         "push        yes",
@@ -456,7 +525,7 @@ def test_the_plan_of_targets(parsed: Callable[..., Inputs]) -> None:
         "target      base, a dependency",
         "builder     a docker-container builder of this run",
     ]
-    found = json.loads(plan_json.plan_json(*plans))
+    found = json.loads(plan_json.plan_json(*plans, redact=str))
     assert list(found["targets"]) == ["web", "base"]
     assert found["targets"]["web"]["tags"] == ["ghcr.io/me/app:web-x"]
     assert found["targets"]["base"]["cache"]["write"] is None
@@ -470,30 +539,19 @@ def test_what_may_be_in_no_log() -> None:
         cache_from=[{"type": "gha", "token": "k2"}],
         secret=[{"id": "a", "env": "A"}, "id=b,env=B", "id=c,src=c"],
     )
-    assert list(targets.secrets(one, {"A": "one", "B": "two"})) == ["k2", "k1", "one", "two", ""]
+    assert list(targets.secrets(one, {"A": "one", "B": "two"})) == ["k2", "k1", "one", "two"]
+    assert list(targets.secret_files(one)) == ["c"]
 
 
-def test_what_is_read_and_written_of_this_machine() -> None:
-    one = target(
-        context="w",
-        dockerfile="../D",
-        contexts={
-            "a": "docker-image://x",
-            "b": "oci-layout:///o",
-            "c": "cwd:///c",
-            "d": "target:e",
-        },
-        secret=["id=a,src=/s", {"id": "b", "env": "B"}],
-        ssh=[{"id": "k", "paths": ["/k"]}],
-        output=[{"type": "local", "dest": "/out"}],
-        cache_from=["type=local,src=/from"],
-        cache_to=[{"type": "local", "dest": "/to"}],
-    )
-    assert list(targets.paths(one)) == [
-        *("w", "/o", "/c", "w/../D", "/s", "/k", "/out", "/from", "/to")
-    ]
-    assert list(targets.paths(target(context="https://a/b.git", dockerfile="../D"))) == []
-    assert list(targets.paths(target(dockerfile="cwd://../D"))) == [".", "./../D"]
+def test_a_secret_with_an_id_alone_is_a_variable() -> None:
+    one = target(secret=["id=a", {"id": "b", "source": "/b"}])
+    assert list(targets.secrets(one, {"a": "one"})) == ["one"]
+    assert list(targets.secret_files(one)) == ["/b"]
+
+
+def test_a_password_in_any_url_may_be_in_no_log() -> None:
+    one = target(context="https://me:hunter2@a/b.git", args={"PROXY": "http://u:s%2Fsame@p"})
+    assert list(targets.secrets(one, {})) == ["hunter2", "hunter2", "s%2Fsame", "s/same"]
 
 
 class TestProgress:
@@ -667,6 +725,16 @@ def test_what_became_of_targets() -> None:
             {"bake_files": "b.hcl", "targets": "https://a"},
             "targets: 'https://a' is not accepted",
             id="no target",
+        ),
+        pytest.param(
+            {"bake_files": "b.hcl", "targets": "--push"},
+            "targets: '--push' is not accepted",
+            id="a flag",
+        ),
+        pytest.param(
+            {"bake_files": "b.hcl", "set": "--push.a=b"},
+            "set: item 1 is not accepted",
+            id="a flag too",
         ),
         pytest.param(
             {"compose_files": "-"}, "compose-files: '-' is not a file in the checkout", id="no file"

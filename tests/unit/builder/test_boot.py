@@ -110,7 +110,7 @@ if sys.argv[1] == "create":
             "there.io/b:1",
             [
                 "the BuildKit image hangs.io/b:1 cannot be pulled: timeout: not up after 1 s",
-                "builder mine is up after 1.N s, from the mirror there.io/b:1",
+                "builder mine is up after N s, from the mirror there.io/b:1",
             ],
             "",
             id="a pull that hangs, and a mirror",
@@ -149,7 +149,7 @@ def test_a_builder_is_not_waited_for_without_limit(
 ) -> None:
     monkeypatch.setattr(boot, "BOOT_TIMEOUT", 1.0)
     monkeypatch.setattr(boot, "_LINGER", 0.0)
-    monkeypatch.setattr(boot, "_exists", lambda *_arguments: False)
+    monkeypatch.setattr(engine, "container", lambda *_arguments: None)
     monkeypatch.setattr(engine, "connect", lambda *_arguments, **_options: None)
     fake = tmp_path / "buildx"
     fake.write_text(f"#!{sys.executable}\n{HANGING}")
@@ -164,7 +164,7 @@ def test_a_builder_is_not_waited_for_without_limit(
         except EngineError as known:
             raised = str(known)
     assert raised == error
-    said = re.sub(r"after 1\.\d s,", "after 1.N s,", capsys.readouterr().out).splitlines()
+    said = re.sub(r"after \d+\.\d s,", "after N s,", capsys.readouterr().out).splitlines()
     assert [line for line in said if not line.startswith("+ ")] == lines
 
 

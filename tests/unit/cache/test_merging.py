@@ -4,9 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given
 
+from tests.unit.foreign import check_linear, shapes
 from warmbuild import untrusted_json
-from warmbuild.cache import merging, records
+from warmbuild.cache import merging, probe, records
 from warmbuild.cache.probe import Found
 
 DATA = Path(__file__).parents[2] / "data" / "cache"
@@ -82,7 +84,47 @@ def test_real_caches_as_one_have_the_records_of_both() -> None:
     assert not any(records.contradict(both, part) for part in apart)
 
 
-@pytest.mark.parametrize("text", [b"", b"[]", b"{"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"[]",
+        b"{",
+        b'{"layers": [{"parent": 1}]}',
+        b'{"records": [{"layers": [{"layer": 0}]}]}',
+        b'{"records": [{"inputs": [[{"link": -1}]]}]}',
+        b'{"layers": [{}], "records": [{"chains": [{"layers": [0, 1]}]}]}',
+        b'{"layers": [{"a": NaN}]}',
+        b'{"layers": [' + b"[" * 500_000,
+    ],
+)
 def test_a_broken_cache_cannot_be_put_together(text: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 (JSON's own)
         merging.merge([Found("sha256:m", manifest=b"{}", text=text)])
+
+
+MEMBERS = ("layers", "records", "parent", "layer", "inputs", "link", "chains", "digest", "config")
+
+
+@given(shapes(MEMBERS), shapes(MEMBERS))
+def test_every_shape_is_merged_or_broken(one: object, other: object) -> None:
+    parts = [made({"layers": one, "records": other}), made({"layers": other, "records": one})]
+    try:
+        merged = merging.merge(parts)
+    except ValueError:
+        return
+    assert merged.config_digest == probe.digest_of(merged.config)
+    records.parse(merged.config, untrusted_json.parsed(merged.manifest))
+
+
+def test_caches_are_merged_in_linear_time() -> None:
+    def caches(count: int) -> list[Found]:
+        layers = [{"blob": str(at), "parent": at - 1} for at in range(count)]
+        steps = [
+            {"layers": [{"layer": at}], "chains": [{"layers": [at]}], "inputs": [[{"link": at}]]}
+            for at in range(count)
+        ]
+        names = map(str, range(count))
+        return [made({"layers": layers, "records": steps}, *names)] * 2
+
+    check_linear(merging.merge, caches, 150)

@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from tests.unit.foreign import shapes
 from warmbuild.cache import probe, records
 from warmbuild.cache.probe import Answer, Found, NotACache, Refused
 from warmbuild.cache.records import Record, Records
@@ -130,6 +133,12 @@ def test_a_cache_may_be_an_index() -> None:
             id="a configuration that is gone",
         ),
         pytest.param(
+            cache(),
+            {"c": CONFIG + b" " * (probe.LARGEST + 1 - len(CONFIG))},
+            Refused("its configuration has 1048577 bytes, and BuildKit reads no more than 1048576"),
+            id="a configuration that is larger than its manifest says",
+        ),
+        pytest.param(
             b"<html>",
             {},
             NotACache("it holds no manifest; remove it, or choose another cache-tag-prefix"),
@@ -245,3 +254,74 @@ def test_a_cache_inside_an_image_may_be_larger_than_one_outside() -> None:
     config = inline("sha256:r", padding=probe.LARGEST)[: probe.LARGEST + 1]
     answer = found(look(image("sha256:i"), i=config))
     assert (answer.records, answer.config) == ((Records(records=()),), "sha256:i")
+
+
+@pytest.mark.parametrize(
+    "digest",
+    ["", "sha256:", "sha256:../../a", "a/b:c", "../a:b", "sha256:a\nb", "sha256:\ud800", "x" * 200],
+)
+def test_what_is_no_digest_is_not_asked_for(digest: str) -> None:
+    def fetch(_kind: str, _digest: str) -> bytes:
+        pytest.fail("it was asked for")
+
+    config = {"mediaType": records.CONFIG_TYPE, "digest": digest}
+    body = written({"config": config})
+    refused = Refused("its configuration could not be fetched")
+    assert probe.look(body, media_type="", digest="", fetch=fetch) == refused
+    index = written({"config": {"digest": digest}, "manifests": [{"digest": digest}]})
+    assert probe.look(index, media_type="", digest="", fetch=fetch) == OTHER
+
+
+def test_images_of_an_index_are_asked_for_up_to_a_limit() -> None:
+    asked: list[str] = []
+
+    def fetch(_kind: str, digest: str) -> None:
+        asked.append(digest)
+
+    entries = [{"digest": f"sha256:{at}"} for at in range(10_000)]
+    probe.look(written({"manifests": entries}), media_type=INDEX, digest="", fetch=fetch)
+    assert len(asked) == 32
+
+
+def test_an_image_that_is_too_large_to_be_fetched_whole_is_not_read() -> None:
+    body = written({"manifests": [{"digest": "sha256:x"}]})
+    padded = image("sha256:i") + b" " * probe.LARGEST
+    assert look(body, x=padded, i=inline("sha256:r")) == OTHER
+
+
+@pytest.mark.parametrize(
+    ("digest", "expected"),
+    [
+        (f"sha256:{hashlib.sha256(CONFIG).hexdigest()}", True),
+        (f"sha512:{hashlib.sha512(CONFIG).hexdigest()}", True),
+        (f"md5:{hashlib.md5(CONFIG, usedforsecurity=False).hexdigest()}", False),
+        (f"sha256:{hashlib.sha256(CONFIG).hexdigest().upper()}", False),
+        (hashlib.sha256(CONFIG).hexdigest(), False),
+        ("", False),
+    ],
+)
+def test_content_has_the_digest_of_an_algorithm_that_is_known(
+    digest: str,
+    expected: bool,  # noqa: FBT001
+) -> None:
+    assert probe.has_digest(CONFIG, digest) is expected
+
+
+NAMES = ("config", "manifests", "layers", "mediaType", "digest", "size", "annotations")
+TYPES = st.sampled_from([records.CONFIG_TYPE, IMAGE_CONFIG])
+CONFIGS = shapes(NAMES) | st.fixed_dictionaries(
+    {"mediaType": TYPES, "digest": st.sampled_from(["sha256:c", "sha256:i"])}
+)
+
+
+@given(CONFIGS, shapes(NAMES), st.binary(), shapes(["records", "layers", records.INLINE_KEY]))
+def test_every_answer_is_a_finding(
+    config: object, manifests: object, text: bytes, content: object
+) -> None:
+    body = written({"config": config, "manifests": manifests, "layers": manifests})
+    for given_body in (body, text):
+        for part in (None, text, written(content), inline("sha256:r"), body):
+            answer = probe.look(
+                given_body, media_type="", digest="", fetch=lambda *_, part=part: part
+            )
+            assert isinstance(answer, Found | NotACache | Refused)

@@ -3,19 +3,24 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.unit.foreign import check_linear, shapes
 from warmbuild.cache import records
 from warmbuild.cache.records import Record, Records
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 # Caches that BuildKit wrote; tests/data/cache/README.md says what of.
 DATA = Path(__file__).parents[2] / "data" / "cache"
@@ -27,6 +32,11 @@ def recorded(name: str) -> tuple[bytes, dict[str, object]]:
     """Return a configuration and the manifest that names it."""
     config = (DATA / f"buildkit-0.32.2-{name}.config.json").read_bytes()
     return config, json.loads((DATA / f"buildkit-0.32.2-{name}.manifest.json").read_bytes())
+
+
+def chains(*all_of: Sequence[str]) -> frozenset[bytes]:
+    """Return the results that have these layers."""
+    return frozenset(map(records.chain, all_of))
 
 
 def cache(name: str) -> Records:
@@ -107,11 +117,13 @@ def test_the_oldest_result_of_an_image_with_its_cache() -> None:
 
 
 def test_a_base_image_is_no_result() -> None:
-    results = {chain for record in cache("on-old-base").records for chain in record.results}
-    assert OLD_BASE not in results
-    assert (BASE,) not in results
+    made = [chain for record in cache("on-old-base").records for chain in record.results]
+    assert not chains(OLD_BASE, (BASE,)) & set(made)
     # But results are made upon it.
-    assert sum(chain[:2] == OLD_BASE for chain in results) == 4
+    config, manifest = recorded("on-old-base")
+    written = {chain for record in written_out(config, manifest) for chain in record}
+    assert sum(chain[:2] == OLD_BASE for chain in written) == 4
+    assert chains(*written) == set(made)
 
 
 def test_the_oldest_of_several_caches() -> None:
@@ -121,6 +133,35 @@ def test_the_oldest_of_several_caches() -> None:
     assert records.oldest([young, nobody_knows, old]) == old.oldest
     assert records.oldest([nobody_knows]) is None
     assert records.oldest([]) is None
+
+
+def written_out(config: bytes, manifest: Mapping[str, Any]) -> list[set[tuple[str, ...]]]:
+    """Return the layers of the results of each record, from the lowest up, one walk for each."""
+    text = json.loads(config)
+    names = {
+        layer["digest"]: layer["annotations"]["containerd.io/uncompressed"]
+        for layer in manifest["layers"]
+    }
+
+    def chain(at: int) -> tuple[str, ...]:
+        layer = text["layers"][at]
+        below = chain(layer.get("parent", 0)) if layer.get("parent", 0) >= 0 else ()
+        return (*below, names[layer["blob"]])
+
+    return [
+        {chain(result.get("layer", 0)) for result in record.get("layers", ())}
+        for record in text["records"]
+    ]
+
+
+@pytest.mark.parametrize("name", ["main", "branch", "main-rebuilt", "main-zstd", "on-old-base"])
+def test_a_chain_stands_for_the_layers_of_a_result(name: str) -> None:
+    expected = written_out(*recorded(name))
+    assert [record.results for record in cache(name).records] == [
+        chains(*results) for results in expected
+    ]
+    everything = {chain for results in expected for chain in results}
+    assert len(chains(*everything)) == len(everything) > 1
 
 
 def config(layers: Sequence[object], found: Sequence[object]) -> bytes:
@@ -153,11 +194,11 @@ def test_a_configuration_is_read() -> None:
     assert records.parse(config(layers, found), manifest) == Records(
         records=(
             Record(digest="source"),
-            Record(digest="first", inputs=((("", 0),),), results=frozenset({("l0",)})),
+            Record(digest="first", inputs=((("", 0),),), results=chains(("l0",))),
             Record(
                 digest="second",
                 inputs=((("", 1), ("/a", 0)), (("", 0),)),
-                results=frozenset({("l0", "l1", "z2"), ("l0", "l1")}),
+                results=chains(("l0", "l1", "z2"), ("l0", "l1")),
             ),
         ),
         oldest=datetime(2025, 12, 31, 23, 0, 0, 123456, tzinfo=UTC),
@@ -174,14 +215,14 @@ def test_layers_may_be_named_by_an_index_too() -> None:
     found = records.parse(
         config([{"blob": "z", "parent": -1}], [{"digest": "a", "layers": [result(0)]}]), manifest
     )
-    assert found.records[0].results == {("l",)}
+    assert found.records[0].results == chains(("l",))
 
 
 def test_a_chain_names_each_of_its_layers() -> None:
     layers = [{"blob": name, "parent": -1} for name in ("l0", "l1", "l2")]
     chain = {"layers": [2, 0, 9, -1, "x", None], "createdAt": "2026-01-01T00:00:00Z"}
     found = records.parse(config(layers, [{"digest": "a", "chains": [chain]}]), {})
-    assert found.records[0].results == {("l2", "l0")}
+    assert found.records[0].results == chains(("l2", "l0"))
     assert found.oldest == datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -209,7 +250,7 @@ def test_a_time_that_says_nothing_is_no_age(created: str) -> None:
         pytest.param(b"{}", Records(records=()), id="nothing in it"),
         pytest.param(
             config([], [7, {"inputs": 7, "layers": [7], "chains": [{"layers": 7}]}]),
-            Records(records=(Record(digest="", results=frozenset({()})),)),
+            Records(records=(Record(digest="", results=chains(())),)),
             id="other things than are wanted",
         ),
         pytest.param(
@@ -219,7 +260,7 @@ def test_a_time_that_says_nothing_is_no_age(created: str) -> None:
         ),
         pytest.param(
             config([], [{"digest": "a", "layers": [{"layer": 5}, {"layer": -3}]}]),
-            Records(records=(Record(digest="a", results=frozenset({()})),)),
+            Records(records=(Record(digest="a", results=chains(())),)),
             id="layers that there are not",
         ),
         pytest.param(
@@ -227,7 +268,7 @@ def test_a_time_that_says_nothing_is_no_age(created: str) -> None:
                 [{"blob": "a", "parent": 1}, {"blob": "b", "parent": 0}],
                 [{"digest": "a", "layers": [{"layer": 0}]}],
             ),
-            Records(records=(Record(digest="a", results=frozenset({("b", "a")})),)),
+            Records(records=(Record(digest="a", results=chains(("b", "a"))),)),
             id="layers that are each other's parents",
         ),
     ],
@@ -254,8 +295,8 @@ def test_the_layers_of_an_image_stand_upon_each_other() -> None:
     )
     assert records.parse_inline(packed(in_base64(inside), ["l0", "l1", "l2"])) == Records(
         records=(
-            Record(digest="a", results=frozenset({("l0", "l1")})),
-            Record(digest="b", results=frozenset({("l2",)})),
+            Record(digest="a", results=chains(("l0", "l1"))),
+            Record(digest="b", results=chains(("l2",))),
         ),
         oldest=datetime(2026, 1, 1, tzinfo=UTC),
     )
@@ -291,7 +332,9 @@ ROOT = Record(digest="root")
 OTHER_ROOT = Record(digest="other root")
 
 
-def step(digest: str, *inputs: Sequence[int | tuple[str, int]], made: str = "") -> Record:
+def step(
+    digest: str, *inputs: Sequence[int] | Sequence[int | tuple[str, int]], made: str = ""
+) -> Record:
     """Return a record of one result, or none; an input's alternatives are links."""
     return Record(
         digest=digest,
@@ -299,7 +342,7 @@ def step(digest: str, *inputs: Sequence[int | tuple[str, int]], made: str = "") 
             tuple(link if isinstance(link, tuple) else ("", link) for link in alternatives)
             for alternatives in inputs
         ),
-        results=frozenset({(made,)} if made else ()),
+        results=chains((made,)) if made else frozenset(),
     )
 
 
@@ -367,7 +410,7 @@ def step(digest: str, *inputs: Sequence[int | tuple[str, int]], made: str = "") 
             id="two results far from the base",
         ),
         pytest.param(
-            [ROOT, Record(digest="run", inputs=((("", 0),),), results=frozenset({("x",), ("y",)}))],
+            [ROOT, Record(digest="run", inputs=((("", 0),),), results=chains(("x",), ("y",)))],
             [ROOT, step("run", [0], made="y")],
             False,
             id="several results, one in common",
@@ -416,7 +459,7 @@ def _alternatives(before: int) -> st.SearchStrategy[tuple[tuple[str, int], ...]]
 
 
 @st.composite
-def shapes(draw: st.DrawFn) -> list[Record]:
+def shapes_of_caches(draw: st.DrawFn) -> list[Record]:
     """Return records whose inputs come before them, without results and in any order."""
     found = [
         Record(
@@ -446,20 +489,20 @@ def run(shape: list[Record], builder: str) -> Records:
             Record(
                 digest=record.digest,
                 inputs=record.inputs,
-                results=frozenset({(f"{builder} {record.digest}",)} if record.inputs else ()),
+                results=chains((f"{builder} {record.digest}",)) if record.inputs else frozenset(),
             )
             for record in shape
         )
     )
 
 
-@given(shapes(), shapes())
+@given(shapes_of_caches(), shapes_of_caches())
 def test_contradiction_goes_both_ways(one: list[Record], other: list[Record]) -> None:
     these, those = run(one, "x"), run(other, "y")
     assert records.contradict(these, those) == records.contradict(those, these)
 
 
-@given(shapes(), shapes())
+@given(shapes_of_caches(), shapes_of_caches())
 def test_what_one_builder_made_never_contradicts_itself(
     one: list[Record], other: list[Record]
 ) -> None:
@@ -468,10 +511,140 @@ def test_what_one_builder_made_never_contradicts_itself(
     assert not records.contradict(these, those)
 
 
-@given(shapes())
+@given(shapes_of_caches())
 def test_what_two_builders_made_contradicts_where_a_step_has_inputs(shape: list[Record]) -> None:
     has_steps = any(record.inputs for record in shape)
     assert records.contradict(run(shape, "x"), run(shape, "y")) is has_steps
+
+
+def compared_one_by_one(these: Records, those: Records) -> bool:
+    """Return whether caches contradict, each record of one against each of the other."""
+    pairs: set[tuple[int, int]] = set()
+
+    def are_same(at: int, other_at: int) -> bool:
+        record, other = these.records[at], those.records[other_at]
+        return (
+            record.digest == other.digest
+            and len(record.inputs) == len(other.inputs)
+            and all(
+                any(
+                    one == another and (link, other_link) in pairs
+                    for one, link in ours
+                    for another, other_link in theirs
+                )
+                for ours, theirs in zip(record.inputs, other.inputs, strict=True)
+            )
+        )
+
+    everything = list(product(range(len(these.records)), range(len(those.records))))
+    while found := {pair for pair in everything if pair not in pairs and are_same(*pair)}:
+        pairs |= found
+    return any(
+        these.records[at].results
+        and those.records[other_at].results
+        and not these.records[at].results & those.records[other_at].results
+        for at, other_at in pairs
+    )
+
+
+@given(shapes_of_caches(), shapes_of_caches())
+def test_caches_contradict_as_if_all_their_records_were_compared(
+    one: list[Record], other: list[Record]
+) -> None:
+    these, those = run(one, "x"), run(other, "y")
+    assert records.contradict(these, those) is compared_one_by_one(these, those)
+
+
+@settings(max_examples=40)
+@given(shapes_of_caches(), shapes_of_caches(), shapes_of_caches())
+def test_several_caches_contradict_as_one(
+    one: list[Record], other: list[Record], third: list[Record]
+) -> None:
+    these, those = [run(one, "x"), run(other, "y")], [run(third, "z"), run(one, "z")]
+    apart = any(records.contradict(*pair) for pair in product(these, those))
+    assert records.contradict(records.joined(these), records.joined(those)) is apart
+
+
+def test_links_of_joined_caches_stay_in_their_cache() -> None:
+    one = Records(records=(ROOT, step("a", [0, 1, -1, 7])), oldest=FIRST)
+    joined = records.joined([one, one, Records(records=())])
+    assert [record.inputs for record in joined.records] == [
+        (),
+        ((("", 0), ("", 1)),),
+        (),
+        ((("", 2), ("", 3)),),
+    ]
+    assert joined.oldest == FIRST
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        pytest.param([Record(digest="a")] * 1000, id="one record for ever"),
+        pytest.param([*[ROOT] * 500, *[step("a", [0] * 500)] * 2], id="one link for ever"),
+        pytest.param([*[ROOT] * 500, *[step("a", range(500))] * 2], id="all of it"),
+    ],
+)
+def test_caches_that_take_too_long_to_compare_contradict(found: list[Record]) -> None:
+    cache = Records(records=tuple(found))
+    begun = time.process_time()
+    assert records.contradict(cache, cache)
+    assert time.process_time() - begun < 5
+
+
+MEMBERS = ("layers", "records", "blob", "parent", "digest", "layer", "createdAt", "inputs", "link")
+OTHERS = ("selector", "chains", "annotations", "containerd.io/uncompressed", "rootfs", "diff_ids")
+
+
+@given(shapes([*MEMBERS, *OTHERS]), shapes([*MEMBERS, *OTHERS]))
+def test_every_shape_of_a_configuration_is_read(found: Any, manifest: Any) -> None:  # noqa: ANN401
+    text = json.dumps({"layers": found, "records": found}).encode()
+    read = records.parse(text, {"layers": manifest, "manifests": found})
+    assert records.contradict(read, read) in {True, False}
+    assert records.age_text(FIRST - (records.oldest([read, read]) or FIRST))
+    packed_records = in_base64(json.dumps(found))
+    records.parse_inline(packed(packed_records, manifest))
+
+
+@given(st.binary() | st.text('{}[]:,"0', max_size=40).map(str.encode))
+def test_every_text_is_a_configuration_or_an_error(text: bytes) -> None:
+    for read in (partial(records.parse, text, {}), partial(records.parse_inline, text)):
+        with suppress(ValueError):
+            read()
+
+
+def deep(count: int) -> bytes:
+    """Return layers upon each other, each with its result."""
+    layers = [{"blob": str(at), "parent": at - 1} for at in range(count)]
+    steps = [
+        {"digest": "s", "layers": [{"layer": at}], "inputs": [[{"link": at - 1}]]}
+        for at in range(count)
+    ]
+    return config(layers, steps)
+
+
+def circular(count: int) -> bytes:
+    """Return layers in a circle, each with its result."""
+    layers = [{"blob": str(at), "parent": (at + 1) % count} for at in range(count)]
+    return config(layers, [{"digest": "s", "layers": [{"layer": at} for at in range(count)]}])
+
+
+def listed(count: int) -> bytes:
+    """Return a long list of layers."""
+    return config([{"blob": "a"}], [{"digest": "s", "chains": [{"layers": [0] * count}]}])
+
+
+@pytest.mark.parametrize("shape", [deep, circular, listed])
+def test_a_configuration_is_read_in_linear_time(shape: Callable[[int], bytes]) -> None:
+    check_linear(lambda text: records.parse(text, {}), shape, 300)
+
+
+@pytest.mark.parametrize("shape", [deep, circular, listed])
+def test_caches_are_compared_in_linear_time(shape: Callable[[int], bytes]) -> None:
+    def compared(found: Records) -> bool:
+        return records.contradict(found, records.joined([found]))
+
+    check_linear(compared, lambda count: records.parse(shape(count), {}), 300)
 
 
 @pytest.mark.parametrize(

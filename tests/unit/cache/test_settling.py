@@ -11,7 +11,7 @@ from tests.plans import cache_of
 from tests.runs import PULL, PUSH
 from warmbuild import refs
 from warmbuild.backends import BACKENDS
-from warmbuild.cache import problems, settling
+from warmbuild.cache import problems, records, settling
 from warmbuild.cache.cache_plan import CachePlan, CacheRef
 from warmbuild.cache.probe import Answer, Found, Missing, NotACache, Refused, Silent
 from warmbuild.cache.records import Record, Records
@@ -174,7 +174,7 @@ def test_an_explicit_or_missing_cache_is_not_settled(parsed: Callable[..., Input
 def cached(made: str, *, of: str = "step", days: float = 0, size: int = 0) -> Found:
     """Return a cache of one step, in which that was made this many days ago."""
     base = Record(digest="base")
-    step = Record(digest=of, inputs=((("", 0),),), results=frozenset({(made,)}))
+    step = Record(digest=of, inputs=((("", 0),),), results=frozenset({records.chain([made])}))
     inside = Records(records=(base, step), oldest=NOW - timedelta(days=days))
     return Found(DIGESTS[0], records=(inside,), size=size, config=f"config {made}")
 

@@ -210,16 +210,3 @@ def test_the_log_has_groups(capsys: pytest.CaptureFixture[str]) -> None:
         "^^^ +++",
         "error: gone",
     ]
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("--- mine", "| --- mine"),
-        ("^^^ +++", "| ^^^ +++"),
-        ("+ docker buildx build", "+ docker buildx build"),
-        ("#5 0.1 --- mine", "#5 0.1 --- mine"),
-    ],
-)
-def test_no_line_of_a_build_is_a_group(text: str, expected: str) -> None:
-    assert PROVIDER.inert(text) == expected

@@ -1,18 +1,22 @@
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.unit.fake_runner import FakeRunner
 from warmbuild import ci, process, trust
 from warmbuild.bake.targets import Target
 from warmbuild.commands import images
+from warmbuild.errors import InputError
 from warmbuild.image import tags
 from warmbuild.log import Log
 from warmbuild.run_context import RunContext
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from warmbuild.inputs.values import Inputs
 
@@ -43,6 +47,71 @@ def test_rules_for_tags_are_applied_once_a_run(
     assert len(applied) == 1
     expected = [f"ghcr.io/me/app:{one.name}-x" for one in found] or ["ghcr.io/me/app:x"]
     assert [tag for one in decided for tag in one.tags] == expected
+
+
+class TestFiles:
+    """What buildx prints of files is checked before anything is planned."""
+
+    @pytest.fixture
+    def read(
+        self, parsed: Callable[..., Inputs], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> Callable[..., Sequence[images.Image]]:
+        """Have buildx print targets, and read them."""
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "bake.json").touch()
+        buildx = tmp_path / "buildx"
+        buildx.touch(mode=0o755)
+
+        def run(found: dict[str, object], **inputs: str) -> Sequence[images.Image]:
+            group = {"default": {"targets": list(found)}}
+            printed = json.dumps({"group": group, "target": found}, indent=1).splitlines()
+            runner = FakeRunner()
+            runner.answer(str(buildx), "bake", "--print", lines=printed)
+            env = {"PATH": str(tmp_path), "HOME": str(tmp_path)}
+            given = parsed(bake_files="bake.json", **inputs)
+            return images.images(given, PUSH, env, runner, Log(ci.named("local")))
+
+        return run
+
+    @pytest.mark.parametrize(
+        ("definition", "allow", "wanted"),
+        [
+            pytest.param({"entitlements": ["network.host"]}, {}, "network.host", id="a network"),
+            pytest.param({"network": "host"}, {"allow": "ssh"}, "network.host", id="by its key"),
+            pytest.param({"entitlements": ["device=a"]}, {}, "device=a", id="a device"),
+            pytest.param({"ssh": ["default"]}, {}, "ssh", id="an agent"),
+            pytest.param({"network": "host"}, {"allow": "network.host"}, "", id="it is allowed"),
+            pytest.param({"entitlements": ["device=a"]}, {"allow": "device"}, "", id="all are"),
+            pytest.param({"ssh": ["default"]}, {"allow": "ssh"}, "", id="the agent is"),
+            pytest.param({"ssh": ["default"]}, {"ssh": "default"}, "", id="and given"),
+        ],
+    )
+    def test_a_file_allows_itself_nothing(
+        self,
+        read: Callable[..., Sequence[images.Image]],
+        definition: dict[str, object],
+        allow: dict[str, str],
+        wanted: str,
+    ) -> None:
+        if not wanted:
+            assert len(read({"web": definition}, **allow)) == 1
+            return
+        with pytest.raises(InputError) as caught:
+            read({"web": definition}, **allow)
+        said = (
+            f"allow: the target web asks for {wanted}; add {wanted} to allow if it may have that."
+        )
+        assert said in str(caught.value)
+
+    def test_a_target_is_no_flag(self, read: Callable[..., Sequence[images.Image]]) -> None:
+        with pytest.raises(InputError, match="the target '--push' looks like a flag; rename it"):
+            read({"--push": {}})
+
+    def test_variables_that_inputs_name_are_theirs_alone(
+        self, read: Callable[..., Sequence[images.Image]]
+    ) -> None:
+        wanted = read({"web": {"args": {"A": "1"}}}, secret_envs="x=B", build_args="C\nD=1")
+        assert images.variables([images.decide(one) for one in wanted]) == {"B", "C"}
 
 
 def test_what_the_engine_cannot_do_is_decided_again(parsed: Callable[..., Inputs]) -> None:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 PUSH = RunContext(ci="github", event="push", branch="x", default_branch="main", trust=trust.TRUSTED)
 IMAGE = ["--driver-opt", "image=moby/buildkit:v0.34.2"]
+# What keeps buildx from having a daemon grant network.host.
+NO_RIGHTS = ["--buildkitd-flags", "--allow-insecure-entitlement device"]
 BOTH = """
 - endpoint: tcp://b:1234
   name: second
@@ -48,7 +50,12 @@ def builder_of(asked: Inputs) -> BuilderPlan:
             {},
             Own(name="b"),
             "",
-            [["create", "--name", "b", "--driver", "docker-container", *IMAGE, "--bootstrap"]],
+            [
+                [
+                    *["create", "--name", "b", "--driver", "docker-container", *IMAGE],
+                    *[*NO_RIGHTS, "--bootstrap"],
+                ]
+            ],
             id="a builder of this run needs little",
         ),
         pytest.param(
@@ -97,7 +104,8 @@ def builder_of(asked: Inputs) -> BuilderPlan:
             [
                 [
                     *["create", "--name", "b", "--driver", "docker-container", *IMAGE],
-                    *["--platform", "linux/arm64,linux/arm/v7", "--bootstrap", "arm-machine"],
+                    *[*NO_RIGHTS, "--platform", "linux/arm64,linux/arm/v7"],
+                    *["--bootstrap", "arm-machine"],
                 ]
             ],
             id="an endpoint that was given wins",
@@ -181,7 +189,8 @@ def builder_of(asked: Inputs) -> BuilderPlan:
             [
                 [
                     *["create", "--name", "b", "--driver", "docker-container", *IMAGE],
-                    *["--driver-opt", "image=m.io/buildkit", "--buildkitd-config", "/c.toml"],
+                    *["--driver-opt", "image=m.io/buildkit", *NO_RIGHTS],
+                    *["--buildkitd-config", "/c.toml"],
                 ],
                 [
                     *["create", "--name", "b", "--append", *IMAGE],
@@ -210,13 +219,13 @@ def builder_of(asked: Inputs) -> BuilderPlan:
                     *["create", "--name", "b", "--driver", "kubernetes", *IMAGE],
                     *["--driver-opt", "namespace=ci", "--driver-opt", "replicas=2"],
                     *["--driver-opt", '"nodeselector=kubernetes.io/arch=amd64"'],
-                    *["--platform", "linux/amd64"],
+                    *[*NO_RIGHTS, "--platform", "linux/amd64"],
                 ],
                 [
                     *["create", "--name", "b", "--append", *IMAGE],
                     *["--driver-opt", "namespace=ci"],
                     *["--driver-opt", '"nodeselector=kubernetes.io/arch=arm64"'],
-                    *["--platform", "linux/arm64", "--bootstrap"],
+                    *[*NO_RIGHTS, "--platform", "linux/arm64", "--bootstrap"],
                 ],
             ],
             id="pods of two processors",
@@ -266,11 +275,44 @@ def problems(**values: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
+    ("values", "marked"),
+    [
+        ({}, False),
+        ({"name": "mine"}, True),
+        ({"name": "mine", "endpoint": "tcp://e:1"}, True),
+        ({"name": "mine", "endpoint": "a-context"}, False),
+        ({"name": "mine", "cleanup": "false"}, False),
+        ({"name": "mine", "driver": "kubernetes"}, False),
+    ],
+)
+def test_a_builder_that_its_last_job_removes_is_marked(
+    parsed: Callable[..., Inputs], values: dict[str, str], *, marked: bool
+) -> None:
+    plan = builder_of(parsed(**values))
+    (argv,) = builder_commands.creation(plan, Own(name="mine"), mirror="")
+    assert ("env.WARMBUILD_TEMPORARY=true" in argv) is marked
+
+
+@pytest.mark.parametrize(
     ("values", "text"),
     [
         (
             {"name": "a", "builder": "b"},
             "name: 'a' conflicts with builder: b; set only one of them.",
+        ),
+        (
+            {"name": "warmbuild-0a1b2c3d"},
+            (
+                "name: 'warmbuild-0a1b2c3d' has the form of warmbuild's own names, whose "
+                "builders are removed."
+            ),
+        ),
+        (
+            {"builder": "warmbuild-0a1b2c3d"},
+            (
+                "builder: 'warmbuild-0a1b2c3d' has the form of warmbuild's own names, whose "
+                "builders are removed."
+            ),
         ),
         (
             {"name": "-x"},

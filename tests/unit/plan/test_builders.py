@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from warmbuild.inputs.values import Inputs
 
+GRANT = "--allow-insecure-entitlement"
+
 
 @pytest.mark.parametrize(
     ("given", "opts"),
@@ -28,6 +30,34 @@ def test_buildkit_is_pinned_unless_the_user_names_one(
     parsed: Callable[..., Inputs], given: str, opts: tuple[str, ...]
 ) -> None:
     assert planned(parsed(driver_opts=given), PUSH).builder.driver_opts == opts
+
+
+@pytest.mark.parametrize(
+    ("values", "flags"),
+    [
+        pytest.param({}, f"{GRANT} device", id="nothing is granted"),
+        pytest.param({"driver": "kubernetes"}, f"{GRANT} device", id="nor in a cluster"),
+        pytest.param({"allow": "network.host"}, f"{GRANT} network.host", id="but what is allowed"),
+        pytest.param({"allow": "device"}, f"{GRANT} device", id="which a daemon has anyway"),
+        pytest.param({"driver": "docker"}, "", id="a daemon that runs"),
+        pytest.param({"driver_opts": "image=me/old"}, "", id="an image that may not know it"),
+        pytest.param({"buildkit_image_mirrors": "me/old"}, "", id="a mirror that may not"),
+        pytest.param({"buildkitd_config": "a.toml"}, "", id="a file that may grant something"),
+        pytest.param(
+            {"buildkitd_config_inline": 'insecure-entitlements = ["network.host"]'},
+            "",
+            id="a configuration that does",
+        ),
+        pytest.param(
+            {"buildkitd_config_inline": "debug = true"}, f"{GRANT} device", id="one that does not"
+        ),
+        pytest.param({"buildkitd_flags": "--debug"}, "--debug", id="flags of the user's own"),
+    ],
+)
+def test_a_daemon_grants_what_is_allowed(
+    parsed: Callable[..., Inputs], values: dict[str, str], flags: str
+) -> None:
+    assert planned(parsed(**values), PUSH).builder.flags == flags
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 import time
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
@@ -12,9 +13,13 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 import responses
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from tests.unit.foreign import check_linear, shapes
 from warmbuild import refs
 from warmbuild.cache import probe
+from warmbuild.cache.merging import Merged
 from warmbuild.cache.probe import Found, Missing, NotACache, Refused, Silent
 from warmbuild.errors import RegistryError
 from warmbuild.inputs.logins import Login
@@ -32,10 +37,11 @@ REF = refs.parse("r.io/me/app:cache-main")
 LOGIN = Login(host="r.io", username="me", password='it\'s "pa:ss"')
 IDENTITY = Login(host="r.io", username="<token>", password="refresh")
 CONFIG_TYPE = "application/vnd.buildkit.cacheconfig.v0"
-CONFIG = {"mediaType": CONFIG_TYPE, "digest": "sha256:config", "size": 30}
-CACHE = json.dumps({"config": CONFIG, "layers": []})
-INDEX = json.dumps({"manifests": [CONFIG]})
 RECORDS = json.dumps({"layers": [], "records": [{"digest": "sha256:r"}]})
+DIGEST = probe.digest_of(RECORDS.encode())
+CONFIG = {"mediaType": CONFIG_TYPE, "digest": DIGEST, "size": 30}
+CACHE = json.dumps({"config": CONFIG, "layers": []})
+BLOB = f"https://r.io/v2/me/app/blobs/{DIGEST}"
 IMAGE = json.dumps({"config": {"mediaType": "application/vnd.oci.image.config.v1+json"}})
 
 
@@ -44,7 +50,7 @@ class FakeRegistry:
 
     def __init__(self, mocked: responses.RequestsMock, kind: str, host: str = "r.io") -> None:
         self.kind = kind
-        self.manifests = {"sha256:config": RECORDS}
+        self.manifests = {DIGEST: RECORDS}
         self.requests: list[str] = []
         self.users = {"me": LOGIN.password}
         anything = re.compile(rf"https?://{re.escape(host)}/v2/.*")
@@ -90,7 +96,8 @@ class FakeRegistry:
         return (200, {}, json.dumps({"token": f"for {query.get('scope', [''])[0]}"}))
 
     def exchange(self, request: requests.PreparedRequest) -> Answer:
-        form = parse_qs(str(request.body))
+        assert isinstance(request.body, bytes)
+        form = parse_qs(request.body.decode())
         if form["refresh_token"] != ["refresh"]:
             return self.error(401, "DENIED")
         return (200, {}, json.dumps({"access_token": f"for {form['scope'][0]}"}))
@@ -165,16 +172,43 @@ def test_a_token_serves_for_its_scope_again(mocked: responses.RequestsMock) -> N
     assert len(fake.requests) == 5
 
 
-def test_a_registrys_own_digest_is_taken(mocked: responses.RequestsMock) -> None:
-    mocked.get(
-        "https://r.io/v2/me/app/manifests/cache-main",
-        body=INDEX,
-        headers={"Docker-Content-Digest": "sha256:own"},
-    )
-    mocked.get("https://r.io/v2/me/app/blobs/sha256:config", body=RECORDS)
+@pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
+def test_a_registry_may_say_the_digest_of_its_answer(
+    mocked: responses.RequestsMock, algorithm: str
+) -> None:
+    said = f"{algorithm}:{hashlib.new(algorithm, CACHE.encode()).hexdigest()}"
+    headers = {"Docker-Content-Digest": said}
+    mocked.get("https://r.io/v2/me/app/manifests/cache-main", body=CACHE, headers=headers)
+    mocked.get(BLOB, body=RECORDS)
     found = Registry("r.io", None, None).answer(REF)
     assert isinstance(found, Found)
-    assert found.digest == "sha256:own"
+    assert found.digest == probe.digest_of(CACHE.encode())
+
+
+@pytest.mark.parametrize(
+    "said", ["sha256:own", "md5:1", "own", f"sha256:{'0' * 64}", "sha256:" + "x" * 500]
+)
+def test_a_registry_that_says_another_digest_is_not_trusted(
+    mocked: responses.RequestsMock, said: str
+) -> None:
+    headers = {"Docker-Content-Digest": said}
+    mocked.get("https://r.io/v2/me/app/manifests/cache-main", body=CACHE, headers=headers)
+    assert Registry("r.io", None, None).answer(REF) == Refused(
+        "the registry r.io answers with content that does not have the digest " + said[:300]
+    )
+
+
+@pytest.mark.parametrize("kind", ["manifests", "blobs"])
+def test_content_that_is_asked_for_by_digest_must_have_it(
+    mocked: responses.RequestsMock, kind: str
+) -> None:
+    digest = DIGEST if kind == "blobs" else probe.digest_of(CACHE.encode())
+    mocked.get(f"https://r.io/v2/me/app/manifests/{REF.tag}", body=CACHE)
+    mocked.get(f"https://r.io/v2/me/app/{kind}/{digest}", body=" " + CACHE)
+    ref = REF if kind == "blobs" else replace(REF, digest=digest)
+    assert Registry("r.io", None, None).answer(ref) == Refused(
+        f"the registry r.io answers with content that does not have the digest {digest}"
+    )
 
 
 def test_nothing_is_missing(mocked: responses.RequestsMock) -> None:
@@ -299,15 +333,163 @@ def test_silence_is_told(
     assert Registry("r.io", None, None).answer(REF) == Silent(f"the registry r.io {why}")
 
 
-@pytest.mark.parametrize("token", [{"token": 3}, {}, "{"])
+@pytest.mark.parametrize(
+    "token",
+    [
+        '{"token": 3}',
+        "{}",
+        "{",
+        "[]",
+        "3",
+        "null",
+        '"token"',
+        "[" * 100_000,
+        '{"a":' * 5000 + "1" + "}" * 5000,
+        r'{"token": "a\r\nX-Other: b"}',
+        r'{"token": "\ud800"}',
+        "9" * 5000,
+    ],
+    ids=lambda token: token[:12],
+)
 @pytest.mark.parametrize("status", [200, 500])
 def test_a_token_service_that_makes_no_sense(
-    mocked: responses.RequestsMock, token: object, status: int
+    mocked: responses.RequestsMock, token: str, status: int
 ) -> None:
     challenge = {"WWW-Authenticate": 'Bearer realm="https://auth.io/token"'}
     mocked.get("https://r.io/v2/me/app/manifests/cache-main", status=401, headers=challenge)
-    mocked.get("https://auth.io/token", body=json.dumps(token)[:-1] or "{", status=status)
+    mocked.get("https://auth.io/token", body=token, status=status)
     assert isinstance(Registry("r.io", LOGIN, None).answer(REF), Refused)
+
+
+@pytest.mark.parametrize(
+    "realm",
+    ["", "token", "/token", "ftp://auth.io/token", "https://", "https://[", "https://u:p@auth.io/"],
+)
+def test_a_token_service_that_is_nowhere(mocked: responses.RequestsMock, realm: str) -> None:
+    challenge = {"WWW-Authenticate": f'Bearer realm="{realm}"'}
+    mocked.get("https://r.io/v2/", status=401, headers=challenge)
+    with pytest.raises(RegistryError, match="refuses the login of 'me': 401 to GET /v2/"):
+        Registry("r.io", LOGIN, None).check_login()
+    assert len(mocked.calls) == 1
+
+
+@pytest.mark.parametrize(("scheme", "asked"), [("https", 1), ("http", 2)])
+def test_a_token_service_has_https_if_its_registry_has(
+    mocked: responses.RequestsMock, scheme: str, asked: int
+) -> None:
+    challenge = {"WWW-Authenticate": 'Bearer realm="http://auth.io/token"'}
+    mocked.get(f"{scheme}://r.io/v2/", status=401, headers=challenge)
+    mocked.get("http://auth.io/token", status=403)
+    with pytest.raises(RegistryError) as raised:
+        Registry("r.io", LOGIN, Transport(scheme=scheme)).check_login()
+    assert len(mocked.calls) == asked
+    without = "the registry r.io names a token service without HTTPS: http://auth.io/token"
+    assert (str(raised.value) == without) is (scheme == "https")
+
+
+def test_a_realm_may_have_a_query(mocked: responses.RequestsMock) -> None:
+    challenge = {"WWW-Authenticate": 'Bearer realm="https://auth.io/token?a=1#x",service="r"'}
+    mocked.get("https://r.io/v2/", status=401, headers=challenge)
+    query = responses.matchers.query_param_matcher({"a": "1", "service": "r", "scope": "s"})
+    mocked.get("https://auth.io/token", json={"token": "t"}, match=[query])
+    mocked.get("https://r.io/v2/", json={})
+    Registry("r.io", LOGIN, None).check_login("s")
+
+
+UPLOADS = "https://r.io/v2/me/app/blobs/uploads/"
+
+
+@pytest.mark.parametrize(
+    ("location", "followed"),
+    [
+        ("/v2/me/app/blobs/uploads/1?_state=x", f"{UPLOADS}1?_state=x&"),
+        ("1", f"{UPLOADS}1?"),
+        (f"{UPLOADS}1", f"{UPLOADS}1?"),
+        ("https://R.IO:443/v2/me/app/blobs/uploads/1", f"{UPLOADS}1?"),
+        ("//r.io/v2/me/app/blobs/uploads/1#there", f"{UPLOADS}1?"),
+        ("", f"{UPLOADS}?"),
+        ("http://r.io/v2/me/app/blobs/uploads/1", None),
+        ("https://r.io:444/v2/me/app/blobs/uploads/1", None),
+        ("https://evil.io/v2/me/app/blobs/uploads/1", None),
+        ("//evil.io/v2/me/app/blobs/uploads/1", None),
+        ("https://r.io@evil.io/v2/me/app/blobs/uploads/1", None),
+        ("https://evil.io\\@r.io/v2/me/app/blobs/uploads/1", f"{UPLOADS}1?"),
+        ("https://r.io:x/", None),
+        ("https://[", None),
+    ],
+)
+def test_an_upload_stays_where_it_began(
+    mocked: responses.RequestsMock, location: str, followed: str | None
+) -> None:
+    mocked.post(UPLOADS, status=202, headers={"Location": location})
+    mocked.put(re.compile(".*"), status=201)
+    merged = Merged(config=b"{}", config_digest="sha256:c", manifest=b"{}", digest="sha256:m")
+    if followed is None:
+        with pytest.raises(RegistryError, match="its upload location is another host"):
+            Registry("r.io", LOGIN, None).write(REF, merged)
+        assert len(mocked.calls) == 1
+    else:
+        Registry("r.io", LOGIN, None).write(REF, merged)
+        assert mocked.calls[1].request.url == f"{followed}digest=sha256:c"
+
+
+@pytest.mark.parametrize("kind", ["manifests", "blobs"])
+def test_only_content_with_a_digest_may_come_without_https(
+    mocked: responses.RequestsMock, kind: str
+) -> None:
+    manifest = "https://r.io/v2/me/app/manifests/cache-main"
+    away = {"Location": "http://cdn.io/x"}
+    mocked.get("http://cdn.io/x", body=RECORDS)
+    if kind == "manifests":
+        mocked.get(manifest, status=307, headers=away)
+        assert Registry("r.io", None, None).answer(REF) == Refused(
+            "the registry r.io redirects from HTTPS to an address without it"
+        )
+    else:
+        mocked.get(manifest, body=CACHE)
+        mocked.get(BLOB, status=307, headers=away)
+        assert isinstance(Registry("r.io", None, None).answer(REF), Found)
+
+
+def test_a_write_that_is_led_away_is_not_trusted(mocked: responses.RequestsMock) -> None:
+    challenge = {"WWW-Authenticate": 'Bearer realm="http://auth.io/token"'}
+    url = "https://r.io/v2/me/app/manifests/cache-main"
+    mocked.put(url, status=401, headers=challenge)
+    with pytest.raises(RegistryError) as raised:
+        Registry("r.io", LOGIN, None).retag(REF, Found("d"))
+    assert str(raised.value) == (
+        "r.io/me/app:cache-main is not written: the registry r.io names a token service without "
+        "HTTPS: http://auth.io/token"
+    )
+
+
+def test_a_write_that_gets_no_answer(mocked: responses.RequestsMock) -> None:
+    url = "https://r.io/v2/me/app/manifests/cache-main"
+    mocked.put(url, body=requests.ConnectionError("refused"))
+    with pytest.raises(RegistryError) as raised:
+        Registry("r.io", LOGIN, None).retag(REF, Found("d"))
+    assert str(raised.value) == (
+        "r.io/me/app:cache-main is not written: the registry r.io cannot be reached"
+    )
+
+
+def test_what_a_registry_says_is_told_in_one_short_line(mocked: responses.RequestsMock) -> None:
+    message = "a\r\n::error::b\u202e\0" + "x" * 200_000
+    url = "https://r.io/v2/me/app/manifests/cache-main"
+    mocked.get(url, status=500, json={"errors": [{"code": "DENIED", "message": message}] * 4})
+    found = Registry("r.io", None, None).answer(REF)
+    assert isinstance(found, Refused)
+    assert "(DENIED: a ::error::b xxx" in found.reason
+    assert found.reason.isprintable()
+    assert len(found.reason) < 600
+
+
+def test_a_header_that_is_too_long_counts_as_absent(mocked: responses.RequestsMock) -> None:
+    challenge = 'Bearer realm="https://auth.io/token",a="' + "a" * 9000
+    url = "https://r.io/v2/me/app/manifests/cache-main"
+    mocked.get(url, status=401, headers={"WWW-Authenticate": challenge})
+    assert isinstance(Registry("r.io", LOGIN, None).answer(REF), Refused)
+    assert len(mocked.calls) == 1
 
 
 @pytest.mark.parametrize("kind", ["open", "bearer", "basic"])
@@ -430,7 +612,7 @@ def test_a_probe_that_fails_once_is_made_again(
     else:
         mocked.get(url, body=first)
     mocked.get(url, body=CACHE)
-    mocked.get("https://r.io/v2/me/app/blobs/sha256:config", body=RECORDS)
+    mocked.get(BLOB, body=RECORDS)
     heard: list[str] = []
     assert isinstance(Registry("r.io", None, None, say=heard.append).answer(REF), Found)
     assert clock.pauses == [0.5]
@@ -481,6 +663,40 @@ def test_all_are_asked_and_one_that_hangs_is_left_behind(
     assert time.monotonic() - begun < 1.5
     assert isinstance(found[REF], Found)
     assert found[slow] == Silent("the registry slow.io does not answer within 0 s")
+
+
+# What the mock can send as a header.
+HEADER = st.text(st.characters(codec="latin-1", exclude_characters="\r\n"), max_size=60)
+CHALLENGE = st.text('realmservicBB ="/:.,@[]https', max_size=60)
+
+
+@settings(max_examples=60)
+@given(HEADER | CHALLENGE, HEADER, shapes(["token", "access_token"]), shapes(["errors", "code"]))
+def test_every_answer_of_a_registry_is_an_answer_or_a_refusal(
+    challenge: str, header: str, token: object, errors: object
+) -> None:
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as mocked:
+        anything = re.compile(".*")
+        headers = {"Retry-After": header, "Location": header, "Docker-Content-Digest": header}
+        for scheme in (challenge, f'Bearer realm="https://auth.io/{challenge}"'):
+            named = headers | {"WWW-Authenticate": scheme}
+            mocked.get(BLOB, status=500, json=errors, headers=named)
+            url = "https://r.io/v2/me/app/manifests/cache-main"
+            mocked.get(url, status=401, json=errors, headers=named)
+            mocked.get(url, status=307, json=errors, headers=headers)
+            mocked.get(url, body=CACHE, headers={"Content-Type": header})
+            mocked.get(re.compile("https://auth.io/.*"), json=token)
+            mocked.get(anything, status=403, json=errors)
+            answer = Registry("r.io", LOGIN, None).answer(REF)
+            assert isinstance(answer, Found | Missing | NotACache | Refused | Silent)
+            with suppress(RegistryError):
+                Registry("r.io", IDENTITY, None, client.LOGIN).check_login()
+            mocked.reset()
+
+
+@pytest.mark.parametrize("part", ["a", "a=", 'a="', 'a="b",', '"'])
+def test_a_long_challenge_is_read_in_linear_time(part: str) -> None:
+    check_linear(client.challenge, lambda count: part * count, 2000)
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,14 @@ import base64
 import json
 import stat
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from tests.unit.foreign import shapes
 from warmbuild.builder import private_directory
 from warmbuild.errors import EngineError, RegistryError
 from warmbuild.inputs.logins import Login
@@ -155,3 +159,28 @@ def test_a_helper_that_fails_says_so() -> None:
         "docker-credential-no-such-helper not installed or not available in PATH. Fix the helper, "
         "or give username and password."
     )
+
+
+AUTHS = ("auths", "credHelpers", "credsStore", "r.io", "auth", "username", "password")
+ENTRIES = shapes([*AUTHS, "identitytoken", "IdentityToken", "https://index.docker.io/v1/"])
+
+
+@settings(max_examples=50)
+@given(st.dictionaries(st.sampled_from(AUTHS), ENTRIES) | ENTRIES)
+def test_every_configuration_of_a_user_is_read(config: object) -> None:
+    with tempfile.TemporaryDirectory() as home:
+        env = {"HOME": home, "PATH": "", "DOCKER_AUTH_CONFIG": json.dumps(config)}
+        write_config(env, json.dumps(config))
+        found, _ = docker_config.usable(docker_config.read_config(env), env)
+        assert docker_config.merged(found, [LOGIN])["auths"]
+        for host in ("r.io", "docker.io"):
+            docker_config.helper(found, host)
+            with suppress(RegistryError):
+                login = credential_helpers.credential(found, host)
+                assert login is None or (login.username and isinstance(login.password, str))
+
+
+@given(st.text() | st.text('{}[]:,"a', max_size=30))
+def test_every_text_is_a_configuration(text: str) -> None:
+    env = {"HOME": "/nowhere", "DOCKER_AUTH_CONFIG": text}
+    assert isinstance(docker_config.read_config(env), dict)

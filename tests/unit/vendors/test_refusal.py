@@ -3,10 +3,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from tests.unit.foreign import check_linear
 from warmbuild import refs, vendors
 from warmbuild.inputs.table import TABLE
-from warmbuild.vendors.refusal import Kind, Refusal, advice, explained, read
+from warmbuild.vendors.refusal import Kind, Refusal, advice, excerpt, explained, read
 
 if TYPE_CHECKING:
     from warmbuild.vendors.base import Vendor
@@ -449,3 +452,43 @@ def test_an_advice_follows_what_was_said() -> None:
     ref, refused = refs.parse("r.io/a:x"), read("unknown: it is immutable.")
     said = explained(refused.words, vendors.detect("r.io"), ref, refused, writing=True)
     assert said.startswith("unknown: it is immutable; r.io does not let this tag be overwritten: ")
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("it  is\r\ndenied ", "it is denied"),
+        ("\x1b[2J\u202e\0a\ud800b\u2028::c", "[2J a b ::c"),
+        ("x" * 200_000, "x" * 300),
+        ("\n" * 200_000 + "x", ""),
+        ("", ""),
+    ],
+)
+def test_what_a_server_says_is_cut_to_a_part_of_a_line(said: str, expected: str) -> None:
+    assert excerpt(said) == expected
+
+
+@given(st.text())
+def test_an_excerpt_is_a_part_of_a_line(said: str) -> None:
+    found = excerpt(said)
+    assert found.isprintable()
+    assert found == found.strip()
+    assert excerpt(found) == found
+
+
+@given(st.text() | st.text("'\"/: manifestsblobs404", max_size=60))
+def test_every_text_is_a_refusal(words: str) -> None:
+    found = read(words)
+    assert found.status == 0 or 100 <= found.status < 600
+    assert found.kind in {None, *Kind}
+
+
+@pytest.mark.parametrize(
+    "word", ["a", "/", "'", "'a", '"a', "a/manifests/", "repository ", "manifest", "artifact "]
+)
+def test_a_long_refusal_is_read_in_linear_time(word: str) -> None:
+    check_linear(lambda words: read(words).kind, lambda count: word * count, 1000)
+
+
+def test_a_long_line_of_buildkit_is_read_in_linear_time() -> None:
+    check_linear(read, lambda count: "unexpected status from " * count, 300)

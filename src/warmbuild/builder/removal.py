@@ -1,0 +1,84 @@
+"""Removes the builder of a run at its end, unless another job builds in it."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from warmbuild.builder import engine
+from warmbuild.builder.leftovers import Verdict
+from warmbuild.buildkit import builder_commands
+from warmbuild.errors import EngineError
+from warmbuild.signals import shielded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from warmbuild.builder.engine import Container
+    from warmbuild.builder.environment import Buildx
+    from warmbuild.log import Log
+    from warmbuild.plan.build_plan import BuilderPlan
+
+# How long the last client of this run may take to leave the builder, in seconds: the engine
+# notices some milliseconds after a client that it has gone.
+_GOODBYE: Final = 1.0
+_GLANCE: Final = 0.05
+
+
+def remove(plan: BuilderPlan, name: str, buildx: Buildx, log: Log, *, up: bool) -> None:
+    """Remove a builder that this run asked for, unless it is to stay.
+
+    A job that connects in the milliseconds between the engine's answer and the removal loses the
+    builder: buildx boots it again for a job whose build has not begun.
+    """
+    failure, decided = "", decide(plan, None)
+    with shielded():
+        try:
+            if plan.is_shared:
+                there = {"DOCKER_HOST": plan.endpoint} if plan.endpoint else {}
+                client = engine.connect({**buildx.env, **there}, wait=False)
+                found = _once_left(partial(engine.container, client, name))
+                decided = decide(plan, found)
+                if found and decided.removes:
+                    engine.remove(client, name, found, keep_state=plan.keep_state)
+        except EngineError as error:
+            failure, decided = str(error), Verdict(removes=False)
+        # For buildx a builder is its name, under which another job may boot the next one.
+        if decided.removes and (plan.appended or not plan.is_shared):
+            removal = buildx.run(builder_commands.remove(name, keep_state=plan.keep_state))
+            failure = removal.output if removal.code else ""
+    # A builder that never came up has been reported, and may leave nothing to remove.
+    if failure and up:
+        log.warning(f"the builder {name} could not be removed: {failure}")
+    elif decided.why and up:
+        log.line(f"the builder {name} stays: {decided.why}")
+
+
+def decide(plan: BuilderPlan, found: Container | None) -> Verdict:
+    """Decide whether this run removes its builder; the container is that of a shared one.
+
+    The last one of several runs that share a builder removes it.
+    """
+    if not plan.is_shared:
+        # A builder that only connects is not known to anybody else.
+        return Verdict(removes=plan.cleanup and (not plan.name or plan.driver.connects))
+    if found is None:
+        return Verdict(removes=True)
+    if builder_commands.TEMPORARY not in found.env:
+        # It was there before this run.
+        return Verdict(removes=False)
+    if found.connections:
+        why = "another job is connected to it; the last job that uses it removes it"
+        return Verdict(removes=False, why=why)
+    return Verdict(removes=True)
+
+
+def _once_left(look: Callable[[], Container | None]) -> Container | None:
+    """Return the builder's container, once this run's own clients have left it."""
+    deadline = time.monotonic() + _GOODBYE
+    found = look()
+    while found and found.connections and time.monotonic() < deadline:
+        time.sleep(_GLANCE)
+        found = look()
+    return found

@@ -1,0 +1,101 @@
+"""Removes what killed runs have left behind: on demand, and beside each build."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from itertools import chain
+from typing import TYPE_CHECKING, Final
+
+from warmbuild.builder import engine, environment, leftovers, private_directory
+from warmbuild.errors import EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from warmbuild.builder.leftovers import Candidate
+    from warmbuild.log import Log
+    from warmbuild.plan.build_plan import BuilderPlan
+
+# Age from which a build removes what others left: few jobs take that long, and those that do hold
+# a lock and have a client connected.
+AGE: Final = timedelta(days=1)
+# How long a build has to last for the engine to be asked, in seconds: a rebuild from the cache is
+# shorter, and asking takes 0.1 s of processor time to load the docker SDK.
+_LEISURE: Final = 1.0
+# How long a build that has ended waits for the removal beside it, in seconds.
+_PATIENCE: Final = 0.2
+
+
+def cleanup(env: Mapping[str, str], log: Log, *, older_than: timedelta, dry_run: bool) -> None:
+    """Remove what is old enough and certainly unused; say of everything why it goes or stays."""
+    found = chain(_directories(), _builders(environment.of_engine(env)))
+    is_empty = True
+    try:
+        for _, line in _collected(found, older_than, dry_run=dry_run):
+            log.line(line)
+            is_empty = False
+    except EngineError as error:
+        log.warning(f"builders of killed runs are not looked for: {error}")
+    else:
+        if is_empty:
+            log.line("no run has left anything behind")
+
+
+@contextmanager
+def beside(plan: BuilderPlan, env: Mapping[str, str], log: Log) -> Iterator[None]:
+    """Remove what others left a day ago while the block runs; report only what is removed.
+
+    It neither fails nor delays the run, and leaves to the next one what it does not get to.
+    """
+    is_local = plan.driver.has_container and not plan.endpoint
+    done: list[str] = []
+    over = threading.Event()
+
+    def collect(found: Iterator[Candidate]) -> None:
+        done.extend(line for goes, line in _collected(found, AGE, dry_run=False) if goes)
+
+    def collect_all() -> None:
+        collect(_directories())
+        if is_local and not over.wait(_LEISURE):
+            with suppress(EngineError):
+                collect(_builders(env))
+
+    thread = threading.Thread(target=collect_all, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join(_PATIENCE)
+        for line in tuple(done):
+            log.line(line)
+
+
+def _directories() -> Iterator[Candidate]:
+    return private_directory.left_behind(time.time())
+
+
+def _builders(env: Mapping[str, str]) -> Iterator[Candidate]:
+    yield from engine.left_behind(engine.connect(env, wait=False), datetime.now(UTC))
+
+
+def _collected(
+    found: Iterable[Candidate], older_than: timedelta, *, dry_run: bool
+) -> Iterator[tuple[bool, str]]:
+    """Remove what goes; yield of everything whether it goes, and a line that says why."""
+    for leftover, remove in found:
+        decided = leftovers.verdict(leftover, older_than)
+        how = "stays"
+        if decided.removes and dry_run:
+            how = "would be removed"
+        elif decided.removes:
+            how = "is removed"
+            try:
+                remove()
+            except EngineError as error:
+                yield True, f"{leftover.name} cannot be removed: {error}"
+                continue
+        yield decided.removes, f"{leftover.name} {how}: {decided.why}"

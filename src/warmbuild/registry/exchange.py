@@ -1,0 +1,302 @@
+"""One HTTP exchange with a server that is not trusted.
+
+It ends in time whatever the server does, reads no more of an answer than BuildKit reads, and sends
+credentials to no other server.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import math
+import threading
+import time
+from concurrent.futures import Future
+from contextvars import ContextVar
+from dataclasses import field, replace
+from http.client import HTTPException
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urljoin, urlsplit
+
+import requests
+import requests.adapters
+import urllib3
+import urllib3.connection
+from urllib3.connectionpool import HTTPConnectionPool
+
+from warmbuild import retries
+from warmbuild.cache import probe
+from warmbuild.frozen import frozen
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Mapping
+
+    from _typeshed import WriteableBuffer
+
+# How much of a body is read at once, in bytes.
+_PIECE: Final = 64 * 1024
+# In characters; a longer header counts as absent. Common servers and proxies take none either.
+_LONGEST_HEADER: Final = 8 * 1024
+# As many as Go's client follows, and so BuildKit.
+_MOST_REDIRECTS: Final = 10
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+# Those that keep the method and the body.
+_KEEPING: Final = frozenset({307, 308})
+_PORTS: Final = {"http": 80, "https": 443}
+# When the exchange of this thread has to be over, by the monotonic clock.
+_END: ContextVar[float] = ContextVar("_END", default=math.inf)
+
+
+class SilentError(Exception):
+    """There is no complete answer; the text says what the server does instead."""
+
+    def __init__(self, text: str, *, passes: bool) -> None:
+        """Take whether another try may succeed."""
+        super().__init__(text)
+        self.passes = passes
+
+
+class UntrustedError(Exception):
+    """An answer breaks a rule; the text says what the server does."""
+
+
+@frozen
+class Request:
+    """What is sent, and what is known of the answer."""
+
+    method: str = "GET"
+    url: str
+    headers: Mapping[str, str]
+    authorization: str = field(default="", repr=False)
+    content: bytes = field(default=b"", repr=False)
+    by_digest: bool = False  # whether the caller checks the body, which then may come from anywhere
+
+
+@frozen
+class Reply:
+    """An answer; the names of headers are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes  # one byte more than BuildKit reads if it is longer
+    asked: str  # Method and path of the request
+
+    @property
+    def is_ok(self) -> bool:
+        """Whether the request succeeded."""
+        return 200 <= self.status < 300  # noqa: PLR2004 (success, in RFC 9110)
+
+
+def session(verify: bool | str) -> requests.Session:  # noqa: FBT001 (as requests has it)
+    """Return a session whose connections heed the end of an exchange."""
+    made = requests.Session()
+    made.verify = verify
+    # A body that is sent compressed has no digest to check, and no size to trust.
+    made.headers["Accept-Encoding"] = "identity"
+    for scheme in _PORTS:
+        made.mount(f"{scheme}://", _Adapter())
+    return made
+
+
+def exchange(
+    session: requests.Session,
+    request: Request,
+    *,
+    connect: float,
+    answer: float,
+    left: float,
+) -> Reply:
+    """Send a request and return the answer, redirects included.
+
+    `connect` and `answer` limit a single wait, and `left` the whole exchange, in seconds. Raises
+    SilentError and UntrustedError.
+    """
+    found: Future[Reply] = Future()
+    end = time.monotonic() + left
+
+    def work() -> None:
+        _END.set(end)
+        try:
+            found.set_result(_followed(session, request, (connect, answer)))
+        except BaseException as error:  # noqa: BLE001 (raised again below)
+            found.set_exception(error)
+
+    # A thread, because a resolver and a host of many addresses heed no end. One that is left behind
+    # delays nothing, and reads nothing more.
+    threading.Thread(target=work, daemon=True).start()
+    try:
+        return found.result(max(0.0, left))
+    # ValueError is what http.client and urllib.parse raise for texts that they do not take.
+    except (OSError, ValueError, HTTPException, urllib3.exceptions.HTTPError) as error:
+        if time.monotonic() >= end:
+            raise SilentError(f"does not answer within {left:.0f} s", passes=True) from error
+        raise _silence(error, connect, answer) from error
+
+
+def at_home(url: str, location: str) -> str:
+    """Return a location as a URL of the same scheme, host and port as `url`; empty if it is not.
+
+    The result has the host as `url` writes it, so no two parsers can read it differently.
+    """
+    try:
+        here, there = urlsplit(url), urlsplit(urljoin(url, location))
+        places = [
+            (one.scheme, one.hostname, one.port or _PORTS.get(one.scheme)) for one in (here, there)
+        ]
+    except ValueError:
+        return ""
+    if places[0] != places[1]:
+        return ""
+    return there._replace(netloc=here.netloc, fragment="").geturl()
+
+
+def _followed(session: requests.Session, request: Request, timeout: tuple[float, float]) -> Reply:
+    asked = f"{request.method} {urlsplit(request.url).path}"
+    for _ in range(_MOST_REDIRECTS + 1):
+        status, headers, body = _sent(session, request, timeout)
+        location = headers.get("location", "") if status in _REDIRECTS else ""
+        further = _redirected(request, status, location) if location else None
+        if further is None:
+            return Reply(status=status, headers=headers, body=body, asked=asked)
+        request = further
+    raise UntrustedError(f"redirects more than {_MOST_REDIRECTS} times")
+
+
+def _redirected(request: Request, status: int, location: str) -> Request | None:
+    """Return the request that follows a redirect, None if it is not followed.
+
+    What is written stays with its server, and so do credentials.
+    """
+    home = at_home(request.url, location)
+    if request.method != "GET":
+        return replace(request, url=home) if home and status in _KEEPING else None
+    if home:
+        return replace(request, url=home)
+    url = urljoin(request.url, location)
+    is_downgrade = urlsplit(request.url).scheme == "https" and urlsplit(url).scheme != "https"
+    if is_downgrade and not request.by_digest:
+        raise UntrustedError("redirects from HTTPS to an address without it")
+    return replace(request, url=url, authorization="")
+
+
+def _sent(
+    session: requests.Session, request: Request, timeout: tuple[float, float]
+) -> tuple[int, Mapping[str, str], bytes]:
+    """Send a request once; return status, headers and the beginning of the body."""
+    credentials = {"Authorization": request.authorization} if request.authorization else {}
+    prepared = session.prepare_request(
+        requests.Request(
+            request.method,
+            request.url,
+            headers={**request.headers, **credentials},
+            data=request.content or None,
+            # Otherwise requests reads ~/.netrc, and takes credentials from the URL.
+            auth=_as_it_is,
+        )
+    )
+    # Given here, `verify` wins over a bundle of the environment; proxies come from there.
+    settings = session.merge_environment_settings(
+        request.url, {}, stream=True, verify=session.verify, cert=None
+    )
+    # Not Session.send, which reads the body of a redirect to its end.
+    adapter = session.get_adapter(request.url)
+    response = adapter.send(prepared, timeout=timeout, **settings)  # type: ignore[arg-type]  # verify
+    with response:
+        headers = {
+            name.lower(): " ".join(value.split())
+            for name, value in response.headers.items()
+            if len(value) <= _LONGEST_HEADER
+        }
+        body = b""
+        # Not iter_content, which reads the length of a chunk without a limit.
+        while len(body) <= probe.LARGEST and (
+            piece := response.raw.read(_PIECE, decode_content=False)
+        ):
+            body += piece
+        return response.status_code, headers, body[: probe.LARGEST + 1]
+
+
+def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
+
+
+def _silence(error: BaseException, connect: float, answer: float) -> SilentError:
+    """Say why there was no answer."""
+    passes = retries.passes(_origin(error))
+    if isinstance(error, requests.ConnectTimeout):
+        why = f"cannot be reached within {connect:.0f} s"
+    elif isinstance(error, (requests.Timeout, urllib3.exceptions.ReadTimeoutError)):
+        why = f"does not answer within {answer:.0f} s"
+    elif isinstance(error, (requests.exceptions.SSLError, urllib3.exceptions.SSLError)):
+        why = "has a certificate that is not trusted here"
+    elif passes:
+        why = "closes the connection early"
+    else:
+        why = "cannot be reached"
+    return SilentError(why, passes=passes)
+
+
+def _origin(error: BaseException) -> str:
+    """Return an error's innermost cause as text: requests wraps urllib3, which wraps sockets."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return f"{type(error).__name__}: {error}"
+
+
+class _Ending(io.RawIOBase):
+    """What a socket receives, until the exchange has to be over."""
+
+    def __init__(self, raw: io.RawIOBase, sock: socket.socket) -> None:
+        self._raw, self._socket, self._patience = raw, sock, sock.gettimeout() or math.inf
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int | None:
+        left = _END.get() - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("timed out")
+        wait = min(left, self._patience)
+        self._socket.settimeout(wait if wait < math.inf else None)
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Response(http.client.HTTPResponse):
+    """An answer, of which no byte comes too late: neither in its headers nor between chunks."""
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        debuglevel: int = 0,
+        method: str | None = None,
+        url: str | None = None,
+    ) -> None:
+        super().__init__(sock, debuglevel, method, url)
+        self.fp = io.BufferedReader(_Ending(self.fp.detach(), sock))
+
+
+class _Plain(urllib3.connection.HTTPConnection):
+    response_class = _Response
+
+
+class _Secure(urllib3.connection.HTTPSConnection):
+    response_class = _Response
+
+
+class _Adapter(requests.adapters.HTTPAdapter):
+    def get_connection_with_tls_context(
+        self,
+        request: requests.PreparedRequest,
+        verify: bool | str | None,  # noqa: FBT001 (as requests has it)
+        proxies: Mapping[str, str] | None = None,
+        cert: tuple[str, str] | str | None = None,
+    ) -> HTTPConnectionPool:
+        pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
+        assert isinstance(pool, HTTPConnectionPool)  # noqa: S101 (for the type checker)
+        pool.ConnectionCls = _Secure if pool.scheme == "https" else _Plain
+        return pool
