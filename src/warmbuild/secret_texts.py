@@ -129,7 +129,9 @@ def _forms(secret: str) -> Iterator[str]:
     """Return the texts in which a secret or a part of it may be printed."""
     for part in dict.fromkeys(parts(secret)):
         yield part
-        yield from (quote(part), quote(part, safe=""), quote_plus(part))
+        # Bytes that are not UTF-8 may be in a variable of the environment.
+        yield from (quote(part, safe=safe, errors="surrogatepass") for safe in ("/", ""))
+        yield quote_plus(part, errors="surrogatepass")
         plain, escaped = json.dumps(part, ensure_ascii=False)[1:-1], json.dumps(part)[1:-1]
         yield from (plain, escaped, repr(part)[1:-1], part.replace('"', '""'))
         # Go escapes these too.
