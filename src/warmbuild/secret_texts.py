@@ -42,6 +42,9 @@ _NAMED: Final = re.compile(
 _BEGINNING: Final = 8
 _DEPTH: Final = 3
 
+# Bytes of the environment that are not UTF-8 come as lone surrogates, which nothing else encodes.
+_SURROGATES: Final = "backslashreplace"
+
 
 def is_worth_hiding(text: str) -> bool:
     """Return whether a text is long enough to be a secret that nobody declared as one."""
@@ -129,9 +132,8 @@ def _forms(secret: str) -> Iterator[str]:
     """Return the texts in which a secret or a part of it may be printed."""
     for part in dict.fromkeys(parts(secret)):
         yield part
-        # Bytes that are not UTF-8 may be in a variable of the environment.
-        yield from (quote(part, safe=safe, errors="surrogatepass") for safe in ("/", ""))
-        yield quote_plus(part, errors="surrogatepass")
+        for quoted, safe in ((quote, "/"), (quote, ""), (quote_plus, "")):
+            yield quoted(part, safe=safe, errors=_SURROGATES)
         plain, escaped = json.dumps(part, ensure_ascii=False)[1:-1], json.dumps(part)[1:-1]
         yield from (plain, escaped, repr(part)[1:-1], part.replace('"', '""'))
         # Go escapes these too.
@@ -146,7 +148,7 @@ def _forms(secret: str) -> Iterator[str]:
 
 def _in_base64(text: str) -> Iterator[str]:
     """Return what is the same in base64 whatever stands around a text, as in `user:password`."""
-    data = text.encode(errors="replace")
+    data = text.encode(errors=_SURROGATES)
     for shift, begin in enumerate((0, 2, 3)):
         end = (shift + len(data)) * 8 // 6
         for encode in (base64.b64encode, base64.urlsafe_b64encode):

@@ -165,10 +165,8 @@ def test_crash_the_run_by_the_time_of_an_event(plan: Planned, stamp: str) -> Non
 
 def test_crash_the_run_by_the_bytes_of_a_branch(plan: Planned) -> None:
     """The branch's name is not UTF-8: it cannot be hashed, printed or written."""
-    env = {
-        **{"GITLAB_CI": "true", "CI_PIPELINE_SOURCE": "push", "CI_PROJECT_DIR": "."},
-        **{"CI_COMMIT_BRANCH": b"f\xfcr/a", "CI_COMMIT_MESSAGE": b"\xff"},
-    }
+    env: dict[str, str | bytes] = {"GITLAB_CI": "true", "CI_PIPELINE_SOURCE": "push"}
+    env |= {"CI_PROJECT_DIR": ".", "CI_COMMIT_BRANCH": b"f\xfcr/a", "CI_COMMIT_MESSAGE": b"\xff"}
     said = plan("--output-file=out.json", **env)
     other = plan(**env | {"CI_COMMIT_BRANCH": b"f\xf6r/a"})
     assert [line for line in said.splitlines() if "cache write" in line] != [

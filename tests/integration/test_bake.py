@@ -280,6 +280,43 @@ def test_a_fork_reads_no_file_of_the_machine(
     assert f"the target base uses '{tmp_path}/config.json', which lies outside" in ended.log
 
 
+def test_a_fork_builds_what_an_honest_file_defines(
+    warmbuild: Warmbuild,
+    repository: str,
+    project: Callable[..., Path],
+    github: Callable[..., dict[str, str]],
+) -> None:
+    dockerfile = """FROM busybox:1.37
+ARG COLOR
+COPY --from=more / /more
+RUN --mount=type=secret,id=x echo "<$COLOR $(cat /run/secrets/x) $(cat /more/file)>"
+"""
+    base = {"services": {"base": {"build": {"context": ".."}, "env_file": "web.env"}}}
+    web = {
+        "extends": {"file": "lib/compose.yml", "service": "base"},
+        "build": {
+            "args": ["COLOR"],
+            "secrets": ["x"],
+            "additional_contexts": {"more": "lib"},
+            "x-bake": {"output": ["type=local,dest=out"]},
+        },
+    }
+    compose = {"services": {"web": web}, "secrets": {"x": {"file": "lib/secret"}}}
+    files = {
+        "compose.yml": json.dumps(compose),
+        "lib/compose.yml": json.dumps(base),
+        "lib/web.env": "COLOR=green\n",
+        "lib/secret": "of the tests",
+        "lib/file": "a file",
+    }
+    fork = github("pull_request", "github-pull-request-from-fork.json", "refs/pull/42/merge")
+    place = project(dockerfile, files)
+    ended = warmbuild.succeed(place, ci=fork, image=repository, compose_files="compose.yml")
+    assert "<green of the tests a file>" in ended.log
+    assert (place / "out" / "more" / "file").read_text() == "a file"
+    assert "is ignored" not in ended.log
+
+
 def test_a_cache_that_cannot_be_written_fails_no_target_and_no_other_cache(
     warmbuild: Warmbuild, registry: Registry, repository: str, pair: Path, proxy: Proxy
 ) -> None:

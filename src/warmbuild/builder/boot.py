@@ -99,7 +99,9 @@ def _created(plan: BuilderPlan, own: Own, buildx: Buildx, log: Log) -> Iterator[
             again = f"; retrying in {pause:.0f} s" if pause else ""
             log.line(f"the BuildKit image {boots[-1].image} cannot be pulled{why}{again}")
             time.sleep(pause)
-            # The failed pull has left the builder's name behind.
+            # A container of the engine's copy may be there, and the builder's name is: it goes in
+            # any case, but not a container that another job uses.
+            removal.remove(plan, own.name, buildx, log, up=False)
             buildx.run(builder_commands.forget(own.name))
             with started(mirror) as retry:
                 boots.append(_ended(retry))

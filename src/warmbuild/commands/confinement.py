@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import posixpath
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -75,7 +76,7 @@ def _wrong(target: Target) -> Iterator[str]:
             yield f"uses {path!r}, which lies outside of this directory"
     for context in allowed.strange_contexts(target):
         yield f"uses {context!r}, which is neither a path nor a URL (https, http or git)"
-    for path in allowed.written(target):
+    for path in filter(partial(_is_below, directory=Path.cwd()), allowed.written(target)):
         if os.path.lexists(Path(path) / _GIT) or _GIT in _real(path).parts:
             yield f"writes to {path!r}, which holds a git repository"
 

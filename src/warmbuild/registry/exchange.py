@@ -209,7 +209,7 @@ def _sent(
             if len(value) <= _LONGEST_HEADER
         }
         body = b""
-        # Not iter_content, which reads the length of a chunk without a limit.
+        # Not iter_content: older releases of urllib3 read the length of a chunk without a limit.
         while len(body) <= probe.LARGEST and (
             piece := response.raw.read(_PIECE, decode_content=False)
         ):

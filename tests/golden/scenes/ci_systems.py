@@ -24,6 +24,11 @@ def _pull(repository: dict[str, str]) -> dict[str, object]:
     }
 
 
+def _after(event: str, branch: str) -> dict[str, object]:
+    run = {"event": event, "head_branch": branch, "head_sha": "b" * 40, "head_repository": _HERE}
+    return {"workflow_run": run}
+
+
 _GITHUB: Final = {
     "GITHUB_ACTIONS": "true",
     "GITHUB_REPOSITORY": "me/app",
@@ -68,6 +73,19 @@ _EVENTS: Final[dict[str, tuple[str, str, dict[str, object]]]] = {
     "an issue": ("issues", "refs/heads/main", {}),
     "a discussion": ("discussion", "refs/heads/main", {}),
     "a schedule": ("schedule", "refs/heads/main", {}),
+    "an event that nobody lists": ("watch", "refs/heads/main", {}),
+    "a push whose payload has an issue": ("push", "refs/heads/main", {"issue": {"number": 7}}),
+    "a deployment of a commit": ("deployment", "", {}),
+    "a pull request from the default branch": (
+        *("pull_request", "refs/pull/7/merge"),
+        {"pull_request": _pull(_HERE) | {"head": {"ref": "main", "repo": _HERE}}},
+    ),
+    "a workflow after a workflow": ("workflow_run", "refs/heads/main", _after("workflow_run", "x")),
+    "a workflow after a tag called main": (
+        *("workflow_run", "refs/heads/main"),
+        _after("push", "main"),
+    ),
+    "a branch called cache-main": ("push", "refs/heads/cache-main", {}),
 }
 _OTHERS: Final[dict[str, dict[str, str]]] = {
     "GitLab, a branch": _GITLAB | {"CI_PIPELINE_SOURCE": "push", "CI_COMMIT_BRANCH": "feature"},
@@ -78,6 +96,7 @@ _OTHERS: Final[dict[str, dict[str, str]]] = {
     ),
     "GitLab, a merge train": _MERGE_REQUEST | {"CI_MERGE_REQUEST_EVENT_TYPE": "merge_train"},
     "CircleCI, a branch": {"CIRCLECI": "true", "CIRCLE_BRANCH": "feature"},
+    "CircleCI, a tag": {"CIRCLECI": "true", "CIRCLE_TAG": "v1.2.3"},
     "CircleCI, a commit on no branch": {"CIRCLECI": "true", "CIRCLE_SHA1": COMMIT},
     "CircleCI, a pull request of a fork": {"CIRCLECI": "true", "CIRCLE_BRANCH": "pull/7"},
     "Azure Pipelines, a pull request": {
@@ -164,6 +183,8 @@ def _scenes() -> Iterator[Scene]:
     env, files = github("a push to another branch", actor="dependabot[bot]")
     env["GITHUB_REF"] = "refs/heads/dependabot/pip"
     yield Scene(title="GitHub, a branch of Dependabot", said=_plan(env, files))
+    env, _ = github("a push to another branch")
+    yield Scene(title="GitHub, a payload that is a list", said=_plan(env, {"event.json": "[]"}))
     for title, env in _OTHERS.items():
         yield Scene(title=title, said=_plan(env))
     yield Scene(title="a laptop", said=_plan({}, _LAPTOP))

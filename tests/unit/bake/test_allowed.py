@@ -188,7 +188,7 @@ def test_what_is_read_and_written_of_this_machine() -> None:
         secret=[{"id": "a", "src": "/s"}],
         output=[{"type": "local", "dest": "/out"}],
         cache_from=["type=local,src=/from"],
-        cache_to=[{"type": "local", "dest": "/to"}],
+        cache_to=[{"type": "local", "dest": "/to"}, {"type": "inline"}],
     )
     assert list(allowed.paths(one)) == [
         *("w", "docker-image://x"),

@@ -142,6 +142,10 @@ class TestFiles:
         (here / "lib" / ".env").symlink_to(tmp_path / "secret")
         assert "lib/a.yml reads 'lib/.env', which lies outside" in self.check("compose")
 
+    def test_a_definition_of_bake_reads_nothing(self, here: Path) -> None:
+        (here / "bake.HCL").write_text("include: [/etc/passwd]")
+        assert self.check("bake.HCL") == ""
+
     def test_what_cannot_be_checked(self, here: Path) -> None:
         (here / "compose.yml").write_text("a: [")
         said = (
@@ -178,6 +182,9 @@ class TestTargets:
             pytest.param({"context": "/etc"}, "uses '/etc', which lies outside", id="a directory"),
             pytest.param({"context": "away"}, "uses 'away', which lies outside", id="a link"),
             pytest.param({"context": "a\0b"}, "uses 'a\\x00b', which lies outside", id="no path"),
+            pytest.param(
+                {"output": ["type=local,dest=loop"]}, "uses 'loop', which lies outside", id="a loop"
+            ),
             pytest.param(
                 {"context": "ssh://git@h/a"},
                 "uses 'ssh://git@h/a', which is neither a path nor a URL (https, http or git)",
