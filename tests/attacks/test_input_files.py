@@ -21,6 +21,7 @@ import pytest
 from tests.golden import machine
 from tests.golden.made_up import BUILT
 from warmbuild import retries
+from warmbuild.bake import allowed, targets
 from warmbuild.buildkit.progress import Progress
 from warmbuild.ci import variables
 from warmbuild.project import git_index, git_modes
@@ -164,9 +165,10 @@ def test_crash_the_run_by_the_time_of_an_event(plan: Planned, stamp: str) -> Non
 
 def test_crash_the_run_by_the_bytes_of_a_branch(plan: Planned) -> None:
     """The branch's name is not UTF-8: it cannot be hashed, printed or written."""
-    env = {"BUILDKITE": "true", "BUILDKITE_BRANCH": b"f\xfcr/a", "BUILDKITE_COMMIT": COMMIT}
+    env: dict[str, str | bytes] = {"GITLAB_CI": "true", "CI_PIPELINE_SOURCE": "push"}
+    env |= {"CI_PROJECT_DIR": ".", "CI_COMMIT_BRANCH": b"f\xfcr/a", "CI_COMMIT_MESSAGE": b"\xff"}
     said = plan("--output-file=out.json", **env)
-    other = plan(**env | {"BUILDKITE_BRANCH": b"f\xf6r/a"})
+    other = plan(**env | {"CI_COMMIT_BRANCH": b"f\xf6r/a"})
     assert [line for line in said.splitlines() if "cache write" in line] != [
         line for line in other.splitlines() if "cache write" in line
     ]
@@ -196,7 +198,7 @@ def test_crash_the_run_by_an_event(plan: Planned, payload: str) -> None:
     Path("output").touch()
     env = {"GITHUB_ACTIONS": "true", "GITHUB_EVENT_NAME": "push", "GITHUB_REF": "refs/heads/x"}
     env |= {"GITHUB_EVENT_PATH": "event.json", "GITHUB_OUTPUT": "output", "GITHUB_SHA": "(" * 7}
-    assert "cache write r.io/me/app:cache-x" in plan("--build-args=A=b", **env)
+    assert "branch x" in plan("--build-args=A=b", **env)
     assert "cache-to" in Path("output").read_text()
 
 
@@ -342,3 +344,39 @@ def test_crash_the_build_by_what_a_frontend_says() -> None:
     deep = '{"vertexes":' + "[" * 5_000
     assert tuple(progress.feed(deep)) == (deep,)
     assert progress.steps() == ()
+
+
+@pytest.mark.parametrize("name", ["pipe", "directory", "large", "loop", "a" * 300])
+@pytest.mark.parametrize("given", ["bake-files", "compose-files"])
+def test_crash_the_run_by_a_file_of_targets(plan: Planned, given: str, name: str) -> None:
+    """A bake or compose file is a pipe, a directory, a link to itself, or a terabyte long."""
+    os.mkfifo("pipe")
+    Path("directory").mkdir()
+    Path("loop").symlink_to("loop")
+    with Path("large").open("wb") as file:
+        file.truncate(1 << 40)
+    assert f"{given}: " in plan(f"--{given}={name}", code=2)
+
+
+def test_hide_what_a_compose_file_reads(plan: Planned) -> None:
+    """A compose file is longer than what is checked, and includes a file of the runner."""
+    Path("compose.yaml").write_text("include: [/etc/passwd]\n" + "# a\n" * 100_000)
+    env = {"GITHUB_ACTIONS": "true", "GITHUB_EVENT_NAME": "pull_request_target"}
+    said = plan("--compose-files=compose.yaml", code=2, **env)
+    assert "compose.yaml is not a regular file of up to 256 kB" in said
+
+
+def test_stall_the_run_by_groups_of_targets() -> None:
+    """Each group of a bake file has the next one twice; the last of them has a target."""
+    groups: dict[str, object] = {"default": {"targets": ["g0"]}}
+    groups |= {f"g{n}": {"targets": [f"g{n + 1}"] * 2} for n in range(2_000)}
+    groups["g2000"] = {"targets": ["web"]}
+    printed = json.dumps({"group": groups, "target": {"web": {}}}, indent=2)
+    assert [(one.name, one.linked) for one in targets.read(printed)] == [("web", False)]
+
+
+def test_stall_the_run_by_the_name_of_a_layout() -> None:
+    """A context has very many colons, each of which may begin its tag."""
+    begun = time.process_time()
+    assert sum(map(len, allowed.directories("oci-layout://" + ":" * 100_000))) < 10_000_000
+    assert time.process_time() - begun < 10

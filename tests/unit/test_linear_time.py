@@ -230,6 +230,15 @@ CASES: Final[dict[str, tuple[Callable[[Any], object], Callable[[int], Any]]]] = 
         lambda text: buildkite.PROVIDER.context({"BUILDKITE_REPO": text}, "", str),
         lambda size: "a" + "/" * size + "b\nc",
     ),
+    "redactor: users": (secret_texts.without_users, lambda size: "http://a:" * size + "b" * size),
+    "redactor: names": (
+        lambda text: list(secret_texts.parts(text)),
+        lambda size: "token " * size + "'" * size,
+    ),
+    "redactor: attributes": (
+        lambda text: list(secret_texts.in_attributes(text)),
+        lambda size: '"ghtoken=""' * size + "secret_access_key=" * size,
+    ),
     "redactor: a text": (
         secret_texts.redactor([f"secret-{number}" for number in range(50)]),
         lambda size: "secret-" * size,

@@ -63,6 +63,8 @@ _SCHEMES: Final = ("https", "http", "git")
 _NAMED: Final = ("docker-image://", "target:")
 _OCI_LAYOUT: Final = "oci-layout://"
 _HERE: Final = "cwd://"
+# In characters, of a path that Linux takes.
+_LONGEST: Final = 4096
 
 
 def confined(target: Target, why: str) -> Target:
@@ -151,7 +153,8 @@ def directories(context: str) -> Iterator[str]:
     if bare.startswith(_OCI_LAYOUT):
         layout = bare.removeprefix(_OCI_LAYOUT)
         yield layout
-        yield from (layout[: found.start()] for found in re.finditer("[:@]", layout))
+        ends = re.finditer("[:@]", layout[:_LONGEST])
+        yield from (layout[: found.start()] for found in ends)
     yield bare
 
 

@@ -49,7 +49,7 @@ def read(printed: str) -> tuple[Target, ...]:
     end = len(lines) - lines[::-1].index("}") if "}" in lines else len(lines)
     found = untrusted_json.parsed("\n".join(lines[lines.index("{") : end]))
     definitions = untrusted_json.child(found, "target")
-    wanted = set(_members("default", untrusted_json.child(found, "group"), set()))
+    wanted = _members(untrusted_json.child(found, "group"))
     targets = []
     for name in sorted(definitions, key=lambda name: name not in wanted):
         definition = dict(untrusted_json.child(definitions, name))
@@ -61,14 +61,20 @@ def read(printed: str) -> tuple[Target, ...]:
     return tuple(targets)
 
 
-def _members(group: str, groups: Mapping[str, object], seen: set[str]) -> Iterator[str]:
-    """Return the targets of a group and of the groups in it; its own name in it is a target."""
-    seen = seen | {group}
-    for name in untrusted_json.items(untrusted_json.child(groups, group), "targets"):
-        if isinstance(name, str) and name in groups and name not in seen:
-            yield from _members(name, groups, seen)
-        else:
-            yield str(name)
+def _members(groups: Mapping[str, object]) -> set[str]:
+    """Return the requested targets; a group's own name in it is a target."""
+    found, seen, waiting = set[str](), set[str](), ["default"]
+    while waiting:
+        group = waiting.pop()
+        if group in seen:
+            continue
+        seen.add(group)
+        for name in map(str, untrusted_json.items(untrusted_json.child(groups, group), "targets")):
+            if name in groups and name != group:
+                waiting.append(name)
+            else:
+                found.add(name)
+    return found
 
 
 def inputs(given: Inputs, context: RunContext, applied: Tags, target: Target) -> Inputs:

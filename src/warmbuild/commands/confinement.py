@@ -29,6 +29,8 @@ else:
     compose_paths = lazy.module("warmbuild.bake.compose_paths")
 
 _GIT: Final = ".git"
+# In bytes, of a compose file; those of people have some thousands.
+_LARGEST: Final = 256 * 1024
 # Bake definitions by their names; buildx takes every other file for a compose file first.
 _BAKE: Final = (".hcl", ".json")
 
@@ -75,7 +77,7 @@ def _wrong(target: Target) -> Iterator[str]:
     for context in allowed.strange_contexts(target):
         yield f"uses {context!r}, which is neither a path nor a URL (https, http or git)"
     for path in filter(partial(_is_below, directory=Path.cwd()), allowed.written(target)):
-        if (Path(path) / _GIT).exists() or _GIT in Path(path).resolve().parts:
+        if os.path.lexists(Path(path) / _GIT) or _GIT in _real(path).parts:
             yield f"writes to {path!r}, which holds a git repository"
 
 
@@ -128,12 +130,15 @@ def _of_compose_file(name: str, path: str, untrusted: str) -> Iterator[InputProb
     waiting, seen = [(path, "")], set[tuple[Path, Path]]()
     while waiting:
         path, base = waiting.pop()
-        if (step := (Path(path).resolve(), Path(base).resolve())) in seen:
+        if (step := (_real(path), _real(base))) in seen:
             continue
         seen.add(step)
         named = [compose_paths.Named(path=".env", is_compose=False)]
         try:
-            named += compose_paths.named(read_text(path) or "")
+            text = read_text(path, _LARGEST)
+            if text is None:
+                raise ValueError(f"is not a regular file of up to {_LARGEST // 1024} kB")  # noqa: TRY301 (as if it was malformed)
+            named += compose_paths.named(text)
         except ValueError as error:
             text = f"{path} {error}, so that its paths cannot be checked, and {untrusted}."
             yield InputProblem(name=name, text=text)
@@ -142,7 +147,7 @@ def _of_compose_file(name: str, path: str, untrusted: str) -> Iterator[InputProb
             if not _is_below(file, Path.cwd()):
                 text = f"{path} reads {file!r}, which lies outside of this directory, and "
                 yield InputProblem(name=name, text=f"{text}{untrusted}.")
-            elif one.is_compose and Path(file).is_file():
+            elif one.is_compose and os.path.lexists(file):
                 waiting.append((file, posixpath.dirname(file)))
 
 
@@ -152,6 +157,11 @@ def _is_below(path: str, directory: Path) -> bool:
         return Path(path).resolve().is_relative_to(directory.resolve())
     except (OSError, RuntimeError, ValueError):  # A link to itself, or no path at all
         return False
+
+
+def _real(path: str | Path) -> Path:
+    """Return a path without links; unlike `resolve`, it takes a link to itself for a file."""
+    return Path(os.path.realpath(path))
 
 
 def _raise(problems: Iterable[InputProblem]) -> None:

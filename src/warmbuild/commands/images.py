@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from warmbuild import lazy
+from warmbuild import files, lazy
 from warmbuild.bake import bake_file, targets
 from warmbuild.cache.permission import Facts
 from warmbuild.commands import confidential, confinement
@@ -93,21 +92,17 @@ def _read_files(
     """
     given = [("bake-files", path) for path in inputs.bake_files]
     given += [("compose-files", path) for path in inputs.compose_files]
-    missing = [
-        InputProblem(name=name, text=f"there is no file {path!r}.")
-        for name, path in given
-        if not Path(path).is_file()
-    ]
-    if missing:
-        raise InputError(missing)
+    faults = [(name, files.fault(path)) for name, path in given]
+    if any(fault for _, fault in faults):
+        raise InputError([InputProblem(name=name, text=fault) for name, fault in faults if fault])
     confinement.check_files(given, trust)
     with private_directory.private(env, (), ()) as private:
         child = environment.of_reading(environment.environment(env, private), trust)
         values = dict(item.split("=", 1) for item in inputs.vars)
         program = environment.program(env)
         buildx = environment.Buildx(program=program, env=child | values, runner=runner)
-        files = (*inputs.compose_files, *inputs.bake_files)
-        done = buildx.run(bake_file.resolve(files, inputs.targets, inputs.set))
+        paths = (*inputs.compose_files, *inputs.bake_files)
+        done = buildx.run(bake_file.resolve(paths, inputs.targets, inputs.set))
     name = "bake-files" if inputs.bake_files else "compose-files"
     if done.code:
         text = f"cannot be read: {answers.error(done.output).rstrip('.')}."

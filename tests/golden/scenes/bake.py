@@ -85,6 +85,7 @@ _COMPOSE: Final = {
     "a compose file with a tag": "services: {web: {env_file: !!binary YQ==}}\n",
     "a compose file that is no YAML": "services: [\n",
     "a compose file that is nested too deeply": "[" * 5_000,
+    "a compose file that is too long to be checked": "services: {}\n" * 21_000,
 }
 
 
