@@ -459,7 +459,7 @@ READERS: Final[dict[str, Reader]] = {
 
 @pytest.mark.parametrize("name", READERS)
 @given(data=st.data())
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_anything_is_read_or_refused(name: str, data: st.DataObject) -> None:
     reader = READERS[name]
     text = data.draw(reader.texts)
