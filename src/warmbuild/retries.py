@@ -73,7 +73,7 @@ def asked_for(retry_after: str, date: str) -> float | None:
     try:
         until, now = map(email.utils.parsedate_to_datetime, (retry_after, date))
         wait = until - now
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return max(0.0, wait.total_seconds())
 

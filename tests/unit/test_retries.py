@@ -141,6 +141,8 @@ def test_how_long_a_registry_asks_to_wait(retry_after: str, expected: float | No
 
 def test_a_point_in_time_says_nothing_without_the_registrys_clock() -> None:
     assert retries.asked_for("Sat, 21 Nov 2026 08:00:07 GMT", "") is None
+    strange = "Mon, 01 Jan 2024 00:00:00 +999999999999"
+    assert retries.asked_for(strange, "Sat, 21 Nov 2026 08:00:00 GMT") is None
 
 
 @pytest.mark.parametrize(
