@@ -70,15 +70,22 @@ FORK: Final = Trust(reason="the code comes from a fork")
 NOWHERE: Final = Trust(reason="nothing shows which branch or tag the code is of")
 
 
-def of_event(event: str, trusted: Container[str], others: Mapping[str, str] | None = None) -> Trust:
+def of_event(
+    event: str,
+    trusted: Container[str],
+    *,
+    variable: str,
+    others: Mapping[str, str] | None = None,
+) -> Trust:
     """Return how far an event is trusted, by the list of those that are.
 
-    `others` has the reasons against events that users may expect to be trusted.
+    `variable` is where the CI system names the event. `others` has the reasons against events that
+    users may expect to be trusted.
     """
     if event in trusted:
         return TRUSTED
     if not event:
-        return Trust()
+        return Trust(reason=f"{variable}, which shows what started this run, is not set")
     reason = f"somebody without write access may cause the event {event}"
     return Trust(reason=(others or {}).get(event, reason))
 

@@ -312,7 +312,8 @@ RUN --mount=type=secret,id=x echo "<$COLOR $(cat /run/secrets/x) $(cat /more/fil
     fork = github("pull_request", "github-pull-request-from-fork.json", "refs/pull/42/merge")
     place = project(dockerfile, files)
     ended = warmbuild.succeed(place, ci=fork, image=repository, compose_files="compose.yml")
-    assert "<green of the tests a file>" in ended.log
+    # What the secret holds is hidden.
+    assert "<green *** a file>" in ended.log
     assert (place / "out" / "more" / "file").read_text() == "a file"
     assert "is ignored" not in ended.log
 

@@ -78,6 +78,7 @@ def on_buildkite(branch: str) -> dict[str, str]:
         "BUILDKITE_REPO": "git@github.com:harbour/shop.git",
         "BUILDKITE_PIPELINE_DEFAULT_BRANCH": "main",
         "BUILDKITE_PULL_REQUEST": "false",
+        "BUILDKITE_SOURCE": "webhook",
     }
 
 
@@ -250,7 +251,10 @@ def fleet(
     )
     yield runs
     for log in runs.logs:
-        assert lab.password not in log
+        # What masks a secret has it, and no reader of a log sees that.
+        assert lab.password not in re.sub(
+            r"^##vso\[task\.setsecret\].*$", "", log, flags=re.MULTILINE
+        )
         (name,) = BUILDER.findall(log)
         assert engine.containers.list(all=True, filters={"name": name}) == []
 

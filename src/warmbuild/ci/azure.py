@@ -33,7 +33,7 @@ def _context(env: Environment, *_: object) -> RunContext:
         ci=_NAME,
         event=event,
         commit=env.get("BUILD_SOURCEVERSION", ""),
-        trust=trust.of_event(event, _TRUSTED),
+        trust=trust.of_event(event, _TRUSTED, variable="BUILD_REASON"),
     )
     # A pull request of GitHub has both; people know it by the number.
     number = env.get("SYSTEM_PULLREQUEST_PULLREQUESTNUMBER") or env.get(

@@ -37,7 +37,7 @@ def _context(env: Environment, *_: object) -> RunContext:
     run = RunContext(
         ci=_NAME,
         event=event,
-        trust=trust.of_event(event, _TRUSTED),
+        trust=trust.of_event(event, _TRUSTED, variable="BUILDKITE_SOURCE"),
         default_branch=env.get("BUILDKITE_PIPELINE_DEFAULT_BRANCH", ""),
         commit=commit if is_commit(commit) else "",
         tag=env.get("BUILDKITE_TAG", ""),

@@ -43,7 +43,7 @@ def context(ci: str, trusted: frozenset[str], env: Environment, names: Names) ->
     run = RunContext(
         ci=ci,
         event=value(names.event),
-        trust=trust.of_event(value(names.event), trusted),
+        trust=trust.of_event(value(names.event), trusted, variable=names.event),
         default_branch=value(names.default_branch),
         commit=value(names.commit),
     )

@@ -131,7 +131,7 @@ def _trust(event: str, trusted: frozenset[str], payload: _Payload) -> Trust:
     is_ours = not is_of_pull or payload.same_repository("pull_request", "head", "repo")
     return trust.least(
         trust.TRUSTED if is_ours else trust.FORK,
-        trust.of_event(event, trusted, _BY_ANYBODY),
+        trust.of_event(event, trusted, variable="GITHUB_EVENT_NAME", others=_BY_ANYBODY),
         _OF_ISSUE if "issue" in payload.root else trust.TRUSTED,
     )
 
@@ -175,7 +175,9 @@ def _after_workflow(run: RunContext, payload: _Payload, trusted: frozenset[str])
     event = payload.text("workflow_run", "event")
     name = payload.text("workflow_run", "head_branch")
     fork = not payload.same_repository("workflow_run", "head_repository")
-    followed = trust.of_event(event, trusted & _FOLLOWED, _BY_ANYBODY)
+    followed = trust.of_event(
+        event, trusted & _FOLLOWED, variable="workflow_run.event", others=_BY_ANYBODY
+    )
     source = trust.FORK if fork else trust.TRUSTED
     run = replace(run, fork=fork, trust=trust.least(source, followed, run.trust))
     is_tip = run.commit != "" and payload.text("workflow_run", "head_sha") == run.commit

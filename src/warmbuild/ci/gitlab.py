@@ -45,7 +45,7 @@ def _context(env: Environment, *_: object) -> RunContext:
     run = RunContext(
         ci=_NAME,
         event=event,
-        trust=trust.of_event(event, _TRUSTED),
+        trust=trust.of_event(event, _TRUSTED, variable="CI_PIPELINE_SOURCE"),
         branch=env.get("CI_COMMIT_BRANCH", ""),
         default_branch=env.get("CI_DEFAULT_BRANCH", ""),
         tag=env.get("CI_COMMIT_TAG", ""),

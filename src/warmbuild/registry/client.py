@@ -137,11 +137,12 @@ class Registry:
     def answer(self, ref: Reference) -> Answer:
         """Return what a cache ref holds; never raises."""
         try:
-            return replace(self._answer(ref), vendor=vendors.detect(self.host, self._headers))
+            found = self._answer(ref)
         except RegistryError as error:
-            return Refused(str(error))
+            found = Refused(str(error))
         except exchange.SilentError as error:
             return Silent(f"the registry {self.host} {error}")
+        return replace(found, vendor=vendors.detect(self.host, self._headers))
 
     def retag(self, ref: Reference, found: Found) -> None:
         """Tag a manifest of the same repository; raises RegistryError if that fails."""

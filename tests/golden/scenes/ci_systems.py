@@ -89,6 +89,7 @@ _EVENTS: Final[dict[str, tuple[str, str, dict[str, object]]]] = {
 }
 _OTHERS: Final[dict[str, dict[str, str]]] = {
     "GitLab, a branch": _GITLAB | {"CI_PIPELINE_SOURCE": "push", "CI_COMMIT_BRANCH": "feature"},
+    "GitLab, a branch, and a container that is not told why": _GITLAB | {"CI_COMMIT_BRANCH": "x"},
     "GitLab, a tag": _GITLAB | {"CI_PIPELINE_SOURCE": "push", "CI_COMMIT_TAG": "v1.2.3"},
     "GitLab, a merge request": _MERGE_REQUEST,
     "GitLab, a merge request of a fork": (

@@ -288,6 +288,17 @@ def test_whose_registry_it_is_may_be_told_by_the_challenge_alone(
     assert found.vendor is harbor.VENDOR
 
 
+def test_a_refusal_tells_the_vendor_too(mocked: responses.RequestsMock) -> None:
+    challenge = 'Bearer realm="https://auth.io/token",service="harbor-registry"'
+    path = "https://r.io/v2/me/app/manifests/cache-main"
+    mocked.get(path, status=401, headers={"WWW-Authenticate": challenge})
+    mocked.get("https://auth.io/token", json={"token": "t"})
+    mocked.get(path, status=403)
+    found = Registry("r.io", None, None).answer(REF)
+    assert isinstance(found, Refused)
+    assert found.vendor is harbor.VENDOR
+
+
 def test_a_tag_that_is_refused_comes_with_advice(mocked: responses.RequestsMock) -> None:
     refused = {"errors": [{"code": "DENIED", "message": "permission_denied: write_package"}]}
     mocked.put("https://ghcr.io/v2/me/app/manifests/cache-main", status=403, json=refused)
