@@ -56,6 +56,9 @@ EXCEPTIONS: Final = {
             "this is not a git index of version 2 to 4",
             "… is not a host",
         ),
+        "a default, for a CI system whose module would say nothing of trust": (
+            "nothing shows who started this run",
+        ),
         "a note of a plan that is handed on without its notes": (
             "only the command build merges caches",
         ),
