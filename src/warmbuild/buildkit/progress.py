@@ -109,6 +109,11 @@ class _Vertex:
         return bool(self.intervals) and not self.ended and not self.error
 
     @property
+    def is_cancelled(self) -> bool:
+        """Whether BuildKit ended it early, after a failure elsewhere or without a need for it."""
+        return "context canceled" in self.error
+
+    @property
     def bares(self) -> tuple[str, ...]:
         """Its names without the names of targets; at least one."""
         return tuple(self.names.values()) or (self.name,)
@@ -198,7 +203,7 @@ class Progress:
             if not found:
                 continue
             vertex.met = True
-            if vertex.cached and found.intervals and not found.cached:
+            if vertex.cached and found.intervals and not (found.cached or found.is_cancelled):
                 vertex.cached, vertex.intervals = False, found.intervals
 
     def warnings(self) -> tuple[Warned, ...]:
@@ -208,9 +213,11 @@ class Progress:
     def steps(self, *, new: bool = False) -> tuple[Step, ...]:
         """Return the instructions that ran or were cached, in the order of their start.
 
-        `new` leaves out those that an earlier call had.
+        `new` leaves out those that an earlier call had. BuildKit cancels a step that it has begun
+        if a later one turns out to be cached, so in a build without errors such a step is cached.
         """
         found: list[Step] = []
+        is_failed = any(True for _ in self._failed())
         for vertex in self._vertices.values():
             match = _STEP.fullmatch(vertex.name)
             prefix, _, position = match["inside"].rpartition(" ") if match else ("", "", "")
@@ -221,14 +228,15 @@ class Progress:
                 continue
             if match["instruction"].split(" ", 1)[0] == "FROM":
                 continue
+            is_needless = vertex.is_cancelled and not is_failed
             found.append(
                 Step(
                     prefix=prefix.rstrip(" "),
                     position=position,
                     instruction=match["instruction"],
-                    cached=vertex.cached,
-                    seconds=vertex.seconds if vertex.intervals else None,
-                    error=vertex.error,
+                    cached=vertex.cached or is_needless,
+                    seconds=vertex.seconds if vertex.intervals and not is_needless else None,
+                    error="" if is_needless else vertex.error,
                 )
             )
         return tuple(found)
@@ -256,14 +264,7 @@ class Progress:
 
     def failure(self) -> Failure:
         """Return why the build failed, after it has failed."""
-        failed = (
-            vertex
-            for vertex in reversed(self._vertices.values())
-            if vertex.error
-            and not vertex.bare.startswith((_IMPORT, *_EXPORT))
-            and "context canceled" not in vertex.error
-        )
-        last = next(failed, None)
+        last = next(self._failed(), None)
         errors = [text.removeprefix("ERROR: ") for text in self._text if text.startswith("ERROR: ")]
         # buildx begins its excerpt of the Dockerfile with `Dockerfile:3` and a rule.
         sources = [
@@ -280,6 +281,16 @@ class Progress:
             error=error.removeprefix("failed to build: ").removeprefix("failed to solve: "),
             tail=tuple(last.tail) if last else (),
             source=sources[-1] if sources else "",
+        )
+
+    def _failed(self) -> Iterator[_Vertex]:
+        """Yield what failed by itself, the last first; a cache that is lost fails nothing."""
+        return (
+            vertex
+            for vertex in reversed(self._vertices.values())
+            if vertex.error
+            and not vertex.bare.startswith((_IMPORT, *_EXPORT))
+            and not vertex.is_cancelled
         )
 
     def _transfers(self, prefixes: tuple[str, ...]) -> Iterator[Transfer]:

@@ -110,6 +110,21 @@ def test_a_vertex_that_was_cancelled_is_not_the_reason() -> None:
     assert progress.failure().error == "exit code: 1"
 
 
+def test_a_step_that_turned_out_to_be_needless_is_cached() -> None:
+    """buildx 0.38 begins a COPY from another target, and cancels it once what follows is cached."""
+    needless = vertex(started=T0, error="context canceled: context canceled")
+    after = vertex(digest="sha256:2", name="[3/3] RUN ls", cached=True)
+    progress, _ = fed(needless, after)
+    first, _ = progress.steps()
+    assert (first.cached, first.seconds, first.error) == (True, None, "")
+    again, _ = fed(vertex(started=T0, cached=True, completed=T0))
+    again.goes_on(progress)
+    assert [step.cached for step in again.steps()] == [True]
+    failed = vertex(digest="sha256:3", name="[x 1/1] RUN false", started=T0, error="exit code: 1")
+    progress, _ = fed(needless, failed)
+    assert [step.cached for step in progress.steps()] == [False, False]
+
+
 def test_a_step_that_never_started_is_neither_hit_nor_miss() -> None:
     progress, shown = fed(vertex())
     assert progress.steps() == ()
