@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from warmbuild.inputs.bounded_yaml import Loader
+
+
+def read(text: str) -> object:
+    return Loader(text).get_single_data()
+
+
+def test_a_mapping_has_a_hundred_keys_at_most() -> None:
+    many = [f"k{number}: 1" for number in range(101)]
+    assert read("{" + ", ".join(many[:100]) + "}") == {f"k{number}": 1 for number in range(100)}
+    with pytest.raises(yaml.YAMLError, match="more than 100 keys"):
+        read("{" + ", ".join(many) + "}")
+
+
+def test_aliases_do_not_multiply_what_they_name() -> None:
+    levels = [
+        f"- &a{level + 1} {{{', '.join(f'<<: *a{level}' for _ in range(9))}}}" for level in range(3)
+    ]
+    with pytest.raises(yaml.YAMLError):
+        read("\n".join(["- &a0 {a: 1, b: 2, c: 3}", *levels]))
