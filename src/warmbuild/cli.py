@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from warmbuild import __version__, ci, files, lazy, process, signals
-from warmbuild.commands import confidential
+from warmbuild.commands import confidential, confinement
 from warmbuild.commands.run import Run
 from warmbuild.errors import InputError, InputProblem, Stopped, WarmbuildError
 from warmbuild.inputs import parsing, reading, table
@@ -96,8 +96,10 @@ def _command(argv: Sequence[str], env: Mapping[str, str], provider: Provider, lo
     given = parsing.gather(_flags(arguments, unknown), env)
     confidential.hide_given(given, log)
     inputs = parsing.parse(given, provider.known_inputs(env, given))
-    confidential.hide(inputs, env, log)
     context = provider.context(env, str(Path.cwd()), files.read_text).legible()
+    # Before any file that an input names is read, also to hide what it holds.
+    confinement.check_inputs(inputs, context.trust)
+    confidential.hide(inputs, env, log)
     if inputs.tag_rules:
         # git knows the time for every kind of event, and CI systems for some.
         committed = git_objects.committed(Path.cwd(), context.commit)

@@ -50,7 +50,6 @@ def images(
 
     The rules for tags are applied here, once a run. The log hides the secrets of targets.
     """
-    confinement.check_inputs(inputs, context.trust)
     facts = Facts(
         applied=tags.apply(inputs.tag_rules, inputs.flavor, context, context.begun),
         variables=frozenset(name for name, value in env.items() if value),
