@@ -325,6 +325,13 @@ _ROWS: Final[Mapping[str, Input]] = {
     ),
     "buildkitd-config": Input("Path of a configuration file (TOML) for the BuildKit daemon."),
     "buildkitd-config-inline": Input("Configuration (TOML) for the BuildKit daemon, as text."),
+    "builder-state": Input(
+        "Where a builder of this run keeps its state: in memory if the caches fit into half of "
+        "what is free and the engine runs on this machine (auto), always there if possible "
+        "(memory), or on the engine's disk (disk).",
+        default="auto",
+        choices=("auto", "disk", "memory"),
+    ),
     "keep-state": Switch(
         "Keep the builder's state when it is removed, for the next builder of the same name."
     ),

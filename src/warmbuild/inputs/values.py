@@ -99,6 +99,7 @@ class Inputs:
     buildkitd_flags: str
     buildkitd_config: str
     buildkitd_config_inline: str
+    builder_state: str
     keep_state: bool
     cleanup: bool
     idle: tuple[str, ...]

@@ -34,6 +34,7 @@ class BuilderPlan:
     flags: str
     config: str
     config_inline: str
+    state: str  # The input builder-state
     keep_state: bool
     cleanup: bool
     emulated: tuple[str, ...]  # Platforms that are emulated if no node serves them
