@@ -65,13 +65,14 @@ def booted(
             found = name if is_known else _of_engine(plan, buildx.env, private, log)
             wait: Callable[[], str] = lambda: found  # noqa: E731
         else:
+            state.create(reads=reads)
             own = Own(
                 name=name,
                 config=_buildkitd_config(plan, private),
                 endpoint=_endpoint(plan, buildx.env, private, log),
                 certificates=_certificates(private),
+                in_memory=bool(state.size),
             )
-            state.create(reads=reads)
             wait = stack.enter_context(_created(plan, own, buildx, log, state))
         seen: list[Running] = []
 
