@@ -127,7 +127,7 @@ def attached(at: Address, container: str, argv: Sequence[str]) -> socket.socket:
     made = _call(at, "POST", f"/containers/{container}/exec", streams)
     identity = quote(untrusted_json.text(_object(made), "Id"), safe="")
     try:
-        connection = _connected(at, _TIMEOUT)
+        connection = connected(at, _TIMEOUT)
         connection.sendall(_request("POST", f"/exec/{identity}/start", {}))
     except OSError as error:
         raise EngineError(f"the engine does not answer: {error}") from error
@@ -179,7 +179,7 @@ def _call(
     Raises EngineError, and TimeoutError only if a timeout is given.
     """
     try:
-        with _connected(at, timeout or _TIMEOUT) as connection:
+        with connected(at, timeout or _TIMEOUT) as connection:
             connection.sendall(_request(method, path, body))
             answer = _read(connection)
     except OSError as error:
@@ -213,7 +213,8 @@ def _time(text: str) -> datetime:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def _connected(at: Address, timeout: float) -> socket.socket:
+def connected(at: Address, timeout: float) -> socket.socket:
+    """Connect to an engine; raises OSError."""
     if at.path:
         connection = socket.socket(socket.AF_UNIX)
         connection.settimeout(timeout)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -64,15 +65,14 @@ def _of_this_run(plan: BuilderPlan, name: str, buildx: Buildx) -> str:
     """
     at = engine_calls.address(buildx.env)
     is_one_here = plan.driver.has_container and not (plan.appended or plan.endpoint)
-    if at is None or plan.name or not is_one_here:
-        removal = buildx.run(builder_commands.remove(name, keep_state=plan.keep_state))
-        return removal.output if removal.code else ""
-    try:
-        engine_calls.remove_container(at, leftovers.container(name))
-        engine_calls.remove_volume(at, leftovers.volume(name), patience=_LET_GO)
-    except EngineError as error:
-        return str(error)
-    return ""
+    if at and is_one_here and not plan.name:
+        # If these calls fail, buildx tries in its own way, and says why it cannot.
+        with suppress(EngineError):
+            engine_calls.remove_container(at, leftovers.container(name))
+            engine_calls.remove_volume(at, leftovers.volume(name), patience=_LET_GO)
+            return ""
+    removal = buildx.run(builder_commands.remove(name, keep_state=plan.keep_state))
+    return removal.output if removal.code else ""
 
 
 def decide(plan: BuilderPlan, found: Container | None) -> Verdict:

@@ -19,6 +19,7 @@ from warmbuild.bake.targets import Target
 from warmbuild.build import solve
 from warmbuild.build.solve import Tool
 from warmbuild.builder.environment import Buildx
+from warmbuild.builder.memory import State
 from warmbuild.builder.private_directory import Private
 from warmbuild.cache.probe import Found
 from warmbuild.errors import BuildError, RegistryError
@@ -56,8 +57,24 @@ def restarts() -> list[str]:
     return []
 
 
+class Where(State):
+    """A state that moves to disk when it is told to, and to nothing else."""
+
+    def __init__(self) -> None:
+        self.size, self.moved = 0, list[str]()
+
+    def to_disk(self, why: str) -> None:
+        self.size = 0
+        self.moved.append(why)
+
+
 @pytest.fixture
-def tool(runner: FakeRunner, tmp_path: Path, restarts: list[str], log: Log) -> Tool:
+def where() -> Where:
+    return Where()
+
+
+@pytest.fixture
+def tool(runner: FakeRunner, tmp_path: Path, restarts: list[str], log: Log, where: Where) -> Tool:
     private = Private(root=tmp_path)
     return Tool(
         buildx=Buildx(program="buildx", env={"BUILDX_BUILDER": "b"}, runner=runner),
@@ -66,6 +83,7 @@ def tool(runner: FakeRunner, tmp_path: Path, restarts: list[str], log: Log) -> T
         cache_timeout=600.0,
         annotates=True,
         restart=lambda: restarts.append("again"),
+        state=where,
         log=log,
     )
 
