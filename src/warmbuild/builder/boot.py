@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import process, retries
@@ -46,13 +47,11 @@ class Made:
 
 
 @contextmanager
-def booted(
-    plan: BuilderPlan, buildx: Buildx, private: Private, log: Log, *, reads: bool
-) -> Iterator[Made]:
+def booted(plan: BuilderPlan, buildx: Buildx, private: Private, log: Log) -> Iterator[Made]:
     """Provide a builder for the block, with the emulation that the plan asks for.
 
     A builder that exists already, in buildx's state or as a container, is used and kept, unless
-    another run created it for the runs that share it. `reads` is whether any cache may be read.
+    another run created it for the runs that share it.
     """
     name = plan.name or f"warmbuild-{os.urandom(4).hex()}"
     at = engine_calls.address(buildx.env)
@@ -65,13 +64,11 @@ def booted(
             found = name if is_known else _of_engine(plan, buildx.env, private, log)
             wait: Callable[[], str] = lambda: found  # noqa: E731
         else:
-            state.create(reads=reads)
             own = Own(
                 name=name,
                 config=_buildkitd_config(plan, private),
                 endpoint=_endpoint(plan, buildx.env, private, log),
                 certificates=_certificates(private),
-                in_memory=bool(state.size),
             )
             wait = stack.enter_context(_created(plan, own, buildx, log, state))
         seen: list[Running] = []
@@ -101,7 +98,8 @@ def _created(
     begun, up = time.monotonic(), False
 
     def started(mirror: str) -> AbstractContextManager[Running]:
-        return _started(builder_commands.creation(plan, own, mirror=mirror), buildx, log)
+        here = replace(own, in_memory=bool(state.size))
+        return _started(builder_commands.creation(plan, here, mirror=mirror), buildx, log)
 
     def boot() -> str:
         nonlocal up
@@ -118,8 +116,7 @@ def _created(
             # any case, but not a container that another job uses.
             removal.remove(plan, own.name, buildx, log, up=False)
             buildx.run(builder_commands.forget(own.name))
-            if state.size:
-                state.create(reads=True)
+            state.create()
             with started(mirror) as retry:
                 boots.append(_ended(retry))
         if not boots[-1].up:
@@ -131,6 +128,7 @@ def _created(
         return own.name
 
     try:
+        state.create()
         with started("") as creation, buildx.started(["version"]) as version:
             state.watch()
             yield boot

@@ -32,6 +32,8 @@ _PORT: Final = 2375
 _MOST: Final = 4 * 1024 * 1024
 # How long the engine may be silent, in seconds.
 _TIMEOUT: Final = 10.0
+# How long it may take to kill and remove a container, in seconds; a busy disk delays that.
+_REMOVAL_TIMEOUT: Final = 60.0
 # Something is gone, or is being removed: other jobs do the same.
 _TAKEN: Final = (404, 409)
 
@@ -151,7 +153,7 @@ def said(connection: socket.socket, *, most: int, enough: str) -> str:
 
 def remove_container(at: Address, name: str) -> None:
     """Kill and remove a container, if it is there; raises EngineError if the engine refuses."""
-    _call(at, "DELETE", f"/containers/{name}?force=true")
+    _call(at, "DELETE", f"/containers/{name}?force=true", timeout=_REMOVAL_TIMEOUT)
 
 
 def remove_volume(at: Address, name: str, *, patience: float) -> bool:
@@ -161,8 +163,10 @@ def remove_volume(at: Address, name: str, *, patience: float) -> bool:
     """
     try:
         _call(at, "DELETE", f"/volumes/{name}", timeout=patience)
-    except TimeoutError:
-        return False
+    except EngineError as error:
+        if isinstance(error.__cause__, TimeoutError):
+            return False
+        raise
     return True
 
 
@@ -172,19 +176,17 @@ def _call(
     path: str,
     body: Mapping[str, object] | None = None,
     *,
-    timeout: float = 0,
+    timeout: float = _TIMEOUT,
 ) -> object:
     """Return the engine's answer, which is empty if there is nothing to delete.
 
-    Raises EngineError, and TimeoutError only if a timeout is given.
+    Raises EngineError; its cause is a TimeoutError if the engine does not answer in time.
     """
     try:
-        with connected(at, timeout or _TIMEOUT) as connection:
+        with connected(at, timeout) as connection:
             connection.sendall(_request(method, path, body))
             answer = _read(connection)
     except OSError as error:
-        if timeout and isinstance(error, TimeoutError):
-            raise
         raise EngineError(f"the engine does not answer: {error}") from error
     head, _, content = answer.partition(b"\r\n\r\n")
     words = head.split(maxsplit=2)

@@ -39,8 +39,8 @@ _WATCH: Final = f"cat {_KERNEL}; cat; kill 1; sleep 1; kill 1; kill 1"
 # Seconds between two looks at the memory, and at a container that is to start.
 _GLANCE: Final = 0.2
 _START_GLANCE: Final = 0.03
-# Seconds that the engine may take for a step of what happens here.
-_PATIENCE: Final = 10.0
+# Seconds that the engine may take for a step of what happens here; its disk may be busy.
+_PATIENCE: Final = 30.0
 # Bytes of what the watch says, and of its file: the kernel refuses to read megabytes of that.
 _MOST_SAID: Final = 4096
 # A younger volume may belong to a container that is being created.
@@ -85,16 +85,13 @@ class State:
         self._connection: socket.socket | None = None
         self._unwatched = ""  # Why nothing watches over the container
 
-    def create(self, *, reads: bool) -> None:
-        """Put the state into memory if the machine has enough; the builder is created after it.
-
-        `reads` is whether the run would read any cache.
-        """
+    def create(self) -> None:
+        """Put the state into memory if the machine has enough; the builder is created after it."""
         self.size = 0
         if self._plan.state == "disk":
             return
         at, is_near = self._at, self._at is not None and self._at.is_near
-        why = state.obstacle(self._plan, reads=reads, is_near=is_near)
+        why = state.obstacle(self._plan, is_near=is_near)
         memory = None if why else read_memory()
         if at and memory:
             try:
@@ -179,11 +176,16 @@ class State:
         self.size = size
 
     def _promised(self, at: Address) -> list[int]:
-        """Return what the other states in memory may take whose builders run."""
-        own = leftovers.volume(self._name)
-        others = [one for one in engine_calls.volumes(at, _LABEL) if one.name != own]
-        running = engine_calls.running(at) if others else frozenset()
-        now = datetime.now(UTC)
+        """Return what the other states in memory may take whose builders run.
+
+        If the engine does not say, what follows fails or does not need to know.
+        """
+        own, now = leftovers.volume(self._name), datetime.now(UTC)
+        try:
+            others = [one for one in engine_calls.volumes(at, _LABEL) if one.name != own]
+            running = engine_calls.running(at) if others else frozenset()
+        except EngineError:
+            return []
         return [
             int(one.label)
             for one in others

@@ -27,7 +27,7 @@ _GOODBYE: Final = 1.0
 _GLANCE: Final = 0.05
 # How long to wait for the engine to delete the state, in seconds. It goes on without this run, for
 # seconds if many files lie on a disk.
-_LET_GO: Final = 0.1
+_LET_GO: Final = 0.25
 
 
 def remove(plan: BuilderPlan, name: str, buildx: Buildx, log: Log, *, up: bool) -> None:

@@ -6,6 +6,7 @@ long as in memory (docs/speed.md), and nothing needs the state after the run. Al
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from warmbuild.frozen import frozen
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 _GB: Final = 1000**3
 # The least that a state in memory may grow to.
-_LEAST: Final = _GB // 2
+_LEAST: Final = _GB // 16
 # The least without a cache, or with one that warmbuild cannot see into: the images of few projects
 # take more, and a build that runs out of memory has to begin again.
 _LEAST_UNKNOWN: Final = 4 * _GB
@@ -46,10 +47,17 @@ class Memory:
     in_files: int  # What file systems in memory hold
 
 
-def obstacle(plan: BuilderPlan, *, reads: bool, is_near: bool) -> str:
+def planned(plans: Sequence[BuildPlan]) -> BuilderPlan:
+    """Return the builder of a run; without a cache nobody knows how large its state becomes."""
+    builder = plans[0].builder
+    reads = any(plan.cache.read or plan.cache.sources for plan in plans)
+    return builder if reads or builder.state != "auto" else replace(builder, state="disk")
+
+
+def obstacle(plan: BuilderPlan, *, is_near: bool) -> str:
     """Return why a builder's state has to be on disk, or an empty text.
 
-    `reads` is whether any cache would be read. `is_near` is whether the engine may run here.
+    `is_near` is whether the engine may run on this machine.
     """
     limits = (
         opt.strip('" ').partition("=")[0] for line in plan.driver_opts for opt in line.split(",")
@@ -61,7 +69,6 @@ def obstacle(plan: BuilderPlan, *, reads: bool, is_near: bool) -> str:
         (plan.appended, "the builder has several nodes"),
         (plan.endpoint or not is_near, "the engine is not known to run on this machine"),
         (not {"memory", "memory-swap"}.isdisjoint(limits), "driver-opts limits its memory"),
-        (plan.state == "auto" and not reads, "no cache is read, so its size is not known"),
     )
     return next((why for holds, why in reasons if holds), "")
 
@@ -148,4 +155,4 @@ def ran_out(said: Iterable[str], *, was_full: bool) -> str:
 
 def shown(size: int) -> str:
     """Return a size as people read it."""
-    return f"{size / _GB:.1f} GB"
+    return f"{size / _GB:.1f} GB" if size >= _GB else f"{size // 1000**2} MB"

@@ -57,8 +57,7 @@ def build(run: Run) -> Outcome:
         child = environment.of_building(child, run.context.trust, images.variables(decided))
         environment.take_certificates(env, private)
         buildx = Buildx(program=program, env=child, runner=run.runner)
-        reads = any(one.cache.read or one.cache.sources for one in decided)
-        with boot.booted(decided[0].builder, buildx, private, log, reads=reads) as made:
+        with boot.booted(state.planned(decided), buildx, private, log) as made:
             # The registry is asked while the builder boots.
             if not boot.has_image_store(decided[0].builder, child):
                 decided = [images.decide(image, has_image_store=False) for image in wanted]

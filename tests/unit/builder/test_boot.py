@@ -158,7 +158,7 @@ def test_a_builder_is_not_waited_for_without_limit(
     decided = planned(asked, RunContext(ci="local", trust=trust.LOCAL)).builder
     raised, place = "", Private(root=tmp_path)
     buildx = Buildx(program=str(fake), env={}, runner=process.started)
-    with boot.booted(decided, buildx, place, Log(ci.named("local")), reads=True) as made:
+    with boot.booted(decided, buildx, place, Log(ci.named("local"))) as made:
         try:
             assert made.boot() == "mine"
         except EngineError as known:

@@ -271,6 +271,8 @@ class TestConnections:
 
         monkeypatch.setattr(ssl, "create_default_context", lambda **_options: Context())
         at = Address(host="h", port=1, certificates="/c")
-        assert engine_calls.connected(at, 1.0) == (True, ssl.CERT_REQUIRED)
+        made: object = engine_calls.connected(at, 1.0)
+        assert made == (True, ssl.CERT_REQUIRED)
         at = Address(host="h", port=1, certificates="/c", verifies=False)
-        assert engine_calls.connected(at, 1.0) == (False, ssl.CERT_NONE)
+        made = engine_calls.connected(at, 1.0)
+        assert made == (False, ssl.CERT_NONE)

@@ -105,17 +105,16 @@ def volume(name: str, size: str, age: timedelta = timedelta(hours=1)) -> Volume:
 
 def test_a_state_is_put_into_memory(made: Callable[..., State], engine: Engine) -> None:
     state = made()
-    state.create(reads=True)
+    state.create()
     assert state.size == 6 * GB
     assert engine.done == [f"buildx_buildkit_b0_state tmpfs tmpfs size={6 * GB}"]
 
 
 @pytest.mark.parametrize(
-    ("inputs", "reads"),
+    "inputs",
     [
-        pytest.param({"builder_state": "disk"}, True, id="on disk by choice"),
-        pytest.param({}, False, id="no cache is read"),
-        pytest.param({"endpoint": "tcp://e:1"}, True, id="elsewhere"),
+        pytest.param({"builder_state": "disk"}, id="on disk by choice"),
+        pytest.param({"endpoint": "tcp://e:1"}, id="elsewhere"),
     ],
 )
 def test_a_state_stays_on_disk_and_nothing_is_said(
@@ -123,11 +122,9 @@ def test_a_state_stays_on_disk_and_nothing_is_said(
     engine: Engine,
     capsys: pytest.CaptureFixture[str],
     inputs: dict[str, str],
-    *,
-    reads: bool,
 ) -> None:
     state = made(**inputs)
-    state.create(reads=reads)
+    state.create()
     state.watch()
     state.settle(None)
     state.close()
@@ -143,16 +140,16 @@ def test_memory_that_cannot_be_had_is_a_warning(
     said = "warning: the builder's state is on disk, not in memory: {}\n"
     asked = made(builder_state="memory")
     engine.error = "the engine refuses: full"
-    asked.create(reads=True)
+    asked.create()
     assert capsys.readouterr().out == said.format("the engine refuses: full")
-    made(None, builder_state="memory").create(reads=True)
+    made(None, builder_state="memory").create()
     assert capsys.readouterr().out == said.format("the engine is not known to run on this machine")
     monkeypatch.setattr(memory, "read_memory", lambda: None)
-    asked.create(reads=True)
+    asked.create()
     assert capsys.readouterr().out == said.format("this machine does not report its memory")
     monkeypatch.setattr(memory, "read_memory", lambda: Memory(total=GB, available=9, in_files=0))
-    asked.create(reads=True)
-    text = "half of the free memory is 0.0 GB, and a state needs 0.5 GB"
+    asked.create()
+    text = "half of the free memory is 0 MB, and a state needs 62 MB"
     assert capsys.readouterr().out == said.format(text)
     assert asked.size == 0
 
@@ -169,7 +166,7 @@ def test_what_is_promised_to_builders_that_live_is_not_free(
         volume("b", str(9 * GB)),
     ]
     state = made()
-    state.create(reads=True)
+    state.create()
     assert state.size == 3 * GB
 
 
@@ -177,7 +174,7 @@ def test_a_state_that_fits_stays_in_memory_and_is_watched_over(
     made: Callable[..., State], engine: Engine
 ) -> None:
     state = made()
-    state.create(reads=True)
+    state.create()
     state.watch()
     state.settle(6 * GB)
     assert state.size == 6 * GB
@@ -235,7 +232,7 @@ def test_a_state_that_cannot_stay_moves_to_disk(
     expected: str,
 ) -> None:
     state = made()
-    state.create(reads=True)
+    state.create()
     engine.says, engine.error = says, error
     engine.volumes = [volume(f"o{at}", str(6 * GB), timedelta(0)) for at in range(others)]
     state.watch()
@@ -252,7 +249,7 @@ def test_a_container_that_does_not_start_is_not_waited_for(
     monkeypatch.setattr(memory, "_PATIENCE", 0.05)
     engine.running = set()
     state = made()
-    state.create(reads=True)
+    state.create()
     state.watch()
     state.close()
     assert engine.theirs == []
@@ -270,7 +267,7 @@ def test_a_command_is_ended_before_memory_runs_out(
     made: Callable[..., State], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     state, running = made(), Running()
-    state.create(reads=True)
+    state.create()
     seen = iter([(12, 0), (6, 4), (0.5, 6), (12, 0)])
 
     def look() -> Memory:
@@ -287,7 +284,7 @@ def test_a_command_is_ended_before_memory_runs_out(
 
 def test_nothing_is_watched_if_the_state_is_on_disk(made: Callable[..., State]) -> None:
     state, running = made(builder_state="disk"), Running()
-    state.create(reads=True)
+    state.create()
     with state.guarded(running) as guard:  # type: ignore[arg-type]  # it is only ended
         pass
     assert (running.ended, guard.ran_short, guard.was_full) == (False, False, False)
