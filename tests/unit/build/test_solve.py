@@ -291,7 +291,7 @@ def test_a_build_on_disk_that_has_no_more_room_has_failed(
     planned: Callable[..., BuildPlan], runner: FakeRunner, tool: Tool, where: Where
 ) -> None:
     runner.answer(*BUILD, lines=full(recorded("failed")), code=1)
-    with pytest.raises(EngineError, match="the builder.s disk is full: .*no space left"):
+    with pytest.raises(EngineError, match=r"the builder.s disk is full: .*no space left"):
         solve.build([planned()], tool)
     assert where.moved == []
 

@@ -274,5 +274,5 @@ class TestConnections:
         made: object = engine_calls.connected(at, 1.0)
         assert made == (True, ssl.CERT_REQUIRED)
         at = Address(host="h", port=1, certificates="/c", verifies=False)
-        made = engine_calls.connected(at, 1.0)
-        assert made == (False, ssl.CERT_NONE)
+        unchecked: object = engine_calls.connected(at, 1.0)
+        assert unchecked == (False, ssl.CERT_NONE)
