@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import socket
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -28,6 +29,7 @@ else:
 
 _SOCKET: Final = "/var/run/docker.sock"
 _PORT: Final = 2375
+_NEAR: Final = frozenset({"localhost", "127.0.0.1", "::1", "docker"})
 # The largest answer that is read, in bytes.
 _MOST: Final = 4 * 1024 * 1024
 # How long the engine may be silent, in seconds.
@@ -47,11 +49,19 @@ class Address:
     port: int = 0
     certificates: str = ""  # Directory of the client's certificates; empty without TLS
     verifies: bool = True  # Whether the engine's certificate is checked
+    is_near: bool = False  # Whether it may run on this machine, and use the memory that is free
 
-    @property
-    def is_near(self) -> bool:
-        """Whether the engine may run on this machine: a socket, loopback, or docker-in-docker."""
-        return bool(self.path) or self.host in {"localhost", "127.0.0.1", "::1", "docker"}
+
+def address(env: Mapping[str, str]) -> Address | None:
+    """Return where buildx finds the engine; None if only a Docker context or SSH leads there.
+
+    A socket, the loopback interface and docker-in-docker are near. In a pod of Kubernetes the
+    engine's container has a limit of its own, which this one cannot see.
+    """
+    found = _address(env)
+    is_near = found is not None and (bool(found.path) or found.host in _NEAR)
+    is_free = "KUBERNETES_SERVICE_HOST" not in env
+    return replace(found, is_near=is_near and is_free) if found else None
 
 
 @frozen
@@ -63,8 +73,7 @@ class Volume:
     created: datetime
 
 
-def address(env: Mapping[str, str]) -> Address | None:
-    """Return where buildx finds the engine; None if only a Docker context or SSH leads there."""
+def _address(env: Mapping[str, str]) -> Address | None:
     given = env.get("DOCKER_HOST", "")
     if not given:
         context = env.get("DOCKER_CONTEXT") or docker_config.read_config(env).get("currentContext")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HERE = Address(path="/x")
-NEAR = Address(path="/var/run/docker.sock")
+NEAR = Address(path="/var/run/docker.sock", is_near=True)
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,11 @@ NEAR = Address(path="/var/run/docker.sock")
         pytest.param({}, NEAR, id="by default"),
         pytest.param({"DOCKER_CONTEXT": "default"}, NEAR, id="the default context"),
         pytest.param({"DOCKER_CONTEXT": "desktop"}, None, id="another context"),
-        pytest.param({"DOCKER_HOST": "unix:///run/d.sock"}, Address(path="/run/d.sock"), id="unix"),
+        pytest.param(
+            {"DOCKER_HOST": "unix:///run/d.sock"},
+            Address(path="/run/d.sock", is_near=True),
+            id="unix",
+        ),
         pytest.param({"DOCKER_HOST": "ssh://me@there"}, None, id="over SSH"),
         pytest.param({"DOCKER_HOST": "tcp://"}, None, id="no host"),
         pytest.param({"DOCKER_HOST": "tcp://h:x"}, None, id="no port"),
@@ -41,7 +45,7 @@ NEAR = Address(path="/var/run/docker.sock")
                 "DOCKER_TLS_VERIFY": "1",
                 "DOCKER_CERT_PATH": "/c",
             },
-            Address(host="docker", port=2376, certificates="/c"),
+            Address(host="docker", port=2376, certificates="/c", is_near=True),
             id="docker-in-docker",
         ),
     ],
@@ -56,16 +60,19 @@ def test_a_context_of_the_configuration_leads_elsewhere(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("at", "expected"),
+    ("host", "pod", "expected"),
     [
-        (HERE, True),
-        (Address(host="localhost", port=1), True),
-        (Address(host="docker", port=1), True),
-        (Address(host="engine.example.com", port=1), False),
+        ("unix:///x", {}, True),
+        ("tcp://localhost:1", {}, True),
+        ("tcp://docker:2376", {}, True),
+        ("tcp://engine.example.com:1", {}, False),
+        ("tcp://docker:2376", {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, False),
     ],
 )
-def test_an_engine_that_may_run_here(at: Address, *, expected: bool) -> None:
-    assert at.is_near is expected
+def test_an_engine_that_may_run_here(host: str, pod: dict[str, str], *, expected: bool) -> None:
+    found = engine_calls.address({"DOCKER_HOST": host, **pod})
+    assert found
+    assert found.is_near is expected
 
 
 class Engine:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from warmbuild.inputs.values import Inputs
 
 GB = 1000**3
-HERE = Address(path="/x")
+HERE = Address(path="/x", is_near=True)
 MACHINE = Memory(total=16 * GB, available=12 * GB, in_files=0)
 LATE = "the builder b boots again with its state on disk: "
 LABEL = "io.github.warmbuild.memory"
