@@ -1,0 +1,346 @@
+"""What an edit costs on a fresh builder, by strategy, against one builder that stays.
+
+`make bench-edit` runs it on the lab and prints Markdown tables. The first build of each project,
+by each strategy in a repository of its own, leaves a cache; each timed build then begins with a
+fresh builder and this cache, and takes whole processes: create, build and remove, or warmbuild.
+The order of the strategies changes from round to round, and what the last build left to be written
+is written before the next begins. `large` is built commit by commit instead, and the cache is that
+of the commit before. All traffic to registry and cache service goes through one link, which counts
+it and may be slow. Results are appended to a file as they come, so an ended run counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import itertools
+import os
+import re
+import secrets
+import signal
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import bare
+import commits
+import jobs
+import lanes
+import samples
+import shaping
+from edited import PROJECTS
+from jobs import Job
+from lanes import Lane, Site
+from samples import IDEAL, NO_CACHE, Sample
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from edited import Edited, Kind
+
+NETWORKS: Final = {"fast": shaping.FAST, "slow": shaping.GIGABIT}
+_NETWORK_NAMES: Final = {"fast": "unshaped", "slow": "1 Gbit/s, 10 ms"}
+DISKS: Final = ("idle", "busy")
+# Written and fsynced again and again to keep a disk busy, in bytes, and how often until it begins
+# at the start of the file.
+_WRITTEN: Final = 4 * 1024 * 1024
+_WRITES: Final = 64
+# A push to main on GitLab, the shortest of what CI systems set.
+ON_MAIN: Final = {
+    "GITLAB_CI": "true",
+    "CI_PIPELINE_SOURCE": "push",
+    "CI_COMMIT_BRANCH": lanes.MAIN,
+    "CI_DEFAULT_BRANCH": lanes.MAIN,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What is measured; `references` is how many rounds build without a cache."""
+
+    strategies: tuple[str, ...]
+    kinds: tuple[str, ...]
+    networks: tuple[str, ...]
+    disks: tuple[str, ...]
+    rounds: int
+    references: int
+    commits: int
+    before: Path | None
+    results: Path
+    logs: Path | None
+
+    def conditions(self) -> Iterator[tuple[str, str, str]]:
+        """Return each condition's network, disk and name."""
+        for network, disk in itertools.product(self.networks, self.disks):
+            yield network, disk, f"{_NETWORK_NAMES[network]}, disk {disk}"
+
+
+def main() -> int:
+    """Measure, and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--project", action="append", choices=list(PROJECTS))
+    parser.add_argument("--strategy", action="append", choices=lanes.STRATEGIES)
+    parser.add_argument("--kind", action="append", help="only builds of this kind")
+    parser.add_argument("--network", action="append", choices=list(NETWORKS))
+    parser.add_argument("--disk", action="append", choices=DISKS)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--references", type=int, default=2, help="rounds without a cache")
+    parser.add_argument("--commits", type=int, default=20, help="only the first of `large`")
+    parser.add_argument("--before", type=Path, help="the `src` of an older warmbuild")
+    parser.add_argument("--results", type=Path, default=Path("bench-edit.jsonl"))
+    parser.add_argument("--logs", type=Path, help="directory that gets every build's log")
+    parser.add_argument("--table", action="store_true", help="print what --results has, and end")
+    arguments = parser.parse_args()
+    if arguments.table:
+        print(samples.table(samples.read(arguments.results.read_text().splitlines())))
+        return 0
+    # The builder that stays has to be removed at the end, even after an error.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    for name in [name for name in os.environ if name.startswith(jobs.CI)]:
+        del os.environ[name]
+    if arguments.logs:
+        arguments.logs.mkdir(parents=True, exist_ok=True)
+    options = Options(
+        strategies=_available(arguments.strategy or lanes.STRATEGIES, arguments.before),
+        kinds=tuple(arguments.kind or ()),
+        networks=tuple(arguments.network or NETWORKS),
+        disks=tuple(arguments.disk or DISKS[:1]),
+        rounds=arguments.rounds,
+        references=arguments.references,
+        commits=arguments.commits,
+        before=arguments.before and arguments.before.resolve(),
+        results=arguments.results.resolve(),
+        logs=arguments.logs and arguments.logs.resolve(),
+    )
+    taken: list[Sample] = []
+    try:
+        with options.results.open("a", encoding="utf-8") as file:
+            for sample in _measured(arguments.project or ["flask", "node-ci"], options):
+                taken.append(sample)
+                print(samples.line(sample), file=file, flush=True)
+    finally:
+        print(samples.table(taken))
+    return 0
+
+
+def _available(strategies: tuple[str, ...], before: Path | None) -> tuple[str, ...]:
+    """Return the strategies that can be measured; say which not."""
+    kept = [name for name in strategies if name != lanes.BEFORE or before]
+    for name in strategies:
+        if missing := lanes.missing_inputs(name):
+            _say(f"no {name!r}: this warmbuild has no input {', '.join(missing)}")
+            kept.remove(name)
+    return tuple(kept)
+
+
+def _measured(projects: list[str], options: Options) -> Iterator[Sample]:
+    with contextlib.ExitStack() as stack:
+        root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="warmbuild-bench-")))
+        site = stack.enter_context(_site(root, options.before))
+        for name in projects:
+            project = PROJECTS[name]
+            measure = _replayed if "commits" in project.kinds else _repeated
+            place = root / name
+            place.mkdir()
+            yield from measure(Run(project=project, options=options, site=site, root=place))
+
+
+@contextlib.contextmanager
+def _site(root: Path, before: Path | None) -> Iterator[Site]:
+    """Have a link to the lab's registries and cache service."""
+    link = shaping.Link()
+    hub = os.environ["WARMBUILD_LAB_HUB"]
+    github = os.environ["WARMBUILD_LAB_GHA_URL"]
+    service = github.split("/")[2]
+    with (
+        shaping.proxied(link, bare.REGISTRY) as near_registry,
+        shaping.proxied(link, hub) as near_hub,
+        shaping.proxied(link, service, renamed=True) as near_service,
+    ):
+        config = root / "buildkitd.toml"
+        text = Path(bare.CONFIG).read_text(encoding="utf-8")
+        for far, near in ((bare.REGISTRY, near_registry), (hub, near_hub)):
+            text = text.replace(f'"{far}"', f'"{near}"')
+        config.write_text(text, encoding="utf-8")
+        yield Site(
+            link=link,
+            registry=near_registry,
+            github_cache=github.replace(service, near_service),
+            config=str(config),
+            before=before,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A project that is measured; `root` is a directory for it alone."""
+
+    project: Edited
+    options: Options
+    site: Site
+    root: Path
+
+    @property
+    def checkout(self) -> Path:
+        """The project's files, which all strategies share."""
+        return self.root / "checkout"
+
+    @contextlib.contextmanager
+    def lanes(self) -> Iterator[list[Lane]]:
+        """Have a lane with an empty repository for each strategy."""
+        home = f"{self.site.registry}/bench-{secrets.token_hex(4)}/{self.project.name}"
+        with contextlib.ExitStack() as stack:
+            found = []
+            for strategy in self.options.strategies:
+                word = re.sub(r"\W+", "-", strategy)
+                state = self.root / word
+                state.mkdir(exist_ok=True)
+                lane = Lane(strategy=strategy, repository=f"{home}/{word}", state=state)
+                if strategy == IDEAL:
+                    keep_all = ("--buildkitd-flags", "--oci-worker-gc=false")
+                    config = self.site.config
+                    builder = jobs.fresh_builder("bench", state, *keep_all, config=config)
+                    lane.builder = stack.enter_context(builder)
+                found.append(lane)
+            yield found
+
+    def timed(self, lane: Lane, kind: str, condition: str, number: int) -> Sample | None:
+        """Build once; None if it failed, which the log says."""
+        fresh = f"-{secrets.token_hex(4)}" if kind == "first" else ""
+        branch = lanes.MAIN
+        if kind not in {_SEED, "first"} and "commits" not in self.project.kinds:
+            branch = lanes.branch_of(lane, time.time_ns())
+        log = f"{self.project.name}-{kind}-{condition}-{number}-{lane.state.name}.log"
+        job = Job(
+            env=ON_MAIN,
+            checkout=self.checkout,
+            repository=f"{lane.repository}{fresh}",
+            state=lane.state,
+            log=(self.options.logs or lane.state) / re.sub(r"[^\w.]+", "-", log),
+        )
+        os.sync()  # nobody waits for what the strategy before has left to be written
+        moved = self.site.link.moved()
+        begun = time.perf_counter()
+        try:
+            ran = lanes.build(lane, job, self.site, branch)
+        except SystemExit as failed:
+            if not isinstance(failed.code, str):  # a signal
+                raise
+            _say(f"{log}: failed\n{failed.code[-2000:]}")
+            return None
+        sample = Sample(
+            project=self.project.name,
+            kind=kind,
+            condition=condition,
+            strategy=lane.strategy,
+            number=number,
+            seconds=round(time.perf_counter() - begun, 3),
+            steps=len(ran),
+            moved=self.site.link.moved() - moved,
+        )
+        _say(
+            f"{sample.project} {kind} {number} ({condition}): {lane.strategy}: "
+            f"{sample.seconds:.2f} s, {sample.steps} steps, {sample.moved / 1e6:.1f} MB"
+        )
+        return sample
+
+    @contextlib.contextmanager
+    def under(self, network: str, disk: str) -> Iterator[None]:
+        """Have a network and a disk as a condition has them."""
+        self.site.link.shape = NETWORKS[network]
+        with _busy_disk() if disk == "busy" else contextlib.nullcontext():
+            yield
+        self.site.link.shape = shaping.FAST
+
+
+# The one first build that leaves the cache of all timed ones.
+_SEED: Final = "first, once"
+
+
+def _repeated(run: Run) -> Iterator[Sample]:
+    """Build each kind in each round, always with the cache of the first build."""
+    project, options = run.project, run.options
+    kinds: list[Kind] = [
+        kind for kind in project.kinds if not options.kinds or kind in options.kinds
+    ]
+    with run.lanes() as all_lanes:
+        project.lay_out(run.checkout)
+        for lane in all_lanes:
+            if lane.strategy == NO_CACHE:
+                continue
+            if sample := run.timed(lane, _SEED, "unshaped, disk idle", 0):
+                yield sample
+            lanes.save(lane)
+        number = 0
+        for network, disk, condition in options.conditions():
+            with run.under(network, disk):
+                for round_, kind in itertools.product(range(options.rounds), kinds):
+                    number += 1
+                    project.lay_out(run.checkout)
+                    project.change(run.checkout, kind, number)
+                    for lane in samples.order(all_lanes, round_):
+                        # Without a cache, all kinds are the same.
+                        needless = kind != kinds[-1] or round_ >= options.references
+                        if lane.strategy == NO_CACHE and needless:
+                            continue
+                        if kind == "first":
+                            lanes.forget(lane)
+                        else:
+                            lanes.restore(lane)
+                        if sample := run.timed(lane, kind, condition, round_ + 1):
+                            yield sample
+
+
+def _replayed(run: Run) -> Iterator[Sample]:
+    """Build commit by commit, always with the cache of the commit before."""
+    project, options = run.project, run.options
+    for network, disk, condition in options.conditions():
+        with run.lanes() as all_lanes:
+            project.lay_out(run.checkout)
+            for lane in all_lanes:
+                if lane.strategy != NO_CACHE and (sample := run.timed(lane, _SEED, condition, 0)):
+                    yield sample
+            with run.under(network, disk):
+                for number, commit in commits.first(options.commits):
+                    project.commit(run.checkout, commit.touched, number)
+                    for lane in samples.order(all_lanes, number):
+                        if lane.strategy == NO_CACHE and number > options.references:
+                            continue
+                        if sample := run.timed(lane, commit.label, condition, number):
+                            yield sample
+
+
+@contextlib.contextmanager
+def _busy_disk() -> Iterator[None]:
+    """Keep the disk of the lab busy: a thread writes and waits until it is written."""
+    ended = threading.Event()
+
+    def write() -> None:
+        content = os.urandom(_WRITTEN)
+        with tempfile.TemporaryFile(dir=Path(bare.CONFIG).parent) as file:
+            for number in itertools.count():
+                if ended.is_set():
+                    return
+                os.pwrite(file.fileno(), content, number % _WRITES * _WRITTEN)
+                os.fsync(file.fileno())
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _say(text: str) -> None:
+    """Print progress to stderr."""
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
