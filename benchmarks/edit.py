@@ -20,42 +20,33 @@ import secrets
 import signal
 import sys
 import tempfile
-import threading
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import bare
+import aims
 import commits
 import jobs
 import lanes
+import measuring
 import samples
-import shaping
 from edited import PROJECTS
 from jobs import Job
 from lanes import Lane, Site
-from samples import IDEAL, NO_CACHE, Sample
+from measuring import Build
+from samples import Sample
+from strategies import BEFORE, IDEAL, NO_CACHE, STRATEGIES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from edited import Edited, Kind
 
-NETWORKS: Final = {"fast": shaping.FAST, "slow": shaping.GIGABIT}
-_NETWORK_NAMES: Final = {"fast": "unshaped", "slow": "1 Gbit/s, 10 ms"}
-DISKS: Final = ("idle", "busy")
-# Written and fsynced again and again to keep a disk busy, in bytes, and how often until it begins
-# at the start of the file.
-_WRITTEN: Final = 4 * 1024 * 1024
-_WRITES: Final = 64
-# A push to main on GitLab, the shortest of what CI systems set.
-ON_MAIN: Final = {
-    "GITLAB_CI": "true",
-    "CI_PIPELINE_SOURCE": "push",
-    "CI_COMMIT_BRANCH": lanes.MAIN,
-    "CI_DEFAULT_BRANCH": lanes.MAIN,
-}
+# Beside the projects: unchanged builds against the bare commands.
+_AIMS: Final = "aims"
+_DEFAULT: Final = ("flask", _AIMS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,17 +67,17 @@ class Options:
     def conditions(self) -> Iterator[tuple[str, str, str]]:
         """Return each condition's network, disk and name."""
         for network, disk in itertools.product(self.networks, self.disks):
-            yield network, disk, f"{_NETWORK_NAMES[network]}, disk {disk}"
+            yield network, disk, measuring.condition(network, disk)
 
 
 def main() -> int:
     """Measure, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--project", action="append", choices=list(PROJECTS))
-    parser.add_argument("--strategy", action="append", choices=lanes.STRATEGIES)
+    parser.add_argument("--project", action="append", choices=[*PROJECTS, _AIMS])
+    parser.add_argument("--strategy", action="append", choices=list(STRATEGIES))
     parser.add_argument("--kind", action="append", help="only builds of this kind")
-    parser.add_argument("--network", action="append", choices=list(NETWORKS))
-    parser.add_argument("--disk", action="append", choices=DISKS)
+    parser.add_argument("--network", action="append", choices=list(measuring.NETWORKS))
+    parser.add_argument("--disk", action="append", choices=measuring.DISKS)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--references", type=int, default=2, help="rounds without a cache")
     parser.add_argument("--commits", type=int, default=20, help="only the first of `large`")
@@ -105,10 +96,10 @@ def main() -> int:
     if arguments.logs:
         arguments.logs.mkdir(parents=True, exist_ok=True)
     options = Options(
-        strategies=_available(arguments.strategy or lanes.STRATEGIES, arguments.before),
+        strategies=_available(arguments.strategy or list(STRATEGIES), arguments.before),
         kinds=tuple(arguments.kind or ()),
-        networks=tuple(arguments.network or NETWORKS),
-        disks=tuple(arguments.disk or DISKS[:1]),
+        networks=tuple(arguments.network or measuring.NETWORKS),
+        disks=tuple(arguments.disk or measuring.DISKS[:1]),
         rounds=arguments.rounds,
         references=arguments.references,
         commits=arguments.commits,
@@ -119,7 +110,7 @@ def main() -> int:
     taken: list[Sample] = []
     try:
         with options.results.open("a", encoding="utf-8") as file:
-            for sample in _measured(arguments.project or ["flask", "node-ci"], options):
+            for sample in _measured(arguments.project or _DEFAULT, options):
                 taken.append(sample)
                 print(samples.line(sample), file=file, flush=True)
     finally:
@@ -127,52 +118,33 @@ def main() -> int:
     return 0
 
 
-def _available(strategies: tuple[str, ...], before: Path | None) -> tuple[str, ...]:
+def _available(words: Sequence[str], before: Path | None) -> tuple[str, ...]:
     """Return the strategies that can be measured; say which not."""
-    kept = [name for name in strategies if name != lanes.BEFORE or before]
-    for name in strategies:
+    kept = [name for word, name in STRATEGIES.items() if word in words]
+    if BEFORE in kept and not before:
+        kept.remove(BEFORE)
+    for name in tuple(kept):
         if missing := lanes.missing_inputs(name):
-            _say(f"no {name!r}: this warmbuild has no input {', '.join(missing)}")
+            measuring.say(f"no {name!r}: this warmbuild has no input {', '.join(missing)}")
             kept.remove(name)
     return tuple(kept)
 
 
-def _measured(projects: list[str], options: Options) -> Iterator[Sample]:
+def _measured(projects: Sequence[str], options: Options) -> Iterator[Sample]:
     with contextlib.ExitStack() as stack:
         root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="warmbuild-bench-")))
-        site = stack.enter_context(_site(root, options.before))
+        site = stack.enter_context(measuring.here(root, options.before))
         for name in projects:
-            project = PROJECTS[name]
-            measure = _replayed if "commits" in project.kinds else _repeated
             place = root / name
             place.mkdir()
+            if name == _AIMS:
+                network, disk, condition = next(options.conditions())
+                with measuring.under(site.link, network, disk):
+                    yield from aims.measured(site, place, options.rounds, condition)
+                continue
+            project = PROJECTS[name]
+            measure = _replayed if "commits" in project.kinds else _repeated
             yield from measure(Run(project=project, options=options, site=site, root=place))
-
-
-@contextlib.contextmanager
-def _site(root: Path, before: Path | None) -> Iterator[Site]:
-    """Have a link to the lab's registries and cache service."""
-    link = shaping.Link()
-    hub = os.environ["WARMBUILD_LAB_HUB"]
-    github = os.environ["WARMBUILD_LAB_GHA_URL"]
-    service = github.split("/")[2]
-    with (
-        shaping.proxied(link, bare.REGISTRY) as near_registry,
-        shaping.proxied(link, hub) as near_hub,
-        shaping.proxied(link, service, renamed=True) as near_service,
-    ):
-        config = root / "buildkitd.toml"
-        text = Path(bare.CONFIG).read_text(encoding="utf-8")
-        for far, near in ((bare.REGISTRY, near_registry), (hub, near_hub)):
-            text = text.replace(f'"{far}"', f'"{near}"')
-        config.write_text(text, encoding="utf-8")
-        yield Site(
-            link=link,
-            registry=near_registry,
-            github_cache=github.replace(service, near_service),
-            config=str(config),
-            before=before,
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,47 +186,23 @@ class Run:
         branch = lanes.MAIN
         if kind not in {_SEED, "first"} and "commits" not in self.project.kinds:
             branch = lanes.branch_of(lane, time.time_ns())
-        log = f"{self.project.name}-{kind}-{condition}-{number}-{lane.state.name}.log"
+        name = f"{self.project.name}-{kind}-{condition}-{number}-{lane.state.name}.log"
         job = Job(
-            env=ON_MAIN,
+            env=aims.on_branch(lanes.MAIN),
             checkout=self.checkout,
             repository=f"{lane.repository}{fresh}",
             state=lane.state,
-            log=(self.options.logs or lane.state) / re.sub(r"[^\w.]+", "-", log),
+            log=(self.options.logs or lane.state) / re.sub(r"[^\w.]+", "-", name),
         )
-        os.sync()  # nobody waits for what the strategy before has left to be written
-        moved = self.site.link.moved()
-        begun = time.perf_counter()
-        try:
-            ran = lanes.build(lane, job, self.site, branch)
-        except SystemExit as failed:
-            if not isinstance(failed.code, str):  # a signal
-                raise
-            _say(f"{log}: failed\n{failed.code[-2000:]}")
-            return None
-        sample = Sample(
+        build = partial(lanes.build, lane, job, self.site, branch)
+        what = Build(
             project=self.project.name,
             kind=kind,
             condition=condition,
             strategy=lane.strategy,
             number=number,
-            seconds=round(time.perf_counter() - begun, 3),
-            steps=len(ran),
-            moved=self.site.link.moved() - moved,
         )
-        _say(
-            f"{sample.project} {kind} {number} ({condition}): {lane.strategy}: "
-            f"{sample.seconds:.2f} s, {sample.steps} steps, {sample.moved / 1e6:.1f} MB"
-        )
-        return sample
-
-    @contextlib.contextmanager
-    def under(self, network: str, disk: str) -> Iterator[None]:
-        """Have a network and a disk as a condition has them."""
-        self.site.link.shape = NETWORKS[network]
-        with _busy_disk() if disk == "busy" else contextlib.nullcontext():
-            yield
-        self.site.link.shape = shaping.FAST
+        return measuring.timed(what, self.site.link, build)
 
 
 # The one first build that leaves the cache of all timed ones.
@@ -269,15 +217,17 @@ def _repeated(run: Run) -> Iterator[Sample]:
     ]
     with run.lanes() as all_lanes:
         project.lay_out(run.checkout)
-        for lane in all_lanes:
+        for lane in tuple(all_lanes):
             if lane.strategy == NO_CACHE:
                 continue
-            if sample := run.timed(lane, _SEED, "unshaped, disk idle", 0):
+            if sample := run.timed(lane, _SEED, measuring.condition("fast", "idle"), 0):
                 yield sample
-            lanes.save(lane)
+                lanes.save(lane)
+            else:
+                all_lanes.remove(lane)  # without its cache, nothing that follows is comparable
         number = 0
         for network, disk, condition in options.conditions():
-            with run.under(network, disk):
+            with measuring.under(run.site.link, network, disk):
                 for round_, kind in itertools.product(range(options.rounds), kinds):
                     number += 1
                     project.lay_out(run.checkout)
@@ -301,10 +251,14 @@ def _replayed(run: Run) -> Iterator[Sample]:
     for network, disk, condition in options.conditions():
         with run.lanes() as all_lanes:
             project.lay_out(run.checkout)
-            for lane in all_lanes:
-                if lane.strategy != NO_CACHE and (sample := run.timed(lane, _SEED, condition, 0)):
+            for lane in tuple(all_lanes):
+                if lane.strategy == NO_CACHE:
+                    continue
+                if sample := run.timed(lane, _SEED, condition, 0):
                     yield sample
-            with run.under(network, disk):
+                else:
+                    all_lanes.remove(lane)
+            with measuring.under(run.site.link, network, disk):
                 for number, commit in commits.first(options.commits):
                     project.commit(run.checkout, commit.touched, number)
                     for lane in samples.order(all_lanes, number):
@@ -312,34 +266,6 @@ def _replayed(run: Run) -> Iterator[Sample]:
                             continue
                         if sample := run.timed(lane, commit.label, condition, number):
                             yield sample
-
-
-@contextlib.contextmanager
-def _busy_disk() -> Iterator[None]:
-    """Keep the disk of the lab busy: a thread writes and waits until it is written."""
-    ended = threading.Event()
-
-    def write() -> None:
-        content = os.urandom(_WRITTEN)
-        with tempfile.TemporaryFile(dir=Path(bare.CONFIG).parent) as file:
-            for number in itertools.count():
-                if ended.is_set():
-                    return
-                os.pwrite(file.fileno(), content, number % _WRITES * _WRITTEN)
-                os.fsync(file.fileno())
-
-    thread = threading.Thread(target=write)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
-
-
-def _say(text: str) -> None:
-    """Print progress to stderr."""
-    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

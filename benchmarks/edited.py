@@ -7,7 +7,7 @@ import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
-from projects import EXAMPLES, Line, Swap
+from projects import EXAMPLES, TINY, Line, Swap
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -195,6 +195,14 @@ scipy==1.16.3
     },
 )
 
+# For the tests of the benchmark itself.
+_TINY: Final = Edited(
+    name="tiny",
+    kinds=_EDITS,
+    edit=Line(path="source.txt", line="{number}"),
+    files=TINY.files,
+)
+
 PROJECTS: Final[Mapping[str, Edited]] = {
-    project.name: project for project in (_FLASK, _GO_SERVER, _NODE_CI, _COMPILED, _LARGE)
+    project.name: project for project in (_FLASK, _GO_SERVER, _NODE_CI, _COMPILED, _LARGE, _TINY)
 }

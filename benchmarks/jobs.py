@@ -58,7 +58,7 @@ def warmbuild(job: Job, inputs: Mapping[str, str], sources: Path = SOURCES) -> M
     done = bare.run(argv, {**env, **job.env, "PYTHONPATH": str(sources)}, job.checkout)
     job.log.write_text(done.stdout, encoding="utf-8")
     if done.returncode:
-        sys.exit(done.stdout)
+        sys.exit(f"{done.stdout}\nexit code {done.returncode}")
     rows = [_STEP_ROW.match(line) for line in summary.read_text(encoding="utf-8").splitlines()]
     ran = {row["place"]: row["step"] for row in rows if row and row["took"] != "cached"}
     counted = json.loads(outputs.read_text(encoding="utf-8"))

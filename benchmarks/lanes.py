@@ -1,4 +1,4 @@
-"""The strategies of `make bench-edit`, each with a repository and a cache of its own.
+"""How `make bench-edit` builds by each strategy, in a repository and with a cache of its own.
 
 A strategy keeps its cache as its users do: `type=gha,mode=max` as with docker/build-push-action,
 one ref of the registry, or warmbuild's. The bare ones create a builder, build and remove it.
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 import bare
 import jobs
 import requests
-from samples import IDEAL, NO_CACHE
+from strategies import BEFORE, GHA, LEVERS, ONE_REF
 
 from warmbuild.inputs.table import BY_NAME
 
@@ -27,18 +27,6 @@ if TYPE_CHECKING:
     from jobs import Job
     from shaping import Link
 
-GHA: Final = "type=gha,mode=max"
-ONE_REF: Final = "one registry ref"
-BEFORE: Final = "warmbuild before"
-# What warmbuild gets by strategy, beside image, context and builder.
-LEVERS: Final[Mapping[str, Mapping[str, str]]] = {
-    "warmbuild, state on disk": {"builder-state": "disk"},
-    "warmbuild": {},
-    "warmbuild, lazy": {"lazy": "true"},
-    "warmbuild, link": {"link": "true"},
-    "warmbuild, lazy and link": {"lazy": "true", "link": "true"},
-}
-STRATEGIES: Final = (NO_CACHE, GHA, ONE_REF, BEFORE, *LEVERS, IDEAL)
 MAIN: Final = "main"
 _CACHE_TAG: Final = "cache-"
 _PATIENCE: Final = 60.0

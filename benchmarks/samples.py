@@ -8,14 +8,15 @@ import statistics
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from strategies import BARE, IDEAL, NO_CACHE, ORDER
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 T = TypeVar("T")
 
-NO_CACHE: Final = "no cache"
-IDEAL: Final = "one builder that stays"
-BARE: Final = "bare commands"
+ALL_COMMITS: Final = "all commits"
+_COMMIT: Final = " commit"
 # What the ratios of a group are to: the first of these that the group has.
 _BASES: Final = (IDEAL, BARE)
 _MEGABYTE: Final = 1e6
@@ -49,6 +50,7 @@ class Row:
     builds: int
     median: float
     p95: float
+    total: float
     ratio: float | None
     """Of the medians, to one builder that stays; None if that was not measured."""
     steps: float
@@ -92,10 +94,12 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 def groups(samples: Sequence[Sample]) -> Iterator[Group]:
     """Return what is compared, in the order in which it was measured."""
-    keys = dict.fromkeys((one.project, one.kind, one.condition) for one in samples)
-    for project, kind, condition in keys:
-        own = [one for one in samples if (one.project, one.kind) == (project, kind)]
-        own = [one for one in own if one.condition == condition]
+    parts: dict[tuple[str, str, str], list[Sample]] = {}
+    for one in samples:
+        parts.setdefault((one.project, one.kind, one.condition), []).append(one)
+        if one.kind.endswith(_COMMIT):
+            parts.setdefault((one.project, ALL_COMMITS, one.condition), []).append(one)
+    for (project, kind, condition), own in parts.items():
         # A build without a cache runs every step, whatever was changed.
         without = [
             one.seconds
@@ -106,24 +110,34 @@ def groups(samples: Sequence[Sample]) -> Iterator[Group]:
 
 
 def _rows(samples: Sequence[Sample], without: Sequence[float]) -> tuple[Row, ...]:
-    seconds: dict[str, list[float]] = {}
+    built: dict[str, list[Sample]] = {}
     for one in samples:
-        seconds.setdefault(one.strategy, []).append(one.seconds)
-    base = next((statistics.median(seconds[name]) for name in _BASES if name in seconds), None)
+        built.setdefault(one.strategy, []).append(one)
+    bases = [
+        statistics.median(one.seconds for one in built[name]) for name in _BASES if name in built
+    ]
     limit = statistics.median(without) if without else None
-    return tuple(
-        Row(
-            strategy=strategy,
-            builds=len(took),
-            median=statistics.median(took),
-            p95=percentile(took, 0.95),
-            ratio=statistics.median(took) / base if base else None,
-            steps=statistics.median(one.steps for one in samples if one.strategy == strategy),
-            moved=statistics.median(one.moved for one in samples if one.strategy == strategy),
-            slower=None if limit is None else sum(value > limit for value in took),
+    rows = []
+    for strategy in sorted(built, key=_place):
+        took = [one.seconds for one in built[strategy]]
+        rows.append(
+            Row(
+                strategy=strategy,
+                builds=len(took),
+                median=statistics.median(took),
+                p95=percentile(took, 0.95),
+                total=sum(took),
+                ratio=statistics.median(took) / bases[0] if bases else None,
+                steps=statistics.median(one.steps for one in built[strategy]),
+                moved=statistics.median(one.moved for one in built[strategy]),
+                slower=None if limit is None else sum(value > limit for value in took),
+            )
         )
-        for strategy, took in seconds.items()
-    )
+    return tuple(rows)
+
+
+def _place(strategy: str) -> int:
+    return ORDER.index(strategy) if strategy in ORDER else len(ORDER)
 
 
 def table(samples: Sequence[Sample]) -> str:
@@ -134,19 +148,26 @@ def table(samples: Sequence[Sample]) -> str:
 def _table(group: Group) -> str:
     names = {row.strategy for row in group.rows}
     base = next((name for name in _BASES if name in names), IDEAL)
-    heads = f"| | median s | p95 s | by {base} | steps run | MB moved | slower than no cache |"
+    heads = ["", "median s", "p95 s", f"by {base}", "steps run", "MB moved", "slower than no cache"]
+    is_whole = group.kind == ALL_COMMITS
+    heads += ["builds", "total s"] if is_whole else []
     lines = [
         f"**{group.project}, {group.kind}** ({group.condition})",
         "",
-        heads,
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+        f"| {' | '.join(heads)} |",
+        f"| --- |{' ---: |' * (len(heads) - 1)}",
     ]
     for row in group.rows:
-        ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
         hardly = row.slower is None or row.strategy == NO_CACHE
-        slower = "" if hardly else f"{row.slower} of {row.builds}"
-        lines.append(
-            f"| {row.strategy} | {row.median:.2f} | {row.p95:.2f} | {ratio} | {row.steps:g}"
-            f" | {row.moved / _MEGABYTE:.1f} | {slower} |"
-        )
+        cells = [
+            row.strategy,
+            f"{row.median:.2f}",
+            f"{row.p95:.2f}",
+            "" if row.ratio is None else f"{row.ratio:.2f}",
+            f"{row.steps:g}",
+            f"{row.moved / _MEGABYTE:.1f}",
+            "" if hardly else f"{row.slower} of {row.builds}",
+        ]
+        cells += [str(row.builds), f"{row.total:.0f}"] if is_whole else []
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
