@@ -32,6 +32,7 @@ import jobs
 import lanes
 import measuring
 import samples
+import shaping
 from edited import PROJECTS
 from jobs import Job
 from lanes import Lane, Site
@@ -107,6 +108,9 @@ def main() -> int:
         results=arguments.results.resolve(),
         logs=arguments.logs and arguments.logs.resolve(),
     )
+    for name in options.networks:
+        moved = shaping.speed(measuring.NETWORKS[name])
+        measuring.say(f"the link alone moves {moved / 1e6:.0f} MB/s ({name})")
     taken: list[Sample] = []
     try:
         with options.results.open("a", encoding="utf-8") as file:
