@@ -258,7 +258,7 @@ def _replayed(run: Run) -> Iterator[Sample]:
             for lane in tuple(all_lanes):
                 if lane.strategy == NO_CACHE:
                     continue
-                if sample := run.timed(lane, _SEED, condition, 0):
+                if sample := run.timed(lane, _SEED, measuring.condition("fast", "idle"), 0):
                     yield sample
                 else:
                     all_lanes.remove(lane)

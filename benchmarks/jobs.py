@@ -62,7 +62,8 @@ def warmbuild(job: Job, inputs: Mapping[str, str], sources: Path = SOURCES) -> M
     rows = [_STEP_ROW.match(line) for line in summary.read_text(encoding="utf-8").splitlines()]
     ran = {row["place"]: row["step"] for row in rows if row and row["took"] != "cached"}
     counted = json.loads(outputs.read_text(encoding="utf-8"))
-    assert len(ran) == int(counted["cache-steps"]) - int(counted["cache-hits"])  # noqa: S101
+    if len(ran) != int(counted["cache-steps"]) - int(counted["cache-hits"]):
+        sys.exit(f"{done.stdout}\nThe summary and the outputs count other steps.")
     return ran
 
 
