@@ -187,6 +187,9 @@ class Run:
     def timed(self, lane: Lane, kind: str, condition: str, number: int) -> Sample | None:
         """Build once; None if it failed, which the log says."""
         fresh = f"-{secrets.token_hex(4)}" if kind == "first" else ""
+        if lane.builder:
+            lane.repository += fresh  # where its next builds find what it has pushed
+            fresh = ""
         branch = lanes.MAIN
         if kind not in {_SEED, "first"} and "commits" not in self.project.kinds:
             branch = lanes.branch_of(lane, time.time_ns())
