@@ -56,7 +56,7 @@ def _flags(plan: BuildPlan, files: Files) -> tuple[tuple[str, str | bool | Itera
         ("--cache-to", cache_to(plan.cache)),
         ("--call", plan.call),
         ("--secret", secrets(from_environment, files)),
-        ("--file", plan.file),
+        ("--file", plan.linked_file or plan.file),
         ("--iidfile", files.iid if has_id else ""),
         ("--label", plan.labels),
         ("--no-cache-filter", plan.no_cache_filters),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from warmbuild.build.outcomes import Outcome
     from warmbuild.build.solve import Tool
     from warmbuild.builder.private_directory import Private
-    from warmbuild.commands import caches, cleanup
+    from warmbuild.commands import caches, cleanup, linked_copy
     from warmbuild.commands.images import Image
     from warmbuild.commands.logins import Registries
     from warmbuild.commands.run import Run
@@ -32,6 +32,7 @@ else:
     # Loaded while the builder boots.
     caches = lazy.module("warmbuild.commands.caches")
     cleanup = lazy.module("warmbuild.commands.cleanup")
+    linked_copy = lazy.module("warmbuild.commands.linked_copy")
     publishing = lazy.module("warmbuild.report.publishing")
     solve = lazy.module("warmbuild.build.solve")
 
@@ -61,6 +62,11 @@ def build(run: Run) -> Outcome:
             if not boot.has_image_store(decided[0].builder, child):
                 decided = [images.decide(image, has_image_store=False) for image in wanted]
             decided = _ready(run, wanted, decided, registries)
+            if inputs.link:
+                decided = [
+                    linked_copy.linked(one, private, number, child)
+                    for number, one in enumerate(decided)
+                ]
             publishing.say_plan(decided, log)
             tool = _tool(run, decided[0].builder, buildx, private, made.boot())
             try:

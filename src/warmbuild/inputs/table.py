@@ -456,6 +456,10 @@ _ROWS: Final[Mapping[str, Input]] = {
     "normalize-modes": Switch(
         "Set the mode of files tracked by git to 644 or 755, and that of their directories to 755."
     ),
+    "link": Switch(
+        "Build COPY and ADD with --link where that changes no file of the image, so that nothing "
+        "below needs to be unpacked; the Dockerfile stays as it is."
+    ),
     # The decisions alone.
     "plan-only": Switch("Build nothing, and set the outputs cache-from, cache-to and bake-file."),
     "probe": Switch(

@@ -38,7 +38,7 @@ def read(decided: BuildPlan, pipeline_file: str) -> Sources:
     described = Sources(
         pipeline_file=pipeline_file if pipeline is not None else "", pipeline=pipeline or ""
     )
-    places = _places(decided)
+    places = places_of(decided)
     if places is None or not _is_directory(places[0]):
         return described
     context, file = places
@@ -68,10 +68,11 @@ def named(decided: BuildPlan, warned: Warned) -> str:
 
     If the text differs, the warning's line is not the file's line.
     """
-    places = _places(decided)
+    places = places_of(decided)
     if places is None or not warned.source:
         return ""
-    is_same = read_bytes(places[1]) == warned.source
+    texts = (read_bytes(path) for path in (decided.linked_file, places[1]) if path)
+    is_same = warned.source in texts
     return _shown(places[1], _root(Path.cwd())) if is_same else ""
 
 
@@ -106,7 +107,7 @@ def _root(directory: Path) -> Path:
     return tree.root if tree else _real(directory)
 
 
-def _places(decided: BuildPlan) -> tuple[Path, Path] | None:
+def places_of(decided: BuildPlan) -> tuple[Path, Path] | None:
     """Return the paths of the context and the Dockerfile; None if they are not on this machine."""
     if not is_remote(decided.context):
         context = Path(decided.context)
