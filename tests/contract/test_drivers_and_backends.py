@@ -27,11 +27,10 @@ MODULES: Final = sorted(
 OTHERS: Final = {
     "bake/allowed.py": {"docker", "local"},
     "bake/bake_file.py": {"docker", "local"},
-    "buildkit/command_line.py": {"local"},
     "buildkit/progress.py": {"registry"},
     "ci/github.py": {"registry"},
     "ci/gitlab.py": {"registry"},
-    "image/attestations.py": {"docker"},
+    "image/attestations.py": {"docker", "local"},
     "inputs/credentials.py": {"registry"},
     "inputs/logins.py": {"registry"},
     "inputs/registry_auth.py": {"registry"},

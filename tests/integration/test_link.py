@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import secrets
 import subprocess
 import tarfile
@@ -16,10 +17,10 @@ import pytest
 from warmbuild.project import dockerfile, linking
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from tests.integration.conftest import Lab
+    from tests.integration.conftest import Ended, Lab, Warmbuild
 
 # What is known of each file of an image.
 Tree = dict[str, tuple[bytes, int, int, int, str, bytes]]
@@ -34,6 +35,14 @@ class Row:
 
 
 BUSYBOX = "FROM busybox:1.37\n"
+# An image with links, and directories of other modes and owners, as usual base images have them.
+BASE = """\
+FROM busybox:1.37
+RUN mkdir -p /tmp /root /usr/lib64 /usr/share/html /home/node && chmod 1777 /tmp \\
+    && chmod 700 /root && chown 1000:1000 /home/node && rm -rf /lib64 /var/run \\
+    && mkdir -p /var /run && ln -s usr/lib64 /lib64 && ln -s /run /var/run
+"""
+ODD = "FROM {base}\n"
 # Stages with files for others.
 TOOLS = """\
 FROM busybox:1.37 AS tools
@@ -49,9 +58,9 @@ TABLE: Mapping[str, Row] = {
     "the-whole-context-into-a-new-directory": Row(f"{BUSYBOX}COPY . /a/b/c\n", (2,)),
     "a-directory-into-its-name": Row(f"{BUSYBOX}WORKDIR /srv\nCOPY app app\n", (3,)),
     "a-directory-into-a-directory": Row(f"{BUSYBOX}WORKDIR /srv\nCOPY app/ ./\n", (3,)),
-    "a-directory-over-a-workdir": Row(f"{BUSYBOX}WORKDIR /srv/app\nCOPY app /srv/app\n", ()),
+    "a-directory-over-a-workdir": Row(f"{BUSYBOX}WORKDIR /srv/app\nCOPY app /srv/app\n", (3,)),
     "a-directory-over-a-copied-one": Row(
-        f"{BUSYBOX}WORKDIR /srv\nCOPY conf.d app\nCOPY app app\n", ()
+        f"{BUSYBOX}WORKDIR /srv\nCOPY conf.d app\nCOPY app app\n", (3, 4)
     ),
     "files-and-a-directory": Row(
         f"{BUSYBOX}WORKDIR /srv\nCOPY requirements.txt tool ./\nCOPY app ./app\n", (3, 4)
@@ -62,19 +71,22 @@ TABLE: Mapping[str, Row] = {
     "a-name-that-reads-as-a-sentence": Row(
         f'{BUSYBOX}COPY ["COPY this: a file.txt", "/opt/x/"]\n', (2,)
     ),
-    "into-a-directory-of-the-base-by-a-slash": Row(f"{BUSYBOX}COPY tool /usr/bin/\n", (2,)),
-    "into-a-directory-of-the-base-without-a-slash": Row(f"{BUSYBOX}COPY tool /usr/bin\n", ()),
+    "into-a-directory-of-the-base-by-a-slash": Row(f"{ODD}COPY tool /usr/share/html/\n", (2,)),
+    "into-a-directory-of-the-base-without-a-slash": Row(f"{ODD}COPY tool /usr/share/html\n", ()),
     "a-program-beside-those-of-the-base": Row(f"{BUSYBOX}COPY tool /usr/bin/tool2\n", (2,)),
     "over-a-file-of-the-base": Row(f"{BUSYBOX}COPY tool /etc/passwd.txt\n", (2,)),
-    "through-a-link-of-the-base": Row(f"{BUSYBOX}COPY tool /lib64/tool\n", ()),
+    "through-a-link-of-the-base": Row(f"{ODD}COPY tool /lib64/\n", ()),
     "through-a-link-that-a-step-made": Row(
         f"{BUSYBOX}RUN mkdir /real && ln -s /real /app\nCOPY app /app/\n", ()
     ),
     "over-a-link-that-a-step-made": Row(
         f"{BUSYBOX}WORKDIR /srv\nRUN ln -s other tool.txt\nCOPY tool tool.txt\n", ()
     ),
-    "into-tmp": Row(f"{BUSYBOX}COPY tool /tmp/\n", ()),
-    "into-root": Row(f"{BUSYBOX}COPY tool /root/tool.sh\n", ()),
+    "into-tmp": Row(f"{ODD}COPY tool /tmp/\n", ()),
+    "into-root": Row(f"{ODD}COPY app /root\n", ()),
+    "into-the-home-of-a-user": Row(f"{ODD}COPY app /home/node/\n", ()),
+    "into-a-link-of-the-base": Row(f"{ODD}COPY tool /var/run/\n", ()),
+    "a-directory-over-one-of-the-base": Row(f"{ODD}COPY app /usr/share/html\n", (2,)),
     "into-the-root": Row(f"{BUSYBOX}COPY app /\n", ()),
     "a-file-of-the-root": Row(f"{BUSYBOX}COPY tool /tool\n", (2,)),
     "a-mode-that-a-step-set": Row(f"{BUSYBOX}RUN mkdir -m 700 /srv\nCOPY app /srv/\n", ()),
@@ -225,19 +237,29 @@ def tree(path: Path) -> Tree:
 
 
 @pytest.fixture(scope="module")
+def base(lab: Lab, builder: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the odd base image."""
+    place, ref = tmp_path_factory.mktemp("base"), f"{lab.registry}/link-base"
+    (place / "Dockerfile").write_text(BASE)
+    buildx(lab, "build", f"--builder={builder}", "--push", f"--tag={ref}", str(place))
+    return ref
+
+
+@pytest.fixture(scope="module")
 def trees(
-    lab: Lab, builder: str, context: Path, tmp_path_factory: pytest.TempPathFactory
+    lab: Lab, builder: str, base: str, context: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Mapping[str, tuple[Tree, Tree]]:
-    """Return the files of each image of the table, without and with links, built in one call."""
+    """Return the files of each image that has links, without and with them, built in one call."""
     place = tmp_path_factory.mktemp("images")
     targets: dict[str, object] = {}
     for name, row in TABLE.items():
-        linked = linking.rewritten(row.text.encode(), decided(row, context).lines)
+        plain = row.text.replace("{base}", base).encode()
+        linked = linking.rewritten(plain, row.linked)
         assert linked is not None
-        for kind, text in (("plain", row.text), ("linked", linked.decode())):
+        for kind, data in (("plain", plain), ("linked", linked)) if row.linked else ():
             file = place / f"{name}-{kind}"
-            file.write_bytes(text.encode())
-            targets[f"{name}-{kind}"] = {
+            file.write_bytes(data)
+            targets[file.name] = {
                 "context": str(context),
                 "dockerfile": str(file),
                 "output": [f"type=tar,dest={file}.tar"],
@@ -248,7 +270,8 @@ def trees(
     buildx(lab, "bake", "--allow=fs=*", f"--builder={builder}", f"--file={definition}")
     return {
         name: (tree(place / f"{name}-plain.tar"), tree(place / f"{name}-linked.tar"))
-        for name in TABLE
+        for name, row in TABLE.items()
+        if row.linked
     }
 
 
@@ -260,9 +283,120 @@ def decided(row: Row, context: Path) -> linking.Linking:
 
 
 @pytest.mark.parametrize("name", TABLE)
-def test_the_image_has_the_same_files(
-    name: str, context: Path, trees: Mapping[str, tuple[Tree, Tree]]
-) -> None:
+def test_only_certain_steps_are_linked(name: str, context: Path) -> None:
     assert decided(TABLE[name], context).lines == TABLE[name].linked
+
+
+@pytest.mark.parametrize("name", [name for name, row in TABLE.items() if row.linked])
+def test_the_image_has_the_same_files(name: str, trees: Mapping[str, tuple[Tree, Tree]]) -> None:
     plain, linked = trees[name]
     assert linked == plain
+
+
+def edit(place: Path) -> None:
+    (place / "app" / "views.py").write_text(f"# {secrets.token_hex(4)}\n")
+
+
+def note(ended: Ended) -> str:
+    (found,) = [text for _, text in ended.lines if re.match(r"note +link", text)]
+    return found.split(maxsplit=1)[1]
+
+
+# Its base takes more than a second to unpack.
+EDITED = """\
+FROM python:3.13-slim
+WORKDIR /srv
+COPY requirements.txt .
+RUN python --version > /version
+COPY . .
+"""
+
+
+def test_an_edit_unpacks_nothing(
+    warmbuild: Warmbuild, project: Callable[..., Path], repository: str
+) -> None:
+    place = project(EDITED, {"requirements.txt": "", "app/views.py": "", ".dockerignore": ".git"})
+
+    def built(link: str) -> Ended:
+        return warmbuild.succeed(place, image=repository, link=link)
+
+    assert "copy-link" not in built("false").log
+    edit(place)
+    waited = built("false")
+    assert waited.executed == ["COPY . ."]
+    (warning,) = waited.warnings
+    expected = (
+        r"warning: Dockerfile:5: COPY \. \. waited (\d+\.\d) s for layers to be unpacked, which "
+        r"nothing in it needs\. Set link: true, or write COPY --link here\. \[copy-link\]"
+    )
+    found = re.fullmatch(expected, warning)
+    assert found, warning
+    assert 1 <= float(found[1]) < waited.seconds
+
+    edit(place)
+    linked = built("true")
+    assert note(linked) == "link: the step on line 5 is built with --link"
+    assert linked.executed == ["COPY --link . ."]
+    assert "extracting" not in linked.log
+    assert linked.warnings == []
+    same = built("true")
+    assert same.executed == []
+    assert "the cache is not written: it is up to date" in same.log
+    assert (place / "Dockerfile").read_text() == EDITED
+
+
+WARNED = """\
+FROM busybox:1.37
+WORKDIR /srv
+COPY source.txt ignored.txt* ./
+MAINTAINER me
+"""
+
+
+def test_messages_name_the_users_file(
+    warmbuild: Warmbuild, project: Callable[..., Path], repository: str
+) -> None:
+    files = {"source.txt": "one", "ignored.txt": "two"}
+    ignored = {"docker/app.Dockerfile.dockerignore": "ignored.txt\n"}
+    place = project("", {"docker/app.Dockerfile": WARNED, **files, **ignored})
+    ended = warmbuild.succeed(
+        place, image=repository, file="docker/app.Dockerfile", link="true", outputs="type=image"
+    )
+    assert note(ended) == "link: the step on line 3 is built with --link"
+    (warning,) = [text for text in ended.warnings if "Maintainer" in text]
+    assert warning.startswith("warning: docker/app.Dockerfile:4: ")
+    # The .dockerignore beside the Dockerfile counts.
+    assert "transferring context: 64B" not in ended.log
+    broken = WARNED.replace("MAINTAINER me", "COPY nothing ./")
+    (place / "docker/app.Dockerfile").write_text(broken)
+    failed = warmbuild.build(place, image=repository, file="docker/app.Dockerfile", link="true")
+    assert failed.code != 0
+    assert any("the build failed at app.Dockerfile:4" in text for text in failed.errors), failed.log
+
+
+@pytest.mark.parametrize("is_inline", [False, True])
+def test_a_target_of_a_bake_file(
+    warmbuild: Warmbuild, project: Callable[..., Path], repository: str, *, is_inline: bool
+) -> None:
+    text = f"{BUSYBOX}COPY source.txt /srv/\n"
+    source = {"dockerfile-inline": text} if is_inline else {"dockerfile": "web.Dockerfile"}
+    definition = {"target": {"default": {**source, "tags": [f"{repository}:web"]}}}
+    files = {
+        "source.txt": "one",
+        "web.Dockerfile": text,
+        "docker-bake.json": json.dumps(definition),
+    }
+    place = project("FROM nothing\n", files)
+    ended = warmbuild.succeed(place, bake_files="docker-bake.json", link="true")
+    assert "link: the step on line 2 is built with --link" in ended.log
+    assert ended.executed == ["COPY --link source.txt /srv/"]
+
+
+def test_a_dockerfile_in_which_nothing_can_be_linked(
+    warmbuild: Warmbuild, small: Path, repository: str
+) -> None:
+    ended = warmbuild.succeed(small, image=repository, link="true")
+    assert note(ended) == (
+        "link has no effect: COPY on line 3: what is copied to / may meet links of the base image"
+    )
+    assert "--file" not in ended.command

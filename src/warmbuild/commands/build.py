@@ -75,6 +75,7 @@ def build(run: Run) -> Outcome:
                         outcome = solve.build(decided, tool)
                     else:
                         outcome = solve.ask(decided[0], tool)
+                decided = _with_later_findings(run, wanted, decided, outcome)
             finally:
                 publishing.findings(decided, env, run.provider, log)
             outcome = replace(outcome, builder=made.inspected())
@@ -112,6 +113,26 @@ def _ready(
         checkout.with_findings(one, image.inputs, pipeline_file, env)
         for one, image in zip(decided, wanted, strict=True)
     ]
+
+
+def _with_later_findings(
+    run: Run, wanted: Sequence[Image], decided: Sequence[BuildPlan], outcome: Outcome
+) -> Sequence[BuildPlan]:
+    """Return the plans with what the lints find in the outcome, after logging that."""
+    pipeline_file = run.provider.pipeline_file(run.env)
+    outcomes = {one.name: one for one in (outcome.targets or (outcome,))}
+    plans = []
+    for plan, image in zip(decided, wanted, strict=True):
+        # A target that is only a part of others has no outcome.
+        done = outcomes.get(plan.name)
+        found = (
+            checkout.later_findings(plan, image.inputs, done, pipeline_file, run.env)
+            if done
+            else ()
+        )
+        publishing.say_findings(found, run.log)
+        plans.append(replace(plan, findings=(*plan.findings, *found)))
+    return plans
 
 
 def _tool(run: Run, builder: BuilderPlan, buildx: Buildx, private: Private, name: str) -> Tool:

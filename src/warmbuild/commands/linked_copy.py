@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 # As in BuildKit, which refuses a larger Dockerfile.
 _MOST: Final = 2 * 1024 * 1024
-_SYNTAX: Final = "BUILDKIT_SYNTAX"
 
 
 @frozen
@@ -49,8 +48,8 @@ def linked(decided: BuildPlan, private: Private, number: int, env: Mapping[str, 
     found = _found(decided)
     given = dict(_given(decided, env))
     file = dockerfile.parse(found.data.decode("utf-8", "replace"), given)
-    why = found.why or _uses_files(decided)
-    why = why or linking.frontend_obstacle(file, given.get(_SYNTAX, ""))
+    why = found.why or attestations.needs_files(decided.outputs, decided.attests)
+    why = why or linking.frontend_obstacle(file, given.get(linking.SYNTAX_ARGUMENT, ""))
     result = linking.Linking(why=why) if why else _decided(decided, file, found)
     data = linking.rewritten(found.data, result.lines)
     if not result.lines or data is None:
@@ -73,24 +72,10 @@ def _given(decided: BuildPlan, env: Mapping[str, str]) -> Iterator[tuple[str, st
 
 
 def _decided(decided: BuildPlan, file: Dockerfile, found: _Found) -> Linking:
-    known = {}
-    for source in linking.sources(file, decided.stage) if found.context else ():
-        place = f"{found.context}/{source}"
-        if ".." not in source and os.path.exists(place):  # noqa: PTH110 (never raises)
-            known[source] = os.path.isdir(place)  # noqa: PTH112 (never raises)
-    names = [item.partition("=")[0] for item in decided.build_contexts]
-    names += untrusted_json.child(decided.definition or {}, "contexts")
-    contexts = frozenset(name.lower() for name in names)
+    sources = linking.sources(file, decided.stage)
+    known = reading.directories(found.context, sources) if found.context else {}
+    contexts = reading.contexts(decided)
     return linking.decide(file, decided.stage, directories=known, contexts=contexts)
-
-
-def _uses_files(decided: BuildPlan) -> str:
-    """Return why BuildKit looks at all files of an image in any case."""
-    if attestations.kinds(decided.outputs) & {"local", "tar"}:
-        return "an output holds the files of the image"
-    if any(attestations.kind_of(entry) == "sbom" for entry in decided.attests):
-        return "an SBOM is made of the files of the image"
-    return ""
 
 
 def _found(decided: BuildPlan) -> _Found:
@@ -124,8 +109,8 @@ def _committed(decided: BuildPlan, file: Path, found: _Found) -> _Found:
     objects = git_modes.objects(Path.cwd(), decided.run.commit, own)
     if objects is None:
         return replace(found, why="the commit that is built is not checked out here")
-    dockerfile, ignore, policy = map(objects.get, own)
-    if dockerfile is None or not git_modes.is_object(found.data, dockerfile):
+    blob, ignore, policy = map(objects.get, own)
+    if blob is None or not git_modes.is_object(found.data, blob):
         return replace(found, why=f"{file} is not the file of the commit")
     if policy is not None or (ignore and not git_modes.is_object(found.ignore or b"", ignore)):
         return replace(found, why=f"what is beside {file} is not as in the commit")

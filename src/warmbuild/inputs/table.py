@@ -93,7 +93,7 @@ DEFAULT_QEMU_IMAGE: Final = (
 # The lint rules; each is a module of lint/rules, which this module need not import.
 LINT_RULES: Final = (
     *("secret-build-arg", "early-arg", "early-copy", "dockerignore"),
-    *("file-modes", "cache-mount", "mode-min", "cache-from-only"),
+    *("file-modes", "cache-mount", "mode-min", "cache-from-only", "copy-link"),
 )
 _SCOPE: Final = checks.matches(r"[A-Za-z0-9._/-]+", "use letters, digits and . _ / -")
 _ROWS: Final[Mapping[str, Input]] = {

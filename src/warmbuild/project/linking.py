@@ -53,6 +53,8 @@ _ODD: Final = (
 # Where base images have many files of their own.
 _SYSTEM: Final = ("/etc/", "/usr/")
 _PROGRAMS: Final = ("bin", "libexec")
+# The build argument that replaces the frontend that a file names.
+SYNTAX_ARGUMENT: Final = "BUILDKIT_SYNTAX"
 _COPY_LINE: Final = re.compile(rb"^([ \t]*(?:COPY|ADD))(?=[ \t\\`])", re.IGNORECASE)
 
 
