@@ -1,7 +1,7 @@
 """What a Dockerfile says of the files below a step: which directories are as BuildKit makes them.
 
 BuildKit makes directories for WORKDIR and for destinations, root's with mode 0755. Nothing certain
-is known of a directory if a step may have changed it, because it names the directory.
+is known of a directory if a step may have changed the directory, because it names the directory.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class FilesBelow:
             self.is_root = bool(_ROOTS.fullmatch(step.text.strip()))
         elif step.word == "WORKDIR":
             self.directory = self._resolved(step.text.strip())
-            why = f"WORKDIR on line {step.line} may give it to another user"
+            why = f"WORKDIR on line {step.line} may give the directory to another user"
             self._make(self.directory, "" if self.is_root else why)
         elif step.word == "RUN":
             self._ran.append(_ran(step, self.directory))
@@ -134,9 +134,10 @@ class FilesBelow:
         is_directory = destination.endswith("/")
         directory = place if is_directory else posixpath.dirname(place)
         is_roots = _ROOTS.fullmatch(step.flag("chown") or "0") and not step.flag("chmod")
-        self._make(directory, "" if is_roots else f"{where} may give it another owner or mode")
+        why_odd = f"{where} may give the directory another owner or mode"
+        self._make(directory, "" if is_roots else why_odd)
         if not all(self._is_file(step, source) for source in step.words()[:-1]):
-            self._filled.setdefault(place, f"{where} may have made it or a directory above it")
+            self._filled.setdefault(place, f"{where} may have made the directory or one above it")
 
     def _is_file(self, step: Instruction, source: str) -> bool:
         """Return whether a source is certainly a regular file, and is copied as that."""
@@ -195,5 +196,5 @@ def _ran_obstacle(ran: _Ran, paths: Collection[str]) -> str:
         or not ran.names.isdisjoint(place.split("/")[1:])
         or (ran.unpacks and ran.directory in {"", *paths})
     ):
-        return f"RUN on line {ran.line} may have changed it"
+        return f"RUN on line {ran.line} may have changed the directory"
     return ""

@@ -74,16 +74,25 @@ LEFT = [
         "/etc/x.d may be a directory, and does not end with /",
         "FROM a\nCOPY tool /etc/x.d\n",
     ),
-    ("WORKDIR on line 3 may give it to another user", "FROM a\nUSER me\nWORKDIR /srv\nCOPY . .\n"),
-    ("WORKDIR on line 2 may give it to another user", "FROM x:nonroot\nWORKDIR /srv\nCOPY . .\n"),
-    ("WORKDIR on line 3 may give it to another user", "FROM a\nUSER 5\nWORKDIR $A\nCOPY . /b/\n"),
+    (
+        "WORKDIR on line 3 may give the directory to another user",
+        "FROM a\nUSER me\nWORKDIR /srv\nCOPY . .\n",
+    ),
+    (
+        "WORKDIR on line 2 may give the directory to another user",
+        "FROM x:nonroot\nWORKDIR /srv\nCOPY . .\n",
+    ),
+    (
+        "WORKDIR on line 3 may give the directory to another user",
+        "FROM a\nUSER 5\nWORKDIR $A\nCOPY . /b/\n",
+    ),
     ("COPY on line 2 copies to an unknown place", "FROM a\nCOPY tool $A\nCOPY tool /srv/\n"),
     (
-        "COPY on line 2 may give it another owner or mode",
+        "COPY on line 2 may give the directory another owner or mode",
         "FROM a\nCOPY --chown=5 tool /srv/\nCOPY . /srv/\n",
     ),
     (
-        "COPY on line 2 may have made it or a directory above it",
+        "COPY on line 2 may have made the directory or one above it",
         "FROM a\nCOPY --from=b /c /srv/\nCOPY app /srv/app\n",
     ),
 ]
@@ -115,7 +124,7 @@ def test_what_is_left_alone(why: str, text: str) -> None:
 )
 def test_a_run_may_have_changed_a_directory(run: str) -> None:
     found = decided(f"{SRV}RUN {run}\nCOPY . .\n")
-    assert [left.why for left in found.left] == ["RUN on line 3 may have changed it"]
+    assert [left.why for left in found.left] == ["RUN on line 3 may have changed the directory"]
 
 
 def test_a_stage_that_another_one_reads_is_left_alone() -> None:
