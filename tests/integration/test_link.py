@@ -84,7 +84,7 @@ TABLE: Mapping[str, Row] = {
     ),
     "into-tmp": Row(f"{ODD}COPY tool /tmp/\n", ()),
     "into-root": Row(f"{ODD}COPY app /root\n", ()),
-    "into-the-home-of-a-user": Row(f"{ODD}COPY app /home/node/\n", ()),
+    "into-the-home-of-a-user": Row(f"{ODD}COPY app /home/node\n", ()),
     "into-a-link-of-the-base": Row(f"{ODD}COPY tool /var/run/\n", ()),
     "a-directory-over-one-of-the-base": Row(f"{ODD}COPY app /usr/share/html\n", (2,)),
     "into-the-root": Row(f"{BUSYBOX}COPY app /\n", ()),
