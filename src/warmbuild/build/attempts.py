@@ -73,6 +73,13 @@ def another_try(
     if "cache export is not supported" in error:
         why = "this builder does not support cache exports; use driver docker-container"
         return _without_export(builds, why)
+    if "unknown flag: link" in error and any(plan.linked_file for plan in builds):
+        return AnotherTry(
+            plans=tuple(replace(plan, linked_file="") for plan in builds),
+            reason="link has no effect: this builder does not support COPY --link; retrying "
+            "without it",
+            is_note=True,
+        )
     if "attestation is not supported" in error and any(plan.default_attests for plan in builds):
         return AnotherTry(
             plans=tuple(map(_without_default_attests, builds)),

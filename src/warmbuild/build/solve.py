@@ -177,6 +177,7 @@ def _finished(
             metadata=_shown_metadata(metadata, tool.log),
             tags=plan.tags,
             steps=progress.steps(),
+            unpacked=progress.unpacked(),
             cache_read=cache.read,
             cache_written=cache.written,
             cache_age=outcomes.cache_age(as_built, progress, datetime.now(UTC)),

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from warmbuild.build.solve import Tool
     from warmbuild.builder.memory import State
     from warmbuild.builder.private_directory import Private
-    from warmbuild.commands import caches, cleanup
+    from warmbuild.commands import caches, cleanup, linked_copy
     from warmbuild.commands.images import Image
     from warmbuild.commands.logins import Registries
     from warmbuild.commands.run import Run
@@ -33,6 +33,7 @@ else:
     # Loaded while the builder boots.
     caches = lazy.module("warmbuild.commands.caches")
     cleanup = lazy.module("warmbuild.commands.cleanup")
+    linked_copy = lazy.module("warmbuild.commands.linked_copy")
     publishing = lazy.module("warmbuild.report.publishing")
     solve = lazy.module("warmbuild.build.solve")
 
@@ -62,6 +63,11 @@ def build(run: Run) -> Outcome:
             if not boot.has_image_store(decided[0].builder, child):
                 decided = [images.decide(image, has_image_store=False) for image in wanted]
             decided = _ready(run, wanted, decided, registries)
+            if inputs.link:
+                decided = [
+                    linked_copy.linked(one, private, number, child)
+                    for number, one in enumerate(decided)
+                ]
             publishing.say_plan(decided, log)
             own = replace(buildx, env={**buildx.env, "BUILDX_BUILDER": made.boot()})
             made.state.settle(state.need(decided))
@@ -72,6 +78,7 @@ def build(run: Run) -> Outcome:
                         outcome = solve.build(decided, tool)
                     else:
                         outcome = solve.ask(decided[0], tool)
+                decided = _with_later_findings(run, wanted, decided, outcome)
             finally:
                 publishing.findings(decided, env, run.provider, log)
             outcome = replace(outcome, builder=made.inspected())
@@ -111,6 +118,26 @@ def _ready(
         checkout.with_findings(one, image.inputs, pipeline_file, env)
         for one, image in zip(decided, wanted, strict=True)
     ]
+
+
+def _with_later_findings(
+    run: Run, wanted: Sequence[Image], decided: Sequence[BuildPlan], outcome: Outcome
+) -> Sequence[BuildPlan]:
+    """Return the plans with what the lints find in the outcome, after logging that."""
+    pipeline_file = run.provider.pipeline_file(run.env)
+    outcomes = {one.name: one for one in (outcome.targets or (outcome,))}
+    plans = []
+    for plan, image in zip(decided, wanted, strict=True):
+        # A target that is only a part of others has no outcome.
+        done = outcomes.get(plan.name)
+        found = (
+            checkout.later_findings(plan, image.inputs, done, pipeline_file, run.env)
+            if done
+            else ()
+        )
+        publishing.say_findings(found, run.log)
+        plans.append(replace(plan, findings=(*plan.findings, *found)))
+    return plans
 
 
 def _tool(run: Run, builder: BuilderPlan, buildx: Buildx, private: Private, where: State) -> Tool:

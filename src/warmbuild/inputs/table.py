@@ -93,7 +93,7 @@ DEFAULT_QEMU_IMAGE: Final = (
 # The lint rules; each is a module of lint/rules, which this module need not import.
 LINT_RULES: Final = (
     *("secret-build-arg", "early-arg", "early-copy", "dockerignore"),
-    *("file-modes", "cache-mount", "mode-min", "cache-from-only"),
+    *("file-modes", "cache-mount", "mode-min", "cache-from-only", "copy-link"),
 )
 _SCOPE: Final = checks.matches(r"[A-Za-z0-9._/-]+", "use letters, digits and . _ / -")
 _ROWS: Final[Mapping[str, Input]] = {
@@ -462,6 +462,10 @@ _ROWS: Final[Mapping[str, Input]] = {
     ),
     "normalize-modes": Switch(
         "Set the mode of files tracked by git to 644 or 755, and that of their directories to 755."
+    ),
+    "link": Switch(
+        "Build COPY and ADD with --link where that changes no file of the image, so that nothing "
+        "below needs to be unpacked; the Dockerfile stays as it is."
     ),
     # The decisions alone.
     "plan-only": Switch("Build nothing, and set the outputs cache-from, cache-to and bake-file."),

@@ -131,6 +131,7 @@ class Inputs:
     lint: bool
     lint_ignore: tuple[str, ...]
     normalize_modes: bool
+    link: bool
     plan_only: bool
     probe: bool
     output_file: str

@@ -399,3 +399,15 @@ def test_provenance_that_nobody_asked_for_is_done_without(parsed: Callable[..., 
     )
     # What was asked for is not.
     assert attempts.another_try(again.plans, NO_ATTESTATION, 2) is None
+
+
+def test_a_builder_that_does_not_link(parsed: Callable[..., Inputs]) -> None:
+    plan = planned(parsed())
+    failure = replace(RACE, title="", error="dockerfile parse error on line 3: unknown flag: link")
+    linked = replace(plan, linked_file="/p/Dockerfile")
+    assert attempts.another_try([linked], failure, 1) == AnotherTry(
+        plans=(plan,),
+        reason="link has no effect: this builder does not support COPY --link; retrying without it",
+        is_note=True,
+    )
+    assert attempts.another_try([plan], failure, 1) is None
