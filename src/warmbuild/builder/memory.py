@@ -109,6 +109,7 @@ class State:
     def watch(self) -> None:
         """Watch over the builder's container from its start on, if the state is in memory."""
         if self.size and self._at:
+            self._leave()
             self._watching = threading.Thread(target=self._connect, args=(self._at,), daemon=True)
             self._watching.start()
 
@@ -164,10 +165,14 @@ class State:
     def close(self) -> None:
         """Stop watching over the container, which ends if it is still there."""
         self._over.set()
+        self._leave()
+
+    def _leave(self) -> None:
         if self._watching:
             self._watching.join(_PATIENCE)
         if self._connection:
             self._connection.close()
+            self._connection = None
 
     def _create_volume(self, at: Address, size: int) -> None:
         options = {"type": "tmpfs", "device": "tmpfs", "o": f"size={size}"}

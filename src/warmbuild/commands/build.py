@@ -143,13 +143,18 @@ def _with_later_findings(
 def _tool(run: Run, builder: BuilderPlan, buildx: Buildx, private: Private, where: State) -> Tool:
     """Return buildx, set up to build with the builder that its environment names."""
     name = buildx.env["BUILDX_BUILDER"]
+
+    def restart() -> None:
+        boot.restart(builder, buildx.env, name, run.log)
+        where.watch()
+
     return solve.Tool(
         buildx=buildx,
         files=solve.files(private),
         definition=str(private.file("definition.json")),
         cache_timeout=run.inputs.cache_timeout.total_seconds(),
         annotates=not is_false(run.env.get("DOCKER_BUILD_CHECKS_ANNOTATIONS", "")),
-        restart=lambda: boot.restart(builder, buildx.env, name, run.log),
+        restart=restart,
         state=where,
         log=run.log,
     )
