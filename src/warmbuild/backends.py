@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # Set on every export: since BuildKit 0.28 a failed export without it cancels the push.
 IGNORE_ERROR: Final = "ignore-error=true"
+# How an export packs layers, and how well.
+PACKING: Final = ("compression", "force-compression")
 _COMPRESSION: Final = ("compression", "compression-level", "force-compression")
 _AZURE: Final = ("account_url", "account_name", "container")
 _PREFIXES: Final = ("prefix", "blobs_prefix", "manifests_prefix")
@@ -49,6 +51,7 @@ class Backend:
     untrusted_may_name: tuple[str, ...] = ()
     """Attributes by which a file of untrusted code may name a cache to read; none is a server's."""
     local_run_may_write: bool = False  # Local runs write it by default, because it is not shared
+    lazy: bool = False  # BuildKit can use a layer before it has it
     merged: bool = False
     """warmbuild merges several caches into one, because BuildKit loses steps among several."""
     read_by_graph_driver: bool = False
@@ -78,6 +81,7 @@ BACKENDS: Final[Mapping[str, Backend]] = {
             asked=True,
             retagged=True,
             untrusted_may_name=("ref",),
+            lazy=True,
             merged=True,
             read_by_graph_driver=True,
         ),

@@ -180,6 +180,15 @@ def needs_no_export(plan: BuildPlan, built: Progress) -> bool:
     )
 
 
+def repacks(plan: BuildPlan, built: Progress) -> bool:
+    """Return whether an export packs layers as eStargz that it finds packed otherwise.
+
+    If no step is cached, the base image may be new; all of its layers are in the builder then.
+    """
+    is_cold = not any(step.cached for step in built.steps())
+    return plan.cache.lazy and (plan.cache.repacks or is_cold)
+
+
 def gives_up_export(plan: BuildPlan, again: BuildPlan) -> bool:
     """Return whether another try at a plan has given up its export for good."""
     new = set(again.cache.problems) - set(plan.cache.problems)

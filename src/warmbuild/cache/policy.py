@@ -26,6 +26,10 @@ _UNKNOWN_DEFAULT: Final = (
     "no cache is read: a tag reads only the default branch's, which is not known; set "
     "default-branch"
 )
+_GIVEN: Final = "cache-from or cache-to is given, so warmbuild chooses no cache refs"
+_GIVEN_PACKING: Final = (
+    "lazy does not change cache-to and the image: it is for the caches that warmbuild chooses"
+)
 
 
 def decide(
@@ -85,6 +89,8 @@ def _automatic(
         history=tuple(places.history(*own)) if writes and not platforms else (),
         mode=inputs.cache_mode,
         imports=inputs.cache_import,
+        lazy=inputs.lazy,
+        repacks=inputs.lazy,
         after=is_apart or (is_after and not is_filtered),
         max_age=inputs.cache_max_age,
         notes=tuple(notes),
@@ -148,6 +154,6 @@ def _explicit(inputs: Inputs, context: RunContext, facts: Facts) -> CachePlan:
     return CachePlan(
         sources=() if inputs.refresh else inputs.cache_from,
         destinations=destinations,
-        notes=("cache-from or cache-to is given, so warmbuild chooses no cache refs",),
+        notes=(_GIVEN, *((_GIVEN_PACKING,) if inputs.lazy else ())),
         problems=tuple(problems),
     )

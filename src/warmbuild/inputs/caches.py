@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from warmbuild import lazy
-from warmbuild.backends import BACKENDS
+from warmbuild.backends import BACKENDS, PACKING
 from warmbuild.inputs import image_names
 from warmbuild.inputs.checks import nearest
+from warmbuild.inputs.reading import TRUE
 from warmbuild.inputs.table import BY_NAME
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ def _check_options(reader: Reader, backend: Backend, options: Sequence[str]) -> 
         elif key not in backend.known:
             text = f"{key!r} cannot be set for backend '{backend.name}'."
             text += nearest(key, backend.known)
+        elif key in PACKING and reader.text("lazy") in TRUE:
+            text = f"{key} conflicts with lazy, which sets it; set only one of them."
         else:
             continue
         reader.bad("cache-options", text)
@@ -66,6 +69,8 @@ def _check_backend(reader: Reader, backend: Backend, options: Sequence[str]) -> 
         reader.bad("cache-stages", f"{not_supported}, {text}")
     if reader.text("cache-history") != BY_NAME["cache-history"].default and not backend.retagged:
         reader.bad("cache-history", f"{not_supported}, which keeps one generation only.")
+    if reader.text("lazy") in TRUE and not backend.lazy:
+        reader.bad("lazy", f"{not_supported}, whose layers BuildKit reads as a whole.")
     if reader.text("cache-max-age") and not backend.asked:
         reader.bad("cache-max-age", f"{not_supported}, which does not tell the age of a cache.")
 

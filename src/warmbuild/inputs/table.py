@@ -333,6 +333,11 @@ _ROWS: Final[Mapping[str, Input]] = {
         "is removed by the last of the runs that share it.",
         default="true",
     ),
+    "lazy": Switch(
+        "Write the cache and the image as eStargz, and have the builder of this run fetch of a "
+        "cached layer only what a step reads. Pays if the steps after an edit read little of what "
+        "they build on, such as COPY; not if a compiler follows."
+    ),
     "use": Input("No effect: other steps do not use the builder of this run.", Kind.BOOLEAN),
     "install": Input("No effect: docker build is not replaced.", Kind.BOOLEAN),
     "cache-binary": Input("No effect: buildx is not downloaded.", Kind.BOOLEAN),

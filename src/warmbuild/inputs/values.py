@@ -101,6 +101,7 @@ class Inputs:
     buildkitd_config_inline: str
     keep_state: bool
     cleanup: bool
+    lazy: bool
     idle: tuple[str, ...]
     qemu_platforms: tuple[str, ...]
     qemu_image: str

@@ -36,6 +36,7 @@ class BuilderPlan:
     config_inline: str
     keep_state: bool
     cleanup: bool
+    lazy: bool  # Whether its nodes use layers that they have not unpacked
     emulated: tuple[str, ...]  # Platforms that are emulated if no node serves them
     qemu_image: str
 
