@@ -28,7 +28,7 @@ _UNKNOWN_DEFAULT: Final = (
 )
 _GIVEN: Final = "cache-from or cache-to is given, so warmbuild chooses no cache refs"
 _GIVEN_PACKING: Final = (
-    "lazy does not change cache-to and the image: it is for the caches that warmbuild chooses"
+    "lazy has no effect on cache-to and the image: only caches that warmbuild chooses are eStargz"
 )
 
 

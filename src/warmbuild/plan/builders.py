@@ -94,9 +94,9 @@ def _is_lazy(inputs: Inputs) -> bool:
 def _why_not_lazy(inputs: Inputs) -> str:
     """Return why `lazy` does not change the builder, or an empty text."""
     if inputs.driver.connects:
-        return f"the daemon behind {inputs.endpoint} is started elsewhere"
+        return f"the daemon at {inputs.endpoint} is started elsewhere"
     if inputs.builder:
-        return f"the builder {inputs.builder} may outlive the run, and its daemon a restart"
+        return f"the builder {inputs.builder} may outlive this run, and packed layers no restart"
     if SNAPSHOTTER in inputs.buildkitd_flags:
         return "buildkitd-flags names a snapshotter"
     return ""
@@ -111,7 +111,7 @@ def notes(inputs: Inputs) -> tuple[str, ...]:
             "containerd image store"
         )
     if inputs.lazy and (why_not := _why_not_lazy(inputs)):
-        notes.append(f"lazy changes the caches and not the builder: {why_not}")
+        notes.append(f"lazy has no effect on the builder: {why_not}")
     if ALL in inputs.qemu_platforms and not inputs.platforms:
         notes.append("qemu-platforms: all has no effect: platforms is not given")
     return tuple(notes)

@@ -383,6 +383,29 @@ def test_a_cache_that_is_there_already_is_not_written_again(
     assert attempts.needs_no_export(replace(decided, cache=cache), progress) is expected
 
 
+@pytest.mark.parametrize(
+    ("lazy", "is_packed_so", "vertices", "expected"),
+    [
+        pytest.param("true", True, ALL_CACHED, False, id="what is read stays as it is"),
+        pytest.param("true", False, ALL_CACHED, True, id="what is read is packed otherwise"),
+        pytest.param("true", True, (step("2", cached=False),), True, id="a new base image"),
+        pytest.param("false", False, (step("2", cached=False),), False, id="unasked"),
+    ],
+)
+def test_an_export_packs_again_what_is_not_lazy(
+    parsed: Callable[..., Inputs],
+    lazy: str,
+    is_packed_so: bool,  # noqa: FBT001
+    vertices: tuple[dict[str, object], ...],
+    expected: bool,  # noqa: FBT001
+) -> None:
+    decided = planned(parsed(lazy=lazy))
+    cache = replace(decided.cache, repacks=decided.cache.repacks and not is_packed_so)
+    progress = Progress()
+    list(progress.feed(json.dumps({"vertexes": [IMPORT, *vertices]})))
+    assert attempts.repacks(replace(decided, cache=cache), progress) is expected
+
+
 NO_ATTESTATION = Failure(
     title="", error="Attestation is not supported for the docker driver.", tail=(), source=""
 )

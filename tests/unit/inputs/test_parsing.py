@@ -531,6 +531,33 @@ def every_problem(**values: str) -> list[tuple[str, str]]:
             id="four inputs that are of no use at once",
         ),
         pytest.param(
+            {"cache_backend": "gha", "lazy": "true"},
+            [
+                (
+                    "lazy",
+                    "is not supported by backend 'gha', whose layers BuildKit reads as a whole.",
+                )
+            ],
+            id="layers that cannot be read in part",
+        ),
+        pytest.param(
+            {
+                "cache_options": "compression=zstd,compression-level=3,force-compression=true",
+                "lazy": "true",
+            },
+            [
+                (
+                    "cache-options",
+                    "compression conflicts with lazy, which sets it; set only one of them.",
+                ),
+                (
+                    "cache-options",
+                    "force-compression conflicts with lazy, which sets it; set only one of them.",
+                ),
+            ],
+            id="a compression that is set twice",
+        ),
+        pytest.param(
             {"cache_stages": "1st, final stage"},
             [
                 (
