@@ -33,6 +33,8 @@ _GONE: Final = (
     "short read: expected",
     "missing descriptor handlers",
 )
+# What a step says, or dies of, if it reads a layer that is not unpacked and cannot be fetched.
+_STARVED: Final = ("input/output error", "bus error", "exit code: 135")
 
 
 @frozen
@@ -58,6 +60,11 @@ def another_try(
     if waited_for in {"import", "layers"}:
         why = "the registry stopped answering"
         return replace(_without_import(builds, _read(builds), why), restart=True)
+    if _is_starved(builds, failure):
+        why = "a step could not read a layer of it that was not unpacked"
+        again = _without_import(builds, _read(builds), why)
+        plans = tuple(replace(plan, no_cache=True) for plan in again.plans)
+        return replace(again, plans=plans, restart=True)
     if waited_for == "export":
         return _without_export(builds, "the export made no progress within cache-timeout")
     if "cache export is not supported" in error:
@@ -71,6 +78,13 @@ def another_try(
             is_note=True,
         )
     return _without_cache(builds, failure) or _push_again(builds, failure, attempt)
+
+
+def _is_starved(builds: Sequence[BuildPlan], failure: Failure) -> bool:
+    """Return whether a step may have failed because the registry did not deliver what it read."""
+    said = "\n".join((*failure.tail, failure.error)).lower()
+    is_lazy = any(plan.builder.lazy for plan in builds) and bool(_read(builds))
+    return is_lazy and any(sign in said for sign in _STARVED)
 
 
 def _without_default_attests(plan: BuildPlan) -> BuildPlan:

@@ -96,7 +96,10 @@ def _why_not_lazy(inputs: Inputs) -> str:
     if inputs.driver.connects:
         return f"the daemon at {inputs.endpoint} is started elsewhere"
     if inputs.builder:
-        return f"the builder {inputs.builder} may outlive this run, and packed layers no restart"
+        return (
+            f"the builder {inputs.builder} may outlive this run, and layers that are not unpacked "
+            "do not survive a restart"
+        )
     if SNAPSHOTTER in inputs.buildkitd_flags:
         return "buildkitd-flags names a snapshotter"
     return ""

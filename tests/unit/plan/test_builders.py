@@ -107,7 +107,12 @@ def test_a_plan_notes_what_depends_on_the_image_store(parsed: Callable[..., Inpu
         pytest.param(
             {"lazy": "true", "name": "mine"},
             False,
-            ["the builder mine may outlive this run, and packed layers no restart"],
+            [
+                (
+                    "the builder mine may outlive this run, and layers that are not unpacked do "
+                    "not survive a restart"
+                ),
+            ],
             id="a builder that may stay",
         ),
         pytest.param(
