@@ -17,9 +17,8 @@ if TYPE_CHECKING:
 
 # Set on every export: since BuildKit 0.28 a failed export without it cancels the push.
 IGNORE_ERROR: Final = "ignore-error=true"
-# How an export packs layers, and how well.
-PACKING: Final = ("compression", "force-compression")
-_COMPRESSION: Final = ("compression", "compression-level", "force-compression")
+# How an export packs layers.
+COMPRESSION: Final = ("compression", "compression-level", "force-compression")
 _AZURE: Final = ("account_url", "account_name", "container")
 _PREFIXES: Final = ("prefix", "blobs_prefix", "manifests_prefix")
 
@@ -77,7 +76,7 @@ BACKENDS: Final[Mapping[str, Backend]] = {
             destination="ref",
             fixed=("image-manifest=true", "oci-mediatypes=true", IGNORE_ERROR),
             options=("registry.insecure",),
-            export_options=_COMPRESSION,
+            export_options=COMPRESSION,
             asked=True,
             retagged=True,
             untrusted_may_name=("ref",),
@@ -103,7 +102,7 @@ BACKENDS: Final[Mapping[str, Backend]] = {
             source="src",
             destination="dest",
             fixed=("image-manifest=true", "oci-mediatypes=true", IGNORE_ERROR),
-            export_options=_COMPRESSION,
+            export_options=COMPRESSION,
             asked=True,
             is_directory=True,
             untrusted_may_write=True,
@@ -134,7 +133,7 @@ BACKENDS: Final[Mapping[str, Backend]] = {
                 *("retry_mode", "retry_max_attempts", "disable_accept_encoding"),
             ),
             # It compresses as asked since BuildKit 0.34; older ones always write gzip.
-            export_options=(*_COMPRESSION, "touch_refresh", "upload_parallelism"),
+            export_options=(*COMPRESSION, "touch_refresh", "upload_parallelism"),
             required=("bucket", "region"),
             secrets={
                 "access_key_id": "AWS_ACCESS_KEY_ID",

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import backends
-from warmbuild.cache import permission
+from warmbuild.cache import packing, permission
 from warmbuild.cache.cache_plan import CachePlan
 from warmbuild.cache.places import Places
 from warmbuild.cache.problems import Kind, Problem
@@ -28,7 +28,7 @@ _UNKNOWN_DEFAULT: Final = (
 )
 _GIVEN: Final = "cache-from or cache-to is given, so warmbuild chooses no cache refs"
 _GIVEN_PACKING: Final = (
-    "lazy has no effect on cache-to and the image: only caches that warmbuild chooses are eStargz"
+    "lazy has no effect on cache-to: only the caches that warmbuild chooses are written as eStargz"
 )
 
 
@@ -89,6 +89,7 @@ def _automatic(
         history=tuple(places.history(*own)) if writes and not platforms else (),
         mode=inputs.cache_mode,
         imports=inputs.cache_import,
+        packing=packing.of_inputs(inputs),
         lazy=inputs.lazy,
         repacks=inputs.lazy,
         after=is_apart or (is_after and not is_filtered),

@@ -102,6 +102,7 @@ class Inputs:
     keep_state: bool
     cleanup: bool
     lazy: bool
+    compression: str
     idle: tuple[str, ...]
     qemu_platforms: tuple[str, ...]
     qemu_image: str

@@ -62,7 +62,7 @@ def decide(inputs: Inputs, context: RunContext, facts: Facts) -> BuildPlan:
         no_cache_filters=inputs.no_cache_filters,
         attests=(*default_attests, *attestations.attests(inputs, context)),
         default_attests=default_attests,
-        outputs=packing.of_outputs(inputs.outputs, push=push) if cache.lazy else inputs.outputs,
+        outputs=packing.of_outputs(inputs.outputs, packing.of_inputs(inputs), push=push),
         passed=inputs.passed,
         build_contexts=contexts,
         call=inputs.call,

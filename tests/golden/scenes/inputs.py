@@ -146,6 +146,7 @@ _VALUES: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
         ("cache-dir=/cache", "cache-stages=build"),
         ("cache-backend=gha", "cache-history=2", "cache-max-age=1d", "lazy=true"),
         ("cache-options=compression=zstd", "lazy=true"),
+        ("compression=lz4", "lazy=true"),
         ("cache-backend=s3",),
         ("cache-backend=s3", "cache-options=bucket=a\nregion=b\nregoin=c\nx"),
         ("cache-backend=s3", "cache-options=bucket=a\nregion=b\nsecret_access_key=c"),

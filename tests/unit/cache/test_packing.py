@@ -1,11 +1,19 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from tests.caches import FEATURE
+from warmbuild.backends import BACKENDS
 from warmbuild.cache import packing
 from warmbuild.cache.cache_plan import CachePlan, CacheRef
 from warmbuild.cache.probe import Found
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from warmbuild.inputs.values import Inputs
 
 LAZY = CacheRef(ref=FEATURE, reason="", found=Found("sha256:1", lazy=True))
 PACKED = CacheRef(ref=FEATURE, reason="", found=Found("sha256:2"))
@@ -16,12 +24,14 @@ UNASKED = CacheRef(ref=FEATURE, reason="")
     ("plan", "attributes"),
     [
         pytest.param(CachePlan(), (), id="as BuildKit does it"),
-        pytest.param(CachePlan(repacks=True), (), id="nothing is packed again without lazy"),
-        pytest.param(CachePlan(lazy=True), ("compression=estargz",), id="new layers alone"),
+        pytest.param(CachePlan(packing=("a=b",)), ("a=b",), id="new layers alone"),
         pytest.param(
-            CachePlan(lazy=True, repacks=True),
-            ("compression=estargz", "force-compression=true"),
+            CachePlan(packing=("a=b",), repacks=True),
+            ("a=b", "force-compression=true"),
             id="all layers",
+        ),
+        pytest.param(
+            CachePlan(packing=("a=b",), backend=BACKENDS["gha"]), (), id="one without a choice"
         ),
     ],
 )
@@ -30,18 +40,33 @@ def test_how_a_cache_is_packed(plan: CachePlan, attributes: tuple[str, ...]) -> 
 
 
 @pytest.mark.parametrize(
+    ("values", "attributes"),
+    [
+        ({}, ()),
+        ({"compression": "zstd"}, ("compression=zstd",)),
+        ({"compression": "gzip:1"}, ("compression=gzip", "compression-level=1")),
+        ({"lazy": "true"}, ("compression=estargz", "compression-level=3")),
+    ],
+)
+def test_what_the_inputs_ask_for(
+    parsed: Callable[..., Inputs], values: dict[str, str], attributes: tuple[str, ...]
+) -> None:
+    assert packing.of_inputs(parsed(**values)) == attributes
+
+
+@pytest.mark.parametrize(
     ("given", "push", "outputs"),
     [
-        pytest.param((), True, ("type=image,compression=estargz",), id="what is pushed"),
+        pytest.param((), True, ("type=image,a=b",), id="what is pushed"),
         pytest.param((), False, (), id="what is not pushed"),
         pytest.param(
             ("type=registry,name=a", "type=image", "type=oci,dest=a.tar", '"type=image"'),
             True,
             (
-                "type=registry,name=a,compression=estargz",
-                "type=image,compression=estargz",
-                "type=oci,dest=a.tar,compression=estargz",
-                '"type=image",compression=estargz',
+                "type=registry,name=a,a=b",
+                "type=image,a=b",
+                "type=oci,dest=a.tar,a=b",
+                '"type=image",a=b',
             ),
             id="outputs of the user's own",
         ),
@@ -58,7 +83,8 @@ def test_new_layers_are_packed_once(
     push: bool,  # noqa: FBT001
     outputs: tuple[str, ...],
 ) -> None:
-    assert packing.of_outputs(given, push=push) == outputs
+    assert packing.of_outputs(given, ("a=b",), push=push) == outputs
+    assert packing.of_outputs(given, (), push=push) == given
 
 
 @pytest.mark.parametrize(
