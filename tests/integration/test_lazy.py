@@ -27,6 +27,7 @@ RUN rm -r /made/old && mkdir /made/old && mkfifo /made/fifo && head -c 9000000 /
 WORKDIR /srv
 COPY . .
 """
+LAYER = "application/vnd.oci.image.layer.v1.tar+"
 TABLE = "containerd.io/snapshot/stargz/toc.digest"
 EXTRACTED = re.compile(r"#\d+ extracting sha256:\w+ .*done")
 STARGZ = "--oci-worker-snapshotter=stargz"
@@ -173,3 +174,23 @@ def test_a_step_that_cannot_read_a_layer_runs_again(
     assert ended.code == 0, ended.log
     assert len(ended.executed) == 3
     assert "a step could not read a layer of it that was not unpacked" in ended.warnings[0]
+
+
+def test_new_layers_of_image_and_cache_are_compressed_once_as_asked(
+    warmbuild: Warmbuild,
+    engine: docker.DockerClient,
+    registry: Registry,
+    repository: str,
+    small: Path,
+) -> None:
+    warmbuild.succeed(small, image=repository, compression="zstd:1")
+    layers = registry.manifest(f"{repository}:main")["layers"]
+    gzip, *new = [layer["mediaType"].removeprefix(LAYER) for layer in layers]
+    # The base image's own layer stays as it is.
+    assert (gzip, new) == ("gzip", ["zstd", "zstd"])
+    assert registry.layers(f"{repository}:cache-main") == sorted(
+        layer["digest"] for layer in layers
+    )
+    said = engine.containers.run(f"{repository}:main", ["cat", "source.txt"], remove=True)
+    engine.images.remove(f"{repository}:main", force=True)
+    assert said == b"one"
