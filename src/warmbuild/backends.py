@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 # Set on every export: since BuildKit 0.28 a failed export without it cancels the push.
 IGNORE_ERROR: Final = "ignore-error=true"
-_COMPRESSION: Final = ("compression", "compression-level", "force-compression")
+# How an export packs layers.
+COMPRESSION: Final = ("compression", "compression-level", "force-compression")
 _AZURE: Final = ("account_url", "account_name", "container")
 _PREFIXES: Final = ("prefix", "blobs_prefix", "manifests_prefix")
 
@@ -49,6 +50,7 @@ class Backend:
     untrusted_may_name: tuple[str, ...] = ()
     """Attributes by which a file of untrusted code may name a cache to read; none is a server's."""
     local_run_may_write: bool = False  # Local runs write it by default, because it is not shared
+    lazy: bool = False  # BuildKit can use a layer before it has it
     merged: bool = False
     """warmbuild merges several caches into one, because BuildKit loses steps among several."""
     read_by_graph_driver: bool = False
@@ -74,10 +76,11 @@ BACKENDS: Final[Mapping[str, Backend]] = {
             destination="ref",
             fixed=("image-manifest=true", "oci-mediatypes=true", IGNORE_ERROR),
             options=("registry.insecure",),
-            export_options=_COMPRESSION,
+            export_options=COMPRESSION,
             asked=True,
             retagged=True,
             untrusted_may_name=("ref",),
+            lazy=True,
             merged=True,
             read_by_graph_driver=True,
         ),
@@ -99,7 +102,7 @@ BACKENDS: Final[Mapping[str, Backend]] = {
             source="src",
             destination="dest",
             fixed=("image-manifest=true", "oci-mediatypes=true", IGNORE_ERROR),
-            export_options=_COMPRESSION,
+            export_options=COMPRESSION,
             asked=True,
             is_directory=True,
             untrusted_may_write=True,
@@ -130,7 +133,7 @@ BACKENDS: Final[Mapping[str, Backend]] = {
                 *("retry_mode", "retry_max_attempts", "disable_accept_encoding"),
             ),
             # It compresses as asked since BuildKit 0.34; older ones always write gzip.
-            export_options=(*_COMPRESSION, "touch_refresh", "upload_parallelism"),
+            export_options=(*COMPRESSION, "touch_refresh", "upload_parallelism"),
             required=("bucket", "region"),
             secrets={
                 "access_key_id": "AWS_ACCESS_KEY_ID",

@@ -56,7 +56,7 @@ DRIVERS: Final[Mapping[str, Driver]] = {
             is_engines_own=True,
             needs_image_store=True,
             has_attestations=False,
-            unsupported=(*_OF_A_STARTED_DAEMON, "driver-opts", "node-platforms", "append"),
+            unsupported=(*_OF_A_STARTED_DAEMON, "driver-opts", "node-platforms", "append", "lazy"),
         ),
         Driver(
             name="remote",

@@ -33,6 +33,8 @@ _GONE: Final = (
     "short read: expected",
     "missing descriptor handlers",
 )
+# What a step says, or dies of, if it reads a layer that is not unpacked and cannot be fetched.
+_STARVED: Final = ("input/output error", "bus error", "exit code: 135")
 
 
 @frozen
@@ -87,7 +89,23 @@ def another_try(
             "without it",
             is_note=True,
         )
-    return _without_cache(builds, failure) or _push_again(builds, failure, attempt)
+    return (
+        _without_cache(builds, failure)
+        or _unpacked(builds, failure)
+        or _push_again(builds, failure, attempt)
+    )
+
+
+def _unpacked(builds: Sequence[BuildPlan], failure: Failure) -> AnotherTry | None:
+    """Return the builds without the caches of which a step could not read a layer, if one could."""
+    said = "\n".join((*failure.tail, failure.error)).lower()
+    read = _read(builds) if any(plan.builder.lazy for plan in builds) else ()
+    if not read or not any(sign in said for sign in _STARVED):
+        return None
+    why = "a step could not read a layer of it that was not unpacked"
+    again = _without_import(builds, read, why)
+    plans = tuple(replace(plan, no_cache=True) for plan in again.plans)
+    return replace(again, plans=plans, restart=True)
 
 
 def _without_default_attests(plan: BuildPlan) -> BuildPlan:
@@ -204,6 +222,15 @@ def needs_no_export(plan: BuildPlan, built: Progress) -> bool:
         and all(step.cached for step in steps)
         and not any(done.error for done in built.imports())
     )
+
+
+def repacks(plan: BuildPlan, built: Progress) -> bool:
+    """Return whether an export packs layers as eStargz that it finds packed otherwise.
+
+    If no step is cached, the base image may be new; all of its layers are in the builder then.
+    """
+    is_cold = not any(step.cached for step in built.steps())
+    return plan.cache.lazy and (plan.cache.repacks or is_cold)
 
 
 def gives_up_export(plan: BuildPlan, again: BuildPlan) -> bool:

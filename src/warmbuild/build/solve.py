@@ -245,7 +245,15 @@ def _caches(decided: Sequence[BuildPlan], built: _Built, tool: Tool) -> Sequence
     pairs = list(zip(decided, built.plans, strict=True))
     # An export reads the caches that the build could read.
     wanted = [
-        replace(plan, attests=last.attests, cache=replace(plan.cache, read=last.cache.read))
+        replace(
+            plan,
+            attests=last.attests,
+            cache=replace(
+                plan.cache,
+                read=last.cache.read,
+                repacks=attempts.repacks(last, built.progress.of(plan.name)),
+            ),
+        )
         for plan, last in pairs
     ]
     given_up = {plan.name for plan, last in pairs if attempts.gives_up_export(plan, last)}

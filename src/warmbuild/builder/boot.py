@@ -97,9 +97,18 @@ def _created(
     """Create a builder for the block; yield a function that waits for it and returns its name."""
     begun, up = time.monotonic(), False
 
-    def started(mirror: str) -> AbstractContextManager[Running]:
+    def started(now: BuilderPlan, mirror: str) -> AbstractContextManager[Running]:
         here = replace(own, in_memory=bool(state.size))
-        return _started(builder_commands.creation(plan, here, mirror=mirror), buildx, log)
+        return _started(builder_commands.creation(now, here, mirror=mirror), buildx, log)
+
+    def again(now: BuilderPlan, mirror: str) -> Boot:
+        # A container of the engine's copy may be there, and the builder's name is: it goes in any
+        # case, but not a container that another job uses.
+        removal.remove(now, own.name, buildx, log, up=False)
+        buildx.run(builder_commands.forget(own.name))
+        state.create()
+        with started(now, mirror) as retry:
+            return _ended(retry)
 
     def boot() -> str:
         nonlocal up
@@ -109,16 +118,13 @@ def _created(
         while another := next_image(boots, plan.image_mirrors, left=deadline - time.monotonic()):
             mirror, pause = another
             why = f": {boots[-1].error}" if boots[-1].error else ""
-            again = f"; retrying in {pause:.0f} s" if pause else ""
-            log.line(f"the BuildKit image {boots[-1].image} cannot be pulled{why}{again}")
+            later = f"; retrying in {pause:.0f} s" if pause else ""
+            log.line(f"the BuildKit image {boots[-1].image} cannot be pulled{why}{later}")
             time.sleep(pause)
-            # A container of the engine's copy may be there, and the builder's name is: it goes in
-            # any case, but not a container that another job uses.
-            removal.remove(plan, own.name, buildx, log, up=False)
-            buildx.run(builder_commands.forget(own.name))
-            state.create()
-            with started(mirror) as retry:
-                boots.append(_ended(retry))
+            boots.append(again(plan, mirror))
+        if is_too_lazy(plan, boots[-1]):
+            log.warning("the builder does not start with lazy; it is started without")
+            boots.append(again(replace(plan, lazy=False), boots[-1].image))
         if not boots[-1].up:
             raise _no_builder(plan, buildx.env, boots)
         up = True
@@ -129,7 +135,7 @@ def _created(
 
     try:
         state.create()
-        with started("") as creation, buildx.started(["version"]) as version:
+        with started(plan, "") as creation, buildx.started(["version"]) as version:
             state.watch()
             yield boot
     finally:
@@ -222,6 +228,11 @@ def next_image(
     if wait is None or not any(retries.passes(boot.error) for boot in boots[-len(images) :]):
         return None
     return images[0], wait
+
+
+def is_too_lazy(plan: BuilderPlan, last: Boot) -> bool:
+    """Return whether a builder may not be up because of the stargz snapshotter."""
+    return plan.lazy and plan.driver.has_container and not (last.up or last.unpulled)
 
 
 def _source(plan: BuilderPlan, boot: Boot) -> str:

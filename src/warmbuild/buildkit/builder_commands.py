@@ -9,6 +9,7 @@ from warmbuild import csv_attributes
 from warmbuild.buildkit import command_line
 from warmbuild.frozen import frozen
 from warmbuild.inputs.builders import Node
+from warmbuild.plan.builders import SNAPSHOTTER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,13 +56,19 @@ def creation(builder: BuilderPlan, own: Own, *, mirror: str) -> tuple[tuple[str,
         # buildx takes the last of several images.
         options += [f"image={mirror}"] if mirror else []
         argv += command_line.each("--driver-opt", options)
-        argv += command_line.maybe("--buildkitd-flags", node.flags)
+        argv += command_line.maybe("--buildkitd-flags", _flags(builder, node))
         argv += command_line.maybe("--platform", ",".join(node.platforms))
         config = own.config if builder.driver.starts_daemon else ""
         argv += command_line.maybe("--buildkitd-config", config)
         argv += ["--bootstrap"] if index == len(builder.appended) else []
         commands.append((*argv, node.endpoint) if node.endpoint else tuple(argv))
     return tuple(commands)
+
+
+def _flags(builder: BuilderPlan, node: Node) -> str:
+    """Return the flags of a node's daemon; one that names a snapshotter keeps it."""
+    is_lazy = builder.lazy and SNAPSHOTTER not in node.flags
+    return f"{node.flags} {SNAPSHOTTER}=stargz".lstrip() if is_lazy else node.flags
 
 
 def remove(name: str, *, keep_state: bool) -> tuple[str, ...]:

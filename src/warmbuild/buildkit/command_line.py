@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import csv_attributes
+from warmbuild.cache import packing
 from warmbuild.frozen import frozen
 from warmbuild.image import attestations
 
@@ -100,7 +101,7 @@ def cache_to(cache: CachePlan) -> tuple[str, ...]:
     attributes = [f"type={backend.name}"]
     if backend.destination:
         attributes += [f"{backend.destination}={cache.write.ref}", f"mode={cache.mode}"]
-        attributes += [*backend.fixed, *cache.options]
+        attributes += [*backend.fixed, *cache.options, *packing.of_cache(cache)]
     return (*cache.destinations, csv_attributes.joined(*attributes))
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import backends
-from warmbuild.cache import permission
+from warmbuild.cache import packing, permission
 from warmbuild.cache.cache_plan import CachePlan
 from warmbuild.cache.places import Places
 from warmbuild.cache.problems import Kind, Problem
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 _UNKNOWN_DEFAULT: Final = (
     "no cache is read: a tag reads only the default branch's, which is not known; set "
     "default-branch"
+)
+_GIVEN: Final = "cache-from or cache-to is given, so warmbuild chooses no cache refs"
+_GIVEN_PACKING: Final = (
+    "lazy has no effect on cache-to: only the caches that warmbuild chooses are written as eStargz"
 )
 
 
@@ -85,6 +89,9 @@ def _automatic(
         history=tuple(places.history(*own)) if writes and not platforms else (),
         mode=inputs.cache_mode,
         imports=inputs.cache_import,
+        packing=packing.of_inputs(inputs),
+        lazy=inputs.lazy,
+        repacks=inputs.lazy,
         after=is_apart or (is_after and not is_filtered),
         max_age=inputs.cache_max_age,
         notes=tuple(notes),
@@ -148,6 +155,6 @@ def _explicit(inputs: Inputs, context: RunContext, facts: Facts) -> CachePlan:
     return CachePlan(
         sources=() if inputs.refresh else inputs.cache_from,
         destinations=destinations,
-        notes=("cache-from or cache-to is given, so warmbuild chooses no cache refs",),
+        notes=(_GIVEN, *((_GIVEN_PACKING,) if inputs.lazy else ())),
         problems=tuple(problems),
     )

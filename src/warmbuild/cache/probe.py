@@ -39,6 +39,8 @@ _MOST_IMAGES: Final = 32
 _DIGEST: Final = re.compile(r"[a-z0-9]{1,32}:[A-Za-z0-9=_-]{1,128}")
 # Annotation of the attestations in an index, such as provenance.
 _ATTESTS: Final = "vnd.docker.reference.type"
+# Annotation of an eStargz layer, by which the stargz snapshotter finds its table of contents.
+_TABLE: Final = "containerd.io/snapshot/stargz/toc.digest"
 _IMAGE_CONFIGS: Final = (
     "application/vnd.oci.image.config.v1+json",
     "application/vnd.docker.container.image.v1+json",
@@ -61,6 +63,7 @@ class Found(_Answer):
     size: int = 0  # Of manifest or configuration, whichever is larger, in bytes
     blobs: Mapping[str, int] = field(default_factory=dict)
     """Compressed size of each layer, in bytes, by its digest."""
+    lazy: bool = False  # Whether all layers are packed as eStargz
     config: str = ""  # Digests of what holds the records: the same for two exports of one cache
     media_type: str = ""  # Of the manifest
     manifest: bytes = field(default=b"", repr=False)
@@ -112,6 +115,7 @@ def look(body: bytes, *, media_type: str, digest: str, fetch: Fetch) -> Answer:
         digest or digest_of(body),
         size=len(body),
         blobs=dict(_layers(manifest)),
+        lazy=_is_lazy(manifest),
         media_type=media_type or untrusted_json.text(manifest, "mediaType"),
         manifest=body,
     )
@@ -214,6 +218,13 @@ def _inline(config: bytes) -> Records | None:
 
 def _entries(index: Mapping[str, object]) -> Iterator[Mapping[str, object]]:
     return untrusted_json.children(index, "manifests")
+
+
+def _is_lazy(manifest: Mapping[str, object]) -> bool:
+    layers = tuple(untrusted_json.children(manifest, "layers"))
+    return bool(layers) and all(
+        _TABLE in untrusted_json.child(layer, "annotations") for layer in layers
+    )
 
 
 def _layers(manifest: Mapping[str, object]) -> Iterator[tuple[str, int]]:

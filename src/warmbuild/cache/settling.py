@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, assert_never
 
-from warmbuild.cache import records
+from warmbuild.cache import packing, records
 from warmbuild.cache.probe import Answer, Found, Missing, NotACache, Refused, Silent
 from warmbuild.cache.problems import Kind, Problem
 from warmbuild.refs import Reference
@@ -29,7 +29,8 @@ def settle(plan: CachePlan, answers: Mapping[Place, Answer], now: datetime) -> C
     if not plan.backend.asked:
         note = f"the backend {plan.backend.name} cannot be queried, so BuildKit gets every ref"
         return replace(plan, notes=(*plan.notes, note)) if plan.read else plan
-    return _settle_writes(_settle_reads(plan, answers, now), answers)
+    settled = _settle_writes(_settle_reads(plan, answers, now), answers)
+    return replace(settled, repacks=plan.lazy and not packing.all_lazy(settled))
 
 
 def must_be_one(plan: CachePlan) -> bool:

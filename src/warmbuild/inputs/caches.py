@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from warmbuild import lazy
-from warmbuild.backends import BACKENDS
+from warmbuild.backends import BACKENDS, COMPRESSION
 from warmbuild.inputs import image_names
 from warmbuild.inputs.checks import nearest
+from warmbuild.inputs.reading import TRUE
 from warmbuild.inputs.table import BY_NAME
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ else:
 def backend(reader: Reader) -> tuple[Backend, tuple[str, ...]]:
     """Return the backend and its options, which are not checked if it is unknown."""
     name, options = reader.choice("cache-backend"), reader.items("cache-options")
+    if reader.text("lazy") in TRUE and reader.text("compression"):
+        reader.bad("compression", "conflicts with lazy, which sets it; set only one of them.")
     found = BACKENDS.get(name)
     if found is None:
         return BACKENDS["registry"], options
@@ -45,9 +48,16 @@ def _check_options(reader: Reader, backend: Backend, options: Sequence[str]) -> 
         elif key not in backend.known:
             text = f"{key!r} cannot be set for backend '{backend.name}'."
             text += nearest(key, backend.known)
+        elif key in COMPRESSION and (setting := _sets_compression(reader)):
+            text = f"{key} conflicts with {setting}, which sets it; set only one of them."
         else:
             continue
         reader.bad("cache-options", text)
+
+
+def _sets_compression(reader: Reader) -> str:
+    """Return the input that says how layers are compressed, or an empty text."""
+    return "lazy" if reader.text("lazy") in TRUE else reader.text("compression") and "compression"
 
 
 def _check_backend(reader: Reader, backend: Backend, options: Sequence[str]) -> None:
@@ -66,6 +76,8 @@ def _check_backend(reader: Reader, backend: Backend, options: Sequence[str]) -> 
         reader.bad("cache-stages", f"{not_supported}, {text}")
     if reader.text("cache-history") != BY_NAME["cache-history"].default and not backend.retagged:
         reader.bad("cache-history", f"{not_supported}, which keeps one generation only.")
+    if reader.text("lazy") in TRUE and not backend.lazy:
+        reader.bad("lazy", f"{not_supported}, whose layers BuildKit reads as a whole.")
     if reader.text("cache-max-age") and not backend.asked:
         reader.bad("cache-max-age", f"{not_supported}, which does not tell the age of a cache.")
 

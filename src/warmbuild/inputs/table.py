@@ -340,6 +340,19 @@ _ROWS: Final[Mapping[str, Input]] = {
         "is removed by the last of the runs that share it.",
         default="true",
     ),
+    "lazy": Switch(
+        "Write the cache and the image as eStargz, and have the builder of this run fetch of a "
+        "cached layer only what a step reads. Pays if the steps after an edit read little of what "
+        "they build on, such as COPY; not if a compiler follows."
+    ),
+    "compression": Input(
+        "Compression of new layers, in the image and in the cache: gzip or zstd, with a level or "
+        "without one, such as zstd or gzip:1. Default: that of BuildKit, gzip. Layers of zstd need "
+        "Docker 23 or containerd 1.5 where the image runs.",
+        check=checks.matches(
+            "(gzip|zstd)(:[0-9]{1,2})?", "use gzip or zstd, with a level if need be, such as gzip:1"
+        ),
+    ),
     "use": Input("No effect: other steps do not use the builder of this run.", Kind.BOOLEAN),
     "install": Input("No effect: docker build is not replaced.", Kind.BOOLEAN),
     "cache-binary": Input("No effect: buildx is not downloaded.", Kind.BOOLEAN),

@@ -102,6 +102,8 @@ class Inputs:
     builder_state: str
     keep_state: bool
     cleanup: bool
+    lazy: bool
+    compression: str
     idle: tuple[str, ...]
     qemu_platforms: tuple[str, ...]
     qemu_image: str

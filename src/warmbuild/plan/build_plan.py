@@ -37,6 +37,7 @@ class BuilderPlan:
     state: str  # The input builder-state
     keep_state: bool
     cleanup: bool
+    lazy: bool  # Whether its nodes use layers that they have not unpacked
     emulated: tuple[str, ...]  # Platforms that are emulated if no node serves them
     qemu_image: str
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from warmbuild import csv_attributes
-from warmbuild.cache import policy
+from warmbuild.cache import packing, policy
 from warmbuild.cache.cache_plan import CachePlan
 from warmbuild.errors import InputError, InputProblem
 from warmbuild.image import attestations, naming
@@ -62,7 +62,7 @@ def decide(inputs: Inputs, context: RunContext, facts: Facts) -> BuildPlan:
         no_cache_filters=inputs.no_cache_filters,
         attests=(*default_attests, *attestations.attests(inputs, context)),
         default_attests=default_attests,
-        outputs=inputs.outputs,
+        outputs=packing.of_outputs(inputs.outputs, packing.of_inputs(inputs), push=push),
         passed=inputs.passed,
         build_contexts=contexts,
         call=inputs.call,

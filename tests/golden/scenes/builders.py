@@ -121,6 +121,13 @@ _BOOTS: Final[dict[str, tuple[tuple[str, ...], dict[str, Any]]]] = {
         (_OWN,),
         {"buildx": {"create": (1, _UNPULLED)}, "engine": engine()},
     ),
+    "a builder that does not start with lazy": (
+        (_OWN, "--lazy=true"),
+        {
+            "buildx": {"create.1": (1, lines(_PULLING, "#1 creating container a", "ERROR: no"))},
+            "engine": engine(),
+        },
+    ),
     "a BuildKit image that can be pulled later": (
         (_OWN,),
         {"buildx": {"create.1": (1, _UNPULLED)}, "engine": engine()},

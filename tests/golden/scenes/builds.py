@@ -151,6 +151,17 @@ _BUILDS: Final[dict[str, tuple[tuple[str, ...], dict[str, Any]]]] = {
             "registries": _OWN,
         },
     ),
+    "a step that cannot read a layer that is not unpacked": (
+        ("--driver=docker-container", "--lazy=true"),
+        {
+            "buildx": {
+                "build.1": (1, "ERROR: failed to solve: exec /bin/sh: input/output error"),
+                "build": BUILT,
+            },
+            "engine": made_up.engine(),
+            "registries": _OWN,
+        },
+    ),
     "a backend that fails": (
         ("--cache-backend=s3", "--cache-options=bucket=b", "--cache-options=region=r"),
         {

@@ -383,6 +383,59 @@ def test_a_cache_that_is_there_already_is_not_written_again(
     assert attempts.needs_no_export(replace(decided, cache=cache), progress) is expected
 
 
+@pytest.mark.parametrize(
+    ("lazy", "is_packed_so", "vertices", "expected"),
+    [
+        pytest.param("true", True, ALL_CACHED, False, id="what is read stays as it is"),
+        pytest.param("true", False, ALL_CACHED, True, id="what is read is packed otherwise"),
+        pytest.param("true", True, (step("2", cached=False),), True, id="a new base image"),
+        pytest.param("false", False, (step("2", cached=False),), False, id="unasked"),
+    ],
+)
+def test_an_export_packs_again_what_is_not_lazy(
+    parsed: Callable[..., Inputs],
+    lazy: str,
+    is_packed_so: bool,  # noqa: FBT001
+    vertices: tuple[dict[str, object], ...],
+    expected: bool,  # noqa: FBT001
+) -> None:
+    decided = planned(parsed(lazy=lazy))
+    cache = replace(decided.cache, repacks=decided.cache.repacks and not is_packed_so)
+    progress = Progress()
+    list(progress.feed(json.dumps({"vertexes": [IMPORT, *vertices]})))
+    assert attempts.repacks(replace(decided, cache=cache), progress) is expected
+
+
+@pytest.mark.parametrize(
+    ("values", "error", "tail", "expected"),
+    [
+        ({"lazy": "true"}, "exit code: 1", ("cat: /a: Input/output error",), True),
+        ({"lazy": "true"}, "exit code: 135", (), True),
+        ({"lazy": "true"}, "exit code: 1", ("a test failed",), False),
+        ({}, "exit code: 1", ("cat: /a: Input/output error",), False),
+        ({"lazy": "true", "name": "b"}, "exit code: 135", (), False),
+    ],
+)
+def test_a_step_that_cannot_read_a_layer_runs_again_on_unpacked_ones(
+    parsed: Callable[..., Inputs],
+    values: dict[str, str],
+    error: str,
+    tail: tuple[str, ...],
+    expected: bool,  # noqa: FBT001
+) -> None:
+    decided = planned(parsed(**values))
+    failure = Failure(title="[2/2] RUN cat /a", error=error, tail=tail, source="")
+    again = attempts.another_try([decided], failure, 1)
+    assert (again is not None) is expected
+    if again:
+        (plan,) = again.plans
+        assert (plan.no_cache, plan.cache.read, again.restart) == (True, (), True)
+        assert again.reason.endswith(
+            "a step could not read a layer of it that was not unpacked; retrying without them"
+        )
+        assert attempts.another_try(again.plans, failure, 2) is None
+
+
 NO_ATTESTATION = Failure(
     title="", error="Attestation is not supported for the docker driver.", tail=(), source=""
 )

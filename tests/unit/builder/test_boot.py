@@ -213,3 +213,23 @@ def test_which_image_follows(
 def test_no_image_is_tried_again_when_the_time_is_up() -> None:
     assert boot.next_image([BUSY], [], left=0.5) is None
     assert boot.next_image([BUSY], ["a"], left=0.5) == ("a", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("values", "last", "expected"),
+    [
+        pytest.param({"lazy": "true"}, BROKEN, True, id="it does not start"),
+        pytest.param({"lazy": "true"}, OWN, False, id="it is up"),
+        pytest.param({"lazy": "true"}, GONE, False, id="its image is missing"),
+        pytest.param({}, BROKEN, False, id="it would not start without either"),
+        pytest.param({"lazy": "true", "driver": "kubernetes"}, BROKEN, False, id="in a cluster"),
+    ],
+)
+def test_a_builder_that_does_not_start_with_lazy_starts_without(
+    parsed: Callable[..., Inputs],
+    values: dict[str, str],
+    last: Boot,
+    expected: bool,  # noqa: FBT001
+) -> None:
+    builder = planned(parsed(**values), RunContext(ci="local", event="local")).builder
+    assert boot.is_too_lazy(builder, last) is expected

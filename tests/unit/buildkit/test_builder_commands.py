@@ -1,6 +1,18 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from tests.plans import planned
+from tests.runs import PUSH
 from warmbuild.buildkit import builder_commands
+from warmbuild.buildkit.builder_commands import Own
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from warmbuild.inputs.values import Inputs
+
+STARGZ = "--oci-worker-snapshotter=stargz"
 
 
 def test_removal_is_forced() -> None:
@@ -10,3 +22,24 @@ def test_removal_is_forced() -> None:
 def test_the_arguments_that_ask_for_nodes() -> None:
     assert builder_commands.inspect("b", bootstrap=False) == ("inspect", "b")
     assert builder_commands.inspect("b", bootstrap=True) == ("inspect", "--bootstrap", "b")
+
+
+def flags(inputs: Inputs) -> list[str]:
+    """Return the flags of the daemon of each node."""
+    argvs = builder_commands.creation(planned(inputs, PUSH).builder, Own(name="b"), mirror="")
+    return [argv[argv.index("--buildkitd-flags") + 1] for argv in argvs]
+
+
+def test_each_node_leaves_layers_packed_unless_it_names_a_snapshotter(
+    parsed: Callable[..., Inputs],
+) -> None:
+    native = "--oci-worker-snapshotter=native"
+    append = f"[endpoint: a, buildkitd-flags: --debug, buildkitd-flags: {native}]"
+    assert flags(parsed(lazy="true", append=append)) == [
+        f"--allow-insecure-entitlement device {STARGZ}",
+        f"--allow-insecure-entitlement device {STARGZ}",
+        f"--debug {STARGZ}",
+        native,
+    ]
+    image = {"driver_opts": "image=me/old", "lazy": "true"}
+    assert flags(parsed(**image)) == [STARGZ]

@@ -102,6 +102,24 @@ def test_a_real_cache_is_found_whole() -> None:
     assert records.oldest(answer.records) == datetime(2026, 11, 21, 9, 23, 49, 904157, tzinfo=UTC)
 
 
+TABLE = {"containerd.io/snapshot/stargz/toc.digest": "sha256:t"}
+
+
+@pytest.mark.parametrize(
+    ("layers", "expected"),
+    [
+        ([{"digest": "sha256:l", "annotations": TABLE}], True),
+        ([{"digest": "sha256:l", "annotations": TABLE}, {"digest": "sha256:k"}], False),
+        ([], False),
+    ],
+)
+def test_a_cache_is_lazy_if_each_layer_has_a_table_of_contents(
+    layers: list[object],
+    expected: bool,  # noqa: FBT001
+) -> None:
+    assert found(look(cache(layers=layers), c=CONFIG)).lazy is expected
+
+
 def test_a_cache_may_be_an_index() -> None:
     config = {"mediaType": records.CONFIG_TYPE, "digest": "sha256:c", "size": 7}
     body = written({"manifests": [{"digest": "sha256:l"}, config]})

@@ -580,3 +580,25 @@ def test_a_platform_that_cannot_be_written_does_not_stop_the_others(
     assert [item.ref for item in found.platforms] == [second.ref]
     assert found.write == found.platforms[0]
     assert problems.write_error(found.problems) == f"{first.ref} is not written: an image"
+
+
+LAZY = Found(DIGESTS[0], lazy=True)
+
+
+@pytest.mark.parametrize(
+    ("own", "main", "values", "expected"),
+    [
+        pytest.param(LAZY, Missing(), {"lazy": "true"}, False, id="all that is read is packed so"),
+        pytest.param(LAZY, Found(DIGESTS[1]), {"lazy": "true"}, True, id="a part is not"),
+        pytest.param(Missing(), Missing(), {"lazy": "true"}, True, id="nothing is read"),
+        pytest.param(LAZY, Missing(), {}, False, id="unasked"),
+    ],
+)
+def test_layers_are_packed_again_once(
+    parsed: Callable[..., Inputs],
+    own: Answer,
+    main: Answer,
+    values: dict[str, str],
+    expected: bool,  # noqa: FBT001
+) -> None:
+    assert settled(parsed, own, main, **values).repacks is expected

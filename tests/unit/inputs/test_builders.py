@@ -349,6 +349,7 @@ def test_a_builder_that_its_last_job_removes_is_marked(
             {"driver": "remote", "endpoint": "tcp://a:1", "buildkitd_flags": "--debug"},
             "buildkitd-flags: is not supported by driver 'remote'.",
         ),
+        ({"driver": "docker", "lazy": "true"}, "lazy: is not supported by driver 'docker'."),
         (
             {"driver": "kubernetes", "keep_state": "true", "name": "b"},
             "keep-state: is not supported by driver 'kubernetes'.",

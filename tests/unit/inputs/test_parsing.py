@@ -531,6 +531,68 @@ def every_problem(**values: str) -> list[tuple[str, str]]:
             id="four inputs that are of no use at once",
         ),
         pytest.param(
+            {"cache_backend": "gha", "lazy": "true"},
+            [
+                (
+                    "lazy",
+                    "is not supported by backend 'gha', whose layers BuildKit reads as a whole.",
+                )
+            ],
+            id="layers that cannot be read in part",
+        ),
+        pytest.param(
+            {
+                "cache_options": "compression=zstd,compression-level=3,force-compression=true",
+                "lazy": "true",
+            },
+            [
+                (
+                    "cache-options",
+                    "compression conflicts with lazy, which sets it; set only one of them.",
+                ),
+                (
+                    "cache-options",
+                    "compression-level conflicts with lazy, which sets it; set only one of them.",
+                ),
+                (
+                    "cache-options",
+                    "force-compression conflicts with lazy, which sets it; set only one of them.",
+                ),
+            ],
+            id="a compression that is set twice",
+        ),
+        pytest.param(
+            {"compression": "zstd", "lazy": "true"},
+            [("compression", "conflicts with lazy, which sets it; set only one of them.")],
+            id="another one than lazy needs",
+        ),
+        pytest.param(
+            {"compression": "zstd", "cache_options": "compression-level=3"},
+            [
+                (
+                    "cache-options",
+                    (
+                        "compression-level conflicts with compression, which sets it; set only one "
+                        "of them."
+                    ),
+                )
+            ],
+            id="a level in two places",
+        ),
+        pytest.param(
+            {"compression": "lz4"},
+            [
+                (
+                    "compression",
+                    (
+                        "'lz4' is not accepted; use gzip or zstd, with a level if need be, such as "
+                        "gzip:1."
+                    ),
+                )
+            ],
+            id="an unknown compression",
+        ),
+        pytest.param(
             {"cache_stages": "1st, final stage"},
             [
                 (

@@ -90,3 +90,47 @@ def test_a_plan_notes_what_depends_on_the_image_store(parsed: Callable[..., Inpu
     assert said in planned(parsed(driver="docker"), PUSH).notes
     inline = planned(parsed(driver="docker", cache_backend="inline"), PUSH)
     assert not [note for note in inline.notes if said in note]
+
+
+@pytest.mark.parametrize(
+    ("values", "is_lazy", "notes"),
+    [
+        pytest.param({}, False, [], id="unasked"),
+        pytest.param({"lazy": "true"}, True, [], id="a builder of this run"),
+        pytest.param({"lazy": "true", "driver": "kubernetes"}, True, [], id="in a cluster"),
+        pytest.param(
+            {"lazy": "true", "driver": "remote", "endpoint": "tcp://a:1"},
+            False,
+            ["the daemon at tcp://a:1 is started elsewhere"],
+            id="a daemon that runs",
+        ),
+        pytest.param(
+            {"lazy": "true", "name": "mine"},
+            False,
+            [
+                (
+                    "the builder mine may outlive this run, and layers that are not unpacked do "
+                    "not survive a restart"
+                ),
+            ],
+            id="a builder that may stay",
+        ),
+        pytest.param(
+            {"lazy": "true", "buildkitd_flags": "--oci-worker-snapshotter=native"},
+            True,
+            ["buildkitd-flags names a snapshotter"],
+            id="a snapshotter of the user's own",
+        ),
+    ],
+)
+def test_a_builder_leaves_layers_packed_if_it_ends_with_the_run(
+    parsed: Callable[..., Inputs],
+    values: dict[str, str],
+    is_lazy: bool,  # noqa: FBT001
+    notes: list[str],
+) -> None:
+    found = planned(parsed(**values), PUSH)
+    assert found.builder.lazy is is_lazy
+    prefix = "lazy has no effect on the builder: "
+    said = [note.removeprefix(prefix) for note in found.notes if note.startswith(prefix)]
+    assert said == notes
