@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from warmbuild.builder.environment import Buildx
     from warmbuild.builder.private_directory import Private
     from warmbuild.buildkit.checks import Warned
+    from warmbuild.cache.cache_plan import CachePlan
     from warmbuild.log import Log
     from warmbuild.plan.build_plan import BuildPlan
 
@@ -48,6 +49,7 @@ class Tool:
     cache_timeout: float  # seconds to wait for a cache
     annotates: bool  # whether BuildKit's warnings become warnings of the run
     restart: Callable[[], None]  # restarts the builder
+    keep: Callable[[CachePlan], bool]  # tags the cache that was read as the one that is written
     log: Log
 
 
@@ -231,7 +233,11 @@ def _caches(decided: Sequence[BuildPlan], built: _Built, tool: Tool) -> Sequence
     pairs = list(zip(decided, built.plans, strict=True))
     # An export reads the caches that the build could read.
     wanted = [
-        replace(plan, attests=last.attests, cache=replace(plan.cache, read=last.cache.read))
+        replace(
+            plan,
+            attests=last.attests,
+            cache=replace(plan.cache, read=last.cache.read, merged=last.cache.merged),
+        )
         for plan, last in pairs
     ]
     given_up = {plan.name for plan, last in pairs if attempts.gives_up_export(plan, last)}
@@ -243,11 +249,15 @@ def _caches(decided: Sequence[BuildPlan], built: _Built, tool: Tool) -> Sequence
         and not plan.cache.backend.lies_in_image
         and not plan.cache.platforms
     ]
-    exports = _exports(exporting, wanted, built, tool)
+    there = {plan.name: _unexported(plan, built, tool) for plan in exporting}
+    left = [plan for plan in exporting if there[plan.name] is None]
+    exports = _exports(left, wanted, built, tool)
     finished = []
     for plan in wanted:
         if plan.name in given_up:
             finished.append(CacheOutcome())
+        elif known := there.get(plan.name):
+            finished.append(known)
         elif plan.cache.backend.lies_in_image:
             finished.append(_stages(plan, built, tool))
         elif plan.cache.platforms:
@@ -257,20 +267,30 @@ def _caches(decided: Sequence[BuildPlan], built: _Built, tool: Tool) -> Sequence
     return finished
 
 
+def _unexported(plan: BuildPlan, built: _Built, tool: Tool) -> CacheOutcome | None:
+    """Return what became of a cache that needs no export; None if it needs one."""
+    cache, progress = plan.cache, built.progress.of(plan.name)
+    if not (cache.after or built.export_after):
+        return None
+    of = f"{plan.name}: " if plan.name else ""
+    outcome = outcomes.cache_outcome(plan, imported=progress, exported=None)
+    if attempts.needs_no_export(plan, progress):
+        tool.log.line(f"{of}the cache is not written: it is up to date")
+        return outcome
+    if attempts.may_become_written(plan, progress) and cache.write and tool.keep(cache):
+        tool.log.line(f"{of}the cache that was read is written as it is: it has every step")
+        return replace(outcome, written=str(cache.write.ref))
+    return None
+
+
 def _exports(
     exporting: Sequence[BuildPlan], wanted: Sequence[BuildPlan], built: _Built, tool: Tool
-) -> Mapping[str, _Attempt | None]:
-    """Return the attempt of each export that was not made, or failed, with its image.
-
-    It is None if the cache already exists.
-    """
+) -> Mapping[str, _Attempt]:
+    """Return the attempt of each export that was not made, or failed, with its image."""
     after = [plan for plan in exporting if plan.cache.after or built.export_after]
     failed = [plan for plan in exporting if plan not in after and _another(plan, built.last)]
-    exports: dict[str, _Attempt | None] = {}
-    if after and all(attempts.needs_no_export(one, built.progress.of(one.name)) for one in after):
-        tool.log.line("the cache is not written: it is up to date")
-        exports |= dict.fromkeys(plan.name for plan in after)
-    elif after:
+    exports: dict[str, _Attempt] = {}
+    if after:
         tool.log.line("the image is done; now exporting its cache")
         exports |= dict.fromkeys((plan.name for plan in after), _export(after, wanted, tool))
     if failed:
@@ -279,17 +299,13 @@ def _exports(
     return exports
 
 
-def _exported(plan: BuildPlan, built: _Built, exported: _Attempt | None) -> CacheOutcome:
-    failed = ""
-    if exported and exported.code:
-        failed = exported.progress.failure().error
-    elif exported:
-        failed = exported.unwritten.get(plan.name, "")
+def _exported(plan: BuildPlan, built: _Built, exported: _Attempt) -> CacheOutcome:
+    failed = exported.unwritten.get(plan.name, "")
     return outcomes.cache_outcome(
         plan,
         imported=built.progress.of(plan.name),
-        exported=exported.progress.of(plan.name) if exported else None,
-        failed=failed,
+        exported=exported.progress.of(plan.name),
+        failed=exported.progress.failure().error if exported.code else failed,
     )
 
 

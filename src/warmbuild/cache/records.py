@@ -96,9 +96,7 @@ def contradict(these: Records, those: Records) -> bool:
     long to compare count as contradictory.
     """
     left = _MOST_COMPARED
-    by_digest: dict[str, list[int]] = {}
-    for at, record in enumerate(those.records):
-        by_digest.setdefault(record.digest, []).append(at)
+    by_digest = _by_digest(those)
     same: dict[int, list[int]] = {}
     for at in _inputs_first(these.records):
         record = these.records[at]
@@ -118,6 +116,31 @@ def contradict(these: Records, those: Records) -> bool:
             if record.results and other.results and record.results.isdisjoint(other.results):
                 return True
     return False
+
+
+def holds(these: Records, those: Records) -> bool:
+    """Return whether BuildKit finds in `these` alone all that it finds in both caches.
+
+    It does if each of those records has a counterpart: of the same digest, with each of its
+    alternatives, and with its results. A cache that would take too long to compare is not held.
+    """
+    left = _MOST_COMPARED
+    by_digest = _by_digest(these)
+    same: dict[int, list[int]] = {}
+    for at in _inputs_first(those.records):
+        record = those.records[at]
+        links = (link for alternatives in record.inputs for _, link in alternatives)
+        pairs = sum(1 + len(same.get(link, ())) for link in links) + len(record.results)
+        for our_at in by_digest.get(record.digest, ()):
+            ours = these.records[our_at]
+            left -= 1 + pairs + sum(map(len, ours.inputs))
+            if left < 0:
+                return False
+            if record.results <= ours.results and _has_inputs(ours.inputs, record.inputs, same):
+                same.setdefault(at, []).append(our_at)
+        if at not in same:
+            return False
+    return True
 
 
 def joined(caches: Iterable[Records]) -> Records:
@@ -170,6 +193,26 @@ def _same_inputs(
 ) -> bool:
     """Return whether each input of two records has an alternative in common."""
     return len(ours) == len(theirs) and not any(map(set.isdisjoint, ours, theirs))
+
+
+def _has_inputs(
+    ours: Sequence[Sequence[tuple[str, int]]],
+    theirs: Sequence[Sequence[tuple[str, int]]],
+    same: Mapping[int, Sequence[int]],
+) -> bool:
+    """Return whether a record has each alternative of another one; `same` pairs their records."""
+    return len(ours) == len(theirs) and all(
+        any((selector, twin) in mine for twin in same.get(link, ()))
+        for mine, alternatives in zip(map(frozenset, ours), theirs, strict=True)
+        for selector, link in alternatives
+    )
+
+
+def _by_digest(cache: Records) -> Mapping[str, Sequence[int]]:
+    found: dict[str, list[int]] = {}
+    for at, record in enumerate(cache.records):
+        found.setdefault(record.digest, []).append(at)
+    return found
 
 
 def _inputs_first(records: Sequence[Record]) -> Iterator[int]:

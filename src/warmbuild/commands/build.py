@@ -62,7 +62,8 @@ def build(run: Run) -> Outcome:
                 decided = [images.decide(image, has_image_store=False) for image in wanted]
             decided = _ready(run, wanted, decided, registries)
             publishing.say_plan(decided, log)
-            tool = _tool(run, decided[0].builder, buildx, private, made.boot())
+            buildx = replace(buildx, env={**buildx.env, "BUILDX_BUILDER": made.boot()})
+            tool = _tool(run, decided[0].builder, buildx, private, registries)
             try:
                 with cleanup.beside(decided[0].builder, child, log):
                     if decided[0].makes_an_image:
@@ -108,14 +109,17 @@ def _ready(
     ]
 
 
-def _tool(run: Run, builder: BuilderPlan, buildx: Buildx, private: Private, name: str) -> Tool:
-    """Return buildx, set up to build with the builder of this name."""
+def _tool(
+    run: Run, builder: BuilderPlan, buildx: Buildx, private: Private, registries: Registries
+) -> Tool:
+    """Return what the build needs; buildx's environment names the builder."""
     return solve.Tool(
-        buildx=replace(buildx, env={**buildx.env, "BUILDX_BUILDER": name}),
+        buildx=buildx,
         files=solve.files(private),
         definition=str(private.file("definition.json")),
         cache_timeout=run.inputs.cache_timeout.total_seconds(),
         annotates=not is_false(run.env.get("DOCKER_BUILD_CHECKS_ANNOTATIONS", "")),
-        restart=lambda: boot.restart(builder, buildx.env, name, run.log),
+        restart=lambda: boot.restart(builder, buildx.env, buildx.env["BUILDX_BUILDER"], run.log),
+        keep=lambda cache: caches.kept(cache, registries, run.log),
         log=run.log,
     )

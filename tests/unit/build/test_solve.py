@@ -28,6 +28,7 @@ from warmbuild.run_context import RunContext
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from warmbuild.cache.cache_plan import CachePlan
     from warmbuild.inputs.values import Inputs
     from warmbuild.plan.build_plan import BuildPlan
 
@@ -57,8 +58,21 @@ def restarts() -> list[str]:
 
 
 @pytest.fixture
-def tool(runner: FakeRunner, tmp_path: Path, restarts: list[str], log: Log) -> Tool:
+def kept() -> list[str]:
+    """Return the refs that caches were tagged as."""
+    return []
+
+
+@pytest.fixture
+def tool(
+    runner: FakeRunner, tmp_path: Path, restarts: list[str], kept: list[str], log: Log
+) -> Tool:
     private = Private(root=tmp_path)
+
+    def keep(cache: CachePlan) -> bool:
+        kept.append(str(cache.write.ref) if cache.write else "")
+        return True
+
     return Tool(
         buildx=Buildx(program="buildx", env={"BUILDX_BUILDER": "b"}, runner=runner),
         files=solve.files(private),
@@ -66,6 +80,7 @@ def tool(runner: FakeRunner, tmp_path: Path, restarts: list[str], log: Log) -> T
         cache_timeout=600.0,
         annotates=True,
         restart=lambda: restarts.append("again"),
+        keep=keep,
         log=log,
     )
 
@@ -232,6 +247,43 @@ def test_no_export_runs_if_all_came_from_the_cache_that_would_be_written(
     assert outcome.cache_read == ("127.0.0.1:5000/rec:cache-main",)
     assert (outcome.cache_written, outcome.cache_error) == ("", "")
     assert shown(capsys) == ["the cache is not written: it is up to date"]
+
+
+def warm(decided: BuildPlan) -> BuildPlan:
+    """Return a plan that reads one cache, which is not the one that it writes."""
+    main = Found("sha256:c", (), text=b"{}")
+    read = replace(decided.cache.read[-1], found=main)
+    return replace(decided, cache=replace(decided.cache, read=(read,)))
+
+
+def test_a_cache_that_every_step_came_from_is_written_as_it_is(
+    planned: Callable[..., BuildPlan],
+    runner: FakeRunner,
+    tool: Tool,
+    kept: list[str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    lines = [line for line in recorded("warm") if "cache-none" not in line]
+    runner.answer(*BUILD, lines=lines, writes=SAID)
+    outcome = solve.build([warm(planned())], tool)
+    assert len(runner.commands) == 1
+    assert kept == ["ghcr.io/me/app:cache-x"]
+    assert (outcome.cache_written, outcome.cache_error) == ("ghcr.io/me/app:cache-x", "")
+    assert shown(capsys) == ["the cache that was read is written as it is: it has every step"]
+
+
+def test_a_cache_that_cannot_be_written_as_it_is_is_exported(
+    planned: Callable[..., BuildPlan],
+    runner: FakeRunner,
+    tool: Tool,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    lines = [line for line in recorded("warm") if "cache-none" not in line]
+    runner.answer(*BUILD, lines=lines, writes=SAID)
+    runner.answer(*BUILD, lines=recorded("cold"))
+    outcome = solve.build([warm(planned())], replace(tool, keep=lambda _: False))
+    assert outcome.cache_written == "ghcr.io/me/app:cache-x"
+    assert shown(capsys) == ["the image is done; now exporting its cache"]
 
 
 def test_an_export_that_fails_is_a_warning(
