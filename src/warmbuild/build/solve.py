@@ -336,7 +336,15 @@ def _another(plan: BuildPlan, last: _Attempt) -> AnotherExport | None:
 def _alone(exporting: Sequence[BuildPlan], wanted: Sequence[BuildPlan]) -> Sequence[BuildPlan]:
     """Return the call that exports some caches; the builds that they depend on are part of it."""
     names = {plan.name for plan in exporting}
-    return tuple(calls.export_alone(plan, wanted=plan.name in names) for plan in wanted)
+    needed = names.union(*(bake_file.parts(plan, wanted) for plan in exporting))
+    return tuple(
+        replace(
+            calls.export_alone(plan, wanted=plan.name in names),
+            linked=plan.linked or plan.name not in names,
+        )
+        for plan in wanted
+        if plan.name in needed
+    )
 
 
 def _platforms(wanted: BuildPlan, built: _Built, tool: Tool) -> CacheOutcome:

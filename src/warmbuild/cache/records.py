@@ -91,9 +91,34 @@ def contradict(these: Records, those: Records) -> bool:
     """Return whether two caches hold different results for the same step.
 
     BuildKit has no order among several caches (moby/buildkit#6418): if it finds two results of one
-    key, it takes either, and loses what was built on the other. Two records have the same key if
-    their digests are equal and each input has an alternative in common. Caches that would take too
-    long to compare count as contradictory.
+    key, it takes either, and loses what was built on the other. Caches that would take too long to
+    compare count as contradictory.
+    """
+    return any(
+        pair is None
+        or (pair[0].results and pair[1].results and pair[0].results.isdisjoint(pair[1].results))
+        for pair in _same_steps(these, those)
+    )
+
+
+def lose_steps(these: Records, those: Records) -> bool:
+    """Return whether BuildKit may miss steps of two caches that two builds read at once.
+
+    Builds share equal steps. BuildKit looks a shared step up in both caches, keeps one of the
+    answers, and then has to find that step in the other cache by the inputs of the step. For any
+    input but the first, it only does if each alternative leads there
+    (`solver.cacheManager.getIDFromDeps`, v0.34.2), which the files of a COPY never do. So the later
+    steps of the other cache are lost, unless the caches are equal. Caches that would take too long
+    to compare may lose steps.
+    """
+    is_at_risk = any(pair is None or len(pair[0].inputs) > 1 for pair in _same_steps(these, those))
+    return is_at_risk and not (holds(these, those) and holds(those, these))
+
+
+def _same_steps(these: Records, those: Records) -> Iterator[tuple[Record, Record] | None]:
+    """Yield the pairs of records of two caches that have the same key; None if it takes too long.
+
+    They do if their digests are equal and each input has an alternative in common.
     """
     left = _MOST_COMPARED
     by_digest = _by_digest(those)
@@ -103,19 +128,18 @@ def contradict(these: Records, those: Records) -> bool:
         links = (link for alternatives in record.inputs for _, link in alternatives)
         left -= sum(len(same.get(link, ())) for link in links)
         if left < 0:
-            return True
+            yield None
+            return
         ours = [_twins(alternatives, same) for alternatives in record.inputs]
         for other_at in by_digest.get(record.digest, ()):
             other = those.records[other_at]
             left -= 1 + sum(map(len, other.inputs)) + len(other.results)
             if left < 0:
-                return True
-            if not _same_inputs(ours, other.inputs):
-                continue
-            same.setdefault(at, []).append(other_at)
-            if record.results and other.results and record.results.isdisjoint(other.results):
-                return True
-    return False
+                yield None
+                return
+            if _same_inputs(ours, other.inputs):
+                same.setdefault(at, []).append(other_at)
+                yield record, other
 
 
 def holds(these: Records, those: Records) -> bool:

@@ -388,6 +388,35 @@ def test_the_cache_of_each_platform_is_exported_alone(
 
 
 class TestSeveralTargets:
+    def test_only_the_caches_that_are_not_up_to_date_are_exported(
+        self,
+        parsed: Callable[..., Inputs],
+        runner: FakeRunner,
+        tool: Tool,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        lines = [line for line in recorded("bake-warm") if "cache-none" not in line]
+        runner.answer(*BAKE, lines=lines, writes={"--metadata-file": "{}"})
+        runner.answer(*BAKE, lines=recorded("cold"))
+        decided = []
+        inputs = parsed(image="", bake_files="b.hcl", push="true")
+        for one in of_targets(inputs, "web", "worker"):
+            write = one.cache.write
+            assert write is not None
+            there = replace(write, found=Found("sha256:c", ()))
+            # The cache of web was read beside that of another branch.
+            read = (there,) if one.name == "worker" else (there, there)
+            decided.append(replace(one, cache=replace(one.cache, read=read, write=there)))
+        outcome = solve.build(decided, tool)
+        build, export = runner.commands
+        assert build[-3:] == ("--", "web", "worker")
+        assert export[-2:] == ("--", "web")
+        assert [one.cache_written for one in outcome.targets] == ["ghcr.io/me/web:cache-web--x", ""]
+        assert shown(capsys) == [
+            "worker: the cache is not written: it is up to date",
+            "the image is done; now exporting its cache",
+        ]
+
     def test_they_are_built_and_exported_in_one_call_each(
         self,
         parsed: Callable[..., Inputs],

@@ -666,6 +666,44 @@ def test_which_cache_holds_another(
     assert records.holds(Records(records=tuple(these)), Records(records=tuple(those))) is expected
 
 
+COPIED = step("copy", [0], [0], made="x")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        pytest.param([ROOT, COPIED], [ROOT, COPIED], False, id="the same"),
+        pytest.param([ROOT, COPIED], [ROOT], False, id="a step of one alone"),
+        pytest.param(
+            [ROOT, COPIED], [ROOT, COPIED, step("run", [1], made="y")], True, id="a step upon it"
+        ),
+        pytest.param(
+            [ROOT, COPIED],
+            [ROOT, COPIED, step("run", [0], made="y")],
+            True,
+            id="a step beside it, which may be upon it in the build",
+        ),
+        pytest.param(
+            [ROOT, COPIED], [OTHER_ROOT, COPIED, step("run", [1])], False, id="another base"
+        ),
+        pytest.param(
+            [ROOT, step("run", [0], made="x"), step("a", [1], [0], made="y")],
+            [ROOT, step("run", [0], made="x"), step("b", [1], [0], made="y")],
+            False,
+            id="a step of one input, and other steps upon it",
+        ),
+    ],
+)
+def test_steps_are_lost_upon_a_shared_step_of_several_inputs(
+    one: list[Record],
+    other: list[Record],
+    expected: bool,  # noqa: FBT001
+) -> None:
+    these, those = Records(records=tuple(one)), Records(records=tuple(other))
+    assert records.lose_steps(these, those) is expected
+    assert records.lose_steps(those, these) is expected
+
+
 @given(shapes_of_caches(), shapes_of_caches())
 def test_caches_that_are_joined_hold_each_of_them(one: list[Record], other: list[Record]) -> None:
     these, those = run(one, "x"), run(other, "y")
@@ -699,6 +737,7 @@ def test_caches_that_take_too_long_to_compare_contradict(found: list[Record]) ->
     begun = time.process_time()
     assert records.contradict(cache, cache)
     assert not records.holds(cache, cache)
+    assert records.lose_steps(cache, cache)
     assert time.process_time() - begun < 5
 
 
