@@ -111,8 +111,14 @@ def lose_steps(these: Records, those: Records) -> bool:
     steps of the other cache are lost, unless the caches are equal. Caches that would take too long
     to compare may lose steps.
     """
-    is_at_risk = any(pair is None or len(pair[0].inputs) > 1 for pair in _same_steps(these, those))
-    return is_at_risk and not (holds(these, those) and holds(those, these))
+    wide, others = (
+        {one.digest for one in cache.records if len(one.inputs) > 1} for cache in (these, those)
+    )
+    return (
+        not wide.isdisjoint(others)
+        and any(pair is None or len(pair[0].inputs) > 1 for pair in _same_steps(these, those))
+        and not (holds(these, those) and holds(those, these))
+    )
 
 
 def _same_steps(these: Records, those: Records) -> Iterator[tuple[Record, Record] | None]:

@@ -730,6 +730,7 @@ def test_links_of_joined_caches_stay_in_their_cache() -> None:
         pytest.param([Record(digest="a")] * 1000, id="one record for ever"),
         pytest.param([*[ROOT] * 500, *[step("a", [0] * 500)] * 2], id="one link for ever"),
         pytest.param([*[ROOT] * 500, *[step("a", range(500))] * 2], id="all of it"),
+        pytest.param([*[ROOT] * 500, *[step("a", *[range(500)] * 2)] * 2], id="all of it, twice"),
     ],
 )
 def test_caches_that_take_too_long_to_compare_contradict(found: list[Record]) -> None:
@@ -737,7 +738,7 @@ def test_caches_that_take_too_long_to_compare_contradict(found: list[Record]) ->
     begun = time.process_time()
     assert records.contradict(cache, cache)
     assert not records.holds(cache, cache)
-    assert records.lose_steps(cache, cache)
+    assert records.lose_steps(cache, cache) is (len(cache.records[-1].inputs) > 1)
     assert time.process_time() - begun < 5
 
 
