@@ -5,7 +5,7 @@ VENV := .venv
 UV := 0.13.9
 RUN := source $(VENV)/bin/activate && export PYTHONPATH=src && eval "$$($(PYTHON) -m lab env)" &&
 
-.PHONY: demo test lint unit bench bench-push bench-replay bench-startup bench-variants lab lab-stop lab-env front-doors golden lock clean
+.PHONY: demo test lint unit bench bench-edit bench-push bench-replay bench-startup bench-variants lab lab-stop lab-env front-doors golden lock clean
 
 demo: lab  ## The main job on the lab: flask, cold on main, then warm on a new branch
 	@eval "$$($(PYTHON) -m lab env)" && $(PYTHON) -m lab.demo
@@ -25,6 +25,10 @@ unit: $(VENV)/ready  ## The fast tests alone
 
 bench: $(VENV)/ready lab  ## An all-cached rebuild: warmbuild against the bare commands
 	@$(RUN) python benchmarks/rebuild.py
+
+bench-edit: PARTS := gha
+bench-edit: $(VENV)/ready lab  ## What an edit costs, by strategy; half an hour without OPTIONS
+	@$(RUN) python benchmarks/edit.py $(OPTIONS)
 
 bench-push: $(VENV)/ready lab  ## How often a push fails beside the export of its cache
 	@$(RUN) python benchmarks/side_by_side.py

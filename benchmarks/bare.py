@@ -18,10 +18,10 @@ CONTEXT: Final = "examples/flask"
 ATTRIBUTES: Final = "mode=max,image-manifest=true,oci-mediatypes=true,ignore-error=true"
 
 
-def create(name: str, state: Path, *flags: str) -> None:
+def create(name: str, state: Path, *flags: str, config: str = CONFIG) -> None:
     """Create a builder; buildx keeps its description in `state`."""
     argv = ["buildx", "create", "--name", name, "--driver", "docker-container"]
-    argv += ["--driver-opt", IMAGE, "--driver-opt", "network=host", "--buildkitd-config", CONFIG]
+    argv += ["--driver-opt", IMAGE, "--driver-opt", "network=host", "--buildkitd-config", config]
     must([*argv, *flags], {"BUILDX_CONFIG": str(state)})
 
 

@@ -126,7 +126,7 @@ _GO_SERVER: Final = Project(
 )
 
 # Built like flask, but quick. As with real tools, no step gives the same result twice.
-_TINY: Final = Project(
+TINY: Final = Project(
     name="tiny",
     changes={
         "source": Line(path="{area}.txt", line="{number}"),
@@ -152,5 +152,5 @@ COPY . .
 )
 
 PROJECTS: Final[Mapping[str, Project]] = {
-    project.name: project for project in (_FLASK, _GO_SERVER, _TINY)
+    project.name: project for project in (_FLASK, _GO_SERVER, TINY)
 }

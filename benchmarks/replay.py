@@ -18,21 +18,21 @@ import signal
 import sys
 import tempfile
 import time
-from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import bare
 import history
+import jobs
 import tally
 from checkouts import Checkouts
+from jobs import Job
 from projects import PROJECTS
 from tally import Built
 
 from warmbuild import refs
-from warmbuild.buildkit.progress import Progress
-from warmbuild.inputs.table import variable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -42,25 +42,6 @@ if TYPE_CHECKING:
 
 # Steps that warmbuild may run at most, as a multiple of the ideal's.
 MOST: Final = {"warmbuild": 1.25, "warmbuild, merges trusted": 1.1}
-_SOURCES: Final = Path(__file__).resolve().parents[1] / "src"
-# Prefixes of the variables of a CI system in which this replay itself may run.
-_CI: Final = ("CI", "GITHUB_", "GITLAB_", "INPUT_", "RUNNER_")
-_STEP_ROW: Final = re.compile(r"^\| (?P<place>.*\d+/\d+) \| `(?P<step>.*)` \| (?P<took>.*) \|$")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """A CI job; `state` is the strategy's own directory, and `log` receives the build's output."""
-
-    pipeline: Pipeline
-    env: Mapping[str, str]
-    checkout: Path
-    repository: str
-    build_args: tuple[str, ...]
-    state: Path
-    log: Path
-
-
 # The strategies without warmbuild, with the cache ref that each uses for a pipeline.
 BY_HAND: Final[Mapping[str, Callable[[Pipeline], str]]] = {
     "no cache": lambda _: "",
@@ -89,7 +70,7 @@ def main() -> int:
     arguments = parser.parse_args()
     # The builder that is kept has to be removed at the end, even after an error.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    for name in [name for name in os.environ if name.startswith(_CI)]:
+    for name in [name for name in os.environ if name.startswith(jobs.CI)]:
         del os.environ[name]
     if arguments.logs:
         arguments.logs.mkdir(parents=True, exist_ok=True)
@@ -139,12 +120,12 @@ def replayed(project: Project, options: Options) -> Iterator[Built]:
         lasting = ""
         if tally.IDEAL in states:
             keep_all = ("--buildkitd-flags", "--oci-worker-gc=false")
-            lasting = stack.enter_context(_builder(states[tally.IDEAL], *keep_all))
+            builder = jobs.fresh_builder("replay", states[tally.IDEAL], *keep_all)
+            lasting = stack.enter_context(builder)
         for number, event in enumerate(options.events, start=1):
             pipeline, checkout = checkouts.after(event)
             for strategy, state in states.items():
                 job = Job(
-                    pipeline=pipeline,
                     env=_environment(options.ci, pipeline, root / "event.json"),
                     checkout=checkout,
                     repository=f"{home}/{state.name}",
@@ -153,7 +134,7 @@ def replayed(project: Project, options: Options) -> Iterator[Built]:
                     log=(options.logs or state) / f"{project.name}-{number}-{state.name}.log",
                 )
                 begun = time.perf_counter()
-                ran = _run(strategy, job, options.inputs, lasting)
+                ran = _run(strategy, job, pipeline, options.inputs, lasting)
                 built = Built(
                     example=project.name,
                     number=number,
@@ -166,14 +147,20 @@ def replayed(project: Project, options: Options) -> Iterator[Built]:
                 yield built
 
 
-def _run(strategy: str, job: Job, inputs: Mapping[str, str], lasting: str) -> Mapping[str, str]:
-    """Run a job by a strategy; return the steps that ran, by their position."""
+def _run(
+    strategy: str, job: Job, pipeline: Pipeline, inputs: Mapping[str, str], lasting: str
+) -> Mapping[str, str]:
+    """Run a job by a strategy; return the steps that ran, by their position.
+
+    A fork may read, and neither push nor write a cache.
+    """
     if strategy in WARMBUILD:
-        return warmbuild(job, {**WARMBUILD[strategy], **inputs})
+        return jobs.warmbuild(job, {**WARMBUILD[strategy], **inputs})
+    image = "" if pipeline.fork else f"{job.repository}:{refs.image_tag(pipeline.name)}"
     if strategy == tally.IDEAL:
-        return by_hand(job, lasting)
-    with _builder(job.state) as builder:
-        return by_hand(job, builder, BY_HAND[strategy](job.pipeline))
+        return by_hand(job, lasting, image=image)
+    with jobs.fresh_builder("replay", job.state) as builder:
+        return by_hand(job, builder, ref=BY_HAND[strategy](pipeline), image=image)
 
 
 def _environment(ci: str, pipeline: Pipeline, event_path: Path) -> Mapping[str, str]:
@@ -198,68 +185,15 @@ def _say(built: Built) -> None:
     )
 
 
-def warmbuild(job: Job, inputs: Mapping[str, str]) -> Mapping[str, str]:
-    """Build by warmbuild, with further inputs."""
-    outputs, summary = job.state / "outputs.json", job.state / "summary.md"
-    given = {
-        "image": job.repository,
-        "context": ".",
-        "build-args": "\n".join(job.build_args),
-        "driver-opts": f"{bare.IMAGE}\nnetwork=host",
-        "buildkitd-config": bare.CONFIG,
-        "output-file": str(outputs),
-        "summary-file": str(summary),
-        **inputs,
-    }
-    env = {variable(name): value for name, value in given.items()}
-    argv = [sys.executable, "-m", "warmbuild", "build"]
-    done = bare.run(argv, {**env, **job.env, "PYTHONPATH": str(_SOURCES)}, job.checkout)
-    job.log.write_text(done.stdout, encoding="utf-8")
-    if done.returncode:
-        sys.exit(done.stdout)
-    rows = [_STEP_ROW.match(line) for line in summary.read_text(encoding="utf-8").splitlines()]
-    ran = {row["place"]: row["step"] for row in rows if row and row["took"] != "cached"}
-    counted = json.loads(outputs.read_text(encoding="utf-8"))
-    assert len(ran) == int(counted["cache-steps"]) - int(counted["cache-hits"])  # noqa: S101
-    return ran
-
-
-def by_hand(job: Job, builder: str, ref: str = "") -> Mapping[str, str]:
-    """Build by the bare command; a fork may read, and neither push nor write a cache.
-
-    A push that fails because the same blobs are uploaded twice at once is done again, and what
-    ran, ran the first time.
-    """
-    argv = ["buildx", "build", "--builder", builder, "--progress=rawjson"]
-    argv += [part for value in job.build_args for part in ("--build-arg", value)]
+def by_hand(job: Job, builder: str, *, ref: str = "", image: str = "") -> Mapping[str, str]:
+    """Build by the bare command; without `image`, it neither pushes nor writes a cache."""
     cache = f"type=registry,ref={job.repository}:cache-{ref}"
-    argv += ["--cache-from", cache] if ref else []
-    if not job.pipeline.fork:
-        argv += ["--cache-to", f"{cache},{bare.ATTRIBUTES}"] if ref else []
-        argv += ["--tag", f"{job.repository}:{refs.image_tag(job.pipeline.name)}", "--push"]
-    env = {"BUILDX_CONFIG": str(job.state)}
-    done = bare.run([*argv, "."], env, job.checkout)
-    job.log.write_text(done.stdout, encoding="utf-8")
-    if done.returncode:
-        bare.must([*argv, "."], env, job.checkout)
-    progress = Progress()
-    for line in done.stdout.splitlines():
-        list(progress.feed(line))
-    return {
-        f"{step.prefix} {step.position}".strip(): step.instruction
-        for step in progress.steps()
-        if not step.cached
-    }
-
-
-@contextmanager
-def _builder(state: Path, *flags: str) -> Iterator[str]:
-    name = f"replay-{secrets.token_hex(4)}"
-    bare.create(name, state, *flags)
-    try:
-        yield name
-    finally:
-        bare.remove(name, state)
+    arguments = ["--cache-from", cache] if ref else []
+    if image:
+        arguments += ["--cache-to", f"{cache},{bare.ATTRIBUTES}"] if ref else []
+        arguments += ["--tag", image, "--push"]
+    # buildx itself reads some variables of a CI system.
+    return jobs.build(replace(job, env={}), builder, *arguments)
 
 
 if __name__ == "__main__":

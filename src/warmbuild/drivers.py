@@ -34,7 +34,10 @@ class Driver:
         return self.starts_daemon and self.runs_on_engine
 
 
-_OF_A_STARTED_DAEMON: Final = ("buildkit-image-mirrors", "buildkitd-flags", "keep-state")
+_OF_A_STARTED_DAEMON: Final = (
+    *("buildkit-image-mirrors", "buildkitd-flags"),
+    *("builder-state", "keep-state"),
+)
 
 DRIVERS: Final[Mapping[str, Driver]] = {
     driver.name: driver
@@ -66,7 +69,7 @@ DRIVERS: Final[Mapping[str, Driver]] = {
             name="kubernetes",
             description="a kubernetes builder of this run",
             starts_daemon=True,
-            unsupported=("buildkit-image-mirrors", "keep-state"),
+            unsupported=("buildkit-image-mirrors", "builder-state", "keep-state"),
         ),
     )
 }

@@ -22,16 +22,16 @@ MODULES: Final = sorted(
     {path.relative_to(SOURCES).as_posix() for path in SOURCES.rglob("*.py")} - ROWS
 )
 
-# Names that are something else in a module as well: a type of `--output`, a part of a login, or
-# BuildKit's word for an export.
+# Names that are something else in a module as well: a type of `--output`, a part of a login, the
+# host of docker-in-docker, or BuildKit's word for an export.
 OTHERS: Final = {
     "bake/allowed.py": {"docker", "local"},
     "bake/bake_file.py": {"docker", "local"},
-    "buildkit/command_line.py": {"local"},
+    "builder/engine_calls.py": {"docker"},
     "buildkit/progress.py": {"registry"},
     "ci/github.py": {"registry"},
     "ci/gitlab.py": {"registry"},
-    "image/attestations.py": {"docker"},
+    "image/attestations.py": {"docker", "local"},
     "inputs/credentials.py": {"registry"},
     "inputs/logins.py": {"registry"},
     "inputs/registry_auth.py": {"registry"},

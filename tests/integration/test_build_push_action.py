@@ -346,6 +346,42 @@ class TestGitContext:
         assert {*told} == {f"::add-mask::{TOKEN}"}
         assert server.users == {("x-access-token", TOKEN)}
 
+    def test_links_only_what_the_commit_has(
+        self,
+        warmbuild: Warmbuild,
+        github: Callable[..., dict[str, str]],
+        repository: str,
+        project: Callable[..., Path],
+    ) -> None:
+        text = f"{ODD}WORKDIR /srv\nCOPY app app\n"
+        files = {"docker/Dockerfile": text, "app/a": "committed", "app/b": ""}
+        ignored = {"docker/Dockerfile.dockerignore": "**/b\n"}
+        place = project("FROM scratch\n", files | ignored)
+        commit = committed(place)
+        (place / "app" / "a").write_text("changed by the job")
+        with served(place) as server:
+            ci = github("push", "github-push.json", "refs/heads/main") | {
+                "GITHUB_SERVER_URL": server.url,
+                "GITHUB_SHA": commit,
+            }
+            given = {
+                "ci": ci,
+                "image": repository,
+                "context": "",
+                "github_token": TOKEN,
+                "file": "docker/Dockerfile",
+                "link": "true",
+                "cache": "off",
+            }
+            linked = warmbuild.succeed(place, **given)  # type: ignore[arg-type]
+            (place / "docker" / "Dockerfile").write_text(f"{text}RUN false\n")
+            changed = warmbuild.succeed(place, **given)  # type: ignore[arg-type]
+        lines = len(text.splitlines())
+        assert f"link: the step on line {lines} is built with --link" in linked.log
+        assert "COPY --link app app" in linked.executed
+        assert "link has no effect: docker/Dockerfile is not the file of the commit" in changed.log
+        assert "COPY app app" in changed.executed
+
     def test_a_directory_of_it_and_one_more(
         self,
         warmbuild: Warmbuild,

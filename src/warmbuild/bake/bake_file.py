@@ -93,12 +93,15 @@ def name_of(plan: BuildPlan) -> str:
 def _target(plan: BuildPlan, plans: Sequence[BuildPlan], files: Files) -> Mapping[str, object]:
     """Return the target as the file defines it, with the plan laid over."""
     found = plan.definition or {}
+    if plan.linked_file:
+        found = {key: value for key, value in found.items() if key != "dockerfile-inline"}
     place: dict[str, object] = {
         "context": _literal(plan.context),
         "dockerfile": _literal(_dockerfile(plan)),
     }
     target: dict[str, object] = {
         **(place if plan.definition is None else {}),
+        **({"dockerfile": _literal(plan.linked_file)} if plan.linked_file else {}),
         **{
             row.bake_key: _over(found, row, value)
             for row, value in plan.passed.given()
@@ -281,6 +284,7 @@ def _read(plans: Sequence[BuildPlan], files: Files) -> Sequence[str]:
     """Return the files and directories that inputs, and not bake files, name."""
     secrets = [secret for plan in plans for secret in plan.secrets if not secret.variable]
     places = [secret.path or files.secret(secret.id) for secret in secrets]
+    places += [plan.linked_file for plan in plans if plan.linked_file]
     caches = [plan.cache for plan in plans if plan.cache.backend.is_directory]
     places += [str(read.ref) for cache in caches for read in cache.read]
     return tuple(dict.fromkeys(places))

@@ -45,17 +45,27 @@ class AnotherTry:
     pause: float = 0.0  # seconds to wait before it
     export_after: bool = False  # whether the cache is exported after the image
     restart: bool = False  # whether the builder is restarted before it
+    on_disk: bool = False  # whether the builder's state moves from memory to disk before it
     is_note: bool = False  # whether the reason is logged as a note, not as a warning
 
 
 def another_try(
-    builds: Sequence[BuildPlan], failure: Failure, attempt: int, waited_for: str = ""
+    builds: Sequence[BuildPlan],
+    failure: Failure,
+    attempt: int,
+    *,
+    waited_for: str = "",
+    lacking: str = "",
 ) -> AnotherTry | None:
     """Return how a call may still succeed after its attempt of this number, None if it cannot.
 
-    `waited_for` is the part of the cache that the attempt waited for until it was ended.
+    `waited_for` is the part of the cache that the attempt waited for until it was ended. `lacking`
+    is why it failed if the builder's state was in memory, and memory may have been too small.
     """
     error = failure.error.lower()
+    if lacking:
+        reason = f"{lacking}; building again with the state on disk"
+        return AnotherTry(plans=tuple(builds), reason=reason, on_disk=True)
     if waited_for in {"import", "layers"}:
         why = "the registry stopped answering"
         return replace(_without_import(builds, _read(builds), why), restart=True)
@@ -64,6 +74,13 @@ def another_try(
     if "cache export is not supported" in error:
         why = "this builder does not support cache exports; use driver docker-container"
         return _without_export(builds, why)
+    if "unknown flag: link" in error and any(plan.linked_file for plan in builds):
+        return AnotherTry(
+            plans=tuple(replace(plan, linked_file="") for plan in builds),
+            reason="link has no effect: this builder does not support COPY --link; retrying "
+            "without it",
+            is_note=True,
+        )
     if "attestation is not supported" in error and any(plan.default_attests for plan in builds):
         return AnotherTry(
             plans=tuple(map(_without_default_attests, builds)),
@@ -145,11 +162,20 @@ class AnotherExport:
     """Why an export that failed may still succeed, and the seconds to wait before it."""
 
     reason: str
-    pause: float
+    pause: float = 0.0
+    on_disk: bool = False  # Whether the builder's state moves from memory to disk before it
 
 
-def another_export(plan: BuildPlan, exported: Progress) -> AnotherExport | None:
-    """Return why a failed export may still succeed, None if it cannot or did not fail."""
+def another_export(
+    plan: BuildPlan, exported: Progress, *, lacking: str = ""
+) -> AnotherExport | None:
+    """Return why a failed export may still succeed, None if it cannot or did not fail.
+
+    `lacking` is as for `another_try`.
+    """
+    if lacking and plan.cache.write:
+        reason = f"{lacking}; exporting the cache again with the state on disk"
+        return AnotherExport(reason=reason, on_disk=True)
     errors = [done.error for done in exported.exports() if done.error]
     passes = plan.cache.write and errors and all(map(retries.passes, errors))
     wait = retries.pause(1) if passes else None

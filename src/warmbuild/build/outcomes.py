@@ -17,7 +17,7 @@ from warmbuild.vendors import refusal
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from warmbuild.buildkit.progress import Failure, Progress, Step, Transfer
+    from warmbuild.buildkit.progress import Failure, Progress, Step, Transfer, Unpacked
     from warmbuild.plan.build_plan import BuildPlan
 
 
@@ -31,6 +31,7 @@ class Outcome:
     metadata: str
     tags: tuple[str, ...] = ()
     steps: tuple[Step, ...] = ()
+    unpacked: tuple[Unpacked, ...] = ()
     cache_read: tuple[str, ...] = ()
     cache_written: str = ""
     cache_age: timedelta | None = None  # age of the oldest result in the caches of cached steps

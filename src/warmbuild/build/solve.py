@@ -15,6 +15,7 @@ from warmbuild.bake import bake_file
 from warmbuild.build import attempts, outcomes
 from warmbuild.build.outcomes import CacheOutcome, Outcome
 from warmbuild.build.patience import Patience
+from warmbuild.builder import state
 from warmbuild.buildkit import checks, command_line
 from warmbuild.buildkit.command_line import Files
 from warmbuild.buildkit.progress import Progress, Step, is_progress
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from warmbuild.build.attempts import AnotherExport
     from warmbuild.builder.environment import Buildx
+    from warmbuild.builder.memory import Guard, State
     from warmbuild.builder.private_directory import Private
     from warmbuild.buildkit.checks import Warned
     from warmbuild.cache.cache_plan import CachePlan
@@ -49,8 +51,10 @@ class Tool:
     cache_timeout: float  # seconds to wait for a cache
     annotates: bool  # whether BuildKit's warnings become warnings of the run
     restart: Callable[[], None]  # restarts the builder
-    keep: Callable[[CachePlan], bool]  # tags the cache that was read as the one that is written
+    state: State  # of the builder
     log: Log
+    keep: Callable[[CachePlan], bool] = lambda _: False
+    """Tags the cache that was read as the one that is written; returns whether that worked."""
 
 
 @frozen
@@ -61,6 +65,7 @@ class _Attempt:
     progress: Progress
     waited_for: str  # the part of the cache that it waited for until it was ended
     unwritten: Mapping[str, str]  # by target: why its exported cache is not in its directory
+    lacking: str  # why it failed if memory was too small for the builder's state
 
 
 @frozen
@@ -125,15 +130,24 @@ def _built(decided: Sequence[BuildPlan], tool: Tool) -> _Built:
         counted = counted or (tried.progress if tried.progress.steps() else None)
         if not tried.code or number > _MOST_RETRIES:
             break
-        again = attempts.another_try(now, tried.progress.failure(), number, tried.waited_for)
+        again = attempts.another_try(
+            now,
+            tried.progress.failure(),
+            number,
+            waited_for=tried.waited_for,
+            lacking=tried.lacking,
+        )
         if again is None:
             break
         (tool.log.line if again.is_note else tool.log.warning)(again.reason)
-        if [plan.cache.read for plan in again.plans] != [plan.cache.read for plan in now]:
+        reads = [[plan.cache.read for plan in plans] for plans in (now, again.plans)]
+        if again.on_disk or reads[0] != reads[1]:
             counted = None
         time.sleep(again.pause)
         if again.restart:
             tool.restart()
+        if again.on_disk:
+            tool.state.to_disk(tried.lacking)
         now, export_after = again.plans, export_after or again.export_after
     _annotate(now, tried.progress.warnings(), tool)
     if tried.code:
@@ -166,6 +180,7 @@ def _finished(
             metadata=_shown_metadata(metadata, tool.log),
             tags=plan.tags,
             steps=progress.steps(),
+            unpacked=progress.unpacked(),
             cache_read=cache.read,
             cache_written=cache.written,
             cache_age=outcomes.cache_age(as_built, progress, datetime.now(UTC)),
@@ -326,11 +341,13 @@ def _once_more(
         return last
     tool.log.line(again.reason)
     time.sleep(again.pause)
+    if again.on_disk:
+        tool.state.to_disk(last.lacking)
     return _attempt(_alone(exporting, wanted), tool)
 
 
 def _another(plan: BuildPlan, last: _Attempt) -> AnotherExport | None:
-    return attempts.another_export(plan, last.progress.of(plan.name))
+    return attempts.another_export(plan, last.progress.of(plan.name), lacking=last.lacking)
 
 
 def _alone(exporting: Sequence[BuildPlan], wanted: Sequence[BuildPlan]) -> Sequence[BuildPlan]:
@@ -391,14 +408,34 @@ def _attempt(decided: Sequence[BuildPlan], tool: Tool) -> _Attempt:
     progress, patience, log = Progress(targets), Patience(tool.cache_timeout), tool.log
     with log.group("warmbuild: build"):
         log.line(f"+ docker buildx {process.shown(argv, log.redact)}")
-        with tool.buildx.started(argv) as running, patience.over(running):
+        with (
+            tool.buildx.started(argv) as running,
+            patience.over(running),
+            tool.state.guarded(running) as guard,
+        ):
             for line in running.lines():
                 for text in progress.feed(line):
                     log.line(text)
                 patience.news(progress.waiting_for(), progress.moves)
             code = running.wait()
-    unwritten = {name: swap() for name, swap in swaps.items()}
-    return _Attempt(code=code, progress=progress, waited_for=patience.lost_for, unwritten=unwritten)
+    return _Attempt(
+        code=code,
+        progress=progress,
+        waited_for=patience.lost_for,
+        unwritten={name: swap() for name, swap in swaps.items()},
+        lacking=_lacking(code, progress, guard) if tool.state.size else "",
+    )
+
+
+def _lacking(code: int, progress: Progress, guard: Guard) -> str:
+    """Return why an attempt failed if memory was too small for the builder's state."""
+    errors = [done.error for done in progress.exports() if done.error]
+    if guard.ran_short:
+        return "memory ran out"
+    if code:
+        failure = progress.failure()
+        return state.ran_out((failure.error, *failure.tail, *errors), was_full=guard.was_full)
+    return state.ran_out(errors, was_full=guard.was_full) if errors else ""
 
 
 def _argv(decided: Sequence[BuildPlan], tool: Tool) -> tuple[str, ...]:

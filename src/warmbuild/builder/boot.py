@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import time
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import process, retries
-from warmbuild.builder import emulation, engine, removal
+from warmbuild.builder import emulation, engine, engine_calls, removal
+from warmbuild.builder.memory import State
+from warmbuild.builder.state import shown
 from warmbuild.buildkit import answers, builder_commands
 from warmbuild.buildkit.builder_commands import Own
 from warmbuild.errors import EngineError
@@ -40,6 +43,7 @@ class Made:
 
     boot: Callable[[], str]  # waits until the builder is up; returns its name
     inspected: Callable[[], Inspected]  # what buildx reports of the builder once it is up
+    state: State  # where its state is
 
 
 @contextmanager
@@ -50,6 +54,8 @@ def booted(plan: BuilderPlan, buildx: Buildx, private: Private, log: Log) -> Ite
     another run created it for the runs that share it.
     """
     name = plan.name or f"warmbuild-{os.urandom(4).hex()}"
+    at = engine_calls.address(buildx.env)
+    state = State(plan, name, at, log, lambda: _boot_again(plan, name, buildx))
     is_known = (private.buildx_config / "instances" / name).is_file()
     with ExitStack() as stack:
         # buildx always has a builder "default", the engine's own; the driver does not matter.
@@ -64,7 +70,7 @@ def booted(plan: BuilderPlan, buildx: Buildx, private: Private, log: Log) -> Ite
                 endpoint=_endpoint(plan, buildx.env, private, log),
                 certificates=_certificates(private),
             )
-            wait = stack.enter_context(_created(plan, own, buildx, log))
+            wait = stack.enter_context(_created(plan, own, buildx, log, state))
         seen: list[Running] = []
 
         def boot() -> str:
@@ -77,16 +83,23 @@ def booted(plan: BuilderPlan, buildx: Buildx, private: Private, log: Log) -> Ite
             seen.append(stack.enter_context(inspection))
             return up
 
-        yield Made(boot=boot, inspected=lambda: answers.inspected(seen[0].finish().output))
+        yield Made(
+            boot=boot,
+            inspected=lambda: answers.inspected(seen[0].finish().output),
+            state=state,
+        )
 
 
 @contextmanager
-def _created(plan: BuilderPlan, own: Own, buildx: Buildx, log: Log) -> Iterator[Callable[[], str]]:
+def _created(
+    plan: BuilderPlan, own: Own, buildx: Buildx, log: Log, state: State
+) -> Iterator[Callable[[], str]]:
     """Create a builder for the block; yield a function that waits for it and returns its name."""
     begun, up = time.monotonic(), False
 
     def started(mirror: str) -> AbstractContextManager[Running]:
-        return _started(builder_commands.creation(plan, own, mirror=mirror), buildx, log)
+        here = replace(own, in_memory=bool(state.size))
+        return _started(builder_commands.creation(plan, here, mirror=mirror), buildx, log)
 
     def boot() -> str:
         nonlocal up
@@ -103,20 +116,32 @@ def _created(plan: BuilderPlan, own: Own, buildx: Buildx, log: Log) -> Iterator[
             # any case, but not a container that another job uses.
             removal.remove(plan, own.name, buildx, log, up=False)
             buildx.run(builder_commands.forget(own.name))
+            state.create()
             with started(mirror) as retry:
                 boots.append(_ended(retry))
         if not boots[-1].up:
             raise _no_builder(plan, buildx.env, boots)
         up = True
         took = time.monotonic() - begun
-        log.line(f"builder {own.name} is up after {took:.1f} s{_source(plan, boots[-1])}")
+        where = f", its state in memory, at most {shown(state.size)}" if state.size else ""
+        log.line(f"builder {own.name} is up after {took:.1f} s{_source(plan, boots[-1])}{where}")
         return own.name
 
     try:
+        state.create()
         with started("") as creation, buildx.started(["version"]) as version:
+            state.watch()
             yield boot
     finally:
         removal.remove(plan, own.name, buildx, log, up=up)
+        state.close()
+
+
+def _boot_again(plan: BuilderPlan, name: str, buildx: Buildx) -> None:
+    """Boot a builder whose container has been removed; raises EngineError if it does not boot."""
+    done = buildx.run(builder_commands.inspect(name, bootstrap=True))
+    if done.code:
+        raise _no_builder(plan, buildx.env, [answers.boot(done.output, up=False)])
 
 
 @contextmanager

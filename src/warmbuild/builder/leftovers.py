@@ -95,6 +95,11 @@ def volume(builder: str) -> str:
     return _VOLUME.format(builder=builder)
 
 
+def container_of(volume: str) -> str:
+    """Return the name of the container that a volume with a builder's state belongs to."""
+    return volume.removesuffix(_VOLUME.removeprefix(_CONTAINER))
+
+
 def builder_of(name: str) -> str:
     """Return the builder of a run whose volume has this name, or an empty text."""
     before, after = _VOLUME.split("{builder}")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from warmbuild.builder import engine
+from warmbuild.builder import engine, engine_calls, leftovers
 from warmbuild.builder.leftovers import Verdict
 from warmbuild.buildkit import builder_commands
 from warmbuild.errors import EngineError
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 # notices some milliseconds after a client that it has gone.
 _GOODBYE: Final = 1.0
 _GLANCE: Final = 0.05
+# How long to wait for the engine to delete the state, in seconds. It goes on without this run, for
+# seconds if many files lie on a disk.
+_LET_GO: Final = 0.25
 
 
 def remove(plan: BuilderPlan, name: str, buildx: Buildx, log: Log, *, up: bool) -> None:
@@ -46,13 +50,29 @@ def remove(plan: BuilderPlan, name: str, buildx: Buildx, log: Log, *, up: bool) 
             failure, decided = str(error), Verdict(removes=False)
         # For buildx a builder is its name, under which another job may boot the next one.
         if decided.removes and (plan.appended or not plan.is_shared):
-            removal = buildx.run(builder_commands.remove(name, keep_state=plan.keep_state))
-            failure = removal.output if removal.code else ""
+            failure = _of_this_run(plan, name, buildx)
     # A builder that never came up has been reported, and may leave nothing to remove.
     if failure and up:
         log.warning(f"the builder {name} could not be removed: {failure}")
     elif decided.why and up:
         log.line(f"the builder {name} stays: {decided.why}")
+
+
+def _of_this_run(plan: BuilderPlan, name: str, buildx: Buildx) -> str:
+    """Remove a builder that no other run knows; return why that failed, if it did.
+
+    buildx would wait until the last file of the state is deleted: 1 to 3 s of a run on disk.
+    """
+    at = engine_calls.address(buildx.env)
+    is_one_here = plan.driver.has_container and not (plan.appended or plan.endpoint)
+    if at and is_one_here and not plan.name:
+        # If these calls fail, buildx tries in its own way, and says why it cannot.
+        with suppress(EngineError):
+            engine_calls.remove_container(at, leftovers.container(name))
+            engine_calls.remove_volume(at, leftovers.volume(name), patience=_LET_GO)
+            return ""
+    removal = buildx.run(builder_commands.remove(name, keep_state=plan.keep_state))
+    return removal.output if removal.code else ""
 
 
 def decide(plan: BuilderPlan, found: Container | None) -> Verdict:

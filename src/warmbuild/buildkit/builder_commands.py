@@ -26,6 +26,7 @@ class Own:
     name: str
     config: str = ""  # file for buildkitd
     endpoint: str = ""  # context of the first node, if the plan has none
+    in_memory: bool = False  # whether its state is lost when its container ends
     # Files, by the index of their node and the name of the driver option.
     certificates: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
 
@@ -49,6 +50,8 @@ def creation(builder: BuilderPlan, own: Own, *, mirror: str) -> tuple[tuple[str,
         files = own.certificates.get(index, {}).items()
         options = [*node.driver_opts, *(csv_attributes.quoted(f"{k}={path}") for k, path in files)]
         options += [f"env.{TEMPORARY}"] if builder.is_shared else []
+        # Without its state a daemon need not start again, and its memory stays free.
+        options += ["restart-policy=no"] if own.in_memory else []
         # buildx takes the last of several images.
         options += [f"image={mirror}"] if mirror else []
         argv += command_line.each("--driver-opt", options)

@@ -44,7 +44,7 @@ def build(plan: BuildPlan, files: Files) -> tuple[str, ...]:
 def _flags(plan: BuildPlan, files: Files) -> tuple[tuple[str, str | bool | Iterable[str]], ...]:
     """Return the value of each flag: flags that are passed on, then the others."""
     # An image has an ID; a directory or a tarball has none.
-    has_id = not attestations.kinds(plan.outputs) & {"local", "tar"}
+    has_id = not attestations.holds_files(plan.outputs)
     from_environment = [secret for secret in plan.secrets if secret.variable]
     from_files = [secret for secret in plan.secrets if not secret.variable]
     return (
@@ -56,7 +56,7 @@ def _flags(plan: BuildPlan, files: Files) -> tuple[tuple[str, str | bool | Itera
         ("--cache-to", cache_to(plan.cache)),
         ("--call", plan.call),
         ("--secret", secrets(from_environment, files)),
-        ("--file", plan.file),
+        ("--file", plan.linked_file or plan.file),
         ("--iidfile", files.iid if has_id else ""),
         ("--label", plan.labels),
         ("--no-cache-filter", plan.no_cache_filters),

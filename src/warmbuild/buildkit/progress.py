@@ -19,7 +19,7 @@ from warmbuild.buildkit import checks
 from warmbuild.frozen import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from warmbuild.buildkit.checks import Warned
 
@@ -28,6 +28,9 @@ _STEP: Final = re.compile(
     r"\[(?P<inside>[^\]]*)\] (?P<instruction>(?:ONBUILD )?[A-Z]+\b.*)", re.DOTALL
 )
 _POSITION: Final = re.compile(r"[0-9]+/[0-9]+")
+# Not steps: the base of a stage, and what puts a linked step's layer upon the layers below.
+_NO_STEPS: Final = ("FROM", "LINK")
+_UNPACKING: Final = "extracting "
 _SOURCE_LINE: Final = re.compile(r"\S.*:\d+")
 _IMPORT: Final = "importing cache manifest from "
 # GitHub's exporter has a name of its own; an inline cache is exported as part of its image.
@@ -62,6 +65,15 @@ class Step:
         """The step as BuildKit names it."""
         prefix = f"{self.prefix} " if self.prefix else ""
         return f"[{prefix}{self.position}] {self.instruction}"
+
+
+@frozen
+class Unpacked:
+    """A layer that was unpacked because a later step looks at its files."""
+
+    prefix: str  # of the last step in the layers
+    begun: datetime
+    ended: datetime
 
 
 @frozen
@@ -102,6 +114,7 @@ class _Vertex:
     partial: dict[object, str] = field(default_factory=dict)  # by stream: text without a newline
     tail: deque[str] = field(default_factory=lambda: deque(maxlen=_TAIL))
     manifest: str = ""
+    unpacked: dict[str, tuple[datetime, datetime]] = field(default_factory=dict)  # by layer
 
     @property
     def is_running(self) -> bool:
@@ -129,12 +142,7 @@ class _Vertex:
     @property
     def seconds(self) -> float:
         """The length of its intervals, with what overlaps counted once."""
-        total, end = 0.0, None
-        for start, stop in sorted((a, b) for a, b in self.intervals.items() if b is not None):
-            begin = start if end is None else max(start, end)
-            total += max(0.0, (stop - begin).total_seconds())
-            end = stop if end is None else max(stop, end)
-        return total
+        return length((a, b) for a, b in self.intervals.items() if b is not None)
 
 
 class Progress:
@@ -226,7 +234,7 @@ class Progress:
             # A step that BuildKit merged with another platform's never starts: no hit, no miss.
             if not (vertex.intervals or vertex.cached) or (new and vertex.met):
                 continue
-            if match["instruction"].split(" ", 1)[0] == "FROM":
+            if match["instruction"].split(" ", 1)[0] in _NO_STEPS:
                 continue
             is_needless = vertex.is_cancelled and not is_failed
             found.append(
@@ -240,6 +248,17 @@ class Progress:
                 )
             )
         return tuple(found)
+
+    def unpacked(self) -> tuple[Unpacked, ...]:
+        """Return the layers that were unpacked below steps."""
+        return tuple(
+            Unpacked(
+                prefix=match["inside"].rpartition(" ")[0].rstrip(" "), begun=begun, ended=ended
+            )
+            for vertex in self._vertices.values()
+            if vertex.unpacked and (match := _STEP.fullmatch(vertex.name))
+            for begun, ended in vertex.unpacked.values()
+        )
 
     def imports(self) -> tuple[Transfer, ...]:
         """Return the caches that BuildKit tried to read."""
@@ -373,6 +392,8 @@ class Progress:
             self._statuses[key] = now
             if shown is None:
                 return
+        if started and completed and identity.startswith(_UNPACKING):
+            vertex.unpacked[identity] = (started, completed)
         amount = _amount(
             untrusted_json.number(item, "current"), untrusted_json.number(item, "total")
         )
@@ -406,6 +427,16 @@ class Progress:
             vertex.tail.append(text)
             yield f"#{vertex.number} {vertex.seconds:.3f} {text}"
         vertex.partial.clear()
+
+
+def length(intervals: Iterable[tuple[datetime, datetime]]) -> float:
+    """Return the length of intervals in seconds, with what overlaps counted once."""
+    total, end = 0.0, None
+    for start, stop in sorted(intervals):
+        begin = start if end is None else max(start, end)
+        total += max(0.0, (stop - begin).total_seconds())
+        end = stop if end is None else max(stop, end)
+    return total
 
 
 def is_progress(line: str) -> bool:

@@ -59,7 +59,8 @@ class Found(_Answer):
     digest: str  # Of the manifest
     records: tuple[Records, ...] = ()  # One for each image with an inline cache, else one
     size: int = 0  # Of manifest or configuration, whichever is larger, in bytes
-    blobs: frozenset[str] = frozenset()  # Digests of the layers
+    blobs: Mapping[str, int] = field(default_factory=dict)
+    """Compressed size of each layer, in bytes, by its digest."""
     config: str = ""  # Digests of what holds the records: the same for two exports of one cache
     media_type: str = ""  # Of the manifest
     manifest: bytes = field(default=b"", repr=False)
@@ -110,7 +111,7 @@ def look(body: bytes, *, media_type: str, digest: str, fetch: Fetch) -> Answer:
     found = Found(
         digest or digest_of(body),
         size=len(body),
-        blobs=frozenset(_layers(manifest)),
+        blobs=dict(_layers(manifest)),
         media_type=media_type or untrusted_json.text(manifest, "mediaType"),
         manifest=body,
     )
@@ -159,7 +160,7 @@ def _look_inside(manifest: Mapping[str, object], found: Found, fetch: Fetch) -> 
     """Read the caches in an image, or in the images of an index."""
     digests: dict[str, None] = {}
     kinds: set[str] = set()
-    blobs: set[str] = set()
+    blobs: dict[str, int] = {}
     for image in chain([manifest], _images(manifest, fetch)):
         config = untrusted_json.child(image, "config")
         digests[untrusted_json.text(config, "digest")] = None
@@ -179,7 +180,7 @@ def _look_inside(manifest: Mapping[str, object], found: Found, fetch: Fetch) -> 
     return replace(
         found,
         records=tuple(inline.values()),
-        blobs=frozenset(blobs),
+        blobs=blobs,
         config=",".join(inline),
     )
 
@@ -215,6 +216,9 @@ def _entries(index: Mapping[str, object]) -> Iterator[Mapping[str, object]]:
     return untrusted_json.children(index, "manifests")
 
 
-def _layers(manifest: Mapping[str, object]) -> Iterator[str]:
+def _layers(manifest: Mapping[str, object]) -> Iterator[tuple[str, int]]:
     layers = untrusted_json.children(manifest, "layers")
-    return (untrusted_json.text(item, "digest") for item in (*layers, *_entries(manifest)))
+    return (
+        (untrusted_json.text(item, "digest"), max(0, untrusted_json.number(item, "size")))
+        for item in (*layers, *_entries(manifest))
+    )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from warmbuild import trust
 from warmbuild.ci.provider import Environment, Provider
 from warmbuild.project import git_directory
-from warmbuild.run_context import RunContext, is_commit
+from warmbuild.run_context import RunContext
 
 if TYPE_CHECKING:
     from warmbuild.files import ReadText
@@ -22,24 +22,15 @@ def _context(_env: Environment, directory: str, read_text: ReadText) -> RunConte
     tree = git_directory.find(Path(directory), read_text)
     if tree is None:
         return run
-
-    def text(path: Path) -> str:
-        return (read_text(str(path)) or "").strip()
-
-    head = text(tree.own / "HEAD")
-    ref = head.removeprefix("ref: ") if head.startswith("ref: ") else ""
+    ref, commit = git_directory.head(tree, read_text)
     # HEAD of a reftable repository holds refs/heads/.invalid.
-    branch, commit = ref.removeprefix("refs/heads/"), head
-    if ref:
-        packed = text(tree.common / "packed-refs").splitlines()
-        commits = (line.removesuffix(f" {ref}") for line in packed if line.endswith(f" {ref}"))
-        commit = text(tree.common / ref) or next(filter(is_commit, commits), "")
-    origin = text(tree.common / "refs/remotes/origin/HEAD")
+    branch = ref.removeprefix("refs/heads/")
+    origin = (read_text(str(tree.common / "refs/remotes/origin/HEAD")) or "").strip()
     return replace(
         run,
         branch="" if branch in {ref, ".invalid"} else branch,
         default_branch=origin.removeprefix("ref: refs/remotes/origin/"),
-        commit=commit if is_commit(commit) else "",
+        commit=commit,
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from warmbuild import lazy
-from warmbuild.builder import boot, environment, private_directory
+from warmbuild.builder import boot, environment, private_directory, state
 from warmbuild.builder.environment import Buildx
 from warmbuild.cache import problems
 from warmbuild.commands import checkout, confidential, images, logins
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from warmbuild.build import solve
     from warmbuild.build.outcomes import Outcome
     from warmbuild.build.solve import Tool
+    from warmbuild.builder.memory import State
     from warmbuild.builder.private_directory import Private
-    from warmbuild.commands import caches, cleanup
+    from warmbuild.commands import caches, cleanup, linked_copy
     from warmbuild.commands.images import Image
     from warmbuild.commands.logins import Registries
     from warmbuild.commands.run import Run
@@ -32,6 +33,7 @@ else:
     # Loaded while the builder boots.
     caches = lazy.module("warmbuild.commands.caches")
     cleanup = lazy.module("warmbuild.commands.cleanup")
+    linked_copy = lazy.module("warmbuild.commands.linked_copy")
     publishing = lazy.module("warmbuild.report.publishing")
     solve = lazy.module("warmbuild.build.solve")
 
@@ -56,26 +58,38 @@ def build(run: Run) -> Outcome:
         child = environment.of_building(child, run.context.trust, images.variables(decided))
         environment.take_certificates(env, private)
         buildx = Buildx(program=program, env=child, runner=run.runner)
-        with boot.booted(decided[0].builder, buildx, private, log) as made:
+        with boot.booted(state.planned(decided), buildx, private, log) as made:
             # The registry is asked while the builder boots.
             if not boot.has_image_store(decided[0].builder, child):
                 decided = [images.decide(image, has_image_store=False) for image in wanted]
             decided = _ready(run, wanted, decided, registries)
+            if inputs.link:
+                decided = [
+                    linked_copy.linked(one, private, number, child)
+                    for number, one in enumerate(decided)
+                ]
             publishing.say_plan(decided, log)
-            buildx = replace(buildx, env={**buildx.env, "BUILDX_BUILDER": made.boot()})
-            tool = _tool(run, decided[0].builder, buildx, private, registries)
+            own = replace(buildx, env={**buildx.env, "BUILDX_BUILDER": made.boot()})
+            made.state.settle(state.need(decided))
+            tool = replace(
+                _tool(run, decided[0].builder, own, private, made.state),
+                keep=lambda cache: caches.kept(cache, registries, log),
+            )
             try:
                 with cleanup.beside(decided[0].builder, child, log):
                     if decided[0].makes_an_image:
                         outcome = solve.build(decided, tool)
                     else:
                         outcome = solve.ask(decided[0], tool)
+                decided = _with_later_findings(run, wanted, decided, outcome)
             finally:
                 publishing.findings(decided, env, run.provider, log)
             outcome = replace(outcome, builder=made.inspected())
             outcome = caches.keep_history(decided, outcome, registries, log)
-    outcome = replace(outcome, seconds=time.monotonic() - begun, warnings=tuple(log.warnings))
-    publishing.outcome(outcome, inputs, env, run.provider, log)
+            seconds, warnings = time.monotonic() - begun, tuple(log.warnings)
+            outcome = replace(outcome, seconds=seconds, warnings=warnings)
+            # Everything is out before the builder goes.
+            publishing.outcome(outcome, inputs, env, run.provider, log)
     losses = problems.losses(outcome.problems)
     if inputs.cache_strict and losses:
         raise CacheError(losses)
@@ -109,17 +123,36 @@ def _ready(
     ]
 
 
-def _tool(
-    run: Run, builder: BuilderPlan, buildx: Buildx, private: Private, registries: Registries
-) -> Tool:
-    """Return what the build needs; buildx's environment names the builder."""
+def _with_later_findings(
+    run: Run, wanted: Sequence[Image], decided: Sequence[BuildPlan], outcome: Outcome
+) -> Sequence[BuildPlan]:
+    """Return the plans with what the lints find in the outcome, after logging that."""
+    pipeline_file = run.provider.pipeline_file(run.env)
+    outcomes = {one.name: one for one in (outcome.targets or (outcome,))}
+    plans = []
+    for plan, image in zip(decided, wanted, strict=True):
+        # A target that is only a part of others has no outcome.
+        done = outcomes.get(plan.name)
+        found = (
+            checkout.later_findings(plan, image.inputs, done, pipeline_file, run.env)
+            if done
+            else ()
+        )
+        publishing.say_findings(found, run.log)
+        plans.append(replace(plan, findings=(*plan.findings, *found)))
+    return plans
+
+
+def _tool(run: Run, builder: BuilderPlan, buildx: Buildx, private: Private, where: State) -> Tool:
+    """Return buildx, set up to build with the builder that its environment names."""
+    name = buildx.env["BUILDX_BUILDER"]
     return solve.Tool(
         buildx=buildx,
         files=solve.files(private),
         definition=str(private.file("definition.json")),
         cache_timeout=run.inputs.cache_timeout.total_seconds(),
         annotates=not is_false(run.env.get("DOCKER_BUILD_CHECKS_ANNOTATIONS", "")),
-        restart=lambda: boot.restart(builder, buildx.env, buildx.env["BUILDX_BUILDER"], run.log),
-        keep=lambda cache: caches.kept(cache, registries, run.log),
+        restart=lambda: boot.restart(builder, buildx.env, name, run.log),
+        state=where,
         log=run.log,
     )

@@ -15,9 +15,11 @@ from warmbuild.inputs import build_context
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from warmbuild.build.outcomes import Outcome
     from warmbuild.builder import environment
+    from warmbuild.finding import Finding
     from warmbuild.inputs.values import Inputs
-    from warmbuild.lint import checking, reading
+    from warmbuild.lint import case, checking, reading
     from warmbuild.log import Log
     from warmbuild.plan.build_plan import BuildPlan
     from warmbuild.project import git_modes
@@ -25,6 +27,7 @@ else:
     environment = lazy.module("warmbuild.builder.environment")
     # Loaded while the builder boots.
     checking = lazy.module("warmbuild.lint.checking")
+    case = lazy.module("warmbuild.lint.case")
     reading = lazy.module("warmbuild.lint.reading")
     git_modes = lazy.module("warmbuild.project.git_modes")
 
@@ -102,6 +105,17 @@ def with_findings(
         return decided
     sources = reading.read(decided, pipeline_file)
     return replace(decided, findings=checking.check(inputs, decided.run, sources, env))
+
+
+def later_findings(
+    decided: BuildPlan, inputs: Inputs, built: Outcome, pipeline_file: str, env: Mapping[str, str]
+) -> tuple[Finding, ...]:
+    """Return what the lints find in what a build did."""
+    if not inputs.lint or not built.unpacked:
+        return ()
+    sources = reading.read(decided, pipeline_file)
+    done = case.Done(steps=built.steps, unpacked=built.unpacked)
+    return checking.check(inputs, decided.run, sources, env, done)
 
 
 def normalize_modes(decided: BuildPlan, log: Log) -> None:

@@ -73,3 +73,17 @@ def _switched(field: str) -> str:
     if run_context.is_true(field):
         return "disabled=false"
     return "disabled=true" if run_context.is_false(field) else field
+
+
+def holds_files(outputs: tuple[str, ...]) -> bool:
+    """Return whether an output holds files, and not an image."""
+    return bool(kinds(outputs) & {"local", "tar"})
+
+
+def needs_files(outputs: tuple[str, ...], attests: tuple[str, ...]) -> str:
+    """Return why BuildKit looks at the files of an image after its last step, or ""."""
+    if holds_files(outputs):
+        return "an output holds the files of the image"
+    if any(kind_of(entry) == "sbom" for entry in attests):
+        return "an SBOM lists the files of the image"
+    return ""

@@ -93,7 +93,7 @@ DEFAULT_QEMU_IMAGE: Final = (
 # The lint rules; each is a module of lint/rules, which this module need not import.
 LINT_RULES: Final = (
     *("secret-build-arg", "early-arg", "early-copy", "dockerignore"),
-    *("file-modes", "cache-mount", "mode-min", "cache-from-only"),
+    *("file-modes", "cache-mount", "mode-min", "cache-from-only", "copy-link"),
 )
 _SCOPE: Final = checks.matches(r"[A-Za-z0-9._/-]+", "use letters, digits and . _ / -")
 _ROWS: Final[Mapping[str, Input]] = {
@@ -325,6 +325,13 @@ _ROWS: Final[Mapping[str, Input]] = {
     ),
     "buildkitd-config": Input("Path of a configuration file (TOML) for the BuildKit daemon."),
     "buildkitd-config-inline": Input("Configuration (TOML) for the BuildKit daemon, as text."),
+    "builder-state": Input(
+        "Where a builder of this run keeps its state: in memory if the caches fit into half of "
+        "what is free and the engine runs on this machine (auto), always there if possible "
+        "(memory), or on the engine's disk (disk).",
+        default="auto",
+        choices=("auto", "disk", "memory"),
+    ),
     "keep-state": Switch(
         "Keep the builder's state when it is removed, for the next builder of the same name."
     ),
@@ -455,6 +462,10 @@ _ROWS: Final[Mapping[str, Input]] = {
     ),
     "normalize-modes": Switch(
         "Set the mode of files tracked by git to 644 or 755, and that of their directories to 755."
+    ),
+    "link": Switch(
+        "Build COPY and ADD with --link where that changes no file of the image, so that nothing "
+        "below needs to be unpacked; the Dockerfile stays as it is."
     ),
     # The decisions alone.
     "plan-only": Switch("Build nothing, and set the outputs cache-from, cache-to and bake-file."),

@@ -99,6 +99,7 @@ class Inputs:
     buildkitd_flags: str
     buildkitd_config: str
     buildkitd_config_inline: str
+    builder_state: str
     keep_state: bool
     cleanup: bool
     idle: tuple[str, ...]
@@ -130,6 +131,7 @@ class Inputs:
     lint: bool
     lint_ignore: tuple[str, ...]
     normalize_modes: bool
+    link: bool
     plan_only: bool
     probe: bool
     output_file: str

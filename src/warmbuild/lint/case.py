@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from warmbuild.frozen import frozen
-from warmbuild.project import dockerfile, ignore_file, installs
+from warmbuild.image import attestations
+from warmbuild.project import dockerfile, ignore_file, installs, linking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from warmbuild.buildkit.progress import Step, Unpacked
     from warmbuild.inputs.values import Inputs
     from warmbuild.project.dockerfile import Dockerfile, Instruction, Stage
     from warmbuild.project.installs import Install
+    from warmbuild.project.linking import Linking
     from warmbuild.run_context import RunContext
 
 # Frontends that read a Dockerfile; any other frontend may have its own language.
@@ -29,6 +32,7 @@ class Rule:
     name: str  # as in `lint-ignore`
     severity: str  # one of the severities of GitLab's code quality report
     find: Callable[[Case], Iterator[Found]]
+    needs_build: bool = False  # whether it looks at what a build did
 
 
 @frozen
@@ -51,8 +55,19 @@ class Sources:
     ignore: str | None = None  # the text of the .dockerignore, or None without one
     in_context: frozenset[str] = frozenset()  # ".git" and "Dockerfile", if inside the context
     odd_modes: OddModes | None = None
+    directories: Mapping[str, bool] = field(default_factory=dict)
+    """Sources of COPY and ADD in the context, and whether they are directories."""
+    contexts: frozenset[str] = frozenset()  # names of other build contexts
     pipeline_file: str = ""  # the path of the CI system's file that describes this run
     pipeline: str = ""  # the text of that file
+
+
+@frozen
+class Done:
+    """What a build did."""
+
+    steps: tuple[Step, ...]
+    unpacked: tuple[Unpacked, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +78,7 @@ class Case:
     context: RunContext
     sources: Sources
     env: Mapping[str, str]
+    done: Done | None = None  # None before the build
 
     @cached_property
     def file(self) -> Dockerfile:
@@ -115,6 +131,23 @@ class Case:
     def later_installs(self, steps: Sequence[Instruction]) -> Iterator[tuple[Instruction, Install]]:
         """Yield each step with what it installs."""
         return ((step, done) for step in steps for done in self.installs.get(step.line, ()))
+
+    @cached_property
+    def linking(self) -> Linking:
+        """Which steps of the built stage could have `--link`."""
+        syntax = self.arguments.get(linking.SYNTAX_ARGUMENT, "")
+        why = attestations.needs_files(
+            self.inputs.outputs, attestations.attests(self.inputs, self.context)
+        )
+        if why := why or linking.frontend_obstacle(self.file, syntax):
+            return linking.Linking(why=why)
+        sources = self.sources
+        return linking.decide(
+            self.file,
+            self.inputs.target,
+            directories=sources.directories,
+            contexts=sources.contexts,
+        )
 
     @cached_property
     def patterns(self) -> tuple[str, ...]:

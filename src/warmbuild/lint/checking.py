@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from warmbuild.finding import Finding
 from warmbuild.inputs.table import LINT_RULES
-from warmbuild.lint.case import Case, Found, Rule, Sources
+from warmbuild.lint.case import Case, Done, Found, Rule, Sources
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,14 +27,21 @@ _COMMENT: Final = re.compile(r"warmbuild\s+ignore\s*=([\w,\s-]+)")
 
 
 def check(
-    inputs: Inputs, context: RunContext, sources: Sources, env: Mapping[str, str]
+    inputs: Inputs,
+    context: RunContext,
+    sources: Sources,
+    env: Mapping[str, str],
+    done: Done | None = None,
 ) -> tuple[Finding, ...]:
-    """Return what the enabled rules find, sorted by file and line."""
+    """Return what the enabled rules find, sorted by file and line.
+
+    Before a build, when `done` is None, and after it, different rules apply.
+    """
     if not inputs.lint:
         return ()
-    case = Case(inputs=inputs, context=context, sources=sources, env=env)
+    case = Case(inputs=inputs, context=context, sources=sources, env=env, done=done)
     findings: dict[tuple[str, str, int, str], Finding] = {}
-    for rule in RULES:
+    for rule in (rule for rule in RULES if rule.needs_build == (done is not None)):
         for found in rule.find(case) if rule.name not in inputs.lint_ignore else ():
             if not (found.at and rule.name in _ignored(found.at)):
                 finding = _finding(case, rule, found)

@@ -7,15 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import surrogates
+from warmbuild import surrogates, untrusted_json
 from warmbuild.files import read_bytes, read_text
 from warmbuild.inputs import build_context
 from warmbuild.inputs.build_context import is_remote
 from warmbuild.lint.case import OddModes, Sources
-from warmbuild.project import git_directory, git_modes, ignore_file
+from warmbuild.project import dockerfile, git_directory, git_modes, ignore_file, linking
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from warmbuild.buildkit.checks import Warned
     from warmbuild.plan.build_plan import BuildPlan
@@ -38,7 +38,7 @@ def read(decided: BuildPlan, pipeline_file: str) -> Sources:
     described = Sources(
         pipeline_file=pipeline_file if pipeline is not None else "", pipeline=pipeline or ""
     )
-    places = _places(decided)
+    places = places_of(decided)
     if places is None or not _is_directory(places[0]):
         return described
     context, file = places
@@ -52,10 +52,14 @@ def read(decided: BuildPlan, pipeline_file: str) -> Sources:
     has_git = not is_git and _is_directory(context / ".git")
     inside = {".git": has_git, "Dockerfile": _is_below(file, context)}
     is_excluded = ignore_file.matcher(ignore_file.patterns(ignore or ""))
+    text = read_text(file, _MOST) or ""
+    sources = linking.sources(dockerfile.parse(text, {}), decided.stage)
     return replace(
         described,
         file=_shown(file, root),
-        text=read_text(file, _MOST) or "",
+        text=text,
+        directories=directories(context, sources),
+        contexts=contexts(decided),
         ignore_file=_shown(ignored_by, root),
         ignore=ignore,
         in_context=frozenset(name for name, is_inside in inside.items() if is_inside),
@@ -68,11 +72,29 @@ def named(decided: BuildPlan, warned: Warned) -> str:
 
     If the text differs, the warning's line is not the file's line.
     """
-    places = _places(decided)
+    places = places_of(decided)
     if places is None or not warned.source:
         return ""
-    is_same = read_bytes(places[1]) == warned.source
+    texts = (read_bytes(path) for path in (decided.linked_file, places[1]) if path)
+    is_same = warned.source in texts
     return _shown(places[1], _root(Path.cwd())) if is_same else ""
+
+
+def directories(context: Path, sources: Iterable[str]) -> Mapping[str, bool]:
+    """Return which of the paths below a context exist, and whether they are directories."""
+    places = {source: f"{context}/{source}" for source in sources if ".." not in source.split("/")}
+    return {
+        source: _is_directory(Path(place))
+        for source, place in places.items()
+        if os.path.exists(place)  # noqa: PTH110 (never raises)
+    }
+
+
+def contexts(decided: BuildPlan) -> frozenset[str]:
+    """Return the names of the other build contexts."""
+    names = [item.partition("=")[0] for item in decided.build_contexts]
+    names += untrusted_json.child(decided.definition or {}, "contexts")
+    return frozenset(name.lower() for name in names)
 
 
 def _odd_modes(
@@ -106,7 +128,7 @@ def _root(directory: Path) -> Path:
     return tree.root if tree else _real(directory)
 
 
-def _places(decided: BuildPlan) -> tuple[Path, Path] | None:
+def places_of(decided: BuildPlan) -> tuple[Path, Path] | None:
     """Return the paths of the context and the Dockerfile; None if they are not on this machine."""
     if not is_remote(decided.context):
         context = Path(decided.context)

@@ -34,6 +34,7 @@ class BuilderPlan:
     flags: str
     config: str
     config_inline: str
+    state: str  # The input builder-state
     keep_state: bool
     cleanup: bool
     emulated: tuple[str, ...]  # Platforms that are emulated if no node serves them
@@ -88,6 +89,7 @@ class BuildPlan:
     findings: tuple[Finding, ...] = ()  # What the lint rules found
     name: str = ""  # Name of the target, if a bake or compose file defines it
     definition: Mapping[str, object] | None = None  # The target in that file, as buildx resolved it
+    linked_file: str = ""  # Copy of the Dockerfile to build from, with `--link` in some steps
     linked: bool = False  # Built only because a requested target depends on it
 
     @property

@@ -43,6 +43,7 @@ def planned(inputs: Inputs) -> BuilderPlan:
         flags=inputs.buildkitd_flags or _flags(inputs, inputs.driver_opts),
         config=inputs.buildkitd_config,
         config_inline=inputs.buildkitd_config_inline,
+        state=inputs.builder_state,
         keep_state=inputs.keep_state,
         cleanup=inputs.cleanup,
         emulated=tuple(dict.fromkeys(emulated)),

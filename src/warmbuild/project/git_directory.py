@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from warmbuild.frozen import frozen
+from warmbuild.run_context import is_commit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,3 +40,18 @@ def find(directory: Path, read_text: ReadText) -> WorkTree | None:
         common = own / (read_text(str(own / "commondir")) or "").strip()
         return WorkTree(root=place, own=own, common=common)
     return None
+
+
+def head(tree: WorkTree, read_text: ReadText) -> tuple[str, str]:
+    """Return the ref that HEAD names, "" if it names a commit, and the commit, "" if unknown."""
+
+    def text(path: Path) -> str:
+        return (read_text(str(path)) or "").strip()
+
+    found = text(tree.own / "HEAD")
+    ref = found.removeprefix("ref: ") if found.startswith("ref: ") else ""
+    if ref:
+        packed = text(tree.common / "packed-refs").splitlines()
+        commits = (line.removesuffix(f" {ref}") for line in packed if line.endswith(f" {ref}"))
+        found = text(tree.common / ref) or next(filter(is_commit, commits), "")
+    return ref, found if is_commit(found) else ""

@@ -1,4 +1,7 @@
-"""The modes that git stores, read from its index: git's "gitformat-index", versions 2 to 4."""
+"""The files that git tracks, and what it stores of them, read from its index.
+
+The format is git's "gitformat-index", versions 2 to 4.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,12 @@ _FLAGS: Final = struct.Struct(">H")
 
 
 def modes(data: bytes, *, object_bytes: int = 20) -> Iterator[tuple[str, int]]:
-    """Yield (path, permissions) of each regular file, not of links and submodules.
+    """Yield (path, permissions) of each regular file, as `files` does."""
+    return ((path, permissions) for path, permissions, _ in files(data, object_bytes=object_bytes))
+
+
+def files(data: bytes, *, object_bytes: int = 20) -> Iterator[tuple[str, int, bytes]]:
+    """Yield (path, permissions, object) of each regular file, not of links and submodules.
 
     `object_bytes` is the length of an object's name: 32 in a SHA-256 repository. Raises ValueError
     if the data is not an index.
@@ -34,13 +42,14 @@ def modes(data: bytes, *, object_bytes: int = 20) -> Iterator[tuple[str, int]]:
         raise ValueError("the index ends too early") from error
 
 
-def _entries(data: bytes, object_bytes: int) -> Iterator[tuple[str, int]]:
+def _entries(data: bytes, object_bytes: int) -> Iterator[tuple[str, int, bytes]]:
     signature, version, count = struct.unpack_from(">4sLL", data)
     if signature != b"DIRC" or version not in _VERSIONS:
         raise ValueError("this is not a git index of version 2 to 4")
     at, path = 12, b""
     for _ in range(count):
         (mode,) = _MODE.unpack_from(data, at + _MODE_AT)
+        blob = data[at + _STAT : at + _STAT + object_bytes]
         (flags,) = _FLAGS.unpack_from(data, at + _STAT + object_bytes)
         name = at + _STAT + object_bytes + (4 if flags & _EXTENDED else 2)
         if version == _PREFIXED:
@@ -56,7 +65,7 @@ def _entries(data: bytes, object_bytes: int) -> Iterator[tuple[str, int]]:
         if len(path) > _LONGEST:
             raise ValueError("a path in the index is too long")
         if mode in MODES:
-            yield path.decode("utf-8", "surrogateescape"), MODES[mode]
+            yield path.decode("utf-8", "surrogateescape"), MODES[mode], blob
 
 
 def _offset(data: bytes, at: int) -> tuple[int, int]:

@@ -1,7 +1,8 @@
-"""The file modes that git stores: read from its index, and set in a work tree."""
+"""What git stores of files: their hashes, and modes, which are set in a work tree."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import stat
@@ -13,7 +14,9 @@ from warmbuild.frozen import frozen
 from warmbuild.project import git_directory, git_index
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator, Mapping
+
+    from warmbuild.project.git_directory import WorkTree
 
 _SHA256: Final = re.compile(
     r"^[ \t]*objectformat[ \t]*=[ \t]*sha256[ \t]*$", re.IGNORECASE | re.MULTILINE
@@ -21,6 +24,8 @@ _SHA256: Final = re.compile(
 # In bytes, about 5 million files; git's own tools are slow long before.
 _LARGEST_INDEX: Final = 512 * 1024 * 1024
 _DIRECTORY: Final = 0o755
+# The length of a hash in bytes.
+_SHA1: Final = 20
 
 
 @frozen
@@ -65,14 +70,43 @@ def tracked_files(context: Path) -> Iterator[tuple[str, int, int]] | None:
     """Return (path below the context, mode, mode in git) of each regular file."""
     context = Path(os.path.realpath(context))
     tree = git_directory.find(context, read_text)
-    if tree is None:
+    tracked = _tracked(tree) if tree else None
+    if tree is None or tracked is None:
         return None
+    prefix = "" if context == tree.root else f"{context.relative_to(tree.root).as_posix()}/"
+    return _stated(context, prefix, ((path, permissions) for path, permissions, _ in tracked))
+
+
+def objects(directory: Path, commit: str, paths: Collection[Path]) -> Mapping[Path, bytes] | None:
+    """Return the objects of those of some files that git tracks; None if HEAD is another commit.
+
+    An object's name is the hash of the file as it is in the commit.
+    """
+    tree = git_directory.find(Path(os.path.realpath(directory)), read_text)
+    tracked = _tracked(tree) if tree else None
+    if tree is None or tracked is None or git_directory.head(tree, read_text)[1] != commit:
+        return None
+    names = {os.path.relpath(os.path.realpath(path), tree.root): path for path in paths}
+    try:
+        return {names[path]: name for path, _, name in tracked if path in names}
+    except ValueError:
+        return None
+
+
+def is_object(data: bytes, name: bytes) -> bool:
+    """Return whether a file's data has this hash in git, SHA-1 or SHA-256 by its length."""
+    stored = b"blob %d\0%b" % (len(data), data)
+    # Git's own hash, which a file has to match; it protects nothing here.
+    hashed = hashlib.sha1(stored) if len(name) == _SHA1 else hashlib.sha256(stored)  # noqa: S324
+    return hashed.digest() == name
+
+
+def _tracked(tree: WorkTree) -> Iterator[tuple[str, int, bytes]] | None:
     data = read_bytes(tree.own / "index", _LARGEST_INDEX)
     if data is None:
         return None
-    object_bytes = 32 if _SHA256.search(read_text(tree.common / "config") or "") else 20
-    prefix = "" if context == tree.root else f"{context.relative_to(tree.root).as_posix()}/"
-    return _stated(context, prefix, git_index.modes(data, object_bytes=object_bytes))
+    object_bytes = 32 if _SHA256.search(read_text(tree.common / "config") or "") else _SHA1
+    return git_index.files(data, object_bytes=object_bytes)
 
 
 def _stated(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from warmbuild.build.outcomes import Outcome
     from warmbuild.ci.provider import Provider
+    from warmbuild.finding import Finding
     from warmbuild.inputs.values import Inputs
     from warmbuild.log import Log
     from warmbuild.plan.build_plan import BuildPlan
@@ -37,8 +38,13 @@ def say_plan(decided: Sequence[BuildPlan], log: Log) -> None:
             log.line(line)
     for warning in dict.fromkeys(text for one in decided for text in one.warnings):
         log.warning(warning)
-    for found in plain_text.findings(decided):
-        log.warning(plain_text.finding(found), found.file, found.line)
+    say_findings(plain_text.findings(decided), log)
+
+
+def say_findings(found: Sequence[Finding], log: Log) -> None:
+    """Log findings, at their lines."""
+    for one in found:
+        log.warning(plain_text.finding(one), one.file, one.line)
 
 
 def outcome(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -216,3 +217,14 @@ def test_the_metadata_of_the_one_target_is_that_of_a_build() -> None:
     assert bake_file.metadata({"image": inside, "buildx.build.warnings": []}, "image") == inside
     assert bake_file.metadata(inside, "image") == {}
     assert bake_file.metadata({"image": "no object"}, "image") == {}
+
+
+def test_a_copy_of_the_dockerfile_replaces_it(parsed: Callable[..., Inputs]) -> None:
+    plan = replace(planned(parsed(file="a"), set()), linked_file="/p/${x}/Dockerfile")
+    found = {"dockerfile-inline": "FROM a", "dockerfile": "b", "context": "c"}
+    of_file = replace(plan, name="web", definition=found)
+    for one, name, context in ((plan, "image", "."), (of_file, "web", "c")):
+        target = json.loads(bake_file.definition([one], command_line.PLACEHOLDERS))["target"][name]
+        assert target["dockerfile"] == "/p/$${x}/Dockerfile"
+        assert target["context"] == context
+        assert "dockerfile-inline" not in target

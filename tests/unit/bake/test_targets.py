@@ -613,7 +613,7 @@ class TestAttempts:
         plans = []
         for name, blob in (("web", "sha256:1"), ("job", "sha256:2")):
             decided = planned(parsed(), replace(target(), name=name))
-            found = Found(digest="sha256:0", blobs=frozenset([blob]), size=1, config="")
+            found = Found(digest="sha256:0", blobs={blob: 1}, size=1, config="")
             ref = refs.parse(f"r.io/{name}:cache")
             read = (CacheRef(ref=ref, reason="", found=found),)
             plans.append(replace(decided, cache=replace(decided.cache, read=read)))
@@ -629,7 +629,7 @@ class TestAttempts:
 
     def test_all_are_lost_that_a_registry_does_not_answer_for(self, pair: list[BuildPlan]) -> None:
         failure = Failure(title="", error="", tail=(), source="")
-        again = attempts.another_try(pair, failure, 1, "import")
+        again = attempts.another_try(pair, failure, 1, waited_for="import")
         assert again is not None
         assert [len(one.cache.read) for one in again.plans] == [0, 0]
         assert again.restart

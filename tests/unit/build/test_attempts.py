@@ -182,7 +182,7 @@ def with_two_caches(parsed: Callable[..., Inputs]) -> BuildPlan:
     """Return a plan with two refs that were found, of the layers sha256:aa and sha256:bb."""
     decided = planned(parsed())
     found = [
-        replace(ref, found=Found(f"sha256:{layer}", blobs=frozenset([f"sha256:{layer}"])))
+        replace(ref, found=Found(f"sha256:{layer}", blobs={f"sha256:{layer}": 1}))
         for ref, layer in zip(decided.cache.read, ("aa", "bb"), strict=True)
     ]
     return replace(decided, cache=replace(decided.cache, read=tuple(found)))
@@ -218,7 +218,7 @@ STALLED = Failure(title="", error="", tail=(), source="")
 def test_an_import_that_hangs_costs_every_cache_and_a_restart(
     parsed: Callable[..., Inputs],
 ) -> None:
-    again = attempts.another_try([with_two_caches(parsed)], STALLED, 1, "import")
+    again = attempts.another_try([with_two_caches(parsed)], STALLED, 1, waited_for="import")
     assert again is not None
     assert again.plans[0].cache.read == ()
     assert again.restart
@@ -226,7 +226,7 @@ def test_an_import_that_hangs_costs_every_cache_and_a_restart(
 
 
 def test_an_export_that_hangs_is_given_up(parsed: Callable[..., Inputs]) -> None:
-    again = attempts.another_try([with_two_caches(parsed)], STALLED, 1, "export")
+    again = attempts.another_try([with_two_caches(parsed)], STALLED, 1, waited_for="export")
     assert again is not None
     assert again.plans[0].cache.write is None
     assert (
@@ -454,3 +454,15 @@ def test_provenance_that_nobody_asked_for_is_done_without(parsed: Callable[..., 
     )
     # What was asked for is not.
     assert attempts.another_try(again.plans, NO_ATTESTATION, 2) is None
+
+
+def test_a_builder_that_does_not_link(parsed: Callable[..., Inputs]) -> None:
+    plan = planned(parsed())
+    failure = replace(RACE, title="", error="dockerfile parse error on line 3: unknown flag: link")
+    linked = replace(plan, linked_file="/p/Dockerfile")
+    assert attempts.another_try([linked], failure, 1) == AnotherTry(
+        plans=(plan,),
+        reason="link has no effect: this builder does not support COPY --link; retrying without it",
+        is_note=True,
+    )
+    assert attempts.another_try([plan], failure, 1) is None

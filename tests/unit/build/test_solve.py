@@ -19,14 +19,15 @@ from warmbuild.bake.targets import Target
 from warmbuild.build import solve
 from warmbuild.build.solve import Tool
 from warmbuild.builder.environment import Buildx
+from warmbuild.builder.memory import State
 from warmbuild.builder.private_directory import Private
 from warmbuild.cache.probe import Found
-from warmbuild.errors import BuildError, RegistryError
+from warmbuild.errors import BuildError, EngineError, RegistryError
 from warmbuild.log import Log
 from warmbuild.run_context import RunContext
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from warmbuild.cache.cache_plan import CachePlan
     from warmbuild.inputs.values import Inputs
@@ -57,6 +58,17 @@ def restarts() -> list[str]:
     return []
 
 
+class Where(State):
+    """A state that moves to disk when it is told to, and to nothing else."""
+
+    def __init__(self) -> None:
+        self.size, self.moved = 0, list[str]()
+
+    def to_disk(self, why: str) -> None:
+        self.size = 0
+        self.moved.append(why)
+
+
 @pytest.fixture
 def kept() -> list[str]:
     """Return the refs that caches were tagged as."""
@@ -64,8 +76,18 @@ def kept() -> list[str]:
 
 
 @pytest.fixture
+def where() -> Where:
+    return Where()
+
+
+@pytest.fixture
 def tool(
-    runner: FakeRunner, tmp_path: Path, restarts: list[str], kept: list[str], log: Log
+    runner: FakeRunner,
+    tmp_path: Path,
+    restarts: list[str],
+    kept: list[str],
+    log: Log,
+    where: Where,
 ) -> Tool:
     private = Private(root=tmp_path)
 
@@ -80,6 +102,7 @@ def tool(
         cache_timeout=600.0,
         annotates=True,
         restart=lambda: restarts.append("again"),
+        state=where,
         keep=keep,
         log=log,
     )
@@ -297,6 +320,51 @@ def test_an_export_that_fails_is_a_warning(
     assert outcome.cache_error.startswith('process "/bin/sh -c for i in 1 2 3')
     (warning,) = log.warnings
     assert warning.startswith("no cache is written to ghcr.io/me/app:cache-x: process")
+
+
+def full(lines: Sequence[str]) -> list[str]:
+    """Return a build that failed, as it does if the state of its builder has no more room."""
+    return [re.sub("exit code: [0-9]+", "no space left on device", line) for line in lines]
+
+
+def test_a_build_that_runs_out_of_memory_is_built_again_on_disk(
+    planned: Callable[..., BuildPlan], runner: FakeRunner, tool: Tool, log: Log, where: Where
+) -> None:
+    where.size = 1000
+    runner.answer(*BUILD, lines=full(recorded("failed")), code=1)
+    runner.answer(*BUILD, lines=recorded("cold"), writes=SAID)
+    runner.answer(*BUILD, lines=recorded("cold"))
+    outcome = solve.build([planned()], tool)
+    first, second, _ = runner.commands
+    assert first == second
+    assert where.moved == ["the builder's state does not fit into its share of the memory"]
+    assert log.warnings[0] == f"{where.moved[0]}; building again with the state on disk"
+    # The steps are those of the build that made the image.
+    assert [step.cached for step in outcome.steps] == [False] * 5
+    assert outcome.digest == "sha256:1"
+
+
+def test_a_build_on_disk_that_has_no_more_room_has_failed(
+    planned: Callable[..., BuildPlan], runner: FakeRunner, tool: Tool, where: Where
+) -> None:
+    runner.answer(*BUILD, lines=full(recorded("failed")), code=1)
+    with pytest.raises(EngineError, match=r"the builder.s disk is full: .*no space left"):
+        solve.build([planned()], tool)
+    assert where.moved == []
+
+
+def test_an_export_that_runs_out_of_memory_is_made_again_on_disk(
+    planned: Callable[..., BuildPlan], runner: FakeRunner, tool: Tool, log: Log, where: Where
+) -> None:
+    where.size = 1000
+    runner.answer(*BUILD, lines=recorded("cold"), writes=SAID)
+    runner.answer(*BUILD, lines=full(recorded("failed")), code=1)
+    runner.answer(*BUILD, lines=recorded("cold"))
+    outcome = solve.build([planned()], tool)
+    assert where.moved == ["the builder's state does not fit into its share of the memory"]
+    _, export, again = runner.commands
+    assert export == again
+    assert (outcome.cache_written, log.warnings) == ("ghcr.io/me/app:cache-x", [])
 
 
 def test_a_cache_that_is_waited_for_too_long_is_done_without(

@@ -8,7 +8,7 @@ import pytest
 from tests.plans import planned
 from tests.unit.fake_runner import FakeRunner
 from warmbuild import ci
-from warmbuild.builder import engine, removal
+from warmbuild.builder import engine, engine_calls, removal
 from warmbuild.builder.engine import Container
 from warmbuild.builder.environment import Buildx
 from warmbuild.builder.leftovers import Verdict
@@ -17,6 +17,7 @@ from warmbuild.log import Log
 from warmbuild.run_context import RunContext
 
 if TYPE_CHECKING:
+    from warmbuild.builder.engine_calls import Address
     from warmbuild.inputs.values import Inputs
     from warmbuild.plan.build_plan import BuilderPlan
 
@@ -131,7 +132,33 @@ def test_buildx_removes_the_other_nodes(removed: Removed) -> None:
     assert there.removed == [("unix:///x", "1", False)]
 
 
-def test_buildx_removes_a_builder_of_this_run(removed: Removed) -> None:
+def refuse(*_arguments: object, **_options: object) -> None:
+    raise EngineError("the engine does not answer")
+
+
+def test_a_builder_of_this_run_goes_without_waiting_for_its_last_file(
+    removed: Removed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone: list[tuple[str, str]] = []
+
+    def remove_container(at: Address, name: str) -> None:
+        gone.append((at.path, name))
+
+    def remove_volume(at: Address, name: str, *, patience: float) -> bool:
+        assert patience < 1
+        gone.append((at.path, name))
+        return False
+
+    monkeypatch.setattr(engine_calls, "remove_container", remove_container)
+    monkeypatch.setattr(engine_calls, "remove_volume", remove_volume)
+    assert removed(Engine(None), name="") == (False, "")
+    assert gone == [("/x", "buildx_buildkit_x0"), ("/x", "buildx_buildkit_x0_state")]
+
+
+def test_buildx_removes_a_builder_of_this_run_if_the_engine_refuses(
+    removed: Removed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_calls, "remove_container", refuse)
     said = "warning: the builder x could not be removed: no such thing\n"
     assert removed(Engine(None), name="") == (True, "")
     assert removed(Engine(None), name="", code=1) == (True, said)

@@ -666,3 +666,9 @@ def test_no_provenance_from_a_driver_that_has_none(parsed: Callable[..., Inputs]
     assert planned(inputs, PUBLIC).default_attests
     docker = replace(inputs, driver=DRIVERS["docker"])
     assert planned(docker, PUBLIC).attests == ()
+
+
+def test_a_copy_of_the_dockerfile_replaces_it(parsed: Callable[..., Inputs]) -> None:
+    plan = replace(planned(parsed(file="a"), PUBLIC), linked_file="/p/Dockerfile")
+    argv = command_line.build(plan, command_line.PLACEHOLDERS)
+    assert argv[argv.index("--file") + 1] == "/p/Dockerfile"

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import base64
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from warmbuild.buildkit.progress import Failure, Progress, Step, Transfer
+from warmbuild.buildkit.progress import Failure, Progress, Step, Transfer, Unpacked
 from warmbuild.report.plain_text import hit_ratio
 
 DATA = Path(__file__).parents[2] / "data"
@@ -155,7 +156,10 @@ def test_the_name_of_a_step(name: str, prefix: str, position: str, instruction: 
     )
 
 
-@pytest.mark.parametrize("name", ["[internal] load .dockerignore", "[1/2] FROM a", "exporting"])
+@pytest.mark.parametrize(
+    "name",
+    ["[internal] load .dockerignore", "[1/2] FROM a", "[2/2] LINK COPY --link a /b", "exporting"],
+)
 def test_what_is_no_step(name: str) -> None:
     progress, _ = fed(vertex(name=name, started=T0, completed=time(2)))
     assert progress.steps() == ()
@@ -305,3 +309,36 @@ PULLING = going_on("[1/3] COPY . .", cached=True)
 def test_what_is_waited_for(running: list[dict[str, object]], expected: str) -> None:
     progress, _ = fed(json.dumps({"vertexes": running}))
     assert progress.waiting_for() == expected
+
+
+def test_layers_are_unpacked_below_the_last_step_in_them() -> None:
+    def status(what: str, begun: float, ended: float) -> str:
+        times = {"started": time(begun), "completed": time(ended), "timestamp": time(ended)}
+        return json.dumps({"statuses": [{"vertex": "sha256:1", "id": what, **times}]})
+
+    progress, _ = fed(
+        vertex(name="[linux/arm64 web 2/3] RUN make", cached=True, started=T0, completed=T0),
+        status("extracting sha256:a", 1, 3),
+        status("extracting sha256:b", 3, 3.5),
+        status("sha256:c", 1, 2),
+    )
+    moment = datetime(2026, 11, 21, 5, tzinfo=UTC)
+    assert progress.unpacked() == (
+        Unpacked(
+            prefix="linux/arm64 web",
+            begun=moment.replace(second=1),
+            ended=moment.replace(second=3),
+        ),
+        Unpacked(
+            prefix="linux/arm64 web",
+            begun=moment.replace(second=3),
+            ended=moment.replace(second=3, microsecond=500_000),
+        ),
+    )
+
+
+def test_what_unpacks_no_layer_of_a_step() -> None:
+    times = {"started": T0, "completed": time(2)}
+    status = {"vertex": "sha256:1", "id": "extracting sha256:a", **times}
+    progress, _ = fed(vertex(name="[internal] load", **times), json.dumps({"statuses": [status]}))
+    assert progress.unpacked() == ()

@@ -41,7 +41,7 @@ CONFIG = written({"layers": [], "records": [{"digest": "sha256:r"}]})
 
 def cache(size: object = len(CONFIG), **more: object) -> bytes:
     config = {"mediaType": records.CONFIG_TYPE, "digest": "sha256:c", "size": size}
-    return written({"config": config, "layers": [{"digest": "sha256:l"}], **more})
+    return written({"config": config, "layers": [{"digest": "sha256:l", "size": 5}], **more})
 
 
 def image(digest: str, *layers: str, kind: str = IMAGE_CONFIG) -> bytes:
@@ -76,7 +76,7 @@ def test_a_cache_is_told_by_its_configuration() -> None:
         "sha256:m",
         records=(RECORDS,),
         size=len(body),
-        blobs=frozenset({"sha256:l"}),
+        blobs={"sha256:l": 5},
         config="sha256:c",
         media_type=OCI,
         manifest=body,
@@ -193,7 +193,7 @@ def test_an_image_may_have_its_cache_inside() -> None:
         "sha256:m",
         records=(RECORDS,),
         size=len(body),
-        blobs=frozenset({"sha256:l1", "sha256:l2"}),
+        blobs={"sha256:l1": 0, "sha256:l2": 0},
         config="sha256:i",
         media_type=OCI,
         manifest=body,
@@ -221,7 +221,7 @@ PARTS = {
 def test_each_image_of_an_index_has_a_cache() -> None:
     answer = found(look(written(PLATFORMS), **PARTS))
     assert [one.records[0].digest for one in answer.records] == ["sha256:ra", "sha256:rb"]
-    assert {"sha256:la", "sha256:lb"} <= answer.blobs
+    assert {"sha256:la", "sha256:lb"} <= answer.blobs.keys()
     assert answer.config == "sha256:ia,sha256:ib"
 
 

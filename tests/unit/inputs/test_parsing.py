@@ -245,7 +245,7 @@ def problems_of(**values: str) -> dict[str, str]:
             "cache-mount, cache-monut",
             (
                 "'cache-monut' is not accepted; use secret-build-arg, early-arg, early-copy, "
-                "dockerignore, file-modes, cache-mount, mode-min or cache-from-only. "
+                "dockerignore, file-modes, cache-mount, mode-min, cache-from-only or copy-link. "
                 "Did you mean 'cache-mount'?"
             ),
         ),

@@ -13,6 +13,7 @@ from warmbuild.run_context import RunContext
 
 if TYPE_CHECKING:
     from warmbuild.finding import Finding
+    from warmbuild.lint.case import Done
 
 COMMIT = "5f0c3a1e9b7d42d8a6c1f4e2b3d59780c6e1a2f4"
 MAIN = RunContext(
@@ -27,10 +28,11 @@ def check(
     sources: Sources | None = None,
     context: RunContext = MAIN,
     env: dict[str, str] | None = None,
+    done: Done | None = None,
 ) -> tuple[Finding, ...]:
     asked = parsing.parse({"image": "r.io/a", **(given or {})}, {})
     found = replace(sources or Sources(), file="Dockerfile", text=text)
-    return checking.check(asked, context, found, env or {})
+    return checking.check(asked, context, found, env or {}, done)
 
 
 def lines(rule: str, found: tuple[Finding, ...]) -> list[int]:

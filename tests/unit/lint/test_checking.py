@@ -16,8 +16,8 @@ def test_a_rule_that_there_is_not_is_a_wrong_input() -> None:
     assert str(raised.value) == (
         "one input is not usable, so nothing was started:\n"
         "  lint-ignore: 'early-copies' is not accepted; use secret-build-arg, early-arg, "
-        "early-copy, dockerignore, file-modes, cache-mount, mode-min or cache-from-only. "
-        "Did you mean 'early-copy'?"
+        "early-copy, dockerignore, file-modes, cache-mount, mode-min, cache-from-only or "
+        "copy-link. Did you mean 'early-copy'?"
     )
 
 

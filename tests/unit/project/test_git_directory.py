@@ -44,3 +44,30 @@ AROUND = WorkTree(root=Path("/"), own=Path("/.git"), common=Path("/.git"))
 def test_the_work_tree_of_a_directory(files: dict[str, str], expected: WorkTree | None) -> None:
     found = git_directory.find(Path("/w/sub"), files.get)
     assert found == expected
+
+
+COMMIT = "4bcfe98e640c8284511312660fb8709b0afa888e"
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({}, ("", "")),
+        ({"/w/.git/HEAD": f"{COMMIT}\n"}, ("", COMMIT)),
+        (
+            {"/w/.git/HEAD": "ref: refs/heads/x\n", "/w/.git/refs/heads/x": f"{COMMIT}\n"},
+            ("refs/heads/x", COMMIT),
+        ),
+        (
+            {
+                "/w/.git/HEAD": "ref: refs/heads/x\n",
+                "/w/.git/packed-refs": f"{COMMIT} refs/heads/x",
+            },
+            ("refs/heads/x", COMMIT),
+        ),
+        ({"/w/.git/HEAD": "ref: refs/heads/x\n"}, ("refs/heads/x", "")),
+        ({"/w/.git/HEAD": "something else"}, ("", "")),
+    ],
+)
+def test_what_head_names(files: dict[str, str], expected: tuple[str, str]) -> None:
+    assert git_directory.head(MAIN, files.get) == expected

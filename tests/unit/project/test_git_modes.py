@@ -80,3 +80,28 @@ def test_a_place_that_git_knows_nothing_of(tmp_path: Path) -> None:
     (tmp_path / ".git").mkdir()
     (tmp_path / ".git" / "HEAD").touch()
     assert git_modes.normalize_modes(tmp_path) is None
+
+
+COMMIT = "860c1904a1ce19322e91ac35af1ab07466440c37"
+
+
+def test_the_objects_of_a_commits_files(project: Path) -> None:
+    paths = [project / "run.sh", Path("dir/sub/z.py"), Path("dir/new"), Path("../README.md")]
+    assert git_modes.objects(project, COMMIT, paths) is None
+    (project / ".git" / "HEAD").write_text(f"{COMMIT}\n")
+    assert git_modes.objects(project / "dir", COMMIT, paths) == {
+        project / "run.sh": bytes.fromhex("61780798228d17af2d34fce4cfbdf35556832472"),
+        Path("dir/sub/z.py"): bytes.fromhex("4bcfe98e640c8284511312660fb8709b0afa888e"),
+    }
+    (project / ".git" / "index").write_bytes(b"DIRC")
+    assert git_modes.objects(project, COMMIT, paths) is None
+    (project / ".git" / "index").unlink()
+    assert git_modes.objects(project, COMMIT, paths) is None
+
+
+def test_the_hash_of_a_file() -> None:
+    sha1 = bytes.fromhex("78981922613b2afb6025042ff6bd878ac1994e85")
+    sha256 = bytes.fromhex("f8625e43f9e04f24291f77cdbe4c71b3c2a3b0003f60419b3ed06a058d766c8b")
+    assert git_modes.is_object(b"a\n", sha1)
+    assert git_modes.is_object(b"a\n", sha256)
+    assert not git_modes.is_object(b"b\n", sha1)

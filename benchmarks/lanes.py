@@ -1,0 +1,156 @@
+"""How `make bench-edit` builds by each strategy, in a repository and with a cache of its own.
+
+A strategy keeps its cache as its users do: `type=gha,mode=max` as with docker/build-push-action,
+one ref of the registry, or warmbuild's. The bare ones create a builder, build and remove it.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
+
+import bare
+import jobs
+import requests
+from strategies import BEFORE, GHA, LEVERS, ONE_REF
+
+from warmbuild.inputs.table import BY_NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from jobs import Job
+    from shaping import Link
+
+MAIN: Final = "main"
+_CACHE_TAG: Final = "cache-"
+_PATIENCE: Final = 60.0
+_MANIFESTS: Final = (
+    "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """Where builds take place: a link to the lab's services, and their names at its near end."""
+
+    link: Link
+    registry: str
+    github_cache: str
+    config: str
+    """The file for BuildKit that has these names."""
+    before: Path | None = None
+    """Sources of an older warmbuild to compare with."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Lane:
+    """A strategy with what it keeps between builds."""
+
+    strategy: str
+    repository: str
+    state: Path
+    builder: str = ""
+    """The builder that stays, of the ideal."""
+    saved: Mapping[str, tuple[str, bytes]] = field(default_factory=dict)
+    """Manifests of the cache after the first build, with their types, by tag."""
+
+    @property
+    def path(self) -> str:
+        """The repository without its host."""
+        return self.repository.partition("/")[2]
+
+
+def missing_inputs(strategy: str) -> list[str]:
+    """Return the inputs of a strategy that this warmbuild does not have."""
+    return [name for name in LEVERS.get(strategy, {}) if name not in BY_NAME]
+
+
+def build(lane: Lane, job: Job, site: Site, branch: str = MAIN) -> Mapping[str, str]:
+    """Build a job by a strategy; return the steps that ran, by their position.
+
+    `branch` is that of GitHub's cache: a branch reads main's, and writes one of its own.
+    """
+    if lane.strategy in LEVERS or lane.strategy == BEFORE:
+        given = {**LEVERS.get(lane.strategy, {}), "buildkitd-config": site.config}
+        old = site.before if lane.strategy == BEFORE else None
+        return jobs.warmbuild(job, given, old or jobs.SOURCES)
+    if lane.strategy == GHA:
+        token = _token(os.environ["WARMBUILD_LAB_GHA_TOKEN"], branch)
+        env = {"ACTIONS_CACHE_URL": site.github_cache, "ACTIONS_RUNTIME_TOKEN": token}
+        job = replace(job, env=env)
+    else:
+        job = replace(job, env={})
+    flags = [*_cache_flags(lane.strategy, job.repository), "--tag", f"{job.repository}:{MAIN}"]
+    if lane.builder:
+        return jobs.build(job, lane.builder, *flags, "--push")
+    with jobs.fresh_builder("bench", job.state, config=site.config) as builder:
+        return jobs.build(job, builder, *flags, "--push")
+
+
+def save(lane: Lane) -> None:
+    """Remember the refs of the lane's cache, to which each timed build is to come back."""
+    found: dict[str, tuple[str, bytes]] = {}
+    answer = _ask("GET", f"{lane.path}/tags/list")
+    for tag in answer.json()["tags"] if answer.ok else ():
+        if tag.startswith(_CACHE_TAG):
+            manifest = _ask("GET", f"{lane.path}/manifests/{tag}", {"Accept": _MANIFESTS})
+            manifest.raise_for_status()
+            found[tag] = (manifest.headers["Content-Type"], manifest.content)
+    lane.saved = found
+
+
+def restore(lane: Lane) -> None:
+    """Point the cache's refs to what they were at the first build."""
+    for tag, (kind, content) in lane.saved.items():
+        path = f"{lane.path}/manifests/{tag}"
+        _ask("PUT", path, {"Content-Type": kind}, content).raise_for_status()
+
+
+def forget(lane: Lane) -> None:
+    """Make the builder that stays forget everything, so that it can build for the first time."""
+    if lane.builder:
+        argv = ["buildx", "prune", "--builder", lane.builder, "--all", "--force"]
+        bare.must(argv, {"BUILDX_CONFIG": str(lane.state)})
+
+
+def branch_of(lane: Lane, number: int) -> str:
+    """Return a branch of GitHub's cache that no other build has."""
+    return f"{re.sub(r'[^a-z]+', '-', lane.strategy)}-{number}"
+
+
+def _cache_flags(strategy: str, repository: str) -> list[str]:
+    if strategy == GHA:
+        cache = f"type=gha,version=1,scope={repository.partition('/')[2]}"
+        return ["--cache-from", cache, "--cache-to", f"{cache},mode=max"]
+    if strategy == ONE_REF:
+        cache = f"type=registry,ref={repository}:{_CACHE_TAG}{MAIN}"
+        return ["--cache-from", cache, "--cache-to", f"{cache},{bare.ATTRIBUTES}"]
+    return []
+
+
+def _token(of_main: str, branch: str) -> str:
+    """Return what a job of a branch gets as a token; nobody checks its signature on the lab."""
+    if branch == MAIN:
+        return of_main
+    header, payload, signature = of_main.split(".")
+    claims = json.loads(base64.urlsafe_b64decode(f"{payload}=="))
+    scopes = [
+        {"Scope": f"refs/heads/{branch}", "Permission": 3},
+        {"Scope": f"refs/heads/{MAIN}", "Permission": 1},
+    ]
+    text = json.dumps(claims | {"ac": json.dumps(scopes)}).encode()
+    return f"{header}.{base64.urlsafe_b64encode(text).decode().rstrip('=')}.{signature}"
+
+
+def _ask(
+    method: str, path: str, headers: Mapping[str, str] | None = None, content: bytes = b""
+) -> requests.Response:
+    """Ask the registry itself, not through the link."""
+    url = f"http://{bare.REGISTRY}/v2/{path}"
+    return requests.request(method, url, headers=headers, data=content, timeout=_PATIENCE)

@@ -1,0 +1,35 @@
+"""The strategies of `make bench-edit`, by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+NO_CACHE: Final = "no cache"
+GHA: Final = "type=gha,mode=max"
+ONE_REF: Final = "one registry ref"
+BEFORE: Final = "warmbuild before"
+IDEAL: Final = "one builder that stays"
+BARE: Final = "bare commands"
+BARE_BOTH: Final = "bare commands, main's cache too"
+
+# What warmbuild gets beside image, context and builder.
+LEVERS: Final[Mapping[str, Mapping[str, str]]] = {
+    "warmbuild, state on disk": {"builder-state": "disk"},
+    "warmbuild": {},
+    "warmbuild, lazy": {"lazy": "true"},
+    "warmbuild, link": {"link": "true"},
+    "warmbuild, lazy and link": {"lazy": "true", "link": "true"},
+}
+# Names by the words that choose them on a command line, in the order of tables and plots.
+STRATEGIES: Final[Mapping[str, str]] = {
+    "none": NO_CACHE,
+    "gha": GHA,
+    "ref": ONE_REF,
+    "before": BEFORE,
+    **dict(zip(("disk", "default", "lazy", "link", "all"), LEVERS, strict=True)),
+    "ideal": IDEAL,
+}
+ORDER: Final = (*STRATEGIES.values(), BARE, BARE_BOTH)

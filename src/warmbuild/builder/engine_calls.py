@@ -1,0 +1,265 @@
+"""The calls of the engine's API that a run waits for, made without the docker SDK.
+
+`engine` makes all others. The SDK takes 0.1 s to import, a tenth of a rebuild from the cache, and
+no builder boots meanwhile. HTTP/1.0 is all that these calls need: the engine answers, and then ends
+the connection.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote, urlsplit
+
+from warmbuild import lazy, untrusted_json
+from warmbuild.builder import leftovers
+from warmbuild.errors import EngineError
+from warmbuild.frozen import frozen
+from warmbuild.registry import docker_config
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Mapping, Sequence
+else:
+    ssl = lazy.module("ssl")
+
+_SOCKET: Final = "/var/run/docker.sock"
+_PORT: Final = 2375
+_NEAR: Final = frozenset({"localhost", "127.0.0.1", "::1", "docker"})
+# The largest answer that is read, in bytes.
+_MOST: Final = 4 * 1024 * 1024
+# How long the engine may be silent, in seconds.
+_TIMEOUT: Final = 10.0
+# How long it may take to kill and remove a container, in seconds; a busy disk delays that.
+_REMOVAL_TIMEOUT: Final = 60.0
+# Something is gone, or is being removed: other jobs do the same.
+_TAKEN: Final = (404, 409)
+
+
+@frozen
+class Address:
+    """Where an engine listens: at a socket of this machine, or at a port."""
+
+    path: str = ""
+    host: str = ""
+    port: int = 0
+    certificates: str = ""  # Directory of the client's certificates; empty without TLS
+    verifies: bool = True  # Whether the engine's certificate is checked
+    is_near: bool = False  # Whether it may run on this machine, and use the memory that is free
+
+
+def address(env: Mapping[str, str]) -> Address | None:
+    """Return where buildx finds the engine; None if only a Docker context or SSH leads there.
+
+    A socket, the loopback interface and docker-in-docker are near. In a pod of Kubernetes the
+    engine's container has a limit of its own, which this one cannot see.
+    """
+    found = _address(env)
+    is_near = found is not None and (bool(found.path) or found.host in _NEAR)
+    is_free = "KUBERNETES_SERVICE_HOST" not in env
+    return replace(found, is_near=is_near and is_free) if found else None
+
+
+@frozen
+class Volume:
+    """A volume of an engine, with the value of the label that was asked for."""
+
+    name: str
+    label: str
+    created: datetime
+
+
+def _address(env: Mapping[str, str]) -> Address | None:
+    given = env.get("DOCKER_HOST", "")
+    if not given:
+        context = env.get("DOCKER_CONTEXT") or docker_config.read_config(env).get("currentContext")
+        return Address(path=_SOCKET) if context in (None, "", "default") else None
+    try:
+        url = urlsplit(given)
+        port = url.port or _PORT
+    except ValueError:
+        return None
+    if url.scheme == "unix":
+        return Address(path=url.path)
+    if url.scheme != "tcp" or not url.hostname:
+        return None
+    return Address(
+        host=url.hostname,
+        port=port,
+        certificates=env.get("DOCKER_CERT_PATH", ""),
+        verifies=bool(env.get("DOCKER_TLS_VERIFY")),
+    )
+
+
+def create_volume(
+    at: Address, name: str, options: Mapping[str, str], labels: Mapping[str, str]
+) -> None:
+    """Create a volume of the driver local; raises EngineError if the engine refuses."""
+    body = {"Name": name, "Driver": "local", "DriverOpts": options, "Labels": labels}
+    _call(at, "POST", "/volumes/create", body)
+
+
+def volumes(at: Address, label: str) -> Sequence[Volume]:
+    """Return the volumes with a label; raises EngineError if the engine fails."""
+    filters = quote(json.dumps({"label": [label]}))
+    answer = _call(at, "GET", f"/volumes?filters={filters}")
+    return tuple(
+        Volume(
+            name=untrusted_json.text(one, "Name"),
+            label=untrusted_json.text(untrusted_json.child(one, "Labels"), label),
+            created=_time(untrusted_json.text(one, "CreatedAt")),
+        )
+        for one in untrusted_json.children(_object(answer), "Volumes")
+    )
+
+
+def running(at: Address) -> frozenset[str]:
+    """Return the names of the builders' containers that run; raises EngineError."""
+    filters = quote(json.dumps({"name": [leftovers.VOLUMES]}))
+    found = _call(at, "GET", f"/containers/json?filters={filters}")
+    names = (
+        str(name)
+        for one in untrusted_json.objects(found)
+        for name in untrusted_json.items(one, "Names")
+    )
+    return frozenset(name.removeprefix("/") for name in names)
+
+
+def attached(at: Address, container: str, argv: Sequence[str]) -> socket.socket:
+    """Run a command in a container; return the connection that is its input and output.
+
+    The command's input ends with the connection. Raises EngineError if the engine refuses.
+    """
+    streams = {"AttachStdin": True, "AttachStdout": True, "Cmd": list(argv)}
+    made = _call(at, "POST", f"/containers/{container}/exec", streams)
+    identity = quote(untrusted_json.text(_object(made), "Id"), safe="")
+    try:
+        connection = connected(at, _TIMEOUT)
+        connection.sendall(_request("POST", f"/exec/{identity}/start", {}))
+    except OSError as error:
+        raise EngineError(f"the engine does not answer: {error}") from error
+    return connection
+
+
+def said(connection: socket.socket, *, most: int, enough: str) -> str:
+    """Return what an attached command prints, up to `enough`, its end, or about `most` bytes."""
+    heard = b""
+    # The engine's answer and its frames come before.
+    while len(heard) < most and enough.encode() not in heard:
+        try:
+            part = connection.recv(4096)
+        except OSError:
+            break
+        if not part:
+            break
+        heard += part
+    return heard.decode(errors="replace")
+
+
+def remove_container(at: Address, name: str) -> None:
+    """Kill and remove a container, if it is there; raises EngineError if the engine refuses."""
+    _call(at, "DELETE", f"/containers/{name}?force=true", timeout=_REMOVAL_TIMEOUT)
+
+
+def remove_volume(at: Address, name: str, *, patience: float) -> bool:
+    """Remove a volume, if it is there; return whether the engine is done within `patience` seconds.
+
+    It goes on by itself. Raises EngineError if the engine refuses.
+    """
+    try:
+        _call(at, "DELETE", f"/volumes/{name}", timeout=patience)
+    except EngineError as error:
+        if isinstance(error.__cause__, TimeoutError):
+            return False
+        raise
+    return True
+
+
+def _call(
+    at: Address,
+    method: str,
+    path: str,
+    body: Mapping[str, object] | None = None,
+    *,
+    timeout: float = _TIMEOUT,
+) -> object:
+    """Return the engine's answer, which is empty if there is nothing to delete.
+
+    Raises EngineError; its cause is a TimeoutError if the engine does not answer in time.
+    """
+    try:
+        with connected(at, timeout) as connection:
+            connection.sendall(_request(method, path, body))
+            answer = _read(connection)
+    except OSError as error:
+        raise EngineError(f"the engine does not answer: {error}") from error
+    head, _, content = answer.partition(b"\r\n\r\n")
+    words = head.split(maxsplit=2)
+    status = int(words[1]) if len(words) > 1 and words[1].isdigit() else 0
+    if method == "DELETE" and status in _TAKEN:
+        return {}
+    try:
+        found = untrusted_json.anything(content) if content.strip() else {}
+    except ValueError:
+        found = {}
+    if not 200 <= status < 300:  # noqa: PLR2004 (the statuses of success)
+        why = untrusted_json.text(_object(found), "message") or f"status {status}"
+        raise EngineError(f"the engine refuses: {why}")
+    return found
+
+
+def _object(found: object) -> Mapping[str, object]:
+    return found if isinstance(found, dict) else {}
+
+
+def _time(text: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return datetime.now(UTC)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def connected(at: Address, timeout: float) -> socket.socket:
+    """Connect to an engine; raises OSError."""
+    if at.path:
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(timeout)
+        try:
+            connection.connect(at.path)
+        except OSError:
+            connection.close()
+            raise
+        return connection
+    plain = socket.create_connection((at.host, at.port), timeout)
+    if not at.certificates:
+        return plain
+    directory = Path(at.certificates)
+    try:
+        context = ssl.create_default_context(cafile=str(directory / "ca.pem"))
+        context.load_cert_chain(directory / "cert.pem", directory / "key.pem")
+        if not at.verifies:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        return context.wrap_socket(plain, server_hostname=at.host)
+    except OSError:
+        plain.close()
+        raise
+
+
+def _request(method: str, path: str, body: Mapping[str, object] | None) -> bytes:
+    content = b"" if body is None else json.dumps(body).encode()
+    head = [f"{method} {path} HTTP/1.0", "Host: docker", f"Content-Length: {len(content)}"]
+    head += ["Content-Type: application/json"] if content else []
+    return "\r\n".join([*head, "", ""]).encode() + content
+
+
+def _read(connection: socket.socket) -> bytes:
+    answer = b""
+    while len(answer) <= _MOST and (part := connection.recv(64 * 1024)):
+        answer += part
+    return answer

@@ -1,0 +1,195 @@
+"""A builder of a run keeps its state in memory, and builds on disk what does not fit there."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.integration.conftest import Registry, Warmbuild
+
+    Small = Callable[..., dict[str, str]]
+
+MB, GB = 1000**2, 1000**3
+IN_MEMORY = re.compile(r"its state in memory, at most (?P<size>[\d.]+) GB$", re.MULTILINE)
+ON_DISK = "boots again with its state on disk: "
+FULL = "the builder's state does not fit into its share of the memory"
+AGAIN = "building again with the state on disk"
+# A machine of another size is this one with less of it: what is free counts from the run's start.
+SMALLER = """
+from dataclasses import replace
+from warmbuild.builder import memory
+
+real = memory.read_memory
+taken = real().available - {free}
+memory.read_memory = lambda: replace(
+    found := real(), total={free} * 9 // 8, available=max(0, found.available - taken)
+)
+memory._KERNEL = {kernel!r}
+"""
+
+
+@pytest.fixture
+def machine(tmp_path: Path, warmbuild: Warmbuild) -> Small:
+    """Return the variables of a run for which this many bytes are free."""
+
+    def make(free: int, kernel: str = "/proc/sys/kernel/random/boot_id") -> dict[str, str]:
+        place = tmp_path / f"machine-{free}-{len(kernel)}"
+        place.mkdir(exist_ok=True)
+        text = SMALLER.format(free=int(free), kernel=kernel)
+        (place / "sitecustomize.py").write_text(text)
+        return {"PYTHONPATH": f"{place}:{warmbuild.environment['PYTHONPATH']}"}
+
+    return make
+
+
+def mounted(builder: str) -> list[str]:
+    """Return the file systems in memory that a builder has on this machine."""
+    mounts = Path("/proc/mounts").read_text().splitlines()
+    return [one for one in mounts if f"buildx_buildkit_{builder}0_state" in one]
+
+
+def test_an_edit_is_built_in_memory(
+    warmbuild: Warmbuild, registry: Registry, repository: str, flask: Path, machine: Small
+) -> None:
+    warmbuild.succeed(flask, image=repository, builder_state="disk")
+    (flask / "app" / "new.py").write_text("new = 1\n")
+    run = warmbuild.start(flask, image=repository, extra=machine(8 * GB))
+    run.wait_for(r"^\+ docker buildx build ")
+    (mount,) = mounted(run.builder)
+    assert mount.split()[2] == "tmpfs"
+    ended = run.end()
+    assert ended.code == 0, ended.log
+    assert ended.executed == ["COPY . ."]
+    found = IN_MEMORY.search(ended.log)
+    assert found
+    assert float(found["size"]) == 4.0
+    assert "restart-policy=no" in ended.log
+    assert mounted(ended.builder) == []
+    registry.check_image(f"{repository}:main")
+    registry.check_cache(f"{repository}:cache-main")
+    # Where the state is makes no difference to what is pushed.
+    again = warmbuild.succeed(flask, image=repository, tags="again", builder_state="disk")
+    assert not IN_MEMORY.search(again.log)
+    assert registry.layers(f"{repository}:again") == registry.layers(f"{repository}:main")
+
+
+def test_memory_is_refused_where_the_caches_may_not_fit(
+    warmbuild: Warmbuild, repository: str, small: Path, machine: Small
+) -> None:
+    cold = warmbuild.succeed(small, image=repository, extra=machine(4 * GB))
+    reason = "there is no cache to tell how large it becomes, and it may take 2.0 GB only"
+    assert f"{ON_DISK}{reason}\n" in cold.log
+    little = warmbuild.succeed(
+        small, image=repository, extra=machine(100 * MB), builder_state="memory"
+    )
+    (warning,) = little.warnings
+    assert warning.startswith(
+        "warning: the builder's state is on disk, not in memory: half of the free memory is "
+    )
+    other = machine(8 * GB, kernel="/proc/sys/kernel/hostname")
+    elsewhere = warmbuild.succeed(small, image=repository, extra=other)
+    reason = "the engine runs on another machine, or its image has no shell"
+    assert f"{ON_DISK}{reason}\n" in elsewhere.log
+    assert elsewhere.executed == little.executed == []
+
+
+STEP = "FROM busybox:1.37\nRUN head -c 600m /dev/zero > /big\n"
+# An export packs the layer of the other stage beside it: together they are too large.
+STAGES = """FROM busybox:1.37 AS other
+RUN head -c 300m /dev/urandom > /big
+FROM busybox:1.37
+RUN --mount=from=other,target=/other ls /other/big > /list
+"""
+
+
+def test_a_build_that_does_not_fit_is_built_again_on_disk(
+    warmbuild: Warmbuild,
+    registry: Registry,
+    repository: str,
+    project: Callable[..., Path],
+    machine: Small,
+) -> None:
+    tight = machine(1 * GB)
+    step = warmbuild.succeed(project(STEP), image=repository, builder_state="memory", extra=tight)
+    assert step.warnings == [f"warning: {FULL}; {AGAIN}"]
+    assert f"{ON_DISK}{FULL}\n" in step.log
+    assert step.outputs["cache-written"] == f"{repository}:cache-main"
+    assert len(step.executed) == 1
+    registry.check_image(f"{repository}:main")
+
+    # The same layer is unpacked for the next step; its cache is small.
+    unpacked = warmbuild.succeed(project(f"{STEP}RUN echo a > /a\n"), image=repository, extra=tight)
+    assert f"{ON_DISK}{FULL}\n" in unpacked.log
+    assert unpacked.executed == ["RUN echo a > /a"]
+
+
+def test_an_export_that_does_not_fit_is_made_again_on_disk(
+    warmbuild: Warmbuild,
+    registry: Registry,
+    repository: str,
+    project: Callable[..., Path],
+    machine: Small,
+) -> None:
+    ended = warmbuild.succeed(
+        project(STAGES), image=repository, builder_state="memory", extra=machine(1 * GB)
+    )
+    assert f"{FULL}; exporting the cache again with the state on disk\n" in ended.log
+    assert ended.warnings == []
+    assert ended.outputs["cache-written"] == f"{repository}:cache-main"
+    registry.check_cache(f"{repository}:cache-main")
+    assert mounted(ended.builder) == []
+
+
+# Fills the share of a machine with 2 GB, and then needs 60 % of what was free at first.
+HUNGRY = """FROM python:3.13-slim
+RUN head -c 600m /dev/zero > /state
+RUN python -c "import time; memory = b'x' * 1_200_000_000; time.sleep(2)"
+"""
+
+
+def test_steps_that_need_the_memory_get_it(
+    warmbuild: Warmbuild,
+    registry: Registry,
+    repository: str,
+    project: Callable[..., Path],
+    machine: Small,
+) -> None:
+    ended = warmbuild.succeed(
+        project(HUNGRY), image=repository, builder_state="memory", extra=machine(2 * GB)
+    )
+    assert ended.warnings == [f"warning: memory ran out; {AGAIN}"]
+    assert len(ended.executed) == 2
+    registry.check_image(f"{repository}:main")
+
+
+SLEEPER = "FROM busybox:1.37\nRUN echo has begun; sleep 60\n"
+
+
+def test_a_run_that_is_killed_gives_the_memory_back(
+    warmbuild: Warmbuild, repository: str, project: Callable[..., Path]
+) -> None:
+    run = warmbuild.start(project(SLEEPER), image=repository, builder_state="memory")
+    run.wait_for(r"^#\d+ [\d.]+ has begun$")
+    assert mounted(run.builder)
+    run.process.send_signal(signal.SIGKILL)
+    assert run.end().code == -signal.SIGKILL
+    container = f"buildx_buildkit_{run.builder}0"
+    deadline = time.monotonic() + 20
+    while mounted(run.builder) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert mounted(run.builder) == []
+    assert warmbuild.engine.containers.get(container).status == "exited"
+    # The rest takes no memory; a later run removes it.
+    warmbuild.engine.containers.get(container).remove()
+    warmbuild.engine.volumes.get(f"{container}_state").remove()
+    (left,) = warmbuild.temporary.iterdir()
+    shutil.rmtree(left)

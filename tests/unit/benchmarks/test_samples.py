@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import samples
+from samples import Sample
+from strategies import BARE, IDEAL, NO_CACHE, ONE_REF, STRATEGIES
+
+ONE = Sample(
+    project="flask",
+    kind="edit",
+    condition="unshaped, disk idle",
+    strategy="warmbuild",
+    number=1,
+    seconds=2.0,
+    steps=1,
+    moved=3_000_000,
+)
+
+
+def taken(strategy: str, *seconds: float, kind: str = "edit") -> list[Sample]:
+    return [
+        replace(ONE, strategy=strategy, kind=kind, number=number, seconds=value)
+        for number, value in enumerate(seconds, start=1)
+    ]
+
+
+def test_a_sample_is_read_back_as_it_was_written() -> None:
+    assert samples.read([samples.line(ONE), "\n"]) == [ONE]
+
+
+def test_the_order_changes_from_round_to_round() -> None:
+    assert [samples.order("abc", number) for number in range(4)] == [
+        ["a", "b", "c"],
+        ["a", "c", "b"],
+        ["c", "a", "b"],
+        ["c", "b", "a"],
+    ]
+    assert samples.order([], 1) == []
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [([3.0], 3.0), ([1.0, 2.0, 5.0], 5.0), ([float(n) for n in range(20)], 18.0)],
+    ids=["of one", "of few it is the greatest", "of twenty the nineteenth"],
+)
+def test_the_95th_percentile(values: list[float], expected: float) -> None:
+    assert samples.percentile(values, 0.95) == expected
+
+
+def test_a_group_has_its_rows_in_one_order_and_by_the_ideal() -> None:
+    all_taken = [*taken(IDEAL, 0.4, 0.5, 0.6), *taken("warmbuild", 1.0, 2.0, 9.0)]
+    all_taken += taken(NO_CACHE, 6.0, 8.0)
+    (group,) = samples.groups(all_taken)
+    assert [
+        (row.strategy, row.builds, row.median, row.p95, row.ratio, row.slower) for row in group.rows
+    ] == [
+        (NO_CACHE, 2, 7.0, 8.0, 14.0, 1),
+        ("warmbuild", 3, 2.0, 9.0, 4.0, 1),
+        (IDEAL, 3, 0.5, 0.6, 1.0, 0),
+    ]
+
+
+def test_builds_without_a_cache_are_the_reference_of_every_kind() -> None:
+    all_taken = [*taken(ONE_REF, 1.0, 9.0, kind="unchanged"), *taken(NO_CACHE, 8.0)]
+    group, _ = samples.groups(all_taken)
+    assert (group.kind, group.rows[0].slower) == ("unchanged", 1)
+
+
+def test_nothing_is_by_the_ideal_or_slower_if_those_were_not_measured() -> None:
+    (group,) = samples.groups(taken("warmbuild", 1.0))
+    assert (group.rows[0].ratio, group.rows[0].slower) == (None, None)
+
+
+def test_commits_are_compared_by_what_they_touch_and_as_a_whole() -> None:
+    all_taken = taken(IDEAL, 1.0, kind="code commit")
+    all_taken += taken(IDEAL, 5.0, 6.0, kind="dependency commit")
+    found = {
+        group.kind: (group.rows[0].builds, group.rows[0].total)
+        for group in samples.groups(all_taken)
+    }
+    assert found == {
+        "code commit": (1, 1.0),
+        "all commits": (3, 12.0),
+        "dependency commit": (2, 11.0),
+    }
+
+
+def test_the_table() -> None:
+    all_taken = [*taken(BARE, 1.0), *taken("warmbuild", 1.15, 1.15)]
+    assert samples.table(all_taken) == (
+        "**flask, edit** (unshaped, disk idle)\n"
+        "\n"
+        "|  | median s | p95 s | by bare commands | steps run | MB moved | slower than no cache |\n"
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |\n"
+        "| warmbuild | 1.15 | 1.15 | 1.15 | 1 | 3.0 |  |\n"
+        "| bare commands | 1.00 | 1.00 | 1.00 | 1 | 3.0 |  |"
+    )
+
+
+def test_the_table_of_all_commits_has_totals() -> None:
+    shown = samples.table(taken(IDEAL, 2.0, 3.0, kind="code commit"))
+    assert "| slower than no cache | builds | total s |\n" in shown
+    assert shown.endswith("| one builder that stays | 2.50 | 3.00 | 1.00 | 1 | 3.0 |  | 2 | 5 |")
+
+
+def test_each_strategy_has_a_word_of_its_own() -> None:
+    assert list(STRATEGIES) == [
+        "none",
+        "gha",
+        "ref",
+        "before",
+        "disk",
+        "default",
+        "lazy",
+        "link",
+        "all",
+        "ideal",
+    ]
+    assert STRATEGIES["all"] == "warmbuild, lazy and link"

@@ -1,0 +1,285 @@
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+import threading
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from warmbuild.builder import engine_calls
+from warmbuild.builder.engine_calls import Address, Volume
+from warmbuild.errors import EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HERE = Address(path="/x")
+NEAR = Address(path="/var/run/docker.sock", is_near=True)
+
+
+@pytest.mark.parametrize(
+    ("env", "expected"),
+    [
+        pytest.param({}, NEAR, id="by default"),
+        pytest.param({"DOCKER_CONTEXT": "default"}, NEAR, id="the default context"),
+        pytest.param({"DOCKER_CONTEXT": "desktop"}, None, id="another context"),
+        pytest.param(
+            {"DOCKER_HOST": "unix:///run/d.sock"},
+            Address(path="/run/d.sock", is_near=True),
+            id="unix",
+        ),
+        pytest.param({"DOCKER_HOST": "ssh://me@there"}, None, id="over SSH"),
+        pytest.param({"DOCKER_HOST": "tcp://"}, None, id="no host"),
+        pytest.param({"DOCKER_HOST": "tcp://h:x"}, None, id="no port"),
+        pytest.param(
+            {"DOCKER_HOST": "tcp://h"}, Address(host="h", port=2375, verifies=False), id="tcp"
+        ),
+        pytest.param(
+            {
+                "DOCKER_HOST": "tcp://docker:2376",
+                "DOCKER_TLS_VERIFY": "1",
+                "DOCKER_CERT_PATH": "/c",
+            },
+            Address(host="docker", port=2376, certificates="/c", is_near=True),
+            id="docker-in-docker",
+        ),
+    ],
+)
+def test_where_the_engine_is(tmp_path: Path, env: dict[str, str], expected: Address | None) -> None:
+    assert engine_calls.address({"DOCKER_CONFIG": str(tmp_path), **env}) == expected
+
+
+def test_a_context_of_the_configuration_leads_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"currentContext": "desktop"}')
+    assert engine_calls.address({"DOCKER_CONFIG": str(tmp_path)}) is None
+
+
+@pytest.mark.parametrize(
+    ("host", "pod", "expected"),
+    [
+        ("unix:///x", {}, True),
+        ("tcp://localhost:1", {}, True),
+        ("tcp://docker:2376", {}, True),
+        ("tcp://engine.example.com:1", {}, False),
+        ("tcp://docker:2376", {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, False),
+    ],
+)
+def test_an_engine_that_may_run_here(host: str, pod: dict[str, str], *, expected: bool) -> None:
+    found = engine_calls.address({"DOCKER_HOST": host, **pod})
+    assert found
+    assert found.is_near is expected
+
+
+class Engine:
+    """Answers each request in turn, as an engine does over HTTP/1.0."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.answers: list[tuple[int, object]] = []
+        self.requests: list[tuple[str, object]] = []
+        self.silent = False
+        self.threads: list[threading.Thread] = []
+        monkeypatch.setattr(engine_calls, "connected", self.connected)
+
+    def connected(self, at: Address, timeout: float) -> socket.socket:
+        assert at == HERE
+        ours, theirs = socket.socketpair()
+        ours.settimeout(timeout)
+        thread = threading.Thread(target=self.serve, args=(theirs,), daemon=True)
+        thread.start()
+        self.threads.append(thread)
+        return ours
+
+    def serve(self, connection: socket.socket) -> None:
+        head, _, rest = connection.recv(65536).partition(b"\r\n\r\n")
+        line, *fields = head.decode().split("\r\n")
+        length = next(int(one.split(": ")[1]) for one in fields if one.startswith("Content-L"))
+        while len(rest) < length:
+            rest += connection.recv(65536)
+        self.requests.append((line.removesuffix(" HTTP/1.0"), json.loads(rest) if rest else None))
+        if self.silent:
+            connection.recv(1)
+        else:
+            status, body = self.answers.pop(0)
+            content = body if isinstance(body, bytes) else json.dumps(body).encode()
+            # Whoever reads only some of it has gone by then.
+            with suppress(BrokenPipeError):
+                connection.sendall(b"HTTP/1.0 %d X\r\nA: b\r\n\r\n" % status + content)
+        connection.close()
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    found = Engine(monkeypatch)
+    yield found
+    for thread in found.threads:
+        thread.join()
+
+
+def test_a_volume_is_created(engine: Engine) -> None:
+    engine.answers = [(201, {"Name": "v"})]
+    engine_calls.create_volume(HERE, "v", {"type": "tmpfs"}, {"l": "1"})
+    body = {"Name": "v", "Driver": "local", "DriverOpts": {"type": "tmpfs"}, "Labels": {"l": "1"}}
+    assert engine.requests == [("POST /volumes/create", body)]
+
+
+def test_volumes_are_listed(engine: Engine) -> None:
+    found = [
+        {"Name": "a", "Labels": {"l": "7"}, "CreatedAt": "2026-01-02T03:04:05Z"},
+        {"Name": "b", "Labels": None, "CreatedAt": "2026-01-02T03:04:05"},
+        {"Name": "c", "Labels": {"l": 7}, "CreatedAt": "yesterday"},
+        "what",
+    ]
+    engine.answers = [(200, {"Volumes": found})]
+    at = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    *known, odd = engine_calls.volumes(HERE, "l")
+    assert known == [
+        Volume(name="a", label="7", created=at),
+        Volume(name="b", label="", created=at),
+    ]
+    assert (odd.name, odd.label) == ("c", "")
+    assert datetime.now(UTC) - odd.created < timedelta(minutes=1)
+    assert engine.requests == [("GET /volumes?filters=%7B%22label%22%3A%20%5B%22l%22%5D%7D", None)]
+
+
+@pytest.mark.parametrize("answer", [{}, {"Volumes": None}, [], b"{", b""])
+def test_an_engine_that_answers_oddly_has_no_volumes(engine: Engine, answer: object) -> None:
+    engine.answers = [(200, answer)]
+    assert engine_calls.volumes(HERE, "l") == ()
+
+
+def test_containers_that_run_are_named(engine: Engine) -> None:
+    engine.answers = [(200, [{"Names": ["/a", "/b"]}, {"Names": None}, {}])]
+    assert engine_calls.running(HERE) == {"a", "b"}
+
+
+def test_a_command_is_attached(engine: Engine) -> None:
+    engine.answers = [(201, {"Id": "e/1"}), (200, b"\1\0\0\0\0\0\0\3hi\n")]
+    connection = engine_calls.attached(HERE, "c", ["sh", "-c", "x"])
+    with connection:
+        assert "hi\n" in engine_calls.said(connection, most=4096, enough="hi\n")
+    body = {"AttachStdin": True, "AttachStdout": True, "Cmd": ["sh", "-c", "x"]}
+    assert engine.requests == [
+        ("POST /containers/c/exec", body),
+        ("POST /exec/e%2F1/start", {}),
+    ]
+
+
+def test_what_a_command_says_is_bounded() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.settimeout(0.1)
+        theirs.sendall(b"x" * 10_000)
+        assert len(engine_calls.said(ours, most=100, enough="no")) <= 4096
+        ours.recv(20_000)
+        assert engine_calls.said(ours, most=100, enough="no") == ""
+        theirs.close()
+        assert engine_calls.said(ours, most=100, enough="no") == ""
+
+
+@pytest.mark.parametrize("status", [204, 404, 409])
+def test_what_is_gone_or_going_is_removed(engine: Engine, status: int) -> None:
+    engine.answers = [(status, {"message": "no such thing"})] * 2
+    engine_calls.remove_container(HERE, "c")
+    assert engine_calls.remove_volume(HERE, "v", patience=1)
+    assert [line for line, _ in engine.requests] == [
+        "DELETE /containers/c?force=true",
+        "DELETE /volumes/v",
+    ]
+
+
+def test_a_removal_that_takes_long_goes_on_alone(engine: Engine) -> None:
+    engine.silent = True
+    assert not engine_calls.remove_volume(HERE, "v", patience=0.05)
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ((500, {"message": "full"}), "the engine refuses: full"),
+        ((404, {}), "the engine refuses: status 404"),
+        ((403, b"<html>"), "the engine refuses: status 403"),
+        ((302, ["x"]), "the engine refuses: status 302"),
+    ],
+)
+def test_a_refusal_is_an_error(engine: Engine, answer: tuple[int, object], expected: str) -> None:
+    engine.answers = [answer]
+    with pytest.raises(EngineError) as raised:
+        engine_calls.create_volume(HERE, "v", {}, {})
+    assert str(raised.value) == expected
+
+
+def test_an_engine_that_is_not_there_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(at: Address, timeout: float) -> socket.socket:
+        raise FileNotFoundError(2, f"no socket {at.path} after {timeout:.0f} s")
+
+    monkeypatch.setattr(engine_calls, "connected", absent)
+    with pytest.raises(EngineError, match=r"the engine does not answer: .*no socket /x"):
+        engine_calls.volumes(HERE, "l")
+
+
+def test_an_answer_is_bounded(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_calls, "_MOST", 1000)
+    engine.answers = [(200, {"Volumes": [{"Name": "x" * 100_000}]})]
+    assert engine_calls.volumes(HERE, "l") == ()
+
+
+class TestConnections:
+    @pytest.fixture
+    def listener(self, monkeypatch: pytest.MonkeyPatch) -> list[object]:
+        seen: list[object] = []
+        monkeypatch.setattr(socket.socket, "connect", lambda _self, to: seen.append(to))
+        return seen
+
+    def test_a_socket(self, listener: list[object]) -> None:
+        engine_calls.connected(HERE, 1.0).close()
+        assert listener == ["/x"]
+
+    def test_a_socket_that_refuses(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(_self: socket.socket, _to: object) -> None:
+            raise ConnectionRefusedError
+
+        monkeypatch.setattr(socket.socket, "connect", refuse)
+        with pytest.raises(ConnectionRefusedError):
+            engine_calls.connected(HERE, 1.0)
+
+    @pytest.fixture
+    def dialled(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+        ours, theirs = socket.socketpair()
+        monkeypatch.setattr(socket, "create_connection", lambda _to, _timeout: ours)
+        with ours, theirs:
+            yield ours
+
+    def test_a_port(self, dialled: socket.socket) -> None:
+        assert engine_calls.connected(Address(host="h", port=1), 1.0) is dialled
+
+    def test_a_port_with_certificates_that_are_missing(
+        self, dialled: socket.socket, tmp_path: Path
+    ) -> None:
+        with pytest.raises(OSError, match="No such file"):
+            engine_calls.connected(Address(host="h", port=1, certificates=str(tmp_path)), 1.0)
+        assert dialled.fileno() == -1
+
+    def test_certificates(self, dialled: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+        class Context:
+            check_hostname = True
+            verify_mode = ssl.CERT_REQUIRED
+
+            def load_cert_chain(self, certificate: Path, key: Path) -> None:
+                assert (certificate, key) == (Path("/c/cert.pem"), Path("/c/key.pem"))
+
+            def wrap_socket(self, plain: socket.socket, server_hostname: str) -> object:
+                assert (plain, server_hostname) == (dialled, "h")
+                return (self.check_hostname, self.verify_mode)
+
+        monkeypatch.setattr(ssl, "create_default_context", lambda **_options: Context())
+        at = Address(host="h", port=1, certificates="/c")
+        made: object = engine_calls.connected(at, 1.0)
+        assert made == (True, ssl.CERT_REQUIRED)
+        at = Address(host="h", port=1, certificates="/c", verifies=False)
+        unchecked: object = engine_calls.connected(at, 1.0)
+        assert unchecked == (False, ssl.CERT_NONE)
