@@ -41,13 +41,15 @@ def cache(
     size: int | None = None,
     padding: int = 0,
     link: int = 0,
+    inputs: int = 1,
     home: str = HOME,
 ) -> dict[str, Reply]:
     """Return the replies of a registry that has a cache under a tag.
 
     Its steps have the result `layer`, made `days` ago if that is given. `records` of it are
     longer than they are worth, `size` is what its manifest says of the configuration, `padding` is
-    how much longer the manifest is, and `link` is the record that its steps are upon.
+    how much longer the manifest is, and `link` is the record that its steps are upon, by each of
+    their `inputs`.
     """
     made = (datetime.now(UTC) - timedelta(days=days, hours=1)).isoformat()
     config = {
@@ -58,7 +60,7 @@ def cache(
                 {
                     "digest": digest(f"step{number}"),
                     "layers": [{"layer": 0} | ({"createdAt": made} if days else {})],
-                    "inputs": [[{"selector": "", "link": link}]],
+                    "inputs": [[{"selector": "", "link": link}]] * inputs,
                 }
                 for number in range(records)
             ),

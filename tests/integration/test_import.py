@@ -103,6 +103,67 @@ def test_a_rebased_branch_gets_what_only_main_has(
     assert main.startswith(f"{repository}:cache-main@")
     # BuildKit gets them as one.
     assert auto.command.count("--cache-from") == 1
+    assert len(calls(auto)) == 2
+
+
+UP_TO_DATE = "the cache is not written: it is up to date"
+AS_IT_IS = "the cache that was read is written as it is: it has every step"
+
+
+def calls(ended: Ended) -> list[str]:
+    """Return the builds that a run made, one for the image and one for its cache."""
+    return [text for _, text in ended.lines if text.startswith("+ docker buildx build ")]
+
+
+def test_an_unchanged_branch_does_not_export_its_cache_again(
+    warmbuild: Warmbuild, registry: Registry, repository: str, project: Callable[..., Path]
+) -> None:
+    place = project(APPLICATION, {"requirements.txt": "one", "source.txt": "one"})
+    warmbuild.succeed(place, image=repository)
+    (place / "source.txt").write_text("feature")
+    warmbuild.succeed(place, image=repository, branch="feature")
+    # Main's cache has a last step that the branch's lacks, so it is read too, for the last time.
+    first = warmbuild.succeed(place, image=repository, branch="feature")
+    assert first.outputs["cache-read"].count("@") == 2
+    assert first.outputs["cache-written"] == f"{repository}:cache-feature"
+    assert AS_IT_IS in first.log
+    registry.check_cache(f"{repository}:cache-feature")
+    again = warmbuild.succeed(place, image=repository, branch="feature")
+    own = registry.digest(f"{repository}:cache-feature")
+    assert again.outputs["cache-read"] == f"{repository}:cache-feature@{own}"
+    assert again.outputs["cache-written"] == ""
+    assert UP_TO_DATE in again.log
+    assert [len(calls(ended)) for ended in (first, again)] == [1, 1]
+    assert [ended.executed for ended in (first, again)] == [[], []]
+    # Main moves. What the branch gets from it takes the place of what it had from it before.
+    (place / "source.txt").write_text("main")
+    warmbuild.succeed(place, image=repository)
+    (place / "source.txt").write_text("feature")
+    moved = warmbuild.succeed(place, image=repository, branch="feature")
+    assert moved.executed == []
+    assert len(calls(moved)) == 2
+    assert registry.digest(f"{repository}:cache-feature") != own
+
+
+def test_a_branch_that_is_reset_to_main_keeps_what_main_has_built(
+    warmbuild: Warmbuild, registry: Registry, repository: str, project: Callable[..., Path]
+) -> None:
+    place = project(APPLICATION, {"requirements.txt": "one", "source.txt": "one"})
+    warmbuild.succeed(place, image=repository)
+    (place / "source.txt").write_text("feature")
+    warmbuild.succeed(place, image=repository, branch="feature")
+    # Main gains a dependency, and the branch is put on main.
+    (place / "requirements.txt").write_text("two")
+    warmbuild.succeed(place, image=repository, branch="main")
+    reset = warmbuild.succeed(place, image=repository, branch="feature")
+    assert reset.executed == []
+    assert reset.outputs["cache-written"] == f"{repository}:cache-feature"
+    registry.check_cache(f"{repository}:cache-feature")
+    alone = warmbuild.succeed(
+        place, image=repository, branch="feature", cache="read-only", cache_import="first"
+    )
+    assert alone.outputs["cache-read"].count("@") == 1
+    assert alone.executed == []
 
 
 def test_caches_that_are_read_as_one_miss_nothing(

@@ -178,12 +178,12 @@ def _caches(plan: BuildPlan, plans: Sequence[BuildPlan]) -> Mapping[str, object]
     found = caches(plan.cache)
     if not plan.linked or any(found.values()):
         return found
-    users = [one for one in plans if not one.linked and plan.name in _parts(one, plans)]
+    users = [one for one in plans if not one.linked and plan.name in parts(one, plans)]
     sources = (source for one in users for source in caches(one.cache)["cache-from"])
     return {**found, "cache-from": list(dict.fromkeys(sources))}
 
 
-def _parts(plan: BuildPlan, plans: Sequence[BuildPlan]) -> Collection[str]:
+def parts(plan: BuildPlan, plans: Sequence[BuildPlan]) -> Collection[str]:
     """Return the names of the targets that a target is made of."""
     by_name = {one.name: one for one in plans}
     by_context = {f"target:{name}": name for name in by_name}
@@ -217,16 +217,16 @@ def definitions(plans: Sequence[BuildPlan]) -> Mapping[str, Mapping[str, object]
         return {"bake-file": found}
     images = dict.fromkeys(tag.rpartition(":")[0] for tag in plan.tags)
     args = {"DOCKER_META_IMAGES": ",".join(images), "DOCKER_META_VERSION": plan.version}
-    parts: Mapping[str, dict[str, object]] = {
+    by_output: Mapping[str, dict[str, object]] = {
         "bake-file-tags": {"tags": list(plan.tags), "args": args},
         "bake-file-labels": {"labels": dict(map(labels.pair, plan.labels))},
         "bake-file-annotations": {"annotations": list(plan.annotations)},
     }
-    every = {key: value for part in parts.values() for key, value in part.items()}
+    every = {key: value for part in by_output.values() for key, value in part.items()}
     targets = {**untrusted_json.child(found, "target"), _METADATA_TARGET: every}
     return {
         "bake-file": {**found, "target": targets},
-        **{output: {"target": {_METADATA_TARGET: part}} for output, part in parts.items()},
+        **{output: {"target": {_METADATA_TARGET: part}} for output, part in by_output.items()},
     }
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from warmbuild import retries
 from warmbuild.build import outcomes
+from warmbuild.cache import merging
 from warmbuild.cache.problems import Kind, Problem
 from warmbuild.frozen import frozen
 from warmbuild.plan import calls
@@ -63,7 +64,6 @@ def another_try(
     `waited_for` is the part of the cache that the attempt waited for until it was ended. `lacking`
     is why it failed if the builder's state was in memory, and memory may have been too small.
     """
-    error = failure.error.lower()
     if lacking:
         reason = f"{lacking}; building again with the state on disk"
         return AnotherTry(plans=tuple(builds), reason=reason, on_disk=True)
@@ -72,6 +72,16 @@ def another_try(
         return replace(_without_import(builds, _read(builds), why), restart=True)
     if waited_for == "export":
         return _without_export(builds, "the export made no progress within cache-timeout")
+    return (
+        _without_feature(builds, failure.error.lower())
+        or _without_cache(builds, failure)
+        or _unpacked(builds, failure)
+        or _push_again(builds, failure, attempt)
+    )
+
+
+def _without_feature(builds: Sequence[BuildPlan], error: str) -> AnotherTry | None:
+    """Return the builds without what the builder does not support, None if it supports all."""
     if "cache export is not supported" in error:
         why = "this builder does not support cache exports; use driver docker-container"
         return _without_export(builds, why)
@@ -89,11 +99,7 @@ def another_try(
             "without it",
             is_note=True,
         )
-    return (
-        _without_cache(builds, failure)
-        or _unpacked(builds, failure)
-        or _push_again(builds, failure, attempt)
-    )
+    return None
 
 
 def _unpacked(builds: Sequence[BuildPlan], failure: Failure) -> AnotherTry | None:
@@ -211,13 +217,40 @@ def needs_no_export(plan: BuildPlan, built: Progress) -> bool:
     It would if every step came from that cache, and from no other; a builder that existed before
     the run may have had the steps itself.
     """
-    cache, steps = plan.cache, built.steps()
+    cache = plan.cache
     found = cache.write.found if cache.write else None
+    is_alone = found is not None and [read.found for read in cache.read] == [found]
+    return is_alone and _is_from_caches(plan, built)
+
+
+def may_become_written(plan: BuildPlan, built: Progress) -> bool:
+    """Return whether the cache that was read may become the written one, without an export.
+
+    If every step came from it, it lacks nothing. An export would leave out what this build did not
+    need, so a cache that was merged before is exported, and does not grow with each build.
+    """
+    cache = plan.cache
+    found = cache.write.found if cache.write else None
+    is_one = len(cache.read) == 1 or bool(cache.merged)
     return (
-        found is not None
-        and not cache.destinations
+        is_one
+        and cache.backend.retagged
+        # An export could compress its layers otherwise.
+        and not (cache.options or cache.packing)
+        # More records could contradict a later cache, be too old, or look like a new generation.
+        and not (cache.history or cache.max_age or (found and merging.is_merged(found)))
+        and all(read.found and read.found.text for read in cache.read)
+        and _is_from_caches(plan, built)
+    )
+
+
+def _is_from_caches(plan: BuildPlan, built: Progress) -> bool:
+    """Return whether every step came from the caches that warmbuild has chosen."""
+    steps = built.steps()
+    return (
+        plan.cache.write is not None
+        and not plan.cache.destinations
         and plan.builder.is_fresh
-        and [read.found for read in cache.read] == [found]
         and bool(steps)
         and all(step.cached for step in steps)
         and not any(done.error for done in built.imports())

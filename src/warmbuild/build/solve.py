@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from warmbuild.builder.memory import Guard, State
     from warmbuild.builder.private_directory import Private
     from warmbuild.buildkit.checks import Warned
+    from warmbuild.cache.cache_plan import CachePlan
     from warmbuild.log import Log
     from warmbuild.plan.build_plan import BuildPlan
 
@@ -52,6 +53,8 @@ class Tool:
     restart: Callable[[], None]  # restarts the builder
     state: State  # of the builder
     log: Log
+    keep: Callable[[CachePlan], bool] = lambda _: False
+    """Tags the cache that was read as the one that is written; returns whether that worked."""
 
 
 @frozen
@@ -251,6 +254,7 @@ def _caches(decided: Sequence[BuildPlan], built: _Built, tool: Tool) -> Sequence
             cache=replace(
                 plan.cache,
                 read=last.cache.read,
+                merged=last.cache.merged,
                 repacks=attempts.repacks(last, built.progress.of(plan.name)),
             ),
         )
@@ -265,11 +269,15 @@ def _caches(decided: Sequence[BuildPlan], built: _Built, tool: Tool) -> Sequence
         and not plan.cache.backend.lies_in_image
         and not plan.cache.platforms
     ]
-    exports = _exports(exporting, wanted, built, tool)
+    there = {plan.name: _unexported(plan, built, tool) for plan in exporting}
+    left = [plan for plan in exporting if there[plan.name] is None]
+    exports = _exports(left, wanted, built, tool)
     finished = []
     for plan in wanted:
         if plan.name in given_up:
             finished.append(CacheOutcome())
+        elif known := there.get(plan.name):
+            finished.append(known)
         elif plan.cache.backend.lies_in_image:
             finished.append(_stages(plan, built, tool))
         elif plan.cache.platforms:
@@ -279,20 +287,30 @@ def _caches(decided: Sequence[BuildPlan], built: _Built, tool: Tool) -> Sequence
     return finished
 
 
+def _unexported(plan: BuildPlan, built: _Built, tool: Tool) -> CacheOutcome | None:
+    """Return what became of a cache that needs no export; None if it needs one."""
+    cache, progress = plan.cache, built.progress.of(plan.name)
+    if not (cache.after or built.export_after):
+        return None
+    of = f"{plan.name}: " if plan.name else ""
+    outcome = outcomes.cache_outcome(plan, imported=progress, exported=None)
+    if attempts.needs_no_export(plan, progress):
+        tool.log.line(f"{of}the cache is not written: it is up to date")
+        return outcome
+    if attempts.may_become_written(plan, progress) and cache.write and tool.keep(cache):
+        tool.log.line(f"{of}the cache that was read is written as it is: it has every step")
+        return replace(outcome, written=str(cache.write.ref))
+    return None
+
+
 def _exports(
     exporting: Sequence[BuildPlan], wanted: Sequence[BuildPlan], built: _Built, tool: Tool
-) -> Mapping[str, _Attempt | None]:
-    """Return the attempt of each export that was not made, or failed, with its image.
-
-    It is None if the cache already exists.
-    """
+) -> Mapping[str, _Attempt]:
+    """Return the attempt of each export that was not made, or failed, with its image."""
     after = [plan for plan in exporting if plan.cache.after or built.export_after]
     failed = [plan for plan in exporting if plan not in after and _another(plan, built.last)]
-    exports: dict[str, _Attempt | None] = {}
-    if after and all(attempts.needs_no_export(one, built.progress.of(one.name)) for one in after):
-        tool.log.line("the cache is not written: it is up to date")
-        exports |= dict.fromkeys(plan.name for plan in after)
-    elif after:
+    exports: dict[str, _Attempt] = {}
+    if after:
         tool.log.line("the image is done; now exporting its cache")
         exports |= dict.fromkeys((plan.name for plan in after), _export(after, wanted, tool))
     if failed:
@@ -301,17 +319,13 @@ def _exports(
     return exports
 
 
-def _exported(plan: BuildPlan, built: _Built, exported: _Attempt | None) -> CacheOutcome:
-    failed = ""
-    if exported and exported.code:
-        failed = exported.progress.failure().error
-    elif exported:
-        failed = exported.unwritten.get(plan.name, "")
+def _exported(plan: BuildPlan, built: _Built, exported: _Attempt) -> CacheOutcome:
+    failed = exported.unwritten.get(plan.name, "")
     return outcomes.cache_outcome(
         plan,
         imported=built.progress.of(plan.name),
-        exported=exported.progress.of(plan.name) if exported else None,
-        failed=failed,
+        exported=exported.progress.of(plan.name),
+        failed=exported.progress.failure().error if exported.code else failed,
     )
 
 
@@ -344,7 +358,15 @@ def _another(plan: BuildPlan, last: _Attempt) -> AnotherExport | None:
 def _alone(exporting: Sequence[BuildPlan], wanted: Sequence[BuildPlan]) -> Sequence[BuildPlan]:
     """Return the call that exports some caches; the builds that they depend on are part of it."""
     names = {plan.name for plan in exporting}
-    return tuple(calls.export_alone(plan, wanted=plan.name in names) for plan in wanted)
+    needed = names.union(*(bake_file.parts(plan, wanted) for plan in exporting))
+    return tuple(
+        replace(
+            calls.export_alone(plan, wanted=plan.name in names),
+            linked=plan.linked or plan.name not in names,
+        )
+        for plan in wanted
+        if plan.name in needed
+    )
 
 
 def _platforms(wanted: BuildPlan, built: _Built, tool: Tool) -> CacheOutcome:

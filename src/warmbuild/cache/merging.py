@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from warmbuild.cache.probe import Found
 
 MANIFEST_TYPE: Final = "application/vnd.oci.image.manifest.v1+json"
+# Annotation of the manifest of a merged cache.
+_MERGED: Final = "warmbuild.merged"
 
 
 @frozen
@@ -62,9 +64,19 @@ def merge(caches: Iterable[Found]) -> Merged:
         "mediaType": MANIFEST_TYPE,
         "config": {"mediaType": records.CONFIG_TYPE, "digest": digest, "size": len(text)},
         "layers": list(descriptors.values()),
+        "annotations": {_MERGED: "true"},
     }
     body = _written(manifest)
     return Merged(config=text, config_digest=digest, manifest=body, digest=probe.digest_of(body))
+
+
+def is_merged(cache: Found) -> bool:
+    """Return whether a cache was merged, and not exported by BuildKit."""
+    try:
+        manifest = untrusted_json.parsed(cache.manifest)
+    except ValueError:
+        return False
+    return _MERGED in untrusted_json.child(manifest, "annotations")
 
 
 def _written(value: Mapping[str, object]) -> bytes:

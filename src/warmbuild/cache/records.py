@@ -91,33 +91,86 @@ def contradict(these: Records, those: Records) -> bool:
     """Return whether two caches hold different results for the same step.
 
     BuildKit has no order among several caches (moby/buildkit#6418): if it finds two results of one
-    key, it takes either, and loses what was built on the other. Two records have the same key if
-    their digests are equal and each input has an alternative in common. Caches that would take too
-    long to compare count as contradictory.
+    key, it takes either, and loses what was built on the other. Caches that would take too long to
+    compare count as contradictory.
+    """
+    return any(
+        pair is None
+        or (pair[0].results and pair[1].results and pair[0].results.isdisjoint(pair[1].results))
+        for pair in _same_steps(these, those)
+    )
+
+
+def lose_steps(these: Records, those: Records) -> bool:
+    """Return whether BuildKit may miss steps of two caches that two builds read at once.
+
+    Builds share equal steps. BuildKit looks a shared step up in both caches, keeps one of the
+    answers, and then has to find that step in the other cache by the inputs of the step. For any
+    input but the first, it only does if each alternative leads there
+    (`solver.cacheManager.getIDFromDeps`, v0.34.2), which the files of a COPY never do. So the later
+    steps of the other cache are lost, unless the caches are equal. Caches that would take too long
+    to compare may lose steps.
+    """
+    wide, others = (
+        {one.digest for one in cache.records if len(one.inputs) > 1} for cache in (these, those)
+    )
+    return (
+        not wide.isdisjoint(others)
+        and any(pair is None or len(pair[0].inputs) > 1 for pair in _same_steps(these, those))
+        and not (holds(these, those) and holds(those, these))
+    )
+
+
+def _same_steps(these: Records, those: Records) -> Iterator[tuple[Record, Record] | None]:
+    """Yield the pairs of records of two caches that have the same key; None if it takes too long.
+
+    They do if their digests are equal and each input has an alternative in common.
     """
     left = _MOST_COMPARED
-    by_digest: dict[str, list[int]] = {}
-    for at, record in enumerate(those.records):
-        by_digest.setdefault(record.digest, []).append(at)
+    by_digest = _by_digest(those)
     same: dict[int, list[int]] = {}
     for at in _inputs_first(these.records):
         record = these.records[at]
         links = (link for alternatives in record.inputs for _, link in alternatives)
         left -= sum(len(same.get(link, ())) for link in links)
         if left < 0:
-            return True
+            yield None
+            return
         ours = [_twins(alternatives, same) for alternatives in record.inputs]
         for other_at in by_digest.get(record.digest, ()):
             other = those.records[other_at]
             left -= 1 + sum(map(len, other.inputs)) + len(other.results)
             if left < 0:
-                return True
-            if not _same_inputs(ours, other.inputs):
-                continue
-            same.setdefault(at, []).append(other_at)
-            if record.results and other.results and record.results.isdisjoint(other.results):
-                return True
-    return False
+                yield None
+                return
+            if _same_inputs(ours, other.inputs):
+                same.setdefault(at, []).append(other_at)
+                yield record, other
+
+
+def holds(these: Records, those: Records) -> bool:
+    """Return whether BuildKit finds in `these` alone all that it finds in both caches.
+
+    It does if each of those records has a counterpart: of the same digest, with each of its
+    alternatives, and with its results. A cache that would take too long to compare is not held.
+    """
+    left = _MOST_COMPARED
+    by_digest = _by_digest(these)
+    same: dict[int, list[int]] = {}
+    for at in _inputs_first(those.records):
+        record = those.records[at]
+        links = (link for alternatives in record.inputs for _, link in alternatives)
+        pairs = sum(1 + len(same.get(link, ())) for link in links) + len(record.results)
+        for our_at in by_digest.get(record.digest, ()):
+            ours = these.records[our_at]
+            left -= 1 + pairs + sum(map(len, ours.inputs))
+            if left < 0:
+                return False
+            if record.results <= ours.results and _has_inputs(ours.inputs, record.inputs, same):
+                same.setdefault(at, []).append(our_at)
+        if at not in same:
+            return False
+    return True
 
 
 def joined(caches: Iterable[Records]) -> Records:
@@ -170,6 +223,26 @@ def _same_inputs(
 ) -> bool:
     """Return whether each input of two records has an alternative in common."""
     return len(ours) == len(theirs) and not any(map(set.isdisjoint, ours, theirs))
+
+
+def _has_inputs(
+    ours: Sequence[Sequence[tuple[str, int]]],
+    theirs: Sequence[Sequence[tuple[str, int]]],
+    same: Mapping[int, Sequence[int]],
+) -> bool:
+    """Return whether a record has each alternative of another one; `same` pairs their records."""
+    return len(ours) == len(theirs) and all(
+        any((selector, twin) in mine for twin in same.get(link, ()))
+        for mine, alternatives in zip(map(frozenset, ours), theirs, strict=True)
+        for selector, link in alternatives
+    )
+
+
+def _by_digest(cache: Records) -> Mapping[str, Sequence[int]]:
+    found: dict[str, list[int]] = {}
+    for at, record in enumerate(cache.records):
+        found.setdefault(record.digest, []).append(at)
+    return found
 
 
 def _inputs_first(records: Sequence[Record]) -> Iterator[int]:

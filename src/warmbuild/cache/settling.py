@@ -169,9 +169,12 @@ def _why_not_with(kept: Sequence[CacheRef], item: CacheRef, found: Found, import
         return ""
     if imports == "first" and item.branch != kept[0].branch:
         return "cache-import is first, and a nearer ref exists"
+    these = records.joined(found.records)
     for near in kept:
         theirs = records.joined(near.found.records if near.found else ())
-        if records.contradict(theirs, records.joined(found.records)):
+        if these.records and records.holds(theirs, these):
+            return f"{near.ref} has all of its steps"
+        if records.contradict(theirs, these):
             return f"it has other results than {near.ref} for the same steps"
     return ""
 

@@ -71,7 +71,10 @@ def build(run: Run) -> Outcome:
             publishing.say_plan(decided, log)
             own = replace(buildx, env={**buildx.env, "BUILDX_BUILDER": made.boot()})
             made.state.settle(state.need(decided))
-            tool = _tool(run, decided[0].builder, own, private, made.state)
+            tool = replace(
+                _tool(run, decided[0].builder, own, private, made.state),
+                keep=lambda cache: caches.kept(cache, registries, log),
+            )
             try:
                 with cleanup.beside(decided[0].builder, child, log):
                     if decided[0].makes_an_image:

@@ -62,6 +62,25 @@ def nearest(decided: BuildPlan) -> BuildPlan:
     return replace(decided, cache=cache)
 
 
+def kept(cache: CachePlan, registries: Registries, log: Log) -> bool:
+    """Write the cache that was read under the ref that is written; return whether that worked."""
+    home, found = cache.write.ref if cache.write else "", [read.found for read in cache.read]
+    if not isinstance(home, Reference):
+        return False
+    client = registries.client(home.host, log.line)
+    try:
+        if len(found) > 1:
+            one = merging.merge(filter(None, found))
+            client.write(home, one)
+            found = [Found(one.digest, manifest=one.manifest, media_type=merging.MANIFEST_TYPE)]
+        for whole in filter(None, found):
+            client.retag(home, whole)
+    except (RegistryError, ValueError) as error:
+        log.line(str(error))
+        return False
+    return True
+
+
 def keep_history(
     decided: Sequence[BuildPlan], outcome: Outcome, registries: Registries, log: Log
 ) -> Outcome:

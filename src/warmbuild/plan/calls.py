@@ -5,21 +5,22 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from warmbuild.cache import records
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from warmbuild.cache.cache_plan import CachePlan
+    from warmbuild.cache.records import Records
     from warmbuild.plan.build_plan import BuildPlan
 
 
 def rounds(plans: Sequence[CachePlan]) -> tuple[tuple[int, ...], ...]:
     """Return the calls in their order, each with the indices of the images that it builds.
 
-    Images in one call share equal steps. BuildKit looks a shared step up in the cache of the image
-    that came first (`solver.combinedCacheManager`, v0.34.2), and does not find the later steps of
-    another one's cache: 10 of 20 rebuilds of two targets missed a step. So images whose caches have
-    a step in common are built in separate calls. Images without a cache are built in the last
-    call, whose caches hold the shared steps.
+    Images in one call share equal steps. If BuildKit may lose steps of their caches then, they are
+    built in separate calls: in one, 10 of 20 rebuilds of two targets missed a step. Images without
+    a cache are built in the last call, whose caches hold the shared steps.
     """
     calls: list[list[int]] = []
     cold: list[int] = []
@@ -27,7 +28,9 @@ def rounds(plans: Sequence[CachePlan]) -> tuple[tuple[int, ...], ...]:
         if not (plan.read or plan.sources):
             cold.append(number)
             continue
-        fitting = (call for call in calls if not any(_share(plans[other], plan) for other in call))
+        fitting = (
+            call for call in calls if not any(_lose_steps(plans[other], plan) for other in call)
+        )
         if (call := next(fitting, None)) is not None:
             call.append(number)
         else:
@@ -103,24 +106,17 @@ def stages(plan: BuildPlan) -> tuple[BuildPlan, ...]:
     )
 
 
-def _share(these: CachePlan, those: CachePlan) -> bool:
-    """Return whether caches may have a step in common; unknown steps may be."""
-    mine, others = _steps(these), _steps(those)
-    return mine is None or others is None or not mine.isdisjoint(others)
+def _lose_steps(these: CachePlan, those: CachePlan) -> bool:
+    """Return whether steps of caches may be lost in one call; unknown ones may be."""
+    mine, others = _records(these), _records(those)
+    return mine is None or others is None or records.lose_steps(mine, others)
 
 
-def _steps(plan: CachePlan) -> set[str] | None:
-    """Return the digests of the steps in the caches that are read; None if they are unknown."""
+def _records(plan: CachePlan) -> Records | None:
+    """Return the records of the caches that are read; None if they are unknown."""
     if plan.sources or any(read.found is None for read in plan.read):
         return None
-    return {
-        record.digest
-        for read in plan.read
-        if read.found
-        for cache in read.found.records
-        for record in cache.records
-        if record.inputs
-    }
+    return records.joined(cache for read in plan.read if read.found for cache in read.found.records)
 
 
 def _exports_after(plan: BuildPlan) -> bool:

@@ -129,7 +129,8 @@ def _scenes() -> Iterator[Scene]:
         title="a build of two targets that share steps",
         said=_build(
             _TWO,
-            made_up.cache("cache-api--feature") | made_up.cache("cache-web--feature"),
+            made_up.cache("cache-api--feature", inputs=2)
+            | made_up.cache("cache-web--feature", inputs=2),
         ),
     )
 

@@ -37,6 +37,12 @@ _KEPT: Final[dict[str, Reply | list[Reply]]] = {
 }
 _HISTORY: Final = f"PUT {HOME}/manifests/cache-feature---1"
 _UPLOAD: Final = f"POST {HOME}/blobs/uploads/"
+_MERGED: Final[dict[str, Reply | list[Reply]]] = {
+    **_BOTH,
+    _UPLOAD: (202, {"Location": f"/{HOME.partition('/')[2]}/blobs/uploads/1"}, ""),
+    f"PUT {HOME}/blobs/uploads/1": (201, {}, ""),
+    f"PUT {HOME}/manifests/*": (201, {}, ""),
+}
 _NODES: Final = (
     *("--platforms=linux/amd64,linux/arm64", "--cache-history=1"),
     "--append=- endpoint: tcp://b:1",
@@ -264,11 +270,20 @@ _BUILDS: Final[dict[str, tuple[tuple[str, ...], dict[str, Any]]]] = {
         (),
         {
             "buildx": {"build": BUILT},
+            "registries": _MERGED,
+        },
+    ),
+    "several caches that have every step": (
+        ("--driver=docker-container",),
+        {"buildx": {"build": lines(_IMPORTED, CACHED)}, "registries": _MERGED},
+    ),
+    "several caches of which the nearest has every step": (
+        (),
+        {
+            "buildx": {"build": lines(_IMPORTED, CACHED)},
             "registries": {
-                **_BOTH,
-                _UPLOAD: (202, {"Location": f"/{HOME.partition('/')[2]}/blobs/uploads/1"}, ""),
-                f"PUT {HOME}/blobs/uploads/1": (201, {}, ""),
-                f"PUT {HOME}/manifests/*": (201, {}, ""),
+                **_OWN,
+                f"GET {HOME}/manifests/cache-main": _OWN[f"GET {HOME}/manifests/cache-feature"],
             },
         },
     ),

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -434,6 +434,61 @@ def test_a_step_that_cannot_read_a_layer_runs_again_on_unpacked_ones(
             "a step could not read a layer of it that was not unpacked; retrying without them"
         )
         assert attempts.another_try(again.plans, failure, 2) is None
+
+
+WHOLE = Found("sha256:main", text=b"{}", manifest=b"{}")
+MERGED = replace(WHOLE, manifest=b'{"annotations": {"warmbuild.merged": "true"}}')
+
+
+@pytest.mark.parametrize(
+    ("values", "found", "change", "vertices", "expected"),
+    [
+        pytest.param({}, [WHOLE], {}, ALL_CACHED, True, id="a branch's first build"),
+        pytest.param({}, [OWN, WHOLE], {}, ALL_CACHED, False, id="two caches side by side"),
+        pytest.param({}, [OWN], {}, ALL_CACHED, False, id="a cache that was not fetched whole"),
+        pytest.param(
+            {}, [WHOLE, WHOLE], {"merged": "m"}, ALL_CACHED, True, id="two caches read as one"
+        ),
+        pytest.param({}, [], {}, ALL_CACHED, False, id="from none"),
+        pytest.param(
+            {}, [WHOLE], {}, (ALL_CACHED[0], step("2", cached=False)), False, id="a step that ran"
+        ),
+        pytest.param({}, [WHOLE], {}, (), False, id="no step at all"),
+        pytest.param(
+            {}, [WHOLE], {}, (*ALL_CACHED, IMPORT | {"error": "gone"}), False, id="a lost cache"
+        ),
+        pytest.param({"builder": "mine"}, [WHOLE], {}, ALL_CACHED, False, id="a known builder"),
+        pytest.param({"cache": "read-only"}, [WHOLE], {}, ALL_CACHED, False, id="a reader"),
+        pytest.param({"cache_history": "2"}, [WHOLE], {}, ALL_CACHED, False, id="a history"),
+        pytest.param({"cache_max_age": "7d"}, [WHOLE], {}, ALL_CACHED, False, id="an age limit"),
+        pytest.param(
+            {"cache_options": "compression=zstd"}, [WHOLE], {}, ALL_CACHED, False, id="an option"
+        ),
+        pytest.param(
+            {"cache_backend": "local", "cache_dir": "c"}, [WHOLE], {}, ALL_CACHED, False, id="local"
+        ),
+    ],
+)
+def test_a_cache_that_was_read_may_become_the_written_one(
+    parsed: Callable[..., Inputs],
+    values: dict[str, str],
+    found: list[Found],
+    change: dict[str, Any],
+    vertices: tuple[dict[str, object], ...],
+    expected: bool,  # noqa: FBT001
+) -> None:
+    decided = planned(parsed(**values))
+    read = tuple(
+        replace(ref, found=what) for ref, what in zip(decided.cache.read, found, strict=False)
+    )
+    decided = replace(decided, cache=replace(decided.cache, read=read, **change))
+    progress = Progress()
+    list(progress.feed(json.dumps({"vertexes": [IMPORT, *vertices]})))
+    assert attempts.may_become_written(decided, progress) is expected
+    # One that was merged before would grow with each build.
+    if write := decided.cache.write:
+        decided = replace(decided, cache=replace(decided.cache, write=replace(write, found=MERGED)))
+    assert not attempts.may_become_written(decided, progress)
 
 
 NO_ATTESTATION = Failure(

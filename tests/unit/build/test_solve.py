@@ -29,6 +29,7 @@ from warmbuild.run_context import RunContext
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from warmbuild.cache.cache_plan import CachePlan
     from warmbuild.inputs.values import Inputs
     from warmbuild.plan.build_plan import BuildPlan
 
@@ -69,13 +70,31 @@ class Where(State):
 
 
 @pytest.fixture
+def kept() -> list[str]:
+    """Return the refs that caches were tagged as."""
+    return []
+
+
+@pytest.fixture
 def where() -> Where:
     return Where()
 
 
 @pytest.fixture
-def tool(runner: FakeRunner, tmp_path: Path, restarts: list[str], log: Log, where: Where) -> Tool:
+def tool(
+    runner: FakeRunner,
+    tmp_path: Path,
+    restarts: list[str],
+    kept: list[str],
+    log: Log,
+    where: Where,
+) -> Tool:
     private = Private(root=tmp_path)
+
+    def keep(cache: CachePlan) -> bool:
+        kept.append(str(cache.write.ref) if cache.write else "")
+        return True
+
     return Tool(
         buildx=Buildx(program="buildx", env={"BUILDX_BUILDER": "b"}, runner=runner),
         files=solve.files(private),
@@ -84,6 +103,7 @@ def tool(runner: FakeRunner, tmp_path: Path, restarts: list[str], log: Log, wher
         annotates=True,
         restart=lambda: restarts.append("again"),
         state=where,
+        keep=keep,
         log=log,
     )
 
@@ -252,6 +272,43 @@ def test_no_export_runs_if_all_came_from_the_cache_that_would_be_written(
     assert shown(capsys) == ["the cache is not written: it is up to date"]
 
 
+def warm(decided: BuildPlan) -> BuildPlan:
+    """Return a plan that reads one cache, which is not the one that it writes."""
+    main = Found("sha256:c", (), text=b"{}")
+    read = replace(decided.cache.read[-1], found=main)
+    return replace(decided, cache=replace(decided.cache, read=(read,)))
+
+
+def test_a_cache_that_every_step_came_from_is_written_as_it_is(
+    planned: Callable[..., BuildPlan],
+    runner: FakeRunner,
+    tool: Tool,
+    kept: list[str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    lines = [line for line in recorded("warm") if "cache-none" not in line]
+    runner.answer(*BUILD, lines=lines, writes=SAID)
+    outcome = solve.build([warm(planned())], tool)
+    assert len(runner.commands) == 1
+    assert kept == ["ghcr.io/me/app:cache-x"]
+    assert (outcome.cache_written, outcome.cache_error) == ("ghcr.io/me/app:cache-x", "")
+    assert shown(capsys) == ["the cache that was read is written as it is: it has every step"]
+
+
+def test_a_cache_that_cannot_be_written_as_it_is_is_exported(
+    planned: Callable[..., BuildPlan],
+    runner: FakeRunner,
+    tool: Tool,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    lines = [line for line in recorded("warm") if "cache-none" not in line]
+    runner.answer(*BUILD, lines=lines, writes=SAID)
+    runner.answer(*BUILD, lines=recorded("cold"))
+    outcome = solve.build([warm(planned())], replace(tool, keep=lambda _: False))
+    assert outcome.cache_written == "ghcr.io/me/app:cache-x"
+    assert shown(capsys) == ["the image is done; now exporting its cache"]
+
+
 def test_an_export_that_fails_is_a_warning(
     planned: Callable[..., BuildPlan], runner: FakeRunner, tool: Tool, log: Log
 ) -> None:
@@ -399,6 +456,35 @@ def test_the_cache_of_each_platform_is_exported_alone(
 
 
 class TestSeveralTargets:
+    def test_only_the_caches_that_are_not_up_to_date_are_exported(
+        self,
+        parsed: Callable[..., Inputs],
+        runner: FakeRunner,
+        tool: Tool,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        lines = [line for line in recorded("bake-warm") if "cache-none" not in line]
+        runner.answer(*BAKE, lines=lines, writes={"--metadata-file": "{}"})
+        runner.answer(*BAKE, lines=recorded("cold"))
+        decided = []
+        inputs = parsed(image="", bake_files="b.hcl", push="true")
+        for one in of_targets(inputs, "web", "worker"):
+            write = one.cache.write
+            assert write is not None
+            there = replace(write, found=Found("sha256:c", ()))
+            # The cache of web was read beside that of another branch.
+            read = (there,) if one.name == "worker" else (there, there)
+            decided.append(replace(one, cache=replace(one.cache, read=read, write=there)))
+        outcome = solve.build(decided, tool)
+        build, export = runner.commands
+        assert build[-3:] == ("--", "web", "worker")
+        assert export[-2:] == ("--", "web")
+        assert [one.cache_written for one in outcome.targets] == ["ghcr.io/me/web:cache-web--x", ""]
+        assert shown(capsys) == [
+            "worker: the cache is not written: it is up to date",
+            "the image is done; now exporting its cache",
+        ]
+
     def test_they_are_built_and_exported_in_one_call_each(
         self,
         parsed: Callable[..., Inputs],

@@ -69,6 +69,13 @@ def test_layers_and_links_count_from_where_they_are_now() -> None:
     assert manifest["config"]["mediaType"] == records.CONFIG_TYPE
     assert manifest["config"]["size"] == len(merged.config)
     assert merged.digest.startswith("sha256:")
+    assert merging.is_merged(Found("", manifest=merged.manifest))
+
+
+@pytest.mark.parametrize("manifest", [b"", b"[]", b"{}", b'{"annotations": ["warmbuild.merged"]}'])
+def test_what_buildkit_wrote_is_not_merged(manifest: bytes) -> None:
+    assert not merging.is_merged(Found("", manifest=manifest))
+    assert not merging.is_merged(recorded(MAIN))
 
 
 def test_real_caches_as_one_have_the_records_of_both() -> None:

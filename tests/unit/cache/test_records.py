@@ -565,6 +565,153 @@ def test_several_caches_contradict_as_one(
     assert records.contradict(records.joined(these), records.joined(those)) is apart
 
 
+@pytest.mark.parametrize(
+    ("these", "those", "expected"),
+    [
+        pytest.param("branch", "main", False, id="a branch and what it was made from"),
+        pytest.param("main", "main-rebuilt", False, id="main, and main built anew"),
+        pytest.param("main", "main-zstd", True, id="the same layers, compressed otherwise"),
+        pytest.param("main-zstd", "main", True, id="and the other way round"),
+        pytest.param("main", "on-old-base", False, id="another Dockerfile"),
+    ],
+)
+def test_which_real_cache_holds_another(
+    these: str,
+    those: str,
+    expected: bool,  # noqa: FBT001
+) -> None:
+    assert records.holds(cache(these), cache(those)) is expected
+    both = records.joined([cache(these), cache(those)])
+    assert records.holds(both, cache(these))
+    assert records.holds(both, cache(those))
+    assert records.holds(cache(these), both) is expected
+
+
+@pytest.mark.parametrize(
+    ("these", "those", "expected"),
+    [
+        pytest.param([ROOT, step("run", [0], made="x")], [ROOT], True, id="a part of it"),
+        pytest.param([ROOT], [ROOT, step("run", [0], made="x")], False, id="a step more"),
+        pytest.param([ROOT, step("run", [0], made="x")], [], True, id="nothing"),
+        pytest.param(
+            [ROOT, step("run", [0])],
+            [ROOT, step("run", [0], made="x")],
+            False,
+            id="a result that only the other has",
+        ),
+        pytest.param(
+            [ROOT, step("run", [0], made="x")],
+            [ROOT, step("run", [0])],
+            True,
+            id="a result that the other lacks",
+        ),
+        pytest.param(
+            [ROOT, step("run", [0], made="x")],
+            [ROOT, step("run", [0], made="y")],
+            False,
+            id="another result",
+        ),
+        pytest.param(
+            [ROOT, step("copy", [("/a", 0)], made="x")],
+            [ROOT, step("copy", [("/b", 0)], made="x")],
+            False,
+            id="other files",
+        ),
+        pytest.param(
+            [ROOT, OTHER_ROOT, step("copy", [0], made="x")],
+            [ROOT, OTHER_ROOT, step("copy", [0, 1], made="x")],
+            False,
+            id="another way to find the step",
+        ),
+        pytest.param(
+            [ROOT, OTHER_ROOT, step("copy", [0, 1], made="x")],
+            [OTHER_ROOT, step("copy", [0], made="x")],
+            True,
+            id="one of two ways to find it",
+        ),
+        pytest.param(
+            [ROOT, step("run", [0], made="x")],
+            [ROOT, step("run", [0], [0], made="x")],
+            False,
+            id="one input more",
+        ),
+        pytest.param(
+            [ROOT, step("copy", [0], made="x"), step("copy", [1], made="y")],
+            [ROOT, step("copy", [0], made="x"), step("copy", [0], made="y")],
+            False,
+            id="the same step further down",
+        ),
+        pytest.param(
+            [ROOT, step("run", [0], made="x")],
+            [step("run", [1], made="x"), ROOT],
+            True,
+            id="in another order",
+        ),
+        pytest.param(
+            [step("run", [0], made="x")], [step("run", [0], made="x")], False, id="a loop"
+        ),
+        pytest.param(
+            [ROOT, step("run", [5], made="x")],
+            [ROOT, step("run", [5], made="x")],
+            False,
+            id="a link to nowhere",
+        ),
+    ],
+)
+def test_which_cache_holds_another(
+    these: list[Record],
+    those: list[Record],
+    expected: bool,  # noqa: FBT001
+) -> None:
+    assert records.holds(Records(records=tuple(these)), Records(records=tuple(those))) is expected
+
+
+COPIED = step("copy", [0], [0], made="x")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        pytest.param([ROOT, COPIED], [ROOT, COPIED], False, id="the same"),
+        pytest.param([ROOT, COPIED], [ROOT], False, id="a step of one alone"),
+        pytest.param(
+            [ROOT, COPIED], [ROOT, COPIED, step("run", [1], made="y")], True, id="a step upon it"
+        ),
+        pytest.param(
+            [ROOT, COPIED],
+            [ROOT, COPIED, step("run", [0], made="y")],
+            True,
+            id="a step beside it, which may be upon it in the build",
+        ),
+        pytest.param(
+            [ROOT, COPIED], [OTHER_ROOT, COPIED, step("run", [1])], False, id="another base"
+        ),
+        pytest.param(
+            [ROOT, step("run", [0], made="x"), step("a", [1], [0], made="y")],
+            [ROOT, step("run", [0], made="x"), step("b", [1], [0], made="y")],
+            False,
+            id="a step of one input, and other steps upon it",
+        ),
+    ],
+)
+def test_steps_are_lost_upon_a_shared_step_of_several_inputs(
+    one: list[Record],
+    other: list[Record],
+    expected: bool,  # noqa: FBT001
+) -> None:
+    these, those = Records(records=tuple(one)), Records(records=tuple(other))
+    assert records.lose_steps(these, those) is expected
+    assert records.lose_steps(those, these) is expected
+
+
+@given(shapes_of_caches(), shapes_of_caches())
+def test_caches_that_are_joined_hold_each_of_them(one: list[Record], other: list[Record]) -> None:
+    these, those = run(one, "x"), run(other, "y")
+    both = records.joined([these, those])
+    assert records.holds(both, these) is records.holds(these, these)
+    assert records.holds(both, those) is records.holds(those, those)
+
+
 def test_links_of_joined_caches_stay_in_their_cache() -> None:
     one = Records(records=(ROOT, step("a", [0, 1, -1, 7])), oldest=FIRST)
     joined = records.joined([one, one, Records(records=())])
@@ -583,12 +730,15 @@ def test_links_of_joined_caches_stay_in_their_cache() -> None:
         pytest.param([Record(digest="a")] * 1000, id="one record for ever"),
         pytest.param([*[ROOT] * 500, *[step("a", [0] * 500)] * 2], id="one link for ever"),
         pytest.param([*[ROOT] * 500, *[step("a", range(500))] * 2], id="all of it"),
+        pytest.param([*[ROOT] * 500, *[step("a", *[range(500)] * 2)] * 2], id="all of it, twice"),
     ],
 )
 def test_caches_that_take_too_long_to_compare_contradict(found: list[Record]) -> None:
     cache = Records(records=tuple(found))
     begun = time.process_time()
     assert records.contradict(cache, cache)
+    assert not records.holds(cache, cache)
+    assert records.lose_steps(cache, cache) is (len(cache.records[-1].inputs) > 1)
     assert time.process_time() - begun < 5
 
 
@@ -601,6 +751,7 @@ def test_every_shape_of_a_configuration_is_read(found: Any, manifest: Any) -> No
     text = json.dumps({"layers": found, "records": found}).encode()
     read = records.parse(text, {"layers": manifest, "manifests": found})
     assert records.contradict(read, read) in {True, False}
+    assert records.holds(read, read) in {True, False}
     assert records.age_text(FIRST - (records.oldest([read, read]) or FIRST))
     packed_records = in_base64(json.dumps(found))
     records.parse_inline(packed(packed_records, manifest))
@@ -642,7 +793,8 @@ def test_a_configuration_is_read_in_linear_time(shape: Callable[[int], bytes]) -
 @pytest.mark.parametrize("shape", [deep, circular, listed])
 def test_caches_are_compared_in_linear_time(shape: Callable[[int], bytes]) -> None:
     def compared(found: Records) -> bool:
-        return records.contradict(found, records.joined([found]))
+        same = records.joined([found])
+        return records.contradict(found, same) or records.holds(found, same)
 
     check_linear(compared, lambda count: records.parse(shape(count), {}), 300)
 

@@ -171,11 +171,14 @@ def test_an_explicit_or_missing_cache_is_not_settled(parsed: Callable[..., Input
         assert settling.settle(decided, {}, NOW) == decided
 
 
-def cached(made: str, *, of: str = "step", days: float = 0, size: int = 0) -> Found:
-    """Return a cache of one step, in which that was made this many days ago."""
+def cached(made: str, *, of: str = "step", also: str = "", days: float = 0, size: int = 0) -> Found:
+    """Return a cache of one step, and `also` of another, which was made this many days ago."""
     base = Record(digest="base")
-    step = Record(digest=of, inputs=((("", 0),),), results=frozenset({records.chain([made])}))
-    inside = Records(records=(base, step), oldest=NOW - timedelta(days=days))
+    steps = tuple(
+        Record(digest=name, inputs=((("", 0),),), results=frozenset({records.chain([made])}))
+        for name in filter(None, (of, also))
+    )
+    inside = Records(records=(base, *steps), oldest=NOW - timedelta(days=days))
     return Found(DIGESTS[0], records=(inside,), size=size, config=f"config {made}")
 
 
@@ -184,14 +187,18 @@ def cached(made: str, *, of: str = "step", days: float = 0, size: int = 0) -> Fo
     [
         pytest.param(
             "auto",
-            {"feature": cached("x"), "develop": cached("x"), "main": cached("x")},
+            {
+                "feature": cached("x"),
+                "develop": cached("x", also="develop"),
+                "main": cached("x", also="main"),
+            },
             ["feature", "develop", "main"],
             {},
             id="all that agree",
         ),
         pytest.param(
             "auto",
-            {"feature": cached("x"), "develop": cached("y"), "main": cached("x")},
+            {"feature": cached("x"), "develop": cached("y"), "main": cached("x", also="main")},
             ["feature", "main"],
             {"develop": "feature"},
             id="a contradicting cache is left out, a farther one that agrees is read",
@@ -216,7 +223,11 @@ def cached(made: str, *, of: str = "step", days: float = 0, size: int = 0) -> Fo
         ),
         pytest.param(
             "auto",
-            {"feature": cached("x"), "main": cached("y"), "main---1": cached("x")},
+            {
+                "feature": cached("x"),
+                "main": cached("y"),
+                "main---1": cached("x", also="main"),
+            },
             ["feature", "main---1"],
             {"main": "feature"},
             id="main's generation before is what the branch was made from",
@@ -254,7 +265,11 @@ def cached(made: str, *, of: str = "step", days: float = 0, size: int = 0) -> Fo
         ),
         pytest.param(
             "first",
-            {"feature": cached("x"), "feature---1": cached("x"), "main": cached("x")},
+            {
+                "feature": cached("x"),
+                "feature---1": cached("x", also="before"),
+                "main": cached("x"),
+            },
             ["feature", "feature---1"],
             {"main": ""},
             id="the first branch is read with its history",
@@ -304,6 +319,36 @@ def test_which_of_several_caches_are_read(
     assert problems.texts(found.problems) == ()
 
 
+@pytest.mark.parametrize("imports", ["auto", "first"])
+@pytest.mark.parametrize(
+    "farther",
+    [
+        pytest.param(cached("x", days=3), id="the same steps, made before"),
+        pytest.param(cached("x", of="main"), id="some of its steps"),
+    ],
+)
+def test_a_cache_that_a_nearer_one_has_whole_is_not_read(
+    parsed: Callable[..., Inputs], imports: str, farther: Found
+) -> None:
+    decided = cache_of(parsed(cache_import=imports, cache_history="2"), PUSH)
+    own = cached("x", also="main")
+    found = answered(decided, **{"feature": own, "feature---1": farther})
+    assert keys(found.read) == [f"feature@{DIGESTS[0]}"]
+    assert f"{at('feature---1')} is not read: {FEATURE}@{DIGESTS[0]} has all of its steps" in (
+        found.notes
+    )
+    assert problems.texts(found.problems) == ()
+
+
+def test_a_cache_without_known_records_is_read_all_the_same(
+    parsed: Callable[..., Inputs],
+) -> None:
+    empty = Found(DIGESTS[0], records=(Records(records=()),))
+    for unknown in (Found(DIGESTS[0]), empty):
+        found = answered(cache_of(parsed(), PUSH), feature=cached("x"), main=unknown)
+        assert len(found.read) == 2
+
+
 OLD = "its oldest result is 8 days old, more than cache-max-age allows"
 ALL_OLD = "every step runs on freshly pulled base images because every cache is too old"
 
@@ -312,7 +357,7 @@ ALL_OLD = "every step runs on freshly pulled base images because every cache is 
     ("answers", "expected", "stale", "notes"),
     [
         pytest.param(
-            {"feature": cached("x", days=6.9), "main": cached("x", days=1)},
+            {"feature": cached("x", days=6.9), "main": cached("x", also="main", days=1)},
             ["feature", "main"],
             False,
             [],

@@ -164,10 +164,10 @@ def test_without_stages_there_is_nothing_more_to_build(parsed: Callable[..., Inp
 COLD = CachePlan()
 
 
-def with_steps(*digests: str) -> CachePlan:
-    """Return a plan that reads one cache with these steps upon `base`."""
+def with_steps(*digests: str, inputs: int = 2) -> CachePlan:
+    """Return a plan that reads one cache with these steps upon `base`; a COPY has two inputs."""
     base = Record(digest="base")
-    steps = tuple(Record(digest=digest, inputs=((("", 0),),)) for digest in digests)
+    steps = tuple(Record(digest=digest, inputs=((("", 0),),) * inputs) for digest in digests)
     found = Found(digest="sha256:1", records=(Records(records=(base, *steps)),))
     return CachePlan(read=(CacheRef(ref=FEATURE, reason=OWN, branch="feature", found=found),))
 
@@ -180,12 +180,18 @@ def with_steps(*digests: str) -> CachePlan:
         pytest.param([with_steps("a"), with_steps("b")], ((0, 1),), id="nothing in common"),
         pytest.param([with_steps("a"), with_steps("a", "b")], ((0,), (1,)), id="a step"),
         pytest.param(
+            [with_steps("a", inputs=1), with_steps("a", "b", inputs=1)],
+            ((0, 1),),
+            id="a step that has one input",
+        ),
+        pytest.param([with_steps("a", "b"), with_steps("b", "a")], ((0, 1),), id="the same steps"),
+        pytest.param(
             [with_steps("a"), with_steps("a", "b"), with_steps("c")],
             ((0, 2), (1,)),
             id="as few calls as possible",
         ),
         pytest.param(
-            [COLD, with_steps("a"), with_steps("a")],
+            [COLD, with_steps("a", "b"), with_steps("a")],
             ((1,), (0, 2)),
             id="images without a cache come last",
         ),
