@@ -67,14 +67,14 @@ def kept(cache: CachePlan, registries: Registries, log: Log) -> bool:
     home, found = cache.write.ref if cache.write else "", [read.found for read in cache.read]
     if not isinstance(home, Reference):
         return False
-    client = registries.client(home.host, log.line)
+    there = registries.client(home.host, log.line)
     try:
         if len(found) > 1:
             one = merging.merge(filter(None, found))
-            client.write(home, one)
+            there.write(home, one)
             found = [Found(one.digest, manifest=one.manifest, media_type=merging.MANIFEST_TYPE)]
         for whole in filter(None, found):
-            client.retag(home, whole)
+            there.retag(home, whole)
     except (RegistryError, ValueError) as error:
         log.line(str(error))
         return False
