@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from unittest import mock
 
 from warmbuild import refs, vendors
+from warmbuild.builder import engine_calls, memory
+from warmbuild.builder.engine_calls import Volume
+from warmbuild.builder.state import Memory
 from warmbuild.cache import directory
+from warmbuild.errors import EngineError
 from warmbuild.inputs import table
 from warmbuild.report import outputs as report
 from warmbuild.vendors import refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 # What a machine has other than a true one.
 PATCHED: Final[Mapping[str, object]] = {
@@ -28,6 +34,70 @@ PATCHED: Final[Mapping[str, object]] = {
     # How long a build waits for the clean-up beside it, in seconds: here to its end.
     "warmbuild.commands.cleanup._PATIENCE": 10.0,
 }
+
+
+@contextlib.contextmanager
+def engine_near(
+    *,
+    gigabytes: Sequence[float] = (16,),
+    error: str = "",
+    mute: str = "",
+    says: str = "kernel",
+    starts: bool = True,
+    others: int = 0,
+) -> Iterator[None]:
+    """Have an engine at the socket of a machine with so much free memory, later with so much.
+
+    `error` is why it makes no volume, `mute` why it attaches no command, `says` what that prints,
+    `starts` whether containers start, and `others` the number of other builders, which have no
+    memory yet. Without amounts the machine does not tell.
+    """
+    amounts = list(gigabytes)
+
+    def read_memory() -> Memory | None:
+        if not amounts:
+            return None
+        found = amounts.pop(0) if len(amounts) > 1 else amounts[0]
+        free = int(found * 1000**3)
+        grown = 0 if found == gigabytes[0] else 8 * 1000**3
+        return Memory(total=20 * 1000**3, available=free, in_files=grown)
+
+    seen: list[str] = []
+
+    def volumes(_at: object, _label: str) -> list[Volume]:
+        seen.append("")
+        # They appear after this one has been made.
+        count = others if len(seen) > 1 else 0
+        now = datetime.now(UTC)
+        return [Volume(name=f"v{at}", label=str(16 * 1000**3), created=now) for at in range(count)]
+
+    calls: dict[str, object] = {
+        "create_volume": _failing(error),
+        "volumes": volumes,
+        "running": lambda _at: _Everything() if starts else (),
+        "attached": _failing(mute),
+        "said": lambda *_arguments, **_options: says,
+        "remove_container": lambda *_arguments: None,
+        "remove_volume": lambda *_arguments, **_options: True,
+    }
+    with contextlib.ExitStack() as stack:
+        for name, call in calls.items():
+            stack.enter_context(mock.patch.object(engine_calls, name, call))
+        stack.enter_context(mock.patch.object(memory, "read_memory", read_memory))
+        stack.enter_context(mock.patch.object(memory, "read_text", return_value="kernel"))
+        stack.enter_context(mock.patch.object(memory, "_PATIENCE", 0.0))
+        yield
+
+
+class _Everything:
+    """A set that has every container, whatever its random name is."""
+
+    def __contains__(self, _name: str) -> bool:
+        return True
+
+
+def _failing(error: str) -> mock.Mock:
+    return mock.Mock(side_effect=EngineError(error) if error else None)
 
 
 def secret_inputs() -> dict[str, str]:

@@ -42,14 +42,15 @@ def cache(
     padding: int = 0,
     link: int = 0,
     inputs: int = 1,
+    weight: int = 0,
     home: str = HOME,
 ) -> dict[str, Reply]:
     """Return the replies of a registry that has a cache under a tag.
 
     Its steps have the result `layer`, made `days` ago if that is given. `records` of it are
     longer than they are worth, `size` is what its manifest says of the configuration, `padding` is
-    how much longer the manifest is, and `link` is the record that its steps are upon, by each of
-    their `inputs`.
+    how much longer the manifest is, `weight` is the size of its layer, and `link` is the record
+    that its steps are upon, by each of their `inputs`.
     """
     made = (datetime.now(UTC) - timedelta(days=days, hours=1)).isoformat()
     config = {
@@ -69,7 +70,8 @@ def cache(
     }
     text = json.dumps(config)
     described = {"mediaType": _CONFIG_TYPE, "digest": digest(text), "size": size or len(text)}
-    body = json.dumps({"config": described, "layers": [{"digest": digest(layer)}]})
+    weighed = {"digest": digest(layer)} | ({"size": weight} if weight else {})
+    body = json.dumps({"config": described, "layers": [weighed]})
     return manifest(tag, body + " " * padding, home=home) | {
         f"GET {home}/blobs/{digest(text)}": (200, {}, text)
     }

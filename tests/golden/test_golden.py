@@ -18,15 +18,22 @@ EXCEPTIONS: Final = {
     for reason, texts in {
         "what others say, which is looked for": (
             "BuildKit daemon flags",
+            "cannot allocate memory",
+            "connection error: desc =",
+            "disk quota exceeded",
+            "error reading from server",
             "exporting cache to",
             "exporting to GitHub Actions Cache",
             "failed size validation",
             "importing cache manifest from",
             "missing descriptor handlers",
             "short read: expected",
+            "transport is closing",
             "unexpected commit digest",
         ),
+        "a script": ("cat …; cat; kill 1; sleep 1; kill 1; kill 1",),
         "an HTTP header": (
+            "Content-Type: application/json",
             (
                 "application/vnd.oci.image.manifest.v1+json, "
                 "application/vnd.oci.image.index.v1+json, "

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MB, GB = 1000**2, 1000**3
 IN_MEMORY = re.compile(r"its state in memory, at most (?P<size>[\d.]+) GB$", re.MULTILINE)
 ON_DISK = "boots again with its state on disk: "
-FULL = "the builder's state does not fit into its share of the memory"
+FULL = "the builder's state does not fit into its share of memory"
 AGAIN = "building again with the state on disk"
 # A machine of another size is this one with less of it: what is free counts from the run's start.
 SMALLER = """
@@ -86,7 +86,7 @@ def test_memory_is_refused_where_the_caches_may_not_fit(
     warmbuild: Warmbuild, repository: str, small: Path, machine: Small
 ) -> None:
     cold = warmbuild.succeed(small, image=repository, extra=machine(4 * GB))
-    reason = "there is no cache to tell how large it becomes, and it may take 2.0 GB only"
+    reason = "no cache shows how large it will be, and its share of memory is 2.0 GB"
     assert f"{ON_DISK}{reason}\n" in cold.log
     little = warmbuild.succeed(
         small, image=repository, extra=machine(100 * MB), builder_state="memory"

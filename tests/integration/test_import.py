@@ -184,6 +184,7 @@ def test_without_a_right_to_write_the_nearest_cache_is_read_alone(
     warmbuild: Warmbuild, registry: Registry, repository: str, small: Path
 ) -> None:
     for branch in ("main", "feature"):
+        (small / "source.txt").write_text(branch)
         warmbuild.succeed(small, image=repository, branch=branch)
     ended = warmbuild.succeed(small, image=repository, branch="feature", cache="read-only")
     assert ended.executed == []

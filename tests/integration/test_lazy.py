@@ -112,7 +112,7 @@ def buildkit(
         tag = f"{repository}:{len(made)}"
         text = f"FROM {lab.env['WARMBUILD_LAB_BUILDKIT_IMAGE']}\n"
         text += f'ENTRYPOINT ["sh", "-c", "{script}; exec buildkitd $*", "--"]\n'
-        engine.images.build(fileobj=io.BytesIO(text.encode()), tag=tag)
+        engine.images.build(rm=True, fileobj=io.BytesIO(text.encode()), tag=tag)
         made.append(tag)
         engine.images.push(tag)
         return f"image={tag}\nnetwork=host"

@@ -43,6 +43,7 @@ _START_GLANCE: Final = 0.03
 _PATIENCE: Final = 30.0
 # Bytes of what the watch says, and of its file: the kernel refuses to read megabytes of that.
 _MOST_SAID: Final = 4096
+_UNSEEN: Final = "its container was not seen to start"
 # A younger volume may belong to a container that is being created.
 _YOUNG: Final = timedelta(minutes=1)
 
@@ -83,7 +84,7 @@ class State:
         self._over = threading.Event()
         self._watching: threading.Thread | None = None
         self._connection: socket.socket | None = None
-        self._unwatched = ""  # Why nothing watches over the container
+        self._unwatched = _UNSEEN  # Why nothing watches over the container
 
     def create(self) -> None:
         """Put the state into memory if the machine has enough; the builder is created after it."""
@@ -205,15 +206,15 @@ class State:
         try:
             while container not in engine_calls.running(at):
                 if self._over.wait(_START_GLANCE) or time.monotonic() > deadline:
-                    self._unwatched = "its container does not start"
                     return
             self._connection = engine_calls.attached(at, container, ("sh", "-c", _WATCH))
             said = engine_calls.said(self._connection, most=_MOST_SAID, enough=kernel)
         except EngineError as error:
             self._unwatched = f"nothing would free the memory of a killed run: {error}"
             return
-        if not kernel or kernel not in said:
-            self._unwatched = "the engine runs on another machine, or its image has no shell"
+        is_here = kernel and kernel in said
+        elsewhere = "the engine runs on another machine, or its image has no shell"
+        self._unwatched = "" if is_here else elsewhere
 
 
 def read_memory() -> Memory | None:

@@ -62,12 +62,12 @@ def obstacle(plan: BuilderPlan, *, is_near: bool) -> str:
     limits = (
         opt.strip('" ').partition("=")[0] for line in plan.driver_opts for opt in line.split(",")
     )
+    is_elsewhere = plan.endpoint or not (is_near and plan.driver.has_container)
     reasons = (
-        (not plan.driver.has_container, f"the driver {plan.driver.name} has no container here"),
         (plan.name, "a builder with a name may be used by others"),
         (not plan.cleanup, "cleanup is off, so the builder stays"),
         (plan.appended, "the builder has several nodes"),
-        (plan.endpoint or not is_near, "the engine is not known to run on this machine"),
+        (is_elsewhere, "the engine is not known to run on this machine"),
         (not {"memory", "memory-swap"}.isdisjoint(limits), "driver-opts limits its memory"),
     )
     return next((why for holds, why in reasons if holds), "")
@@ -107,10 +107,10 @@ def misfit(size: int, wanted: str, need: int | None) -> str:
     if need is None:
         if size >= _LEAST_UNKNOWN:
             return ""
-        return f"there is no cache to tell how large it becomes, and it may take {shown(size)} only"
+        return f"no cache shows how large it will be, and its share of memory is {shown(size)}"
     if need <= size:
         return ""
-    return f"the caches take about {shown(need)}, and it may take {shown(size)} only"
+    return f"the caches take about {shown(need)}, and its share of memory is {shown(size)}"
 
 
 def need(plans: Sequence[BuildPlan]) -> int | None:
@@ -147,7 +147,7 @@ def ran_out(said: Iterable[str], *, was_full: bool) -> str:
     """
     lines = [line.lower() for line in said]
     if was_full or any(sign in line for line in lines for sign in _FULL_SIGNS):
-        return "the builder's state does not fit into its share of the memory"
+        return "the builder's state does not fit into its share of memory"
     if any(sign in line for line in lines for sign in _KILLED_SIGNS):
         return "a step was killed, perhaps for lack of memory"
     return ""

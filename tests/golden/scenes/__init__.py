@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from tests.golden.scenes import (
     bake,
+    builder_states,
     builders,
     builds,
     checkout,
@@ -36,6 +37,7 @@ SUBJECTS: Final[tuple[Subject, ...]] = (
     lints.SUBJECT,
     links.SUBJECT,
     builders.SUBJECT,
+    builder_states.SUBJECT,
     leftovers.SUBJECT,
     logins.SUBJECT,
     probing.SUBJECT,

@@ -337,7 +337,7 @@ def test_a_build_that_runs_out_of_memory_is_built_again_on_disk(
     outcome = solve.build([planned()], tool)
     first, second, _ = runner.commands
     assert first == second
-    assert where.moved == ["the builder's state does not fit into its share of the memory"]
+    assert where.moved == ["the builder's state does not fit into its share of memory"]
     assert log.warnings[0] == f"{where.moved[0]}; building again with the state on disk"
     # The steps are those of the build that made the image.
     assert [step.cached for step in outcome.steps] == [False] * 5
@@ -361,7 +361,7 @@ def test_an_export_that_runs_out_of_memory_is_made_again_on_disk(
     runner.answer(*BUILD, lines=full(recorded("failed")), code=1)
     runner.answer(*BUILD, lines=recorded("cold"))
     outcome = solve.build([planned()], tool)
-    assert where.moved == ["the builder's state does not fit into its share of the memory"]
+    assert where.moved == ["the builder's state does not fit into its share of memory"]
     _, export, again = runner.commands
     assert export == again
     assert (outcome.cache_written, log.warnings) == ("ghcr.io/me/app:cache-x", [])

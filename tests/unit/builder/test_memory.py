@@ -192,7 +192,7 @@ def test_a_state_that_fits_stays_in_memory_and_is_watched_over(
             "the kernel",
             "",
             0,
-            "the caches take about 7.0 GB, and it may take 6.0 GB only",
+            "the caches take about 7.0 GB, and its share of memory is 6.0 GB",
             id="caches that are too large",
         ),
         pytest.param(

@@ -56,7 +56,7 @@ ELSEWHERE = "the engine is not known to run on this machine"
             "driver-opts limits its memory",
             id="a limit",
         ),
-        pytest.param(POD, "the driver kubernetes has no container here", id="pods"),
+        pytest.param(POD, ELSEWHERE, id="pods"),
     ],
 )
 def test_why_a_state_is_on_disk(
@@ -114,7 +114,7 @@ def test_a_share_may_be_too_small_for_any_state() -> None:
             2 * GB,
             "auto",
             2 * GB + 1,
-            "the caches take about 2.0 GB, and it may take 2.0 GB only",
+            "the caches take about 2.0 GB, and its share of memory is 2.0 GB",
             id="it does not",
         ),
         pytest.param(2 * GB, "memory", 9 * GB, "", id="memory is asked for"),
@@ -123,7 +123,7 @@ def test_a_share_may_be_too_small_for_any_state() -> None:
             4 * GB - 1,
             "auto",
             None,
-            "there is no cache to tell how large it becomes, and it may take 4.0 GB only",
+            "no cache shows how large it will be, and its share of memory is 4.0 GB",
             id="no cache, and less of it",
         ),
     ],
@@ -172,7 +172,7 @@ def test_when_a_state_is_full() -> None:
     assert not state.is_full(100, 94)
 
 
-FULL = "the builder's state does not fit into its share of the memory"
+FULL = "the builder's state does not fit into its share of memory"
 KILLED = "a step was killed, perhaps for lack of memory"
 
 
