@@ -105,7 +105,7 @@ def test_memory_is_refused_where_the_caches_may_not_fit(
 STEP = "FROM busybox:1.37\nRUN head -c 600m /dev/zero > /big\n"
 # An export packs the layer of the other stage beside it: together they are too large.
 STAGES = """FROM busybox:1.37 AS other
-RUN head -c 300m /dev/urandom > /big
+RUN head -c 260m /dev/urandom > /big
 FROM busybox:1.37
 RUN --mount=from=other,target=/other ls /other/big > /list
 """

@@ -34,6 +34,8 @@ _NEAR: Final = frozenset({"localhost", "127.0.0.1", "::1", "docker"})
 _MOST: Final = 4 * 1024 * 1024
 # How long the engine may be silent, in seconds.
 _TIMEOUT: Final = 10.0
+# How long an attached command may take to say something, in seconds.
+_FIRST_WORD: Final = 3.0
 # How long it may take to kill and remove a container, in seconds; a busy disk delays that.
 _REMOVAL_TIMEOUT: Final = 60.0
 # Something is gone, or is being removed: other jobs do the same.
@@ -140,6 +142,7 @@ def attached(at: Address, container: str, argv: Sequence[str]) -> socket.socket:
     try:
         connection = connected(at, _TIMEOUT)
         connection.sendall(_request("POST", f"/exec/{identity}/start", {}))
+        connection.settimeout(_FIRST_WORD)
     except OSError as error:
         raise EngineError(f"the engine does not answer: {error}") from error
     return connection

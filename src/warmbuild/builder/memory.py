@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from warmbuild import whole_numbers
 from warmbuild.builder import engine_calls, leftovers, state
 from warmbuild.builder.state import Memory
 from warmbuild.errors import EngineError
@@ -193,10 +194,9 @@ class State:
         except EngineError:
             return []
         return [
-            int(one.label)
+            whole_numbers.read(one.label) or 0
             for one in others
-            if one.label.isdecimal()
-            and (leftovers.container_of(one.name) in running or now - one.created < _YOUNG)
+            if leftovers.container_of(one.name) in running or now - one.created < _YOUNG
         ]
 
     def _connect(self, at: Address) -> None:

@@ -21,7 +21,7 @@ _GB: Final = 1000**3
 _LEAST: Final = _GB // 16
 # The least without a cache, or with one that warmbuild cannot see into: the images of few projects
 # take more, and a build that runs out of memory has to begin again.
-_LEAST_UNKNOWN: Final = 4 * _GB
+_LEAST_UNKNOWN: Final = 3 * _GB
 # Memory that a layer takes, compressed and unpacked, by its compressed size. Layers of Python, Go
 # and Node images unpack to 2.5 to 3.5 times that.
 _UNPACKED: Final = 5

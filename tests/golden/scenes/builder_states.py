@@ -22,7 +22,7 @@ _LOST_EXPORT: Final = lines(
 # By title: flags, what buildx prints, and the engine of the machine.
 _CASES: Final[dict[str, tuple[tuple[str, ...], dict[str, Any], dict[str, Any]]]] = {
     "a state in memory": ((_OWN,), {}, {}),
-    "no cache, and less memory": ((_OWN,), {}, {"gigabytes": (6,)}),
+    "no cache, and less memory": ((_OWN,), {}, {"gigabytes": (4,)}),
     "hardly any memory": (_MEMORY, {}, {"gigabytes": (0.1,)}),
     "an engine that makes no volume": (_MEMORY, {}, {"error": "the engine refuses: no"}),
     "an engine that starts no watch": ((_OWN,), {}, {"mute": "the engine refuses: no"}),

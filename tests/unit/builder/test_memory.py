@@ -162,7 +162,8 @@ def test_what_is_promised_to_builders_that_live_is_not_free(
         volume("live", str(4 * GB)),
         volume("dead", str(2 * GB)),
         volume("young", str(2 * GB), timedelta(seconds=1)),
-        volume("odd", "x"),
+        volume("odd", "x", timedelta(seconds=1)),
+        volume("long", "9" * 10_000, timedelta(seconds=1)),
         volume("b", str(9 * GB)),
     ]
     state = made()
