@@ -11,7 +11,7 @@ from warmbuild.builder import memory
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.integration.conftest import Ended, Registry, Warmbuild
+    from tests.integration.conftest import Ended, Registry, Run, Warmbuild
 
 JOBS = 20
 NO_MEMORY = "the builder's state is on disk, not in memory: "
@@ -33,13 +33,13 @@ def test_twenty_builds_of_one_branch_at_once(
     free = memory.read_memory()
     begun = time.monotonic()
     spans: list[tuple[float, float, float]] = []
-    runs = []
+    runs: list[tuple[float, Run]] = []
     for _ in range(JOBS):
         at = time.monotonic() - begun
         runs.append((at, warmbuild.start(small, image=repository, builder_state="memory")))
-    ended = []
-    for at, run in runs:
-        ended.append(run.end())
+    ended: list[Ended] = []
+    for at, started in runs:
+        ended.append(started.end())
         spans += of_memory(ended[-1], at)
     assert [run.code for run in ended] == [0] * JOBS, [run.errors for run in ended]
     assert len({run.builder for run in ended}) == JOBS

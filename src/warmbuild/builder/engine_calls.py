@@ -105,9 +105,10 @@ def create_volume(
     _call(at, "POST", "/volumes/create", body)
 
 
-def volumes(at: Address, label: str) -> Sequence[Volume]:
-    """Return the volumes with a label; raises EngineError if the engine fails."""
-    filters = quote(json.dumps({"label": [label]}))
+def volumes(at: Address, label: str = "") -> Sequence[Volume]:
+    """Return the volumes of builders, or those with a label; raises EngineError."""
+    wanted = {"label": [label]} if label else {"name": [leftovers.VOLUMES]}
+    filters = quote(json.dumps(wanted))
     answer = _call(at, "GET", f"/volumes?filters={filters}")
     return tuple(
         Volume(

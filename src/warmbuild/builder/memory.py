@@ -39,7 +39,7 @@ _KERNEL: Final = "/proc/sys/kernel/random/boot_id"
 _WATCH: Final = f"cat {_KERNEL}; cat; kill 1; sleep 1; kill 1; kill 1"
 # Seconds between two looks at the memory, and at a container that is to start.
 _GLANCE: Final = 0.2
-_START_GLANCE: Final = 0.03
+_START_GLANCE: Final = 0.08
 # Seconds that the engine may take for a step of what happens here; its disk may be busy.
 _PATIENCE: Final = 30.0
 # Bytes of what the watch says, and of its file: the kernel refuses to read megabytes of that.

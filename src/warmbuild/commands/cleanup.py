@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
-from warmbuild.builder import engine, environment, leftovers, private_directory
+from warmbuild.builder import engine, engine_calls, environment, leftovers, private_directory
 from warmbuild.errors import EngineError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # a lock and have a client connected.
 AGE: Final = timedelta(days=1)
 # How long a build has to last for the engine to be asked, in seconds: a rebuild from the cache is
-# shorter, and asking takes 0.1 s of processor time to load the docker SDK.
+# shorter.
 _LEISURE: Final = 1.0
 # How long a build that has ended waits for the removal beside it, in seconds.
 _PATIENCE: Final = 0.2
@@ -61,7 +61,8 @@ def beside(plan: BuilderPlan, env: Mapping[str, str], log: Log) -> Iterator[None
         collect(_directories())
         if is_local and not over.wait(_LEISURE):
             with suppress(EngineError):
-                collect(_builders(env))
+                if _may_be_left(env):
+                    collect(_builders(env))
 
     thread = threading.Thread(target=collect_all, daemon=True)
     thread.start()
@@ -72,6 +73,15 @@ def beside(plan: BuilderPlan, env: Mapping[str, str], log: Log) -> Iterator[None
         thread.join(_PATIENCE)
         for line in tuple(done):
             log.line(line)
+
+
+def _may_be_left(env: Mapping[str, str]) -> bool:
+    """Return whether a builder is old enough to go; loading the docker SDK takes longer."""
+    at, now = engine_calls.address(env), datetime.now(UTC)
+    return at is None or any(
+        leftovers.builder_of(one.name) and now - one.created >= AGE
+        for one in engine_calls.volumes(at)
+    )
 
 
 def _directories() -> Iterator[Candidate]:

@@ -12,7 +12,8 @@ import pytest
 
 from tests.plans import planned
 from warmbuild import ci
-from warmbuild.builder import engine, leftovers
+from warmbuild.builder import engine, engine_calls, leftovers
+from warmbuild.builder.engine_calls import Volume
 from warmbuild.commands import cleanup
 from warmbuild.errors import EngineError
 from warmbuild.log import Log
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
 
 DAY = timedelta(days=1)
 REMOTE = {"driver": "remote", "endpoint": "tcp://b.example.com:1234"}
+
+
+def volume(builder: str, age: timedelta) -> Volume:
+    name = leftovers.volume(builder)
+    return Volume(name=name, label="", created=datetime.now(UTC) - age)
 
 
 @pytest.fixture
@@ -57,6 +63,9 @@ def gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         for name, connections in (("warmbuild-00000001", 0), ("warmbuild-00000002", 2)):
             yield leftovers.builder(name, 2 * DAY, connections), partial(removed.append, name)
 
+    monkeypatch.setattr(
+        engine_calls, "volumes", lambda _at: [volume("warmbuild-00000001", 2 * DAY)]
+    )
     monkeypatch.setattr(engine, "connect", lambda _env, *, wait: "" if wait else "client")
     monkeypatch.setattr(engine, "left_behind", left_behind)
     return removed
@@ -176,6 +185,34 @@ def test_a_build_elsewhere_asks_no_engine(
         pass
     assert gone == []
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "volumes",
+    [
+        [],
+        [volume("warmbuild-00000001", DAY / 2)],
+        [volume("mine", 2 * DAY)],
+    ],
+    ids=["none", "a young one", "somebody's own"],
+)
+def test_an_engine_without_old_builders_is_asked_no_more(
+    gone: list[str],
+    log: Log,
+    plan: Callable[..., BuilderPlan],
+    monkeypatch: pytest.MonkeyPatch,
+    volumes: list[Volume],
+) -> None:
+    asked = threading.Event()
+
+    def answer(_at: object) -> list[Volume]:
+        asked.set()
+        return volumes
+
+    monkeypatch.setattr(engine_calls, "volumes", answer)
+    with cleanup.beside(plan(), {}, log):
+        assert asked.wait(10)
+    assert gone == []
 
 
 @pytest.mark.usefixtures("gone")
