@@ -34,6 +34,8 @@ memory.read_memory = lambda: replace(
     found := real(), total={free} * 9 // 8, available=max(0, found.available - taken)
 )
 memory._KERNEL = {kernel!r}
+# It has no other builders.
+memory.engine_calls.volumes = lambda *_arguments: ()
 """
 
 
@@ -175,9 +177,11 @@ SLEEPER = "FROM busybox:1.37\nRUN echo has begun; sleep 60\n"
 
 
 def test_a_run_that_is_killed_gives_the_memory_back(
-    warmbuild: Warmbuild, repository: str, project: Callable[..., Path]
+    warmbuild: Warmbuild, repository: str, project: Callable[..., Path], machine: Small
 ) -> None:
-    run = warmbuild.start(project(SLEEPER), image=repository, builder_state="memory")
+    run = warmbuild.start(
+        project(SLEEPER), image=repository, builder_state="memory", extra=machine(2 * GB)
+    )
     run.wait_for(r"^#\d+ [\d.]+ has begun$")
     assert mounted(run.builder)
     run.process.send_signal(signal.SIGKILL)

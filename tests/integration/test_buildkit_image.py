@@ -74,6 +74,7 @@ def test_a_mirror_that_has_it(
         image=repository,
         driver_opts=of(gone),
         buildkit_image_mirrors=f"{nowhere}, {wanted}",
+        builder_state="disk",
     )
     run.wait_for(" is up after ")
     container = engine.containers.get(f"buildx_buildkit_{run.builder}0")
@@ -123,7 +124,7 @@ def test_the_engines_own_copy(
     hub: Proxy,
     copied: str,
 ) -> None:
-    ended = warmbuild.succeed(small, image=repository, driver_opts=of(copied))
+    ended = warmbuild.succeed(small, image=repository, driver_opts=of(copied), builder_state="disk")
     said = f" s, from the engine's copy of {copied}, which cannot be pulled\n"
     assert said in ended.log
     assert ended.log.count("+ docker buildx create ") == 1

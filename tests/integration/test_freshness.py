@@ -55,10 +55,10 @@ def test_one_too_old_cache_does_not_keep_a_young_one_from_being_read(
     warmbuild: Warmbuild, repository: str, small: Path
 ) -> None:
     warmbuild.succeed(small, image=repository, branch="feature")
-    time.sleep(5)
+    time.sleep(10)
     warmbuild.succeed(small, image=repository, branch="main")
     ended = warmbuild.succeed(
-        small, image=repository, branch="feature", cache="read-only", cache_max_age="4s"
+        small, image=repository, branch="feature", cache="read-only", cache_max_age="9s"
     )
     assert ended.outputs["cache-read"].startswith(f"{repository}:cache-main@")
     assert ended.executed == []

@@ -101,13 +101,14 @@ def _created(
         here = replace(own, in_memory=bool(state.size))
         return _started(builder_commands.creation(now, here, mirror=mirror), buildx, log)
 
-    def again(now: BuilderPlan, mirror: str) -> Boot:
+    def again(now: BuilderPlan, mirror: str, *, in_memory: bool = True) -> Boot:
         # A container of the engine's copy may be there, and the builder's name is: it goes in any
         # case, but not a container that another job uses.
         removal.remove(now, own.name, buildx, log, up=False)
         buildx.run(builder_commands.forget(own.name))
-        state.create()
+        state.create(in_memory=in_memory)
         with started(now, mirror) as retry:
+            state.watch()
             return _ended(retry)
 
     def boot() -> str:
@@ -122,6 +123,9 @@ def _created(
             log.line(f"the BuildKit image {boots[-1].image} cannot be pulled{why}{later}")
             time.sleep(pause)
             boots.append(again(plan, mirror))
+        if state.size and not (boots[-1].up or boots[-1].unpulled):
+            log.line("the builder does not start with its state in memory; it is put on disk")
+            boots.append(again(plan, boots[-1].image, in_memory=False))
         if is_too_lazy(plan, boots[-1]):
             log.warning("the builder does not start with lazy; it is started without")
             boots.append(again(replace(plan, lazy=False), boots[-1].image))

@@ -87,10 +87,11 @@ class State:
         self._connection: socket.socket | None = None
         self._unwatched = _UNSEEN  # Why nothing watches over the container
 
-    def create(self) -> None:
+    def create(self, *, in_memory: bool = True) -> None:
         """Put the state into memory if the machine has enough; the builder is created after it."""
+        self.close()
         self.size = 0
-        if self._plan.state == "disk":
+        if self._plan.state == "disk" or not in_memory:
             return
         at, is_near = self._at, self._at is not None and self._at.is_near
         why = state.obstacle(self._plan, is_near=is_near)
@@ -110,8 +111,9 @@ class State:
 
     def watch(self) -> None:
         """Watch over the builder's container from its start on, if the state is in memory."""
+        self.close()
         if self.size and self._at:
-            self._leave()
+            self._unwatched = _UNSEEN
             self._watching = threading.Thread(target=self._connect, args=(self._at,), daemon=True)
             self._watching.start()
 
@@ -167,14 +169,13 @@ class State:
     def close(self) -> None:
         """Stop watching over the container, which ends if it is still there."""
         self._over.set()
-        self._leave()
-
-    def _leave(self) -> None:
         if self._watching:
-            self._watching.join(_PATIENCE)
+            self._watching.join()
+            self._watching = None
         if self._connection:
             self._connection.close()
             self._connection = None
+        self._over.clear()
 
     def _create_volume(self, at: Address, size: int) -> None:
         options = {"type": "tmpfs", "device": "tmpfs", "o": f"size={size}"}

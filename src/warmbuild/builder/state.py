@@ -83,11 +83,12 @@ def share(memory: Memory, promised: Iterable[int]) -> int:
 
 
 def is_overdrawn(memory: Memory, own: int, promised: Iterable[int]) -> bool:
-    """Return whether states that began at the same moment promise more than there is.
+    """Return whether more is promised than there is, which happens to states of the same moment.
 
-    `promised` are the sizes of the others.
+    `promised` are the sizes of the others. What is available may have fallen since; the build is
+    watched for that.
     """
-    return own > memory.available - max(0, sum(promised) - memory.in_files)
+    return own + sum(promised) > memory.total
 
 
 def too_small(size: int) -> str:

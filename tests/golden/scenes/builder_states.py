@@ -29,6 +29,11 @@ _CASES: Final[dict[str, tuple[tuple[str, ...], dict[str, Any], dict[str, Any]]]]
     "an engine that says nothing": (_MEMORY, {}, {"error": "the engine does not answer: late"}),
     "a machine that says nothing": (_MEMORY, {}, {"gigabytes": ()}),
     "a container that does not start": ((_OWN,), {}, {"starts": False}),
+    "a daemon that does not start": (
+        (_OWN,),
+        {"create.1": (1, lines("#1 creating container a", "ERROR: no")), "build": BUILT},
+        {},
+    ),
     "an engine on another machine": ((_OWN,), {}, {"says": "another"}),
     "other builders at the same moment": ((_OWN,), {}, {"others": 2}),
     "memory that runs out": (

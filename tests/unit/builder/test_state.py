@@ -94,7 +94,8 @@ def test_a_share(memory: Memory, promised: list[int], expected: int) -> None:
     [
         pytest.param([], False, id="alone"),
         pytest.param([6 * GB], False, id="two that saw nothing of each other"),
-        pytest.param([6 * GB, 6 * GB], True, id="three of them"),
+        pytest.param([3 * GB, 2 * GB, GB], False, id="four, one after the other"),
+        pytest.param([6 * GB, 6 * GB], True, id="three that saw nothing of each other"),
     ],
 )
 def test_states_that_begin_at_once(promised: list[int], *, expected: bool) -> None:

@@ -735,11 +735,15 @@ def test_links_of_joined_caches_stay_in_their_cache() -> None:
 )
 def test_caches_that_take_too_long_to_compare_contradict(found: list[Record]) -> None:
     cache = Records(records=tuple(found))
-    begun = time.process_time()
-    assert records.contradict(cache, cache)
-    assert not records.holds(cache, cache)
-    assert records.lose_steps(cache, cache) is (len(cache.records[-1].inputs) > 1)
-    assert time.process_time() - begun < 5
+    is_of_several = len(cache.records[-1].inputs) > 1
+    for compare, expected in (
+        (records.contradict, True),
+        (records.holds, False),
+        (records.lose_steps, is_of_several),
+    ):
+        begun = time.process_time()
+        assert compare(cache, cache) is expected
+        assert time.process_time() - begun < 5
 
 
 MEMBERS = ("layers", "records", "blob", "parent", "digest", "layer", "createdAt", "inputs", "link")
