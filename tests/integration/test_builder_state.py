@@ -151,10 +151,10 @@ def test_an_export_that_does_not_fit_is_made_again_on_disk(
     assert mounted(ended.builder) == []
 
 
-# Fills the share of a machine with 2 GB, and then needs 60 % of what was free at first.
+# Fills the share of a machine with 3 GB, and then needs 60 % of what was free at first.
 HUNGRY = """FROM python:3.13-slim
-RUN head -c 600m /dev/zero > /state
-RUN python -c "import time; memory = b'x' * 1_200_000_000; time.sleep(2)"
+RUN head -c 1200m /dev/zero > /state
+RUN python -c "import time; memory = b'x' * 1_900_000_000; time.sleep(2)"
 """
 
 
@@ -166,7 +166,7 @@ def test_steps_that_need_the_memory_get_it(
     machine: Small,
 ) -> None:
     ended = warmbuild.succeed(
-        project(HUNGRY), image=repository, builder_state="memory", extra=machine(2 * GB)
+        project(HUNGRY), image=repository, builder_state="memory", extra=machine(3 * GB)
     )
     assert ended.warnings == [f"warning: memory ran out; {AGAIN}"]
     assert len(ended.executed) == 2
