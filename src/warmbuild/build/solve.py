@@ -54,7 +54,7 @@ class Tool:
     state: State  # of the builder
     log: Log
     keep: Callable[[CachePlan], bool] = lambda _: False
-    """Tags the cache that was read as the one that is written; returns whether that worked."""
+    """Tags the cache that was read with the ref that is written; returns False on failure."""
 
 
 @frozen

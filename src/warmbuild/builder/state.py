@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 _GB: Final = 1000**3
 # The least that a state in memory may grow to.
 _LEAST: Final = _GB // 16
-# The least without a cache, or with one that warmbuild cannot see into: the images of few projects
-# take more, and a build that runs out of memory has to begin again.
+# The least if there is no cache, or if the size of the cache is unknown. Few images need more, and a
+# build that runs out of memory begins again.
 _LEAST_UNKNOWN: Final = 3 * _GB
 # Memory that a layer takes, compressed and unpacked, by its compressed size. Layers of Python, Go
 # and Node images unpack to 2.5 to 3.5 times that.
@@ -48,7 +48,7 @@ class Memory:
 
 
 def planned(plans: Sequence[BuildPlan]) -> BuilderPlan:
-    """Return the builder of a run; without a cache nobody knows how large its state becomes."""
+    """Return the builder of a run; if it reads no cache, the size of its state is unknown."""
     builder = plans[0].builder
     reads = any(plan.cache.read or plan.cache.sources for plan in plans)
     return builder if reads or builder.state != "auto" else replace(builder, state="disk")
@@ -101,7 +101,7 @@ def too_small(size: int) -> str:
 def misfit(size: int, wanted: str, need: int | None) -> str:
     """Return why caches do not fit into a state of this size, or an empty text.
 
-    `wanted` is the input builder-state, and `need` what the caches take, None if nobody knows.
+    `wanted` is the input builder-state, and `need` what the caches take, None if it is unknown.
     """
     if wanted != "auto":
         return ""

@@ -66,7 +66,7 @@ def creation(builder: BuilderPlan, own: Own, *, mirror: str) -> tuple[tuple[str,
 
 
 def _flags(builder: BuilderPlan, node: Node) -> str:
-    """Return the flags of a node's daemon; one that names a snapshotter keeps it."""
+    """Return the flags of a node's daemon; a snapshotter that they name stays."""
     is_lazy = builder.lazy and SNAPSHOTTER not in node.flags
     return f"{node.flags} {SNAPSHOTTER}=stargz".lstrip() if is_lazy else node.flags
 

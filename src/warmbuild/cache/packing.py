@@ -43,7 +43,7 @@ def of_cache(cache: CachePlan) -> tuple[str, ...]:
 def of_outputs(
     outputs: tuple[str, ...], packing: tuple[str, ...], *, push: bool
 ) -> tuple[str, ...]:
-    """Return outputs that pack the new layers of an image; one that names a way keeps it."""
+    """Return outputs that pack new layers so; an output with a compression keeps it."""
     if not packing:
         return outputs
     if push and not outputs:

@@ -63,7 +63,7 @@ def nearest(decided: BuildPlan) -> BuildPlan:
 
 
 def kept(cache: CachePlan, registries: Registries, log: Log) -> bool:
-    """Write the cache that was read under the ref that is written; return whether that worked."""
+    """Write the cache that was read under the ref that is written; return False on failure."""
     home, found = cache.write.ref if cache.write else "", [read.found for read in cache.read]
     if not isinstance(home, Reference):
         return False
