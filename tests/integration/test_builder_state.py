@@ -81,7 +81,7 @@ def test_an_edit_is_built_in_memory(
     # Where the state is makes no difference to what is pushed.
     again = warmbuild.succeed(flask, image=repository, tags="again", builder_state="disk")
     assert not IN_MEMORY.search(again.log)
-    assert registry.layers(f"{repository}:again") == registry.layers(f"{repository}:main")
+    assert registry.manifest(f"{repository}:again") == registry.manifest(f"{repository}:main")
 
 
 def test_memory_is_refused_where_the_caches_may_not_fit(

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 _GB: Final = 1000**3
 # The least that a state in memory may grow to.
 _LEAST: Final = _GB // 16
-# The least if there is no cache, or if the size of the cache is unknown. Few images need more, and a
-# build that runs out of memory begins again.
+# The least if there is no cache, or if the size of the cache is unknown. Few images need more, and
+# a build that runs out of memory begins again.
 _LEAST_UNKNOWN: Final = 3 * _GB
 # Memory that a layer takes, compressed and unpacked, by its compressed size. Layers of Python, Go
 # and Node images unpack to 2.5 to 3.5 times that.
