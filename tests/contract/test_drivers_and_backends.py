@@ -29,7 +29,7 @@ OTHERS: Final = {
     "bake/bake_file.py": {"docker", "local"},
     "builder/engine_calls.py": {"docker"},
     "buildkit/progress.py": {"registry"},
-    "cache/packing.py": {"registry"},
+    "cache/packing.py": {"docker", "registry"},
     "ci/github.py": {"registry"},
     "ci/gitlab.py": {"registry"},
     "image/attestations.py": {"docker", "local"},

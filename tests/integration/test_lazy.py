@@ -6,17 +6,19 @@ import hashlib
 import io
 import re
 import tarfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from docker.errors import ImageNotFound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import docker
 
-    from tests.integration.conftest import Lab, Registry, Warmbuild
+    from tests.integration.conftest import Ended, Lab, Registry, Warmbuild
     from tests.integration.faults import Proxy
 
 DOCKERFILE = """\
@@ -99,6 +101,89 @@ def test_an_edit_unpacks_nothing_and_makes_the_same_image(
     said = engine.containers.run(f"{repository}:a", ["cat", "source.txt"], remove=True)
     assert said == b"three"
     engine.images.remove(f"{repository}:a", force=True)
+
+
+CHAIN = """\
+FROM busybox:1.37 AS base
+RUN echo first > /first
+FROM base AS installed
+WORKDIR /srv
+COPY deps.txt ./
+RUN cat deps.txt > used
+FROM installed
+COPY source.txt ./
+RUN echo built $(cat source.txt)
+"""
+OF_AN_EDIT = ["COPY source.txt ./", "RUN echo built $(cat source.txt)"]
+OF_DEPENDENCIES = ["COPY deps.txt ./", "RUN cat deps.txt > used"]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pytest.param({}, id="pushed"),
+        pytest.param({"push": "false", "load": "false"}, id="neither pushed nor loaded"),
+        pytest.param({"push": "false", "load": "true"}, id="loaded"),
+    ],
+)
+def test_edits_after_a_change_of_dependencies_run_only_their_own_steps(
+    warmbuild: Warmbuild,
+    engine: docker.DockerClient,
+    repository: str,
+    project: Callable[..., Path],
+    values: dict[str, str],
+) -> None:
+    place = project(CHAIN, {"source.txt": "one", "deps.txt": "one"})
+
+    def build() -> Ended:
+        return warmbuild.succeed(place, image=repository, lazy="true", **values)  # type: ignore[arg-type]
+
+    cold = build()
+    assert "compression=estargz,force-compression=true" in cold.log
+    (place / "deps.txt").write_text("two")
+    changed = build()
+    assert changed.executed == [*OF_DEPENDENCIES, *OF_AN_EDIT]
+    # The cache is exported with the image, so no step runs again for it.
+    assert changed.log.count(" built one\n") == 1
+    for text in ("two", "three"):
+        edited(place, text)
+        edit = build()
+        assert edit.executed == OF_AN_EDIT
+        if not values:
+            assert not EXTRACTED.search(edit.log)
+    assert build().executed == []
+    with suppress(ImageNotFound):
+        engine.images.remove(f"{repository}:main", force=True)
+
+
+def test_a_new_base_image_is_packed_again(
+    warmbuild: Warmbuild, registry: Registry, repository: str, project: Callable[..., Path]
+) -> None:
+    place = project("FROM busybox:1.37\nRUN echo new > /new\n", {})
+    warmbuild.succeed(place, image=f"{repository}/base")
+    project(CHAIN, {"source.txt": "one", "deps.txt": "one"})
+    warmbuild.succeed(place, image=repository, lazy="true")
+    (place / "Dockerfile").write_text(CHAIN.replace("busybox:1.37", f"{repository}/base:main", 1))
+    changed = warmbuild.succeed(place, image=repository, lazy="true")
+    assert len(changed.executed) == 6
+    assert all(packed(registry, f"{repository}:cache-main"))
+    edit = warmbuild.succeed(edited(place, "two"), image=repository, lazy="true")
+    assert edit.executed == OF_AN_EDIT
+    assert not EXTRACTED.search(edit.log)
+
+
+def test_a_build_with_another_stage_keeps_its_cache(
+    warmbuild: Warmbuild, repository: str, project: Callable[..., Path]
+) -> None:
+    text = "FROM busybox:1.37 AS made\nWORKDIR /made\nCOPY deps.txt .\nRUN cat deps.txt > used\n"
+    text += "COPY source.txt .\nFROM busybox:1.37\nCOPY --from=made /made/source.txt .\n"
+    place = project(text, {"source.txt": "one", "deps.txt": "one"})
+    warmbuild.succeed(place, image=repository, lazy="true")
+    (place / "deps.txt").write_text("two")
+    warmbuild.succeed(place, image=repository, lazy="true")
+    edit = warmbuild.succeed(edited(place, "two"), image=repository, lazy="true")
+    assert edit.executed == ["COPY source.txt .", "COPY --from=made /made/source.txt ."]
+    assert "lazy has no effect: files are copied or mounted from made, whose" in edit.log
 
 
 @pytest.fixture

@@ -236,7 +236,7 @@ def may_become_written(plan: BuildPlan, built: Progress) -> bool:
         is_one
         and cache.backend.retagged
         # An export could compress its layers otherwise.
-        and not (cache.options or cache.packing)
+        and not (cache.options or cache.packing or cache.lazy)
         # More records could contradict a later cache, be too old, or look like a new generation.
         and not (cache.history or cache.max_age or (found and merging.is_merged(found)))
         and all(read.found and read.found.text for read in cache.read)

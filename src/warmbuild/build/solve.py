@@ -246,20 +246,7 @@ def _shown_metadata(metadata: Mapping[str, object], log: Log) -> str:
 def _caches(decided: Sequence[BuildPlan], built: _Built, tool: Tool) -> Sequence[CacheOutcome]:
     """Export the caches that were not exported with their images."""
     pairs = list(zip(decided, built.plans, strict=True))
-    # An export reads the caches that the build could read.
-    wanted = [
-        replace(
-            plan,
-            attests=last.attests,
-            cache=replace(
-                plan.cache,
-                read=last.cache.read,
-                merged=last.cache.merged,
-                repacks=attempts.repacks(last, built.progress.of(plan.name)),
-            ),
-        )
-        for plan, last in pairs
-    ]
+    wanted = [_to_export(plan, last, built) for plan, last in pairs]
     given_up = {plan.name for plan, last in pairs if attempts.gives_up_export(plan, last)}
     exporting = [
         plan
@@ -271,7 +258,7 @@ def _caches(decided: Sequence[BuildPlan], built: _Built, tool: Tool) -> Sequence
     ]
     there = {plan.name: _unexported(plan, built, tool) for plan in exporting}
     left = [plan for plan in exporting if there[plan.name] is None]
-    exports = _exports(left, wanted, built, tool)
+    exports = _exports(left, wanted, built.last, tool)
     finished = []
     for plan in wanted:
         if plan.name in given_up:
@@ -287,10 +274,23 @@ def _caches(decided: Sequence[BuildPlan], built: _Built, tool: Tool) -> Sequence
     return finished
 
 
+def _to_export(plan: BuildPlan, last: BuildPlan, built: _Built) -> BuildPlan:
+    """Return a plan whose export reads the caches that the build could read."""
+    repacks = attempts.repacks(last, built.progress.of(plan.name))
+    cache = replace(
+        plan.cache,
+        read=last.cache.read,
+        merged=last.cache.merged,
+        repacks=repacks,
+        after=plan.cache.after or built.export_after or repacks != last.cache.repacks,
+    )
+    return replace(plan, attests=last.attests, cache=cache)
+
+
 def _unexported(plan: BuildPlan, built: _Built, tool: Tool) -> CacheOutcome | None:
     """Return what became of a cache that needs no export; None if it needs one."""
     cache, progress = plan.cache, built.progress.of(plan.name)
-    if not (cache.after or built.export_after):
+    if not cache.after:
         return None
     of = f"{plan.name}: " if plan.name else ""
     outcome = outcomes.cache_outcome(plan, imported=progress, exported=None)
@@ -304,17 +304,17 @@ def _unexported(plan: BuildPlan, built: _Built, tool: Tool) -> CacheOutcome | No
 
 
 def _exports(
-    exporting: Sequence[BuildPlan], wanted: Sequence[BuildPlan], built: _Built, tool: Tool
+    exporting: Sequence[BuildPlan], wanted: Sequence[BuildPlan], last: _Attempt, tool: Tool
 ) -> Mapping[str, _Attempt]:
     """Return the attempt of each export that was not made, or failed, with its image."""
-    after = [plan for plan in exporting if plan.cache.after or built.export_after]
-    failed = [plan for plan in exporting if plan not in after and _another(plan, built.last)]
+    after = [plan for plan in exporting if plan.cache.after]
+    failed = [plan for plan in exporting if not plan.cache.after and _another(plan, last)]
     exports: dict[str, _Attempt] = {}
     if after:
         tool.log.line("the image is done; now exporting its cache")
         exports |= dict.fromkeys((plan.name for plan in after), _export(after, wanted, tool))
     if failed:
-        attempt = _once_more(failed, wanted, built.last, tool)
+        attempt = _once_more(failed, wanted, last, tool)
         exports |= dict.fromkeys((plan.name for plan in failed), attempt)
     return exports
 

@@ -9,7 +9,7 @@ from warmbuild import csv_attributes
 from warmbuild.buildkit import command_line
 from warmbuild.frozen import frozen
 from warmbuild.inputs.builders import Node
-from warmbuild.plan.builders import SNAPSHOTTER
+from warmbuild.plan.laziness import SNAPSHOTTER, STARGZ
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,7 +68,7 @@ def creation(builder: BuilderPlan, own: Own, *, mirror: str) -> tuple[tuple[str,
 def _flags(builder: BuilderPlan, node: Node) -> str:
     """Return the flags of a node's daemon; a snapshotter that they name stays."""
     is_lazy = builder.lazy and SNAPSHOTTER not in node.flags
-    return f"{node.flags} {SNAPSHOTTER}=stargz".lstrip() if is_lazy else node.flags
+    return f"{node.flags} {SNAPSHOTTER}={STARGZ}".lstrip() if is_lazy else node.flags
 
 
 def remove(name: str, *, keep_state: bool) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ import re
 from collections import deque
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import untrusted_json
@@ -284,7 +284,7 @@ class Progress:
     def failure(self) -> Failure:
         """Return why the build failed, after it has failed."""
         last = next(self._failed(), None)
-        errors = [text.removeprefix("ERROR: ") for text in self._text if text.startswith("ERROR: ")]
+        errors = list(_errors(self._text))
         # buildx begins its excerpt of the Dockerfile with `Dockerfile:3` and a rule.
         sources = [
             text
@@ -482,3 +482,13 @@ def _bytes(count: int) -> str:
             return f"{size:.0f}B" if unit == "B" else f"{size:.2f}{unit}"
         size /= 1000
     return f"{size:.2f}GB"
+
+
+def _errors(lines: Iterable[str]) -> Iterator[str]:
+    """Yield each error as one line; containerd puts several of a registry below one another."""
+    rest = iter(lines)
+    for line in rest:
+        if line.startswith("ERROR: "):
+            error = line.removeprefix("ERROR: ")
+            below = takewhile(str.strip, rest) if error.endswith(" errors:") else ()
+            yield " ".join((error, *(text.strip() for text in below)))

@@ -51,8 +51,8 @@ class CachePlan:
     mode: str = "max"  # BuildKit's mode of the export
     imports: str = "auto"  # The input cache-import
     packing: tuple[str, ...] = ()  # Attributes of an export by which new layers are packed
-    lazy: bool = False  # Whether layers are packed so that a builder need not unpack them
-    repacks: bool = False  # Whether the export packs all layers so, not only new ones
+    lazy: bool = False  # Whether a builder uses layers that it has not unpacked
+    repacks: bool = False  # Whether the export packs all layers so that it can
     after: bool = False  # Whether the cache is exported after the image, not together with it
     max_age: timedelta | None = None
     stale: bool = False  # Whether every step has to run: all caches too old, or `refresh` is on

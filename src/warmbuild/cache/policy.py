@@ -27,9 +27,6 @@ _UNKNOWN_DEFAULT: Final = (
     "default-branch"
 )
 _GIVEN: Final = "cache-from or cache-to is given, so warmbuild chooses no cache refs"
-_GIVEN_PACKING: Final = (
-    "lazy has no effect on cache-to: only the caches that warmbuild chooses are written as eStargz"
-)
 
 
 def decide(
@@ -65,13 +62,17 @@ def _automatic(
     own = (context.branch, writing.reason)
     is_apart = writes and permission.has_nodes_apart(inputs)
     platforms = tuple(places.platforms(*own)) if is_apart else ()
-    # A separate export would have to read what the filters kept from the build, or lose it.
+    # A separate export would have to read what the filters kept from the build, or lose it. On a
+    # lazy builder it would run steps again, whose layers lie upon layers that are not unpacked.
     is_filtered = bool(reads and writes and inputs.no_cache_filters)
+    why_together = "lazy is on" if inputs.lazy else ""
+    if is_filtered:
+        why_together = "no-cache-filters is given"
     is_after = inputs.cache_export == "after"
     notes = [] if near or not reads else [_UNKNOWN_DEFAULT]
     notes += [may.reason for may in (reading, writing) if not (may.is_granted or may.is_problem)]
-    if is_filtered and is_after:
-        notes.append("the cache is exported with the image because no-cache-filters is given")
+    if why_together and is_after and writes and not is_apart:
+        notes.append(f"the cache is exported with the image because {why_together}")
     return CachePlan(
         backend=backend,
         options=inputs.cache_options,
@@ -92,7 +93,7 @@ def _automatic(
         packing=packing.of_inputs(inputs),
         lazy=inputs.lazy,
         repacks=inputs.lazy,
-        after=is_apart or (is_after and not is_filtered),
+        after=is_apart or (is_after and not why_together),
         max_age=inputs.cache_max_age,
         notes=tuple(notes),
         problems=tuple(
@@ -155,6 +156,6 @@ def _explicit(inputs: Inputs, context: RunContext, facts: Facts) -> CachePlan:
     return CachePlan(
         sources=() if inputs.refresh else inputs.cache_from,
         destinations=destinations,
-        notes=(_GIVEN, *((_GIVEN_PACKING,) if inputs.lazy else ())),
+        notes=(_GIVEN,),
         problems=tuple(problems),
     )

@@ -63,7 +63,7 @@ class Found(_Answer):
     size: int = 0  # Of manifest or configuration, whichever is larger, in bytes
     blobs: Mapping[str, int] = field(default_factory=dict)
     """Compressed size of each layer, in bytes, by its digest."""
-    lazy: bool = False  # Whether all layers are packed as eStargz
+    lazy: bool = False  # Whether any layer is packed as eStargz
     config: str = ""  # Digests of what holds the records: the same for two exports of one cache
     media_type: str = ""  # Of the manifest
     manifest: bytes = field(default=b"", repr=False)
@@ -221,10 +221,8 @@ def _entries(index: Mapping[str, object]) -> Iterator[Mapping[str, object]]:
 
 
 def _is_lazy(manifest: Mapping[str, object]) -> bool:
-    layers = tuple(untrusted_json.children(manifest, "layers"))
-    return bool(layers) and all(
-        _TABLE in untrusted_json.child(layer, "annotations") for layer in layers
-    )
+    layers = untrusted_json.children(manifest, "layers")
+    return any(_TABLE in untrusted_json.child(layer, "annotations") for layer in layers)
 
 
 def _layers(manifest: Mapping[str, object]) -> Iterator[tuple[str, int]]:

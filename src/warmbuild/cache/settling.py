@@ -30,7 +30,7 @@ def settle(plan: CachePlan, answers: Mapping[Place, Answer], now: datetime) -> C
         note = f"the backend {plan.backend.name} cannot be queried, so BuildKit gets every ref"
         return replace(plan, notes=(*plan.notes, note)) if plan.read else plan
     settled = _settle_writes(_settle_reads(plan, answers, now), answers)
-    return replace(settled, repacks=plan.lazy and not packing.all_lazy(settled))
+    return replace(settled, repacks=plan.lazy and not packing.has_lazy(settled))
 
 
 def must_be_one(plan: CachePlan) -> bool:

@@ -43,7 +43,7 @@ def build(run: Run) -> Outcome:
     begun = time.monotonic()
     inputs, env, log = run.inputs, run.env, run.log
     wanted = images.images(inputs, run.context, env, run.runner, log)
-    decided: Sequence[BuildPlan] = [images.decide(image) for image in wanted]
+    decided = images.decide(wanted)
     checkout.check(inputs, env, decided, log.redact)
     for text in confidential.not_hidden(inputs):
         log.warning(text)
@@ -61,7 +61,7 @@ def build(run: Run) -> Outcome:
         with boot.booted(state.planned(decided), buildx, private, log) as made:
             # The registry is asked while the builder boots.
             if not boot.has_image_store(decided[0].builder, child):
-                decided = [images.decide(image, has_image_store=False) for image in wanted]
+                decided = images.decide(wanted, has_image_store=False)
             decided = _ready(run, wanted, decided, registries)
             if inputs.link:
                 decided = [

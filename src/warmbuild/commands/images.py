@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from warmbuild import files, lazy
 from warmbuild.bake import bake_file, targets
 from warmbuild.cache.permission import Facts
-from warmbuild.commands import confidential, confinement
+from warmbuild.commands import build_file, confidential, confinement
 from warmbuild.errors import InputError, InputProblem
 from warmbuild.frozen import frozen
 from warmbuild.image import tags
-from warmbuild.plan import making
+from warmbuild.plan import laziness, making
+from warmbuild.project import dockerfile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -66,8 +67,33 @@ def images(
     return found
 
 
-def decide(image: Image, *, has_image_store: bool = True) -> BuildPlan:
-    """Return the plan of an image."""
+def decide(wanted: Sequence[Image], *, has_image_store: bool = True) -> Sequence[BuildPlan]:
+    """Return the plans of images; without `lazy`, and with a note of why, if it has no effect."""
+    found = [_decided(image, has_image_store=has_image_store) for image in wanted]
+    if not (wanted[0].inputs.lazy and found[0].makes_an_image):
+        return found
+    why = laziness.why_not(wanted[0].inputs)
+    if not why and len(found) > 1:
+        why = "the images share a builder, which cannot use packed layers again in another call"
+    if not (why := why or _stages_apart(found[0])):
+        return found
+    note = f"lazy has no effect: {why}"
+    packed = [replace(image, inputs=replace(image.inputs, lazy=False)) for image in wanted]
+    found = [_decided(image, has_image_store=has_image_store) for image in packed]
+    return [one if one.linked else replace(one, notes=(*one.notes, note)) for one in found]
+
+
+def _stages_apart(decided: BuildPlan) -> str:
+    """Return why the stages of a build keep layers from staying packed, or an empty text."""
+    found = build_file.found(decided)
+    file = found.parsed(build_file.given(decided, {}))
+    built = dockerfile.built_stage(file, decided.stage)
+    if built is None:
+        return found.why or "the Dockerfile has no stage of that name"
+    return laziness.stages_apart(file, built)
+
+
+def _decided(image: Image, *, has_image_store: bool) -> BuildPlan:
     facts = replace(image.facts, has_image_store=has_image_store)
     if image.target is None:
         return making.decide(image.inputs, image.context, facts)

@@ -30,9 +30,10 @@ def plan(run: Run, *, as_json: bool) -> None:
     """Decide everything, print it, and publish the outputs."""
     inputs, env, log = run.inputs, run.env, run.log
     pipeline_file = run.provider.pipeline_file(env)
+    wanted = images.images(inputs, run.context, env, run.runner, log)
     decided: Sequence[BuildPlan] = [
-        checkout.with_findings(images.decide(image), image.inputs, pipeline_file, env)
-        for image in images.images(inputs, run.context, env, run.runner, log)
+        checkout.with_findings(one, image.inputs, pipeline_file, env)
+        for one, image in zip(images.decide(wanted), wanted, strict=True)
     ]
     published = decided
     if inputs.probe:

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 _ENTITLEMENTS: Final = ("security.insecure", "network.host")
 _GRANTS_NOTHING: Final = "device"
 _CONFIGURED: Final = "insecure-entitlements"
-# The flag of a daemon that names its snapshotter.
-SNAPSHOTTER: Final = "--oci-worker-snapshotter"
 
 
 def planned(inputs: Inputs) -> BuilderPlan:
@@ -48,7 +46,7 @@ def planned(inputs: Inputs) -> BuilderPlan:
         state=inputs.builder_state,
         keep_state=inputs.keep_state,
         cleanup=inputs.cleanup,
-        lazy=_is_lazy(inputs),
+        lazy=inputs.lazy,
         emulated=tuple(dict.fromkeys(emulated)),
         qemu_image=inputs.qemu_image,
     )
@@ -84,28 +82,6 @@ def _flags(inputs: Inputs, opts: tuple[str, ...]) -> str:
     return " ".join(f"--allow-insecure-entitlement {name}" for name in granted)
 
 
-def _is_lazy(inputs: Inputs) -> bool:
-    """Return whether a builder is started that leaves layers packed.
-
-    It cannot use such layers again after its daemon was restarted, so it has to end with the run.
-    """
-    return inputs.lazy and inputs.driver.starts_daemon and not inputs.builder
-
-
-def _why_not_lazy(inputs: Inputs) -> str:
-    """Return why `lazy` does not change the builder, or an empty text."""
-    if inputs.driver.connects:
-        return f"the daemon at {inputs.endpoint} is started elsewhere"
-    if inputs.builder:
-        return (
-            f"the builder {inputs.builder} may outlive this run, and layers that are not unpacked "
-            "do not survive a restart"
-        )
-    if SNAPSHOTTER in inputs.buildkitd_flags:
-        return "buildkitd-flags names a snapshotter"
-    return ""
-
-
 def notes(inputs: Inputs) -> tuple[str, ...]:
     """Return which inputs have no effect on the builder, and what its driver cannot write."""
     notes = [f"{name} has no effect: the builder exists for this run only" for name in inputs.idle]
@@ -114,8 +90,6 @@ def notes(inputs: Inputs) -> tuple[str, ...]:
             f"the driver {inputs.driver.name} writes this cache only if the engine has the "
             "containerd image store"
         )
-    if inputs.lazy and (why_not := _why_not_lazy(inputs)):
-        notes.append(f"lazy has no effect on the builder: {why_not}")
     if ALL in inputs.qemu_platforms and not inputs.platforms:
         notes.append("qemu-platforms: all has no effect: platforms is not given")
     return tuple(notes)

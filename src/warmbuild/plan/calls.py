@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from warmbuild.cache import records
+from warmbuild.cache import packing, records
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +48,8 @@ def image_alone(plan: BuildPlan) -> BuildPlan:
 
 def cache_alone(plan: BuildPlan) -> BuildPlan:
     """Return the export of a build's cache, for a builder that has just made its image."""
-    return replace(_again(plan), push=False, load=False, tags=(), outputs=("type=cacheonly",))
+    output = packing.of_export_alone(plan.cache)
+    return replace(_again(plan), push=False, load=False, tags=(), outputs=(output,))
 
 
 def image_first(plan: BuildPlan) -> BuildPlan:

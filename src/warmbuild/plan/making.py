@@ -62,7 +62,11 @@ def decide(inputs: Inputs, context: RunContext, facts: Facts) -> BuildPlan:
         no_cache_filters=inputs.no_cache_filters,
         attests=(*default_attests, *attestations.attests(inputs, context)),
         default_attests=default_attests,
-        outputs=packing.of_outputs(inputs.outputs, packing.of_inputs(inputs), push=push),
+        outputs=packing.of_outputs(
+            inputs.outputs,
+            packing.of_inputs(inputs),
+            is_image=push or (inputs.lazy and not load),
+        ),
         passed=inputs.passed,
         build_contexts=contexts,
         call=inputs.call,

@@ -93,6 +93,9 @@ def _scenes() -> Iterator[Scene]:
     push = "a push to another branch"
     fork = "a pull request of a fork"
     yield Scene(title="two targets, and one for others", said=_plan(push, _TWO))
+    said = _plan(push, _TWO, "--lazy", "--driver=docker-container")
+    notes = [line for line in said.splitlines() if "lazy" in line]
+    yield Scene(title="the same, lazy", said="\n".join(notes))
     yield Scene(title="the same as JSON", said=_plan(push, _TWO, "--format=json"))
     yield Scene(title="targets of a fork", said=_plan(fork, _STRANGE, "--push"))
     own = _printed("api", api={"context": "."})

@@ -413,7 +413,6 @@ def test_an_export_packs_again_what_is_not_lazy(
         ({"lazy": "true"}, "exit code: 135", (), True),
         ({"lazy": "true"}, "exit code: 1", ("a test failed",), False),
         ({}, "exit code: 1", ("cat: /a: Input/output error",), False),
-        ({"lazy": "true", "name": "b"}, "exit code: 135", (), False),
     ],
 )
 def test_a_step_that_cannot_read_a_layer_runs_again_on_unpacked_ones(

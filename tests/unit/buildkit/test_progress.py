@@ -342,3 +342,9 @@ def test_what_unpacks_no_layer_of_a_step() -> None:
     status = {"vertex": "sha256:1", "id": "extracting sha256:a", **times}
     progress, _ = fed(vertex(name="[internal] load", **times), json.dumps({"statuses": [status]}))
     assert progress.unpacked() == ()
+
+
+def test_several_errors_of_a_registry_are_one_failure() -> None:
+    lines = "ERROR: failed to build: failed to push a/b: errors:", "blob unknown: c", "denied: d"
+    progress, _ = fed(*lines, "", "below")
+    assert progress.failure().error == "failed to push a/b: errors: blob unknown: c denied: d"

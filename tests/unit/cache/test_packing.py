@@ -26,9 +26,12 @@ UNASKED = CacheRef(ref=FEATURE, reason="")
         pytest.param(CachePlan(), (), id="as BuildKit does it"),
         pytest.param(CachePlan(packing=("a=b",)), ("a=b",), id="new layers alone"),
         pytest.param(
-            CachePlan(packing=("a=b",), repacks=True),
-            ("a=b", "force-compression=true"),
+            CachePlan(packing=("a=b",), lazy=True, repacks=True),
+            ("compression=estargz", "force-compression=true"),
             id="all layers",
+        ),
+        pytest.param(
+            CachePlan(packing=("a=b",), lazy=True), ("compression=zstd",), id="beside an image"
         ),
         pytest.param(
             CachePlan(packing=("a=b",), backend=BACKENDS["gha"]), (), id="one without a choice"
@@ -55,10 +58,10 @@ def test_what_the_inputs_ask_for(
 
 
 @pytest.mark.parametrize(
-    ("given", "push", "outputs"),
+    ("given", "is_image", "outputs"),
     [
-        pytest.param((), True, ("type=image,a=b",), id="what is pushed"),
-        pytest.param((), False, (), id="what is not pushed"),
+        pytest.param((), True, ("type=image,a=b",), id="an image"),
+        pytest.param((), False, (), id="no image"),
         pytest.param(
             ("type=registry,name=a", "type=image", "type=oci,dest=a.tar", '"type=image"'),
             True,
@@ -80,19 +83,31 @@ def test_what_the_inputs_ask_for(
 )
 def test_new_layers_are_packed_once(
     given: tuple[str, ...],
-    push: bool,  # noqa: FBT001
+    is_image: bool,  # noqa: FBT001
     outputs: tuple[str, ...],
 ) -> None:
-    assert packing.of_outputs(given, ("a=b",), push=push) == outputs
-    assert packing.of_outputs(given, (), push=push) == given
+    assert packing.of_outputs(given, ("a=b",), is_image=is_image) == outputs
+    assert packing.of_outputs(given, (), is_image=is_image) == given
 
 
 @pytest.mark.parametrize(
     ("read", "expected"),
-    [((), False), ((LAZY,), True), ((LAZY, PACKED), False), ((UNASKED,), False)],
+    [((), False), ((LAZY,), True), ((LAZY, PACKED), True), ((PACKED,), False), ((UNASKED,), False)],
 )
-def test_what_is_read_is_lazy_as_a_whole(
+def test_what_is_read_is_lazy_in_a_part(
     read: tuple[CacheRef, ...],
     expected: bool,  # noqa: FBT001
 ) -> None:
-    assert packing.all_lazy(CachePlan(read=read)) is expected
+    assert packing.has_lazy(CachePlan(read=read)) is expected
+
+
+@pytest.mark.parametrize(
+    ("plan", "output"),
+    [
+        (CachePlan(), "type=cacheonly"),
+        (CachePlan(lazy=True, repacks=True), "type=cacheonly"),
+        (CachePlan(lazy=True), "type=image,compression=estargz"),
+    ],
+)
+def test_an_export_alone_packs_lazy_layers_first(plan: CachePlan, output: str) -> None:
+    assert packing.of_export_alone(plan) == output

@@ -109,11 +109,12 @@ TABLE = {"containerd.io/snapshot/stargz/toc.digest": "sha256:t"}
     ("layers", "expected"),
     [
         ([{"digest": "sha256:l", "annotations": TABLE}], True),
-        ([{"digest": "sha256:l", "annotations": TABLE}, {"digest": "sha256:k"}], False),
+        ([{"digest": "sha256:l", "annotations": TABLE}, {"digest": "sha256:k"}], True),
+        ([{"digest": "sha256:k"}], False),
         ([], False),
     ],
 )
-def test_a_cache_is_lazy_if_each_layer_has_a_table_of_contents(
+def test_a_cache_is_lazy_if_any_layer_has_a_table_of_contents(
     layers: list[object],
     expected: bool,  # noqa: FBT001
 ) -> None:

@@ -633,8 +633,8 @@ LAZY = Found(DIGESTS[0], lazy=True)
 @pytest.mark.parametrize(
     ("own", "main", "values", "expected"),
     [
-        pytest.param(LAZY, Missing(), {"lazy": "true"}, False, id="all that is read is packed so"),
-        pytest.param(LAZY, Found(DIGESTS[1]), {"lazy": "true"}, True, id="a part is not"),
+        pytest.param(LAZY, Found(DIGESTS[1]), {"lazy": "true"}, False, id="a part is packed so"),
+        pytest.param(Missing(), Found(DIGESTS[1]), {"lazy": "true"}, True, id="nothing is"),
         pytest.param(Missing(), Missing(), {"lazy": "true"}, True, id="nothing is read"),
         pytest.param(LAZY, Missing(), {}, False, id="unasked"),
     ],

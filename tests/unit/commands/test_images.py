@@ -43,7 +43,7 @@ def test_rules_for_tags_are_applied_once_a_run(
     inputs = parsed(tags="type=ref,event=branch", bake_files=files)
     log = Log(ci.named("local"))
     wanted = images.images(inputs, PUSH, {}, process.started, log)
-    decided = [images.decide(image) for image in wanted]
+    decided = images.decide(wanted)
     assert len(applied) == 1
     expected = [f"ghcr.io/me/app:{one.name}-x" for one in found] or ["ghcr.io/me/app:x"]
     assert [tag for one in decided for tag in one.tags] == expected
@@ -111,11 +111,56 @@ class TestFiles:
         self, read: Callable[..., Sequence[images.Image]]
     ) -> None:
         wanted = read({"web": {"args": {"A": "1"}}}, secret_envs="x=B", build_args="C\nD=1")
-        assert images.variables([images.decide(one) for one in wanted]) == {"B", "C"}
+        assert images.variables(images.decide(wanted)) == {"B", "C"}
 
 
 def test_what_the_engine_cannot_do_is_decided_again(parsed: Callable[..., Inputs]) -> None:
     inputs = parsed(driver="docker")
+    wanted = images.images(inputs, PUSH, {}, process.started, Log(ci.named("local")))
+    assert images.decide(wanted)[0].cache.write is not None
+    assert images.decide(wanted, has_image_store=False)[0].cache.write is None
+
+
+CHAIN = "FROM busybox AS below\nRUN true\nFROM below\nCOPY a /\n"
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "target", "why"),
+    [
+        pytest.param(CHAIN, "", "", id="each stage lies upon the other"),
+        pytest.param(
+            "FROM busybox AS made\nRUN true\nFROM busybox\nCOPY --from=made /a /\n",
+            "",
+            "files are copied or mounted from made, whose steps would be lost from the cache",
+            id="a stage beside",
+        ),
+        pytest.param(CHAIN, "none", "the Dockerfile has no stage of that name", id="no stage"),
+        pytest.param(None, "", "Dockerfile cannot be read", id="no Dockerfile"),
+    ],
+)
+def test_layers_stay_packed_if_the_dockerfile_lets_them(
+    parsed: Callable[..., Inputs],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    dockerfile: str | None,
+    target: str,
+    why: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if dockerfile is not None:
+        (tmp_path / "Dockerfile").write_text(dockerfile)
+    inputs = parsed(lazy="true", context=".", target=target)
+    wanted = images.images(inputs, PUSH, {}, process.started, Log(ci.named("local")))
+    (decided,) = images.decide(wanted)
+    assert decided.builder.lazy is decided.cache.lazy is (not why)
+    assert any("estargz" in output for output in decided.outputs) is (not why)
+    said = [note for note in decided.notes if note.startswith("lazy has no effect: ")]
+    assert said == ([f"lazy has no effect: {why}"] if why else [])
+
+
+def test_layers_of_several_images_do_not_stay_packed(parsed: Callable[..., Inputs]) -> None:
+    inputs = parsed(lazy="true")
     (image,) = images.images(inputs, PUSH, {}, process.started, Log(ci.named("local")))
-    assert images.decide(image).cache.write is not None
-    assert images.decide(image, has_image_store=False).cache.write is None
+    decided = images.decide([image, image])
+    assert not any(one.builder.lazy or one.cache.lazy for one in decided)
+    assert decided[0].notes[-1].startswith("lazy has no effect: the images share a builder")
