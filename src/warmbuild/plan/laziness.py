@@ -27,10 +27,7 @@ def why_not(inputs: Inputs) -> str:
         (inputs.driver.connects, f"the daemon at {inputs.endpoint} is started elsewhere"),
         (
             inputs.builder,
-            (
-                f"the builder {inputs.builder} may outlive this run, and layers that stay packed do "
-                "not survive a restart"
-            ),
+            f"the builder {inputs.builder} may outlive this run, which packed layers do not",
         ),
         (
             inputs.cache_from or inputs.cache_to,

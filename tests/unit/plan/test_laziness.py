@@ -27,8 +27,7 @@ ZSTD = "type=registry,name=a,compression=zstd"
         ),
         pytest.param(
             {"name": "mine"},
-            "the builder mine may outlive this run, and layers that stay packed do not survive a "
-            "restart",
+            "the builder mine may outlive this run, which packed layers do not",
             id="a builder that may stay",
         ),
         pytest.param(
