@@ -98,7 +98,7 @@ def _created(
     begun, up = time.monotonic(), False
 
     def started(now: BuilderPlan, mirror: str) -> AbstractContextManager[Running]:
-        here = replace(own, in_memory=bool(state.size))
+        here = replace(own, in_memory=bool(state.size), processors=os.cpu_count() or 0)
         return _started(builder_commands.creation(now, here, mirror=mirror), buildx, log)
 
     def again(now: BuilderPlan, mirror: str, *, in_memory: bool = True) -> Boot:

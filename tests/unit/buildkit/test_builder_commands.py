@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
+
+import pytest
 
 from tests.plans import planned
 from tests.runs import PUSH
@@ -43,3 +46,37 @@ def test_each_node_leaves_layers_packed_unless_it_names_a_snapshotter(
     ]
     image = {"driver_opts": "image=me/old", "lazy": "true"}
     assert flags(parsed(**image)) == [STARGZ]
+
+
+@pytest.mark.parametrize(
+    ("own", "given", "expected"),
+    [
+        pytest.param(
+            Own(name="b", in_memory=True, processors=2),
+            "",
+            ["env.CONTAINERD_DISABLE_PIGZ=1", "restart-policy=no"],
+            id="memory and few processors",
+        ),
+        pytest.param(
+            Own(name="b", in_memory=True, processors=4), "", ["restart-policy=no"], id="more"
+        ),
+        pytest.param(Own(name="b", processors=2), "", [], id="a disk, which is slower than both"),
+        pytest.param(
+            Own(name="b", in_memory=True, processors=1),
+            "env.CONTAINERD_DISABLE_PIGZ=",
+            [
+                "env.CONTAINERD_DISABLE_PIGZ=1",
+                "env.CONTAINERD_DISABLE_PIGZ=",
+                "restart-policy=no",
+            ],
+            id="the user's own option comes last",
+        ),
+    ],
+)
+def test_a_builder_on_few_processors_unpacks_by_itself(
+    parsed: Callable[..., Inputs], own: Own, given: str, expected: list[str]
+) -> None:
+    plan = planned(parsed(driver_opts=given), PUSH).builder
+    (argv,) = builder_commands.creation(plan, own, mirror="")
+    options = [value for flag, value in pairwise(argv) if flag == "--driver-opt"]
+    assert [option for option in options if not option.startswith("image=")] == expected
