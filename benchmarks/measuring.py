@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import bare
+import docker
 import shaping
 from lanes import Site
 from samples import Sample
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 NETWORKS: Final = {"fast": shaping.FAST, "slow": shaping.GIGABIT}
 _NETWORK_NAMES: Final = {"fast": "unshaped", "slow": "1 Gbit/s, 10 ms"}
 DISKS: Final = ("idle", "busy")
+# The volumes of warmbuild's own builders, and seconds to wait until they are gone.
+_STATES: Final = "buildx_buildkit_warmbuild-"
+_PATIENCE: Final = 30
 # Written and fsynced again and again to keep a disk busy, in bytes, and how often until it begins
 # at the start of the file.
 _WRITTEN: Final = 4 * 1024 * 1024
@@ -41,9 +45,22 @@ class Build:
     number: int
 
 
+def _settle() -> None:
+    """Wait for what the strategy before has left: files to be written, and states to be deleted.
+
+    warmbuild does not wait until the engine has deleted the state of its builder.
+    """
+    client = docker.from_env()
+    deadline = time.monotonic() + _PATIENCE
+    while client.volumes.list(filters={"name": _STATES}) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    client.close()
+    os.sync()
+
+
 def timed(build: Build, link: shaping.Link, run: Callable[[], Mapping[str, str]]) -> Sample | None:
     """Build once and say so; None if it failed. `run` returns the steps that ran."""
-    os.sync()  # nobody waits for what the strategy before has left to be written
+    _settle()
     name = f"{build.project}, {build.kind} {build.number} ({build.condition}), {build.strategy}"
     moved = link.moved()
     begun = time.perf_counter()
