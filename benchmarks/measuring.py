@@ -27,7 +27,7 @@ _NETWORK_NAMES: Final = {"fast": "unshaped", "slow": "1 Gbit/s, 10 ms"}
 DISKS: Final = ("idle", "busy")
 # The volumes of warmbuild's own builders, and seconds to wait until they are gone.
 _STATES: Final = "buildx_buildkit_warmbuild-"
-_PATIENCE: Final = 30
+_PATIENCE: Final = 10
 # Written and fsynced again and again to keep a disk busy, in bytes, and how often until it begins
 # at the start of the file.
 _WRITTEN: Final = 4 * 1024 * 1024
