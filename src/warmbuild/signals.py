@@ -6,6 +6,7 @@ PID 1 of a container ignores SIGTERM unless it installs a handler.
 from __future__ import annotations
 
 import signal
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -39,6 +40,17 @@ def held() -> Iterator[None]:
         yield
     if waiting:
         signal.raise_signal(waiting[0])
+
+
+def thread(work: Callable[[], object]) -> threading.Thread:
+    """Start a daemon thread; a signal in the middle of that would leave it half started."""
+    begun = threading.Thread(target=work, daemon=True)
+    if threading.current_thread() is threading.main_thread():
+        with held():
+            begun.start()
+    else:
+        begun.start()
+    return begun
 
 
 @contextmanager

@@ -67,7 +67,7 @@ def test_a_build_that_is_stopped_leaves_nothing(
     assert time.monotonic() - begun < SOON
     assert ended.code == code
     assert f"error: warmbuild was {word}; everything it had created is removed" in ended.errors
-    assert warmbuild.remains(ended.builder) == []
+    assert warmbuild.remains(ended.builder) == [], ended.log
     assert list(warmbuild.temporary.iterdir()) == []
     assert processes_of(run) == []
     assert ended.outputs == {}
@@ -105,7 +105,7 @@ def test_a_builder_that_is_stopped_while_it_boots_is_removed(
     os.kill(run.process.pid, signal.SIGTERM)
     ended = run.end()
     assert ended.code == 143, ended.log
-    assert warmbuild.remains(ended.builder) == []
+    assert warmbuild.remains(ended.builder) == [], ended.log
     assert list(warmbuild.temporary.iterdir()) == []
     assert processes_of(run) == []
 
@@ -123,7 +123,7 @@ def test_an_impatient_ctrl_c_does_not_keep_the_builder_from_being_removed(
     assert ended.code in {130, -signal.SIGINT}
     assert "error: warmbuild was interrupted; everything it had created is removed" in ended.errors
     assert ended.warnings == []
-    assert warmbuild.remains(ended.builder) == []
+    assert warmbuild.remains(ended.builder) == [], ended.log
     assert list(warmbuild.temporary.iterdir()) == []
 
 

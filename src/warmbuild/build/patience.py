@@ -7,6 +7,8 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+from warmbuild import signals
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -48,8 +50,7 @@ class Patience:
                     running.end()
                     return
 
-        thread = threading.Thread(target=watch, daemon=True)
-        thread.start()
+        thread = signals.thread(watch)
         try:
             yield
         finally:

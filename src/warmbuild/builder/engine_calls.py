@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,8 +39,16 @@ _TIMEOUT: Final = 10.0
 _FIRST_WORD: Final = 3.0
 # How long it may take to kill and remove a container, in seconds; a busy disk delays that.
 _REMOVAL_TIMEOUT: Final = 60.0
-# Something is gone, or is being removed: other jobs do the same.
-_TAKEN: Final = (404, 409)
+# What says that something is gone, or that another job is removing it. A volume that is in use has
+# the status of the latter.
+_TAKEN: Final = {"containers": (404, 409), "volumes": (404,)}
+# How often a volume is tried again that a container which has just ended still holds, and the pause
+# in seconds.
+_HELD: Final = 40
+_HELD_PAUSE: Final = 0.05
+# An engine that is busy may not have begun to delete when the patience ends, and then it gives up
+# with the connection. So the patience grows by this many times what a small question takes.
+_BUSY: Final = 20
 
 
 @frozen
@@ -172,14 +181,23 @@ def remove_container(at: Address, name: str) -> None:
 def remove_volume(at: Address, name: str, *, patience: float) -> bool:
     """Remove a volume, if it is there; return whether the engine is done within `patience` seconds.
 
-    It goes on by itself. Raises EngineError if the engine refuses.
+    It goes on by itself; if it is busy, the patience is longer. Raises EngineError if the engine
+    refuses.
     """
-    try:
-        _call(at, "DELETE", f"/volumes/{name}", timeout=patience)
-    except EngineError as error:
-        if isinstance(error.__cause__, TimeoutError):
-            return False
-        raise
+    begun = time.monotonic()
+    _call(at, "GET", "/_ping")
+    patience += _BUSY * (time.monotonic() - begun)
+    for left in reversed(range(_HELD)):
+        try:
+            _call(at, "DELETE", f"/volumes/{name}", timeout=patience)
+        except EngineError as error:
+            if isinstance(error.__cause__, TimeoutError):
+                return False
+            if not left:
+                raise
+            time.sleep(_HELD_PAUSE)
+        else:
+            break
     return True
 
 
@@ -204,7 +222,7 @@ def _call(
     head, _, content = answer.partition(b"\r\n\r\n")
     words = head.split(maxsplit=2)
     status = int(words[1]) if len(words) > 1 and words[1].isdigit() else 0
-    if method == "DELETE" and status in _TAKEN:
+    if method == "DELETE" and status in _TAKEN[path.split("/")[1]]:
         return {}
     try:
         found = untrusted_json.anything(content) if content.strip() else {}

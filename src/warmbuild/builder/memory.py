@@ -10,9 +10,10 @@ import threading
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import whole_numbers
+from warmbuild import signals, whole_numbers
 from warmbuild.builder import engine_calls, leftovers, state
 from warmbuild.builder.state import Memory
 from warmbuild.errors import EngineError
@@ -114,8 +115,7 @@ class State:
         self.close()
         if self.size and self._at:
             self._unwatched = _UNSEEN
-            self._watching = threading.Thread(target=self._connect, args=(self._at,), daemon=True)
-            self._watching.start()
+            self._watching = signals.thread(partial(self._connect, self._at))
 
     def settle(self, need: int | None) -> None:
         """Move the state to disk if the caches do not fit; the builder is up.
@@ -158,8 +158,7 @@ class State:
                     running.end()
                     return
 
-        thread = threading.Thread(target=look, daemon=True)
-        thread.start()
+        thread = signals.thread(look)
         try:
             yield guard
         finally:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
+from warmbuild import signals
 from warmbuild.builder import engine, engine_calls, environment, leftovers, private_directory
 from warmbuild.errors import EngineError
 
@@ -64,8 +65,7 @@ def beside(plan: BuilderPlan, env: Mapping[str, str], log: Log) -> Iterator[None
                 if _may_be_left(env):
                     collect(_builders(env))
 
-    thread = threading.Thread(target=collect_all, daemon=True)
-    thread.start()
+    thread = signals.thread(collect_all)
     try:
         yield
     finally:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import base64
 import re
-import threading
 import time
 from dataclasses import replace
+from functools import partial
 from http import HTTPStatus
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode, urlsplit
 
-from warmbuild import lazy, refs, retries, untrusted_json, vendors
+from warmbuild import lazy, refs, retries, signals, untrusted_json, vendors
 from warmbuild.cache import probe
 from warmbuild.cache.merging import MANIFEST_TYPE, Merged
 from warmbuild.cache.probe import Answer, Found, Missing, Refused, Silent
@@ -374,11 +374,7 @@ def ask(
     def one(ref: Reference) -> None:
         answers[ref] = registry_of(ref.host).answer(ref)
 
-    threads = {
-        ref: threading.Thread(target=one, args=(ref,), daemon=True) for ref in dict.fromkeys(wanted)
-    }
-    for thread in threads.values():
-        thread.start()
+    threads = {ref: signals.thread(partial(one, ref)) for ref in dict.fromkeys(wanted)}
     deadline = time.monotonic() + PROBE.total
     for thread in threads.values():
         thread.join(max(0.0, deadline - time.monotonic()))

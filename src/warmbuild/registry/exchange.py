@@ -9,7 +9,6 @@ from __future__ import annotations
 import http.client
 import io
 import math
-import threading
 import time
 from concurrent.futures import Future
 from contextvars import ContextVar
@@ -24,7 +23,7 @@ import urllib3
 import urllib3.connection
 from urllib3.connectionpool import HTTPConnectionPool
 
-from warmbuild import retries
+from warmbuild import retries, signals
 from warmbuild.cache import probe
 from warmbuild.frozen import frozen
 
@@ -124,7 +123,7 @@ def exchange(
 
     # A thread, because a resolver and a host of many addresses heed no end. One that is left behind
     # delays nothing, and reads nothing more.
-    threading.Thread(target=work, daemon=True).start()
+    signals.thread(work)
     try:
         return found.result(max(0.0, left))
     # ValueError is what http.client and urllib.parse raise for texts that they do not take.

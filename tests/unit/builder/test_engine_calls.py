@@ -101,7 +101,7 @@ class Engine:
         while len(rest) < length:
             rest += connection.recv(65536)
         self.requests.append((line.removesuffix(" HTTP/1.0"), json.loads(rest) if rest else None))
-        if self.silent:
+        if self.silent and line.startswith("DELETE"):
             connection.recv(1)
         else:
             status, body = self.answers.pop(0)
@@ -182,18 +182,31 @@ def test_what_a_command_says_is_bounded() -> None:
 
 
 @pytest.mark.parametrize("status", [204, 404, 409])
-def test_what_is_gone_or_going_is_removed(engine: Engine, status: int) -> None:
-    engine.answers = [(status, {"message": "no such thing"})] * 2
+def test_a_container_that_is_gone_or_going_is_removed(engine: Engine, status: int) -> None:
+    engine.answers = [(status, {"message": "no such thing"})]
     engine_calls.remove_container(HERE, "c")
+    assert [line for line, _ in engine.requests] == ["DELETE /containers/c?force=true"]
+
+
+@pytest.mark.parametrize("last", [204, 404])
+def test_a_volume_is_removed_once_its_container_lets_it_go(engine: Engine, last: int) -> None:
+    engine.answers = [(200, b"OK"), (409, {"message": "in use"}), (500, {}), (last, {})]
     assert engine_calls.remove_volume(HERE, "v", patience=1)
-    assert [line for line, _ in engine.requests] == [
-        "DELETE /containers/c?force=true",
-        "DELETE /volumes/v",
-    ]
+    lines = [line for line, _ in engine.requests]
+    assert lines == ["GET /_ping", *["DELETE /volumes/v"] * 3]
+
+
+def test_a_volume_that_is_held_for_ever_is_refused(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_calls, "_HELD_PAUSE", 0)
+    engine.answers = [(200, b"OK"), *[(409, {"message": "in use"})] * 99]
+    with pytest.raises(EngineError, match="the engine refuses: in use"):
+        engine_calls.remove_volume(HERE, "v", patience=1)
 
 
 def test_a_removal_that_takes_long_goes_on_alone(engine: Engine) -> None:
-    engine.silent = True
+    engine.silent, engine.answers = True, [(200, b"OK")]
     assert not engine_calls.remove_volume(HERE, "v", patience=0.05)
 
 
