@@ -23,16 +23,39 @@ IN_MEMORY = re.compile(r"its state in memory, at most (?P<size>[\d.]+) GB$", re.
 ON_DISK = "boots again with its state on disk: "
 FULL = "the builder's state does not fit into its share of memory"
 AGAIN = "building again with the state on disk"
-# A machine of another size is this one with less of it: what is free counts from the run's start.
-SMALLER = """
+# A machine of another size, on which nothing but the state takes memory.
+ALONE = """
+import os
+from pathlib import Path
+from warmbuild.builder import memory
+
+def used():
+    mounts = Path("/proc/mounts").read_text().splitlines()
+    own = [one.split()[1] for one in mounts if memory.own in one]
+    found = [os.statvfs(one) for one in own]
+    return sum((one.f_blocks - one.f_bfree) * one.f_frsize for one in found)
+
+def create(self, *, in_memory=True):
+    memory.own = f"buildx_buildkit_{self._name}0_state"
+    begin(self, in_memory=in_memory)
+
+begin, memory.State.create = memory.State.create, create
+memory.read_memory = lambda: memory.Memory(
+    total=FREE * 9 // 8, available=FREE - used(), in_files=used()
+)
+"""
+# The same with this machine's memory: what is free counts from the run's start.
+SHARED = """
 from dataclasses import replace
 from warmbuild.builder import memory
 
 real = memory.read_memory
-taken = real().available - {free}
+taken = real().available - FREE
 memory.read_memory = lambda: replace(
-    found := real(), total={free} * 9 // 8, available=max(0, found.available - taken)
+    found := real(), total=FREE * 9 // 8, available=max(0, found.available - taken)
 )
+"""
+OTHERS = """
 memory._KERNEL = {kernel!r}
 # It has no other builders.
 memory.engine_calls.volumes = lambda *_arguments: ()
@@ -43,10 +66,12 @@ memory.engine_calls.volumes = lambda *_arguments: ()
 def machine(tmp_path: Path, warmbuild: Warmbuild) -> Small:
     """Return the variables of a run for which this many bytes are free."""
 
-    def make(free: int, kernel: str = "/proc/sys/kernel/random/boot_id") -> dict[str, str]:
+    def make(
+        free: int, kernel: str = "/proc/sys/kernel/random/boot_id", kind: str = ALONE
+    ) -> dict[str, str]:
         place = tmp_path / f"machine-{free}-{len(kernel)}"
         place.mkdir(exist_ok=True)
-        text = SMALLER.format(free=int(free), kernel=kernel)
+        text = kind.replace("FREE", str(int(free))) + OTHERS.format(kernel=kernel)
         (place / "sitecustomize.py").write_text(text)
         return {"PYTHONPATH": f"{place}:{warmbuild.environment['PYTHONPATH']}"}
 
@@ -144,7 +169,7 @@ def test_an_export_that_does_not_fit_is_made_again_on_disk(
     ended = warmbuild.succeed(
         project(STAGES), image=repository, builder_state="memory", extra=machine(1 * GB)
     )
-    assert f"{FULL}; exporting the cache again with the state on disk\n" in ended.log
+    assert f"{FULL}; exporting the cache again with the state on disk\n" in ended.log, ended.log
     assert ended.warnings == []
     assert ended.outputs["cache-written"] == f"{repository}:cache-main"
     registry.check_cache(f"{repository}:cache-main")
@@ -166,7 +191,10 @@ def test_steps_that_need_the_memory_get_it(
     machine: Small,
 ) -> None:
     ended = warmbuild.succeed(
-        project(HUNGRY), image=repository, builder_state="memory", extra=machine(3 * GB)
+        project(HUNGRY),
+        image=repository,
+        builder_state="memory",
+        extra=machine(3 * GB, kind=SHARED),
     )
     assert ended.warnings == [f"warning: memory ran out; {AGAIN}"]
     assert len(ended.executed) == 2
