@@ -42,7 +42,7 @@ def held() -> Iterator[None]:
         signal.raise_signal(waiting[0])
 
 
-def thread(work: Callable[[], object]) -> threading.Thread:
+def start_thread(work: Callable[[], object]) -> threading.Thread:
     """Start a daemon thread; a signal in the middle of that would leave it half started."""
     begun = threading.Thread(target=work, daemon=True)
     if threading.current_thread() is threading.main_thread():

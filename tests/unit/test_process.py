@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from warmbuild import process
 from warmbuild.errors import Stopped
 from warmbuild.process import LateError, Result
-from warmbuild.signals import held, install, shielded
+from warmbuild.signals import held, install, shielded, start_thread
 
 pytestmark = pytest.mark.processes
 PYTHON = sys.executable
@@ -136,6 +137,22 @@ def test_a_signal_waits_while_something_is_made_that_has_to_be_removed() -> None
     with pytest.raises(Stopped):
         make()
     assert made
+
+
+@pytest.mark.usefixtures("_handlers")
+def test_a_thread_that_starts_when_a_signal_comes_is_started_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    start, done = threading.Thread.start, threading.Event()
+
+    def met_by_a_signal(self: threading.Thread) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        start(self)
+
+    monkeypatch.setattr(threading.Thread, "start", met_by_a_signal)
+    with pytest.raises(Stopped):
+        start_thread(done.set)
+    assert done.wait(5)
 
 
 @pytest.mark.usefixtures("_handlers")

@@ -50,7 +50,7 @@ class Patience:
                     running.end()
                     return
 
-        thread = signals.thread(watch)
+        thread = signals.start_thread(watch)
         try:
             yield
         finally:

@@ -42,12 +42,13 @@ _REMOVAL_TIMEOUT: Final = 60.0
 # What says that something is gone, or that another job is removing it. A volume that is in use has
 # the status of the latter.
 _TAKEN: Final = {"containers": (404, 409), "volumes": (404,)}
-# How often a volume is tried again that a container which has just ended still holds, and the pause
-# in seconds.
-_HELD: Final = 40
+# How long a volume is tried again that a container which has just ended still holds, and the pause
+# between, in seconds.
+_HELD: Final = 2.0
 _HELD_PAUSE: Final = 0.05
 # An engine that is busy may not have begun to delete when the patience ends, and then it gives up
-# with the connection. So the patience grows by this many times what a small question takes.
+# with the connection. So the patience grows by this many times what a small question takes, up to
+# the limit of any call.
 _BUSY: Final = 20
 
 
@@ -186,19 +187,19 @@ def remove_volume(at: Address, name: str, *, patience: float) -> bool:
     """
     begun = time.monotonic()
     _call(at, "GET", "/_ping")
-    patience += _BUSY * (time.monotonic() - begun)
-    for left in reversed(range(_HELD)):
+    asked = time.monotonic()
+    limit = max(patience, min(_TIMEOUT, patience + _BUSY * (asked - begun)))
+    while True:
         try:
-            _call(at, "DELETE", f"/volumes/{name}", timeout=patience)
+            _call(at, "DELETE", f"/volumes/{name}", timeout=limit)
         except EngineError as error:
             if isinstance(error.__cause__, TimeoutError):
                 return False
-            if not left:
+            if time.monotonic() - asked > _HELD:
                 raise
             time.sleep(_HELD_PAUSE)
         else:
-            break
-    return True
+            return True
 
 
 def _call(

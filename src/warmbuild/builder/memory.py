@@ -115,7 +115,7 @@ class State:
         self.close()
         if self.size and self._at:
             self._unwatched = _UNSEEN
-            self._watching = signals.thread(partial(self._connect, self._at))
+            self._watching = signals.start_thread(partial(self._connect, self._at))
 
     def settle(self, need: int | None) -> None:
         """Move the state to disk if the caches do not fit; the builder is up.
@@ -158,7 +158,7 @@ class State:
                     running.end()
                     return
 
-        thread = signals.thread(look)
+        thread = signals.start_thread(look)
         try:
             yield guard
         finally:

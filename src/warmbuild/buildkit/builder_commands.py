@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 # Tells the container of a builder that its last run removes from one that is to stay.
 TEMPORARY: Final = "WARMBUILD_TEMPORARY=true"
-# Has containerd unpack layers itself. With the program pigz, which BuildKit's image has, an edit of
-# examples/flask took 4.7 s instead of 4.1 s on two processors: its threads get in each other's way.
+# Has containerd unpack layers itself, not by the program unpigz, which BuildKit's image has. On few
+# processors the two get in each other's way (docs/speed.md has the figures).
 _OWN_GZIP: Final = "env.CONTAINERD_DISABLE_PIGZ=1"
 _FEW_PROCESSORS: Final = 2
 

@@ -7,8 +7,8 @@ A layer is packed once, by the export that comes first: that of the image.
 
 A lazy build packs everything as eStargz if nothing that it reads is packed so, or if no step is
 cached. Any other one packs the new layers of its image as eStargz, and asks for a cache in zstd,
-which no layer is. If the export of a cache asks for eStargz, BuildKit v0.34.2 finds each new layer
-to be a variant of itself, and looks up the layers below a variant in the content store alone
+which no new layer is. If the export of a cache asks for eStargz, BuildKit v0.34.2 finds each new
+layer to be a variant of itself, and looks up the layers below a variant in the content store alone
 (`getAvailableBlobs`), where lazy layers are not. Then the cache has no result of that step, and the
 next build runs it again.
 """
@@ -74,12 +74,10 @@ def of_export_alone(cache: CachePlan) -> str:
 
 
 def packs_unlike_zstd(outputs: tuple[str, ...]) -> bool:
-    """Return whether any of these outputs packs new layers, and not as zstd."""
+    """Return whether these outputs pack new layers, and none as zstd: it may come first."""
     found = [dict(csv_attributes.pairs(entry)) for entry in outputs]
-    return any(
-        one.get("type") in (*_OF_IMAGES, "docker") and one.get("compression") != "zstd"
-        for one in found
-    )
+    packing = [one for one in found if one.get("type") in (*_OF_IMAGES, "docker")]
+    return bool(packing) and all(one.get("compression") != "zstd" for one in packing)
 
 
 def has_lazy(cache: CachePlan) -> bool:

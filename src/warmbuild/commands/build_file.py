@@ -39,7 +39,7 @@ class BuildFile:
         return dockerfile.parse(self.data.decode("utf-8", "replace"), given)
 
 
-def found(decided: BuildPlan) -> BuildFile:
+def read(decided: BuildPlan) -> BuildFile:
     """Read the Dockerfile and its .dockerignore, as they are in the context that is built."""
     places = reading.places_of(decided)
     context = places[0] if places else None

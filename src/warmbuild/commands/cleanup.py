@@ -65,7 +65,7 @@ def beside(plan: BuilderPlan, env: Mapping[str, str], log: Log) -> Iterator[None
                 if _may_be_left(env):
                     collect(_builders(env))
 
-    thread = signals.thread(collect_all)
+    thread = signals.start_thread(collect_all)
     try:
         yield
     finally:

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 from warmbuild import files, lazy
 from warmbuild.bake import bake_file, targets
 from warmbuild.cache.permission import Facts
-from warmbuild.commands import build_file, confidential, confinement
+from warmbuild.commands import confidential, confinement
 from warmbuild.errors import InputError, InputProblem
 from warmbuild.frozen import frozen
 from warmbuild.image import tags
-from warmbuild.plan import laziness, making
-from warmbuild.project import dockerfile
+from warmbuild.plan import making
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -21,10 +20,13 @@ if TYPE_CHECKING:
     from warmbuild.bake.targets import Target
     from warmbuild.builder import environment, private_directory
     from warmbuild.buildkit import answers
+    from warmbuild.commands import build_file
     from warmbuild.inputs.values import Inputs, Passed
     from warmbuild.log import Log
+    from warmbuild.plan import laziness
     from warmbuild.plan.build_plan import BuildPlan
     from warmbuild.process import Runner
+    from warmbuild.project import dockerfile
     from warmbuild.run_context import RunContext
     from warmbuild.trust import Trust
 else:
@@ -32,6 +34,10 @@ else:
     environment = lazy.module("warmbuild.builder.environment")
     private_directory = lazy.module("warmbuild.builder.private_directory")
     answers = lazy.module("warmbuild.buildkit.answers")
+    # Only `lazy` needs these.
+    build_file = lazy.module("warmbuild.commands.build_file")
+    laziness = lazy.module("warmbuild.plan.laziness")
+    dockerfile = lazy.module("warmbuild.project.dockerfile")
 
 
 @frozen
@@ -85,7 +91,7 @@ def decide(wanted: Sequence[Image], *, has_image_store: bool = True) -> Sequence
 
 def _stages_apart(decided: BuildPlan) -> str:
     """Return why the stages of a build keep layers from staying packed, or an empty text."""
-    found = build_file.found(decided)
+    found = build_file.read(decided)
     file = found.parsed(build_file.given(decided, {}))
     built = dockerfile.built_stage(file, decided.stage)
     if built is None:

@@ -27,7 +27,7 @@ def linked(decided: BuildPlan, private: Private, number: int, env: Mapping[str, 
     """
     if not decided.makes_an_image:
         return decided
-    found = build_file.found(decided)
+    found = build_file.read(decided)
     given = build_file.given(decided, env)
     file = found.parsed(given)
     why = found.why or attestations.needs_files(decided.outputs, decided.attests)

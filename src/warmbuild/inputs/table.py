@@ -343,7 +343,7 @@ _ROWS: Final[Mapping[str, Input]] = {
     "lazy": Switch(
         "Write the cache and the image as eStargz, and have the builder of this run fetch of a "
         "cached layer only what a step reads. Pays if the steps after an edit read little of what "
-        "they build on, such as COPY; not if a compiler follows."
+        "they build on, such as COPY. No effect if files are copied from another stage."
     ),
     "compression": Input(
         "Compression of new layers, in the image and in the cache: gzip or zstd, with a level or "

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from warmbuild import lazy
 from warmbuild.cache import packing, permission
-from warmbuild.project import dockerfile
 
 if TYPE_CHECKING:
     from warmbuild.inputs.values import Inputs
+    from warmbuild.project import dockerfile
     from warmbuild.project.dockerfile import Dockerfile, Stage
+else:
+    # Only a build with `lazy` needs it, and each run needs the flag below.
+    dockerfile = lazy.module("warmbuild.project.dockerfile")
 
 # The flag of a daemon that names its snapshotter, and the snapshotter that leaves layers packed.
 SNAPSHOTTER: Final = "--oci-worker-snapshotter"
@@ -39,7 +43,7 @@ def why_not(inputs: Inputs) -> str:
         ),
         (
             inputs.outputs and not packing.packs_unlike_zstd(inputs.outputs),
-            "no output packs the layers of an image, or only as zstd",
+            "outputs makes no image, or packs one as zstd",
         ),
         (
             SNAPSHOTTER in inputs.buildkitd_flags and STARGZ not in inputs.buildkitd_flags,

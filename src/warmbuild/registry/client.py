@@ -374,7 +374,7 @@ def ask(
     def one(ref: Reference) -> None:
         answers[ref] = registry_of(ref.host).answer(ref)
 
-    threads = {ref: signals.thread(partial(one, ref)) for ref in dict.fromkeys(wanted)}
+    threads = {ref: signals.start_thread(partial(one, ref)) for ref in dict.fromkeys(wanted)}
     deadline = time.monotonic() + PROBE.total
     for thread in threads.values():
         thread.join(max(0.0, deadline - time.monotonic()))

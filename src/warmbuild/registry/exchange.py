@@ -123,7 +123,7 @@ def exchange(
 
     # A thread, because a resolver and a host of many addresses heed no end. One that is left behind
     # delays nothing, and reads nothing more.
-    signals.thread(work)
+    signals.start_thread(work)
     try:
         return found.result(max(0.0, left))
     # ValueError is what http.client and urllib.parse raise for texts that they do not take.

@@ -199,7 +199,7 @@ def test_a_volume_is_removed_once_its_container_lets_it_go(engine: Engine, last:
 def test_a_volume_that_is_held_for_ever_is_refused(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_calls, "_HELD_PAUSE", 0)
+    monkeypatch.setattr(engine_calls, "_HELD", 0.2)
     engine.answers = [(200, b"OK"), *[(409, {"message": "in use"})] * 99]
     with pytest.raises(EngineError, match="the engine refuses: in use"):
         engine_calls.remove_volume(HERE, "v", patience=1)

@@ -45,15 +45,20 @@ ZSTD = "type=registry,name=a,compression=zstd"
         ),
         pytest.param(
             {"outputs": "type=local,dest=out"},
-            "no output packs the layers of an image, or only as zstd",
+            "outputs makes no image, or packs one as zstd",
             id="files alone",
         ),
         pytest.param(
             {"outputs": ZSTD},
-            "no output packs the layers of an image, or only as zstd",
+            "outputs makes no image, or packs one as zstd",
             id="zstd alone",
         ),
-        pytest.param({"outputs": f"{ZSTD}\ntype=docker"}, "", id="zstd and another"),
+        pytest.param(
+            {"outputs": f"type=docker\n{ZSTD}"},
+            "outputs makes no image, or packs one as zstd",
+            id="zstd and another",
+        ),
+        pytest.param({"outputs": "type=docker\ntype=local,dest=out"}, "", id="files and an image"),
         pytest.param(
             {"buildkitd_flags": "--oci-worker-snapshotter=native"},
             "buildkitd-flags names another snapshotter",
