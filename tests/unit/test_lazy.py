@@ -52,7 +52,7 @@ def test_threads_wait_for_each_other_s_import(monkeypatch: pytest.MonkeyPatch) -
 
 HEAVY = ("requests", "docker", "actions_toolkit", "yaml", "boto3", "semver", "packaging")
 # Loaded while the builder boots, or not at all.
-LATER = ("warmbuild.lint", "warmbuild.project")
+LATER = ("warmbuild.lint", "warmbuild.project.dockerfile")
 
 
 @pytest.mark.processes
