@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from tests.integration.conftest import Ended, Registry, Run, Warmbuild
 
 JOBS = 20
-NO_MEMORY = "the builder's state is on disk, not in memory: "
 
 
 def of_memory(run: Ended, at: float) -> list[tuple[float, float, float]]:
@@ -56,9 +55,10 @@ def test_twenty_builds_of_one_branch_at_once(
     assert len(lost) < JOBS // 4
     for run in lost:
         assert run.outputs["cache-written"] == ""
-        (warning,) = (one for one in run.warnings if NO_MEMORY not in one)
-        assert warning.startswith(f"warning: no cache is written to {cache}: ")
-        assert "500 Internal Server Error" in warning
+        # A push that was tried again before, or a state that moved to disk, is a warning too.
+        said = [one for one in run.warnings if f"no cache is written to {cache}: " in one]
+        assert len(said) == 1, run.warnings
+        assert "500 Internal Server Error" in said[0]
     registry.check_cache(cache)
 
     last = warmbuild.succeed(small, image=repository)
