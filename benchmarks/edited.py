@@ -71,6 +71,8 @@ class Edited:
             self.edit.apply(place, "", number)
         if kind == "dependency added" and self.addition:
             self.addition.apply(place, "", number)
+            # Otherwise the builder that stays has it from the second round on.
+            Line(path=self.addition.texts[0][0], line="# {number}").apply(place, "", number)
 
     def commit(self, place: Path, touched: tuple[Touched, ...], number: int) -> None:
         """Change what a commit touches."""
