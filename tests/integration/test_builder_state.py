@@ -103,10 +103,29 @@ def test_an_edit_is_built_in_memory(
     assert mounted(ended.builder) == []
     registry.check_image(f"{repository}:main")
     registry.check_cache(f"{repository}:cache-main")
-    # Where the state is makes no difference to what is pushed.
+    # What was cached in memory is pushed from disk as it is.
     again = warmbuild.succeed(flask, image=repository, tags="again", builder_state="disk")
     assert not IN_MEMORY.search(again.log)
     assert registry.manifest(f"{repository}:again") == registry.manifest(f"{repository}:main")
+
+
+def test_where_the_state_is_changes_nothing_that_is_pushed(
+    warmbuild: Warmbuild, repository: str, project: Callable[..., Path], machine: Small
+) -> None:
+    place = project("FROM busybox:1.37\nCOPY source.txt /\n", {"source.txt": "one"})
+    digests = set()
+    for state in ("memory", "disk"):
+        ended = warmbuild.succeed(
+            place,
+            image=f"{repository}/{state}",
+            builder_state=state,
+            provenance="false",
+            extra=machine(8 * GB) | {"SOURCE_DATE_EPOCH": "1767225598"},
+        )
+        assert bool(IN_MEMORY.search(ended.log)) is (state == "memory")
+        assert ended.executed == ["COPY source.txt /"]
+        digests.add(ended.outputs["digest"])
+    assert len(digests) == 1
 
 
 def test_memory_is_refused_where_the_caches_may_not_fit(
