@@ -5,16 +5,21 @@ from __future__ import annotations
 import re
 import shutil
 import signal
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from warmbuild.builder import engine_calls
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.integration.conftest import Registry, Warmbuild
+    import docker
+
+    from tests.integration.conftest import Lab, Registry, Warmbuild
 
     Small = Callable[..., dict[str, str]]
 
@@ -244,3 +249,25 @@ def test_a_run_that_is_killed_gives_the_memory_back(
     warmbuild.engine.volumes.get(f"{container}_state").remove()
     (left,) = warmbuild.temporary.iterdir()
     shutil.rmtree(left)
+
+
+def test_a_state_goes_though_the_engine_removes_another_one(
+    lab: Lab, engine: docker.DockerClient, name: str
+) -> None:
+    """The engine removes one volume after the other, and forgets who does not wait."""
+    at = engine_calls.address(lab.env)
+    assert at
+    large, small = f"{name}-large", f"{name}-small"
+    for each in (large, small):
+        engine_calls.create_volume(at, each, {}, {})
+    files = Path(engine.volumes.get(large).attrs["Mountpoint"])
+    for number in range(60_000):
+        (files / str(number)).touch()
+    other = threading.Thread(
+        target=engine_calls.remove_volume, args=(at, large), kwargs={"patience": 60}
+    )
+    other.start()
+    time.sleep(0.2)
+    assert engine_calls.remove_volume(at, small, patience=0.25)
+    other.join()
+    assert engine.volumes.list(filters={"name": name}) == []

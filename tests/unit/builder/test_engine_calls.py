@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HERE = Address(path="/x")
+# What the engine answers if the volume v is there.
+THERE = (200, {"Volumes": [{"Name": "v"}]})
+DELETES = "DELETE /volumes/v"
 NEAR = Address(path="/var/run/docker.sock", is_near=True)
 
 
@@ -79,9 +82,8 @@ class Engine:
     """Answers each request in turn, as an engine does over HTTP/1.0."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.answers: list[tuple[int, object]] = []
+        self.answers: list[tuple[int, object] | None] = []  # None: it stays silent
         self.requests: list[tuple[str, object]] = []
-        self.silent = False
         self.threads: list[threading.Thread] = []
         monkeypatch.setattr(engine_calls, "connected", self.connected)
 
@@ -101,10 +103,11 @@ class Engine:
         while len(rest) < length:
             rest += connection.recv(65536)
         self.requests.append((line.removesuffix(" HTTP/1.0"), json.loads(rest) if rest else None))
-        if self.silent and line.startswith("DELETE"):
+        answer = self.answers.pop(0)
+        if answer is None:
             connection.recv(1)
         else:
-            status, body = self.answers.pop(0)
+            status, body = answer
             content = body if isinstance(body, bytes) else json.dumps(body).encode()
             # Whoever reads only some of it has gone by then.
             with suppress(BrokenPipeError):
@@ -190,24 +193,62 @@ def test_a_container_that_is_gone_or_going_is_removed(engine: Engine, status: in
 
 @pytest.mark.parametrize("last", [204, 404])
 def test_a_volume_is_removed_once_its_container_lets_it_go(engine: Engine, last: int) -> None:
-    engine.answers = [(200, b"OK"), (409, {"message": "in use"}), (500, {}), (last, {})]
+    engine.answers = [THERE, (409, {"message": "in use"}), (500, {}), (last, {})]
     assert engine_calls.remove_volume(HERE, "v", patience=1)
     lines = [line for line, _ in engine.requests]
-    assert lines == ["GET /_ping", *["DELETE /volumes/v"] * 3]
+    assert lines == ["GET /volumes?filters=%7B%22name%22%3A%20%5B%22v%22%5D%7D", *[DELETES] * 3]
+
+
+def test_a_volume_that_is_gone_is_not_removed(engine: Engine) -> None:
+    engine.answers = [(200, {"Volumes": [{"Name": "v2"}]})]
+    assert engine_calls.remove_volume(HERE, "v", patience=1)
 
 
 def test_a_volume_that_is_held_for_ever_is_refused(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine_calls, "_HELD", 0.2)
-    engine.answers = [(200, b"OK"), *[(409, {"message": "in use"})] * 99]
+    engine.answers = [THERE, *[(409, {"message": "in use"})] * 99]
     with pytest.raises(EngineError, match="the engine refuses: in use"):
         engine_calls.remove_volume(HERE, "v", patience=1)
 
 
 def test_a_removal_that_takes_long_goes_on_alone(engine: Engine) -> None:
-    engine.silent, engine.answers = True, [(200, b"OK")]
+    engine.answers = [THERE, None, None]
     assert not engine_calls.remove_volume(HERE, "v", patience=0.05)
+
+
+def test_a_removal_that_was_over_in_the_meantime_is_done(engine: Engine) -> None:
+    engine.answers = [THERE, None, (200, {"Volumes": None})]
+    assert engine_calls.remove_volume(HERE, "v", patience=0.05)
+
+
+def test_a_removal_that_the_engine_gave_up_is_asked_for_again(engine: Engine) -> None:
+    engine.answers = [THERE, None, THERE, (204, b"")]
+    assert engine_calls.remove_volume(HERE, "v", patience=0.05)
+    assert [line for line, _ in engine.requests].count(DELETES) == 2
+
+
+@pytest.mark.parametrize("last", [404, None])
+def test_a_removal_that_the_engine_gives_up_each_time_is_waited_for(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, last: int | None
+) -> None:
+    monkeypatch.setattr(engine_calls, "_REMOVAL_TIMEOUT", 0.2)
+    engine.answers = [THERE, *[None, THERE] * 3, (last, {}) if last else None]
+    if last:
+        assert engine_calls.remove_volume(HERE, "v", patience=0.005)
+    else:
+        with pytest.raises(EngineError, match="the engine does not answer: timed out"):
+            engine_calls.remove_volume(HERE, "v", patience=0.005)
+    assert [line for line, _ in engine.requests].count(DELETES) == 4
+
+
+@pytest.mark.parametrize(("last", "done"), [((200, {"Volumes": []}), True), (None, False)])
+def test_the_last_look_at_a_removal_counts(
+    engine: Engine, last: tuple[int, object] | None, *, done: bool
+) -> None:
+    engine.answers = [THERE, *[None, THERE] * 2, None, last]
+    assert engine_calls.remove_volume(HERE, "v", patience=0.005) is done
 
 
 @pytest.mark.parametrize(
