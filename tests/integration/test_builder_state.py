@@ -139,6 +139,8 @@ def test_memory_is_refused_where_the_caches_may_not_fit(
     cold = warmbuild.succeed(small, image=repository, extra=machine(4 * GB))
     reason = "no cache shows how large it will be, and its share of memory is 2.0 GB"
     assert f"{ON_DISK}{reason}\n" in cold.log
+    # buildx is asked about the builder that builds, not about the one that has gone.
+    assert '"status":"running"' in cold.outputs["nodes"]
     little = warmbuild.succeed(
         small, image=repository, extra=machine(100 * MB), builder_state="memory"
     )

@@ -216,7 +216,7 @@ def test_a_pull_that_hangs_is_given_up(
         ) as made,
         pytest.raises(EngineError) as raised,
     ):
-        made.boot()
+        made.boot(None)
     assert f"  | {wanted}: timeout: not up after 2 s\n" in str(raised.value)
     assert time.monotonic() - begun < 8
     assert hub.count(PULL, "/manifests/", "hang") == 1

@@ -41,7 +41,11 @@ _DEFAULT_CONTEXT: Final = "default"
 class Made:
     """A builder that is booting."""
 
-    boot: Callable[[], str]  # waits until the builder is up; returns its name
+    boot: Callable[[int | None], str]
+    """Waits until the builder is up, with its state on disk if the caches do not fit into memory.
+
+    It takes what they take unpacked, in bytes, None if that is unknown, and returns the name.
+    """
     inspected: Callable[[], Inspected]  # what buildx reports of the builder once it is up
     state: State  # where its state is
 
@@ -73,8 +77,9 @@ def booted(plan: BuilderPlan, buildx: Buildx, private: Private, log: Log) -> Ite
             wait = stack.enter_context(_created(plan, own, buildx, log, state))
         seen: list[Running] = []
 
-        def boot() -> str:
+        def boot(need: int | None) -> str:
             up = wait()
+            state.settle(need)
             if plan.emulated:
                 nodes = buildx.run(builder_commands.inspect(up, bootstrap=True))
                 emulation.provide(plan, answers.inspected(nodes.output), buildx.env, log)

@@ -69,8 +69,8 @@ def build(run: Run) -> Outcome:
                     for number, one in enumerate(decided)
                 ]
             publishing.say_plan(decided, log)
-            own = replace(buildx, env={**buildx.env, "BUILDX_BUILDER": made.boot()})
-            made.state.settle(state.need(decided))
+            name = made.boot(state.need(decided))
+            own = replace(buildx, env={**buildx.env, "BUILDX_BUILDER": name})
             tool = replace(
                 _tool(run, decided[0].builder, own, private, made.state),
                 keep=lambda cache: caches.kept(cache, registries, log),

@@ -160,7 +160,7 @@ def test_a_builder_is_not_waited_for_without_limit(
     buildx = Buildx(program=str(fake), env={}, runner=process.started)
     with boot.booted(decided, buildx, place, Log(ci.named("local"))) as made:
         try:
-            assert made.boot() == "mine"
+            assert made.boot(None) == "mine"
         except EngineError as known:
             raised = str(known)
     assert raised == error
