@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 import shutil
 import signal
 import threading
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import docker
 
     from tests.integration.conftest import Lab, Registry, Warmbuild
+    from warmbuild.builder.engine_calls import Address
 
     Small = Callable[..., dict[str, str]]
 
@@ -253,23 +255,29 @@ def test_a_run_that_is_killed_gives_the_memory_back(
     shutil.rmtree(left)
 
 
-def test_a_state_goes_though_the_engine_removes_another_one(
-    lab: Lab, engine: docker.DockerClient, name: str
+def test_a_state_goes_though_the_engine_deletes_another_one(
+    lab: Lab, engine: docker.DockerClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The engine removes one volume after the other, and forgets who does not wait."""
+    """The other deletion begins at the worst moment: after the look, and before this one."""
     at = engine_calls.address(lab.env)
     assert at
-    large, small = f"{name}-large", f"{name}-small"
-    for each in (large, small):
+    own, other = (f"buildx_buildkit_{secrets.token_hex(4)}0_state" for _ in range(2))
+    for each in (own, other):
         engine_calls.create_volume(at, each, {}, {})
-    files = Path(engine.volumes.get(large).attrs["Mountpoint"])
+    files = Path(engine.volumes.get(other).attrs["Mountpoint"])
     for number in range(60_000):
         (files / str(number)).touch()
-    other = threading.Thread(
-        target=engine_calls.remove_volume, args=(at, large), kwargs={"patience": 60}
-    )
-    other.start()
-    time.sleep(0.2)
-    assert engine_calls.remove_volume(at, small, patience=0.25)
-    other.join()
-    assert engine.volumes.list(filters={"name": name}) == []
+    deletion = threading.Thread(target=engine.volumes.get(other).remove)
+    real = engine_calls._call  # noqa: SLF001 (the moment between two calls)
+
+    def call(place: Address, method: str, path: str, *, timeout: float) -> object:
+        if method == "DELETE" and not deletion.ident:
+            deletion.start()
+            time.sleep(0.2)
+        return real(place, method, path, timeout=timeout)
+
+    monkeypatch.setattr(engine_calls, "_call", call)
+    assert engine_calls.remove_volume(at, own, patience=0.25)
+    deletion.join()
+    for each in (own, other):
+        assert engine.volumes.list(filters={"name": each}) == []

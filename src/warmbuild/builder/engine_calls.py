@@ -12,7 +12,6 @@ import socket
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlsplit
@@ -25,7 +24,7 @@ from warmbuild.registry import docker_config
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 else:
     ssl = lazy.module("ssl")
 
@@ -47,8 +46,9 @@ _TAKEN: Final = {"containers": (404, 409), "volumes": (404,)}
 # between, in seconds.
 _HELD: Final = 2.0
 _HELD_PAUSE: Final = 0.05
-# How often a removal that waits is asked for again, each time with four times the patience.
-_ATTEMPTS: Final = 3
+# A slow engine may not have begun to delete when the patience ends. So the patience grows by this
+# many times what the list of volumes takes, up to the limit of any call.
+_SLOW: Final = 20
 
 
 @frozen
@@ -114,11 +114,11 @@ def create_volume(
     _call(at, "POST", "/volumes/create", body)
 
 
-def volumes(at: Address, label: str = "") -> Sequence[Volume]:
+def volumes(at: Address, label: str = "", *, timeout: float = _TIMEOUT) -> Sequence[Volume]:
     """Return the volumes of builders, or those with a label; raises EngineError."""
     wanted = {"label": [label]} if label else {"name": [leftovers.VOLUMES]}
     filters = quote(json.dumps(wanted))
-    answer = _call(at, "GET", f"/volumes?filters={filters}")
+    answer = _call(at, "GET", f"/volumes?filters={filters}", timeout=timeout)
     return tuple(
         Volume(
             name=untrusted_json.text(one, "Name"),
@@ -179,52 +179,32 @@ def remove_container(at: Address, name: str) -> None:
 
 
 def remove_volume(at: Address, name: str, *, patience: float) -> bool:
-    """Remove a volume, if it is there; return whether the engine is done within `patience` seconds.
+    """Remove the volume of a builder; return whether the engine is done within `patience` seconds.
 
-    The engine removes one volume after the other. It goes on by itself with a removal that it has
-    begun, and gives up one that waits as soon as this client leaves. So a look follows, which the
-    engine does not answer during a removal. Raises EngineError if the engine refuses.
+    The engine deletes one volume at a time. If the client disconnects, the engine finishes a
+    deletion that has begun, and drops one that has not. So if other builders have volumes, whose
+    deletion may come first, this waits up to a minute. It is also more patient with a slow engine.
+    Raises EngineError if the engine refuses, or deletes other volumes for too long.
     """
-    is_there: bool | None = _has_volume(at, name, _REMOVAL_TIMEOUT)
-    for attempt in range(_ATTEMPTS):
-        if not is_there:
-            return is_there is False
-        limit = patience * 4**attempt
-        if _in_time(partial(_delete_volume, at, name, limit)):
-            return True
-        is_there = _in_time(partial(_has_volume, at, name, limit))
-    return _delete_volume(at, name, _REMOVAL_TIMEOUT) if is_there else is_there is False
-
-
-def _has_volume(at: Address, name: str, limit: float) -> bool:
-    filters = quote(json.dumps({"name": [name]}))
-    answer = _call(at, "GET", f"/volumes?filters={filters}", timeout=limit)
-    found = untrusted_json.children(_object(answer), "Volumes")
-    return any(untrusted_json.text(one, "Name") == name for one in found)
-
-
-def _delete_volume(at: Address, name: str, limit: float) -> bool:
-    """Delete a volume once its container lets it go; return True."""
     begun = time.monotonic()
+    there = {one.name for one in volumes(at, timeout=_REMOVAL_TIMEOUT)}
+    asked = time.monotonic()
+    if name not in there:
+        return True
+    is_alone = there == {name}
+    least = max(patience, min(_TIMEOUT, patience + _SLOW * (asked - begun)))
+    limit = least if is_alone else _REMOVAL_TIMEOUT
     while True:
         try:
             _call(at, "DELETE", f"/volumes/{name}", timeout=limit)
         except EngineError as error:
-            if isinstance(error.__cause__, TimeoutError) or time.monotonic() - begun > _HELD:
+            if is_alone and isinstance(error.__cause__, TimeoutError):
+                return False
+            if time.monotonic() - asked > _HELD:
                 raise
             time.sleep(_HELD_PAUSE)
         else:
             return True
-
-
-def _in_time(call: Callable[[], bool]) -> bool | None:
-    """Return what a call of the engine returns; None if the engine does not answer in time."""
-    try:
-        return call()
-    except EngineError as error:
-        if not isinstance(error.__cause__, TimeoutError):
-            raise
-    return None
 
 
 def _call(

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 # What the names of all private directories begin with.
 DIRECTORIES: Final = "warmbuild-"
-# What the names of the volumes of all builders begin with that belong to one run.
-VOLUMES: Final = "buildx_buildkit_warmbuild-"
+# What the names of the volumes of all builders begin with.
+VOLUMES: Final = "buildx_buildkit_"
 _DIRECTORY: Final = re.compile(rf"{DIRECTORIES}[0-9a-z_]{{8}}")
 # The first node's name is the builder's and 0; its container and volume have this name.
 _CONTAINER: Final = "buildx_buildkit_{builder}0"

@@ -4,6 +4,7 @@ import json
 import socket
 import ssl
 import threading
+import time
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 HERE = Address(path="/x")
 # What the engine answers if the volume v is there.
 THERE = (200, {"Volumes": [{"Name": "v"}]})
-DELETES = "DELETE /volumes/v"
+LISTS = "GET /volumes?filters=%7B%22name%22%3A%20%5B%22buildx_buildkit_%22%5D%7D"
 NEAR = Address(path="/var/run/docker.sock", is_near=True)
 
 
@@ -196,7 +197,7 @@ def test_a_volume_is_removed_once_its_container_lets_it_go(engine: Engine, last:
     engine.answers = [THERE, (409, {"message": "in use"}), (500, {}), (last, {})]
     assert engine_calls.remove_volume(HERE, "v", patience=1)
     lines = [line for line, _ in engine.requests]
-    assert lines == ["GET /volumes?filters=%7B%22name%22%3A%20%5B%22v%22%5D%7D", *[DELETES] * 3]
+    assert lines == [LISTS, *["DELETE /volumes/v"] * 3]
 
 
 def test_a_volume_that_is_gone_is_not_removed(engine: Engine) -> None:
@@ -214,41 +215,20 @@ def test_a_volume_that_is_held_for_ever_is_refused(
 
 
 def test_a_removal_that_takes_long_goes_on_alone(engine: Engine) -> None:
-    engine.answers = [THERE, None, None]
+    engine.answers = [THERE, None]
     assert not engine_calls.remove_volume(HERE, "v", patience=0.05)
 
 
-def test_a_removal_that_was_over_in_the_meantime_is_done(engine: Engine) -> None:
-    engine.answers = [THERE, None, (200, {"Volumes": None})]
-    assert engine_calls.remove_volume(HERE, "v", patience=0.05)
-
-
-def test_a_removal_that_the_engine_gave_up_is_asked_for_again(engine: Engine) -> None:
-    engine.answers = [THERE, None, THERE, (204, b"")]
-    assert engine_calls.remove_volume(HERE, "v", patience=0.05)
-    assert [line for line, _ in engine.requests].count(DELETES) == 2
-
-
-@pytest.mark.parametrize("last", [404, None])
-def test_a_removal_that_the_engine_gives_up_each_time_is_waited_for(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch, last: int | None
+def test_a_removal_that_may_have_to_wait_for_others_is_waited_for(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_calls, "_REMOVAL_TIMEOUT", 0.2)
-    engine.answers = [THERE, *[None, THERE] * 3, (last, {}) if last else None]
-    if last:
-        assert engine_calls.remove_volume(HERE, "v", patience=0.005)
-    else:
-        with pytest.raises(EngineError, match="the engine does not answer: timed out"):
-            engine_calls.remove_volume(HERE, "v", patience=0.005)
-    assert [line for line, _ in engine.requests].count(DELETES) == 4
-
-
-@pytest.mark.parametrize(("last", "done"), [((200, {"Volumes": []}), True), (None, False)])
-def test_the_last_look_at_a_removal_counts(
-    engine: Engine, last: tuple[int, object] | None, *, done: bool
-) -> None:
-    engine.answers = [THERE, *[None, THERE] * 2, None, last]
-    assert engine_calls.remove_volume(HERE, "v", patience=0.005) is done
+    monkeypatch.setattr(engine_calls, "_REMOVAL_TIMEOUT", 0.3)
+    monkeypatch.setattr(engine_calls, "_HELD", 0.1)
+    engine.answers = [(200, {"Volumes": [{"Name": "v"}, {"Name": "other"}]}), None]
+    begun = time.monotonic()
+    with pytest.raises(EngineError, match="the engine does not answer: timed out"):
+        engine_calls.remove_volume(HERE, "v", patience=0.01)
+    assert time.monotonic() - begun > 0.25
 
 
 @pytest.mark.parametrize(
