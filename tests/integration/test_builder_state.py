@@ -65,7 +65,7 @@ memory.read_memory = lambda: replace(
 OTHERS = """
 memory._KERNEL = {kernel!r}
 # It has no other builders.
-memory.engine_calls.volumes = lambda *_arguments: ()
+memory.State._promised = lambda *_arguments: []
 """
 
 
