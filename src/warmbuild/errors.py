@@ -80,6 +80,7 @@ class Stopped(WarmbuildError):  # noqa: N818 (a request to stop is not an error)
 
     def __init__(self, signal_number: int) -> None:
         super().__init__("interrupted" if signal_number == _SIGINT else "terminated")
+        self.signal_number = signal_number
         self.exit_code = 128 + signal_number
 
 

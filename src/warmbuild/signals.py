@@ -5,7 +5,9 @@ PID 1 of a container ignores SIGTERM unless it installs a handler.
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NoReturn
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# Seconds before a lost signal is sent once more: the destructor that has lost it is over by then.
+_ONCE_MORE: Final = 0.05
 
 
 def install() -> None:
@@ -24,6 +28,7 @@ def install() -> None:
 
     A run that nohup has started goes on without its terminal.
     """
+    sys.unraisablehook = _lost
     for number in _SIGNALS:
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _stop)
@@ -74,6 +79,16 @@ def _stop(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
     for other in _SIGNALS:
         signal.signal(other, _ignore)
     raise Stopped(number)
+
+
+def _lost(ignored: sys.UnraisableHookArgs) -> None:
+    """Send a signal once more if it arrived in a destructor, where Python drops exceptions."""
+    if not isinstance(ignored.exc_value, Stopped):
+        sys.__unraisablehook__(ignored)
+        return
+    number = ignored.exc_value.signal_number
+    signal.signal(number, _stop)
+    threading.Timer(_ONCE_MORE, os.kill, (os.getpid(), number)).start()
 
 
 def _ignore(number: int, frame: FrameType | None) -> None:

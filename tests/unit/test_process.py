@@ -72,7 +72,8 @@ def test_a_program_that_is_not_there() -> None:
 
 
 @pytest.fixture
-def _handlers() -> object:
+def _handlers(monkeypatch: pytest.MonkeyPatch) -> object:
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
     before = {number: signal.getsignal(number) for number in SIGNALS}
     install()
     yield
@@ -95,6 +96,43 @@ def test_a_signal_stops_the_run_once(number: int, code: int, text: str) -> None:
     assert stopped.value.exit_code == code
     # The clean-up that follows is not to be stopped by an impatient second one.
     os.kill(os.getpid(), number)
+
+
+class _MetByASignal:
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def __del__(self) -> None:
+        signal.raise_signal(self._number)
+
+
+@pytest.mark.usefixtures("_handlers")
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_in_a_destructor_stops_the_run(
+    number: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def work() -> None:
+        _MetByASignal(number)
+        time.sleep(10)
+
+    begun = time.monotonic()
+    with pytest.raises(Stopped) as stopped:
+        work()
+    assert stopped.value.signal_number == number
+    assert time.monotonic() - begun < 5
+    # As after any other signal, the clean-up is not to be stopped by an impatient second one.
+    os.kill(os.getpid(), number)
+    assert "Traceback" not in capfd.readouterr().err
+
+
+@pytest.mark.usefixtures("_handlers")
+def test_another_error_in_a_destructor_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    class Broken:
+        def __del__(self) -> None:
+            raise ValueError("broken")
+
+    Broken()
+    assert "ValueError: broken" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("_handlers")
