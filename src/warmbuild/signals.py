@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-# Seconds before a lost signal is sent once more: the destructor that has lost it is over by then.
+# How long to wait before a lost signal is sent once more, in seconds: the destructor that lost it
+# has ended by then.
 _ONCE_MORE: Final = 0.05
 
 

@@ -42,9 +42,10 @@ class Made:
     """A builder that is booting."""
 
     boot: Callable[[int | None], str]
-    """Waits until the builder is up, with its state on disk if the caches do not fit into memory.
+    """Waits until the builder is up, and returns its name.
 
-    It takes what they take unpacked, in bytes, None if that is unknown, and returns the name.
+    The argument is the size of the caches unpacked, in bytes, or None if it is unknown. If they do
+    not fit into memory, the builder boots again with its state on disk.
     """
     inspected: Callable[[], Inspected]  # what buildx reports of the builder once it is up
     state: State  # where its state is

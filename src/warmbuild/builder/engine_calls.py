@@ -182,9 +182,9 @@ def remove_volume(at: Address, name: str, *, patience: float) -> bool:
     """Remove the volume of a builder; return whether the engine is done within `patience` seconds.
 
     The engine deletes one volume at a time. If the client disconnects, the engine finishes a
-    deletion that has begun, and drops one that has not. So if other builders have volumes, whose
-    deletion may come first, this waits up to a minute. It is also more patient with a slow engine.
-    Raises EngineError if the engine refuses, or deletes other volumes for too long.
+    deletion that has begun, and drops a deletion that has not. The volume of another builder may
+    come first, so this waits for the engine up to a minute if there are any. The patience is longer
+    if the engine is slow. Raises EngineError if the engine refuses, or does not answer in time.
     """
     begun = time.monotonic()
     there = {one.name for one in volumes(at, timeout=_REMOVAL_TIMEOUT)}
