@@ -94,6 +94,7 @@ BACKENDS: Final[Mapping[str, Backend]] = {
             retagged=True,
             importer="registry",
             lies_in_image=True,
+            merged=True,
             untrusted_may_write=True,
             read_by_graph_driver=True,
         ),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 CACHE_CONFIG = "application/vnd.buildkit.cacheconfig.v0"
 # How much longer a build may take for a cache registry that does not answer, in seconds.
-LONGER = 15.0
+LONGER = 25.0
 
 
 def check_pushed_without_cache(ended: Ended, registry: Registry, repository: str) -> None:
@@ -53,7 +53,7 @@ def test_a_cache_registry_that_accepts_and_never_answers(
         ended = warmbuild.succeed(small, image=repository, cache_repository=cache)
     check_pushed_without_cache(ended, registry, repository)
     assert ended.seconds < normal.seconds + LONGER
-    silent = f"the registry 127.0.0.1:{port} does not answer within 5 s"
+    silent = f"the registry 127.0.0.1:{port} does not answer within 15 s"
     assert f"warning: {cache}:cache-main is not read: {silent}" in ended.warnings
     # BuildKit would wait without limit.
     assert str(port) not in ended.command

@@ -125,7 +125,7 @@ class TestLogin:
         )
         assert auth_proxy.count("GET", PING) == 3
         assert BUILD not in ended.log
-        assert 5 < ended.seconds < 15
+        assert 15 < ended.seconds < 30
 
     def test_an_hour_is_not_waited_for(self, build: Callable[[], Ended], auth_proxy: Proxy) -> None:
         auth_proxy.answer("GET", PING, 429, headers={"Retry-After": "3600"}, times=None)
@@ -265,7 +265,7 @@ class TestProbe:
             proxy.trickle("GET", PROBED, size=50, interval=1.0, times=None)
         ended = warmbuild.build(small, image=repository, cache_repository=f"{proxy.host}/{cache}")
         check_image(ended, registry, repository)
-        silent = f"the registry {proxy.host} does not answer within 5 s"
+        silent = f"the registry {proxy.host} does not answer within 15 s"
         assert ended.warnings == [
             f"warning: {proxy.host}/{cache}:cache-main is not read: {silent}",
             f"warning: {proxy.host}/{cache}:cache-main is not written: {silent}",
@@ -273,7 +273,7 @@ class TestProbe:
         assert registry.digest(f"{registry.host}/{cache}:cache-main") == before
         # BuildKit has no such limit, and never hears of the ref.
         assert len(proxy.seen) == 1
-        assert 5 < ended.seconds < 15
+        assert 15 < ended.seconds < 30
 
 
 class TestPush:

@@ -105,7 +105,10 @@ def test_an_option_may_be_for_the_export_alone() -> None:
         ("registry", {"is_in_registry", "merged", "read_by_graph_driver"}),
         (
             "inline",
-            {"is_in_registry", "lies_in_image", "untrusted_may_write", "read_by_graph_driver"},
+            {
+                *("is_in_registry", "lies_in_image", "untrusted_may_write", "merged"),
+                "read_by_graph_driver",
+            },
         ),
         (
             "local",

@@ -45,8 +45,8 @@ def merge(caches: Iterable[Found]) -> Merged:
     layers: list[dict[str, object]] = []
     merged: list[dict[str, object]] = []
     descriptors: dict[str, object] = {}
-    for cache in caches:
-        config, manifest = untrusted_json.parsed(cache.text), untrusted_json.parsed(cache.manifest)
+    for text, whole in (part for cache in caches for part in _parts(cache)):
+        config, manifest = untrusted_json.parsed(text), untrusted_json.parsed(whole)
         own_layers = list(untrusted_json.children(config, "layers"))
         own_records = list(untrusted_json.children(config, "records"))
         layer_at = partial(_moved_by, len(layers), len(own_layers))
@@ -57,17 +57,17 @@ def merge(caches: Iterable[Found]) -> Merged:
         merged += [_moved(dict(record), layer_at, record_at) for record in own_records]
         for descriptor in untrusted_json.children(manifest, "layers"):
             descriptors.setdefault(untrusted_json.text(descriptor, "digest"), descriptor)
-    text = _written({"layers": layers, "records": merged})
-    digest = probe.digest_of(text)
+    joined = _written({"layers": layers, "records": merged})
+    digest = probe.digest_of(joined)
     manifest = {
         "schemaVersion": 2,
         "mediaType": MANIFEST_TYPE,
-        "config": {"mediaType": records.CONFIG_TYPE, "digest": digest, "size": len(text)},
+        "config": {"mediaType": records.CONFIG_TYPE, "digest": digest, "size": len(joined)},
         "layers": list(descriptors.values()),
         "annotations": {_MERGED: "true"},
     }
     body = _written(manifest)
-    return Merged(config=text, config_digest=digest, manifest=body, digest=probe.digest_of(body))
+    return Merged(config=joined, config_digest=digest, manifest=body, digest=probe.digest_of(body))
 
 
 def is_merged(cache: Found) -> bool:
@@ -77,6 +77,13 @@ def is_merged(cache: Found) -> bool:
     except ValueError:
         return False
     return _MERGED in untrusted_json.child(manifest, "annotations")
+
+
+def _parts(cache: Found) -> tuple[tuple[bytes, bytes], ...]:
+    """Return the configurations of a cache, each with a manifest that has its layers."""
+    if not (cache.inline or cache.text):
+        raise ValueError("the records of a cache are broken, or too large")
+    return cache.inline or ((cache.text, cache.manifest),)
 
 
 def _written(value: Mapping[str, object]) -> bytes:

@@ -68,6 +68,8 @@ class Found(_Answer):
     media_type: str = ""  # Of the manifest
     manifest: bytes = field(default=b"", repr=False)
     text: bytes = field(default=b"", repr=False)  # The configuration as BuildKit wrote it
+    inline: tuple[tuple[bytes, bytes], ...] = field(default=(), repr=False)
+    """Configuration and manifest of each inline cache, as a registry would hold them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,19 +164,24 @@ def _look_at(
 
 def _look_inside(manifest: Mapping[str, object], found: Found, fetch: Fetch) -> Answer:
     """Read the caches in an image, or in the images of an index."""
-    digests: dict[str, None] = {}
+    inline: dict[str, Records] = {}
+    parts: list[tuple[bytes, bytes]] = []
+    seen: set[str] = set()
     kinds: set[str] = set()
     blobs: dict[str, int] = {}
     for image in chain([manifest], _images(manifest, fetch)):
         config = untrusted_json.child(image, "config")
-        digests[untrusted_json.text(config, "digest")] = None
         kinds.add(untrusted_json.text(config, "mediaType"))
         blobs.update(_layers(image))
-    inline: dict[str, Records] = {}
-    for digest in digests:
-        text = _fetched("blobs", digest, fetch)
-        inside = _inline(text) if text else None
-        inline |= {digest: inside} if inside else {}
+        digest = untrusted_json.text(config, "digest")
+        text = None if digest in seen else _fetched("blobs", digest, fetch)
+        seen.add(digest)
+        if text and (inside := _inline(text)):
+            inline[digest] = inside
+            # What is broken, or too large to be merged, is not kept.
+            if len(text) <= LARGEST - sum(len(one) for one, _ in parts):
+                with suppress(ValueError):
+                    parts.append(records.outside(text, image))
     if not inline:
         return NotACache(
             "it holds an image and no cache; remove it, or choose another cache-repository "
@@ -186,6 +193,7 @@ def _look_inside(manifest: Mapping[str, object], found: Found, fetch: Fetch) -> 
         records=tuple(inline.values()),
         blobs=blobs,
         config=",".join(inline),
+        inline=tuple(parts) if len(parts) == len(inline) else (),
     )
 
 

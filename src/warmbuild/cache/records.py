@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 from datetime import datetime
 from functools import reduce
 from typing import TYPE_CHECKING, Final
@@ -25,7 +26,10 @@ else:
 
 CONFIG_TYPE: Final = "application/vnd.buildkit.cacheconfig.v0"
 INLINE_KEY: Final = "moby.buildkit.cache.v0"
-# The manifest's annotation that holds a layer's digest before compression.
+# The manifest's annotations of a layer: when and by what it was made, and its digest before
+# compression.
+_CREATED: Final = "buildkit/createdat"
+_DESCRIPTION: Final = "buildkit/description"
 _UNCOMPRESSED: Final = "containerd.io/uncompressed"
 # Stands for the layers of a result, from the lowest up: equal for the same layers. Written out, the
 # chains of a configuration can take a thousand times its size.
@@ -75,16 +79,42 @@ def parse_inline(config: bytes) -> Records | None:
     Raises ValueError for other content.
     """
     image = untrusted_json.parsed(config)
-    packed = image.get(INLINE_KEY)
-    if not isinstance(packed, str):
+    if not isinstance(image.get(INLINE_KEY), str):
         return None
-    try:
-        records = untrusted_json.anything(base64.b64decode(packed, validate=True))
-    except binascii.Error as error:
-        raise ValueError("its inline cache is not base64") from error
-    names = untrusted_json.items(untrusted_json.child(image, "rootfs"), "diff_ids")
-    layers = [(str(name), at - 1) for at, name in enumerate(names)]
-    return _read(untrusted_json.objects(records), layers)
+    layers = [(name, at - 1) for at, name in enumerate(_diff_ids(image))]
+    return _read(_packed(image), layers)
+
+
+def outside(config: bytes, manifest: Mapping[str, object]) -> tuple[bytes, bytes]:
+    """Return the inline cache of an image as a registry holds other caches.
+
+    That is its configuration, and a manifest with its layers, which says of a layer what BuildKit
+    takes from the image's history (contentCacheImporter.importInlineCache, v0.34.2). Raises
+    ValueError for other content.
+    """
+    image = untrusted_json.parsed(config)
+    layers = list(untrusted_json.children(manifest, "layers"))
+    names = _diff_ids(image)
+    made = [
+        one
+        for one in untrusted_json.children(image, "history")
+        if one.get("empty_layer") is not True
+    ]
+    described = [
+        {
+            **layer,
+            "annotations": {
+                **untrusted_json.child(layer, "annotations"),
+                _CREATED: untrusted_json.text(step, "created"),
+                _DESCRIPTION: untrusted_json.text(step, "created_by"),
+                _UNCOMPRESSED: name,
+            },
+        }
+        for layer, name, step in zip(layers, names, made, strict=True)
+    ]
+    places = [{"blob": layer.get("digest"), "parent": at - 1} for at, layer in enumerate(layers)]
+    text = {"layers": places, "records": list(_packed(image))}
+    return json.dumps(text).encode(), json.dumps({"layers": described}).encode()
 
 
 def contradict(these: Records, those: Records) -> bool:
@@ -321,6 +351,20 @@ def _chains(layers: Sequence[tuple[str, int]]) -> Sequence[Chain]:
         for one in reversed(above):
             below = found[one] = _upon(below, layers[one][0])
     return [found[at] for at in range(len(layers))]
+
+
+def _diff_ids(image: Mapping[str, object]) -> Sequence[str]:
+    names = untrusted_json.items(untrusted_json.child(image, "rootfs"), "diff_ids")
+    return [str(name) for name in names]
+
+
+def _packed(image: Mapping[str, object]) -> Iterator[Mapping[str, object]]:
+    """Return the records in an image's config; raises ValueError for other content."""
+    try:
+        text = base64.b64decode(untrusted_json.text(image, INLINE_KEY), validate=True)
+    except binascii.Error as error:
+        raise ValueError("its inline cache is not base64") from error
+    return untrusted_json.objects(untrusted_json.anything(text))
 
 
 def _uncompressed(manifest: Mapping[str, object]) -> Mapping[str, str]:

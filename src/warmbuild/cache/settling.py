@@ -41,8 +41,11 @@ def must_be_one(plan: CachePlan) -> bool:
 def nearest(plan: CachePlan, why: str) -> CachePlan:
     """Return the plan that reads the nearest cache alone, with notes on why not the others.
 
-    If a branch has caches of single platforms only, all of them are kept: they share no step.
+    If a branch has caches of single platforms only, all of them are kept: they share no step. All
+    inline caches are kept, because those of the stages hold what the nearest one lacks.
     """
+    if plan.backend.lies_in_image:
+        return replace(plan, notes=(*plan.notes, f"BuildKit may miss steps of the caches: {why}"))
     first = plan.read[0]
     kept = [first]
     if first.beside:

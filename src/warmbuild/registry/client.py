@@ -57,8 +57,8 @@ class Put:
     method: str = "PUT"
 
 
-# Waiting longer for a cache could cost more than the cache saves.
-PROBE: Final = Patience(answer=5.0, total=5.0, pause=0.5)
+# A busy registry may take seconds; waiting longer could cost more than the cache saves.
+PROBE: Final = Patience(answer=15.0, total=15.0, pause=0.5)
 # A push needs its login, so it gets the time that a push would have.
 LOGIN: Final = Patience(answer=30.0, total=60.0, pause=1.0)
 _ACCEPT: Final = (

@@ -302,6 +302,14 @@ _BUILDS: Final[dict[str, tuple[tuple[str, ...], dict[str, Any]]]] = {
             "registries": _OWN | made_up.cache("cache-main", link=7),
         },
     ),
+    "several inline caches of which one is broken": (
+        ("--cache-backend=inline",),
+        {
+            "buildx": {"build": STEP},
+            "registries": made_up.inline_cache("cache-feature")
+            | made_up.inline_cache("cache-main"),
+        },
+    ),
     "several caches whose upload is refused": (
         (),
         {

@@ -13,6 +13,7 @@ from warmbuild.cache.probe import Found
 
 DATA = Path(__file__).parents[2] / "data" / "cache"
 MAIN, BRANCH = "buildkit-0.32.2-main", "buildkit-0.32.2-branch"
+INLINE = "buildkit-0.32.2-inline"
 
 
 def recorded(file: str) -> Found:
@@ -89,6 +90,31 @@ def test_real_caches_as_one_have_the_records_of_both() -> None:
     ]
     assert both.oldest == records.oldest(apart)
     assert not any(records.contradict(both, part) for part in apart)
+
+
+def test_a_real_inline_cache_is_merged() -> None:
+    config = (DATA / f"{INLINE}.config.json").read_bytes()
+    body = (DATA / f"{INLINE}.manifest.json").read_bytes()
+    inside = records.parse_inline(config)
+    assert inside
+    part = records.outside(config, untrusted_json.parsed(body))
+    merged = merging.merge([Found("sha256:i", inline=(part,)), recorded(MAIN)])
+    manifest = untrusted_json.parsed(merged.manifest)
+    both = records.parse(merged.config, manifest).records
+    assert [one.results for one in both[: len(inside.records)]] == [
+        one.results for one in inside.records
+    ]
+    assert any(one.results for one in inside.records)
+    layers = list(untrusted_json.children(manifest, "layers"))
+    own = list(untrusted_json.children(untrusted_json.parsed(body), "layers"))
+    assert [one["digest"] for one in layers[: len(own)]] == [one["digest"] for one in own]
+    assert layers[2]["annotations"] == {
+        "buildkit/createdat": "2026-11-21T09:24:02.620441146Z",
+        "buildkit/description": "RUN /bin/sh -c cat /program > /checked # buildkit",
+        "containerd.io/uncompressed": untrusted_json.items(
+            untrusted_json.child(untrusted_json.parsed(config), "rootfs"), "diff_ids"
+        )[2],
+    }
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.foreign import shapes
+from warmbuild import untrusted_json
 from warmbuild.cache import probe, records
 from warmbuild.cache.probe import Answer, Found, NotACache, Refused
 from warmbuild.cache.records import Record, Records
@@ -244,6 +245,45 @@ def test_each_image_of_an_index_has_a_cache() -> None:
     assert answer.config == "sha256:ia,sha256:ib"
 
 
+def with_layers(name: str) -> dict[str, bytes]:
+    """Return an image that BuildKit could have made, with its config."""
+    text = {
+        **untrusted_json.parsed(inline("sha256:r")),
+        "rootfs": {"diff_ids": [f"sha256:d{name}"]},
+        "history": [{"created_by": "ENV A=1", "empty_layer": True}, {"created_by": "RUN a"}],
+    }
+    return {name: image(f"sha256:i{name}", f"sha256:l{name}"), f"i{name}": written(text)}
+
+
+def test_inline_caches_are_kept_as_a_registry_would_hold_them() -> None:
+    parts = with_layers("a") | with_layers("b")
+    answer = found(look(written(PLATFORMS), **parts))
+    for (config, manifest), name in zip(answer.inline, "ab", strict=True):
+        assert json.loads(config) == {
+            "layers": [{"blob": f"sha256:l{name}", "parent": -1}],
+            "records": [{"digest": "sha256:r"}],
+        }
+        (layer,) = json.loads(manifest)["layers"]
+        assert layer["digest"] == f"sha256:l{name}"
+        assert layer["annotations"]["containerd.io/uncompressed"] == f"sha256:d{name}"
+        assert layer["annotations"]["buildkit/description"] == "RUN a"
+
+
+@pytest.mark.parametrize("broken", ["layers", "rootfs", "history", "size"])
+def test_inline_caches_that_cannot_be_merged_are_not_kept(broken: str) -> None:
+    parts = with_layers("a") | with_layers("b")
+    text = dict(untrusted_json.parsed(parts["ib"]))
+    if broken == "layers":
+        parts["b"] = image("sha256:ib", "sha256:lb", "sha256:lc")
+    elif broken == "size":
+        text["comment"] = "x" * (probe.LARGEST - len(parts["ib"]))
+    else:
+        del text[broken]
+    answer = found(look(written(PLATFORMS), **{**parts, "ib": written(text)}))
+    assert answer.inline == ()
+    assert len(answer.records) == 2
+
+
 def test_one_image_of_an_index_may_have_none() -> None:
     answer = found(look(written(PLATFORMS), **{**PARTS, "b": b"no JSON"}))
     assert [one.records[0].digest for one in answer.records] == ["sha256:ra"]
@@ -258,7 +298,7 @@ def test_what_attests_an_image_is_not_asked_for() -> None:
         return PARTS.get(digest.removeprefix("sha256:"))
 
     probe.look(written(PLATFORMS), media_type=INDEX, digest="", fetch=fetch)
-    assert asked == ["sha256:a", "sha256:b", "sha256:ia", "sha256:ib"]
+    assert asked == ["sha256:a", "sha256:ia", "sha256:b", "sha256:ib"]
 
 
 def test_two_images_that_differ_by_what_attests_them_are_one_cache() -> None:

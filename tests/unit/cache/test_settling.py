@@ -606,6 +606,12 @@ def test_if_caches_cannot_be_merged_only_the_nearest_is_read() -> None:
     )
 
 
+def test_if_inline_caches_cannot_be_merged_all_are_read() -> None:
+    cache = CachePlan(read=(OWN_CACHE, MAIN_CACHE), backend=BACKENDS["inline"])
+    assert settling.nearest(cache, "no").read == (OWN_CACHE, MAIN_CACHE)
+    assert settling.nearest(cache, "no").notes == ("BuildKit may miss steps of the caches: no",)
+
+
 def test_a_branch_with_one_cache_per_platform_is_read_whole() -> None:
     amd64 = _to_read("cache-main--linux-amd64", "main", beside=True)
     arm64 = _to_read("cache-main--linux-arm64", "main", beside=True)

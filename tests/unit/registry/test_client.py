@@ -333,7 +333,7 @@ def test_what_is_no_readable_cache(
     [
         (requests.ConnectionError(), "cannot be reached"),
         (requests.ConnectTimeout(), "cannot be reached within 2 s"),
-        (requests.ReadTimeout(), "does not answer within 5 s"),
+        (requests.ReadTimeout(), "does not answer within 15 s"),
         (requests.exceptions.SSLError(), "has a certificate that is not trusted here"),
     ],
 )
@@ -611,7 +611,7 @@ def test_a_token_service_that_recovers(mocked: responses.RequestsMock, clock: Cl
         (429, "says 429"),
         (500, "says 500"),
         (aborted(), "closes the connection early"),
-        (requests.ReadTimeout("timed out"), "does not answer within 5 s"),
+        (requests.ReadTimeout("timed out"), "does not answer within 15 s"),
     ],
 )
 def test_a_probe_that_fails_once_is_made_again(
@@ -635,8 +635,9 @@ def test_a_probe_that_fails_once_is_made_again(
     [
         pytest.param("", [0.5, 2.0], id="as the probe does"),
         pytest.param("1", [1.0, 2.0], id="as the registry asks"),
-        pytest.param("3", [3.0], id="once, for there is no time for twice"),
-        pytest.param("4", [], id="not at all, for nothing could be asked after it"),
+        pytest.param("3", [3.0, 3.0], id="twice"),
+        pytest.param("8", [8.0], id="once, for there is no time for twice"),
+        pytest.param("14", [], id="not at all, for nothing could be asked after it"),
         pytest.param("3600", [], id="an hour"),
     ],
 )
