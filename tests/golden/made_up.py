@@ -32,13 +32,20 @@ def manifest(tag: str, body: str, *, home: str = HOME) -> dict[str, Reply]:
     return {f"GET {home}/manifests/{tag}": (200, headers, body)}
 
 
-def inline_cache(tag: str) -> dict[str, Reply]:
-    """Return the replies of a registry that has an image with a cache and without a history."""
+def inline_cache(tag: str, created_by: str = "") -> dict[str, Reply]:
+    """Return the replies of a registry that has an image with a cache.
+
+    Its history has one step, or none if that was made by nothing.
+    """
     records = [{"digest": digest(tag)}, {"digest": digest(f"{tag} too")}]
     inside = base64.b64encode(json.dumps(records).encode()).decode()
-    text = json.dumps({"moby.buildkit.cache.v0": inside})
+    history = {
+        "rootfs": {"diff_ids": [digest("layer")]},
+        "history": [{"created_by": created_by}] if created_by else [],
+    }
+    text = json.dumps({"moby.buildkit.cache.v0": inside} | history)
     described = {"mediaType": _IMAGE_TYPE, "digest": digest(text)}
-    body = json.dumps({"config": described, "layers": [{"digest": digest("layer")}]})
+    body = json.dumps({"config": described, "layers": [{"digest": digest(f"{tag}'s layer")}]})
     return manifest(tag, body) | {f"GET {HOME}/blobs/{digest(text)}": (200, {}, text)}
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.integration.conftest import S3, Azblob, GithubCache, Registry, Warmbuild
+    from tests.integration.faults import Proxy
 
 MULTISTAGE = """\
 FROM busybox:1.37 AS dependencies
@@ -77,6 +78,30 @@ def test_stages_are_cache_images_of_their_own(
         "RUN cat /dependencies source.txt > /program",
         "COPY --from=build /program /program",
     ]
+
+
+def test_inline_caches_are_read_side_by_side_if_the_registry_takes_no_other_manifests(
+    warmbuild: Warmbuild,
+    registry: Registry,
+    proxy: Proxy,
+    name: str,
+    project: Callable[..., Path],
+) -> None:
+    place = project(MULTISTAGE, {"source.txt": "one"})
+    options: dict[str, Any] = {
+        "image": f"{proxy.host}/{name}",
+        "cache_backend": "inline",
+        "cache_stages": "dependencies, build",
+    }
+    warmbuild.succeed(place, **options)
+    (place / "source.txt").write_text("two")
+    # The merged cache is the first manifest that a run writes.
+    proxy.answer("PUT", "/manifests/sha256:", 400)
+    ended = warmbuild.succeed(place, **options, branch="feature")
+    assert ended.command.count("--cache-from") == 3
+    assert "BuildKit may miss some cached steps: several caches have to be merged" in ended.log
+    assert ended.warnings == []
+    registry.check_image(f"{registry.host}/{name}:feature")
 
 
 def test_a_stage_that_there_is_not_fails_no_build(

@@ -69,7 +69,10 @@ class Found(_Answer):
     manifest: bytes = field(default=b"", repr=False)
     text: bytes = field(default=b"", repr=False)  # The configuration as BuildKit wrote it
     inline: tuple[tuple[bytes, bytes], ...] = field(default=(), repr=False)
-    """Configuration and manifest of each inline cache, as a registry would hold them."""
+    """Configuration and manifest of each inline cache, in the form of a cache in a registry.
+
+    Empty if any of them cannot be merged.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,10 +181,10 @@ def _look_inside(manifest: Mapping[str, object], found: Found, fetch: Fetch) -> 
         seen.add(digest)
         if text and (inside := _inline(text)):
             inline[digest] = inside
-            # What is broken, or too large to be merged, is not kept.
+            # A cache that is broken or too large cannot be merged.
             if len(text) <= LARGEST - sum(len(one) for one, _ in parts):
                 with suppress(ValueError):
-                    parts.append(records.outside(text, image))
+                    parts.append(records.detached(text, image))
     if not inline:
         return NotACache(
             "it holds an image and no cache; remove it, or choose another cache-repository "

@@ -26,10 +26,10 @@ else:
 
 CONFIG_TYPE: Final = "application/vnd.buildkit.cacheconfig.v0"
 INLINE_KEY: Final = "moby.buildkit.cache.v0"
-# The manifest's annotations of a layer: when and by what it was made, and its digest before
-# compression.
-_CREATED: Final = "buildkit/createdat"
-_DESCRIPTION: Final = "buildkit/description"
+# Annotations of a layer, each with the member of an image's history that has the same.
+_CREATED: Final = ("buildkit/createdat", "created")
+_DESCRIPTION: Final = ("buildkit/description", "created_by")
+# The annotation that holds a layer's digest before compression.
 _UNCOMPRESSED: Final = "containerd.io/uncompressed"
 # Stands for the layers of a result, from the lowest up: equal for the same layers. Written out, the
 # chains of a configuration can take a thousand times its size.
@@ -85,12 +85,12 @@ def parse_inline(config: bytes) -> Records | None:
     return _read(_packed(image), layers)
 
 
-def outside(config: bytes, manifest: Mapping[str, object]) -> tuple[bytes, bytes]:
-    """Return the inline cache of an image as a registry holds other caches.
+def detached(config: bytes, manifest: Mapping[str, object]) -> tuple[bytes, bytes]:
+    """Return the inline cache of an image in the form of a cache in a registry.
 
-    That is its configuration, and a manifest with its layers, which says of a layer what BuildKit
-    takes from the image's history (contentCacheImporter.importInlineCache, v0.34.2). Raises
-    ValueError for other content.
+    The form is a configuration, and a manifest with the layers. The annotations of the layers are
+    those that BuildKit makes from the image's history (contentCacheImporter.importInlineCache,
+    v0.34.2). Raises ValueError for other content.
     """
     image = untrusted_json.parsed(config)
     layers = list(untrusted_json.children(manifest, "layers"))
@@ -105,16 +105,19 @@ def outside(config: bytes, manifest: Mapping[str, object]) -> tuple[bytes, bytes
             **layer,
             "annotations": {
                 **untrusted_json.child(layer, "annotations"),
-                _CREATED: untrusted_json.text(step, "created"),
-                _DESCRIPTION: untrusted_json.text(step, "created_by"),
+                **{
+                    annotation: text
+                    for annotation, member in (_CREATED, _DESCRIPTION)
+                    if (text := untrusted_json.text(step, member))
+                },
                 _UNCOMPRESSED: name,
             },
         }
         for layer, name, step in zip(layers, names, made, strict=True)
     ]
     places = [{"blob": layer.get("digest"), "parent": at - 1} for at, layer in enumerate(layers)]
-    text = {"layers": places, "records": list(_packed(image))}
-    return json.dumps(text).encode(), json.dumps({"layers": described}).encode()
+    cache = {"layers": places, "records": list(_packed(image))}
+    return json.dumps(cache).encode(), json.dumps({"layers": described}).encode()
 
 
 def contradict(these: Records, those: Records) -> bool:

@@ -38,14 +38,15 @@ def must_be_one(plan: CachePlan) -> bool:
     return plan.imports == "auto" and len(plan.read) > 1 and plan.backend.merged
 
 
-def nearest(plan: CachePlan, why: str) -> CachePlan:
-    """Return the plan that reads the nearest cache alone, with notes on why not the others.
+def unmerged(plan: CachePlan, why: str) -> CachePlan:
+    """Return the plan for caches that cannot be merged, with notes that say why.
 
-    If a branch has caches of single platforms only, all of them are kept: they share no step. All
-    inline caches are kept, because those of the stages hold what the nearest one lacks.
+    It reads the nearest cache alone. If the nearest branch has a cache for each platform, it reads
+    all of these: they share no step. It also reads all inline caches, because the nearest one lacks
+    the steps of stages.
     """
     if plan.backend.lies_in_image:
-        return replace(plan, notes=(*plan.notes, f"BuildKit may miss steps of the caches: {why}"))
+        return replace(plan, notes=(*plan.notes, f"BuildKit may miss some cached steps: {why}"))
     first = plan.read[0]
     kept = [first]
     if first.beside:

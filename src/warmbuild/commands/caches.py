@@ -48,17 +48,17 @@ def settled(
 
 
 def merged(decided: BuildPlan, registries: Registries, log: Log) -> BuildPlan:
-    """Merge the caches that a plan reads if possible; otherwise read only the nearest."""
+    """Merge the caches that a plan reads, if that is possible."""
     if not settling.must_be_one(decided.cache):
         return decided
     return making.with_cache(decided, _as_one(decided.cache, registries, log))
 
 
-def nearest(decided: BuildPlan) -> BuildPlan:
+def unmerged(decided: BuildPlan) -> BuildPlan:
     """Return a plan for other tools, which cannot merge caches as `build` does."""
     if not settling.must_be_one(decided.cache):
         return decided
-    cache = settling.nearest(decided.cache, "only the command build merges caches")
+    cache = settling.unmerged(decided.cache, "only the command build merges caches")
     return replace(decided, cache=cache)
 
 
@@ -98,16 +98,16 @@ def keep_history(
 def _as_one(cache: CachePlan, registries: Registries, log: Log) -> CachePlan:
     home = cache.write.ref if cache.write else ""
     if not isinstance(home, Reference):
-        return settling.nearest(
+        return settling.unmerged(
             cache, "several caches have to be merged, and this run cannot write that"
         )
     try:
         one = merging.merge(read.found for read in cache.read if read.found)
-        if len(one.config) > probe.LARGEST:
-            return settling.nearest(cache, "together they exceed the size that BuildKit reads")
+        if max(len(one.config), len(one.manifest)) > probe.LARGEST:
+            return settling.unmerged(cache, "together they exceed the size that BuildKit reads")
         written = registries.client(home.host, log.line).write(home, one)
     except (RegistryError, ValueError) as error:
-        return settling.nearest(cache, f"several caches have to be merged, which failed: {error}")
+        return settling.unmerged(cache, f"several caches have to be merged, which failed: {error}")
     return replace(cache, merged=written)
 
 

@@ -38,7 +38,7 @@ def plan(run: Run, *, as_json: bool) -> None:
     published = decided
     if inputs.probe:
         decided = _probed(decided, inputs, env, log)
-        published = [caches.nearest(one) for one in decided]
+        published = [caches.unmerged(one) for one in decided]
     if as_json:
         text = plan_json.plan_json(*decided, redact=log.redact)
     else:

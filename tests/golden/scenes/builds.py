@@ -310,6 +310,14 @@ _BUILDS: Final[dict[str, tuple[tuple[str, ...], dict[str, Any]]]] = {
             | made_up.inline_cache("cache-main"),
         },
     ),
+    "several inline caches with long steps": (
+        ("--cache-backend=inline",),
+        {
+            "buildx": {"build": STEP},
+            "registries": made_up.inline_cache("cache-feature", "x" * 600_000)
+            | made_up.inline_cache("cache-main", "x" * 600_000),
+        },
+    ),
     "several caches whose upload is refused": (
         (),
         {

@@ -97,7 +97,7 @@ def test_a_real_inline_cache_is_merged() -> None:
     body = (DATA / f"{INLINE}.manifest.json").read_bytes()
     inside = records.parse_inline(config)
     assert inside
-    part = records.outside(config, untrusted_json.parsed(body))
+    part = records.detached(config, untrusted_json.parsed(body))
     merged = merging.merge([Found("sha256:i", inline=(part,)), recorded(MAIN)])
     manifest = untrusted_json.parsed(merged.manifest)
     both = records.parse(merged.config, manifest).records

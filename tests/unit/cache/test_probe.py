@@ -265,8 +265,11 @@ def test_inline_caches_are_kept_as_a_registry_would_hold_them() -> None:
         }
         (layer,) = json.loads(manifest)["layers"]
         assert layer["digest"] == f"sha256:l{name}"
-        assert layer["annotations"]["containerd.io/uncompressed"] == f"sha256:d{name}"
-        assert layer["annotations"]["buildkit/description"] == "RUN a"
+        # BuildKit reads an empty time as a broken one, so what the history lacks is left out.
+        assert layer["annotations"] == {
+            "buildkit/description": "RUN a",
+            "containerd.io/uncompressed": f"sha256:d{name}",
+        }
 
 
 @pytest.mark.parametrize("broken", ["layers", "rootfs", "history", "size"])

@@ -599,8 +599,8 @@ def test_several_caches_are_read_as_one(
 
 def test_if_caches_cannot_be_merged_only_the_nearest_is_read() -> None:
     cache = CachePlan(read=(OWN_CACHE, MAIN_CACHE), notes=("first",))
-    assert settling.nearest(cache, "no").read == (OWN_CACHE,)
-    assert settling.nearest(cache, "no").notes == (
+    assert settling.unmerged(cache, "no").read == (OWN_CACHE,)
+    assert settling.unmerged(cache, "no").notes == (
         "first",
         f"{REPOSITORY}:cache-main is not read: no",
     )
@@ -608,15 +608,15 @@ def test_if_caches_cannot_be_merged_only_the_nearest_is_read() -> None:
 
 def test_if_inline_caches_cannot_be_merged_all_are_read() -> None:
     cache = CachePlan(read=(OWN_CACHE, MAIN_CACHE), backend=BACKENDS["inline"])
-    assert settling.nearest(cache, "no").read == (OWN_CACHE, MAIN_CACHE)
-    assert settling.nearest(cache, "no").notes == ("BuildKit may miss steps of the caches: no",)
+    assert settling.unmerged(cache, "no").read == (OWN_CACHE, MAIN_CACHE)
+    assert settling.unmerged(cache, "no").notes == ("BuildKit may miss some cached steps: no",)
 
 
 def test_a_branch_with_one_cache_per_platform_is_read_whole() -> None:
     amd64 = _to_read("cache-main--linux-amd64", "main", beside=True)
     arm64 = _to_read("cache-main--linux-arm64", "main", beside=True)
     cache = CachePlan(read=(amd64, arm64, replace(amd64, branch="develop")))
-    assert settling.nearest(cache, "no").read == (amd64, arm64)
+    assert settling.unmerged(cache, "no").read == (amd64, arm64)
 
 
 def test_a_platform_that_cannot_be_written_does_not_stop_the_others(
