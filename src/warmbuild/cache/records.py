@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from datetime import datetime
 from functools import reduce
 from typing import TYPE_CHECKING, Final
@@ -31,6 +32,10 @@ _CREATED: Final = ("buildkit/createdat", "created")
 _DESCRIPTION: Final = ("buildkit/description", "created_by")
 # The annotation that holds a layer's digest before compression.
 _UNCOMPRESSED: Final = "containerd.io/uncompressed"
+# The format of a time that Go reads, RFC 3339.
+_TIME: Final = re.compile(
+    r"[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})"
+)
 # Stands for the layers of a result, from the lowest up: equal for the same layers. Written out, the
 # chains of a configuration can take a thousand times its size.
 Chain = bytes
@@ -90,7 +95,7 @@ def detached(config: bytes, manifest: Mapping[str, object]) -> tuple[bytes, byte
 
     The form is a configuration, and a manifest with the layers. The annotations of the layers are
     those that BuildKit makes from the image's history (contentCacheImporter.importInlineCache,
-    v0.34.2). Raises ValueError for other content.
+    v0.34.2). Raises ValueError for other content, such as a time that BuildKit cannot read.
     """
     image = untrusted_json.parsed(config)
     layers = list(untrusted_json.children(manifest, "layers"))
@@ -100,6 +105,8 @@ def detached(config: bytes, manifest: Mapping[str, object]) -> tuple[bytes, byte
         for one in untrusted_json.children(image, "history")
         if one.get("empty_layer") is not True
     ]
+    for step in made:
+        _check_time(untrusted_json.text(step, _CREATED[1]))
     described = [
         {
             **layer,
@@ -354,6 +361,14 @@ def _chains(layers: Sequence[tuple[str, int]]) -> Sequence[Chain]:
         for one in reversed(above):
             below = found[one] = _upon(below, layers[one][0])
     return [found[at] for at in range(len(layers))]
+
+
+def _check_time(text: str) -> None:
+    """Raise ValueError for a time that BuildKit cannot read; Python reads more formats."""
+    if text and not _TIME.fullmatch(text):
+        raise ValueError(text)
+    if text:
+        datetime.fromisoformat(text)
 
 
 def _diff_ids(image: Mapping[str, object]) -> Sequence[str]:

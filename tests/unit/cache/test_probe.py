@@ -272,7 +272,7 @@ def test_inline_caches_are_kept_as_a_registry_would_hold_them() -> None:
         }
 
 
-@pytest.mark.parametrize("broken", ["layers", "rootfs", "history", "size"])
+@pytest.mark.parametrize("broken", ["layers", "rootfs", "history", "size", "time", "date"])
 def test_inline_caches_that_cannot_be_merged_are_not_kept(broken: str) -> None:
     parts = with_layers("a") | with_layers("b")
     text = dict(untrusted_json.parsed(parts["ib"]))
@@ -280,6 +280,10 @@ def test_inline_caches_that_cannot_be_merged_are_not_kept(broken: str) -> None:
         parts["b"] = image("sha256:ib", "sha256:lb", "sha256:lc")
     elif broken == "size":
         text["comment"] = "x" * (probe.LARGEST - len(parts["ib"]))
+    elif broken == "time":
+        text["history"] = [{"created": "20261129T120000Z"}]
+    elif broken == "date":
+        text["history"] = [{"created": "2026-13-01T12:00:00Z"}]
     else:
         del text[broken]
     answer = found(look(written(PLATFORMS), **{**parts, "ib": written(text)}))
