@@ -172,14 +172,18 @@ def caches(cache: CachePlan) -> Mapping[str, Sequence[str]]:
 def _caches(plan: BuildPlan, plans: Sequence[BuildPlan]) -> Mapping[str, object]:
     """Return the cache keys of one of several targets.
 
+    BuildKit looks for a step that targets share in the caches of the target that reaches the step
+    first. So a target that reads no cache reads those of the others: it would run their steps.
     Since 0.37, buildx builds a linked target before it looks into the caches of those that are made
     of it, which hold its steps. So it reads them itself, unless it has a cache of its own.
     """
     found = caches(plan.cache)
-    if not plan.linked or any(found.values()):
+    if any(found.values()) if plan.linked else found["cache-from"] or plan.no_cache:
         return found
-    users = [one for one in plans if not one.linked and plan.name in parts(one, plans)]
-    sources = (source for one in users for source in caches(one.cache)["cache-from"])
+    others = [one for one in plans if not one.linked]
+    if plan.linked:
+        others = [one for one in others if plan.name in parts(one, plans)]
+    sources = (source for one in others for source in caches(one.cache)["cache-from"])
     return {**found, "cache-from": list(dict.fromkeys(sources))}
 
 

@@ -20,7 +20,7 @@ def rounds(plans: Sequence[CachePlan]) -> tuple[tuple[int, ...], ...]:
 
     Images in one call share equal steps. If BuildKit may lose steps of their caches then, they are
     built in separate calls: in one, 10 of 20 rebuilds of two targets missed a step. Images without
-    a cache are built in the last call, whose caches hold the shared steps.
+    a cache are built in the last call, whose caches hold the shared steps; they read those.
     """
     calls: list[list[int]] = []
     cold: list[int] = []

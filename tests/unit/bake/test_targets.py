@@ -499,6 +499,20 @@ def test_a_dependency_reads_the_caches_of_what_is_made_of_it(
     assert not any("cache-to" in found[name] for name in linked)
 
 
+def test_a_target_without_a_cache_reads_those_of_the_others(parsed: Callable[..., Inputs]) -> None:
+    plans = [planned(parsed(), replace(target(), name=name)) for name in ("web", "job", "x", "y")]
+    plans[2:] = [replace(one, cache=replace(one.cache, read=())) for one in plans[2:]]
+    plans[3] = replace(plans[3], no_cache=True)
+    found = written(plans)["target"]
+    assert [name for name in found if "cache-web--main" in str(found[name].get("cache-from"))] == [
+        "web",
+        "x",
+    ]
+    assert found["x"]["cache-from"] == found["web"]["cache-from"] + found["job"]["cache-from"]
+    assert "cache-x--x" in found["x"]["cache-to"][0]
+    assert "cache-from" not in found["y"]
+
+
 def test_a_dependency_of_a_fork_writes_no_cache(parsed: Callable[..., Inputs]) -> None:
     base = target(cache_to=["type=registry,ref=ghcr.io/me/app:cache-web--main,mode=max"])
     plans = [
