@@ -106,6 +106,24 @@ def test_a_rebased_branch_gets_what_only_main_has(
     assert len(calls(auto)) == 2
 
 
+def test_a_cache_in_the_older_form_is_merged_with_its_layers(
+    warmbuild: Warmbuild, registry: Registry, repository: str, project: Callable[..., Path]
+) -> None:
+    """BuildKit wrote an index before 0.21, and other tools may still ask for it."""
+    place = project(APPLICATION, {"requirements.txt": "one", "source.txt": "one"})
+    warmbuild.succeed(place, image=repository, branch="feature")
+    (place / "requirements.txt").write_text("two")
+    older = f"type=registry,ref={repository}:cache-main,mode=max,image-manifest=false"
+    warmbuild.succeed(place, image=repository, cache="read-only", cache_to=older)
+    path = repository.partition("/")[2]
+    assert "manifests" in registry.get(f"{path}/manifests/cache-main").json()
+    (place / "source.txt").write_text("feature")
+    auto = warmbuild.succeed(place, image=repository, branch="feature")
+    assert auto.executed == ["COPY source.txt /srv/", "RUN cat /srv/source.txt > /srv/compiled"]
+    assert auto.outputs["cache-read"].count("@") == 2
+    assert auto.command.count("--cache-from") == 1
+
+
 UP_TO_DATE = "the cache is not written: it is up to date"
 AS_IT_IS = "the cache that was read is written as it is: it has every step"
 

@@ -17,7 +17,7 @@ from warmbuild.cache import probe, records
 from warmbuild.frozen import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from warmbuild.cache.probe import Found
 
@@ -55,7 +55,7 @@ def merge(caches: Iterable[Found]) -> Merged:
             parent = untrusted_json.number(layer, "parent")
             layers.append({**layer, "parent": layer_at(parent) if parent >= 0 else -1})
         merged += [_moved(dict(record), layer_at, record_at) for record in own_records]
-        for descriptor in untrusted_json.children(manifest, "layers"):
+        for descriptor in _layers(manifest):
             descriptors.setdefault(untrusted_json.text(descriptor, "digest"), descriptor)
     joined = _written({"layers": layers, "records": merged})
     digest = probe.digest_of(joined)
@@ -77,6 +77,17 @@ def is_merged(cache: Found) -> bool:
     except ValueError:
         return False
     return _MERGED in untrusted_json.child(manifest, "annotations")
+
+
+def _layers(manifest: Mapping[str, object]) -> Iterator[Mapping[str, object]]:
+    """Yield the layers of a cache: those of its manifest, or the entries of an index.
+
+    BuildKit wrote an index before 0.21, and still does with `image-manifest=false`.
+    """
+    yield from untrusted_json.children(manifest, "layers")
+    for entry in untrusted_json.children(manifest, "manifests"):
+        if entry.get("mediaType") != records.CONFIG_TYPE:
+            yield entry
 
 
 def _parts(cache: Found) -> tuple[tuple[bytes, bytes], ...]:

@@ -73,6 +73,17 @@ def test_layers_and_links_count_from_where_they_are_now() -> None:
     assert merging.is_merged(Found("", manifest=merged.manifest))
 
 
+def test_the_layers_of_an_index_are_those_of_its_entries() -> None:
+    """BuildKit wrote an index before 0.21: its entries are the layers and the configuration."""
+    entries = [{"digest": "a"}, {"digest": "c", "mediaType": records.CONFIG_TYPE}]
+    index = json.dumps({"manifests": entries}).encode()
+    text = json.dumps({"layers": [{"blob": "a", "parent": -1}]}).encode()
+    older = Found("sha256:i", manifest=index, text=text)
+    merged = merging.merge([older, made({"layers": [{"blob": "b", "parent": -1}]}, "b")])
+    layers = json.loads(merged.manifest)["layers"]
+    assert [layer["digest"] for layer in layers] == ["a", "b"]
+
+
 @pytest.mark.parametrize("manifest", [b"", b"[]", b"{}", b'{"annotations": ["warmbuild.merged"]}'])
 def test_what_buildkit_wrote_is_not_merged(manifest: bytes) -> None:
     assert not merging.is_merged(Found("", manifest=manifest))
