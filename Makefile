@@ -5,7 +5,7 @@ VENV := .venv
 UV := 0.13.9
 RUN := source $(VENV)/bin/activate && export PYTHONPATH=src && eval "$$($(PYTHON) -m lab env)" &&
 
-.PHONY: demo test lint unit bench bench-edit bench-push bench-replay bench-startup bench-variants lab lab-stop lab-env front-doors golden lock clean
+.PHONY: demo test lint unit bench bench-edit bench-push bench-replay bench-startup bench-variants soak lab lab-stop lab-env front-doors golden lock clean
 
 demo: lab  ## The main job on the lab: flask, cold on main, then warm on a new branch
 	@eval "$$($(PYTHON) -m lab env)" && $(PYTHON) -m lab.demo
@@ -41,6 +41,9 @@ bench-startup: $(VENV)/ready  ## How long a plan takes to start, against an inte
 
 bench-variants: $(VENV)/ready lab  ## When the cache is written, and how it is compressed
 	@$(RUN) python benchmarks/variants.py
+
+soak: $(VENV)/ready lab  ## Builds with random faults, for half an hour
+	@$(RUN) pytest -sq tests/faults/soak.py $(OPTIONS)
 
 lab:  ## A real engine, BuildKit and registries on this machine
 	@$(PYTHON) -m lab up $(PARTS)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import io
 import os
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +16,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 from warmbuild import __version__, ci, files, lazy, process, signals
 from warmbuild.commands import confidential, confinement
 from warmbuild.commands.run import Run
-from warmbuild.errors import InputError, InputProblem, Stopped, WarmbuildError
+from warmbuild.errors import EngineError, InputError, InputProblem, Stopped, WarmbuildError
 from warmbuild.inputs import parsing, reading, table
 from warmbuild.inputs.table import Kind
 from warmbuild.log import Log
@@ -36,6 +38,13 @@ else:
     plan = lazy.module("warmbuild.commands.plan")
     git_objects = lazy.module("warmbuild.project.git_objects")
 
+# What a machine is short of, or has lost: space, files, memory, a disk, the reader of the log.
+_OF_THE_MACHINE: Final = frozenset(
+    {
+        *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM),
+        *(errno.EIO, errno.EPIPE, errno.EAGAIN),
+    }
+)
 # In characters; the longest are keys of service accounts, of some thousands.
 _LONGEST_PASSWORD: Final = 64 * 1024
 _SECRET: Final = tuple(row.name for row in table.TABLE if row.secret)
@@ -48,7 +57,8 @@ def entry() -> NoReturn:
     needed: `main` has cleaned up when it returns.
     """
     code = main(sys.argv[1:], os.environ)
-    sys.stdout.flush()
+    with suppress(OSError):
+        sys.stdout.flush()
     os._exit(code)
 
 
@@ -60,25 +70,37 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
     if isinstance(sys.stdin, io.TextIOWrapper):
         # As in the environment and in arguments, for the check of inputs.
         sys.stdin.reconfigure(errors="surrogateescape")
-    signals.install()
     provider = ci.detect(env)
     log = Log(provider)
     try:
+        signals.install()
         return _command(argv, env, provider, log)
-    except Stopped as stopped:
-        log.fail(f"warmbuild was {stopped}; everything it had created is removed")
-        return stopped.exit_code
-    except WarmbuildError as error:
-        log.fail(str(error))
-        return error.exit_code
-    except Exception:  # noqa: BLE001 (the last resort: a bug in warmbuild)
-        for line in traceback.format_exc().splitlines():
-            log.line(line)
-        log.fail(
-            f"this is a bug in warmbuild {__version__} (Python {platform.python_version()}, "
-            f"{platform.system()} {platform.machine()}). Please report it with the lines above."
-        )
-        return 1
+    except Exception as error:  # noqa: BLE001 (the last resort: a bug in warmbuild)
+        code, text = _failed(error, log)
+        # The reader of the log may have gone.
+        with suppress(OSError):
+            if code == 1:
+                for line in traceback.format_exception(error):
+                    log.line(line.rstrip("\n"))
+            log.fail(text)
+        return code
+
+
+def _failed(error: Exception, log: Log) -> tuple[int, str]:
+    """Return the exit code of a failed run, and what is said of it."""
+    if isinstance(error, Stopped):
+        done = "everything it had created is removed" if log.is_clean else "not all is removed"
+        return error.exit_code, f"warmbuild was {error}; {done}"
+    if isinstance(error, WarmbuildError):
+        return error.exit_code, str(error)
+    if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
+        where = f" ({error.filename})" if error.filename else ""
+        text = f"this machine does not let warmbuild go on: {error.strerror}{where}"
+        return EngineError.exit_code, text
+    return 1, (
+        f"this is a bug in warmbuild {__version__} (Python {platform.python_version()}, "
+        f"{platform.system()} {platform.machine()}). Please report it with the lines above."
+    )
 
 
 def _command(argv: Sequence[str], env: Mapping[str, str], provider: Provider, log: Log) -> int:
@@ -96,7 +118,7 @@ def _command(argv: Sequence[str], env: Mapping[str, str], provider: Provider, lo
     given = parsing.gather(_flags(arguments, unknown), env)
     confidential.hide_given(given, log)
     inputs = parsing.parse(given, provider.known_inputs(env, given))
-    context = provider.context(env, str(Path.cwd()), files.read_text).legible()
+    context = provider.context(env, _here(), files.read_text).legible()
     # Before any file that an input names is read, also to hide what it holds.
     confinement.check_inputs(inputs, context.trust)
     confidential.hide(inputs, env, log)
@@ -118,6 +140,15 @@ def _command(argv: Sequence[str], env: Mapping[str, str], provider: Provider, lo
     else:
         plan.plan(run, as_json=as_json)
     return 0
+
+
+def _here() -> str:
+    """Return the working directory; raises InputError if it was removed."""
+    try:
+        return str(Path.cwd())
+    except FileNotFoundError as error:
+        text = "it does not exist any more; start in a directory that does."
+        raise InputError([InputProblem(name="working directory", text=text)]) from error
 
 
 def _clean_up(

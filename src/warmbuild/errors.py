@@ -6,7 +6,8 @@
     +-- BuildError      4    the build failed
     +-- RegistryError   5    a registry refused a request or did not answer
     +-- CacheError      6    with cache-strict: the image is built, but its cache failed
-    +-- Stopped         130  interrupted; 143 if terminated, 129 if hung up, as in a shell
+    +-- Stopped         130  interrupted; 143 if terminated, 129 if hung up, 131 if quit, as in a
+                             shell
 
 Exit code 0 is success, and 1 a bug in warmbuild. The codes are public.
 """
@@ -76,7 +77,7 @@ class CacheError(WarmbuildError):
 
 
 class Stopped(WarmbuildError):  # noqa: N818 (a request to stop is not an error)
-    """The run was told to stop, by SIGINT, SIGTERM or SIGHUP."""
+    """The run was told to stop, by SIGINT, SIGTERM, SIGHUP or SIGQUIT."""
 
     def __init__(self, signal_number: int) -> None:
         super().__init__("interrupted" if signal_number == _SIGINT else "terminated")

@@ -1,15 +1,16 @@
-"""Files: only regular ones are read, up to a size; written whole or not at all."""
+"""Files: only regular ones are read, up to a size; written whole, or as a user has named them."""
 
 from __future__ import annotations
 
 import errno
 import os
+import select
 import stat
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from typing import BinaryIO
 
 # `read_text`, as an argument of modules that may not read files themselves.
@@ -18,6 +19,9 @@ ReadText: TypeAlias = Callable[[str], str | None]
 MOST: Final = 64 * 1024 * 1024
 # A pipe without a writer does not block, and a terminal does not become this process's own.
 _FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+
+# Seconds for which nothing may read a pipe that is written.
+_PIPE_TIMEOUT: Final = 10.0
 
 
 def opened(path: str | Path) -> BinaryIO:
@@ -68,20 +72,91 @@ def fault(path: str | Path) -> str:
     return f"{str(path)!r} is larger than {MOST // 1024**2} MB." if is_large else ""
 
 
-def write_text(path: Path, text: str, *, mode: int = 0o666) -> None:
-    """Write a file atomically, for other processes may use it; raises OSError.
+def unwritable(path: str | Path) -> str:
+    """Return why a file that an input names cannot be written, as a sentence; empty if it can."""
+    try:
+        mode = Path(path).stat().st_mode
+    except FileNotFoundError:
+        parent = Path(os.path.realpath(path)).parent
+        if not parent.is_dir():
+            return f"there is no directory {str(parent)!r}."
+        return "" if os.access(parent, os.W_OK | os.X_OK) else f"{str(parent)!r} cannot be written."
+    except OSError as error:
+        return f"{str(path)!r} cannot be written: {error.strerror}."
+    if stat.S_ISDIR(mode):
+        return f"{str(path)!r} is a directory."
+    if not (stat.S_ISREG(mode) or stat.S_ISCHR(mode) or stat.S_ISFIFO(mode)):
+        return f"{str(path)!r} is neither a file nor a pipe nor a terminal."
+    return "" if os.access(path, os.W_OK) else f"{str(path)!r} cannot be written by this user."
 
-    A link is replaced, and what it points to stays. A lone surrogate, which UTF-8 cannot hold, is
-    written as its escape.
+
+def write_text(path: Path, text: str, *, mode: int | None = None) -> None:
+    """Write a file whole or not at all, for other processes may use it; raises OSError.
+
+    A link is replaced, and what it points to stays; so nothing but a regular file or a link may be
+    there. `mode` is that of the file, by default as it is. A lone surrogate, which UTF-8 cannot
+    hold, is written as its escape.
     """
     if not path.name:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    part = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    there = _mode(path, follow_symlinks=False)
+    if there is not None and not (stat.S_ISREG(there) or stat.S_ISLNK(there)):
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+    if mode is None and there is not None and stat.S_ISREG(there):
+        mode = stat.S_IMODE(there)
+    # Its name is short, for that of the file may be as long as names can be.
+    part = path.with_name(f".{os.urandom(8).hex()}")
+    descriptor = os.open(
+        part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if mode is None else 0o600
+    )
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(text)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(_encoded(text))
+            if mode is not None:
+                os.fchmod(file.fileno(), mode)
         part.replace(path)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def write_through(path: Path, text: str) -> None:
+    """Write what a user has named: a file whole, at the end of links, anything else as it is.
+
+    Raises OSError, also if nothing reads a pipe.
+    """
+    there = _mode(path, follow_symlinks=True)
+    if there is None or stat.S_ISREG(there):
+        real = Path(os.path.realpath(path))
+        try:
+            write_text(real, text)
+        except OSError:
+            # A file in a directory that is not ours, or one that is mounted, as in a container.
+            if there is None or not os.access(real, os.W_OK):
+                raise
+            real.write_bytes(_encoded(text))
+        return
+    descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    try:
+        _write_in_time(descriptor, _encoded(text))
+    finally:
+        os.close(descriptor)
+
+
+def _write_in_time(descriptor: int, content: bytes) -> None:
+    while content:
+        _, ready, _ = select.select([], [descriptor], [], _PIPE_TIMEOUT)
+        if not ready:
+            raise OSError(errno.ETIMEDOUT, "nothing reads it", None)
+        content = content[os.write(descriptor, content) :]
+
+
+def _mode(path: Path, *, follow_symlinks: bool) -> int | None:
+    try:
+        return path.stat(follow_symlinks=follow_symlinks).st_mode
+    except FileNotFoundError:
+        return None
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode(errors="backslashreplace")

@@ -40,6 +40,7 @@ class Log:
         self._provider = provider
         self.redact: Callable[[str], str] = secret_texts.without_users
         self.warnings: list[str] = []
+        self.is_clean = True  # whether everything that the run had created is removed
         self._secrets: dict[str, None] = {}
         self._masked: dict[str, None] = {}
 
@@ -81,6 +82,11 @@ class Log:
         text, file = self._inert(text), _one_line(self.redact(file))
         self.warnings.append(f"{file}:{line}: {text}" if file else text)
         self._provider.warning(text, file, line)
+
+    def left_behind(self, text: str) -> None:
+        """Warn of something of this run that stays though it should not."""
+        self.is_clean = False
+        self.warning(text)
 
     def fail(self, text: str) -> None:
         """Report why the run failed."""

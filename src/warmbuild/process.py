@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import signal
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from warmbuild import lazy
 from warmbuild.frozen import frozen
-from warmbuild.signals import held
+from warmbuild.signals import held, is_stopped
 
 if TYPE_CHECKING:
     import subprocess
@@ -22,14 +23,16 @@ else:
 # Seconds between SIGTERM and SIGKILL; GitHub gives a cancelled step 7.5 s, in which warmbuild
 # has to remove the builder too.
 _GRACE: Final = 3
+# Seconds that it has to end by itself at most, if the run is told to stop.
+_HURRIED: Final = 2.0
 
 
 @frozen
 class Result:
     """How a command ended."""
 
-    code: int
-    output: str  # stdout and stderr, in the order they were written
+    code: int  # that of its exit, or the number of the signal that killed it, negative
+    output: str  # stdout and stderr, in the order they were written; a last line names that signal
 
 
 class LateError(Exception):
@@ -47,9 +50,9 @@ class Running(Protocol):
         """Yield its output as it is printed, line by line, without line ends."""
 
     def wait(self) -> int:
-        """Wait until it ends and return its exit code."""
+        """Wait until it ends and return its exit code; a signal that killed it is negative."""
 
-    def finish(self, patience: float | None = None) -> Result:
+    def finish(self, patience: float) -> Result:
         """Wait until it ends; raises LateError after `patience` seconds."""
 
     def end(self) -> None:
@@ -80,12 +83,15 @@ class _Child:
     def wait(self) -> int:
         return self._child.wait()
 
-    def finish(self, patience: float | None = None) -> Result:
+    def finish(self, patience: float) -> Result:
         try:
             output, _ = self._child.communicate(timeout=patience)
         except subprocess.TimeoutExpired as late:
             raise LateError(_text(late.output or b"")) from late
-        return Result(code=self._child.returncode, output=_text(output))
+        code, text = self._child.returncode, _text(output)
+        if killed := death(code):
+            text = f"{text}\nERROR: {killed}".lstrip("\n")
+        return Result(code=code, output=text)
 
     def end(self) -> None:
         self._child.terminate()
@@ -115,8 +121,8 @@ def _text(output: bytes) -> str:
 def started(argv: Sequence[str], env: Mapping[str, str], *, linger: float = 0) -> Iterator[Running]:
     """Run a command while the block runs, then stop it.
 
-    The command has `linger` seconds to end by itself. Raises FileNotFoundError if the program
-    does not exist.
+    The command has `linger` seconds to end by itself, and fewer if the run is told to stop. Raises
+    FileNotFoundError if the program does not exist.
     """
     running = None
     try:
@@ -130,18 +136,61 @@ def started(argv: Sequence[str], env: Mapping[str, str], *, linger: float = 0) -
                     stderr=subprocess.STDOUT,
                     # Keeps Ctrl-C from the child: warmbuild stops builds itself, but not cleanup.
                     process_group=0,
+                    # The lock of the private directory is held for as long as the child lives.
+                    close_fds=False,
                 )
             )
         yield running
     finally:
         if running is not None:
-            running.stop(linger)
+            running.stop(min(linger, _HURRIED) if is_stopped() else linger)
 
 
-def run(runner: Runner, argv: Sequence[str], env: Mapping[str, str]) -> Result:
-    """Run a command until it ends."""
+def run(runner: Runner, argv: Sequence[str], env: Mapping[str, str], *, patience: float) -> Result:
+    """Run a command until it ends; raises LateError, and ends it, after `patience` seconds."""
     with runner(argv, env) as running:
-        return running.finish()
+        return running.finish(patience)
+
+
+def answered(
+    argv: Sequence[str], env: Mapping[str, str], given: bytes, *, patience: float
+) -> Result:
+    """Return what a command answers on its standard output to what it is given as its input.
+
+    Raises LateError, after killing it, if it does not end within `patience` seconds, and OSError
+    if it cannot be started.
+    """
+    child = None
+    try:
+        with held():
+            child = subprocess.Popen(  # a list of arguments, no shell
+                list(argv),
+                env=dict(env),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                process_group=0,
+            )
+        output, _ = child.communicate(given, timeout=patience)
+        return Result(code=child.returncode, output=_text(output))
+    except subprocess.TimeoutExpired as late:
+        raise LateError("") from late
+    finally:
+        if child is not None and child.poll() is None:
+            os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+
+
+def death(code: int) -> str:
+    """Return which signal killed a command that ended so, as a sentence; empty if none did."""
+    if code >= 0:
+        return ""
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = "unknown"
+    why = ". Perhaps the machine ran out of memory" if -code == signal.SIGKILL else ""
+    return f"it was killed by signal {-code} ({name}){why}"
 
 
 def shown(argv: Sequence[str], redact: Callable[[str], str]) -> str:

@@ -21,6 +21,8 @@ DOCKER_HUB: Final = "docker.io"
 # Where clients of the API and BuildKit's scoped logins find Docker Hub.
 HUB_API: Final = "registry-1.docker.io"
 LONGEST_TAG: Final = 128
+# Of a repository without its host (distribution/reference, RepositoryNameTotalLengthMax).
+_LONGEST_PATH: Final = 255
 # Leaves room for a scope, a separator and a slug.
 LONGEST_PREFIX: Final = 40
 _TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
@@ -78,6 +80,8 @@ def parse(text: str) -> Reference:
     path = path.lower()
     if not _PATH.fullmatch(path):
         raise ValueError(f"{path!r} is not a repository's name" if path else "it has no name")
+    if len(path) > _LONGEST_PATH:
+        raise ValueError(f"its name is longer than {_LONGEST_PATH} characters")
     name_host = host(name_host)
     if name_host == DOCKER_HUB and "/" not in path:
         path = f"library/{path}"

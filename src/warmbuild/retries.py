@@ -7,7 +7,6 @@ errors are permanent.
 
 from __future__ import annotations
 
-import math
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -18,11 +17,9 @@ if TYPE_CHECKING:
 else:
     email = lazy.module("email", "utils")
 
-# Tries in all, the first included.
-_TRIES: Final = 3
-# In seconds, whatever a registry asks for.
-_LONGEST_PAUSE: Final = 30.0
-_GROWTH: Final = 4
+# Pauses grow by this factor, up to so many seconds.
+_GROWTH: Final = 2
+_LONGEST_PAUSE: Final = 8.0
 # Request timeout, too early, too many requests, and errors of the server.
 _TRANSIENT_STATUS: Final = frozenset({408, 425, 429, *range(500, 1000)})
 # URLs and references, whose words do not describe the failure. They are searched from the beginning
@@ -39,8 +36,13 @@ _TRANSIENT: Final = re.compile(
     | too\ ?many\ ?requests | rate\ limit | throttl
     | unknown\ error | :\ unknown$ | internal\ server\ error | bad\ gateway | unavailable
     | timeout | timed\ out | deadline\ exceeded
-    | connection\ (reset | aborted) | closed\ (network\ )?connection | broken\ pipe | \beof\b
-    | incompleteread
+    | connection\ (reset | aborted | abort\b | refused | lost | broken)
+    | closed\ (idle\ |network\ )?connection | connection\ force\ closed | conn\ is\ closed
+    | broken\ pipe | \beof\b | incompleteread | remotedisconnected
+    | no\ route\ to\ host | (network | host)\ is\ (unreachable | down)
+    | cannot\ assign\ requested\ address
+    # Of HTTP/2 (RFC 9113, 7): a server that ends, is overloaded or has lost its way.
+    | goaway | internal_error | refused_stream | enhance_your_calm | cannot\ retry\ err
     | temporary\ failure | server\ misbehaving
     """,
     re.VERBOSE | re.IGNORECASE,
@@ -79,12 +81,14 @@ def asked_for(retry_after: str, date: str) -> float | None:
 
 
 def pause(
-    attempt: int, retry_after: float | None = None, *, first: float = 2.0, left: float = math.inf
+    attempt: int, retry_after: float | None = None, *, first: float = 2.0, left: float
 ) -> float | None:
     """Return the seconds to wait after this attempt, None if there should be no other.
 
-    Pauses grow from `first` and are at least `retry_after`. A pause of more than 30 s, or than the
-    seconds that are `left`, is not worth waiting for.
+    Pauses grow from `first` and are at least `retry_after`. A pause of more than the seconds that
+    are `left` is not worth waiting for.
     """
-    wait = max(first * _GROWTH ** (attempt - 1), retry_after or 0.0)
-    return wait if attempt < _TRIES and wait <= min(_LONGEST_PAUSE, left) else None
+    # The power of a large number takes long.
+    grown = first * _GROWTH ** min(attempt - 1, _LONGEST_PAUSE)
+    wait = max(min(grown, _LONGEST_PAUSE), retry_after or 0.0)
+    return wait if wait <= left else None

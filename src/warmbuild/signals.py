@@ -1,4 +1,4 @@
-"""SIGINT, SIGTERM and SIGHUP raise an exception, but not while a run cleans up.
+"""Signals that ask for an end raise an exception, but not while a run cleans up.
 
 PID 1 of a container ignores SIGTERM unless it installs a handler.
 """
@@ -12,27 +12,45 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from warmbuild.errors import Stopped
+from warmbuild import lazy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-# How long to wait before a lost signal is sent once more, in seconds: the destructor that lost it
-# has ended by then.
+    from warmbuild import errors
+else:
+    # Signals are handled before anything else is loaded.
+    errors = lazy.module("warmbuild.errors")
+
+# Seconds that what a run does at its end may take once it is told to stop: GitHub kills a cancelled
+# step after 10 s, and its child processes have had some of them.
+HURRY: Final = 3.0
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+# How long to wait before a lost signal is sent once more, in seconds, until it is not lost: the
+# destructor that lost it has ended by then, unless the machine is busy.
 _ONCE_MORE: Final = 0.05
+# The signal that the run was told to stop with.
+_received: Final[list[int]] = []
+
+
+def end_at_once() -> None:
+    """Have these signals end the process, which has created nothing yet."""
+    _handle(_end)
 
 
 def install() -> None:
-    """Have the first of these signals raise Stopped in the main thread, and ignore later ones.
-
-    A run that nohup has started goes on without its terminal.
-    """
+    """Have the first of these signals raise Stopped in the main thread, and ignore later ones."""
+    _received.clear()
     sys.unraisablehook = _lost
+    _handle(_stop)
+
+
+def _handle(handler: Callable[[int, FrameType | None], object]) -> None:
+    """Handle the signals; a run that nohup has started goes on without its terminal."""
     for number in _SIGNALS:
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, _stop)
+            signal.signal(number, handler)
 
 
 @contextmanager
@@ -48,6 +66,11 @@ def held() -> Iterator[None]:
         signal.raise_signal(waiting[0])
 
 
+def is_stopped() -> bool:
+    """Return whether the run was told to stop."""
+    return bool(_received)
+
+
 def start_thread(work: Callable[[], object]) -> threading.Thread:
     """Start a daemon thread; a signal in the middle of that would leave it half started."""
     begun = threading.Thread(target=work, daemon=True)
@@ -60,6 +83,25 @@ def start_thread(work: Callable[[], object]) -> threading.Thread:
 
 
 @contextmanager
+def limited(seconds: float) -> Iterator[None]:
+    """Raise TimeoutError in the block once it has lasted so long; for the main thread.
+
+    Regular expressions look for signals, too.
+    """
+
+    def late(_number: int, _frame: FrameType | None) -> NoReturn:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@contextmanager
 def shielded() -> Iterator[None]:
     """Ignore the signals while the block cleans up."""
     with _handled(_ignore):
@@ -68,6 +110,10 @@ def shielded() -> Iterator[None]:
 
 @contextmanager
 def _handled(handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
+    """Handle the signals otherwise in the block; Python handles them in the main thread alone."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     before = {number: signal.signal(number, handler) for number in _SIGNALS}
     try:
         yield
@@ -76,20 +122,42 @@ def _handled(handler: Callable[[int, FrameType | None], object]) -> Iterator[Non
             signal.signal(number, earlier)
 
 
+def _end(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
+    os._exit(128 + number)
+
+
 def _stop(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
     for other in _SIGNALS:
         signal.signal(other, _ignore)
-    raise Stopped(number)
+    _received.append(number)
+    raise errors.Stopped(number)
 
 
 def _lost(ignored: sys.UnraisableHookArgs) -> None:
     """Send a signal once more if it arrived in a destructor, where Python drops exceptions."""
-    if not isinstance(ignored.exc_value, Stopped):
+    if not isinstance(ignored.exc_value, errors.Stopped):
         sys.__unraisablehook__(ignored)
         return
-    number = ignored.exc_value.signal_number
-    signal.signal(number, _stop)
-    threading.Timer(_ONCE_MORE, os.kill, (os.getpid(), number)).start()
+    number, has_arrived = ignored.exc_value.signal_number, threading.Event()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        # An exception in this hook would be lost, too.
+        if not _is_in_hook(frame):
+            has_arrived.set()
+            _stop(number, frame)
+
+    def send() -> None:
+        while not has_arrived.wait(_ONCE_MORE):
+            os.kill(os.getpid(), number)
+
+    signal.signal(number, stop)
+    threading.Thread(target=send, daemon=True).start()
+
+
+def _is_in_hook(frame: FrameType | None) -> bool:
+    while frame is not None and frame.f_code is not _lost.__code__:
+        frame = frame.f_back
+    return frame is not None
 
 
 def _ignore(number: int, frame: FrameType | None) -> None:

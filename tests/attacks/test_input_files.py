@@ -206,7 +206,7 @@ def test_crash_the_run_by_an_event(plan: Planned, payload: str) -> None:
 def test_crash_the_run_by_taking_its_files_away(plan: Planned, place: str) -> None:
     """An earlier step removed the files that the runner names, or put a directory there."""
     env = {"GITHUB_ACTIONS": "true", "GITHUB_EVENT_NAME": "push", "GITHUB_REF": "refs/heads/x"}
-    assert "could not be written to GITHUB_OUTPUT" in plan(**env, GITHUB_OUTPUT=place)
+    assert "could not be written to GITHUB_OUTPUT" in plan(code=3, **env, GITHUB_OUTPUT=place)
 
 
 def test_crash_the_build_by_a_directory_for_its_outputs() -> None:
@@ -216,7 +216,7 @@ def test_crash_the_build_by_a_directory_for_its_outputs() -> None:
         files={f"{variables.FILE}/a": ""},
         buildx={"build": BUILT},
     )
-    assert "the outputs could not be written to warmbuild.env: Is a directory" in said
+    assert "the outputs could not be written to warmbuild.env: it is not a regular file" in said
     assert "bug in warmbuild" not in said
 
 

@@ -297,7 +297,8 @@ def test_fill_a_disk_with_builders_of_killed_runs(
         text=True,
         check=True,
     ).stdout
-    assert f"builder {run.builder} is removed: " in said
+    assert "error" not in said
+    # The run of another test may have come before.
     assert warmbuild.remains(run.builder) == []
     assert list(warmbuild.temporary.glob("warmbuild-????????")) == []
 

@@ -33,6 +33,7 @@ OTHERS: Final = {
     "ci/github.py": {"registry"},
     "ci/gitlab.py": {"registry"},
     "image/attestations.py": {"docker", "local"},
+    "inputs/checks.py": {"docker", "local", "registry"},
     "inputs/credentials.py": {"registry"},
     "inputs/logins.py": {"registry"},
     "inputs/registry_auth.py": {"registry"},

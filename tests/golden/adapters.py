@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from unittest import mock
 
-from warmbuild import refs, vendors
-from warmbuild.builder import engine_calls, memory
+from warmbuild import files, refs, vendors
+from warmbuild.builder import engine_calls, leftovers, memory
 from warmbuild.builder.engine_calls import Volume
 from warmbuild.builder.state import Memory
 from warmbuild.cache import directory
@@ -69,7 +70,10 @@ def engine_near(
         # They appear after this one has been made.
         count = others if len(seen) > 1 else 0
         now = datetime.now(UTC)
-        return [Volume(name=f"v{at}", label=str(16 * 1000**3), created=now) for at in range(count)]
+        return [
+            Volume(name=f"v{at}", labels={leftovers.MEMORY: str(16 * 1000**3)}, created=now)
+            for at in range(count)
+        ]
 
     calls: dict[str, object] = {
         "create_volume": _failing(error),
@@ -77,7 +81,7 @@ def engine_near(
         "running": lambda _at: _Everything() if starts else (),
         "attached": _failing(mute),
         "said": lambda *_arguments, **_options: says,
-        "remove_container": lambda *_arguments: None,
+        "remove_container": lambda *_arguments, **_options: None,
         "remove_volume": lambda *_arguments, **_options: True,
     }
     with contextlib.ExitStack() as stack:
@@ -144,6 +148,22 @@ def advice(status: int, words: str, *, writing: bool) -> Iterator[tuple[str, str
         vendor = vendors.detect(ref.host, headers)
         text = refusal.advice(vendor, ref, said, writing=writing)
         yield vendor.name if vendor.hosts else ref.host, text
+
+
+def unread_pipe() -> str:
+    """Return why a pipe cannot be written that a process has open and does not read."""
+    with tempfile.TemporaryDirectory() as root:
+        pipe = Path(root, "pipe")
+        os.mkfifo(pipe)
+        reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            with mock.patch.object(files, "_PIPE_TIMEOUT", 0.0):
+                files.write_through(pipe, "x" * 1_000_000)
+        except OSError as error:
+            return str(error.strerror)
+        finally:
+            os.close(reader)
+    raise ValueError("everything was written")
 
 
 def unreplaced_cache() -> str:

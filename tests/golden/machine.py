@@ -12,6 +12,7 @@ import io
 import json
 import os
 import re
+import subprocess
 import sys
 import tempfile
 import threading
@@ -48,13 +49,16 @@ VERSION: Final = "github.com/docker/buildx v0.38.2 0a1b2c3"
 REMOTE: Final = ("--driver=remote", "--endpoint=tcp://build.example.com:1234")
 # Exit code of a command that does not end.
 HANGS: Final = -1
+# Exit code of a command that the kernel kills.
+KILLED: Final = -9
 # A run that may push and write a cache.
 _RUN: Final = (
     *("image=ghcr.io/me/app", "push=true", "cache=read-write"),
     *("branch=feature", "default-branch=main"),
 )
 # Prints the file of its command, of the second call that of `build.2` if there is one, ends with
-# the code in its `.code` or not at all, and leaves the file `metadata` where it is told to.
+# the code in its `.code`, by SIGKILL or not at all, and leaves the file `metadata` where it is told
+# to.
 _BUILDX: Final = """#!/bin/sh
 said=${0%/*/*}/said
 command=$1
@@ -72,6 +76,7 @@ code=0
 [ -e "$file" ] && /bin/cat "$file"
 [ -e "$file.code" ] && read code < "$file.code"
 [ "$code" = -1 ] && exec /bin/sleep 60
+[ "$code" = -9 ] && kill -9 $$
 exit $code
 """
 _NORMALIZED: Final = (
@@ -227,6 +232,21 @@ def program(name: str, text: str) -> Prepare:
         path.chmod(0o755)
 
     return make
+
+
+@contextlib.contextmanager
+def late(program: str) -> Iterator[None]:
+    """Have commands not end in time that have this word among their arguments."""
+    communicate = subprocess.Popen.communicate
+
+    def stands_in(child: Any, *given: Any, **named: Any) -> tuple[bytes, bytes]:  # noqa: ANN401 (Popen's)
+        output: tuple[bytes, bytes] = communicate(child, *given, **named)
+        if (timeout := named.get("timeout")) and program in child.args:
+            raise subprocess.TimeoutExpired(child.args, timeout, output[0])
+        return output
+
+    with mock.patch.object(subprocess.Popen, "communicate", stands_in):
+        yield
 
 
 def _normalized(text: str, root: Path) -> str:

@@ -109,9 +109,13 @@ def vertex(
     error: str = "",
     log: str = "",
     manifest: str = "",
+    doing: str = "",
     ended: bool = True,
 ) -> str:
-    """Return the progress of a vertex of BuildKit, as buildx prints it raw."""
+    """Return the progress of a vertex of BuildKit, as buildx prints it raw.
+
+    It has written a manifest with this digest, or has not ended what it is `doing`.
+    """
     item: dict[str, object] = {"digest": digest(name), "name": name, "started": _BEGUN}
     item |= {"completed": _ENDED} if ended else {}
     item |= {"cached": True} if cached else {}
@@ -123,6 +127,9 @@ def vertex(
     if manifest:
         written = {"vertex": item["digest"], "id": f"writing manifest {manifest}"}
         status["statuses"] = [written | {"timestamp": _ENDED, "completed": _ENDED}]
+    if doing:
+        begun = {"vertex": item["digest"], "id": doing, "timestamp": _BEGUN, "started": _BEGUN}
+        status["statuses"] = [begun]
     return json.dumps(status)
 
 

@@ -20,6 +20,7 @@ EXCEPTIONS: Final = {
             "BuildKit daemon flags",
             "cannot allocate memory",
             "connection error: desc =",
+            "credentials not found in native keychain",
             "disk quota exceeded",
             "error reading from server",
             "exporting cache to",
@@ -31,6 +32,7 @@ EXCEPTIONS: Final = {
             "transport is closing",
             "unexpected commit digest",
         ),
+        "what a label holds": ("user=… pid=… begun=… pids=… boot=… at=…",),
         "a script": ("cat …; cat; kill 1; sleep 1; kill 1; kill 1",),
         "an HTTP header": (
             "Content-Type: application/json",

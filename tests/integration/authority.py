@@ -20,13 +20,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def make(root: Path) -> Path:
-    """Make an authority, and of it `server/` and `client/` as Docker's certs directory has them."""
+def make(root: Path, *, address: str = "127.0.0.1", ahead: dt.timedelta = dt.timedelta(0)) -> Path:
+    """Make an authority, and of it `server/` and `client/` as Docker's certs directory has them.
+
+    Both are for an address, and good as `certificate` says.
+    """
     authority_key = ec.generate_private_key(ec.SECP256R1())
     authority = certificate("authority", authority_key, authority_key, None)
     for name in ("server", "client"):
         key = ec.generate_private_key(ec.SECP256R1())
-        signed = certificate(name, key, authority_key, authority)
+        signed = certificate(name, key, authority_key, authority, address=address, ahead=ahead)
         (root / name).mkdir()
         (root / name / "ca.pem").write_bytes(authority.public_bytes(Encoding.PEM))
         (root / name / "cert.pem").write_bytes(signed.public_bytes(Encoding.PEM))
@@ -41,10 +44,16 @@ def certificate(
     key: ec.EllipticCurvePrivateKey,
     issuer_key: ec.EllipticCurvePrivateKey,
     issuer: x509.Certificate | None,
+    *,
+    address: str = "127.0.0.1",
+    ahead: dt.timedelta = dt.timedelta(0),
 ) -> x509.Certificate:
-    """Sign a certificate that is good for this hour; without an issuer it is an authority."""
+    """Sign a certificate that is good for this hour, or for one that is so far ahead.
+
+    Without an issuer it is an authority.
+    """
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = dt.datetime.now(dt.UTC)
+    now = dt.datetime.now(dt.UTC) + ahead
     public = issuer_key.public_key()
     usages = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
     builder = (
@@ -60,7 +69,7 @@ def certificate(
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(public), critical=False)
     )
     if issuer is not None:
-        address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-        builder = builder.add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        names = [x509.IPAddress(ipaddress.ip_address(address))]
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
         builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
     return builder.sign(issuer_key, hashes.SHA256())

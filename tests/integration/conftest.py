@@ -13,10 +13,13 @@ import os
 import re
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,6 +45,12 @@ DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 MANIFESTS = f"{OCI_MANIFEST}, application/vnd.oci.image.index.v1+json, {DOCKER_MANIFEST}"
 # How long a run may take before a test gives up on it, in seconds.
 PATIENCE = 120.0
+SMALL = {
+    "Dockerfile": (
+        "FROM busybox:1.37\nRUN cat /proc/sys/kernel/random/uuid > /once\nCOPY source.txt /\n"
+    ),
+    "source.txt": "one",
+}
 _BUILDER = re.compile(r"^\+ docker buildx create --name (\S+)", re.MULTILINE)
 _STEP_ROW = re.compile(r"^\| (?P<place>.*\d+/\d+) \| `(?P<step>.*)` \| (?P<took>.*) \|$")
 
@@ -88,13 +97,17 @@ class Lab:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """A run that is over; `lines` are (seconds since its start, text), as they were read."""
+    """A run that is over; `lines` are (seconds since its start, text), as they were read.
+
+    `memory` is the most that the process itself had, in bytes, at its last line.
+    """
 
     code: int
     lines: tuple[tuple[float, str], ...]
     outputs: Mapping[str, str]
     summary: str
     seconds: float
+    memory: int
 
     @property
     def log(self) -> str:
@@ -135,6 +148,23 @@ class Ended:
         return [step for step, is_cached in self.steps.items() if not is_cached]
 
 
+def _memory(pid: int) -> int:
+    """Return the most memory that a process had until now, in bytes; 0 if it has ended."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    found = re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)
+    return int(found[1]) * 1024 if found else 0
+
+
+def _session(pid: int) -> int:
+    try:
+        return os.getsid(pid)
+    except ProcessLookupError:
+        return 0
+
+
 class Run:
     """warmbuild on its way; a thread reads its log."""
 
@@ -142,6 +172,7 @@ class Run:
         self.process = process
         self._outputs, self._summary = outputs, summary
         self._begun = time.monotonic()
+        self._memory = 0
         self._lines: list[tuple[float, str]] = []
         self._news = threading.Condition()
         self._reader = threading.Thread(target=self._read)
@@ -156,6 +187,13 @@ class Run:
     def builder(self) -> str:
         found = _BUILDER.search(self.log)
         return found[1] if found else ""
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether its first instruction has run: it handles SIGQUIT, as Python itself does not."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        found = re.search(r"^SigCgt:\s*(\w+)$", status, re.MULTILINE)
+        return bool(found and int(found[1], 16) >> (signal.SIGQUIT - 1) & 1)
 
     def wait_for(self, pattern: str) -> None:
         """Return once the log has what a regular expression finds."""
@@ -181,12 +219,19 @@ class Run:
             outputs=json.loads(self._outputs.read_text()) if self._outputs.exists() else {},
             summary=self._summary.read_text() if self._summary.exists() else "",
             seconds=seconds,
+            memory=self._memory,
         )
+
+    def processes(self) -> list[int]:
+        """Return the run's processes that are still there."""
+        found = (int(path.name) for path in Path("/proc").glob("[0-9]*"))
+        return [pid for pid in found if _session(pid) == self.process.pid]
 
     def _read(self) -> None:
         assert self.process.stdout is not None
         with self.process.stdout as stream:
             for line in stream:
+                self._memory = max(self._memory, _memory(self.process.pid))
                 with self._news:
                     self._lines.append((time.monotonic() - self._begun, line.decode().rstrip("\n")))
                     self._news.notify_all()
@@ -223,8 +268,7 @@ class Warmbuild:
         **inputs: str,
     ) -> Run:
         """Start a build in a project: by default a push to `branch` on GitLab, or as `ci` says."""
-        files = self.directory / f"run-{len(self.runs)}"
-        files.mkdir()
+        files = Path(tempfile.mkdtemp(prefix="run-", dir=self.directory))
         outputs, summary = files / "outputs.json", files / "summary.md"
         # Without a context it is the commit on GitHub that is built there.
         place = {} if {"bake_files", "compose_files"} & inputs.keys() else {"context": "."}
@@ -275,7 +319,7 @@ class Warmbuild:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What every run has: the lab, and a home and a temporary directory of the test's own.
+        """What every run has: the lab, little patience, a home and a temporary directory.
 
         With `--cov` the runs are measured too.
         """
@@ -289,6 +333,8 @@ class Warmbuild:
             "PYTHONPATH": str(ROOT / "src"),
             "INPUT_DRIVER_OPTS": self.lab.driver_opts,
             "INPUT_BUILDKITD_CONFIG": self.lab.buildkitd_config,
+            # What fails always is given up soon; `retry_timeout=""` gives a run the default.
+            "INPUT_RETRY_TIMEOUT": "8s",
         }
 
     def remains(self, builder: str) -> list[str]:
@@ -313,6 +359,12 @@ class Warmbuild:
             if run.process.poll() is None:
                 run.process.kill()
                 pytest.fail(f"a run was left behind:\n{run.log}")
+            # buildx outlives a run that is killed, and ends by itself.
+            patience = PATIENCE if run.process.returncode == -signal.SIGKILL else 0.0
+            deadline = time.monotonic() + patience
+            while (found := run.processes()) and time.monotonic() < deadline:
+                time.sleep(0.2)
+            assert found == []
         # The engine deletes the last files of a state by itself.
         deadline = time.monotonic() + PATIENCE
         while (left := self.builders_left()) and time.monotonic() < deadline:
@@ -435,8 +487,7 @@ def gitlab(branch: str) -> dict[str, str]:
     }
 
 
-@pytest.fixture(scope="session")
-def lab() -> Lab:
+def lab_settings() -> dict[str, str]:
     """Return the settings of the lab that is up; `make lab` starts it."""
     done = subprocess.run(
         [sys.executable, "-m", "lab", "env", "--format", "json"],
@@ -444,7 +495,12 @@ def lab() -> Lab:
         stdout=subprocess.PIPE,
         check=True,
     )
-    return Lab(json.loads(done.stdout))
+    return dict(json.loads(done.stdout))
+
+
+@pytest.fixture(scope="session")
+def lab() -> Lab:
+    return Lab(lab_settings())
 
 
 @pytest.fixture(scope="session")
@@ -511,16 +567,35 @@ def _runs() -> Iterator[list[Warmbuild]]:
     assert [left for warmbuild in everything for left in warmbuild.builders_left()] == []
 
 
+@contextmanager
+def running(
+    lab: Lab, engine: docker.DockerClient, directory: Path, everything: list[Warmbuild]
+) -> Iterator[Warmbuild]:
+    """Start runs in a directory, and check in the end that they have left nothing."""
+    runs = Warmbuild(lab=lab, engine=engine, directory=directory)
+    for place in (runs.home, runs.temporary):
+        place.mkdir()
+    everything.append(runs)
+    yield runs
+    runs.check()
+
+
 @pytest.fixture
 def warmbuild(
     lab: Lab, engine: docker.DockerClient, tmp_path: Path, _runs: list[Warmbuild]
 ) -> Iterator[Warmbuild]:
-    runs = Warmbuild(lab=lab, engine=engine, directory=tmp_path)
-    for directory in (runs.home, runs.temporary):
-        directory.mkdir()
-    _runs.append(runs)
-    yield runs
-    runs.check()
+    with running(lab, engine, tmp_path, _runs) as runs:
+        yield runs
+
+
+def written(directory: Path, files: Mapping[str, str]) -> Path:
+    """Write a project with these files by name, and return its directory."""
+    place = directory / "project"
+    place.mkdir(exist_ok=True)
+    for path, text in files.items():
+        (place / path).parent.mkdir(parents=True, exist_ok=True)
+        (place / path).write_text(text)
+    return place
 
 
 @pytest.fixture
@@ -528,23 +603,15 @@ def project(tmp_path: Path) -> Callable[..., Path]:
     """Write a project: its Dockerfile, and other files by name."""
 
     def write(dockerfile: str, files: Mapping[str, str] | None = None) -> Path:
-        place = tmp_path / "project"
-        place.mkdir(exist_ok=True)
-        for path, text in {"Dockerfile": dockerfile, **(files or {})}.items():
-            (place / path).parent.mkdir(parents=True, exist_ok=True)
-            (place / path).write_text(text)
-        return place
+        return written(tmp_path, {"Dockerfile": dockerfile, **(files or {})})
 
     return write
 
 
 @pytest.fixture
-def small(project: Callable[..., Path]) -> Path:
+def small(tmp_path: Path) -> Path:
     """Return a project of two steps, the first of which never gives the same result twice."""
-    return project(
-        "FROM busybox:1.37\nRUN cat /proc/sys/kernel/random/uuid > /once\nCOPY source.txt /\n",
-        {"source.txt": "one"},
-    )
+    return written(tmp_path, SMALL)
 
 
 @pytest.fixture

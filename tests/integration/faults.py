@@ -174,6 +174,25 @@ class Proxy:
 
         self._add(method, path, "trickle", lambda at: at.forward(slowly), after=after, times=times)
 
+    def raw(
+        self,
+        method: str,
+        path: str,
+        pieces: Callable[[threading.Event], Iterator[bytes]],
+        *,
+        after: int = 0,
+        times: int | None = None,
+    ) -> None:
+        """Answer with these bytes, which need be no HTTP, and close the connection."""
+
+        def act(connection: _Connection) -> None:
+            connection.drain()
+            for piece in pieces(self._stopped):
+                connection.wfile.write(piece)
+            connection.close_connection = True
+
+        self._add(method, path, "raw", act, after=after, times=times)
+
     def heal(self) -> None:
         """Take every fault back; what was seen is remembered."""
         with self._lock:

@@ -111,8 +111,8 @@ def test_no_image_anywhere(
     assert second.startswith(f"  | {nobody}: ")
     assert second.endswith("connection refused")
     assert "buildkit-image-mirrors" in advice
-    # Neither reason passes.
-    assert ended.log.count("+ docker buildx create ") == 2
+    # Nobody listens at the mirror, which may pass: both are tried at 0, 1, 3 and 7 s.
+    assert ended.log.count("+ docker buildx create ") == 8
     assert registry.tags(repository) == []
 
 
@@ -184,8 +184,9 @@ def test_a_pull_that_fails_always_is_given_up(
     hub.answer(PULL, "/manifests/", 503, times=None)
     ended = warmbuild.build(small, image=repository, driver_opts=of(wanted))
     assert ended.code == 3
-    assert ended.log.count("+ docker buildx create ") == 3
-    assert 5 < ended.seconds < 15
+    # At 0, 1, 3 and 7 s of the 8 s that the tests give.
+    assert ended.log.count("+ docker buildx create ") == 4
+    assert 5 < ended.seconds < 20
     assert f"  | {wanted}: received unexpected HTTP status: 503 Service Unavailable" in ended.log
 
 

@@ -59,6 +59,12 @@ def program() -> bytes:
     return identity + elf + load + code
 
 
+def take_back() -> None:
+    """Have the kernel forget the emulator; tests that were killed may have left it."""
+    if (registered := Path("/proc/sys/fs/binfmt_misc", NAME)).exists():
+        registered.write_text("-1")
+
+
 @pytest.fixture(scope="module")
 def image(lab: Lab, engine: docker.DockerClient) -> Iterator[str]:
     """Return an image that installs emulators, and take back what it has installed."""
@@ -69,6 +75,7 @@ def image(lab: Lab, engine: docker.DockerClient) -> Iterator[str]:
         return
     emulator = emulation.get_emulator(layout.find_layout(), "qemu-riscv64")
     entry = f":{NAME}:M::{escaped(MAGIC)}:{escaped(emulation.MASK)}:/qemu-riscv64:PF"
+    take_back()
     context = io.BytesIO()
     files = {
         "Dockerfile": b'FROM busybox:1.37\nCOPY binfmt qemu-riscv64 /\nENTRYPOINT ["/binfmt"]\n',
@@ -85,8 +92,7 @@ def image(lab: Lab, engine: docker.DockerClient) -> Iterator[str]:
     engine.images.build(fileobj=context, custom_context=True, tag=tag, rm=True)
     yield tag
     engine.images.remove(tag, force=True)
-    if (registered := Path("/proc/sys/fs/binfmt_misc", NAME)).exists():
-        registered.write_text("-1")
+    take_back()
 
 
 @pytest.fixture

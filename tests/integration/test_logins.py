@@ -374,8 +374,8 @@ class TestHelpers:
         (said,) = ended.errors
         assert said == (
             "error: the credential helper that the Docker configuration names for "
-            f"{lab.auth_registry} fails: Credentials store docker-credential-shut exited with "
-            '"the vault is shut ". Fix the helper, or give username and password.'
+            f"{lab.auth_registry} fails: docker-credential-shut says "
+            '"the vault is shut". Fix the helper, or give username and password.'
         )
 
     def test_one_that_fails_where_the_cache_goes(

@@ -76,8 +76,8 @@ def test_an_export_that_fails_again_is_told(
 ) -> None:
     proxy.answer("PUT", CACHE, 400, body=BLOB_UNKNOWN, times=None)
     ended = warmbuild.succeed(small, image=f"{proxy.host}/{name}")
-    # The image, and two exports.
-    assert ended.log.count("+ docker buildx build ") == 3
+    # The image, and exports at 0, 2 and 6 s of the 8 s that the tests give.
+    assert ended.log.count("+ docker buildx build ") == 4
     assert ended.outputs["cache-written"] == ""
     (warning,) = ended.warnings
     assert f"no cache is written to {proxy.host}/{name}:cache-main: " in warning

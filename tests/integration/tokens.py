@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
-from tests.integration.faults import Proxy, served
+from tests.integration.faults import Proxy, _Connection, served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from tests.integration.faults import Act, _Connection
+    from tests.integration.faults import Act
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ class TokenRegistry(Proxy):
 
         def guarded(connection: _Connection) -> None:
             if urlsplit(path).path == "/token":
-                self._give(connection)
+                (self._give if act is _Connection.forward else act)(connection)
             elif needed := self._missing(connection):
                 self._refuse(connection, needed)
             else:

@@ -139,8 +139,9 @@ def test_a_plan_tells_of_a_user_name_that_nobody_gave(capsys: pytest.CaptureFixt
 
 
 def test_files_that_are_not_there_stop_a_build_before_it_starts(
-    capsys: pytest.CaptureFixture[str],
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     flags = [
         "--image=a",
         "--context=nowhere",
@@ -156,7 +157,7 @@ def test_files_that_are_not_there_stop_a_build_before_it_starts(
         "  secret-files: there is no file '/none'.\n"
         "  secret-envs: the environment variable 'NONE' is not set.\n"
         "  context: there is no directory 'nowhere' here.\n"
-        "  output-file: 'none/out.json' cannot be written.\n"
+        f"  output-file: there is no directory '{tmp_path / 'none'}'.\n"
     )
 
 

@@ -10,26 +10,29 @@ from typing import Any
 
 import pytest
 
-from warmbuild import process
+from warmbuild import process, signals
 from warmbuild.errors import Stopped
 from warmbuild.process import LateError, Result
 from warmbuild.signals import held, install, shielded, start_thread
 
 pytestmark = pytest.mark.processes
 PYTHON = sys.executable
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 def test_output_and_exit_code_of_a_command() -> None:
     code = "import sys; print('out', flush=True); print('err', file=sys.stderr); sys.exit(3)"
-    assert process.run(process.started, [PYTHON, "-c", code], {}) == Result(
+    assert process.run(process.started, [PYTHON, "-c", code], {}, patience=30) == Result(
         code=3, output="out\nerr"
     )
 
 
 def test_a_command_sees_only_the_environment_that_it_is_given() -> None:
     result = process.run(
-        process.started, [PYTHON, "-c", "import os; print(os.environ.get('A'))"], {"A": "1"}
+        process.started,
+        [PYTHON, "-c", "import os; print(os.environ.get('A'))"],
+        {"A": "1"},
+        patience=30,
     )
     assert result.output == "1"
 
@@ -44,7 +47,7 @@ def test_lines_come_as_they_are_written() -> None:
 
 def test_bytes_that_are_no_text_are_survived() -> None:
     code = "import sys; sys.stdout.buffer.write(b'a\\xffb')"
-    assert process.run(process.started, [PYTHON, "-c", code], {}).output == "a\ufffdb"
+    assert process.run(process.started, [PYTHON, "-c", code], {}, patience=30).output == "a\ufffdb"
 
 
 def test_a_command_that_does_not_want_to_stop_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,12 +71,14 @@ def test_a_command_that_is_late_is_told_with_what_it_said() -> None:
 
 def test_a_program_that_is_not_there() -> None:
     with pytest.raises(FileNotFoundError):
-        process.run(process.started, ["no-such-program-at-all"], {})
+        process.run(process.started, ["no-such-program-at-all"], {}, patience=30)
 
 
 @pytest.fixture
 def _handlers(monkeypatch: pytest.MonkeyPatch) -> object:
     monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
+    # Other tests go on after the signals of these.
+    monkeypatch.setattr(signals, "_received", [])
     before = {number: signal.getsignal(number) for number in SIGNALS}
     install()
     yield
@@ -88,6 +93,7 @@ def _handlers(monkeypatch: pytest.MonkeyPatch) -> object:
         (signal.SIGINT, 130, "interrupted"),
         (signal.SIGTERM, 143, "terminated"),
         (signal.SIGHUP, 129, "terminated"),
+        (signal.SIGQUIT, 131, "terminated"),
     ],
 )
 def test_a_signal_stops_the_run_once(number: int, code: int, text: str) -> None:
@@ -122,6 +128,29 @@ def test_a_signal_in_a_destructor_stops_the_run(
     assert time.monotonic() - begun < 5
     # As after any other signal, the clean-up is not to be stopped by an impatient second one.
     os.kill(os.getpid(), number)
+    assert "Traceback" not in capfd.readouterr().err
+
+
+@pytest.mark.usefixtures("_handlers")
+def test_a_signal_that_arrives_once_more_too_early_is_not_lost(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A busy machine takes long to start the thread that sends it."""
+    start = threading.Thread.start
+
+    def slowly(thread: threading.Thread) -> None:
+        start(thread)
+        time.sleep(0.3)
+
+    def work() -> None:
+        _MetByASignal(signal.SIGTERM)
+        time.sleep(10)
+
+    monkeypatch.setattr(threading.Thread, "start", slowly)
+    begun = time.monotonic()
+    with pytest.raises(Stopped):
+        work()
+    assert time.monotonic() - begun < 5
     assert "Traceback" not in capfd.readouterr().err
 
 
@@ -212,3 +241,17 @@ def test_a_command_that_starts_when_a_signal_comes_is_stopped(
     ):
         pytest.fail("the block ran all the same")
     assert children[0].poll() == -signal.SIGTERM
+
+
+def test_what_creates_something_in_a_thread_needs_no_delay() -> None:
+    """A credential helper is asked in a thread, where Python allows no handlers."""
+    found: list[Result] = []
+    command = [PYTHON, "-c", "print(input())"]
+
+    def ask() -> None:
+        found.append(process.answered(command, os.environ, b"hello", patience=10))
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    thread.join()
+    assert [one.output for one in found] == ["hello"]

@@ -6,11 +6,13 @@ failed with a transient error is tried again, and the builder has all steps by t
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import retries
 from warmbuild.build import outcomes
+from warmbuild.buildkit import progress
 from warmbuild.cache import merging
 from warmbuild.cache.problems import Kind, Problem
 from warmbuild.frozen import frozen
@@ -34,6 +36,11 @@ _GONE: Final = (
     "short read: expected",
     "missing descriptor handlers",
 )
+# The vertices that pull an image; bake puts the name of the target before them.
+_PULLING: Final = re.compile(
+    r"\[(?:\S+ )?internal\] load metadata for |\[(?:[^\]]* )?[0-9]+/[0-9]+\] FROM "
+    r"|(?:\[\S+\] )?(?:resolve image config for |docker-image://)"
+)
 # What a step says, or dies of, if it reads a layer that is not unpacked and cannot be fetched.
 _STARVED: Final = ("input/output error", "bus error", "exit code: 135")
 
@@ -51,32 +58,35 @@ class AnotherTry:
     is_note: bool = False  # whether the reason is logged as a note, not as a warning
 
 
-def another_try(
-    builds: Sequence[BuildPlan],
-    failure: Failure,
-    attempt: int,
-    *,
-    waited_for: str = "",
-    lacking: str = "",
-) -> AnotherTry | None:
-    """Return how a call may still succeed after its attempt of this number, None if it cannot.
+@frozen
+class Tried:
+    """What is known of an attempt that has failed, beside its failure."""
 
-    `waited_for` is the part of the cache that the attempt waited for until it was ended. `lacking`
-    is why it failed if the builder's state was in memory, and memory may have been too small.
-    """
-    if lacking:
-        reason = f"{lacking}; building again with the state on disk"
+    number: int  # of the attempt, beginning at 1
+    left: float  # seconds that are left to try again what passes by itself
+    waited_for: str = ""  # what it waited for until it was ended
+    lacking: str = ""  # why it failed if memory may have been too small for the builder's state
+
+
+def another_try(builds: Sequence[BuildPlan], failure: Failure, tried: Tried) -> AnotherTry | None:
+    """Return how a call may still succeed after an attempt, None if it cannot."""
+    if tried.lacking:
+        reason = f"{tried.lacking}; building again with the state on disk"
         return AnotherTry(plans=tuple(builds), reason=reason, on_disk=True)
-    if waited_for in {"import", "layers"}:
+    if tried.waited_for in {"import", "layers"}:
         why = "the registry stopped answering"
         return replace(_without_import(builds, _read(builds), why), restart=True)
-    if waited_for == "export":
+    if tried.waited_for == "export":
         return _without_export(builds, "the export made no progress within cache-timeout")
+    if tried.waited_for in progress.PUSHED:
+        is_first = tried.number == 1
+        return _pushed_again(builds, "the push made no progress", 0.0) if is_first else None
     return (
         _without_feature(builds, failure.error.lower())
         or _without_cache(builds, failure)
         or _unpacked(builds, failure)
-        or _push_again(builds, failure, attempt)
+        or _push_again(builds, failure, tried)
+        or _pull_again(builds, failure, tried)
     )
 
 
@@ -147,7 +157,7 @@ def _is_backends(plan: BuildPlan, failure: Failure) -> bool:
     return "cache" in text or (cache.backend.is_directory and text.startswith("mkdir "))
 
 
-def _push_again(builds: Sequence[BuildPlan], failure: Failure, attempt: int) -> AnotherTry | None:
+def _push_again(builds: Sequence[BuildPlan], failure: Failure, tried: Tried) -> AnotherTry | None:
     """Return a push without the export beside it if its error is transient.
 
     Image and cache are exported side by side since BuildKit 0.28, and both upload the layers that
@@ -157,17 +167,35 @@ def _push_again(builds: Sequence[BuildPlan], failure: Failure, attempt: int) -> 
     seconds.
     """
     passes = outcomes.is_push(failure) and _push_passes(failure)
-    wait = retries.pause(attempt) if passes else None
+    wait = retries.pause(tried.number, left=tried.left) if passes else None
     if wait is None:
         return None
+    why = f"the push failed with a transient error ({_cause(failure.error)})"
+    return _pushed_again(builds, why, wait)
+
+
+def _pushed_again(builds: Sequence[BuildPlan], why: str, wait: float) -> AnotherTry:
     exports = any(map(calls.writes, builds))
+    when = f"retrying in {wait:.0f} s" if wait else "retrying"
     return AnotherTry(
         plans=tuple(map(calls.image_alone, builds)),
-        reason=f"the push failed with a transient error ({_cause(failure.error)}); retrying in "
-        f"{wait:.0f} s{', then exporting the cache' if exports else ''}",
+        reason=f"{why}; {when}{', then exporting the cache' if exports else ''}",
         pause=wait,
         export_after=exports,
     )
+
+
+def _pull_again(builds: Sequence[BuildPlan], failure: Failure, tried: Tried) -> AnotherTry | None:
+    """Return the same builds if the error of an image that they pull is transient.
+
+    BuildKit itself tries again for 7 s, but not if it cannot connect (retryhandler, v0.34.2).
+    """
+    passes = _PULLING.match(failure.title) and retries.passes(failure.error)
+    wait = retries.pause(tried.number, left=tried.left) if passes else None
+    if wait is None:
+        return None
+    why = f"an image could not be pulled for a transient error ({_cause(failure.error)})"
+    return AnotherTry(plans=tuple(builds), reason=f"{why}; retrying in {wait:.0f} s", pause=wait)
 
 
 def _push_passes(failure: Failure) -> bool:
@@ -189,19 +217,14 @@ class AnotherExport:
     on_disk: bool = False  # Whether the builder's state moves from memory to disk before it
 
 
-def another_export(
-    plan: BuildPlan, exported: Progress, *, lacking: str = ""
-) -> AnotherExport | None:
-    """Return why a failed export may still succeed, None if it cannot or did not fail.
-
-    `lacking` is as for `another_try`.
-    """
-    if lacking and plan.cache.write:
-        reason = f"{lacking}; exporting the cache again with the state on disk"
+def another_export(plan: BuildPlan, exported: Progress, tried: Tried) -> AnotherExport | None:
+    """Return why a failed export may still succeed, None if it cannot or did not fail."""
+    if tried.lacking and plan.cache.write:
+        reason = f"{tried.lacking}; exporting the cache again with the state on disk"
         return AnotherExport(reason=reason, on_disk=True)
     errors = [done.error for done in exported.exports() if done.error]
     passes = plan.cache.write and errors and all(map(retries.passes, errors))
-    wait = retries.pause(1) if passes else None
+    wait = retries.pause(tried.number, left=tried.left) if passes else None
     if wait is None:
         return None
     reason = (

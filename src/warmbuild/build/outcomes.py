@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import field, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from warmbuild import backends, csv_attributes, refs, vendors
+from warmbuild.buildkit import progress
 from warmbuild.buildkit.answers import Inspected
 from warmbuild.cache import problems, records
 from warmbuild.cache.problems import Kind, Problem
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
 
     from warmbuild.buildkit.progress import Failure, Progress, Step, Transfer, Unpacked
     from warmbuild.plan.build_plan import BuildPlan
+
+# How gRPC says that a server has gone; errors of a step have its title.
+_LOST: Final = re.compile(r"\bUnavailable(?::| desc = )")
+_PUSH_OF_ENGINE: Final = re.compile(r"(?:\[\S+\] )?pushing \S+ with docker")
 
 
 @frozen
@@ -213,16 +219,30 @@ def _destinations(plan: BuildPlan) -> list[str]:
 
 
 def is_push(failure: Failure) -> bool:
-    """Return whether the push failed."""
-    return "exporting to" in failure.title and "push" in failure.error.lower()
+    """Return whether the push failed; the engine's own builder pushes in a step of its own."""
+    is_export = "exporting to" in failure.title and "push" in failure.error.lower()
+    return is_export or bool(_PUSH_OF_ENGINE.match(failure.title))
 
 
-def failure_error(failure: Failure) -> WarmbuildError:
-    """Return an error that says what went wrong and what to do."""
+def failure_error(failure: Failure, *, waited_for: str = "") -> WarmbuildError:
+    """Return an error that says what went wrong and what to do.
+
+    `waited_for` is what the build waited for until it was ended.
+    """
+    if waited_for in progress.PUSHED:
+        return RegistryError(
+            "the image is built and was not pushed: the registry accepted nothing for as long as "
+            "push-timeout allows. Check that the registry can be reached, or allow it more time."
+        )
     if "no space left on device" in failure.error.lower():
         return EngineError(
             f"the builder's disk is full: {failure.error}. Free space on the engine's machine "
             "(docker system prune), or give it a larger disk."
+        )
+    if not failure.title and _LOST.search(failure.error):
+        return EngineError(
+            f"the connection to the builder is lost: {failure.error}. Its daemon has ended, "
+            "perhaps for want of memory, or the network has failed."
         )
     if is_push(failure):
         return RegistryError(

@@ -1,4 +1,4 @@
-"""Ends a build that waits too long for nothing but a cache."""
+"""Ends a build that waits too long for nothing but a registry."""
 
 from __future__ import annotations
 
@@ -16,18 +16,28 @@ if TYPE_CHECKING:
 
 # Seconds that BuildKit may take to read the caches: a few small answers each.
 _IMPORT_TIMEOUT: Final = 30.0
+# Seconds that a registry may take to accept a manifest, which has some kilobytes.
+_MANIFEST_TIMEOUT: Final = 120.0
 # Seconds between two looks for news.
 _GLANCE: Final = 0.5
 
 
 class Patience:
-    """Watches what a build waits for; `lost_for` is the part of the cache it was ended for."""
+    """Watches what a build waits for; `lost_for` is what it was ended for."""
 
-    def __init__(self, timeout: float) -> None:
-        """Allow an export `timeout` seconds without news, and an import no more than it needs."""
+    def __init__(self, cache_timeout: float, push_timeout: float) -> None:
+        """Allow so many seconds without news: to the export of a cache, and to a push.
+
+        An import and the manifest of an image get no more than they need.
+        """
         self.lost_for = ""
-        to_import = min(timeout, _IMPORT_TIMEOUT)
-        self._limits = {"import": to_import, "layers": to_import, "export": timeout}
+        to_import = min(cache_timeout, _IMPORT_TIMEOUT)
+        self._limits = {
+            **dict.fromkeys(("import", "layers"), to_import),
+            "export": cache_timeout,
+            "push": push_timeout,
+            "manifest": min(push_timeout, _MANIFEST_TIMEOUT),
+        }
         self._waiting_for, self._moves, self._since = "", 0, time.monotonic()
 
     def news(self, waiting_for: str, moves: int) -> None:

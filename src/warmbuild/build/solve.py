@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Final
 from warmbuild import process, untrusted_json
 from warmbuild.bake import bake_file
 from warmbuild.build import attempts, outcomes
+from warmbuild.build.attempts import Tried
 from warmbuild.build.outcomes import CacheOutcome, Outcome
 from warmbuild.build.patience import Patience
-from warmbuild.builder import state
+from warmbuild.builder import private_directory, state
 from warmbuild.buildkit import checks, command_line
 from warmbuild.buildkit.command_line import Files
 from warmbuild.buildkit.progress import Progress, Step, is_progress
 from warmbuild.cache import directory, problems
-from warmbuild.errors import BuildError
+from warmbuild.errors import BuildError, EngineError
 from warmbuild.files import read_text, write_text
 from warmbuild.frozen import frozen
 from warmbuild.lint import reading
@@ -42,13 +43,23 @@ _MOST_RETRIES: Final = 3
 
 
 @frozen
+class Limits:
+    """How long a build waits for registries, in seconds."""
+
+    cache: float  # without news of a cache
+    push: float  # without news of a push
+    retry: float  # from the first transient failure to the last try
+
+
+@frozen
 class Tool:
     """buildx as a run uses it."""
 
     buildx: Buildx
     files: Files  # where buildx reads and writes
     definition: str  # where the file for bake is written
-    cache_timeout: float  # seconds to wait for a cache
+    private: Private
+    limits: Limits
     annotates: bool  # whether BuildKit's warnings become warnings of the run
     restart: Callable[[], None]  # restarts the builder
     state: State  # of the builder
@@ -66,6 +77,25 @@ class _Attempt:
     waited_for: str  # the part of the cache that it waited for until it was ended
     unwritten: Mapping[str, str]  # by target: why its exported cache is not in its directory
     lacking: str  # why it failed if memory was too small for the builder's state
+
+
+class _Retries:
+    """Counts the attempts of one thing, and the time since its first failure."""
+
+    def __init__(self, patience: float) -> None:
+        self._number, self._patience, self._end = 0, patience, 0.0
+
+    def failed(self, attempt: _Attempt) -> Tried:
+        """Note that an attempt has failed, and return what is known of it."""
+        self._number += 1
+        if self._number == 1:
+            self._end = time.monotonic() + self._patience
+        return Tried(
+            number=self._number,
+            left=self._end - time.monotonic(),
+            waited_for=attempt.waited_for,
+            lacking=attempt.lacking,
+        )
 
 
 @frozen
@@ -122,23 +152,17 @@ def _calls(decided: Sequence[BuildPlan], log: Log) -> Iterator[Sequence[BuildPla
 def _built(decided: Sequence[BuildPlan], tool: Tool) -> _Built:
     """Build until the images are done, or until nothing else may help."""
     now, export_after = tuple(map(calls.image_first, decided)), False
-    counted, number = None, 0
+    counted, given_up, patience = None, 0, _Retries(tool.limits.retry)
     while True:
-        number += 1
         tried = _attempt(now, tool)
         # A step that ran in an attempt is cached in the next one.
         counted = counted or (tried.progress if tried.progress.steps() else None)
-        if not tried.code or number > _MOST_RETRIES:
+        if not tried.code or given_up > _MOST_RETRIES:
             break
-        again = attempts.another_try(
-            now,
-            tried.progress.failure(),
-            number,
-            waited_for=tried.waited_for,
-            lacking=tried.lacking,
-        )
+        again = attempts.another_try(now, tried.progress.failure(), patience.failed(tried))
         if again is None:
             break
+        given_up += not again.pause
         (tool.log.line if again.is_note else tool.log.warning)(again.reason)
         reads = [[plan.cache.read for plan in plans] for plans in (now, again.plans)]
         if again.on_disk or reads[0] != reads[1]:
@@ -150,8 +174,13 @@ def _built(decided: Sequence[BuildPlan], tool: Tool) -> _Built:
             tool.state.to_disk(tried.lacking)
         now, export_after = again.plans, export_after or again.export_after
     _annotate(now, tried.progress.warnings(), tool)
+    if tried.code < 0 and not (tried.waited_for or tried.lacking):
+        raise EngineError(f"buildx did not end its build: {process.death(tried.code)}.")
+    failure = tried.progress.failure()
+    if tried.code and tool.private.is_full(f"{failure.error} {failure.tail}"):
+        raise private_directory.unwritable("no space is left on it")
     if tried.code:
-        raise outcomes.failure_error(tried.progress.failure())
+        raise outcomes.failure_error(tried.progress.failure(), waited_for=tried.waited_for)
     progress = counted or tried.progress
     return _Built(plans=now, progress=progress, last=tried, export_after=export_after)
 
@@ -308,7 +337,8 @@ def _exports(
 ) -> Mapping[str, _Attempt]:
     """Return the attempt of each export that was not made, or failed, with its image."""
     after = [plan for plan in exporting if plan.cache.after]
-    failed = [plan for plan in exporting if not plan.cache.after and _another(plan, last)]
+    tried = _Retries(tool.limits.retry).failed(last)
+    failed = [plan for plan in exporting if not plan.cache.after and _another(plan, last, tried)]
     exports: dict[str, _Attempt] = {}
     if after:
         tool.log.line("the image is done; now exporting its cache")
@@ -340,19 +370,23 @@ def _export(exporting: Sequence[BuildPlan], wanted: Sequence[BuildPlan], tool: T
 def _once_more(
     exporting: Sequence[BuildPlan], wanted: Sequence[BuildPlan], last: _Attempt, tool: Tool
 ) -> _Attempt:
-    """Export caches alone if their error in the last attempt is transient."""
-    again = next(filter(None, (_another(plan, last) for plan in exporting)), None)
-    if again is None:
-        return last
-    tool.log.line(again.reason)
-    time.sleep(again.pause)
-    if again.on_disk:
-        tool.state.to_disk(last.lacking)
-    return _attempt(_alone(exporting, wanted), tool)
+    """Export caches alone while their error in the last attempt is transient."""
+    patience = _Retries(tool.limits.retry)
+    while True:
+        tried = patience.failed(last)
+        several = (_another(plan, last, tried) for plan in exporting)
+        again = next(filter(None, several), None)
+        if again is None:
+            return last
+        tool.log.line(again.reason)
+        time.sleep(again.pause)
+        if again.on_disk:
+            tool.state.to_disk(last.lacking)
+        last = _attempt(_alone(exporting, wanted), tool)
 
 
-def _another(plan: BuildPlan, last: _Attempt) -> AnotherExport | None:
-    return attempts.another_export(plan, last.progress.of(plan.name), lacking=last.lacking)
+def _another(plan: BuildPlan, last: _Attempt, tried: Tried) -> AnotherExport | None:
+    return attempts.another_export(plan, last.progress.of(plan.name), tried)
 
 
 def _alone(exporting: Sequence[BuildPlan], wanted: Sequence[BuildPlan]) -> Sequence[BuildPlan]:
@@ -410,7 +444,11 @@ def _attempt(decided: Sequence[BuildPlan], tool: Tool) -> _Attempt:
     argv = _argv(now, tool)
     # Bake names the target of a step only if it builds several.
     targets = [bake_file.name_of(plan) for plan in decided] if len(decided) > 1 else []
-    progress, patience, log = Progress(targets), Patience(tool.cache_timeout), tool.log
+    progress, patience, log = (
+        Progress(targets),
+        Patience(tool.limits.cache, tool.limits.push),
+        tool.log,
+    )
     with log.group("warmbuild: build"):
         log.line(f"+ docker buildx {process.shown(argv, log.redact)}")
         with (

@@ -6,11 +6,20 @@ import os
 import time
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import process, retries
-from warmbuild.builder import emulation, engine, engine_calls, removal
+from warmbuild.builder import (
+    emulation,
+    engine,
+    engine_calls,
+    environment,
+    private_directory,
+    removal,
+)
 from warmbuild.builder.memory import State
+from warmbuild.builder.private_directory import Private
 from warmbuild.builder.state import shown
 from warmbuild.buildkit import answers, builder_commands
 from warmbuild.buildkit.builder_commands import Own
@@ -23,7 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from warmbuild.builder.environment import Buildx
-    from warmbuild.builder.private_directory import Private
     from warmbuild.buildkit.answers import Boot, Inspected
     from warmbuild.log import Log
     from warmbuild.plan.build_plan import BuilderPlan
@@ -31,9 +39,12 @@ if TYPE_CHECKING:
 
 # Limit of a builder's boot with the pull of its image, in seconds; the pull has none of its own.
 BOOT_TIMEOUT: Final = 180.0
-# Seconds to wait for buildx to stop: it creates a nameless container to look for GPUs, and leaves
-# that container behind if it is killed at that moment.
-_LINGER: Final = 2.0
+# Limit of what buildx reports of itself or of a builder that is up, in seconds.
+_ANSWER_TIMEOUT: Final = 30.0
+# Seconds to wait for buildx to end a boot that is not needed any more. It creates a nameless
+# container to look for GPUs, and leaves that behind if it is killed at that moment; and the engine
+# goes on to create the container of a builder for which nobody waits.
+_LINGER: Final = 10.0
 _DEFAULT_CONTEXT: Final = "default"
 
 
@@ -82,7 +93,9 @@ def booted(plan: BuilderPlan, buildx: Buildx, private: Private, log: Log) -> Ite
             up = wait()
             state.settle(need)
             if plan.emulated:
-                nodes = buildx.run(builder_commands.inspect(up, bootstrap=True))
+                nodes = buildx.run(
+                    builder_commands.inspect(up, bootstrap=True), patience=BOOT_TIMEOUT
+                )
                 emulation.provide(plan, answers.inspected(nodes.output), buildx.env, log)
             # It takes as long as a build step, and its output is read after the build.
             inspection = buildx.started(builder_commands.inspect(up, bootstrap=False))
@@ -91,7 +104,7 @@ def booted(plan: BuilderPlan, buildx: Buildx, private: Private, log: Log) -> Ite
 
         yield Made(
             boot=boot,
-            inspected=lambda: answers.inspected(seen[0].finish().output),
+            inspected=lambda: _inspected(seen[0]),
             state=state,
         )
 
@@ -119,9 +132,9 @@ def _created(
 
     def boot() -> str:
         nonlocal up
-        _check_version(plan, buildx.program, version.finish().output)
+        _check_version(plan, buildx.program, _said(version))
         boots = [_ended(creation)]
-        deadline = begun + BOOT_TIMEOUT
+        deadline = min(begun + BOOT_TIMEOUT, time.monotonic() + plan.retry_timeout)
         while another := next_image(boots, plan.image_mirrors, left=deadline - time.monotonic()):
             mirror, pause = another
             why = f": {boots[-1].error}" if boots[-1].error else ""
@@ -129,7 +142,8 @@ def _created(
             log.line(f"the BuildKit image {boots[-1].image} cannot be pulled{why}{later}")
             time.sleep(pause)
             boots.append(again(plan, mirror))
-        if state.size and not (boots[-1].up or boots[-1].unpulled):
+        is_late = time.monotonic() > begun + BOOT_TIMEOUT
+        if state.size and not (boots[-1].up or boots[-1].unpulled or is_late):
             log.line("the builder does not start with its state in memory; it is put on disk")
             boots.append(again(plan, boots[-1].image, in_memory=False))
         if is_too_lazy(plan, boots[-1]):
@@ -155,7 +169,7 @@ def _created(
 
 def _boot_again(plan: BuilderPlan, name: str, buildx: Buildx) -> None:
     """Boot a builder whose container has been removed; raises EngineError if it does not boot."""
-    done = buildx.run(builder_commands.inspect(name, bootstrap=True))
+    done = buildx.run(builder_commands.inspect(name, bootstrap=True), patience=BOOT_TIMEOUT)
     if done.code:
         raise _no_builder(plan, buildx.env, [answers.boot(done.output, up=False)])
 
@@ -169,8 +183,8 @@ def _started(commands: Sequence[Sequence[str]], buildx: Buildx, log: Log) -> Ite
             if command == commands[-1]:
                 yield running
                 return
-            done = running.finish()
-        if done.code:
+            done = _ended(running)
+        if not done.up:
             raise EngineError(f"buildx cannot create the builder. It says:\n{_quoted(done.output)}")
 
 
@@ -203,6 +217,22 @@ def has_image_store(plan: BuilderPlan, env: Mapping[str, str]) -> bool:
     if not plan.driver.needs_image_store:
         return True
     return engine.has_containerd_store(engine.connect(env, wait=False))
+
+
+def _said(version: Running) -> str:
+    """Return what `buildx version` prints; raises EngineError if it does not end."""
+    try:
+        return version.finish(_ANSWER_TIMEOUT).output
+    except LateError as late:
+        raise EngineError(environment.overdue("version", _ANSWER_TIMEOUT)) from late
+
+
+def _inspected(inspection: Running) -> Inspected:
+    """Return what buildx reports of the builder, which is nothing if it does not end."""
+    try:
+        return answers.inspected(inspection.finish(_ANSWER_TIMEOUT).output)
+    except LateError:
+        return answers.inspected("")
 
 
 def _ended(creation: Running) -> Boot:
@@ -314,6 +344,8 @@ def _no_builder(plan: BuilderPlan, env: Mapping[str, str], boots: Sequence[Boot]
             engine.connect(env, wait=False)
         except EngineError as error:
             return error
+    if Private(root=Path(env["BUILDX_CONFIG"]).parent).is_full(last.output):
+        return private_directory.unwritable("no space is left on it")
     if "no space left on device" in last.output:
         return EngineError(
             "the builder cannot start because the engine's disk is full. Free space on the "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import time
 from datetime import datetime
@@ -11,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import lazy
-from warmbuild.builder import leftovers
+from warmbuild.builder import leftovers, owner
+from warmbuild.buildkit import builder_commands
 from warmbuild.errors import EngineError
 from warmbuild.frozen import frozen
 from warmbuild.registry.credential_helpers import sdk_failures
@@ -48,16 +50,18 @@ class Container:
     connections: int  # Commands that run in it; buildx connects by one
 
 
-def connect(env: Mapping[str, str], *, wait: bool) -> docker.DockerClient:
+def connect(
+    env: Mapping[str, str], *, wait: bool, patience: float = _ANSWER_TIMEOUT
+) -> docker.DockerClient:
     """Return a client of the engine that DOCKER_HOST or the Docker context names.
 
-    `wait` gives the engine BOOT_TIMEOUT to boot, as a docker-in-docker service needs. Raises
-    EngineError with advice if no engine answers.
+    `wait` gives the engine BOOT_TIMEOUT to boot, as a docker-in-docker service needs. `patience` is
+    how long each answer may take, in seconds. Raises EngineError with advice if no engine answers.
     """
     deadline = time.monotonic() + (BOOT_TIMEOUT if wait else 0)
     while True:
         try:
-            client = docker.from_env(environment=dict(env), timeout=_ANSWER_TIMEOUT)
+            client = docker.from_env(environment=dict(env), timeout=math.ceil(patience))
             client.ping()
         except sdk_failures() as error:
             if time.monotonic() >= deadline:
@@ -90,23 +94,34 @@ def _is_running(client: docker.DockerClient, command: str) -> bool:
 
 
 def left_behind(client: docker.DockerClient, now: datetime) -> Iterator[Candidate]:
-    """Yield the builders of single runs, by their volumes; raises EngineError if the engine fails.
+    """Yield the builders that runs remove, by their volumes; raises EngineError if that fails.
 
     A volume is there before its container, and stays until the container has gone.
     """
     try:
         volumes = client.api.volumes(filters={"name": leftovers.VOLUMES}).get("Volumes") or ()
-        created = {
-            builder: datetime.fromisoformat(volume.get("CreatedAt", ""))
-            for volume in volumes
-            if (builder := leftovers.builder_of(volume["Name"]))
-        }
+        found = [
+            (one["Name"], datetime.fromisoformat(one.get("CreatedAt", "")), one.get("Labels") or {})
+            for one in volumes
+        ]
     except sdk_failures() as error:
         raise EngineError(f"the engine does not list its volumes: {error}") from error
-    for builder, when in created.items():
-        used = container(client, builder)
-        leftover = leftovers.builder(builder, now - when, used.connections if used else 0)
-        yield leftover, partial(remove, client, builder, used, keep_state=False)
+    for volume, when, labels in found:
+        is_dead = owner.is_dead(str(labels.get(owner.LABEL, "")))
+        builder, named = leftovers.builder_of(volume), leftovers.named_builder(volume)
+        if not builder and not (named and is_dead):
+            continue
+        used = container(client, builder or named)
+        if named and used and builder_commands.TEMPORARY not in used.env:
+            continue
+        leftover = leftovers.builder(
+            builder or named,
+            now - when,
+            used.connections if used else 0,
+            is_dead=is_dead,
+            is_named=bool(named),
+        )
+        yield leftover, partial(remove, client, builder or named, used, keep_state=False)
 
 
 def remove(

@@ -10,10 +10,12 @@ from __future__ import annotations
 import json
 import socket
 import time
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import quote, urlsplit
 
 from warmbuild import lazy, untrusted_json
@@ -24,21 +26,23 @@ from warmbuild.registry import docker_config
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 else:
     ssl = lazy.module("ssl")
+
+_T = TypeVar("_T")
 
 _SOCKET: Final = "/var/run/docker.sock"
 _PORT: Final = 2375
 _NEAR: Final = frozenset({"localhost", "127.0.0.1", "::1", "docker"})
 # The largest answer that is read, in bytes.
 _MOST: Final = 4 * 1024 * 1024
-# How long the engine may be silent, in seconds.
+# How long the engine may take for an answer, in seconds.
 _TIMEOUT: Final = 10.0
 # How long an attached command may take to say something, in seconds.
 _FIRST_WORD: Final = 3.0
 # How long it may take to kill and remove a container, in seconds; a busy disk delays that.
-_REMOVAL_TIMEOUT: Final = 60.0
+REMOVAL_TIMEOUT: Final = 60.0
 # What says that something is gone, or that another job is removing it. A volume that is in use has
 # the status of the latter.
 _TAKEN: Final = {"containers": (404, 409), "volumes": (404,)}
@@ -46,6 +50,11 @@ _TAKEN: Final = {"containers": (404, 409), "volumes": (404,)}
 # between, in seconds.
 _HELD: Final = 2.0
 _HELD_PAUSE: Final = 0.05
+# How long an engine may be gone while it restarts, and the pause between two looks, in seconds.
+RESTART: Final = 20.0
+_GLANCE: Final = 0.05
+# The part of the time for the removal of a volume in which the engine has to list its volumes.
+_TO_LIST: Final = 1 / 3
 # A slow engine may not have begun to delete when the patience ends. So the patience grows by this
 # many times what the list of volumes takes, up to the limit of any call.
 _SLOW: Final = 20
@@ -77,10 +86,10 @@ def address(env: Mapping[str, str]) -> Address | None:
 
 @frozen
 class Volume:
-    """A volume of an engine, with the value of the label that was asked for."""
+    """A volume of an engine."""
 
     name: str
-    label: str
+    labels: Mapping[str, str]
     created: datetime
 
 
@@ -106,6 +115,25 @@ def _address(env: Mapping[str, str]) -> Address | None:
     )
 
 
+def once_there(call: Callable[[], _T], *, patience: float = RESTART) -> _T:
+    """Return what a call of the engine does, which may be gone for a moment, as in a restart."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            return call()
+        except EngineError as error:
+            if not _is_gone(error) or time.monotonic() > deadline:
+                raise
+        time.sleep(_GLANCE)
+
+
+def _is_gone(error: BaseException | None) -> bool:
+    """Return whether nothing listens at the engine's socket, or it hangs up."""
+    while error is not None and not isinstance(error, (ConnectionError, FileNotFoundError)):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
 def create_volume(
     at: Address, name: str, options: Mapping[str, str], labels: Mapping[str, str]
 ) -> None:
@@ -118,14 +146,20 @@ def volumes(at: Address, label: str = "", *, timeout: float = _TIMEOUT) -> Seque
     """Return the volumes of builders, or those with a label; raises EngineError."""
     wanted = {"label": [label]} if label else {"name": [leftovers.VOLUMES]}
     filters = quote(json.dumps(wanted))
-    answer = _call(at, "GET", f"/volumes?filters={filters}", timeout=timeout)
+    answer = _object(_call(at, "GET", f"/volumes?filters={filters}", timeout=timeout))
+    # Go writes an empty list as null.
+    found = [] if answer.get("Volumes", "") is None else answer.get("Volumes")
     return tuple(
         Volume(
             name=untrusted_json.text(one, "Name"),
-            label=untrusted_json.text(untrusted_json.child(one, "Labels"), label),
+            labels={
+                key: value
+                for key, value in untrusted_json.child(one, "Labels").items()
+                if isinstance(value, str)
+            },
             created=_time(untrusted_json.text(one, "CreatedAt")),
         )
-        for one in untrusted_json.children(_object(answer), "Volumes")
+        for one in _listed(found)
     )
 
 
@@ -133,11 +167,7 @@ def running(at: Address) -> frozenset[str]:
     """Return the names of the builders' containers that run; raises EngineError."""
     filters = quote(json.dumps({"name": [leftovers.VOLUMES]}))
     found = _call(at, "GET", f"/containers/json?filters={filters}")
-    names = (
-        str(name)
-        for one in untrusted_json.objects(found)
-        for name in untrusted_json.items(one, "Names")
-    )
+    names = (str(name) for one in _listed(found) for name in untrusted_json.items(one, "Names"))
     return frozenset(name.removeprefix("/") for name in names)
 
 
@@ -152,7 +182,6 @@ def attached(at: Address, container: str, argv: Sequence[str]) -> socket.socket:
     try:
         connection = connected(at, _TIMEOUT)
         connection.sendall(_request("POST", f"/exec/{identity}/start", {}))
-        connection.settimeout(_FIRST_WORD)
     except OSError as error:
         raise EngineError(f"the engine does not answer: {error}") from error
     return connection
@@ -160,47 +189,69 @@ def attached(at: Address, container: str, argv: Sequence[str]) -> socket.socket:
 
 def said(connection: socket.socket, *, most: int, enough: str) -> str:
     """Return what an attached command prints, up to `enough`, its end, or about `most` bytes."""
-    heard = b""
     # The engine's answer and its frames come before.
-    while len(heard) < most and enough.encode() not in heard:
-        try:
-            part = connection.recv(4096)
-        except OSError:
-            break
-        if not part:
-            break
-        heard += part
+    heard = _heard(connection, _FIRST_WORD, most=most, enough=enough.encode())
     return heard.decode(errors="replace")
 
 
-def remove_container(at: Address, name: str) -> None:
-    """Kill and remove a container, if it is there; raises EngineError if the engine refuses."""
-    _call(at, "DELETE", f"/containers/{name}?force=true", timeout=_REMOVAL_TIMEOUT)
+def remove_builder(
+    at: Address,
+    name: str,
+    *,
+    patience: float,
+    most: float = REMOVAL_TIMEOUT,
+    restart: float = RESTART,
+) -> None:
+    """Remove the container and the volume of a builder; raises EngineError.
+
+    Each may take the engine `most` seconds, which may be gone for `restart` seconds before. This
+    does not wait longer than `patience` seconds for the files in the volume to be deleted.
+    """
+    container, volume = leftovers.container(name), leftovers.volume(name)
+    once_there(partial(remove_container, at, container, patience=most), patience=restart)
+    once_there(partial(remove_volume, at, volume, patience=patience, most=most), patience=restart)
 
 
-def remove_volume(at: Address, name: str, *, patience: float) -> bool:
+def remove_container(at: Address, name: str, *, patience: float = REMOVAL_TIMEOUT) -> None:
+    """Kill and remove a container, if it is there.
+
+    Raises EngineError if the engine refuses; its cause is a TimeoutError if the engine does not
+    answer within `patience` seconds.
+    """
+    _call(at, "DELETE", f"/containers/{name}?force=true", timeout=patience)
+
+
+def remove_volume(
+    at: Address, name: str, *, patience: float, most: float = REMOVAL_TIMEOUT
+) -> bool:
     """Remove the volume of a builder; return whether the engine is done within `patience` seconds.
 
     The engine deletes one volume at a time. If the client disconnects, the engine finishes a
     deletion that has begun, and drops a deletion that has not. The volume of another builder may
-    come first, so this waits for the engine up to a minute if there are any. The patience is longer
-    if the engine is slow. Raises EngineError if the engine refuses, or does not answer in time.
+    come first, so this waits longer if there are any, but for `most` seconds at most. The patience
+    is longer if the engine is slow. Raises EngineError if the engine refuses, or does not answer in
+    time.
     """
     begun = time.monotonic()
-    there = {one.name for one in volumes(at, timeout=_REMOVAL_TIMEOUT)}
+    try:
+        there = {one.name for one in volumes(at, timeout=most * _TO_LIST)}
+        if name not in there:
+            return True
+    except EngineError:
+        # It may still delete the volume.
+        there = set()
     asked = time.monotonic()
-    if name not in there:
-        return True
     is_alone = there == {name}
-    least = max(patience, min(_TIMEOUT, patience + _SLOW * (asked - begun)))
-    limit = least if is_alone else _REMOVAL_TIMEOUT
+    slow = min(_TIMEOUT, patience + _SLOW * (asked - begun))
+    limit = max(patience, slow) if is_alone else most
     while True:
+        left = max(_HELD_PAUSE, begun + most - time.monotonic())
         try:
-            _call(at, "DELETE", f"/volumes/{name}", timeout=limit)
+            _call(at, "DELETE", f"/volumes/{name}", timeout=min(limit, left))
         except EngineError as error:
             if is_alone and isinstance(error.__cause__, TimeoutError):
                 return False
-            if time.monotonic() - asked > _HELD:
+            if time.monotonic() >= min(asked + _HELD, begun + most):
                 raise
             time.sleep(_HELD_PAUSE)
         else:
@@ -222,10 +273,11 @@ def _call(
     try:
         with connected(at, timeout) as connection:
             connection.sendall(_request(method, path, body))
-            answer = _read(connection)
+            head, _, content = _answer(connection, timeout).partition(b"\r\n\r\n")
+        if not head:
+            raise ConnectionResetError("it closes the connection")
     except OSError as error:
         raise EngineError(f"the engine does not answer: {error}") from error
-    head, _, content = answer.partition(b"\r\n\r\n")
     words = head.split(maxsplit=2)
     status = int(words[1]) if len(words) > 1 and words[1].isdigit() else 0
     if method == "DELETE" and status in _TAKEN[path.split("/")[1]]:
@@ -238,6 +290,13 @@ def _call(
         why = untrusted_json.text(_object(found), "message") or f"status {status}"
         raise EngineError(f"the engine refuses: {why}")
     return found
+
+
+def _listed(found: object) -> Iterator[Mapping[str, object]]:
+    """Return the objects in a list; raises EngineError if it is none, which says nothing."""
+    if not isinstance(found, list):
+        raise EngineError("the engine does not answer with a list")
+    return untrusted_json.objects(found)
 
 
 def _object(found: object) -> Mapping[str, object]:
@@ -286,8 +345,35 @@ def _request(method: str, path: str, body: Mapping[str, object] | None) -> bytes
     return "\r\n".join([*head, "", ""]).encode() + content
 
 
-def _read(connection: socket.socket) -> bytes:
-    answer = b""
-    while len(answer) <= _MOST and (part := connection.recv(64 * 1024)):
+def _answer(connection: socket.socket, timeout: float) -> bytes:
+    """Return all that an engine answers; raises TimeoutError if that is not over in time."""
+    answer = bytearray()
+    for part in _parts(connection, timeout):
         answer += part
-    return answer
+        if len(answer) > _MOST:
+            break
+    return bytes(answer)
+
+
+def _heard(connection: socket.socket, timeout: float, *, most: int, enough: bytes) -> bytes:
+    heard = b""
+    with suppress(OSError):
+        for part in _parts(connection, timeout):
+            heard += part
+            if len(heard) >= most or enough in heard:
+                break
+    return heard
+
+
+def _parts(connection: socket.socket, timeout: float) -> Iterator[bytes]:
+    """Yield what arrives; raises TimeoutError once `timeout` seconds are over, whatever arrives."""
+    end = time.monotonic() + timeout
+    while True:
+        left = end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("timed out")
+        connection.settimeout(left)
+        part = connection.recv(64 * 1024)
+        if not part:
+            return
+        yield part

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from warmbuild import process
 from warmbuild.errors import EngineError
 from warmbuild.frozen import frozen
+from warmbuild.process import LateError
 from warmbuild.registry import docker_config
 from warmbuild.trust import Right
 
@@ -30,6 +31,8 @@ _PLUGIN_DIRECTORIES: Final = (
     "/usr/lib/docker/cli-plugins",
     "/usr/libexec/docker/cli-plugins",
 )
+# How long a command may take that builds and boots nothing, in seconds; machines may be busy.
+_PATIENCE: Final = 30.0
 # The engine of this machine.
 _SOCKET: Final = "/var/run/docker.sock"
 # The engine of a docker-in-docker service, and the default of DOCKER_TLS_CERTDIR in its job.
@@ -78,9 +81,17 @@ class Buildx:
         """Run a command while the block runs."""
         return self.runner([self.program, *argv], self.env, linger=linger)
 
-    def run(self, argv: Sequence[str]) -> Result:
-        """Run a command to its end."""
-        return process.run(self.runner, [self.program, *argv], self.env)
+    def run(self, argv: Sequence[str], *, patience: float = _PATIENCE) -> Result:
+        """Run a command to its end; raises EngineError if that takes longer than `patience` s."""
+        try:
+            return process.run(self.runner, [self.program, *argv], self.env, patience=patience)
+        except LateError as late:
+            raise EngineError(overdue(argv[0], patience)) from late
+
+
+def overdue(command: str, patience: float) -> str:
+    """Return what is said of a command of buildx that does not end within `patience` seconds."""
+    return f"buildx {command} did not end within {patience:.0f} s"
 
 
 def program(env: Mapping[str, str]) -> str:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     # What may have been left behind, and what removes it or raises EngineError.
     Candidate = tuple["Leftover", Callable[[], None]]
 
+# Label of a volume in memory; the value is its size in bytes.
+MEMORY: Final = "io.github.warmbuild.memory"
 # What the names of all private directories begin with.
 DIRECTORIES: Final = "warmbuild-"
 # What the names of the volumes of all builders begin with.
@@ -46,6 +48,7 @@ class Leftover:
     age: timedelta
     unused: str  # Why no run uses it
     obstacle: str = ""  # Why it stays at any age
+    is_certain: bool = False  # Whether its run is dead for sure, so that its age does not matter
 
 
 @frozen
@@ -66,14 +69,18 @@ class Entry:
     is_own: bool
     is_private: bool  # Only its owner has access
     lock: Lock
+    is_of_this_kernel: bool  # Whether its run was, whose lock is seen here then
 
 
-def verdict(found: Leftover, older_than: timedelta) -> Verdict:
-    """Decide whether something is removed: if no run uses it, and it is old enough."""
+def verdict(found: Leftover, older_than: timedelta, *, at_once: bool = False) -> Verdict:
+    """Decide whether something is removed: if no run uses it, and it is old enough.
+
+    With `at_once`, what a run has left that is surely dead need not be old.
+    """
     if found.obstacle:
         return Verdict(removes=False, why=found.obstacle)
     age = f"it is {age_text(found.age)} old"
-    if found.age < older_than:
+    if found.age < older_than and not (at_once and found.is_certain):
         least = age_text(older_than)
         why = f"{age}, and nothing younger than {least} is removed (--older-than)"
         return Verdict(removes=False, why=why)
@@ -107,14 +114,29 @@ def builder_of(name: str) -> str:
     return builder if OF_A_RUN.fullmatch(builder) and name == volume(builder) else ""
 
 
-def builder(name: str, age: timedelta, connections: int) -> Leftover:
-    """Return a builder of a run that has this many clients."""
+def named_builder(volume: str) -> str:
+    """Return the builder with a name of its own whose volume this is, or an empty text."""
+    before, after = _VOLUME.split("{builder}")
+    builder = volume.removeprefix(before).removesuffix(after)
+    is_one = volume == _VOLUME.format(builder=builder) and not OF_A_RUN.fullmatch(builder)
+    return builder if is_one else ""
+
+
+def builder(
+    name: str, age: timedelta, connections: int, *, is_dead: bool = False, is_named: bool = False
+) -> Leftover:
+    """Return a builder that has this many clients; `is_dead` is whether its run surely is.
+
+    Another run may be about to use one with a name, so that has to be old in any case.
+    """
     clients = "a client is" if connections == 1 else f"{connections} clients are"
+    obstacle = f"{clients} connected to it" if connections else ""
     return Leftover(
         name=f"builder {name}",
         age=age,
-        unused="no client is connected to it",
-        obstacle=f"{clients} connected to it" if connections else "",
+        unused="its run has ended" if is_dead else "no client is connected to it",
+        obstacle=obstacle,
+        is_certain=is_dead and not is_named,
     )
 
 
@@ -132,4 +154,5 @@ def directory(entry: Entry) -> Leftover:
         age=entry.age,
         unused="its run has ended",
         obstacle=next((why for applies, why in obstacles if applies), ""),
+        is_certain=entry.lock is Lock.FREE and entry.is_of_this_kernel,
     )

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import signals, whole_numbers
-from warmbuild.builder import engine_calls, leftovers, state
+from warmbuild.builder import engine_calls, leftovers, owner, state
 from warmbuild.builder.state import Memory
 from warmbuild.errors import EngineError
 from warmbuild.files import read_text
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from warmbuild.plan.build_plan import BuilderPlan
     from warmbuild.process import Running
 
-# Marks the volumes in memory; the value is the size in bytes.
-_LABEL: Final = "io.github.warmbuild.memory"
 _MEMORY: Final = "/proc/meminfo"
 # The limit of this process's own container, by the version of control groups.
 _LIMITS: Final = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
@@ -93,6 +91,7 @@ class State:
         self.close()
         self.size = 0
         if self._plan.state == "disk" or not in_memory:
+            self._create_on_disk()
             return
         at, is_near = self._at, self._at is not None and self._at.is_near
         why = state.obstacle(self._plan, is_near=is_near)
@@ -109,6 +108,8 @@ class State:
             why = "this machine does not report its memory"
         if why and self._plan.state == "memory":
             self._log.warning(f"the builder's state is on disk, not in memory: {why}")
+        if not self.size:
+            self._create_on_disk()
 
     def watch(self) -> None:
         """Watch over the builder's container from its start on, if the state is in memory."""
@@ -137,10 +138,10 @@ class State:
         """Remove the builder's container with its state, and boot it with a state on disk."""
         self._log.line(f"the builder {self._name} boots again with its state on disk: {why}")
         if self._at:
-            engine_calls.remove_container(self._at, leftovers.container(self._name))
-            engine_calls.remove_volume(self._at, leftovers.volume(self._name), patience=_PATIENCE)
+            engine_calls.remove_builder(self._at, self._name, patience=_PATIENCE)
         self.close()
         self.size = 0
+        self._create_on_disk()
         self._reboot()
 
     @contextmanager
@@ -178,9 +179,19 @@ class State:
 
     def _create_volume(self, at: Address, size: int) -> None:
         options = {"type": "tmpfs", "device": "tmpfs", "o": f"size={size}"}
-        name = leftovers.volume(self._name)
-        engine_calls.create_volume(at, name, options, {_LABEL: str(size)})
+        name, labels = leftovers.volume(self._name), {owner.LABEL: owner.own()}
+        engine_calls.create_volume(at, name, options, {leftovers.MEMORY: str(size), **labels})
         self.size = size
+
+    def _create_on_disk(self) -> None:
+        """Mark the volume of a builder that this run removes, for the case that it is killed."""
+        plan = self._plan
+        is_ours = plan.driver.has_container and not plan.endpoint and plan.cleanup
+        if self._at and is_ours and not plan.keep_state:
+            name, labels = leftovers.volume(self._name), {owner.LABEL: owner.own()}
+            # buildx meets the same engine, and says what is wrong with it.
+            with suppress(EngineError):
+                engine_calls.create_volume(self._at, name, {}, labels)
 
     def _promised(self, at: Address) -> list[int]:
         """Return what the other states in memory may take whose builders run.
@@ -189,12 +200,12 @@ class State:
         """
         own, now = leftovers.volume(self._name), datetime.now(UTC)
         try:
-            others = [one for one in engine_calls.volumes(at, _LABEL) if one.name != own]
+            others = [one for one in engine_calls.volumes(at, leftovers.MEMORY) if one.name != own]
             running = engine_calls.running(at) if others else frozenset()
         except EngineError:
             return []
         return [
-            whole_numbers.read(one.label) or 0
+            whole_numbers.read(one.labels.get(leftovers.MEMORY, "")) or 0
             for one in others
             if leftovers.container_of(one.name) in running or now - one.created < _YOUNG
         ]

@@ -1,7 +1,7 @@
 """The private directory of a run: credentials, secrets and state, removed at its end.
 
-A run holds a lock on a file in it, which the kernel releases however the run ends. So the
-directory of a killed run can be told from that of a run that is still active.
+A run and the commands that it starts hold a lock on a file in it, which the kernel releases however
+they end. So the directory of a killed run can be told from that of a run that is still active.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import lazy
-from warmbuild.builder import leftovers
+from warmbuild.builder import leftovers, owner
 from warmbuild.builder.leftovers import Entry, Lock
 from warmbuild.errors import EngineError
 from warmbuild.frozen import frozen
@@ -38,7 +38,11 @@ else:
 
 # The state of buildx with the user's builders and logins; the rest is not copied.
 _BUILDX_STATE: Final = ("instances", "certs", "current", "buildkitd.default.toml", SCOPED)
+# What names the temporary directory (Python's tempfile).
+_NAMES: Final = ("TMPDIR", "TEMP", "TMP")
 _LOCK: Final = "lock"
+# How Go's programs and the kernel say that a disk, or its table of files, is full.
+_FULL: Final = "no space left on device"
 # Never wait for what is opened, and never follow a link.
 _SAFELY: Final = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -73,11 +77,16 @@ class Private:
         return self.root / "nodes"
 
     def write(self, path: Path, text: str | bytes) -> None:
-        """Write a file that only this user can read."""
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(text.encode() if isinstance(text, str) else text)
+        """Write a file that only this user can read; raises EngineError if that fails."""
+        with _explained():
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(text.encode() if isinstance(text, str) else text)
+
+    def is_full(self, said: str) -> bool:
+        """Return whether a program failed because it could not write here."""
+        return _FULL in said.lower() and str(self.root) in said
 
 
 @contextmanager
@@ -88,27 +97,12 @@ def private(
     root, lock = None, None
     try:
         with held():
-            root = _make_root()
-            lock = _locked(root)
+            root = _make_root(env)
+            with _explained():
+                lock = _locked(root)
         place = Private(root=root)
-        user = docker_config.user_directory(env)
-        config, _ = docker_config.usable(docker_config.read_config(env), env)
-        config = docker_config.merged(config, [login for login in logins if not login.scope])
-        place.write(place.docker_config / "config.json", json.dumps(config))
-        _copy(user / "contexts", place.docker_config / "contexts")
-        buildx = docker_config.buildx_directory(env)
-        place.buildx_config.mkdir(mode=0o700)
-        for name in _BUILDX_STATE:
-            _copy(buildx / name, place.buildx_config / name)
-        for login in logins:
-            if login.scope:
-                directory = scopes.directory(login.host, login.scope)
-                path = place.buildx_config / SCOPED / directory / "config.json"
-                path.unlink(missing_ok=True)
-                place.write(path, json.dumps(docker_config.merged({}, [login])))
-        for secret in secrets:
-            if secret.value:
-                place.write(place.secret(secret.id), secret.value)
+        with _explained():
+            _fill(place, env, logins, secrets)
         yield place
     finally:
         if root is not None:
@@ -118,12 +112,85 @@ def private(
             os.close(lock)
 
 
-def _make_root() -> Path:
+def _fill(
+    place: Private, env: Mapping[str, str], logins: Sequence[Login], secrets: Sequence[Secret]
+) -> None:
+    user = docker_config.user_directory(env)
+    config, _ = docker_config.usable(docker_config.read_config(env), env)
+    config = docker_config.merged(config, [login for login in logins if not login.scope])
+    place.write(place.docker_config / "config.json", json.dumps(config))
+    _copy(user / "contexts", place.docker_config / "contexts")
+    buildx = docker_config.buildx_directory(env)
+    place.buildx_config.mkdir(mode=0o700)
+    for name in _BUILDX_STATE:
+        _copy(buildx / name, place.buildx_config / name)
+    for login in logins:
+        if login.scope:
+            directory = scopes.directory(login.host, login.scope)
+            path = place.buildx_config / SCOPED / directory / "config.json"
+            path.unlink(missing_ok=True)
+            place.write(path, json.dumps(docker_config.merged({}, [login])))
+    for secret in secrets:
+        if secret.value:
+            place.write(place.secret(secret.id), secret.value)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Say of a file that cannot be written that it lies in the temporary directory."""
     try:
-        return Path(tempfile.mkdtemp(prefix=leftovers.DIRECTORIES))
+        yield
     except OSError as error:
-        reason = f"the temporary directory cannot be written: {error.strerror}"
-        raise EngineError(reason) from error
+        raise unwritable(str(error.strerror)) from error
+
+
+def unwritable(why: str) -> EngineError:
+    """Return the error of a temporary directory that cannot be written."""
+    return EngineError(
+        f"the temporary directory {tempfile.gettempdir()} cannot be written: {why}. Free space "
+        "there, or set TMPDIR to another directory of this machine."
+    )
+
+
+@contextmanager
+def forgotten(place: Private) -> Iterator[None]:
+    """Remove logins and secrets at the end of the block, before anything that may take time."""
+    try:
+        yield
+    finally:
+        with shielded():
+            for path in (place.docker_config / "config.json", place.secret("")):
+                _delete(path)
+            _delete(place.buildx_config / SCOPED)
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _make_root(env: Mapping[str, str]) -> Path:
+    place = _temporary(env)
+    with _explained():
+        return Path(tempfile.mkdtemp(prefix=leftovers.DIRECTORIES, dir=place))
+
+
+def _temporary(env: Mapping[str, str]) -> str:
+    """Return the temporary directory; raises EngineError if there is none that can be written.
+
+    Python's last resort is the working directory. That may be a build's context, so the user has to
+    name it.
+    """
+    try:
+        place = tempfile.gettempdir()
+    except OSError as error:
+        raise EngineError(f"no temporary directory can be written: {error.strerror}") from error
+    named = [Path(value).absolute() for name in _NAMES if (value := env.get(name))]
+    if Path(place) == Path.cwd() and Path(place) not in named:
+        raise EngineError("no temporary directory can be written. Free space, or set TMPDIR.")
+    return place
 
 
 def _locked(root: Path) -> int:
@@ -136,6 +203,9 @@ def _locked(root: Path) -> int:
     descriptor = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | _SAFELY, 0o600)
     with suppress(OSError):
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # buildx outlives a run that is killed, and still uses the directory.
+        os.set_inheritable(descriptor, True)  # noqa: FBT003 (the only way to call it)
+        os.write(descriptor, owner.own().encode())
         new.rename(root / _LOCK)
     return descriptor
 
@@ -173,13 +243,13 @@ def _examined(name: str, parent: int, now: float, opened: ExitStack) -> tuple[En
     found = os.stat(name, dir_fd=parent, follow_symlinks=False)
     is_directory, is_own = stat.S_ISDIR(found.st_mode), found.st_uid == os.geteuid()
     is_private = not found.st_mode & (stat.S_IRWXG | stat.S_IRWXO)
-    directory, lock = -1, Lock.MISSING
+    directory, lock, text = -1, Lock.MISSING, ""
     if is_directory and is_own and is_private:
         directory = os.open(name, os.O_RDONLY | os.O_DIRECTORY | _SAFELY, dir_fd=parent)
         opened.callback(os.close, directory)
         if not os.path.samestat(found, os.fstat(directory)):
             raise FileNotFoundError(name)
-        lock = _lock_of(directory, opened)
+        lock, text = _lock_of(directory, opened)
     entry = Entry(
         name=name,
         age=timedelta(seconds=now - found.st_mtime),
@@ -187,21 +257,23 @@ def _examined(name: str, parent: int, now: float, opened: ExitStack) -> tuple[En
         is_own=is_own,
         is_private=is_private,
         lock=lock,
+        is_of_this_kernel=owner.is_of_this_kernel(text),
     )
     return entry, directory
 
 
-def _lock_of(directory: int, opened: ExitStack) -> Lock:
+def _lock_of(directory: int, opened: ExitStack) -> tuple[Lock, str]:
+    """Return the state of a directory's lock, and what its run has written in it."""
     try:
         file = os.open(_LOCK, os.O_RDWR | _SAFELY, dir_fd=directory)
     except OSError:
-        return Lock.MISSING
+        return Lock.MISSING, ""
     opened.callback(os.close, file)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return Lock.FREE, os.read(file, owner.LONGEST).decode(errors="replace")
     except OSError:
-        return Lock.HELD
-    return Lock.FREE
+        return Lock.HELD, ""
 
 
 def _remove(name: str, directory: int, parent: int) -> None:

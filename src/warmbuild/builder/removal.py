@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from warmbuild.builder import engine, engine_calls, leftovers
+from warmbuild import signals
+from warmbuild.builder import engine, engine_calls
 from warmbuild.builder.leftovers import Verdict
 from warmbuild.buildkit import builder_commands
 from warmbuild.errors import EngineError
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 # notices some milliseconds after a client that it has gone.
 _GOODBYE: Final = 1.0
 _GLANCE: Final = 0.05
+# How long an engine may be gone if the builder never came up, in seconds.
+_MOMENT: Final = 1.0
 # How long to wait for the engine to delete the state, in seconds. It goes on without this run, for
 # seconds if many files lie on a disk.
 _LET_GO: Final = 0.25
@@ -41,7 +43,9 @@ def remove(plan: BuilderPlan, name: str, buildx: Buildx, log: Log, *, up: bool) 
         try:
             if plan.is_shared:
                 there = {"DOCKER_HOST": plan.endpoint} if plan.endpoint else {}
-                client = engine.connect({**buildx.env, **there}, wait=False)
+                env = {**buildx.env, **there}
+                reach = partial(engine.connect, env, wait=False, patience=_patience())
+                client = engine_calls.once_there(reach, patience=_restart(up=up))
                 found = _once_left(partial(engine.container, client, name))
                 decided = decide(plan, found)
                 if found and decided.removes:
@@ -50,15 +54,15 @@ def remove(plan: BuilderPlan, name: str, buildx: Buildx, log: Log, *, up: bool) 
             failure, decided = str(error), Verdict(removes=False)
         # For buildx a builder is its name, under which another job may boot the next one.
         if decided.removes and (plan.appended or not plan.is_shared):
-            failure = _of_this_run(plan, name, buildx)
+            failure = _of_this_run(plan, name, buildx, up=up)
     # A builder that never came up has been reported, and may leave nothing to remove.
-    if failure and up:
-        log.warning(f"the builder {name} could not be removed: {failure}")
+    if failure and (up or signals.is_stopped()):
+        log.left_behind(f"the builder {name} could not be removed: {failure}")
     elif decided.why and up:
         log.line(f"the builder {name} stays: {decided.why}")
 
 
-def _of_this_run(plan: BuilderPlan, name: str, buildx: Buildx) -> str:
+def _of_this_run(plan: BuilderPlan, name: str, buildx: Buildx, *, up: bool) -> str:
     """Remove a builder that no other run knows; return why that failed, if it did.
 
     buildx would wait until the last file of the state is deleted: 1 to 3 s of a run on disk.
@@ -66,13 +70,34 @@ def _of_this_run(plan: BuilderPlan, name: str, buildx: Buildx) -> str:
     at = engine_calls.address(buildx.env)
     is_one_here = plan.driver.has_container and not (plan.appended or plan.endpoint)
     if at and is_one_here and not plan.name:
-        # If these calls fail, buildx tries in its own way, and says why it cannot.
-        with suppress(EngineError):
-            engine_calls.remove_container(at, leftovers.container(name))
-            engine_calls.remove_volume(at, leftovers.volume(name), patience=_LET_GO)
+        try:
+            engine_calls.remove_builder(
+                at, name, patience=_LET_GO, most=_patience(), restart=_restart(up=up)
+            )
+        except EngineError as error:
+            # buildx would wait for the same engine. What the engine refuses, buildx may do in its
+            # own way, and it says why it cannot.
+            if isinstance(error.__cause__, TimeoutError):
+                return str(error)
+        else:
             return ""
-    removal = buildx.run(builder_commands.remove(name, keep_state=plan.keep_state))
+    command = builder_commands.remove(name, keep_state=plan.keep_state)
+    try:
+        removal = buildx.run(command, patience=_patience())
+    except EngineError as error:
+        return str(error)
     return removal.output if removal.code else ""
+
+
+def _restart(*, up: bool) -> float:
+    """Return how long the engine may be gone, in seconds; there may be none if it never was up."""
+    patience = signals.HURRY if signals.is_stopped() else engine_calls.RESTART
+    return patience if up else _MOMENT
+
+
+def _patience() -> float:
+    """Return how long a step of the removal may take, in seconds."""
+    return signals.HURRY if signals.is_stopped() else engine_calls.REMOVAL_TIMEOUT
 
 
 def decide(plan: BuilderPlan, found: Container | None) -> Verdict:

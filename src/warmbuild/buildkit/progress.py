@@ -31,6 +31,11 @@ _POSITION: Final = re.compile(r"[0-9]+/[0-9]+")
 # Not steps: the base of a stage, and what puts a linked step's layer upon the layers below.
 _NO_STEPS: Final = ("FROM", "LINK")
 _UNPACKING: Final = "extracting "
+# What an image's export says while it pushes: layers, and then `pushing manifest for` a ref.
+_PUSHING: Final = "pushing "
+_PUSHING_LAYERS: Final = "pushing layers"
+# What `waiting_for` says of a push.
+PUSHED: Final = ("push", "manifest")
 _SOURCE_LINE: Final = re.compile(r"\S.*:\d+")
 _IMPORT: Final = "importing cache manifest from "
 # GitHub's exporter has a name of its own; an inline cache is exported as part of its image.
@@ -115,6 +120,7 @@ class _Vertex:
     tail: deque[str] = field(default_factory=lambda: deque(maxlen=_TAIL))
     manifest: str = ""
     unpacked: dict[str, tuple[datetime, datetime]] = field(default_factory=dict)  # by layer
+    pushing: set[str] = field(default_factory=set)  # what it pushes at the moment
 
     @property
     def is_running(self) -> bool:
@@ -182,6 +188,11 @@ class Progress:
         # A step ends after everything that it said in the same message.
         for vertex in vertices:
             yield from self._end(vertex)
+        # The last of a long output may come after the end, in a message of its own.
+        for item in logs:
+            late = self._vertices.get(untrusted_json.text(item, "vertex"))
+            if late and not late.is_running:
+                yield from self._flush(late)
         for warning in untrusted_json.children(status, "warnings"):
             self._warned[checks.warned(warning)] = None
             yield f"WARNING: {_one_line(_decoded(warning.get('short')))}"
@@ -269,17 +280,23 @@ class Progress:
         return tuple(self._transfers(_EXPORT))
 
     def waiting_for(self) -> str:
-        """Return the part of a cache that the build waits for, or "" if it does anything else.
+        """Return what the build waits for at registries, or "" if it does anything else.
 
-        It is `import` (the records), `layers` (that a step needs which is not cached) or `export`.
+        Of a cache that is `import` (the records), `layers` (that a step needs which is not cached)
+        or `export`; of an image, `push` (its layers) or `manifest`.
         """
         running = self._running.values()
         if any(vertex.bare.startswith(_IMPORT) for vertex in running):
             return "import"
         if running and all(vertex.cached for vertex in running):
             return "layers"
-        is_export = running and all(vertex.bare.startswith(_EXPORT) for vertex in running)
-        return "export" if is_export else ""
+        pushed = {status for vertex in running for status in vertex.pushing}
+        others = [vertex for vertex in running if not vertex.pushing]
+        if not running or not all(vertex.bare.startswith(_EXPORT) for vertex in others):
+            return ""
+        if not pushed:
+            return "export"
+        return "push" if _PUSHING_LAYERS in pushed else "manifest"
 
     def failure(self) -> Failure:
         """Return why the build failed, after it has failed."""
@@ -295,9 +312,13 @@ class Progress:
         error = errors[-1] if errors else last.error if last else "\n".join(spoken[-3:])
         for target in self._targets:
             error = error.removeprefix(f"target {target}: ")
+        error = error.removeprefix("failed to build: ").removeprefix("failed to solve: ")
+        # buildx says of a push that lacks a token only why it does.
+        if last and last.error.endswith(f": {error}"):
+            error = last.error
         return Failure(
             title=last.name if last else "",
-            error=error.removeprefix("failed to build: ").removeprefix("failed to solve: "),
+            error=error,
             tail=tuple(last.tail) if last else (),
             source=sources[-1] if sources else "",
         )
@@ -385,6 +406,8 @@ class Progress:
         now, started, completed = (
             _time(item, name) for name in ("timestamp", "started", "completed")
         )
+        if identity.startswith(_PUSHING):
+            (vertex.pushing.discard if completed else vertex.pushing.add)(identity)
         shown = self._statuses.get(key)
         if completed is None:
             if now is None or (shown and (now - shown).total_seconds() < _STATUS_INTERVAL):

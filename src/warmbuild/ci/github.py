@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from warmbuild import lazy, surrogates, trust, untrusted_json, whole_numbers
 from warmbuild.ci.provider import Environment, Provider
+from warmbuild.errors import EngineError
 from warmbuild.run_context import (
     Project,
     RunContext,
@@ -286,7 +287,12 @@ def _warning(text: str, file: str = "", line: int = 0) -> None:
 
 
 def _publish(env: Environment, outputs: Mapping[str, str], summary: str) -> None:
-    """Write outputs and summary to the files that the runner names; a failure is a warning."""
+    """Write outputs and summary to the files that the runner names.
+
+    Raises EngineError if the outputs cannot be written, which later steps use; without the summary
+    nothing is lost.
+    """
+    lost = ""
     try:
         if place := env.get("GITHUB_OUTPUT"):
             # actions-toolkit writes only to a file that exists.
@@ -294,7 +300,7 @@ def _publish(env: Environment, outputs: Mapping[str, str], summary: str) -> None
             for name, value in outputs.items():
                 core.set_output(name, surrogates.escaped(value))
     except OSError as error:
-        _warning(f"the outputs could not be written to GITHUB_OUTPUT: {error.strerror}")
+        lost = f"the outputs could not be written to GITHUB_OUTPUT: {error.strerror}"
     summary = surrogates.escaped(summary)
     place = env.get("GITHUB_STEP_SUMMARY")
     try:
@@ -304,6 +310,8 @@ def _publish(env: Environment, outputs: Mapping[str, str], summary: str) -> None
             core.issue_file_command("STEP_SUMMARY", summary)
     except OSError as error:
         _warning(f"the summary could not be written to GITHUB_STEP_SUMMARY: {error.strerror}")
+    if lost:
+        raise EngineError(lost)
 
 
 def _pipeline_file(env: Environment) -> str:

@@ -58,7 +58,10 @@ def build(run: Run) -> Outcome:
         child = environment.of_building(child, run.context.trust, images.variables(decided))
         environment.take_certificates(env, private)
         buildx = Buildx(program=program, env=child, runner=run.runner)
-        with boot.booted(state.planned(decided), buildx, private, log) as made:
+        with (
+            boot.booted(state.planned(decided), buildx, private, log) as made,
+            private_directory.forgotten(private),
+        ):
             # The registry is asked while the builder boots.
             if not boot.has_image_store(decided[0].builder, child):
                 decided = images.decide(wanted, has_image_store=False)
@@ -155,7 +158,12 @@ def _tool(run: Run, builder: BuilderPlan, buildx: Buildx, private: Private, wher
         buildx=buildx,
         files=solve.files(private),
         definition=str(private.file("definition.json")),
-        cache_timeout=run.inputs.cache_timeout.total_seconds(),
+        private=private,
+        limits=solve.Limits(
+            cache=run.inputs.cache_timeout.total_seconds(),
+            push=run.inputs.push_timeout.total_seconds(),
+            retry=run.inputs.retry_timeout.total_seconds(),
+        ),
         annotates=not is_false(run.env.get("DOCKER_BUILD_CHECKS_ANNOTATIONS", "")),
         restart=restart,
         state=where,

@@ -52,16 +52,16 @@ def check(
         )
         for name in bake_file.misfits(decided, redact)
     ]
-    problems += [
-        InputProblem(name=name, text=f"{path!r} cannot be written.")
-        for name, path in (
-            ("output-file", inputs.output_file),
-            ("summary-file", inputs.summary_file),
-        )
-        if path and not os.access(Path(path).absolute().parent, os.W_OK)
-    ]
+    problems += [*_of_written_files(inputs), *_of_ssh(inputs, env)]
     if problems:
         raise InputError(problems)
+
+
+def _of_written_files(inputs: Inputs) -> Iterator[InputProblem]:
+    named = (("output-file", inputs.output_file), ("summary-file", inputs.summary_file))
+    for name, path in named:
+        if path and (fault := files.unwritable(path)):
+            yield InputProblem(name=name, text=fault)
 
 
 def _of_files(inputs: Inputs) -> Iterator[InputProblem]:
@@ -70,6 +70,18 @@ def _of_files(inputs: Inputs) -> Iterator[InputProblem]:
     for name, path in named:
         if path and (fault := files.fault(path)):
             yield InputProblem(name=name, text=fault)
+
+
+def _of_ssh(inputs: Inputs, env: Mapping[str, str]) -> Iterator[InputProblem]:
+    """Yield what buildx refuses of the input ssh: an agent that is not there, or a key."""
+    for item in inputs.passed.ssh:
+        _, _, paths = item.partition("=")
+        if not paths and not env.get("SSH_AUTH_SOCK"):
+            text = f"{item!r} needs an SSH agent, and SSH_AUTH_SOCK is not set."
+            yield InputProblem(name="ssh", text=text)
+        for path in filter(None, paths.split(",")):
+            if not os.path.exists(path):  # noqa: PTH110 (never raises)
+                yield InputProblem(name="ssh", text=f"there is no file or socket {path!r}.")
 
 
 def _of_variables(inputs: Inputs, env: Mapping[str, str]) -> Iterator[InputProblem]:

@@ -10,7 +10,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import signals
-from warmbuild.builder import engine, engine_calls, environment, leftovers, private_directory
+from warmbuild.builder import engine, engine_calls, environment, leftovers, owner, private_directory
 from warmbuild.errors import EngineError
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from warmbuild.log import Log
     from warmbuild.plan.build_plan import BuilderPlan
 
-# Age from which a build removes what others left: few jobs take that long, and those that do hold
-# a lock and have a client connected.
+# Age from which a build removes what a run has left that may not be dead, as one in another
+# container: few jobs take that long, and those that do have a client connected.
 AGE: Final = timedelta(days=1)
 # How long a build has to last for the engine to be asked, in seconds: a rebuild from the cache is
 # shorter.
@@ -47,7 +47,7 @@ def cleanup(env: Mapping[str, str], log: Log, *, older_than: timedelta, dry_run:
 
 @contextmanager
 def beside(plan: BuilderPlan, env: Mapping[str, str], log: Log) -> Iterator[None]:
-    """Remove what others left a day ago while the block runs; report only what is removed.
+    """Remove what dead runs have left while the block runs; report only what is removed.
 
     It neither fails nor delays the run, and leaves to the next one what it does not get to.
     """
@@ -56,7 +56,8 @@ def beside(plan: BuilderPlan, env: Mapping[str, str], log: Log) -> Iterator[None
     over = threading.Event()
 
     def collect(found: Iterator[Candidate]) -> None:
-        done.extend(line for goes, line in _collected(found, AGE, dry_run=False) if goes)
+        collected = _collected(found, AGE, dry_run=False, at_once=True)
+        done.extend(line for goes, line in collected if goes)
 
     def collect_all() -> None:
         collect(_directories())
@@ -76,10 +77,11 @@ def beside(plan: BuilderPlan, env: Mapping[str, str], log: Log) -> Iterator[None
 
 
 def _may_be_left(env: Mapping[str, str]) -> bool:
-    """Return whether a builder is old enough to go; loading the docker SDK takes longer."""
+    """Return whether a builder may go; loading the docker SDK takes longer."""
     at, now = engine_calls.address(env), datetime.now(UTC)
     return at is None or any(
-        leftovers.builder_of(one.name) and now - one.created >= AGE
+        owner.is_dead(one.labels.get(owner.LABEL, ""))
+        or (leftovers.builder_of(one.name) and now - one.created >= AGE)
         for one in engine_calls.volumes(at)
     )
 
@@ -93,11 +95,11 @@ def _builders(env: Mapping[str, str]) -> Iterator[Candidate]:
 
 
 def _collected(
-    found: Iterable[Candidate], older_than: timedelta, *, dry_run: bool
+    found: Iterable[Candidate], older_than: timedelta, *, dry_run: bool, at_once: bool = False
 ) -> Iterator[tuple[bool, str]]:
     """Remove what goes; yield of everything whether it goes, and a line that says why."""
     for leftover, remove in found:
-        decided = leftovers.verdict(leftover, older_than)
+        decided = leftovers.verdict(leftover, older_than, at_once=at_once)
         how = "stays"
         if decided.removes and dry_run:
             how = "would be removed"

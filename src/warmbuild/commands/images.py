@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from warmbuild import files, lazy
+from warmbuild import files, lazy, signals
 from warmbuild.bake import bake_file, targets
 from warmbuild.cache.permission import Facts
 from warmbuild.commands import confidential, confinement
-from warmbuild.errors import InputError, InputProblem
+from warmbuild.errors import EngineError, InputError, InputProblem
 from warmbuild.frozen import frozen
 from warmbuild.image import tags
 from warmbuild.plan import making
@@ -39,6 +39,11 @@ else:
     laziness = lazy.module("warmbuild.plan.laziness")
     dockerfile = lazy.module("warmbuild.project.dockerfile")
 
+# How long the rules for tags may take, in seconds: their patterns may try every way to match.
+_PATTERN_TIMEOUT: Final = 5.0
+# How long buildx may take to read bake and compose files, in seconds; files may be remote.
+_READ_TIMEOUT: Final = 60.0
+
 
 @frozen
 class Image:
@@ -57,8 +62,16 @@ def images(
 
     The rules for tags are applied here, once a run. The log hides the secrets of targets.
     """
+    try:
+        with signals.limited(_PATTERN_TIMEOUT):
+            applied = tags.apply(inputs.tag_rules, inputs.flavor, context, context.begun)
+    except TimeoutError as error:
+        text = (
+            f"a pattern takes more than {_PATTERN_TIMEOUT:.0f} s; write it without nested repeats."
+        )
+        raise InputError([InputProblem(name="tags", text=text)]) from error
     facts = Facts(
-        applied=tags.apply(inputs.tag_rules, inputs.flavor, context, context.begun),
+        applied=applied,
         variables=frozenset(name for name, value in env.items() if value),
     )
     if not inputs.bake_files and not inputs.compose_files:
@@ -133,8 +146,13 @@ def _read_files(
         program = environment.program(env)
         buildx = environment.Buildx(program=program, env=child | values, runner=runner)
         paths = (*inputs.compose_files, *inputs.bake_files)
-        done = buildx.run(bake_file.resolve(paths, inputs.targets, inputs.set))
-    name = "bake-files" if inputs.bake_files else "compose-files"
+        name = "bake-files" if inputs.bake_files else "compose-files"
+        command = bake_file.resolve(paths, inputs.targets, inputs.set)
+        try:
+            done = buildx.run(command, patience=_READ_TIMEOUT)
+        except EngineError as error:
+            text = f"cannot be read: {error}; do they name a pipe, or a place that hangs?"
+            raise InputError([InputProblem(name=name, text=text)]) from error
     if done.code:
         text = f"cannot be read: {answers.error(done.output).rstrip('.')}."
         raise InputError([InputProblem(name=name, text=text)])
@@ -143,6 +161,9 @@ def _read_files(
     except ValueError as error:
         text = f"cannot be read by this buildx: {error}."
         raise InputError([InputProblem(name=name, text=text)]) from error
+    if not found:
+        text = "no target is built: its group is empty, or no service has build."
+        raise InputError([InputProblem(name=name, text=text)])
     confined = confinement.confined(found, name, trust)
     problems = [*_of_names(confined, name), *_of_entitlements(confined, inputs.passed)]
     if problems:

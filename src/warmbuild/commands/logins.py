@@ -33,6 +33,7 @@ class Registries:
 
     keyring: Keyring
     transports: Mapping[str, Transport]  # by host
+    retry_timeout: float  # seconds to try again what a push needs
 
     def client(
         self, host: str, say: Callable[[str], object], *, patience: Patience = PROBE
@@ -64,7 +65,8 @@ def registries(
         warn(
             f"{stored} of the Docker configuration cannot be used: {program} is not installed here"
         )
-    return Registries(keyring=keyring, transports=transports(config))
+    retry_timeout = inputs.retry_timeout.total_seconds()
+    return Registries(keyring=keyring, transports=transports(config), retry_timeout=retry_timeout)
 
 
 def check(registries: Registries, decided: Sequence[BuildPlan], log: Log) -> None:
@@ -119,4 +121,6 @@ def _check_push(registries: Registries, ref: Reference, checked: list[Login], sa
         )
     if login in keyring.own and login not in checked:
         checked.append(login)
-        registries.client(ref.host, say, patience=client.LOGIN).check_login(scope)
+        retry = registries.retry_timeout
+        patience = replace(client.LOGIN, total=client.LOGIN.total + retry, retry=retry)
+        registries.client(ref.host, say, patience=patience).check_login(scope)

@@ -18,3 +18,10 @@ class Loader(yaml.SafeLoader):
         super().flatten_mapping(node)
         if len(node.value) > _MOST_KEYS:
             raise yaml.YAMLError(f"a mapping has more than {_MOST_KEYS} keys")
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> object:  # noqa: FBT001, FBT002 (its base's)
+        """Build an object; raises YAMLError if a text is not what its tag says."""
+        try:
+            return super().construct_object(node, deep=deep)
+        except (AttributeError, KeyError, ValueError, OverflowError) as error:
+            raise yaml.constructor.ConstructorError(None, None, None, node.start_mark) from error

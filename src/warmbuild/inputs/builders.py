@@ -106,7 +106,7 @@ def nodes(reader: Reader, driver: Driver) -> tuple[Node, ...]:
         return ()
     try:
         items = bounded_yaml.Loader(reader.values["append"]).get_single_data()
-    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
+    except (yaml.YAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         bad(f"is not YAML{f', at line {mark.line + 1}' if mark else ''}.")
         return ()
@@ -162,4 +162,6 @@ def _wrong_endpoint(driver: Driver, endpoint: str) -> str:
             )
         case "not supported" if endpoint:
             return f"is not supported by driver '{driver.name}', which has an endpoint of its own."
+        case _ if endpoint and (wrong := checks.endpoint(endpoint)):
+            return f"{endpoint!r} {wrong}"
     return ""

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import lazy, platforms, refs, secret_texts
+from warmbuild import csv_attributes, lazy, platforms, refs, secret_texts
+from warmbuild.backends import BACKENDS
 
 if TYPE_CHECKING:
     import difflib
@@ -24,6 +25,18 @@ _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OF_BUILDX: Final = re.compile(
     r"PATH|HOME|TMPDIR|LD_.*|(?:DOCKER|BUILDX|BUILDKIT)_(?:CONFIG|HOST|CONTEXT|BUILDER|TLS.*|CERT.*)"
 )
+_SIZE: Final = re.compile(r"[0-9]+(?:\.[0-9]+)? ?(?:[kKmMgGtTpP][iI]?)?[bB]?")
+_NETWORKS: Final = ("default", "host", "none")
+# Of `buildx build` and, beyond these, of `buildx bake` (EntitlementKey, v0.36.1).
+_ENTITLEMENTS: Final = (
+    *("network.host", "security.insecure", "device", "buildx.local.delete"),
+    *("ssh", "fs", "fs.read", "fs.write", "image", "image.push", "image.load"),
+)
+_OUTPUTS: Final = ("local", "tar", "oci", "docker", "image", "registry", "cacheonly")
+_NEEDS_DEST: Final = ("local", "tar", "oci")
+# A context's name (docker/cli, context.ValidateContextName).
+_CONTEXT: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.+-]*")
+_ADDRESS: Final = re.compile(r"[a-z][a-z0-9+.-]*://\S+")
 _CALLS: Final = ("build", "check", "lint", "outline", "targets", "subrequests.describe")
 
 
@@ -93,6 +106,67 @@ def variable(text: str) -> str:
 def call(text: str) -> str:
     """Check a call; attributes, such as `format=json`, may follow its name."""
     return among(_CALLS, text.partition(",")[0].removeprefix("method="))
+
+
+def size(text: str) -> str:
+    """Check a size as Docker reads it (go-units, RAMInBytes)."""
+    return "" if _SIZE.fullmatch(text) else "is not a size; use a number and k, m or g, such as 1g."
+
+
+def network(text: str) -> str:
+    """Check the network mode of RUN instructions; networks belong to a builder."""
+    return among(_NETWORKS, text)
+
+
+def entitlement(text: str) -> str:
+    """Check an entitlement of buildx's build or bake; some take a value."""
+    return among(_ENTITLEMENTS, text.partition("=")[0])
+
+
+def output(text: str) -> str:
+    """Check an output: attributes, a directory, or a hyphen for standard output."""
+    fields = csv_attributes.fields(text)
+    if fields == (text,) and not text.startswith("type="):
+        return ""
+    if wrong := _no_attributes(fields):
+        return wrong
+    given = dict(csv_attributes.pairs(text))
+    if "type" not in given:
+        return "has no type; use type=local,dest=DIRECTORY, for example."
+    if given["type"] not in _OUTPUTS:
+        return f"has the type {given['type']!r}, which {among(_OUTPUTS, given['type'])}"
+    if given["type"] in _NEEDS_DEST and not given.get("dest"):
+        return "has no dest, which its type needs."
+    return ""
+
+
+def cache_entry(text: str) -> str:
+    """Check a cache source or destination: a reference, or attributes, which may be secret.
+
+    A builder may have types that are not known here, but none that is spelled nearly like one.
+    """
+    given = dict(csv_attributes.pairs(text))
+    if set(given) == {"ref"}:
+        return ""
+    kind = given.get("type", "")
+    if not kind:
+        return "has no type; use type=registry,ref=IMAGE, for example."
+    if kind not in BACKENDS:
+        near = nearest(kind, BACKENDS)
+        return f"has an unknown type.{near}" if near else ""
+    return "needs a ref." if BACKENDS[kind].destination == "ref" and not given.get("ref") else ""
+
+
+def endpoint(text: str) -> str:
+    """Check the name of a Docker context, or an address."""
+    if _CONTEXT.fullmatch(text) or _ADDRESS.fullmatch(text):
+        return ""
+    return "is neither a Docker context nor an address, such as tcp://HOST:2375."
+
+
+def _no_attributes(fields: Sequence[str]) -> str:
+    bare = next((field for field in fields if "=" not in field), None)
+    return "" if bare is None else "has a part without a value; use name=value,name=value."
 
 
 def tag_prefix(text: str) -> str:

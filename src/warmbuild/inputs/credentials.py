@@ -21,7 +21,8 @@ else:
 
 # A login is taken from the CI system as a whole, or not at all.
 LOGIN: Final = ("registry", "username", "password")
-_SECRET_ID: Final = re.compile(r"[A-Za-z0-9_.:-]+")
+# It becomes a file's name, which may be as long as this, and neither of the two that are taken.
+_SECRET_ID: Final = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9_.:-]{1,255}")
 # Form of an item, and the field of Secret for its value.
 _SECRET_FORMS: Final[Mapping[str, tuple[str, str]]] = {
     "secrets": ("ID=value", "value"),

@@ -176,6 +176,7 @@ _ROWS: Final[Mapping[str, Input]] = {
     "allow": Passthrough(
         "Entitlements to grant to the build, such as network.host.",
         Kind.WORDS,
+        check=checks.entitlement,
         flag="--allow",
         bake_key="entitlements",
     ),
@@ -198,6 +199,7 @@ _ROWS: Final[Mapping[str, Input]] = {
     "cgroup-parent": Passthrough("Parent cgroup of RUN instructions.", flag="--cgroup-parent"),
     "network": Passthrough(
         "Network mode of RUN instructions: default, host or none.",
+        check=checks.network,
         flag="--network",
         bake_key="network",
     ),
@@ -205,9 +207,11 @@ _ROWS: Final[Mapping[str, Input]] = {
         "Where to export the result, such as type=local,dest=DIRECTORY. Set push to true to push "
         "the image as well.",
         Kind.RAW_LINES,
+        check=checks.output,
     ),
     "shm-size": Passthrough(
         "Size of /dev/shm for RUN instructions, such as 128m.",
+        check=checks.size,
         flag="--shm-size",
         bake_key="shm-size",
     ),
@@ -445,6 +449,19 @@ _ROWS: Final[Mapping[str, Input]] = {
         Kind.DURATION,
         default="10m",
     ),
+    # How long registries are waited for.
+    "push-timeout": Input(
+        "How long a push may be silent before it is made once more, and then fails. It must be "
+        "longer than the upload of the largest layer. The manifest is limited to 2 minutes.",
+        Kind.DURATION,
+        default="30m",
+    ),
+    "retry-timeout": Input(
+        "How long what fails for a transient reason is tried again: a login, a pull, a push or the "
+        "export of the cache. It is longer than the restart of a registry.",
+        Kind.DURATION,
+        default="1m",
+    ),
     "cache-strict": Switch(
         "Fail, after the image is exported, if the cache could not be read or written."
     ),
@@ -452,11 +469,13 @@ _ROWS: Final[Mapping[str, Input]] = {
     "cache-from": Input(
         "Cache sources in the syntax of buildx; they replace the automatic refs.",
         Kind.LINES,
+        check=checks.cache_entry,
         may_hold_secrets=True,
     ),
     "cache-to": Input(
         "Cache destinations in the syntax of buildx; they replace the automatic ref.",
         Kind.LINES,
+        check=checks.cache_entry,
         may_hold_secrets=True,
     ),
     "branch": Input(

@@ -124,6 +124,8 @@ class Inputs:
     cache_history: int
     cache_max_age: timedelta | None
     cache_timeout: timedelta
+    push_timeout: timedelta
+    retry_timeout: timedelta
     cache_strict: bool
     refresh: bool
     cache_from: tuple[str, ...]

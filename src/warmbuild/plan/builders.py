@@ -46,6 +46,7 @@ def planned(inputs: Inputs) -> BuilderPlan:
         state=inputs.builder_state,
         keep_state=inputs.keep_state,
         cleanup=inputs.cleanup,
+        retry_timeout=inputs.retry_timeout.total_seconds(),
         lazy=inputs.lazy,
         emulated=tuple(dict.fromkeys(emulated)),
         qemu_image=inputs.qemu_image,

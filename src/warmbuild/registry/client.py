@@ -7,6 +7,7 @@ authentication" documents.
 from __future__ import annotations
 
 import base64
+import math
 import re
 import time
 from dataclasses import replace
@@ -45,6 +46,7 @@ class Patience:
     connect: float = 2.0
     answer: float
     total: float  # nothing goes on for longer, neither an answer nor the retries
+    retry: float = math.inf  # no retry begins later
     pause: float  # before the first retry
 
 
@@ -58,15 +60,17 @@ class Put:
 
 
 # A busy registry may take seconds; waiting longer could cost more than the cache saves.
-PROBE: Final = Patience(answer=15.0, total=15.0, pause=0.5)
+PROBE: Final = Patience(answer=15.0, total=15.0, retry=3.0, pause=0.5)
 # A push needs its login, so it gets the time that a push would have.
-LOGIN: Final = Patience(answer=30.0, total=60.0, pause=1.0)
+LOGIN: Final = Patience(answer=30.0, total=30.0, pause=1.0)
 _ACCEPT: Final = (
     "application/vnd.oci.image.manifest.v1+json, "
     "application/vnd.oci.image.index.v1+json, "
     "application/vnd.docker.distribution.manifest.v2+json, "
     "application/vnd.docker.distribution.manifest.list.v2+json"
 )
+# Characters of a token; those of the largest registries have some thousands.
+_LONGEST_TOKEN: Final = 64 * 1024
 _CHALLENGE_VALUE: Final = re.compile(r'\b(\w+)="([^"]*)"')
 # The errors of an answer that are told.
 _MOST_ERRORS: Final = 10
@@ -152,29 +156,30 @@ class Registry:
     def write(self, home: Reference, merged: Merged) -> Reference:
         """Write a cache without a tag into a repository that has its layers.
 
-        Raises RegistryError if the registry does not accept it.
+        Raises RegistryError if the registry does not accept it in the time of one answer.
         """
+        end = self._end()
         written = replace(home, tag="", digest=merged.digest)
         uploads = f"/v2/{home.path}/blobs/uploads/"
-        begun = self._put(written, uploads, Put(method="POST"))
+        begun = self._put(written, uploads, Put(method="POST"), end)
         # A login must not follow a registry that names another one, or its own without HTTPS.
         place = exchange.at_home(self._url(uploads), begun.headers.get("location", ""))
         if not place:
             raise RegistryError(f"{written} is not written: its upload location is another host")
         more = "&" if "?" in place else "?"
         content = Put(content=merged.config, media_type="application/octet-stream")
-        self._put(written, f"{place}{more}digest={merged.config_digest}", content)
+        self._put(written, f"{place}{more}digest={merged.config_digest}", content, end)
         manifest = Put(content=merged.manifest, media_type=MANIFEST_TYPE)
-        self._put(written, f"/v2/{home.path}/manifests/{merged.digest}", manifest)
+        self._put(written, f"/v2/{home.path}/manifests/{merged.digest}", manifest, end)
         return written
 
-    def _put(self, written: Reference, path: str, put: Put) -> Reply:
+    def _put(self, written: Reference, path: str, put: Put, end: float | None = None) -> Reply:
         """Send a part of what is written; raises RegistryError if the registry does not accept it.
 
         `path` may be a URL, as the location of an upload is.
         """
         try:
-            reply = self._ask(path, scope=f"repository:{written.path}:pull,push", put=put)
+            reply = self._ask(path, scope=f"repository:{written.path}:pull,push", put=put, end=end)
         except exchange.SilentError as error:
             raise RegistryError(
                 f"{written} is not written: the registry {self.host} {error}"
@@ -234,6 +239,7 @@ class Registry:
         it must have the digest that is asked for, and the one that the registry says it has.
         """
         attempt, end = 0, self._end() if end is None else end
+        last = min(end - self._patience.connect, time.monotonic() + self._patience.retry)
         while True:
             attempt += 1
             try:
@@ -241,7 +247,7 @@ class Registry:
             except exchange.UntrustedError as error:
                 raise RegistryError(f"the registry {self.host} {error}") from error
             except exchange.SilentError as error:
-                wait = self._wait(attempt, end) if error.passes else None
+                wait = self._wait(attempt, last) if error.passes else None
                 if wait is None:
                     raise
                 why = f"the registry {self.host} {error}"
@@ -250,16 +256,16 @@ class Registry:
                 asked = retries.asked_for(
                     reply.headers.get("retry-after", ""), reply.headers.get("date", "")
                 )
-                wait = self._wait(attempt, end, asked) if passes else None
+                wait = self._wait(attempt, last, asked) if passes else None
                 if wait is None:
                     return reply if put else self._checked(reply, digest)
                 why = f"the registry {self.host} says {reply.status}"
             self._say(f"{why}; retrying")
             time.sleep(wait)
 
-    def _wait(self, attempt: int, end: float, asked: float | None = None) -> float | None:
-        """Return the seconds until a retry, None if no retry could connect in time."""
-        left = end - self._patience.connect - time.monotonic()
+    def _wait(self, attempt: int, last: float, asked: float | None = None) -> float | None:
+        """Return the seconds until a retry, None if there is none; `last` is when it may begin."""
+        left = last - time.monotonic()
         return retries.pause(attempt, asked, first=self._patience.pause, left=left)
 
     def _checked(self, reply: Reply, digest: str) -> Reply:
@@ -396,8 +402,9 @@ def _token(granted: Reply) -> str:
     except ValueError:
         return ""
     token = untrusted_json.text(answer, "token") or untrusted_json.text(answer, "access_token")
-    # It becomes a part of a header.
-    return token if token.isascii() and token.isprintable() else ""
+    # It becomes a part of a header, and servers refuse long ones.
+    is_one = token.isascii() and token.isprintable() and len(token) <= _LONGEST_TOKEN
+    return token if is_one else ""
 
 
 def _basic(login: Login) -> str:

@@ -6,9 +6,9 @@ import copy
 import json
 import warnings
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from warmbuild import lazy, untrusted_json
+from warmbuild import lazy, process, untrusted_json
 from warmbuild.errors import RegistryError
 from warmbuild.inputs.logins import IDENTITY_TOKEN, Login
 from warmbuild.vendors.refusal import excerpt
@@ -19,11 +19,21 @@ if TYPE_CHECKING:
     import docker
     import docker.auth
     import docker.credentials
+    import docker.credentials.errors
+    import docker.credentials.utils
     import docker.errors
     import requests
 else:
-    docker = lazy.module("docker", "auth", "credentials", "errors")
+    docker = lazy.module(
+        "docker",
+        *("auth", "credentials", "credentials.errors", "credentials.utils", "errors"),
+    )
     requests = lazy.module("requests")
+
+# How long a helper may take, in seconds: some ask a cloud for a token.
+_PATIENCE: Final = 30.0
+# What helpers say of a registry for which they have no login (docker-credential-helpers).
+_UNKNOWN: Final = "credentials not found in native keychain"
 
 
 def sdk_failures() -> tuple[type[Exception], ...]:
@@ -49,6 +59,8 @@ def credential(config: Mapping[str, object], host: str) -> Login | None:
             warnings.simplefilter("ignore")
             # A copy, because the SDK removes what it reads.
             found = docker.auth.AuthConfig.load_config(None, copy.deepcopy(dict(config)))
+            if name := found.get_credential_store(host):
+                found._stores[name] = _helper(name)  # type: ignore[attr-defined]  # noqa: SLF001
             entry = found.resolve_authconfig(host)
     except docker.errors.DockerException as error:
         if not isinstance(error.__cause__, docker.credentials.StoreError):
@@ -77,10 +89,35 @@ def store(name: str, login: Login, server: str) -> None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            helper = docker.credentials.Store(name)
+            helper = _helper(name)
             helper.store(server, login.username, login.password)  # type: ignore[no-untyped-call]  # its stubs lack it
     except (docker.credentials.StoreError, OSError) as error:
         raise RegistryError(_helper_failed(login.host, error)) from error
+
+
+def _helper(name: str) -> docker.credentials.Store:
+    """Return a credential helper of the SDK, for which the SDK would wait for ever."""
+    helper = docker.credentials.Store(name)
+    helper._execute = partial(_asked, helper)  # type: ignore[attr-defined]  # noqa: SLF001
+    return helper
+
+
+def _asked(helper: docker.credentials.Store, command: str, given: bytes | None) -> bytes:
+    """Return a helper's answer; raises StoreError as the SDK does."""
+    if helper.exe is None:
+        raise docker.credentials.StoreError(f"{helper.program} is not installed")
+    env = docker.credentials.utils.create_environment_dict(helper.environment)  # type: ignore[no-untyped-call]
+    try:
+        done = process.answered([helper.exe, command], env, given or b"", patience=_PATIENCE)
+    except process.LateError as late:
+        why = f"it did not answer within {_PATIENCE:.0f} s"
+        raise docker.credentials.StoreError(why) from late
+    if _UNKNOWN in done.output:
+        raise docker.credentials.errors.CredentialsNotFound(done.output)
+    if done.code:
+        said = process.death(done.code) or done.output
+        raise docker.credentials.StoreError(f'{helper.program} says "{said}"')
+    return done.output.encode()
 
 
 def _helper_failed(host: str, why: object) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import http.client
 import io
 import math
+import ssl
 import time
 from concurrent.futures import Future
 from contextvars import ContextVar
@@ -26,10 +27,11 @@ from urllib3.connectionpool import HTTPConnectionPool
 from warmbuild import retries, signals
 from warmbuild.cache import probe
 from warmbuild.frozen import frozen
+from warmbuild.registry import transports
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from _typeshed import WriteableBuffer
 
@@ -129,7 +131,9 @@ def exchange(
     # ValueError is what http.client and urllib.parse raise for texts that they do not take.
     except (OSError, ValueError, HTTPException, urllib3.exceptions.HTTPError) as error:
         if time.monotonic() >= end:
-            raise SilentError(f"does not answer within {left:.0f} s", passes=True) from error
+            # Requests before this one may have taken most of it.
+            limit = f"within {left:.0f} s" if left > answer - 1 else "in time"
+            raise SilentError(f"does not answer {limit}", passes=True) from error
         raise _silence(error, connect, answer) from error
 
 
@@ -198,6 +202,9 @@ def _sent(
     settings = session.merge_environment_settings(
         request.url, {}, stream=True, verify=session.verify, cert=None
     )
+    if transports.is_loopback(urlsplit(request.url).netloc):
+        # Go's clients, and so buildx and BuildKit, use no proxy for this machine.
+        settings["proxies"] = {}
     # Not Session.send, which reads the body of a redirect to its end.
     adapter = session.get_adapter(request.url)
     response = adapter.send(prepared, timeout=timeout, **settings)  # type: ignore[arg-type]  # verify
@@ -222,25 +229,37 @@ def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
 
 def _silence(error: BaseException, connect: float, answer: float) -> SilentError:
     """Say why there was no answer."""
-    passes = retries.passes(_origin(error))
+    causes = _causes(error)
+    passes = retries.passes(f"{type(causes[-1]).__name__}: {causes[-1]}")
     if isinstance(error, requests.ConnectTimeout):
         why = f"cannot be reached within {connect:.0f} s"
     elif isinstance(error, (requests.Timeout, urllib3.exceptions.ReadTimeoutError)):
         why = f"does not answer within {answer:.0f} s"
-    elif isinstance(error, (requests.exceptions.SSLError, urllib3.exceptions.SSLError)):
-        why = "has a certificate that is not trusted here"
+    elif any(isinstance(one, urllib3.exceptions.NewConnectionError) for one in causes):
+        why = "cannot be reached"
     elif passes:
         why = "closes the connection early"
     else:
-        why = "cannot be reached"
+        why = _mistrust(causes[-1]) or "cannot be reached"
     return SilentError(why, passes=passes)
 
 
-def _origin(error: BaseException) -> str:
-    """Return an error's innermost cause as text: requests wraps urllib3, which wraps sockets."""
-    while error.__context__ is not None:
-        error = error.__context__
-    return f"{type(error).__name__}: {error}"
+def _mistrust(error: BaseException) -> str:
+    """Return what is wrong with a server's TLS, in the words of OpenSSL; empty if nothing is."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"has a certificate that is not trusted here ({error.verify_message})"
+    if isinstance(error, ssl.SSLError):
+        reason = (error.reason or "unknown").replace("_", " ").lower()
+        return f"does not speak TLS as expected ({reason})"
+    return ""
+
+
+def _causes(error: BaseException) -> Sequence[BaseException]:
+    """Return an error and its causes: requests wraps urllib3, which wraps sockets."""
+    causes = [error]
+    while (further := causes[-1].__context__) is not None:
+        causes.append(further)
+    return causes
 
 
 class _Ending(io.RawIOBase):

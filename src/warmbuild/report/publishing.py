@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import lazy
+from warmbuild import files, lazy
 from warmbuild.bake import bake_file
 from warmbuild.build import outcomes
 from warmbuild.errors import EngineError
@@ -50,18 +51,35 @@ def say_findings(found: Sequence[Finding], log: Log) -> None:
 def outcome(
     done: Outcome, inputs: Inputs, env: Mapping[str, str], provider: Provider, log: Log
 ) -> None:
-    """Publish outputs and summary; raises EngineError if a file cannot be written."""
+    """Publish outputs and summary; raises EngineError if outputs cannot be written.
+
+    The outputs are in the log then. What no input asks for is a warning.
+    """
     # Markdown escapes characters, so secrets are hidden before and, in names, after it.
     done = outcomes.shown(done, log.redact)
     values, summary = outputs.outputs(done), log.redact(markdown.summary(done))
     with log.group("warmbuild: result"):
         for line in plain_text.outcome_text(done).splitlines():
             log.line(line)
-    provider.publish(env, values, summary)
+    lost = []
+    try:
+        provider.publish(env, values, summary)
+    except EngineError as error:
+        lost.append(str(error))
     if inputs.output_file:
-        _write(Path(inputs.output_file), json.dumps(values, indent=2) + "\n")
-    if inputs.summary_file or not env.get("GITHUB_STEP_SUMMARY"):
-        _write(Path(inputs.summary_file or f"{tempfile.gettempdir()}/{_SUMMARY}"), summary)
+        lost += _write(inputs.output_file, json.dumps(values, indent=2) + "\n")
+    if inputs.summary_file:
+        lost += _write(inputs.summary_file, summary)
+    elif not env.get("GITHUB_STEP_SUMMARY"):
+        # Another user may have put anything there.
+        with suppress(OSError):
+            write_text(Path(tempfile.gettempdir(), _SUMMARY), summary)
+    if lost:
+        for name, value in values.items():
+            log.line(f"output {name}={value}")
+        raise EngineError(
+            "; ".join([*lost, "everything else is done, and the log has the outputs"])
+        )
 
 
 def plan(
@@ -84,17 +102,21 @@ def plan(
             f"{left_out} out the secrets of cache-from and cache-to, which others could read "
             "there: set them where the image is built"
         )
-    files: dict[str, str] = {}
+    definitions: dict[str, str] = {}
     for output, definition in bake_file.definitions(handed_on).items():
         path, name = provider.later_file(env, f"warmbuild-{os.urandom(4).hex()}.json")
-        _write(path, json.dumps(definition, indent=2) + "\n")
-        files[output] = name
+        try:
+            write_text(path, json.dumps(definition, indent=2) + "\n")
+        except OSError as error:
+            raise EngineError(f"{path} cannot be written: {error.strerror}") from error
+        definitions[output] = name
     for text in bake_file.left_to_files(decided):
         log.warning(text)
-    provider.publish(env, outputs.plan_outputs(handed_on, files), "")
+    provider.publish(env, outputs.plan_outputs(handed_on, definitions), "")
     if inputs.output_file:
-        values = outputs.plan_outputs(bare, files)
-        _write(Path(inputs.output_file), json.dumps(values, indent=2) + "\n")
+        values = outputs.plan_outputs(bare, definitions)
+        if lost := _write(inputs.output_file, json.dumps(values, indent=2) + "\n"):
+            raise EngineError("; ".join(lost))
 
 
 def findings(
@@ -105,9 +127,10 @@ def findings(
     provider.publish_findings(env, [replace(one, text=log.redact(one.text)) for one in found])
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: str, text: str) -> list[str]:
+    """Write a file that an input names; return why that failed, if it did."""
     try:
-        write_text(path, text)
+        files.write_through(Path(path), text)
     except OSError as error:
-        message = f"{path} cannot be written: {error.strerror}; everything else is done"
-        raise EngineError(message) from error
+        return [f"{path} cannot be written: {error.strerror}"]
+    return []

@@ -50,6 +50,7 @@ _WRONG: Final[dict[str, tuple[str, dict[str, Any]]]] = {
         "a push to another branch",
         {"print": '{\n"a":' + "[" * 200_000},
     ),
+    "a group without targets": ("a push to another branch", _printed()),
     "a tag that is none": (
         "a push to another branch",
         _printed("api", api=_API | {"tags": ["ghcr.io/me/app:a b"]}),
@@ -127,6 +128,9 @@ def _scenes() -> Iterator[Scene]:
         prepare=lambda job: (job / "app").symlink_to("/srv"),
     )
     yield Scene(title="a link of a fork in the place of a directory", said=said)
+    with machine.late("--print"):
+        said = _plan("a push to another branch", _TWO)
+    yield Scene(title="files that buildx cannot read to their end", said=said)
     yield Scene(title="a build of two targets", said=_build(_TWO))
     yield Scene(
         title="a build of two targets that share steps",

@@ -26,6 +26,16 @@ _CASES: Final[dict[str, tuple[tuple[str, ...], dict[str, Any], dict[str, Any]]]]
     "hardly any memory": (_MEMORY, {}, {"gigabytes": (0.1,)}),
     "an engine that makes no volume": (_MEMORY, {}, {"error": "the engine refuses: no"}),
     "an engine that starts no watch": ((_OWN,), {}, {"mute": "the engine refuses: no"}),
+    "an engine that hangs up": (
+        _MEMORY,
+        {},
+        {"error": "the engine does not answer: it closes the connection"},
+    ),
+    "an engine that lists nothing": (
+        (_OWN,),
+        {},
+        {"mute": "the engine does not answer with a list"},
+    ),
     "an engine that says nothing": (_MEMORY, {}, {"error": "the engine does not answer: late"}),
     "a machine that says nothing": (_MEMORY, {}, {"gigabytes": ()}),
     "a container that does not start": ((_OWN,), {}, {"starts": False}),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
+import os
+import tempfile
 from typing import TYPE_CHECKING, Any, Final
 from unittest import mock
 
@@ -12,6 +13,7 @@ from tests.golden import machine
 from tests.golden.machine import VERSION
 from tests.golden.made_up import BUILT, engine, lines
 from tests.golden.scene import Scene, Subject
+from warmbuild.builder.private_directory import Private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -220,25 +222,26 @@ def _scenes() -> Iterator[Scene]:
     usual = machine.built(buildx={"build": BUILT})
     for title, (flags, parts) in _BOOTS.items():
         yield Scene(title=title, said=machine.unusual(_booted(*flags, **parts), usual))
-    with mock.patch.object(subprocess.Popen, "communicate", _late):
+    with machine.late("create"):
         said = _booted(_OWN, buildx={"create": _PULLING}, engine=engine())
         yield Scene(title="a builder that takes too long", said=machine.unusual(said, usual))
+    with mock.patch.object(Private, "is_full", return_value=True):
+        said = _booted(_OWN, buildx={"create": (1, "ERROR: disk")}, engine=engine())
+    yield Scene(title="a temporary directory that is full", said=machine.unusual(said, usual))
+    gone = mock.patch.object(tempfile, "gettempdir", side_effect=FileNotFoundError(2, "None found"))
+    try:
+        said = _booted(_OWN, engine=engine(), prepare=lambda _job: gone.start())
+    finally:
+        gone.stop()
+    yield Scene(title="no temporary directory", said=machine.unusual(said, usual))
+    with mock.patch.object(tempfile, "gettempdir", os.getcwd):
+        said = _booted(_OWN, engine=engine())
+    yield Scene(title="none but the working directory", said=machine.unusual(said, usual))
 
 
 def _booted(*flags: str, **parts: Any) -> str:  # noqa: ANN401 (of `built`)
     parts["buildx"] = {"version": VERSION, "build": BUILT} | parts.get("buildx", {})
     return machine.built(*flags, **parts)
-
-
-_communicate: Final = subprocess.Popen.communicate
-
-
-def _late(child: subprocess.Popen[bytes], *given: Any, **named: Any) -> tuple[bytes, bytes]:  # noqa: ANN401 (Popen's)
-    """Stand for a command that does not end in the time that it is given."""
-    output = _communicate(child, *given, **named)
-    if timeout := named.get("timeout"):
-        raise subprocess.TimeoutExpired(child.args, timeout, output[0])
-    return output
 
 
 SUBJECT = Subject(name="builders", about="Engines, builders and emulation.", scenes=_scenes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
+from unittest import mock
 
 import docker.errors
 import requests
@@ -11,6 +12,7 @@ from tests.golden import machine, made_up
 from tests.golden.machine import refusal
 from tests.golden.made_up import BUILT, CACHED, EXPORT, HOME, STEP, digest, lines, vertex
 from tests.golden.scene import Scene, Subject
+from warmbuild.builder.private_directory import Private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,6 +76,10 @@ _WAITING: Final = {
     ),
     "an export that hangs": (
         lines(STEP, vertex(_EXPORTING, ended=False)),
+        made_up.engine(),
+    ),
+    "a push that hangs": (
+        vertex("exporting to image", doing="pushing layers", ended=False),
         made_up.engine(),
     ),
     "an import that hangs, and a builder that cannot be restarted": (
@@ -244,6 +250,26 @@ _BUILDS: Final[dict[str, tuple[tuple[str, ...], dict[str, Any]]]] = {
             }
         },
     ),
+    "a base image whose registry is down for a moment": (
+        (),
+        {
+            "buildx": {
+                "build.1": (
+                    1,
+                    vertex(
+                        "[internal] load metadata for docker.io/library/alpine:3.22",
+                        error="failed to do request: connect: connection refused",
+                    ),
+                ),
+                "build": BUILT,
+            }
+        },
+    ),
+    "a buildx that is killed": ((), {"buildx": {"build": (machine.KILLED, STEP)}}),
+    "a daemon that is killed": (
+        (),
+        {"buildx": {"build": (1, "ERROR: failed to solve: Unavailable: error reading: EOF")}},
+    ),
     "a disk that is full": (
         (),
         {"buildx": {"build": (1, "ERROR: failed to solve: write: no space left on device")}},
@@ -362,13 +388,21 @@ def _scenes() -> Iterator[Scene]:
         yield Scene(title=title, said=machine.unusual(said, usual))
     for title, (waiting, engine) in _WAITING.items():
         said = machine.built(
-            *("--driver=docker-container", "--cache-timeout=20s", _WITH),
+            *("--driver=docker-container", "--cache-timeout=20s", "--push-timeout=20s", _WITH),
             buildx={"build": (machine.HANGS, waiting), "build.2": STEP},
             registries=_OWN,
             engine=engine,
             hurried=True,
         )
         yield Scene(title=title, said=machine.unusual(said, usual))
+    with mock.patch.object(Private, "is_full", return_value=True):
+        said = machine.built(buildx={"build": (1, "ERROR: no space left on device")})
+    yield Scene(title="a temporary directory that is full", said=machine.unusual(said, usual))
+    hanging = vertex("exporting to image", doing="pushing layers", ended=False)
+    said = machine.built(
+        "--push-timeout=20s", buildx={"build": (machine.HANGS, hanging)}, hurried=True
+    )
+    yield Scene(title="a push that hangs twice", said=machine.unusual(said, usual))
     yield Scene(title="the summary", said=_reported("summary.md", "--summary-file=summary.md"))
     yield Scene(title="the outputs", said=_reported("out.json", "--output-file=out.json"))
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import os
+import socket
+from typing import TYPE_CHECKING, Any, Final
+from unittest import mock
 
 from tests.golden import machine
 from tests.golden.scene import Scene, Subject
@@ -26,7 +29,7 @@ _VALUES: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
         (
             (
                 "image=ghcr.io/me/app:1\nghcr.io/me/app@sha256:1\nhttps://ghcr.io/me/app\n"
-                "ghcr.io/Me App\nghcr.io/\nghcr.io/me/app:a b"
+                f"ghcr.io/Me App\nghcr.io/\nghcr.io/me/app:a b\nghcr.io/{'a' * 256}"
             ),
         ),
         ('image="ghcr.io/me/app', 'tags="1'),
@@ -61,6 +64,11 @@ _VALUES: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
         ("secrets=MINE", "secret-files=MINE", "secret-envs=MY KEY=C"),
         ("secrets=A=x\nA=y",),
         ("labels=a=\udcff", "password=\udcff"),
+        (
+            *("shm-size=big", "network=brigde", "allow=network.hots", "ulimit=nofile"),
+            "outputs=dest=a,x=y\ntype=oci\ntype=lokal,dest=a\ntype=local,a",
+            "cache-from=ref\ntype=registy,ref=r.io/a:b\ntype=registry,mode=max\nmode=max",
+        ),
     ),
     "bake and compose files": (
         ("bake-files=https://example.com/docker-bake.hcl", "compose-files=-"),
@@ -110,6 +118,7 @@ _VALUES: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
         ),
         ("driver=remote",),
         ("driver=remote", "endpoint=build.example.com"),
+        ("endpoint=a b",),
         ("driver=docker", "endpoint=tcp://build.example.com:1234"),
         (
             *("driver=docker", "buildkit-image-mirrors=r.io/buildkit:1"),
@@ -166,6 +175,8 @@ _PATHS: Final[tuple[tuple[tuple[str, ...], dict[str, str]], ...]] = (
         {},
     ),
     (("secret-files=A=empty\nB=/dev/null\nC=large", "file=empty"), {}),
+    (("output-file=taken", f"summary-file={'a' * 300}", "ssh=default\nb=/none"), {}),
+    (("output-file=locked/out.json", "summary-file=empty/locked"), {}),
     (("bake-files=none.hcl", "compose-files=none.yaml"), {}),
     ((), {"BUILDER_NODE_0_AUTH_TLS_CACERT": "x"}),
     (
@@ -186,15 +197,31 @@ def _scenes() -> Iterator[Scene]:
             yield Scene(title=f"{subject}: {_title(given)}", said=_problems(said))
     for given, env in _PATHS:
         names = (*given, *env)
-        files = {"Dockerfile": machine.DOCKERFILE, "empty/README": ""}
-        said = machine.run("build", env=_env(given) | env, files=files, prepare=_large)
+        files = {
+            "Dockerfile": machine.DOCKERFILE,
+            "empty/README": "",
+            "locked/README": "",
+            "empty/locked": "",
+        }
+        with mock.patch.object(os, "access", _accessible):
+            said = machine.run("build", env=_env(given) | env, files=files, prepare=_odd)
         yield Scene(title=f"files of a build: {_title(names)}", said=_problems(said))
 
 
-def _large(job: Path) -> None:
-    """Make a file of a terabyte that takes no space."""
+def _odd(job: Path) -> None:
+    """Make a file of a terabyte that takes no space, and a socket."""
     with (job / "large").open("wb") as file:
         file.truncate(1 << 40)
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(str(job / "taken"))
+
+
+_access: Final = os.access
+
+
+def _accessible(path: str | Path, *given: Any, **named: Any) -> bool:  # noqa: ANN401 (those of os)
+    """Answer as for a user who is not root."""
+    return not str(path).endswith("locked") and _access(path, *given, **named)
 
 
 def _env(given: tuple[str, ...]) -> dict[str, str]:

@@ -135,6 +135,11 @@ def _scenes() -> Iterator[Scene]:
     for title, (flags, parts) in _RUNS.items():
         said = machine.built(*flags, buildx={"build": BUILT}, **parts)
         yield Scene(title=title, said=machine.unusual(said, usual))
+    with machine.late("get"):
+        said = machine.built(
+            buildx={"build": BUILT}, prepare=_config(_HELPERS, ("vault", "echo hello"))
+        )
+    yield Scene(title="a helper that does not answer", said=machine.unusual(said, usual))
     for title, granted in (
         ("AWS, which is not asked without boto3", None),
         ("AWS that gives no token", {}),

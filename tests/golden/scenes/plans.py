@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from functools import cache
 from typing import TYPE_CHECKING, Final
+from unittest import mock
 
 from tests.golden import machine
 from tests.golden.scene import Scene, Subject
 from tests.golden.scenes.ci_systems import github
+from warmbuild.commands import images
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,6 +123,7 @@ _JSON: Final = (
 
 
 def _scenes() -> Iterator[Scene]:
+    yield Scene(title="a pattern that takes too long", said=_slow())
     for title, (event, inputs, variables) in _PLANS.items():
         said = _plan("text", event, inputs, variables)
         yield Scene(title=title, said=machine.unusual(said, _usual(event)))
@@ -140,6 +143,15 @@ def _plan(format_: str, event: str, inputs: tuple[str, ...], variables: dict[str
     given = {f"INPUT_{name.upper().replace('-', '_')}": value for name, value in pairs}
     argv = ("plan", f"--format={format_}")
     return machine.run(*argv, env=env | variables | given, files=files)
+
+
+def _slow() -> str:
+    """Return what is said of a pattern that takes longer than the age of the universe."""
+    env = {"GITHUB_ACTIONS": "true", "GITHUB_REF": f"refs/tags/v{'1' * 60}x"}
+    with mock.patch.object(images, "_PATTERN_TIMEOUT", 0.6):
+        return machine.run(
+            "plan", "--image=r.io/a", "--tags=type=match,pattern=v(1+)+$", env=env, files={}
+        )
 
 
 SUBJECT = Subject(

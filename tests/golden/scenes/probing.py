@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from typing import TYPE_CHECKING, Final
 
 import requests
@@ -26,6 +27,18 @@ def _reset() -> Exception:
     return failed
 
 
+def _not_trusted() -> Exception:
+    failed = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    failed.verify_message = "self-signed certificate"
+    return failed
+
+
+def _without_tls() -> Exception:
+    failed = ssl.SSLError(1, "wrong version number")
+    failed.reason = "WRONG_VERSION_NUMBER"
+    return failed
+
+
 _BOTH: Final = made_up.cache("cache-feature") | made_up.cache("cache-main")
 _ANSWERS: Final[dict[str, Reply | list[Reply]]] = {
     "denied": refusal(403, "DENIED", "permission_denied: read_package"),
@@ -36,7 +49,8 @@ _ANSWERS: Final[dict[str, Reply | list[Reply]]] = {
     "an error of the server that passes": [refusal(502), refusal(404)],
     "a connection that takes too long": requests.ConnectTimeout("timed out"),
     "an answer that takes too long": requests.ReadTimeout("timed out"),
-    "a certificate that is not trusted": requests.exceptions.SSLError("self-signed certificate"),
+    "a certificate that is not trusted": _not_trusted(),
+    "no TLS": _without_tls(),
     "a connection that is reset": _reset(),
     "no connection": requests.ConnectionError("Name or service not known"),
     "content of another digest": (200, {"Docker-Content-Digest": made_up.digest("other")}, "{}"),

@@ -13,6 +13,7 @@ from warmbuild import refs, trust
 from warmbuild.bake import bake_file, targets
 from warmbuild.bake.targets import Target
 from warmbuild.build import attempts, outcomes
+from warmbuild.build.attempts import Tried
 from warmbuild.build.outcomes import Outcome
 from warmbuild.buildkit import command_line
 from warmbuild.buildkit.progress import Failure, Progress
@@ -29,6 +30,14 @@ if TYPE_CHECKING:
 
     from warmbuild.inputs.values import Inputs
     from warmbuild.plan.build_plan import BuildPlan
+
+
+# Seconds left for other tries.
+LEFT = 60.0
+
+
+def tried(number: int = 1, *, left: float = LEFT, waited_for: str = "", lacking: str = "") -> Tried:
+    return Tried(number=number, left=left, waited_for=waited_for, lacking=lacking)
 
 
 DATA = Path(__file__).resolve().parents[2] / "data"
@@ -636,14 +645,14 @@ class TestAttempts:
     def test_only_the_cache_that_is_to_blame_is_lost(self, pair: list[BuildPlan]) -> None:
         error = "failed to copy: sha256:2: not found"
         failure = Failure(title="[job 2/2] RUN x", error=error, tail=(), source="")
-        again = attempts.another_try(pair, failure, 1)
+        again = attempts.another_try(pair, failure, tried(1))
         assert again is not None
         assert again.reason.startswith("r.io/job:cache is not read: ")
         assert [len(one.cache.read) for one in again.plans] == [1, 0]
 
     def test_all_are_lost_that_a_registry_does_not_answer_for(self, pair: list[BuildPlan]) -> None:
         failure = Failure(title="", error="", tail=(), source="")
-        again = attempts.another_try(pair, failure, 1, waited_for="import")
+        again = attempts.another_try(pair, failure, tried(1, waited_for="import"))
         assert again is not None
         assert [len(one.cache.read) for one in again.plans] == [0, 0]
         assert again.restart
@@ -652,7 +661,7 @@ class TestAttempts:
         entry = "type=provenance,mode=max"
         plans = [replace(one, attests=(entry,), default_attests=(entry,)) for one in pair]
         failure = Failure(title="", error="Attestation is not supported", tail=(), source="")
-        again = attempts.another_try(plans, failure, 1)
+        again = attempts.another_try(plans, failure, tried(1))
         assert again is not None
         assert again.is_note
         assert [one.attests for one in again.plans] == [(), ()]

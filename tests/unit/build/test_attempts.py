@@ -9,7 +9,7 @@ import pytest
 from tests import plans
 from warmbuild import trust
 from warmbuild.build import attempts
-from warmbuild.build.attempts import AnotherExport, AnotherTry
+from warmbuild.build.attempts import AnotherExport, AnotherTry, Tried
 from warmbuild.buildkit import command_line
 from warmbuild.buildkit.progress import Failure, Progress
 from warmbuild.cache import problems
@@ -22,6 +22,14 @@ if TYPE_CHECKING:
 
     from warmbuild.inputs.values import Inputs
     from warmbuild.plan.build_plan import BuildPlan
+
+
+# Seconds left for other tries.
+LEFT = 60.0
+
+
+def tried(number: int = 1, *, left: float = LEFT, waited_for: str = "", lacking: str = "") -> Tried:
+    return Tried(number=number, left=left, waited_for=waited_for, lacking=lacking)
 
 
 PUSH = RunContext(ci="github", event="push", branch="x", default_branch="main", trust=trust.TRUSTED)
@@ -103,7 +111,7 @@ def test_what_is_worth_another_try(
     expected: tuple[str, float, bool] | None,
 ) -> None:
     decided = planned(parsed(**values))
-    again = attempts.another_try([decided], failure, 1)
+    again = attempts.another_try([decided], failure, tried(1))
     if expected is None:
         assert again is None
         return
@@ -115,12 +123,16 @@ def test_what_is_worth_another_try(
     assert again.plans[0].cache.read == decided.cache.read
 
 
-@pytest.mark.parametrize(("attempt", "expected"), [(1, 2.0), (2, 8.0), (3, None)])
-def test_a_push_has_three_attempts_with_growing_pauses(
-    parsed: Callable[..., Inputs], attempt: int, expected: float | None
+@pytest.mark.parametrize(("attempt", "expected"), [(1, 2.0), (2, 4.0), (3, 8.0), (9, 8.0)])
+def test_a_push_is_tried_again_after_growing_pauses_while_there_is_time(
+    parsed: Callable[..., Inputs], attempt: int, expected: float
 ) -> None:
-    again = attempts.another_try([planned(parsed())], RACE, attempt)
-    assert (again.pause if again else None) == expected
+    again = attempts.another_try([planned(parsed())], RACE, tried(attempt))
+    assert again
+    assert again.pause == expected
+    assert (
+        attempts.another_try([planned(parsed())], RACE, tried(attempt, left=expected - 0.1)) is None
+    )
 
 
 def test_another_try_is_the_image_alone_and_then_the_cache(
@@ -166,7 +178,7 @@ def test_an_export_that_is_worth_another_try(
     vertex = {"digest": "d", "name": "exporting cache to registry", "started": at, "completed": at}
     progress = Progress()
     list(progress.feed(json.dumps({"vertexes": [vertex | {"error": error}]})))
-    assert attempts.another_export(planned(parsed(**values)), progress) == expected
+    assert attempts.another_export(planned(parsed(**values)), progress, tried(1)) == expected
 
 
 GONE = Failure(
@@ -199,7 +211,7 @@ def test_a_layer_that_is_gone_costs_its_cache_alone(
     parsed: Callable[..., Inputs], error: str, left: list[str]
 ) -> None:
     decided = with_two_caches(parsed)
-    again = attempts.another_try([decided], replace(GONE, error=error), 1)
+    again = attempts.another_try([decided], replace(GONE, error=error), tried(1))
     assert again is not None
     assert [str(ref.ref).rpartition(":")[2] for ref in again.plans[0].cache.read] == left
     assert again.plans[0].cache.write == decided.cache.write
@@ -209,7 +221,7 @@ def test_a_layer_that_is_gone_costs_its_cache_alone(
 def test_a_step_that_fails_like_that_without_a_cache_has_failed(
     parsed: Callable[..., Inputs],
 ) -> None:
-    assert attempts.another_try([planned(parsed(cache="write-only"))], GONE, 1) is None
+    assert attempts.another_try([planned(parsed(cache="write-only"))], GONE, tried(1)) is None
 
 
 STALLED = Failure(title="", error="", tail=(), source="")
@@ -218,7 +230,7 @@ STALLED = Failure(title="", error="", tail=(), source="")
 def test_an_import_that_hangs_costs_every_cache_and_a_restart(
     parsed: Callable[..., Inputs],
 ) -> None:
-    again = attempts.another_try([with_two_caches(parsed)], STALLED, 1, waited_for="import")
+    again = attempts.another_try([with_two_caches(parsed)], STALLED, tried(1, waited_for="import"))
     assert again is not None
     assert again.plans[0].cache.read == ()
     assert again.restart
@@ -226,7 +238,7 @@ def test_an_import_that_hangs_costs_every_cache_and_a_restart(
 
 
 def test_an_export_that_hangs_is_given_up(parsed: Callable[..., Inputs]) -> None:
-    again = attempts.another_try([with_two_caches(parsed)], STALLED, 1, waited_for="export")
+    again = attempts.another_try([with_two_caches(parsed)], STALLED, tried(1, waited_for="export"))
     assert again is not None
     assert again.plans[0].cache.write is None
     assert (
@@ -260,7 +272,7 @@ def test_a_backend_that_fails_before_the_build_is_done_without(
     parsed: Callable[..., Inputs], values: dict[str, str], error: str
 ) -> None:
     decided = planned(parsed(**values))
-    again = attempts.another_try([decided], replace(STALLED, error=f"{error}\n"), 1)
+    again = attempts.another_try([decided], replace(STALLED, error=f"{error}\n"), tried(1))
     assert again is not None
     assert (again.plans[0].cache.read, again.plans[0].cache.write) == ((), None)
     backend = values["cache_backend"]
@@ -303,7 +315,7 @@ NO_TOKEN = "failed to configure gha cache exporter: token is malformed"
 def test_what_is_not_the_backends_fault_is_not_tried_again(
     parsed: Callable[..., Inputs], values: dict[str, str], failure: Failure
 ) -> None:
-    assert attempts.another_try([planned(parsed(**values))], failure, 1) is None
+    assert attempts.another_try([planned(parsed(**values))], failure, tried(1)) is None
 
 
 def step(digest: str, *, cached: bool) -> dict[str, object]:
@@ -424,7 +436,7 @@ def test_a_step_that_cannot_read_a_layer_runs_again_on_unpacked_ones(
 ) -> None:
     decided = planned(parsed(**values))
     failure = Failure(title="[2/2] RUN cat /a", error=error, tail=tail, source="")
-    again = attempts.another_try([decided], failure, 1)
+    again = attempts.another_try([decided], failure, tried(1))
     assert (again is not None) is expected
     if again:
         (plan,) = again.plans
@@ -432,7 +444,7 @@ def test_a_step_that_cannot_read_a_layer_runs_again_on_unpacked_ones(
         assert again.reason.endswith(
             "a step could not read a layer of it that was not unpacked; retrying without them"
         )
-        assert attempts.another_try(again.plans, failure, 2) is None
+        assert attempts.another_try(again.plans, failure, tried(2)) is None
 
 
 WHOLE = Found("sha256:main", text=b"{}", manifest=b"{}")
@@ -498,23 +510,23 @@ NO_ATTESTATION = Failure(
 def test_provenance_that_nobody_asked_for_is_done_without(parsed: Callable[..., Inputs]) -> None:
     run = replace(PUSH, provenance="mode=max", builder_id="https://run")
     decided = plans.planned(parsed(sbom="true"), run)
-    again = attempts.another_try([decided], NO_ATTESTATION, 1)
+    again = attempts.another_try([decided], NO_ATTESTATION, tried(1))
     assert again == AnotherTry(
         plans=(replace(decided, attests=("type=sbom,disabled=false",), default_attests=()),),
         reason="the image has no provenance: this builder does not support it; retrying without it",
         is_note=True,
     )
     # What was asked for is not.
-    assert attempts.another_try(again.plans, NO_ATTESTATION, 2) is None
+    assert attempts.another_try(again.plans, NO_ATTESTATION, tried(2)) is None
 
 
 def test_a_builder_that_does_not_link(parsed: Callable[..., Inputs]) -> None:
     plan = planned(parsed())
     failure = replace(RACE, title="", error="dockerfile parse error on line 3: unknown flag: link")
     linked = replace(plan, linked_file="/p/Dockerfile")
-    assert attempts.another_try([linked], failure, 1) == AnotherTry(
+    assert attempts.another_try([linked], failure, tried(1)) == AnotherTry(
         plans=(plan,),
         reason="link has no effect: this builder does not support COPY --link; retrying without it",
         is_note=True,
     )
-    assert attempts.another_try([plan], failure, 1) is None
+    assert attempts.another_try([plan], failure, tried(1)) is None

@@ -17,7 +17,7 @@ from warmbuild import ci, trust
 from warmbuild.bake import targets
 from warmbuild.bake.targets import Target
 from warmbuild.build import solve
-from warmbuild.build.solve import Tool
+from warmbuild.build.solve import Limits, Tool
 from warmbuild.builder.environment import Buildx
 from warmbuild.builder.memory import State
 from warmbuild.builder.private_directory import Private
@@ -99,7 +99,8 @@ def tool(
         buildx=Buildx(program="buildx", env={"BUILDX_BUILDER": "b"}, runner=runner),
         files=solve.files(private),
         definition=str(private.file("definition.json")),
-        cache_timeout=600.0,
+        private=private,
+        limits=Limits(cache=600.0, push=600.0, retry=600.0),
         annotates=True,
         restart=lambda: restarts.append("again"),
         state=where,
@@ -224,7 +225,8 @@ def test_a_push_that_failed_for_a_reason_that_passes_is_tried_again_without_the_
 def test_a_push_that_is_refused_is_the_end(
     planned: Callable[..., BuildPlan], runner: FakeRunner, tool: Tool
 ) -> None:
-    runner.answer(*BUILD, lines=recorded("push-refused"), code=1)
+    refused = [line.replace("connection refused", "denied") for line in recorded("push-refused")]
+    runner.answer(*BUILD, lines=refused, code=1)
     with pytest.raises(RegistryError, match="the image is built and was not pushed"):
         solve.build([planned()], tool)
     assert len(runner.commands) == 1
@@ -235,12 +237,16 @@ def test_a_push_is_not_tried_again_for_ever(
     runner: FakeRunner,
     tool: Tool,
     pauses: list[float],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(time, "monotonic", lambda: sum(pauses))
     for _ in range(3):
         runner.answer(*BUILD, lines=race(), code=1)
+    limits = Limits(cache=600.0, push=600.0, retry=13.0)
     with pytest.raises(RegistryError, match="blob unknown"):
-        solve.build([planned()], tool)
-    assert pauses == [2.0, 8.0]
+        solve.build([planned()], replace(tool, limits=limits))
+    # The next pause of 8 s would end too late.
+    assert pauses == [2.0, 4.0]
 
 
 def test_a_step_that_fails_is_the_end(
@@ -378,7 +384,7 @@ def test_a_cache_that_is_waited_for_too_long_is_done_without(
     runner.answer(*BUILD, lines=importing, code=1, hangs=True)
     runner.answer(*BUILD, lines=recorded("cold"), writes=SAID)
     runner.answer(*BUILD, lines=recorded("cold"))
-    solve.build([planned()], replace(tool, cache_timeout=0.0))
+    solve.build([planned()], replace(tool, limits=Limits(cache=0.0, push=0.0, retry=0.0)))
     first, second, _ = runner.commands
     assert has(first, "--cache-from")
     assert not has(second, "--cache-from")

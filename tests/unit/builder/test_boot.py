@@ -9,7 +9,7 @@ import pytest
 
 from tests.plans import planned
 from warmbuild import ci, process, trust
-from warmbuild.builder import boot, engine, environment
+from warmbuild.builder import boot, engine, engine_calls, environment
 from warmbuild.builder.environment import Buildx
 from warmbuild.builder.private_directory import Private
 from warmbuild.buildkit.answers import Boot
@@ -151,13 +151,16 @@ def test_a_builder_is_not_waited_for_without_limit(
     monkeypatch.setattr(boot, "_LINGER", 0.0)
     monkeypatch.setattr(engine, "container", lambda *_arguments: None)
     monkeypatch.setattr(engine, "connect", lambda *_arguments, **_options: None)
+    monkeypatch.setattr(engine_calls, "create_volume", lambda *_arguments: None)
     fake = tmp_path / "buildx"
     fake.write_text(f"#!{sys.executable}\n{HANGING}")
     fake.chmod(0o755)
     asked = parsed(builder="mine", driver_opts=f"image={image}", buildkit_image_mirrors=mirrors)
     decided = planned(asked, RunContext(ci="local", trust=trust.LOCAL)).builder
     raised, place = "", Private(root=tmp_path)
-    buildx = Buildx(program=str(fake), env={}, runner=process.started)
+    buildx = Buildx(
+        program=str(fake), env={"BUILDX_CONFIG": str(place.buildx_config)}, runner=process.started
+    )
     with boot.booted(decided, buildx, place, Log(ci.named("local"))) as made:
         try:
             assert made.boot(None) == "mine"
@@ -196,8 +199,8 @@ MIRROR_GONE, OTHER_GONE = replace(GONE, image="a"), replace(GONE, image="b")
         pytest.param([GONE, MIRROR_COPY], ["a"], None, id="the last one's copy stands"),
         pytest.param([GONE, MIRROR_GONE], ["a"], None, id="nobody has one"),
         pytest.param([BUSY], [], ("", 1.0), id="once more after a second"),
-        pytest.param([BUSY, BUSY], [], ("", 4.0), id="and after four"),
-        pytest.param([BUSY, BUSY, BUSY], [], None, id="and then no more"),
+        pytest.param([BUSY, BUSY], [], ("", 2.0), id="and after two"),
+        pytest.param([BUSY] * 9, [], ("", 8.0), id="and so on"),
         pytest.param([BUSY, MIRROR_GONE], ["a"], ("", 1.0), id="all of them once more"),
         pytest.param(
             [BUSY, MIRROR_GONE, GONE, MIRROR_GONE], ["a"], None, id="what passed left no hope"

@@ -80,7 +80,7 @@ def test_an_engine_that_may_run_here(host: str, pod: dict[str, str], *, expected
 
 
 class Engine:
-    """Answers each request in turn, as an engine does over HTTP/1.0."""
+    """Answers each request in turn, as an engine does over HTTP/1.0; status 0 is no answer."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.answers: list[tuple[int, object] | None] = []  # None: it stays silent
@@ -112,7 +112,8 @@ class Engine:
             content = body if isinstance(body, bytes) else json.dumps(body).encode()
             # Whoever reads only some of it has gone by then.
             with suppress(BrokenPipeError):
-                connection.sendall(b"HTTP/1.0 %d X\r\nA: b\r\n\r\n" % status + content)
+                if status:
+                    connection.sendall(b"HTTP/1.0 %d X\r\nA: b\r\n\r\n" % status + content)
         connection.close()
 
 
@@ -142,18 +143,49 @@ def test_volumes_are_listed(engine: Engine) -> None:
     at = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     *known, odd = engine_calls.volumes(HERE, "l")
     assert known == [
-        Volume(name="a", label="7", created=at),
-        Volume(name="b", label="", created=at),
+        Volume(name="a", labels={"l": "7"}, created=at),
+        Volume(name="b", labels={}, created=at),
     ]
-    assert (odd.name, odd.label) == ("c", "")
+    assert (odd.name, odd.labels) == ("c", {})
     assert datetime.now(UTC) - odd.created < timedelta(minutes=1)
     assert engine.requests == [("GET /volumes?filters=%7B%22label%22%3A%20%5B%22l%22%5D%7D", None)]
 
 
-@pytest.mark.parametrize("answer", [{}, {"Volumes": None}, [], b"{", b""])
-def test_an_engine_that_answers_oddly_has_no_volumes(engine: Engine, answer: object) -> None:
-    engine.answers = [(200, answer)]
+def test_an_engine_has_no_volumes(engine: Engine) -> None:
+    engine.answers = [(200, {"Volumes": None})]
     assert engine_calls.volumes(HERE, "l") == ()
+
+
+@pytest.mark.parametrize("answer", [{}, {"Volumes": {}}, [], b"{", b""])
+def test_what_is_no_list_says_nothing_about_what_is_there(engine: Engine, answer: object) -> None:
+    engine.answers = [(200, answer), (200, answer)]
+    with pytest.raises(EngineError, match="the engine does not answer with a list"):
+        engine_calls.volumes(HERE, "l")
+    if answer != []:
+        with pytest.raises(EngineError, match="the engine does not answer with a list"):
+            engine_calls.running(HERE)
+
+
+@pytest.mark.parametrize("answer", [(500, {}), (200, b"{")])
+def test_a_volume_is_removed_though_the_engine_does_not_list_it(
+    engine: Engine, answer: tuple[int, object]
+) -> None:
+    engine.answers = [answer, (204, b"")]
+    assert engine_calls.remove_volume(HERE, "v", patience=1)
+    assert engine.requests[-1] == ("DELETE /volumes/v", None)
+
+
+def test_an_engine_may_be_gone_for_a_moment(engine: Engine) -> None:
+    engine.answers = [(0, b""), (204, b""), (200, {"Volumes": []})]
+    engine_calls.remove_builder(HERE, "b", patience=1)
+    removal = "DELETE /containers/buildx_buildkit_b0?force=true"
+    assert [request for request, _ in engine.requests] == [removal, removal, LISTS]
+
+
+def test_an_engine_that_stays_away_is_an_error(engine: Engine) -> None:
+    engine.answers = [(0, b"")] * 9
+    with pytest.raises(EngineError, match="does not answer: it closes the connection"):
+        engine_calls.remove_builder(HERE, "b", patience=1, restart=0)
 
 
 def test_containers_that_run_are_named(engine: Engine) -> None:
@@ -173,13 +205,15 @@ def test_a_command_is_attached(engine: Engine) -> None:
     ]
 
 
-def test_what_a_command_says_is_bounded() -> None:
+def test_what_a_command_says_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_calls, "_FIRST_WORD", 0.3)
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        ours.settimeout(0.1)
-        theirs.sendall(b"x" * 10_000)
-        assert len(engine_calls.said(ours, most=100, enough="no")) <= 4096
-        ours.recv(20_000)
+        theirs.sendall(b"x" * 200_000)
+        assert len(engine_calls.said(ours, most=100, enough="no")) <= 64 * 1024
+        theirs.shutdown(socket.SHUT_WR)
+        while ours.recv(200_000):
+            pass
         assert engine_calls.said(ours, most=100, enough="no") == ""
         theirs.close()
         assert engine_calls.said(ours, most=100, enough="no") == ""
@@ -220,14 +254,12 @@ def test_a_removal_that_takes_long_goes_on_alone(engine: Engine) -> None:
 
 
 def test_a_removal_that_may_have_to_wait_for_others_is_waited_for(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
+    engine: Engine,
 ) -> None:
-    monkeypatch.setattr(engine_calls, "_REMOVAL_TIMEOUT", 0.3)
-    monkeypatch.setattr(engine_calls, "_HELD", 0.1)
     engine.answers = [(200, {"Volumes": [{"Name": "v"}, {"Name": "other"}]}), None]
     begun = time.monotonic()
     with pytest.raises(EngineError, match="the engine does not answer: timed out"):
-        engine_calls.remove_volume(HERE, "v", patience=0.01)
+        engine_calls.remove_volume(HERE, "v", patience=0.01, most=0.3)
     assert time.monotonic() - begun > 0.25
 
 
@@ -259,7 +291,8 @@ def test_an_engine_that_is_not_there_is_an_error(monkeypatch: pytest.MonkeyPatch
 def test_an_answer_is_bounded(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine_calls, "_MOST", 1000)
     engine.answers = [(200, {"Volumes": [{"Name": "x" * 100_000}]})]
-    assert engine_calls.volumes(HERE, "l") == ()
+    with pytest.raises(EngineError, match="does not answer with a list"):
+        engine_calls.volumes(HERE, "l")
 
 
 class TestConnections:

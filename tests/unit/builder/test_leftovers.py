@@ -17,6 +17,7 @@ ENTRY = Entry(
     is_own=True,
     is_private=True,
     lock=Lock.FREE,
+    is_of_this_kernel=True,
 )
 
 
@@ -69,6 +70,7 @@ def test_what_is_old_and_unused_is_removed(
     ("entry", "obstacle"),
     [
         (ENTRY, ""),
+        (replace(ENTRY, is_of_this_kernel=False), ""),
         (replace(ENTRY, lock=Lock.HELD), "its run has not ended"),
         (replace(ENTRY, lock=Lock.MISSING), "it has no lock, so no run created it"),
         (
@@ -85,6 +87,7 @@ def test_a_directory_of_a_killed_run_is_known(entry: Entry, obstacle: str) -> No
         age=3 * DAY,
         unused="its run has ended",
         obstacle=obstacle,
+        is_certain=entry.lock is Lock.FREE and entry.is_of_this_kernel,
     )
 
 

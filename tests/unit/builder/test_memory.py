@@ -10,7 +10,7 @@ import pytest
 from tests.plans import planned
 from tests.runs import PUSH
 from warmbuild import ci, files
-from warmbuild.builder import engine_calls, memory
+from warmbuild.builder import engine_calls, memory, owner
 from warmbuild.builder.engine_calls import Address, Volume
 from warmbuild.builder.memory import State
 from warmbuild.builder.state import Memory
@@ -40,7 +40,7 @@ class Engine:
         self.error = ""
         self.says = "the kernel"
         self.theirs: list[socket.socket] = []
-        for name in ("create_volume", "remove_container", "remove_volume", "attached"):
+        for name in ("create_volume", "remove_builder", "attached"):
             monkeypatch.setattr(engine_calls, name, getattr(self, name))
         monkeypatch.setattr(engine_calls, "volumes", lambda _at, _label: self.volumes)
         monkeypatch.setattr(engine_calls, "running", lambda _at: self.running)
@@ -54,16 +54,16 @@ class Engine:
     ) -> None:
         if self.error:
             raise EngineError(self.error)
-        assert labels == {LABEL: options["o"].removeprefix("size=")}
+        assert labels[owner.LABEL] == owner.own()
+        if not options:
+            self.done.append(f"{name} on disk")
+            return
+        assert labels[LABEL] == options["o"].removeprefix("size=")
         self.done.append(f"{name} {options['type']} {options['device']} {options['o']}")
 
-    def remove_container(self, _at: Address, name: str) -> None:
-        self.done.append(f"rm {name}")
-
-    def remove_volume(self, _at: Address, name: str, *, patience: float) -> bool:
+    def remove_builder(self, _at: Address, name: str, *, patience: float) -> None:
         assert patience > 1
         self.done.append(f"rm {name}")
-        return True
 
     def attached(self, _at: Address, container: str, argv: Sequence[str]) -> socket.socket:
         if self.error:
@@ -99,7 +99,7 @@ def made(parsed: Callable[..., Inputs], engine: Engine) -> Callable[..., State]:
 
 def volume(name: str, size: str, age: timedelta = timedelta(hours=1)) -> Volume:
     return Volume(
-        name=f"buildx_buildkit_{name}0_state", label=size, created=datetime.now(UTC) - age
+        name=f"buildx_buildkit_{name}0_state", labels={LABEL: size}, created=datetime.now(UTC) - age
     )
 
 
@@ -128,7 +128,9 @@ def test_a_state_stays_on_disk_and_nothing_is_said(
     state.watch()
     state.settle(None)
     state.close()
-    assert (state.size, engine.done, capsys.readouterr().out) == (0, [], "")
+    assert (state.size, capsys.readouterr().out) == (0, "")
+    # It is marked, if it is this run's own.
+    assert engine.done in ([], ["buildx_buildkit_b0_state on disk"])
 
 
 def test_memory_that_cannot_be_had_is_a_warning(
@@ -239,7 +241,8 @@ def test_a_state_that_cannot_stay_moves_to_disk(
     state.watch()
     state.settle(need)
     assert state.size == 0
-    assert engine.done[1:] == ["rm buildx_buildkit_b0", "rm buildx_buildkit_b0_state", "boot"]
+    done = [one for one in engine.done[1:] if not one.endswith(" on disk")]
+    assert done == ["rm b", "boot"]
     assert capsys.readouterr().out == f"{LATE}{expected}\n"
     state.close()
 

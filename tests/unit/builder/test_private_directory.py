@@ -4,13 +4,16 @@ import errno
 import fcntl
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
+import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
-from warmbuild.builder import private_directory
+from warmbuild.builder import owner, private_directory
 from warmbuild.errors import EngineError
 
 if TYPE_CHECKING:
@@ -58,8 +61,31 @@ def test_the_directory_of_a_run_is_locked_while_it_runs(temporary: Path) -> None
     with private_directory.private({}, (), ()) as private:
         assert private.root.parent == temporary
         assert sorted(path.name for path in private.root.iterdir()) == ["buildx", "docker", "lock"]
+        assert owner.is_of_this_kernel((private.root / "lock").read_text())
         assert removed() == ["its run has not ended"]
         assert private.root.exists()
+    assert list(temporary.iterdir()) == []
+
+
+KILLED = """
+import os, signal
+from warmbuild import process
+from warmbuild.builder import private_directory
+with private_directory.private({}, (), ()), process.started(["sleep", "2"], os.environ):
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.processes
+def test_what_a_killed_run_has_started_keeps_its_directory(temporary: Path) -> None:
+    """buildx goes on for some seconds, and writes into it."""
+    env = {**os.environ, "TMPDIR": str(temporary)}
+    subprocess.run([sys.executable, "-c", KILLED], env=env, check=False)  # noqa: S603 (Python)
+    assert removed() == ["its run has not ended"]
+    deadline = time.monotonic() + 20
+    while removed():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
     assert list(temporary.iterdir()) == []
 
 
@@ -82,6 +108,23 @@ def test_the_directory_of_a_killed_run_is_removed(temporary: Path, killed: Path)
         assert killed.exists()
         remove()
     assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (owner.own(), True),
+        (owner.own().replace("boot=", "boot=0"), False),
+        ("", False),
+        ("\udcff" * 999, False),
+    ],
+)
+def test_only_the_lock_of_a_run_of_this_kernel_is_certain(
+    killed: Path, text: str, *, expected: bool
+) -> None:
+    """Another machine may not see who holds a lock on a shared file system."""
+    (killed / "lock").write_bytes(text.encode(errors="surrogateescape"))
+    assert [found.is_certain for found, _ in private_directory.left_behind(NOW)] == [expected]
 
 
 def test_two_do_not_remove_the_same_directory(killed: Path) -> None:
@@ -172,3 +215,15 @@ def test_a_directory_that_is_exchanged_meanwhile_stays(
 def test_a_temporary_directory_may_be_gone(temporary: Path) -> None:
     temporary.rmdir()
     assert removed() == []
+
+
+def test_the_working_directory_is_none_unless_it_is_named(
+    temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be the context of the build, and the logins would be in the image."""
+    monkeypatch.chdir(temporary)
+    with pytest.raises(EngineError, match="no temporary directory can be written"):
+        private_directory.private({}, [], []).__enter__()
+    assert list(temporary.iterdir()) == []
+    with private_directory.private({"TMPDIR": "."}, [], []) as made:
+        assert made.root.parent == temporary

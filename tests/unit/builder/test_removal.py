@@ -73,8 +73,9 @@ class Engine:
         self.error = error
         self.removed: list[tuple[str, str, bool]] = []
 
-    def connect(self, env: dict[str, str], *, wait: bool) -> str:
+    def connect(self, env: dict[str, str], *, wait: bool, patience: float) -> str:
         assert not wait
+        assert patience > 1
         return env["DOCKER_HOST"]
 
     def container(self, _client: str, builder: str) -> Container | None:
@@ -141,11 +142,12 @@ def test_a_builder_of_this_run_goes_without_waiting_for_its_last_file(
 ) -> None:
     gone: list[tuple[str, str]] = []
 
-    def remove_container(at: Address, name: str) -> None:
+    def remove_container(at: Address, name: str, *, patience: float) -> None:
+        assert patience > 1
         gone.append((at.path, name))
 
-    def remove_volume(at: Address, name: str, *, patience: float) -> bool:
-        assert patience < 1
+    def remove_volume(at: Address, name: str, *, patience: float, most: float) -> bool:
+        assert patience < 1 < most
         gone.append((at.path, name))
         return False
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from warmbuild.build import outcomes
 from warmbuild.buildkit.progress import Failure, Progress, Step, Transfer, Unpacked
 from warmbuild.report.plain_text import hit_ratio
 
@@ -348,3 +349,20 @@ def test_several_errors_of_a_registry_are_one_failure() -> None:
     lines = "ERROR: failed to build: failed to push a/b: errors:", "blob unknown: c", "denied: d"
     progress, _ = fed(*lines, "", "below")
     assert progress.failure().error == "failed to push a/b: errors: blob unknown: c denied: d"
+
+
+def test_output_that_comes_after_the_end_of_its_step_is_printed() -> None:
+    """BuildKit may send the last of it in a message of its own."""
+    ended = vertex(started=time(0), completed=time(2))
+    late = json.dumps({"logs": [log("no end", at=1.5)]})
+    _, shown = fed(vertex(started=time(0)), ended, late)
+    assert shown[-1] == "#1 2.000 no end"
+
+
+def test_a_push_that_gets_no_token_is_known_as_a_push() -> None:
+    why = "failed to fetch oauth token: unavailable"
+    whole = f"failed to push r.io/a:main: failed to authorize: {why}"
+    pushed = vertex(name="exporting to image", started=time(0), completed=time(1), error=whole)
+    progress, _ = fed(pushed, f"ERROR: failed to build: failed to solve: {why}")
+    assert progress.failure().error == whole
+    assert outcomes.is_push(progress.failure())

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from warmbuild.ci.github import PROVIDER
+from warmbuild.errors import EngineError
 from warmbuild.trust import TRUSTED
 
 if TYPE_CHECKING:
@@ -189,12 +190,17 @@ def test_the_file_that_describes_a_run(env: dict[str, str], file: str) -> None:
 @pytest.mark.parametrize(
     ("name", "what"), [("GITHUB_OUTPUT", "outputs"), ("GITHUB_STEP_SUMMARY", "summary")]
 )
-def test_a_file_that_is_gone_is_a_warning(
+def test_a_file_that_is_gone_costs_the_outputs_or_the_summary(
     name: str, what: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    PROVIDER.publish({name: str(tmp_path / "none" / "file")}, {"digest": "sha256:1"}, "### fine")
-    said = capsys.readouterr().out
-    assert f"the {what} could not be written to {name}: No such file or directory" in said
+    place = {name: str(tmp_path / "none" / "file")}
+    text = f"the {what} could not be written to {name}: No such file or directory"
+    if name == "GITHUB_OUTPUT":
+        with pytest.raises(EngineError, match=text):
+            PROVIDER.publish(place, {"digest": "sha256:1"}, "### fine")
+        return
+    PROVIDER.publish(place, {"digest": "sha256:1"}, "### fine")
+    assert text in capsys.readouterr().out
 
 
 def test_a_file_that_the_runner_did_not_make_is_made(

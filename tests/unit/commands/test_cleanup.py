@@ -33,7 +33,7 @@ REMOTE = {"driver": "remote", "endpoint": "tcp://b.example.com:1234"}
 
 def volume(builder: str, age: timedelta) -> Volume:
     name = leftovers.volume(builder)
-    return Volume(name=name, label="", created=datetime.now(UTC) - age)
+    return Volume(name=name, labels={}, created=datetime.now(UTC) - age)
 
 
 @pytest.fixture

@@ -146,6 +146,9 @@ GIVEN = {
     "tags": "type=sha\nr.io/a:1",
     "use": "true",
     **{row.name: "a:b=c" for row in table.PASSED},
+    "allow": "network.host",
+    "network": "host",
+    "shm-size": "1g",
 }
 
 

@@ -126,7 +126,10 @@ def test_a_temporary_directory_that_cannot_be_written(
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", "/no/such/directory")
     with (
-        pytest.raises(EngineError, match="the temporary directory cannot be written: No such file"),
+        pytest.raises(
+            EngineError,
+            match="the temporary directory /no/such/directory cannot be written: No such file",
+        ),
         private_directory.private(env, [], []),
     ):
         pass
@@ -156,7 +159,7 @@ def test_a_helper_that_fails_says_so() -> None:
         credential_helpers.credential({"credHelpers": {"r.io": "no-such-helper"}}, "r.io")
     assert str(raised.value) == (
         "the credential helper that the Docker configuration names for r.io fails: "
-        "docker-credential-no-such-helper not installed or not available in PATH. Fix the helper, "
+        "docker-credential-no-such-helper is not installed. Fix the helper, "
         "or give username and password."
     )
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 import time
 from contextlib import nullcontext, suppress
@@ -109,6 +110,18 @@ def test_headers_are_lines_of_a_bounded_length(mocked: responses.RequestsMock) -
     assert headers["x-ok"] == "a" * 8000
 
 
+def not_trusted() -> ssl.SSLCertVerificationError:
+    error = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    error.verify_message = "certificate has expired"
+    return error
+
+
+def no_tls() -> ssl.SSLError:
+    error = ssl.SSLError(1, "wrong version number")
+    error.reason = "WRONG_VERSION_NUMBER"
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "said", "passes"),
     [
@@ -119,8 +132,9 @@ def test_headers_are_lines_of_a_bounded_length(mocked: responses.RequestsMock) -
             "does not answer within 2 s",
             True,
         ),
-        (requests.exceptions.SSLError("bad"), "has a certificate that is not trusted here", False),
-        (urllib3.exceptions.SSLError("bad"), "has a certificate that is not trusted here", False),
+        (no_tls(), r"does not speak TLS as expected \(wrong version number\)", False),
+        (ssl.SSLEOFError(8, "EOF occurred"), "closes the connection early", True),
+        (not_trusted(), r"is not trusted here \(certificate has expired\)", False),
         (urllib3.exceptions.ProtocolError("broken pipe"), "closes the connection early", True),
         (requests.exceptions.InvalidURL("bad"), "cannot be reached", False),
         (UnicodeError("bad"), "cannot be reached", False),
@@ -156,7 +170,7 @@ def test_a_resolver_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(socket, "getaddrinfo", hang)
     begun = time.monotonic()
-    with pytest.raises(SilentError, match="does not answer within 0 s") as raised:
+    with pytest.raises(SilentError, match="does not answer in time") as raised:
         send(left=0.2)
     assert raised.value.passes
     assert time.monotonic() - begun < 5

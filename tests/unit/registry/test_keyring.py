@@ -129,11 +129,11 @@ class TestHelpers:
         [
             (
                 "echo the vault is shut; exit 1",
-                'Credentials store docker-credential-odd exited with "the vault is shut "',
+                'docker-credential-odd says "the vault is shut"',
             ),
             (
                 """echo '{"Username": "me", "Secret": "hunter2"}'; exit 1""",
-                'Credentials store docker-credential-odd exited with "',
+                'docker-credential-odd says "',
             ),
             ("echo hello", "its answer is not JSON"),
             ("echo '{}'", "its answer contains no login"),
@@ -301,7 +301,7 @@ class TestLeaving:
         assert path.read_text() == "{ not JSON"
         path.write_text('{"credsStore": "lost"}')
         (said,) = docker_config.leave(env, [login("me")])
-        assert "docker-credential-lost not installed" in said
+        assert "docker-credential-lost is not installed" in said
         path.unlink()
         path.parent.rmdir()
         path.parent.write_text("a file")

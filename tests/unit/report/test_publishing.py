@@ -128,7 +128,8 @@ class TestOutcome:
         with pytest.raises(EngineError) as raised:
             publishing.outcome(done, parsed(output_file=path), {}, LOCAL, log)
         assert str(raised.value) == (
-            f"{path} cannot be written: No such file or directory; everything else is done"
+            f"{path} cannot be written: No such file or directory; everything else is done, and "
+            "the log has the outputs"
         )
 
 

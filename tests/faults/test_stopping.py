@@ -5,18 +5,23 @@ from __future__ import annotations
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.faults.case import Case
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.integration.conftest import Lab, Registry, Run, Warmbuild
+    from tests.integration.conftest import Ended, Lab, Registry, Run, Warmbuild
 
 # GitHub kills a cancelled step after 7.5 s and GitLab one after 10 s.
 SOON = 7.5
+# Seconds after the first instruction of a run.
+MOMENTS = (0.0, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5)
 SLEEPER = "FROM busybox:1.37\nRUN echo has begun; sleep 60\n"
 
 
@@ -36,6 +41,8 @@ def kill_group(run: Run, number: int) -> None:
         pytest.param(signal.SIGTERM, kill_process, 143, "terminated", id="SIGTERM"),
         pytest.param(signal.SIGINT, kill_process, 130, "interrupted", id="SIGINT"),
         pytest.param(signal.SIGINT, kill_group, 130, "interrupted", id="Ctrl-C"),
+        pytest.param(signal.SIGHUP, kill_process, 129, "terminated", id="SIGHUP"),
+        pytest.param(signal.SIGQUIT, kill_process, 131, "terminated", id="SIGQUIT"),
     ],
 )
 def test_a_build_that_is_stopped_leaves_nothing(
@@ -72,6 +79,39 @@ def test_a_build_that_is_stopped_leaves_nothing(
     assert processes_of(run) == []
     assert ended.outputs == {}
     assert auth_registry.tags(secured) == []
+
+
+@pytest.mark.parametrize("times", [1, 2], ids=["once", "twice"])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT], ids=str
+)
+def test_a_signal_at_any_moment_from_the_first_instruction_on(
+    warmbuild: Warmbuild,
+    repository: str,
+    project: Callable[..., Path],
+    number: signal.Signals,
+    times: int,
+) -> None:
+    place = project(SLEEPER)
+
+    def one(moment: float) -> Ended:
+        run = warmbuild.start(place, image=repository)
+        while not run.has_begun:
+            assert run.process.poll() is None, run.log
+        time.sleep(moment)
+        for _ in range(times):
+            os.kill(run.process.pid, number)
+            time.sleep(0.1)
+        return run.end()
+
+    with ThreadPoolExecutor(2) as pool:
+        for ended in pool.map(one, MOMENTS):
+            assert ended.code == 128 + number
+            # A run that has not begun says nothing.
+            if ended.log:
+                Case(code=128 + number, said="error: warmbuild was ", seconds=30).check(ended)
+    assert list(warmbuild.temporary.iterdir()) == []
+    assert warmbuild.builders_left() == []
 
 
 def has_volume(warmbuild: Warmbuild, run: Run) -> bool:
