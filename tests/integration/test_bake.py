@@ -72,10 +72,11 @@ def calls(ended: Ended) -> list[str]:
 
 
 def ran(plain: str) -> list[str]:
-    """Return the steps of a plain progress that came from no cache."""
+    """Return the steps of a plain progress that ran, and were not begun for nothing."""
     steps = re.findall(r"^#(\d+) \[.*\d+/\d+\] ((?:RUN|COPY) .*)$", plain, re.MULTILINE)
-    cached = re.findall(r"^#(\d+) CACHED$", plain, re.MULTILINE)
-    return [step for number, step in dict(steps).items() if number not in cached]
+    # BuildKit cancels what it has begun before it finds the cache of a later step.
+    spared = re.findall(r"^#(\d+) (?:CACHED|CANCELED)$", plain, re.MULTILINE)
+    return [step for number, step in dict(steps).items() if number not in spared]
 
 
 def bake(repository: str) -> dict[str, Any]:
