@@ -131,7 +131,7 @@ def write_through(path: Path, text: str) -> None:
         try:
             write_text(real, text)
         except OSError:
-            # A file in a directory that is not ours, or one that is mounted, as in a container.
+            # The directory is not writable, or the file is a mount point, as in a container.
             if there is None or not os.access(real, os.W_OK):
                 raise
             real.write_bytes(_encoded(text))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _PIECE: Final = 64 * 1024
 
@@ -29,7 +29,7 @@ class Door:
         listener = socket.create_server(("127.0.0.1", int(self.host.rpartition(":")[2] or 0)))
         self.host = f"127.0.0.1:{listener.getsockname()[1]}"
         self._listener = listener
-        threading.Thread(target=self._serve, args=(listener,), daemon=True).start()
+        serve(listener, self._connect)
 
     def shut(self) -> None:
         if self._listener:
@@ -50,16 +50,8 @@ class Door:
         timer.daemon = True
         timer.start()
 
-    def _serve(self, listener: socket.socket) -> None:
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            self.opened += 1
-            threading.Thread(target=self._connect, args=(connection,), daemon=True).start()
-
     def _connect(self, connection: socket.socket) -> None:
+        self.opened += 1
         host, _, port = self.upstream.rpartition(":")
         with (
             contextlib.suppress(OSError),
@@ -71,6 +63,18 @@ class Door:
             back.start()
             pass_on(connection, registry)
             back.join()
+
+
+def serve(listener: socket.socket, connect: Callable[[socket.socket], None]) -> None:
+    """Have a thread for each connection that a listener accepts, until it is closed."""
+
+    def accept() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                threading.Thread(target=connect, args=(connection,), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
 
 
 def pass_on(source: socket.socket, target: socket.socket) -> None:

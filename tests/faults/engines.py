@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from tests.faults.doors import pass_on, serve
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
@@ -72,26 +74,18 @@ class Engine:
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(self.path))
         self._listener.listen(64)
-        threading.Thread(target=self._serve, args=(self._listener,), daemon=True).start()
+        serve(self._listener, self._connect)
 
     def stop(self) -> None:
         self.stopped.set()
         if self._listener:
             self.vanish()
 
-    def _serve(self, listener: socket.socket) -> None:
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            self._open.append(connection)
-            threading.Thread(target=self._connect, args=(connection,), daemon=True).start()
-
     def _connect(self, connection: socket.socket) -> None:
+        self._open.append(connection)
         with contextlib.suppress(OSError), connection, socket.socket(socket.AF_UNIX) as engine:
             engine.connect(self.upstream)
-            back = threading.Thread(target=_pass_on, args=(engine, connection), daemon=True)
+            back = threading.Thread(target=pass_on, args=(engine, connection), daemon=True)
             back.start()
             while piece := connection.recv(_PIECE):
                 request = _REQUEST.match(piece)
@@ -113,13 +107,6 @@ class Engine:
                     rule.times = rule.times and rule.times - 1
                     return rule.act
         return None
-
-
-def _pass_on(source: socket.socket, target: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while piece := source.recv(_PIECE):
-            target.sendall(piece)
-        target.shutdown(socket.SHUT_WR)
 
 
 def silence(engine: Engine, _connection: socket.socket) -> None:

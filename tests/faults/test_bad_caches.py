@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import socket
 import threading
@@ -12,13 +11,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.integration.conftest import CACHE_CONFIG
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.integration.conftest import Ended, Registry, Warmbuild
 
-CACHE_CONFIG = "application/vnd.buildkit.cacheconfig.v0"
+HELM_CHART = "application/vnd.cncf.helm.config.v1+json"
 # How much longer a build may take for a cache registry that does not answer, in seconds.
 LONGER = 25.0
 
@@ -98,7 +99,7 @@ def test_an_image_where_the_cache_should_be_is_left_alone(
 def test_a_helm_chart_where_the_cache_should_be_is_left_alone(
     warmbuild: Warmbuild, registry: Registry, repository: str, small: Path
 ) -> None:
-    put_artifact(registry, f"{repository}:cache-main", "application/vnd.cncf.helm.config.v1+json")
+    registry.put_artifact(f"{repository}:cache-main", HELM_CHART, *map(os.urandom, (512, 512)))
     before = registry.digest(f"{repository}:cache-main")
     ended = warmbuild.succeed(small, image=repository)
     check_pushed_without_cache(ended, registry, repository)
@@ -108,7 +109,7 @@ def test_a_helm_chart_where_the_cache_should_be_is_left_alone(
 def test_a_cache_that_is_corrupt_is_not_read_and_replaced(
     warmbuild: Warmbuild, registry: Registry, repository: str, small: Path
 ) -> None:
-    put_artifact(registry, f"{repository}:cache-main", CACHE_CONFIG)
+    registry.put_artifact(f"{repository}:cache-main", CACHE_CONFIG, *map(os.urandom, (512, 512)))
     corrupt = registry.digest(f"{repository}:cache-main")
     ended = warmbuild.succeed(small, image=repository)
     (warning,) = ended.warnings
@@ -138,25 +139,6 @@ def test_a_cache_that_is_not_wanted_is_not_asked_for(
         "latest",
         "main",
     ]
-
-
-def put_artifact(registry: Registry, ref: str, config_type: str) -> None:
-    """Put something at a ref whose config and only layer are random bytes."""
-    repository, _, _ = ref.rpartition(":")
-
-    def blob(media_type: str) -> Mapping[str, object]:
-        content = os.urandom(512)
-        digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
-        registry.put_blob(repository, content, digest)
-        return {"mediaType": media_type, "digest": digest, "size": len(content)}
-
-    manifest = {
-        "schemaVersion": 2,
-        "mediaType": "application/vnd.oci.image.manifest.v1+json",
-        "config": blob(config_type),
-        "layers": [blob("application/vnd.oci.image.layer.v1.tar+gzip")],
-    }
-    registry.put_manifest(ref, manifest)
 
 
 @contextmanager

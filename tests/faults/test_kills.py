@@ -124,11 +124,17 @@ def test_what_is_killed_leaves_nothing_half(
         assert ended.code == -signal.SIGKILL
     elif phase in {"boot", "export"} or ON_DISK in ended.log:
         # A builder boots again, and a cache is not the image.
-        Case(code=0, seconds=60).check(ended)
+        Case(code=0, seconds=60).check(ended, registry, f"{repository}:main")
+        if written := ended.outputs["cache-written"]:
+            registry.check_cache(written)
+        else:
+            assert any("no cache is written to" in warning for warning in ended.warnings)
     else:
         Case(code=3, said=f"error: .*{SAID[what]}", seconds=60).check(ended)
     for tag in registry.tags(repository):
-        registry.check_image(f"{repository}:{tag}")
+        (registry.check_cache if tag.startswith("cache-") else registry.check_image)(
+            f"{repository}:{tag}"
+        )
     assert together.remains(ended.builder) == []
     assert list(together.temporary.glob("warmbuild-*")) == []
 

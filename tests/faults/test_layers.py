@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from typing import TYPE_CHECKING, Any
@@ -96,7 +95,7 @@ def test_a_configuration_that_is_too_large_is_not_read_and_said(
     warmbuild: Warmbuild, registry: Registry, repository: str, small: Path
 ) -> None:
     padding = {"layers": [], "records": [{"digest": f"sha256:{'0' * 64}"}] * 14000}
-    put_cache(registry, f"{repository}:cache-main", json.dumps(padding).encode())
+    put_cache(registry, repository, padding)
     ended = warmbuild.build(small, image=repository)
     check_image(ended, registry, repository)
     assert any("BuildKit reads no more than 1048576" in warning for warning in ended.warnings)
@@ -109,7 +108,7 @@ def test_a_configuration_that_grows_large_is_warned_of(
     warmbuild: Warmbuild, registry: Registry, repository: str, small: Path
 ) -> None:
     padding = {"layers": [], "records": [{"digest": f"sha256:{'0' * 64}"}] * 10500}
-    put_cache(registry, f"{repository}:cache-main", json.dumps(padding).encode())
+    put_cache(registry, repository, padding)
     ended = warmbuild.build(small, image=repository)
     check_image(ended, registry, repository)
     assert any("BuildKit reads no more than 1048 kB" in warning for warning in ended.warnings)
@@ -189,19 +188,7 @@ def remove_builder(warmbuild: Warmbuild, builder: str) -> None:
         volume.remove(force=True)
 
 
-def put_cache(registry: Registry, ref: str, config: bytes) -> None:
-    """Put a cache at a ref, of this configuration and one layer that nobody knows."""
-    repository, _, _ = ref.rpartition(":")
-
-    def blob(media_type: str, content: bytes) -> dict[str, object]:
-        digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
-        registry.put_blob(repository, content, digest)
-        return {"mediaType": media_type, "digest": digest, "size": len(content)}
-
-    manifest = {
-        "schemaVersion": 2,
-        "mediaType": "application/vnd.oci.image.manifest.v1+json",
-        "config": blob(CACHE_CONFIG, config),
-        "layers": [blob("application/vnd.oci.image.layer.v1.tar+gzip", os.urandom(64))],
-    }
-    registry.put_manifest(ref, manifest)
+def put_cache(registry: Registry, repository: str, config: object) -> None:
+    """Put a cache for main, of this configuration and one layer that nobody knows."""
+    content = json.dumps(config).encode()
+    registry.put_artifact(f"{repository}:cache-main", CACHE_CONFIG, content, os.urandom(64))

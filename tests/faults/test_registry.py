@@ -12,7 +12,7 @@ import pytest
 
 from tests.faults import answers
 from tests.faults.case import Case, at_once
-from tests.integration.conftest import CACHE_CONFIG, OCI_MANIFEST, Registry
+from tests.integration.conftest import CACHE_CONFIG, Registry
 from tests.integration.faults import proxied
 from tests.integration.tokens import User, token_registry
 from warmbuild.cache import probe
@@ -54,19 +54,9 @@ def cached(lab: Lab) -> str:
     """Have a cache, which no test changes; return its repository's path."""
     registry = Registry(host=lab.registry, access_log=Path(lab.env["WARMBUILD_LAB_REGISTRY_LOG"]))
     path = f"faults-{secrets.token_hex(4)}"
-    config = json.dumps({"layers": [], "records": [{"digest": probe.digest_of(b"x")}]}).encode()
-    registry.put_blob(f"{lab.registry}/{path}", config, probe.digest_of(config))
-    manifest = {
-        "schemaVersion": 2,
-        "mediaType": OCI_MANIFEST,
-        "config": {
-            "mediaType": CACHE_CONFIG,
-            "digest": probe.digest_of(config),
-            "size": len(config),
-        },
-        "layers": [],
-    }
-    registry.put_manifest(f"{lab.registry}/{path}:cache-main", manifest)
+    config = {"layers": [], "records": [{"digest": probe.digest_of(b"x")}]}
+    content = json.dumps(config).encode()
+    registry.put_artifact(f"{lab.registry}/{path}:cache-main", CACHE_CONFIG, content)
     return path
 
 

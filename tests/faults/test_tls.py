@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.faults.case import Case, at_once
-from tests.faults.doors import pass_on
+from tests.faults.doors import pass_on, serve
 from tests.integration import authority
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def served(upstream: str, greet: Greet) -> Iterator[str]:
     kept: list[socket.socket] = []
 
     def connect(plain: socket.socket) -> None:
+        kept.append(plain)
         host, _, port = upstream.rpartition(":")
         with contextlib.suppress(OSError):
             greeted = greet(plain)
@@ -54,14 +55,8 @@ def served(upstream: str, greet: Greet) -> Iterator[str]:
                 registry.shutdown(socket.SHUT_WR)
                 back.join()
 
-    def accept() -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                kept.append(listener.accept()[0])
-                threading.Thread(target=connect, args=(kept[-1],), daemon=True).start()
-
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        threading.Thread(target=accept, daemon=True).start()
+        serve(listener, connect)
         yield f"127.0.0.1:{listener.getsockname()[1]}"
         listener.shutdown(socket.SHUT_RDWR)
         for one in kept:

@@ -8,6 +8,7 @@ what its runs left behind.
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import os
 import re
@@ -436,6 +437,23 @@ class Registry:
         begun = requests.post(f"http://{self.host}/v2/{path}/blobs/uploads/", timeout=10)
         place = begun.headers["Location"]
         requests.put(place, params={"digest": digest}, data=content, timeout=10).raise_for_status()
+
+    def put_artifact(self, ref: str, config_type: str, config: bytes, *layers: bytes) -> None:
+        """Put something at a ref, of a configuration and layers."""
+        repository, _, _ = ref.rpartition(":")
+
+        def blob(media_type: str, content: bytes) -> dict[str, object]:
+            digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+            self.put_blob(repository, content, digest)
+            return {"mediaType": media_type, "digest": digest, "size": len(content)}
+
+        manifest = {
+            "schemaVersion": 2,
+            "mediaType": OCI_MANIFEST,
+            "config": blob(config_type, config),
+            "layers": [blob("application/vnd.oci.image.layer.v1.tar+gzip", one) for one in layers],
+        }
+        self.put_manifest(ref, manifest)
 
     def put_manifest(self, ref: str, manifest: Mapping[str, object]) -> None:
         path, tag = self._split(ref)

@@ -41,9 +41,9 @@ if TYPE_CHECKING:
 BOOT_TIMEOUT: Final = 180.0
 # Limit of what buildx reports of itself or of a builder that is up, in seconds.
 _ANSWER_TIMEOUT: Final = 30.0
-# Seconds to wait for buildx to end a boot that is not needed any more. It creates a nameless
-# container to look for GPUs, and leaves that behind if it is killed at that moment; and the engine
-# goes on to create the container of a builder for which nobody waits.
+# Seconds that buildx has to finish a boot after the run has failed. If buildx is stopped earlier,
+# its nameless container, which looks for GPUs, may stay, and the engine may still create the
+# builder's container after the run has removed the builder.
 _LINGER: Final = 10.0
 _DEFAULT_CONTEXT: Final = "default"
 

@@ -80,9 +80,10 @@ def is_merged(cache: Found) -> bool:
 
 
 def _layers(manifest: Mapping[str, object]) -> Iterator[Mapping[str, object]]:
-    """Yield the layers of a cache: those of its manifest, or the entries of an index.
+    """Yield the descriptors of a cache's layers.
 
-    BuildKit wrote an index before 0.21, and still does with `image-manifest=false`.
+    A cache is a manifest, or an index that lists its layers and its configuration. BuildKit wrote
+    an index before 0.21, and still does with `image-manifest=false`.
     """
     yield from untrusted_json.children(manifest, "layers")
     for entry in untrusted_json.children(manifest, "manifests"):

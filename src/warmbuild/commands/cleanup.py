@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from warmbuild.log import Log
     from warmbuild.plan.build_plan import BuilderPlan
 
-# Age from which a build removes what a run has left that may not be dead, as one in another
-# container: few jobs take that long, and those that do have a client connected.
+# A build removes what is this old if it cannot tell whether the owner is dead, for example because
+# the owner ran in another container. Few jobs take longer, and their builders have a client.
 AGE: Final = timedelta(days=1)
 # How long a build has to last for the engine to be asked, in seconds: a rebuild from the cache is
 # shorter.

@@ -69,7 +69,7 @@ _ACCEPT: Final = (
     "application/vnd.docker.distribution.manifest.v2+json, "
     "application/vnd.docker.distribution.manifest.list.v2+json"
 )
-# Characters of a token; those of the largest registries have some thousands.
+# The longest token that is accepted, in characters. The largest registries give some thousands.
 _LONGEST_TOKEN: Final = 64 * 1024
 _CHALLENGE_VALUE: Final = re.compile(r'\b(\w+)="([^"]*)"')
 # The errors of an answer that are told.
