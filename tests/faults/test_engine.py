@@ -76,11 +76,11 @@ def test_what_only_memory_needs_costs_no_build(
 @pytest.mark.parametrize(
     ("path", "act", "said"),
     [
-        ("/_ping", answering(500, NO), "error: "),
+        ("/_ping", answering(500, NO), "error: there is no Docker engine at "),
         ("/containers/create", answering(500, FULL), "the engine's disk is full"),
         ("/containers/create", answering(500, NO), "the builder does not start"),
         ("/containers/[^/]+/start", answering(500, NO), "the builder does not start"),
-        ("/containers/[^/]+/start", engines.hang_up, "error: "),
+        ("/containers/[^/]+/start", engines.hang_up, "the builder does not start"),
         ("/containers/[^/]+/archive", answering(500, FULL), "disk is full"),
     ],
 )

@@ -105,7 +105,9 @@ def test_a_buildkit_that_does_not_start(warmbuild: Warmbuild, repository: str, s
     ended = warmbuild.build(small, image=repository, buildkitd_flags="--no-such-flag")
     assert ended.code == 3
     assert ended.errors == ["error: the builder does not start. buildx says:"]
-    assert "flag provided but not defined: -no-such-flag" in ended.log
+    assert "  | buildkitd: flag provided but not defined: -no-such-flag" in ended.log, ended.log
+    # buildx prints hundreds of lines, some of them torn.
+    assert len(ended.lines) < 40
 
 
 def test_a_step_that_fails_is_shown_with_its_last_lines(

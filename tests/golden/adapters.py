@@ -46,12 +46,13 @@ def engine_near(
     says: str = "kernel",
     starts: bool = True,
     others: int = 0,
+    daemon: str = "",
 ) -> Iterator[None]:
     """Have an engine at the socket of a machine with so much free memory, later with so much.
 
     `error` is why it makes no volume, `mute` why it attaches no command, `says` what that prints,
-    `starts` whether containers start, and `others` the number of other builders, which have no
-    memory yet. Without amounts the machine does not tell.
+    `starts` whether containers start, `others` the number of other builders, which have no memory
+    yet, and `daemon` what the builder's daemon says. Without amounts the machine does not tell.
     """
     amounts = list(gigabytes)
 
@@ -81,6 +82,7 @@ def engine_near(
         "running": lambda _at: _Everything() if starts else (),
         "attached": _failing(mute),
         "said": lambda *_arguments, **_options: says,
+        "daemon_said": lambda *_arguments: daemon,
         "remove_container": lambda *_arguments, **_options: None,
         "remove_volume": lambda *_arguments, **_options: True,
     }

@@ -12,8 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import yaml
+
+    from warmbuild.inputs import bounded_yaml
 else:
     yaml = lazy.module("yaml")
+    bounded_yaml = lazy.module("warmbuild.inputs.bounded_yaml")
 
 # Tags that compose adds to YAML, and what tells plain values apart.
 _TAGS: Final = frozenset(
@@ -52,12 +55,9 @@ def named(text: str) -> Iterator[Named]:
     ValueError for what cannot be told: a variable in a path, and tags such as !!binary.
     """
     try:
-        waiting = [(node, _Kind.OTHER) for node in yaml.compose_all(text, yaml.SafeLoader)]
+        waiting = [(node, _Kind.OTHER) for node in yaml.compose_all(text, bounded_yaml.Loader)]
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        raise ValueError(f"is not YAML{f', at line {mark.line + 1}' if mark else ''}") from error
-    except RecursionError as error:
-        raise ValueError("is nested too deeply") from error
+        raise ValueError(bounded_yaml.reason(error)) from error
     seen: set[tuple[int, _Kind]] = set()
     while waiting:
         node, kind = waiting.pop()

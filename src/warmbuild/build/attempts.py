@@ -19,7 +19,7 @@ from warmbuild.frozen import frozen
 from warmbuild.plan import calls
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from warmbuild.buildkit.progress import Failure, Progress
     from warmbuild.cache.cache_plan import CacheRef
@@ -58,6 +58,14 @@ class AnotherTry:
     is_note: bool = False  # whether the reason is logged as a note, not as a warning
 
 
+# Why an attempt was ended, by what it waited for.
+STALLS: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("import", "layers"), "the registry stopped answering"),
+    "export": "the export made no progress within cache-timeout",
+    **dict.fromkeys(progress.PUSHED, "the push made no progress"),
+}
+
+
 @frozen
 class Tried:
     """What is known of an attempt that has failed, beside its failure."""
@@ -73,14 +81,13 @@ def another_try(builds: Sequence[BuildPlan], failure: Failure, tried: Tried) -> 
     if tried.lacking:
         reason = f"{tried.lacking}; building again with the state on disk"
         return AnotherTry(plans=tuple(builds), reason=reason, on_disk=True)
+    why = STALLS.get(tried.waited_for, "")
     if tried.waited_for in {"import", "layers"}:
-        why = "the registry stopped answering"
         return replace(_without_import(builds, _read(builds), why), restart=True)
     if tried.waited_for == "export":
-        return _without_export(builds, "the export made no progress within cache-timeout")
+        return _without_export(builds, why)
     if tried.waited_for in progress.PUSHED:
-        is_first = tried.number == 1
-        return _pushed_again(builds, "the push made no progress", 0.0) if is_first else None
+        return _pushed_again(builds, why, 0.0) if tried.number == 1 else None
     return (
         _without_feature(builds, failure.error.lower())
         or _without_cache(builds, failure)

@@ -124,6 +124,9 @@ def cache_outcome(
     read, not_read = _imported(plan, imported)
     destinations = ",".join(_destinations(plan))
     exports = exported.exports() if exported else ()
+    if failed:
+        # Why it did not finish is known.
+        exports = tuple(done for done in exports if done.error != progress.UNFINISHED)
     causes = [(_advised(plan, export), export.error) for export in exports if export.error]
     causes += [(failed, failed)] if failed and not causes else []
     not_written = [

@@ -78,6 +78,21 @@ class _Attempt:
     unwritten: Mapping[str, str]  # by target: why its exported cache is not in its directory
     lacking: str  # why it failed if memory was too small for the builder's state
 
+    @property
+    def error(self) -> str:
+        """Why it failed; empty if it did not."""
+        if not self.code:
+            return ""
+        if self.waited_for:
+            return attempts.STALLS[self.waited_for]
+        if self.code < 0:
+            return _killed(self.code)
+        return self.progress.failure().error or f"buildx ended with exit code {self.code}"
+
+
+def _killed(code: int) -> str:
+    return f"buildx did not end its build: {process.death(code)}"
+
 
 class _Retries:
     """Counts the attempts of one thing, and the time since its first failure."""
@@ -175,7 +190,7 @@ def _built(decided: Sequence[BuildPlan], tool: Tool) -> _Built:
         now, export_after = again.plans, export_after or again.export_after
     _annotate(now, tried.progress.warnings(), tool)
     if tried.code < 0 and not (tried.waited_for or tried.lacking):
-        raise EngineError(f"buildx did not end its build: {process.death(tried.code)}.")
+        raise EngineError(f"{tried.error}.")
     failure = tried.progress.failure()
     if tried.code and tool.private.is_full(f"{failure.error} {failure.tail}"):
         raise private_directory.unwritable("no space is left on it")
@@ -244,6 +259,8 @@ def ask(decided: BuildPlan, tool: Tool) -> Outcome:
     metadata = bake_file.metadata(written, bake_file.name_of(decided)) or written
     found = checks.answered(untrusted_json.child(metadata, "result.json"))
     _annotate([decided], found or progress.warnings(), tool)
+    if code < 0:
+        raise EngineError(f"{_killed(code)}.")
     if code:
         headline = next((text for text in said if text.startswith(checks.HEADLINE)), "")
         raise BuildError(headline) if headline else outcomes.failure_error(progress.failure())
@@ -350,12 +367,11 @@ def _exports(
 
 
 def _exported(plan: BuildPlan, built: _Built, exported: _Attempt) -> CacheOutcome:
-    failed = exported.unwritten.get(plan.name, "")
     return outcomes.cache_outcome(
         plan,
         imported=built.progress.of(plan.name),
         exported=exported.progress.of(plan.name),
-        failed=exported.progress.failure().error if exported.code else failed,
+        failed=exported.error or exported.unwritten.get(plan.name, ""),
     )
 
 
@@ -419,7 +435,7 @@ def _stages(wanted: BuildPlan, built: _Built, tool: Tool) -> CacheOutcome:
         attempt = _attempt((stage,), tool)
         ref = stage.cache.write.ref if stage.cache.write else ""
         if attempt.code:
-            failed.append(f"no cache is written to {ref}: {attempt.progress.failure().error}")
+            failed.append(f"no cache is written to {ref}: {attempt.error}")
         else:
             written.append(str(ref))
     return outcomes.inline_outcome(wanted, imported=built.progress, written=written, failed=failed)

@@ -150,7 +150,7 @@ def _created(
             log.warning("the builder does not start with lazy; it is started without")
             boots.append(again(replace(plan, lazy=False), boots[-1].image))
         if not boots[-1].up:
-            raise _no_builder(plan, buildx.env, boots)
+            raise _no_builder(plan, own.name, buildx.env, boots)
         up = True
         took = time.monotonic() - begun
         where = f", its state in memory, at most {shown(state.size)}" if state.size else ""
@@ -171,7 +171,7 @@ def _boot_again(plan: BuilderPlan, name: str, buildx: Buildx) -> None:
     """Boot a builder whose container has been removed; raises EngineError if it does not boot."""
     done = buildx.run(builder_commands.inspect(name, bootstrap=True), patience=BOOT_TIMEOUT)
     if done.code:
-        raise _no_builder(plan, buildx.env, [answers.boot(done.output, up=False)])
+        raise _no_builder(plan, name, buildx.env, [answers.boot(done.output, up=False)])
 
 
 @contextmanager
@@ -328,9 +328,11 @@ def _check_version(plan: BuilderPlan, program: str, output: str) -> None:
         )
 
 
-def _no_builder(plan: BuilderPlan, env: Mapping[str, str], boots: Sequence[Boot]) -> EngineError:
+def _no_builder(
+    plan: BuilderPlan, name: str, env: Mapping[str, str], boots: Sequence[Boot]
+) -> EngineError:
     """Return the error that explains why buildx could not boot a builder."""
-    last = boots[-1]
+    last, daemon = boots[-1], ""
     if plan.driver.connects:
         places = [plan.endpoint, *(node.endpoint for node in plan.appended)]
         return EngineError(
@@ -342,6 +344,8 @@ def _no_builder(plan: BuilderPlan, env: Mapping[str, str], boots: Sequence[Boot]
     if plan.driver.has_container and not plan.endpoint:
         try:
             engine.connect(env, wait=False)
+            at = engine_calls.address(env)
+            daemon = engine_calls.daemon_said(at, name) if at else ""
         except EngineError as error:
             return error
     if Private(root=Path(env["BUILDX_CONFIG"]).parent).is_full(last.output):
@@ -360,7 +364,10 @@ def _no_builder(plan: BuilderPlan, env: Mapping[str, str], boots: Sequence[Boot]
             "Name an image that the engine can pull, by image=REF in driver-opts or by "
             "buildkit-image-mirrors, or load one into the engine under one of these names."
         )
-    return EngineError(f"the builder does not start. buildx says:\n{_quoted(last.output)}")
+    said = _quoted(last.output)
+    if daemon:
+        said = f"{_quoted(last.error)}\nThe builder's daemon says:\n{_quoted(daemon)}"
+    return EngineError(f"the builder does not start. buildx says:\n{said}")
 
 
 def _quoted(text: str) -> str:

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import quote, urlsplit
@@ -53,6 +54,9 @@ _HELD_PAUSE: Final = 0.05
 # How long an engine may be gone while it restarts, and the pause between two looks, in seconds.
 RESTART: Final = 20.0
 _GLANCE: Final = 0.05
+# Lines that are read of a daemon's log, in which its usage has 80, and errors of it that are shown.
+_LOG_LINES: Final = 200
+_LAST_ERRORS: Final = 10
 # The part of the time for the removal of a volume in which the engine has to list its volumes.
 _TO_LIST: Final = 1 / 3
 # A slow engine may not have begun to delete when the patience ends. So the patience grows by this
@@ -194,6 +198,32 @@ def said(connection: socket.socket, *, most: int, enough: str) -> str:
     return heard.decode(errors="replace")
 
 
+def daemon_said(at: Address, builder: str) -> str:
+    """Return the last errors of a builder's daemon, each once; nothing if the engine has none.
+
+    buildx prints them too, but overwrites some while it does.
+    """
+    path = f"/containers/{leftovers.container(builder)}/logs?stderr=1&tail={_LOG_LINES}"
+    try:
+        status, content = _exchange(at, "GET", path)
+    except EngineError:
+        return ""
+    said = b"".join(_frames(content)) if status == HTTPStatus.OK else b""
+    lines = filter(str.strip, said.decode(errors="replace").splitlines())
+    # A daemon that ends is started again, and then says the same.
+    return "\n".join(tuple(dict.fromkeys(lines))[-_LAST_ERRORS:])
+
+
+def _frames(content: bytes) -> Iterator[bytes]:
+    """Yield what is in frames; each begins with its stream and, in bytes 4 to 7, its size."""
+    at = 0
+    while at < len(content):
+        size = int.from_bytes(content[at + 4 : at + 8])
+        at += 8
+        yield content[at : at + size]
+        at += size
+
+
 def remove_builder(
     at: Address,
     name: str,
@@ -270,16 +300,7 @@ def _call(
 
     Raises EngineError; its cause is a TimeoutError if the engine does not answer in time.
     """
-    try:
-        with connected(at, timeout) as connection:
-            connection.sendall(_request(method, path, body))
-            head, _, content = _answer(connection, timeout).partition(b"\r\n\r\n")
-        if not head:
-            raise ConnectionResetError("it closes the connection")
-    except OSError as error:
-        raise EngineError(f"the engine does not answer: {error}") from error
-    words = head.split(maxsplit=2)
-    status = int(words[1]) if len(words) > 1 and words[1].isdigit() else 0
+    status, content = _exchange(at, method, path, body, timeout=timeout)
     if method == "DELETE" and status in _TAKEN[path.split("/")[1]]:
         return {}
     try:
@@ -290,6 +311,27 @@ def _call(
         why = untrusted_json.text(_object(found), "message") or f"status {status}"
         raise EngineError(f"the engine refuses: {why}")
     return found
+
+
+def _exchange(
+    at: Address,
+    method: str,
+    path: str,
+    body: Mapping[str, object] | None = None,
+    *,
+    timeout: float = _TIMEOUT,
+) -> tuple[int, bytes]:
+    """Return the status and the content of the engine's answer; raises EngineError as `_call`."""
+    try:
+        with connected(at, timeout) as connection:
+            connection.sendall(_request(method, path, body))
+            head, _, content = _answer(connection, timeout).partition(b"\r\n\r\n")
+        if not head:
+            raise ConnectionResetError("it closes the connection")
+    except OSError as error:
+        raise EngineError(f"the engine does not answer: {error}") from error
+    words = head.split(maxsplit=2)
+    return int(words[1]) if len(words) > 1 and words[1].isdigit() else 0, content
 
 
 def _listed(found: object) -> Iterator[Mapping[str, object]]:

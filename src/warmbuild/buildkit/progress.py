@@ -36,6 +36,8 @@ _PUSHING: Final = "pushing "
 _PUSHING_LAYERS: Final = "pushing layers"
 # What `waiting_for` says of a push.
 PUSHED: Final = ("push", "manifest")
+# The error of an import or export that has neither ended nor failed.
+UNFINISHED: Final = "it did not finish"
 _SOURCE_LINE: Final = re.compile(r"\S.*:\d+")
 _IMPORT: Final = "importing cache manifest from "
 # GitHub's exporter has a name of its own; an inline cache is exported as part of its image.
@@ -340,7 +342,7 @@ class Progress:
                 continue
             yield Transfer(
                 name=vertex.bare.removeprefix(prefix) or vertex.bare,
-                error=vertex.error or ("" if vertex.ended else "it did not finish"),
+                error=vertex.error or ("" if vertex.ended else UNFINISHED),
                 digest=vertex.manifest,
             )
 

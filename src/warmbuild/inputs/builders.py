@@ -106,9 +106,8 @@ def nodes(reader: Reader, driver: Driver) -> tuple[Node, ...]:
         return ()
     try:
         items = bounded_yaml.Loader(reader.values["append"]).get_single_data()
-    except (yaml.YAMLError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        bad(f"is not YAML{f', at line {mark.line + 1}' if mark else ''}.")
+    except yaml.YAMLError as error:
+        bad(f"{bounded_yaml.reason(error)}.")
         return ()
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         bad("is not a list of nodes; begin each node with a hyphen, such as - endpoint: tcp://…")

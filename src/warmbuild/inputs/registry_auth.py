@@ -45,13 +45,8 @@ def read(text: str, bad: Callable[[str], None]) -> Mapping[int, Mapping[str, str
             number: dict(_pairs(loader, node, number, bad))
             for number, node in enumerate(root.value, start=1)
         }
-    except yaml.MarkedYAMLError as error:
-        # The text of the error quotes the line.
-        mark = error.problem_mark or error.context_mark
-        at = f": line {mark.line + 1}, column {mark.column + 1} cannot be read" if mark else ""
-        bad(f"is not YAML{at}.")
-    except (yaml.YAMLError, RecursionError):
-        bad("is not YAML.")
+    except yaml.YAMLError as error:
+        bad(f"{bounded_yaml.reason(error)}.")
     return {}
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tests.golden import machine
 from tests.golden.adapters import engine_near
-from tests.golden.made_up import BUILT, EXPORT, STEP, cache, lines, vertex
+from tests.golden.made_up import BUILT, EXPORT, STEP, cache, engine, lines, vertex
 from tests.golden.scene import Scene, Subject
 
 if TYPE_CHECKING:
@@ -69,14 +69,18 @@ _CASES: Final[dict[str, tuple[tuple[str, ...], dict[str, Any], dict[str, Any]]]]
 
 def _scenes() -> Iterator[Scene]:
     usual = machine.built(buildx={"build": BUILT})
-    for title, (flags, buildx, engine) in _CASES.items():
-        with engine_near(**engine):
+    for title, (flags, buildx, near) in _CASES.items():
+        with engine_near(**near):
             said = machine.built(*flags, buildx={"build": BUILT, **buildx})
         yield Scene(title=title, said=machine.unusual(said, usual))
     with engine_near(gigabytes=(1,)):
         large = cache("cache-feature", weight=10**9)
         said = machine.built(_OWN, buildx={"build": BUILT}, registries=large)
     yield Scene(title="caches that do not fit", said=machine.unusual(said, usual))
+    with engine_near(daemon="buildkitd: no such flag"):
+        failed = {"create": (1, lines("#1 creating container a", "ERROR: exit code 1"))}
+        said = machine.built(_OWN, buildx=failed, engine=engine())
+    yield Scene(title="a daemon that says why it does not start", said=machine.unusual(said, usual))
 
 
 SUBJECT = Subject(name="builder_states", about="Where builders keep their state.", scenes=_scenes)

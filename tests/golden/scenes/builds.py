@@ -266,6 +266,14 @@ _BUILDS: Final[dict[str, tuple[tuple[str, ...], dict[str, Any]]]] = {
         },
     ),
     "a buildx that is killed": ((), {"buildx": {"build": (machine.KILLED, STEP)}}),
+    "a buildx that is killed as it exports": (
+        (),
+        {"buildx": {"build.1": STEP, "build": (machine.KILLED, "")}},
+    ),
+    "a buildx that exports nothing and says nothing": (
+        (),
+        {"buildx": {"build.1": STEP, "build": (1, "")}},
+    ),
     "a daemon that is killed": (
         (),
         {"buildx": {"build": (1, "ERROR: failed to solve: Unavailable: error reading: EOF")}},

@@ -70,7 +70,7 @@ def test_what_a_file_names(text: str, expected: list[Named]) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        pytest.param("a: [", "is not YAML, at line 1", id="no YAML"),
+        pytest.param("a: [", "is not YAML, at line 1, column 5", id="no YAML"),
         pytest.param("a: \0", "is not YAML", id="no text"),
         pytest.param("[" * 5_000, "is nested too deeply", id="depth"),
         pytest.param("!!binary aW5jbHVkZQ==: [a]", "has the tag !!binary", id="an encoded key"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import time
@@ -328,6 +329,43 @@ def test_an_export_that_fails_is_a_warning(
     assert warning.startswith("no cache is written to ghcr.io/me/app:cache-x: process")
 
 
+KILLED = (
+    "buildx did not end its build: it was killed by signal 9 (SIGKILL). "
+    "Perhaps the machine ran out of memory"
+)
+
+
+@pytest.mark.parametrize(
+    ("lines", "code", "why"),
+    [
+        pytest.param([], -9, KILLED, id="before it says anything"),
+        pytest.param(recorded("cold"), -9, KILLED, id="in its export"),
+        pytest.param([], 1, "buildx ended with exit code 1", id="without a word"),
+    ],
+)
+def test_an_export_that_does_not_end_is_never_silent(
+    planned: Callable[..., BuildPlan],
+    runner: FakeRunner,
+    tool: Tool,
+    log: Log,
+    lines: Sequence[str],
+    code: int,
+    why: str,
+) -> None:
+    runner.answer(*BUILD, lines=recorded("cold"), writes=SAID)
+    runner.answer(*BUILD, lines=unfinished(lines), code=code)
+    outcome = solve.build([planned()], tool)
+    assert (outcome.digest, outcome.cache_written, outcome.cache_error) == ("sha256:1", "", why)
+    assert log.warnings == [f"no cache is written to ghcr.io/me/app:cache-x: {why}"]
+
+
+def unfinished(lines: Sequence[str]) -> list[str]:
+    """Return a build that ends as it begins to export its cache."""
+    found = itertools.takewhile(lambda line: "exporting cache to" not in line, lines)
+    begins = (line for line in lines if "exporting cache to" in line)
+    return [*found, *itertools.islice(begins, 1)]
+
+
 def full(lines: Sequence[str]) -> list[str]:
     """Return a build that failed, as it does if the state of its builder has no more room."""
     return [re.sub("exit code: [0-9]+", "no space left on device", line) for line in lines]
@@ -559,6 +597,13 @@ class TestAsk:
         assert (outcome.digest, outcome.tags) == ("", ())
         assert json.loads(outcome.metadata)["token"] == "***"
         assert shown(capsys) == answer
+
+    def test_a_buildx_that_is_killed_is_named(
+        self, planned: Callable[..., BuildPlan], runner: FakeRunner, tool: Tool
+    ) -> None:
+        runner.answer(*BUILD, code=-9)
+        with pytest.raises(EngineError, match=re.escape(KILLED)):
+            solve.ask(planned(call="check"), tool)
 
     def test_a_refusal_is_an_error_with_its_headline(
         self, planned: Callable[..., BuildPlan], runner: FakeRunner, tool: Tool, log: Log

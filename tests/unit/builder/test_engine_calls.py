@@ -166,6 +166,42 @@ def test_what_is_no_list_says_nothing_about_what_is_there(engine: Engine, answer
             engine_calls.running(HERE)
 
 
+def frame(text: str) -> bytes:
+    content = text.encode()
+    return b"\2\0\0\0" + len(content).to_bytes(4) + content
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        pytest.param(frame("no\n \n") + frame("\nno") + frame("pe\n"), "no\nnope", id="frames"),
+        pytest.param(frame("flag\n") * 3, "flag", id="a daemon that is started again"),
+        pytest.param(
+            b"".join(frame(f"{number}\n") for number in range(12)),
+            "2\n3\n4\n5\n6\n7\n8\n9\n10\n11",
+            id="a long log",
+        ),
+        pytest.param(
+            frame("whole\n") + frame("half")[:-2], "whole\nha", id="a log that is cut off"
+        ),
+        pytest.param(b"\2\0\0\0\xff\xff\xff\xffx\xff", "x\ufffd", id="a size that is wrong"),
+        pytest.param(b"", "", id="nothing"),
+        pytest.param(b"\2\0", "", id="no frame"),
+    ],
+)
+def test_the_last_errors_of_a_daemon(engine: Engine, answer: bytes, expected: str) -> None:
+    engine.answers = [(200, answer)]
+    assert engine_calls.daemon_said(HERE, "b") == expected
+    path = "GET /containers/buildx_buildkit_b0/logs?stderr=1&tail=200"
+    assert engine.requests == [(path, None)]
+
+
+@pytest.mark.parametrize("answer", [(0, b""), (404, {"message": "no such container"})])
+def test_an_engine_that_has_no_log_says_nothing(engine: Engine, answer: tuple[int, object]) -> None:
+    engine.answers = [answer]
+    assert engine_calls.daemon_said(HERE, "b") == ""
+
+
 @pytest.mark.parametrize("answer", [(500, {}), (200, b"{")])
 def test_a_volume_is_removed_though_the_engine_does_not_list_it(
     engine: Engine, answer: tuple[int, object]

@@ -149,7 +149,8 @@ class TestFiles:
     def test_what_cannot_be_checked(self, here: Path) -> None:
         (here / "compose.yml").write_text("a: [")
         said = (
-            f"compose.yml is not YAML, at line 1, so that its paths cannot be checked, and {FORK}"
+            "compose.yml is not YAML, at line 1, column 5, so that its paths cannot be checked, "
+            f"and {FORK}"
         )
         assert said in self.check("compose.yml")
 

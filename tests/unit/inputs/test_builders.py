@@ -362,7 +362,7 @@ def test_a_builder_that_its_last_job_removes_is_marked(
             {"node_platforms": "arm64"},
             "node-platforms: 'arm64' is not accepted; use os/arch, such as linux/amd64.",
         ),
-        ({"append": "a: ["}, "append: is not YAML, at line 1."),
+        ({"append": "a: ["}, "append: is not YAML, at line 1, column 5."),
         ({"append": "\0"}, "append: is not YAML."),
         (
             {"append": "endpoint: a"},

@@ -276,13 +276,13 @@ class TestRegistryAuth:
     @pytest.mark.parametrize(
         ("text", "expected"),
         [
-            ("- password: 'hunter2", ["is not YAML: line 1, column 21 cannot be read."]),
-            ("- password: *hunter2", ["is not YAML: line 1, column 13 cannot be read."]),
-            ("- password: %hunter2", ["is not YAML: line 1, column 13 cannot be read."]),
-            ("- a: b\n hunter2: c", ["is not YAML: line 2, column 2 cannot be read."]),
-            ("- hunter2\n---\n- b", ["is not YAML: line 2, column 1 cannot be read."]),
+            ("- password: 'hunter2", ["is not YAML, at line 1, column 21."]),
+            ("- password: *hunter2", ["is not YAML, at line 1, column 13."]),
+            ("- password: %hunter2", ["is not YAML, at line 1, column 13."]),
+            ("- a: b\n hunter2: c", ["is not YAML, at line 2, column 2."]),
+            ("- hunter2\n---\n- b", ["is not YAML, at line 2, column 1."]),
             ("hunter2\0", ["is not YAML."]),
-            ("[" * 5000 + "hunter2", ["is not YAML."]),
+            ("[" * 5000 + "hunter2", ["is nested too deeply."]),
             (
                 "hunter2",
                 ["is not a list; write each login as an item, such as - registry: ghcr.io"],
