@@ -266,7 +266,7 @@ class TestWrong:
             small, image=repository, registry_auth="- password: *hunter2\n  username: 'hunter3"
         )
         assert ended.code == 2
-        assert "  registry-auth: is not YAML: line 1, column 13 cannot be read." in ended.log
+        assert "  registry-auth: is not YAML, at line 1, column 13." in ended.log
         check_hidden(ended, "hunter2", "hunter3")
 
 

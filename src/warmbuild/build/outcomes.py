@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 # How gRPC says that a server has gone; errors of a step have its title.
 _LOST: Final = re.compile(r"\bUnavailable(?::| desc = )")
-_PUSH_OF_ENGINE: Final = re.compile(r"(?:\[\S+\] )?pushing \S+ with docker")
 
 
 @frozen
@@ -222,9 +221,9 @@ def _destinations(plan: BuildPlan) -> list[str]:
 
 
 def is_push(failure: Failure) -> bool:
-    """Return whether the push failed; the engine's own builder pushes in a step of its own."""
+    """Return whether the push failed."""
     is_export = "exporting to" in failure.title and "push" in failure.error.lower()
-    return is_export or bool(_PUSH_OF_ENGINE.match(failure.title))
+    return is_export or bool(progress.PUSH_OF_ENGINE.match(failure.title))
 
 
 def failure_error(failure: Failure, *, waited_for: str = "") -> WarmbuildError:
@@ -246,6 +245,12 @@ def failure_error(failure: Failure, *, waited_for: str = "") -> WarmbuildError:
         return EngineError(
             f"the connection to the builder is lost: {failure.error}. Its daemon has ended, "
             "perhaps for want of memory, or the network has failed."
+        )
+    if failure.unconfirmed:
+        return RegistryError(
+            f"the image is built and was pushed, but the registry does not report its digest: "
+            f"{failure.error}. Check that the registry can be reached and that the login may read "
+            "this repository (inputs registry, username, password)."
         )
     if is_push(failure):
         return RegistryError(

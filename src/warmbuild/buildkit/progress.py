@@ -34,6 +34,9 @@ _UNPACKING: Final = "extracting "
 # What an image's export says while it pushes: layers, and then `pushing manifest for` a ref.
 _PUSHING: Final = "pushing "
 _PUSHING_LAYERS: Final = "pushing layers"
+# A push of the engine's own builder is a step of its own.
+PUSH_OF_ENGINE: Final = re.compile(r"(?:\[\S+\] )?pushing \S+ with docker")
+_OF_ENGINE: Final = "Error response from daemon: "
 # What `waiting_for` says of a push.
 PUSHED: Final = ("push", "manifest")
 # The error of an import or export that has neither ended nor failed.
@@ -91,6 +94,7 @@ class Failure:
     error: str
     tail: tuple[str, ...]  # its last lines
     source: str  # file and line of the Dockerfile, if buildx prints them
+    unconfirmed: bool = False  # whether it is a push that has ended, and of which nothing is known
 
 
 @frozen
@@ -318,12 +322,23 @@ class Progress:
         # buildx says of a push that lacks a token only why it does.
         if last and last.error.endswith(f": {error}"):
             error = last.error
+        pushed = "" if last or not error.startswith(_OF_ENGINE) else self._pushed_by_engine()
         return Failure(
-            title=last.name if last else "",
+            title=last.name if last else pushed,
             error=error,
             tail=tuple(last.tail) if last else (),
             source=sources[-1] if sources else "",
+            unconfirmed=bool(pushed),
         )
+
+    def _pushed_by_engine(self) -> str:
+        """Return the name of the engine's push that has just ended, or an empty text.
+
+        buildx then has the engine ask the registry for the digest, in no vertex (docker/buildx
+        0.38.2, remoteDigestWithMoby).
+        """
+        last = next(reversed(self._vertices.values()), None)
+        return last.name if last and last.ended and PUSH_OF_ENGINE.match(last.name) else ""
 
     def _failed(self) -> Iterator[_Vertex]:
         """Yield what failed by itself, the last first; a cache that is lost fails nothing."""

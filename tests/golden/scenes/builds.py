@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from tests.golden.machine import Reply
 
 _WITH: Final = "--cache-export=with"
+_PUSHED: Final = vertex("pushing ghcr.io/me/app:feature with docker")
+_OF_ENGINE: Final = "ERROR: failed to build: Error response from daemon:"
 _EXPORTING: Final = "exporting cache to registry"
 _IMPORTED: Final = vertex("importing cache manifest from ghcr.io/me/app:cache-feature")
 _METADATA: Final = (
@@ -207,6 +209,19 @@ _BUILDS: Final[dict[str, tuple[tuple[str, ...], dict[str, Any]]]] = {
                 "build.2": STEP,
             }
         },
+    ),
+    "a push of the engine whose digest is asked for again": (
+        ("--cache=off",),
+        {
+            "buildx": {
+                "build": (1, lines(_PUSHED, f"{_OF_ENGINE} 502 Bad Gateway")),
+                "build.2": STEP,
+            }
+        },
+    ),
+    "a push of the engine whose digest stays unknown": (
+        ("--cache=off",),
+        {"buildx": {"build": (1, lines(_PUSHED, f"{_OF_ENGINE} denied"))}},
     ),
     "a push that is refused": (
         (),

@@ -104,6 +104,34 @@ def test_what_buildx_said_last_is_the_reason_where_no_step_failed() -> None:
     assert shown == ["unknown flag: --frob", "", "See 'buildx build --help'"]
 
 
+OF_ENGINE = "Error response from daemon: received unexpected HTTP status: 500"
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "said", "expected"),
+    [
+        pytest.param("pushing a with docker", {"completed": T0}, OF_ENGINE, True, id="it is done"),
+        pytest.param("pushing a with docker", {}, OF_ENGINE, False, id="it is not done"),
+        pytest.param(
+            "pushing a with docker",
+            {"completed": T0},
+            "Unavailable: EOF",
+            False,
+            id="another error",
+        ),
+        pytest.param("[2/2] RUN a", {"completed": T0}, OF_ENGINE, False, id="a step"),
+    ],
+)
+def test_what_fails_after_the_engines_push_is_its_confirmation(
+    name: str, values: dict[str, str], said: str, *, expected: bool
+) -> None:
+    step = vertex(digest="sha256:2", started=T0, completed=T0)
+    pushed = vertex(name=name, started=T0, **values)
+    failure = fed(step, pushed, f"ERROR: failed to build: {said}")[0].failure()
+    assert failure.unconfirmed is expected
+    assert (failure.title, failure.error) == (name if expected else "", said)
+
+
 def test_a_vertex_that_was_cancelled_is_not_the_reason() -> None:
     cancelled = vertex(digest="sha256:2", started=T0, error="context canceled")
     failed = vertex(started=T0, error="exit code: 1")
