@@ -5,17 +5,19 @@ PID 1 of a container ignores SIGTERM unless it installs a handler.
 
 from __future__ import annotations
 
+import _thread
 import os
 import signal
 import sys
 import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from warmbuild import lazy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from types import FrameType
 
     from warmbuild import errors
@@ -27,11 +29,14 @@ else:
 # step after 10 s, and its child processes have had some of them.
 HURRY: Final = 3.0
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
-# How long to wait before a lost signal is sent once more, in seconds, until it is not lost: the
-# destructor that lost it has ended by then, unless the machine is busy.
+# How long to wait before a signal that came too early is sent once more, in seconds: what it met
+# has ended by then, unless the machine is busy.
 _ONCE_MORE: Final = 0.05
-# The signal that the run was told to stop with.
+# How often a signal may meet code that is not ours, until that code is taken for one that waits.
+_MOST_EARLY: Final = 4
+# The signal that the run was told to stop with, and those that came too early.
 _received: Final[list[int]] = []
+_early: Final[list[int]] = []
 
 
 def end_at_once() -> None:
@@ -42,6 +47,7 @@ def end_at_once() -> None:
 def install() -> None:
     """Have the first of these signals raise Stopped in the main thread, and ignore later ones."""
     _received.clear()
+    _early.clear()
     sys.unraisablehook = _lost
     _handle(_stop)
 
@@ -126,35 +132,50 @@ def _end(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
     os._exit(128 + number)
 
 
-def _stop(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
+def _stop(number: int, frame: FrameType | None) -> None:
+    """Raise Stopped, now or soon.
+
+    An exception in the middle of `threading` or the import system may leave a lock held for ever,
+    for which the clean-up then waits (python/cpython#74174).
+    """
+    if _is_in_hook(frame) or not (_is_ours(frame) or len(_early) >= _MOST_EARLY):
+        _early.append(number)
+        if len(_early) == 1:
+            _thread.start_new_thread(_send, (number, _received))
+        return
     for other in _SIGNALS:
         signal.signal(other, _ignore)
     _received.append(number)
     raise errors.Stopped(number)
 
 
+def _send(number: int, received: Sequence[int]) -> None:
+    """Send a signal until one is received."""
+    while not received:
+        time.sleep(_ONCE_MORE)
+        if not received:
+            os.kill(os.getpid(), number)
+
+
+def _is_ours(frame: FrameType | None) -> bool:
+    """Return whether a frame is one of warmbuild's, and of nothing that it calls."""
+    package = frame.f_globals.get("__package__") if frame else ""
+    return str(package).partition(".")[0] == __package__
+
+
 def _lost(ignored: sys.UnraisableHookArgs) -> None:
-    """Send a signal once more if it arrived in a destructor, where Python drops exceptions."""
+    """Stop after all if the signal arrived in a destructor, where Python drops exceptions."""
     if not isinstance(ignored.exc_value, errors.Stopped):
         sys.__unraisablehook__(ignored)
         return
-    number, has_arrived = ignored.exc_value.signal_number, threading.Event()
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        # An exception in this hook would be lost, too.
-        if not _is_in_hook(frame):
-            has_arrived.set()
-            _stop(number, frame)
-
-    def send() -> None:
-        while not has_arrived.wait(_ONCE_MORE):
-            os.kill(os.getpid(), number)
-
-    signal.signal(number, stop)
-    threading.Thread(target=send, daemon=True).start()
+    _received.clear()
+    _early.clear()
+    _handle(_stop)
+    os.kill(os.getpid(), ignored.exc_value.signal_number)
 
 
 def _is_in_hook(frame: FrameType | None) -> bool:
+    """Return whether a frame is in the hook, in which another exception would be lost, too."""
     while frame is not None and frame.f_code is not _lost.__code__:
         frame = frame.f_back
     return frame is not None

@@ -79,11 +79,18 @@ def _handlers(monkeypatch: pytest.MonkeyPatch) -> object:
     monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
     # Other tests go on after the signals of these.
     monkeypatch.setattr(signals, "_received", [])
+    monkeypatch.setattr(signals, "_early", [])
     before = {number: signal.getsignal(number) for number in SIGNALS}
     install()
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
+
+
+def meet(number: int) -> None:
+    """Meet a signal in code that is not warmbuild's, and wait there."""
+    os.kill(os.getpid(), number)
+    threading.Event().wait(10)
 
 
 @pytest.mark.usefixtures("_handlers")
@@ -97,8 +104,10 @@ def _handlers(monkeypatch: pytest.MonkeyPatch) -> object:
     ],
 )
 def test_a_signal_stops_the_run_once(number: int, code: int, text: str) -> None:
+    begun = time.monotonic()
     with pytest.raises(Stopped, match=text) as stopped:
-        os.kill(os.getpid(), number)
+        meet(number)
+    assert time.monotonic() - begun < 5
     assert stopped.value.exit_code == code
     # The clean-up that follows is not to be stopped by an impatient second one.
     os.kill(os.getpid(), number)
@@ -132,26 +141,25 @@ def test_a_signal_in_a_destructor_stops_the_run(
 
 
 @pytest.mark.usefixtures("_handlers")
-def test_a_signal_that_arrives_once_more_too_early_is_not_lost(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    """A busy machine takes long to start the thread that sends it."""
-    start = threading.Thread.start
-
-    def slowly(thread: threading.Thread) -> None:
-        start(thread)
-        time.sleep(0.3)
-
-    def work() -> None:
-        _MetByASignal(signal.SIGTERM)
-        time.sleep(10)
-
-    monkeypatch.setattr(threading.Thread, "start", slowly)
-    begun = time.monotonic()
+def test_a_signal_in_our_own_code_stops_the_run_at_once() -> None:
+    code = "os.kill(os.getpid(), signal.SIGTERM)"
     with pytest.raises(Stopped):
-        work()
-    assert time.monotonic() - begun < 5
-    assert "Traceback" not in capfd.readouterr().err
+        exec(code, {"__package__": "warmbuild.build", "os": os, "signal": signal})  # noqa: S102
+    assert signals._early == []  # noqa: SLF001
+
+
+@pytest.mark.usefixtures("_handlers")
+def test_a_signal_leaves_no_lock_held() -> None:
+    class Met(threading.Condition):
+        def __enter__(self) -> bool:
+            entered = super().__enter__()
+            os.kill(os.getpid(), signal.SIGTERM)
+            return entered
+
+    lock = threading.Lock()
+    with pytest.raises(Stopped), Met(lock):
+        time.sleep(10)
+    assert not lock.locked()
 
 
 @pytest.mark.usefixtures("_handlers")
@@ -181,7 +189,7 @@ def test_a_clean_up_is_not_stopped() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
         os.kill(os.getpid(), signal.SIGHUP)
     with pytest.raises(Stopped):
-        os.kill(os.getpid(), signal.SIGTERM)
+        meet(signal.SIGTERM)
 
 
 def test_a_command_may_be_given_time_to_end_by_itself() -> None:
