@@ -341,7 +341,7 @@ class Warmbuild:
     def remains(self, builder: str) -> list[str]:
         """Return the containers and volumes that a builder has in the engine."""
         name = f"buildx_buildkit_{builder}0"
-        found = self.engine.containers.list(all=True, filters={"name": name})
+        found = self.engine.containers.list(all=True, filters={"name": name}, ignore_removed=True)
         volumes = self.engine.volumes.list(filters={"name": name})
         return [*(f"container {item.name}" for item in found), *(item.name for item in volumes)]
 
@@ -826,7 +826,7 @@ def builders(engine: docker.DockerClient, log: str) -> list[str]:
     found: list[str] = []
     for name in _BUILDER.findall(log):
         own = f"buildx_buildkit_{name}0"
-        containers = engine.containers.list(all=True, filters={"name": own})
+        containers = engine.containers.list(all=True, filters={"name": own}, ignore_removed=True)
         volumes = engine.volumes.list(filters={"name": own})
         found += [str(item.name) for item in containers] + [str(item.id) for item in volumes]
     return found

@@ -35,8 +35,9 @@ def hub(lab: Lab, engine: docker.DockerClient) -> Iterator[Proxy]:
     """Have a proxy before the lab's Docker Hub; the engine forgets the tags that it got there."""
     with proxied(lab.env["WARMBUILD_LAB_HUB"]) as proxy:
         yield proxy
-        for image in engine.images.list():
-            for tag in image.tags:
+        # Not as the SDK lists them: images of other tests may go meanwhile.
+        for image in engine.api.images():
+            for tag in image["RepoTags"] or ():
                 if tag.startswith(f"{proxy.host}/"):
                     engine.images.remove(tag)
 
