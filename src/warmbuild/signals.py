@@ -29,13 +29,15 @@ else:
 # step after 10 s, and its child processes have had some of them.
 HURRY: Final = 3.0
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
-# How long to wait before a signal that came too early is sent once more, in seconds: what it met
-# has ended by then, unless the machine is busy.
+# Seconds until a signal that came too early is sent again. What it met has ended by then, unless
+# the machine is busy.
 _ONCE_MORE: Final = 0.05
-# How often a signal may meet code that is not ours, until that code is taken for one that waits.
+# How many times a signal may be too early because it meets code that is not ours. Code that it
+# meets once more is waiting for something, and is interrupted.
 _MOST_EARLY: Final = 4
-# The signal that the run was told to stop with, and those that came too early.
+# The signal that stopped the run.
 _received: Final[list[int]] = []
+# The signals that came too early to stop it.
 _early: Final[list[int]] = []
 
 

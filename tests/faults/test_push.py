@@ -58,6 +58,41 @@ def test_a_push_that_is_slow_and_moves(
     registry.check_image(f"{registry.host}/{name}:main")
 
 
+@pytest.mark.parametrize(
+    ("status", "times", "case"),
+    [
+        pytest.param(
+            500, 2, Case(code=0, said=r"transient error .*; retrying", seconds=40), id="once"
+        ),
+        pytest.param(
+            403, None, Case(code=5, said="does not report its digest", seconds=40), id="always"
+        ),
+    ],
+)
+def test_the_engines_push_of_which_the_registry_reports_no_digest(
+    warmbuild: Warmbuild,
+    registry: Registry,
+    proxy: Proxy,
+    small: Path,
+    name: str,
+    status: int,
+    times: int | None,
+    case: Case,
+) -> None:
+    # The engine asks by HEAD, and then by GET.
+    proxy.answer("GET|HEAD", "/manifests/main$", status, times=times)
+    ended = warmbuild.build(
+        small,
+        image=f"{proxy.host}/{name}",
+        driver="docker",
+        driver_opts="",
+        buildkitd_config="",
+        cache="off",
+    )
+    case.check(ended)
+    assert "main" in registry.tags(f"{registry.host}/{name}")
+
+
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_a_token_service_that_is_away_in_the_middle_of_a_push(
     warmbuild: Warmbuild, registry: Registry, lab: Lab, small: Path, name: str, status: int

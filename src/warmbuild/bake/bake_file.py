@@ -173,7 +173,7 @@ def _caches(plan: BuildPlan, plans: Sequence[BuildPlan]) -> Mapping[str, object]
     """Return the cache keys of one of several targets.
 
     BuildKit looks for a step that targets share in the caches of the target that reaches the step
-    first. If a target has no cache, it reads those of the others, because it would run their steps.
+    first. A target without a cache would run these steps, so it reads the caches of the others.
     Since 0.37, buildx builds a linked target before it looks into the caches of those that are made
     of it, which hold its steps. So it reads them itself, unless it has a cache of its own.
     """
