@@ -21,6 +21,7 @@ RUN python -m compileall -q /opt/warmbuild
 FROM python:${PYTHON_TAG}${PYTHON_DIGEST:+@${PYTHON_DIGEST}}
 # Compiled files are kept as they are, so that nothing is compiled when a job starts.
 ENV PYTHONPATH=/opt/warmbuild:/opt/packages \
+    WARMBUILD_CONTAINER=true \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1
 COPY --from=buildx /buildx /usr/local/bin/buildx

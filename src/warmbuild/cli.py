@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from warmbuild import __version__, ci, files, lazy, process, signals
-from warmbuild.commands import confidential, confinement
+from warmbuild.commands import confidential, confinement, mounted
 from warmbuild.commands.run import Run
 from warmbuild.errors import EngineError, InputError, InputProblem, Stopped, WarmbuildError
 from warmbuild.inputs import parsing, reading, table
@@ -118,6 +118,9 @@ def _command(argv: Sequence[str], env: Mapping[str, str], provider: Provider, lo
     given = parsing.gather(_flags(arguments, unknown), env)
     confidential.hide_given(given, log)
     inputs = parsing.parse(given, provider.known_inputs(env, given))
+    is_build = arguments.command == "build" and not inputs.plan_only
+    shared = mounted.of_run(provider, env)
+    inputs = mounted.inside(inputs, shared, is_plan=not is_build)
     context = provider.context(env, _here(), files.read_text).legible()
     # Before any file that an input names is read, also to hide what it holds.
     confinement.check_inputs(inputs, context.trust)
@@ -134,8 +137,9 @@ def _command(argv: Sequence[str], env: Mapping[str, str], provider: Provider, lo
         log=log,
         provider=provider,
         runner=process.started,
+        mounts=shared,
     )
-    if arguments.command == "build" and not inputs.plan_only:
+    if is_build:
         build.build(run)
     else:
         plan.plan(run, as_json=as_json)

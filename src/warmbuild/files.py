@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import BinaryIO
 
 # `read_text`, as an argument of modules that may not read files themselves.
@@ -70,6 +71,14 @@ def fault(path: str | Path) -> str:
     except OSError as error:
         return f"{str(path)!r} cannot be read: {error.strerror}."
     return f"{str(path)!r} is larger than {MOST // 1024**2} MB." if is_large else ""
+
+
+def tree(path: str) -> Iterator[str]:
+    """Yield a file, or a directory with all that is below it; a link is followed nowhere."""
+    if os.path.lexists(path):
+        yield path
+    for directory, directories, names in os.walk(path):
+        yield from (os.path.join(directory, name) for name in (*directories, *names))  # noqa: PTH118 (fast)
 
 
 def unwritable(path: str | Path) -> str:

@@ -67,6 +67,10 @@ _READ_ONLY_FOR_DEPENDABOT: Final = _PULL_REQUEST.union(
 )
 # Where the runner mounts its directories in the container of an action.
 _CONTAINER: Final = "/github"
+# Its work directory in the container of a job.
+_WORK_OF_JOB: Final = "/__w"
+# Directories of RUNNER_TEMP, with their names in the container of an action.
+_TEMPORARY: Final = (("_github_home", "home"), ("_github_workflow", "workflow"))
 # In bytes; the runner drops a longer step summary.
 _LONGEST_SUMMARY: Final = 1024 * 1024
 
@@ -320,6 +324,28 @@ def _pipeline_file(env: Environment) -> str:
     return path.removeprefix(f"{env.get('GITHUB_REPOSITORY', '')}/")
 
 
+def _shared(env: Environment) -> tuple[tuple[str, str], ...]:
+    """Return what the runner mounts into the container of an action under a path of its own.
+
+    It is in the runner's work directory, which the container of a job has as /__w, and the runner
+    gives the container RUNNER_WORKSPACE as the machine knows it (ContainerActionHandler.cs of
+    actions/runner).
+    """
+    place, temporary = env.get("GITHUB_WORKSPACE", ""), env.get("RUNNER_TEMP", "")
+    if not place.startswith(f"{_CONTAINER}/"):
+        return ()
+    own = Path(env.get("RUNNER_WORKSPACE", ""))
+    name = env.get("GITHUB_REPOSITORY", "").rpartition("/")[2]
+    found = []
+    for work in (own.parent, Path(_WORK_OF_JOB)):
+        found += [(str(work / own.name / name), place)]
+        # Runners before 2.329 mount of RUNNER_TEMP only these.
+        found += [(str(work / "_temp" / one), f"{_CONTAINER}/{end}") for one, end in _TEMPORARY]
+        if temporary.startswith(f"{_CONTAINER}/"):
+            found += [(str(work / "_temp"), temporary)]
+    return tuple(found)
+
+
 def _later_file(env: Environment, name: str) -> tuple[Path, str]:
     """Return a file in RUNNER_TEMP, and its path on the machine, for steps outside of a container.
 
@@ -395,5 +421,6 @@ PROVIDER: Final = Provider(
     fail=lambda text: core.error(text, title="warmbuild"),
     mask=lambda secret: core.set_secret(secret),  # noqa: PLW0108
     publish=_publish,
+    shared=_shared,
     later_file=_later_file,
 )

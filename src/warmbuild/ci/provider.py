@@ -68,5 +68,10 @@ class Provider:
     """Hand the findings of the lint to the CI system, which may show them beside the sources."""
     output_files: Callable[[Environment], tuple[Path, ...]] = lambda _env: ()
     """Return the files that `publish` writes among the sources, to be removed first."""
+    shared: Callable[[Environment], Sequence[tuple[str, str]]] = lambda _env: ()
+    """Return the directories that the container of a run shares with its job under another name.
+
+    Each is the path that other steps know, and the path here.
+    """
     later_file: Callable[[Environment, str], tuple[Path, str]] = _temporary_file
     """Return the path of a file for later steps, and the path by which those steps know it."""

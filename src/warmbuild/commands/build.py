@@ -11,7 +11,7 @@ from warmbuild import lazy
 from warmbuild.builder import boot, environment, private_directory, state
 from warmbuild.builder.environment import Buildx
 from warmbuild.cache import problems
-from warmbuild.commands import checkout, confidential, images, logins
+from warmbuild.commands import checkout, confidential, images, logins, mounted
 from warmbuild.errors import CacheError
 from warmbuild.run_context import is_false
 
@@ -41,8 +41,19 @@ else:
 def build(run: Run) -> Outcome:
     """Build the images of a run and publish the outcome; raises WarmbuildError on failure."""
     begun = time.monotonic()
+    wanted = images.images(run, run.mounts)
+    written = mounted.written(run.inputs, [image.target for image in wanted])
+    with mounted.handed_over(written, run.mounts, run.log):
+        outcome = _built(run, wanted, begun)
+    losses = problems.losses(outcome.problems)
+    if run.inputs.cache_strict and losses:
+        raise CacheError(losses)
+    return outcome
+
+
+def _built(run: Run, wanted: Sequence[Image], begun: float) -> Outcome:
+    """Build images and publish the outcome; `begun` is when the run began, as `monotonic`."""
     inputs, env, log = run.inputs, run.env, run.log
-    wanted = images.images(inputs, run.context, env, run.runner, log)
     decided = images.decide(wanted)
     checkout.check(inputs, env, decided, log.redact)
     for text in confidential.not_hidden(inputs):
@@ -93,9 +104,6 @@ def build(run: Run) -> Outcome:
             outcome = replace(outcome, seconds=seconds, warnings=warnings)
             # Everything is out before the builder goes.
             publishing.outcome(outcome, inputs, env, run.provider, log)
-    losses = problems.losses(outcome.problems)
-    if inputs.cache_strict and losses:
-        raise CacheError(losses)
     return outcome
 
 

@@ -8,27 +8,26 @@ from typing import TYPE_CHECKING, Final
 from warmbuild import files, lazy, signals
 from warmbuild.bake import bake_file, targets
 from warmbuild.cache.permission import Facts
-from warmbuild.commands import confidential, confinement
+from warmbuild.commands import confidential, confinement, mounted
 from warmbuild.errors import EngineError, InputError, InputProblem
 from warmbuild.frozen import frozen
 from warmbuild.image import tags
 from warmbuild.plan import making
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from warmbuild.bake.targets import Target
     from warmbuild.builder import environment, private_directory
     from warmbuild.buildkit import answers
     from warmbuild.commands import build_file
+    from warmbuild.commands.run import Run
     from warmbuild.inputs.values import Inputs, Passed
-    from warmbuild.log import Log
+    from warmbuild.mounts import Mounts
     from warmbuild.plan import laziness
     from warmbuild.plan.build_plan import BuildPlan
-    from warmbuild.process import Runner
     from warmbuild.project import dockerfile
     from warmbuild.run_context import RunContext
-    from warmbuild.trust import Trust
 else:
     # Only bake and compose files need these.
     environment = lazy.module("warmbuild.builder.environment")
@@ -55,13 +54,13 @@ class Image:
     target: Target | None = None  # Its target, if files define the images
 
 
-def images(
-    inputs: Inputs, context: RunContext, env: Mapping[str, str], runner: Runner, log: Log
-) -> Sequence[Image]:
+def images(run: Run, mounts: Mounts) -> Sequence[Image]:
     """Return one image for each target of bake and compose files, or one for the inputs alone.
 
-    The rules for tags are applied here, once a run. The log hides the secrets of targets.
+    The rules for tags are applied here, once a run. The log hides the secrets of targets. `mounts`
+    say by which names the run knows the paths in the files.
     """
+    inputs, context, env, log = run.inputs, run.context, run.env, run.log
     try:
         with signals.limited(_PATTERN_TIMEOUT):
             applied = tags.apply(inputs.tag_rules, inputs.flavor, context, context.begun)
@@ -77,7 +76,7 @@ def images(
     if not inputs.bake_files and not inputs.compose_files:
         return (Image(inputs=inputs, context=context, facts=facts),)
     found = []
-    for target in _read_files(inputs, context.trust, env, runner):
+    for target in _read_files(run, mounts):
         log.hide(targets.secrets(target, env))
         for path in targets.secret_files(target):
             confidential.hide_file(path, log)
@@ -126,14 +125,13 @@ def variables(decided: Sequence[BuildPlan]) -> frozenset[str]:
     return frozenset(named)
 
 
-def _read_files(
-    inputs: Inputs, trust: Trust, env: Mapping[str, str], runner: Runner
-) -> Sequence[Target]:
+def _read_files(run: Run, mounts: Mounts) -> Sequence[Target]:
     """Have buildx read the files, with the variables filled in.
 
-    Raises InputError if it cannot, if an untrusted file leaves the checkout, or if a target needs
-    what no input allows.
+    Raises InputError if it cannot, if an untrusted file leaves the checkout, if a path is not
+    shared with the job, or if a target needs what no input allows.
     """
+    inputs, trust, env = run.inputs, run.context.trust, run.env
     given = [("bake-files", path) for path in inputs.bake_files]
     given += [("compose-files", path) for path in inputs.compose_files]
     faults = [(name, files.fault(path)) for name, path in given]
@@ -144,7 +142,7 @@ def _read_files(
         child = environment.of_reading(environment.environment(env, private), trust)
         values = dict(item.split("=", 1) for item in inputs.vars)
         program = environment.program(env)
-        buildx = environment.Buildx(program=program, env=child | values, runner=runner)
+        buildx = environment.Buildx(program=program, env=child | values, runner=run.runner)
         paths = (*inputs.compose_files, *inputs.bake_files)
         name = "bake-files" if inputs.bake_files else "compose-files"
         command = bake_file.resolve(paths, inputs.targets, inputs.set)
@@ -157,13 +155,14 @@ def _read_files(
         text = f"cannot be read: {answers.error(done.output).rstrip('.')}."
         raise InputError([InputProblem(name=name, text=text)])
     try:
-        found = targets.read(done.output)
+        found: Sequence[Target] = targets.read(done.output)
     except ValueError as error:
         text = f"cannot be read by this buildx: {error}."
         raise InputError([InputProblem(name=name, text=text)]) from error
     if not found:
         text = "no target is built: its group is empty, or no service has build."
         raise InputError([InputProblem(name=name, text=text)])
+    found = mounted.targets_inside(found, name, mounts)
     confined = confinement.confined(found, name, trust)
     problems = [*_of_names(confined, name), *_of_entitlements(confined, inputs.passed)]
     if problems:

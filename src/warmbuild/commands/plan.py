@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from warmbuild import lazy
-from warmbuild.commands import checkout, images
+from warmbuild.commands import checkout, images, mounted
+from warmbuild.mounts import Mounts
 from warmbuild.report import plain_text, plan_json, publishing
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ def plan(run: Run, *, as_json: bool) -> None:
     """Decide everything, print it, and publish the outputs."""
     inputs, env, log = run.inputs, run.env, run.log
     pipeline_file = run.provider.pipeline_file(env)
-    wanted = images.images(inputs, run.context, env, run.runner, log)
+    # Paths of targets are for the tool that builds, which may be somewhere else.
+    wanted = images.images(run, Mounts())
     decided: Sequence[BuildPlan] = [
         checkout.with_findings(one, image.inputs, pipeline_file, env)
         for one, image in zip(images.decide(wanted), wanted, strict=True)
@@ -47,7 +49,8 @@ def plan(run: Run, *, as_json: bool) -> None:
         log.line(line)
     is_step = run.context.ci != "local" and not as_json
     if is_step or inputs.plan_only or inputs.output_file:
-        publishing.plan(published, inputs, env, run.provider, log)
+        with mounted.handed_over(mounted.written(inputs, ()), run.mounts, log):
+            publishing.plan(published, inputs, env, run.provider, log)
 
 
 def _probed(

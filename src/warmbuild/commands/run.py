@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from warmbuild.ci.provider import Provider
     from warmbuild.inputs.values import Inputs
     from warmbuild.log import Log
+    from warmbuild.mounts import Mounts
     from warmbuild.process import Runner
     from warmbuild.run_context import RunContext
 
@@ -26,3 +27,4 @@ class Run:
     log: Log
     provider: Provider  # The CI system
     runner: Runner  # Starts other programs
+    mounts: Mounts  # What its container shares with the job

@@ -8,6 +8,7 @@ import pytest
 
 from warmbuild.ci.github import PROVIDER
 from warmbuild.errors import EngineError
+from warmbuild.mounts import Mounts
 from warmbuild.trust import TRUSTED
 
 if TYPE_CHECKING:
@@ -168,6 +169,64 @@ def test_a_file_for_later_steps_has_the_name_they_know(
 ) -> None:
     path, name = PROVIDER.later_file(env, "b.json")
     assert (str(path), name) == expected
+
+
+OF_RUNNER = {
+    "GITHUB_REPOSITORY": "octo/shop",
+    "GITHUB_WORKSPACE": "/github/workspace",
+    "RUNNER_WORKSPACE": "/home/runner/work/shop",
+    "RUNNER_TEMP": "/github/runner_temp",
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        pytest.param(
+            "/home/runner/work/shop/shop", "/github/workspace", id="the workspace of the runner"
+        ),
+        pytest.param("/home/runner/work/shop/shop/out/a", "/github/workspace/out/a", id="below it"),
+        pytest.param(
+            "/__w/shop/shop/out", "/github/workspace/out", id="as a job's container has it"
+        ),
+        pytest.param("/home/runner/work/_temp/a", "/github/runner_temp/a", id="RUNNER_TEMP"),
+        pytest.param("/__w/_temp/a", "/github/runner_temp/a", id="that of a job's container"),
+        pytest.param(
+            "/home/runner/work/_temp/_github_home/a", "/github/home/a", id="the home directory"
+        ),
+        pytest.param("/home/runner/work/shop", "/home/runner/work/shop", id="above the workspace"),
+        pytest.param(
+            "/home/runner/work/shop/shopping", "/home/runner/work/shop/shopping", id="beside"
+        ),
+        pytest.param("/github/workspace/out", "/github/workspace/out", id="as the action has it"),
+        pytest.param("out", "out", id="a relative path"),
+    ],
+)
+def test_what_the_runner_mounts_has_two_names(path: str, expected: str) -> None:
+    assert Mounts(names=PROVIDER.shared(OF_RUNNER)).inside(path) == expected
+
+
+@pytest.mark.parametrize(
+    ("env", "path", "expected"),
+    [
+        pytest.param(
+            {"RUNNER_TEMP": "/home/runner/work/_temp"},
+            "/home/runner/work/_temp/a",
+            "/home/runner/work/_temp/a",
+            id="an older runner does not mount RUNNER_TEMP",
+        ),
+        pytest.param(
+            {"GITHUB_WORKSPACE": "/home/me/shop"},
+            "/home/runner/work/shop/shop",
+            "/home/runner/work/shop/shop",
+            id="outside of a container",
+        ),
+    ],
+)
+def test_what_the_runner_does_not_mount_has_one(
+    env: dict[str, str], path: str, expected: str
+) -> None:
+    assert Mounts(names=PROVIDER.shared(OF_RUNNER | env)).inside(path) == expected
 
 
 @pytest.mark.parametrize(

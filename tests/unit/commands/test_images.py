@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,21 +10,41 @@ from tests.unit.fake_runner import FakeRunner
 from warmbuild import ci, process, trust
 from warmbuild.bake.targets import Target
 from warmbuild.commands import images
+from warmbuild.commands.run import Run
 from warmbuild.errors import InputError
 from warmbuild.image import tags
 from warmbuild.log import Log
+from warmbuild.mounts import Mounts
 from warmbuild.run_context import RunContext
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from warmbuild.inputs.values import Inputs
+    from warmbuild.process import Runner
 
 PUSH = RunContext(ci="github", event="push", branch="x", default_branch="main", trust=trust.TRUSTED)
 FOUND = [
     Target(name=name, definition={"labels": {"for": name}}, linked=False) for name in ("web", "job")
 ]
+
+
+def made(
+    inputs: Inputs, env: Mapping[str, str] = MappingProxyType({}), runner: Runner = process.started
+) -> Sequence[images.Image]:
+    """Return the images of a push."""
+    local = ci.named("local")
+    run = Run(
+        inputs=inputs,
+        context=PUSH,
+        env=env,
+        log=Log(local),
+        provider=local,
+        runner=runner,
+        mounts=Mounts(),
+    )
+    return images.images(run, Mounts())
 
 
 @pytest.mark.parametrize("found", [[], FOUND], ids=["one image", "two targets"])
@@ -41,8 +62,7 @@ def test_rules_for_tags_are_applied_once_a_run(
     monkeypatch.setattr(images, "_read_files", lambda *_arguments: found)
     files = "docker-bake.hcl" if found else ""
     inputs = parsed(tags="type=ref,event=branch", bake_files=files)
-    log = Log(ci.named("local"))
-    wanted = images.images(inputs, PUSH, {}, process.started, log)
+    wanted = made(inputs)
     decided = images.decide(wanted)
     assert len(applied) == 1
     expected = [f"ghcr.io/me/app:{one.name}-x" for one in found] or ["ghcr.io/me/app:x"]
@@ -69,7 +89,7 @@ class TestFiles:
             runner.answer(str(buildx), "bake", "--print", lines=printed)
             env = {"PATH": str(tmp_path), "HOME": str(tmp_path)}
             given = parsed(bake_files="bake.json", **inputs)
-            return images.images(given, PUSH, env, runner, Log(ci.named("local")))
+            return made(given, env, runner)
 
         return run
 
@@ -116,7 +136,7 @@ class TestFiles:
 
 def test_what_the_engine_cannot_do_is_decided_again(parsed: Callable[..., Inputs]) -> None:
     inputs = parsed(driver="docker")
-    wanted = images.images(inputs, PUSH, {}, process.started, Log(ci.named("local")))
+    wanted = made(inputs)
     assert images.decide(wanted)[0].cache.write is not None
     assert images.decide(wanted, has_image_store=False)[0].cache.write is None
 
@@ -150,7 +170,7 @@ def test_layers_stay_packed_if_the_dockerfile_lets_them(
     if dockerfile is not None:
         (tmp_path / "Dockerfile").write_text(dockerfile)
     inputs = parsed(lazy="true", context=".", target=target)
-    wanted = images.images(inputs, PUSH, {}, process.started, Log(ci.named("local")))
+    wanted = made(inputs)
     (decided,) = images.decide(wanted)
     assert decided.builder.lazy is decided.cache.lazy is (not why)
     assert any("estargz" in output for output in decided.outputs) is (not why)
@@ -160,7 +180,7 @@ def test_layers_stay_packed_if_the_dockerfile_lets_them(
 
 def test_layers_of_several_images_do_not_stay_packed(parsed: Callable[..., Inputs]) -> None:
     inputs = parsed(lazy="true")
-    (image,) = images.images(inputs, PUSH, {}, process.started, Log(ci.named("local")))
+    (image,) = made(inputs)
     decided = images.decide([image, image])
     assert not any(one.builder.lazy or one.cache.lazy for one in decided)
     assert decided[0].notes[-1].startswith("lazy has no effect: the images share a builder")
