@@ -118,9 +118,8 @@ def _command(argv: Sequence[str], env: Mapping[str, str], provider: Provider, lo
     given = parsing.gather(_flags(arguments, unknown), env)
     confidential.hide_given(given, log)
     inputs = parsing.parse(given, provider.known_inputs(env, given))
-    is_build = arguments.command == "build" and not inputs.plan_only
     shared = mounted.of_run(provider, env)
-    inputs = mounted.inside(inputs, shared, is_plan=not is_build)
+    mounted.check(inputs, shared, is_plan=arguments.command == "plan" or inputs.plan_only)
     context = provider.context(env, _here(), files.read_text).legible()
     # Before any file that an input names is read, also to hide what it holds.
     confinement.check_inputs(inputs, context.trust)
@@ -139,7 +138,7 @@ def _command(argv: Sequence[str], env: Mapping[str, str], provider: Provider, lo
         runner=process.started,
         mounts=shared,
     )
-    if is_build:
+    if arguments.command == "build" and not inputs.plan_only:
         build.build(run)
     else:
         plan.plan(run, as_json=as_json)

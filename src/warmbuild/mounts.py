@@ -1,7 +1,4 @@
-"""Mounts: what a container shares with its job, and by which names each of the two knows it.
-
-A file anywhere else in the container of a run is lost with it.
-"""
+"""Mounts: what the container of a run shares with its job; everything else is lost with it."""
 
 from __future__ import annotations
 
@@ -23,18 +20,10 @@ _POINT: Final = 4
 
 @frozen
 class Mounts:
-    """What the container of a run shares with the job; without one, everything is shared."""
+    """What a container shares with its job; outside of one, everything is shared."""
 
-    names: Sequence[tuple[str, str]] = ()
-    """Directories: the path that the job knows, and the path in the container."""
     points: Sequence[str] | None = None  # Where something is mounted; None outside of a container
-
-    def inside(self, path: str) -> str:
-        """Return a path as the container knows it; the job may have named it by its own."""
-        for there, here in self.names:
-            if path == there or path.startswith(f"{there}/"):
-                return here + path[len(there) :]
-        return path
+    has_own_files: bool = True  # Whether an input may mean a file that the image brings
 
     def hold(self, path: str) -> bool:
         """Return whether the job has what is at an absolute path without links."""

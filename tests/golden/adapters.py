@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import tempfile
@@ -16,6 +17,7 @@ from warmbuild.builder import engine_calls, leftovers, memory
 from warmbuild.builder.engine_calls import Volume
 from warmbuild.builder.state import Memory
 from warmbuild.cache import directory
+from warmbuild.commands import mounted
 from warmbuild.errors import EngineError
 from warmbuild.inputs import table
 from warmbuild.report import outputs as report
@@ -100,6 +102,34 @@ class _Everything:
 
     def __contains__(self, _name: str) -> bool:
         return True
+
+
+@contextlib.contextmanager
+def in_container(*, is_mounted: bool, error: str = "") -> Iterator[None]:
+    """Be in warmbuild's image, with the working directory mounted or not.
+
+    With an `error`, that is why a file there cannot be given to the owner of the directory.
+    """
+
+    def points(_mountinfo: str) -> tuple[str, ...]:
+        return (os.path.realpath("."),) if is_mounted else ()
+
+    def made(place: str, *_: object) -> Iterator[str]:
+        yield place
+
+    patches: dict[str, object] = {
+        "_OF_IMAGE": "PATH",
+        "_FIRST": os.getpid(),
+        "points": points,
+        "_made": made,
+        "_owner": lambda _mounts: (1, 1) if error else None,
+    }
+    with contextlib.ExitStack() as stack:
+        for name, stand_in in patches.items():
+            stack.enter_context(mock.patch.object(mounted, name, stand_in))
+        refused = PermissionError(errno.EPERM, error)
+        stack.enter_context(mock.patch.object(os, "chown", mock.Mock(side_effect=refused)))
+        yield
 
 
 def _failing(error: str) -> mock.Mock:

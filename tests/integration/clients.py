@@ -150,6 +150,15 @@ def replaced(text: str, own: Mapping[str, str]) -> str:
     return text
 
 
+def with_inputs(workflow: str, inputs: Mapping[str, str]) -> str:
+    """Add inputs to a workflow's step that has some."""
+    lines = []
+    for input_name, text in inputs.items():
+        lines.append(f"          {input_name.lower().replace('_', '-')}: |\n")
+        lines += [f"            {line}\n" for line in text.splitlines()]
+    return replaced(workflow, {r"^        with:\n": "        with:\n" + "".join(lines)})
+
+
 def repository(directory: Path, remote: str) -> Path:
     """Make a directory a repository of git, on main, with all that is in it as a commit."""
     git(directory, "init", "--quiet", f"--initial-branch={ON_MAIN}")

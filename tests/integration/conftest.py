@@ -29,7 +29,7 @@ import docker
 import pytest
 import requests
 
-from tests.integration.clients import Act, GitlabCiLocal
+from tests.integration.clients import Act, GitlabCiLocal, replaced, version
 from tests.integration.faults import proxied
 
 if TYPE_CHECKING:
@@ -810,6 +810,20 @@ def image(
         buildx(env, "rm", "--force", builder)
     yield tag
     engine.images.remove(tag, force=True)
+
+
+@pytest.fixture
+def action(image: str, tmp_path: Path) -> str:
+    """Return the option for act to take the action from here, as a release has it.
+
+    release.yml changes the same line; the image is this checkout's in the published one's place.
+    """
+    place = tmp_path / "action"
+    place.mkdir()
+    text = (ROOT / "action.yml").read_text()
+    own = {r"^  image: Dockerfile$": f"  image: docker://{image}"}
+    (place / "action.yml").write_text(replaced(text, own))
+    return f"--local-repository=warmbuild/warmbuild@v{version()}={place}"
 
 
 @pytest.fixture

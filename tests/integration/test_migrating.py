@@ -19,10 +19,9 @@ from tests.integration.clients import (
     BUILDER,
     GITHUB_URL,
     GITLAB_HOST,
-    ROOT,
     git,
     replaced,
-    version,
+    with_inputs,
 )
 from tests.integration.clients import repository as as_repository
 
@@ -63,29 +62,6 @@ def checkout(project: Callable[..., Path]) -> Callable[[str, str], Path]:
         return as_repository(place, remote)
 
     return make
-
-
-@pytest.fixture
-def action(image: str, tmp_path: Path) -> str:
-    """Return the option for act to take the action from here, as a release has it.
-
-    release.yml changes the same line; the image is this checkout's in the published one's place.
-    """
-    place = tmp_path / "action"
-    place.mkdir()
-    text = (ROOT / "action.yml").read_text()
-    own = {r"^  image: Dockerfile$": f"  image: docker://{image}"}
-    (place / "action.yml").write_text(replaced(text, own))
-    return f"--local-repository=warmbuild/warmbuild@v{version()}={place}"
-
-
-def with_inputs(workflow: str, inputs: Mapping[str, str]) -> str:
-    """Add inputs to a workflow's step that has some."""
-    lines = []
-    for input_name, text in inputs.items():
-        lines.append(f"          {input_name.lower().replace('_', '-')}: |\n")
-        lines += [f"            {line}\n" for line in text.splitlines()]
-    return replaced(workflow, {r"^        with:\n": "        with:\n" + "".join(lines)})
 
 
 def deployed(log: str) -> str:

@@ -339,10 +339,11 @@ def _shared(env: Environment) -> tuple[tuple[str, str], ...]:
     found = []
     for work in (own.parent, Path(_WORK_OF_JOB)):
         found += [(str(work / own.name / name), place)]
-        # Runners before 2.329 mount of RUNNER_TEMP only these.
-        found += [(str(work / "_temp" / one), f"{_CONTAINER}/{end}") for one, end in _TEMPORARY]
         if temporary.startswith(f"{_CONTAINER}/"):
             found += [(str(work / "_temp"), temporary)]
+        else:
+            # Runners before 2.329 mount of RUNNER_TEMP only these.
+            found += [(str(work / "_temp" / one), f"{_CONTAINER}/{to}") for one, to in _TEMPORARY]
     return tuple(found)
 
 

@@ -76,8 +76,13 @@ def _of_ssh(inputs: Inputs, env: Mapping[str, str]) -> Iterator[InputProblem]:
     """Yield what buildx refuses of the input ssh: an agent that is not there, or a key."""
     for item in inputs.passed.ssh:
         _, _, paths = item.partition("=")
-        if not paths and not env.get("SSH_AUTH_SOCK"):
+        agent = env.get("SSH_AUTH_SOCK", "")
+        if not paths and not os.path.exists(agent):  # noqa: PTH110 (never raises)
             text = f"{item!r} needs an SSH agent, and SSH_AUTH_SOCK is not set."
+            if agent:
+                text = (
+                    f"{item!r} needs an SSH agent, and there is none at SSH_AUTH_SOCK, {agent!r}."
+                )
             yield InputProblem(name="ssh", text=text)
         for path in filter(None, paths.split(",")):
             if not os.path.exists(path):  # noqa: PTH110 (never raises)

@@ -58,7 +58,7 @@ def images(run: Run, mounts: Mounts) -> Sequence[Image]:
     """Return one image for each target of bake and compose files, or one for the inputs alone.
 
     The rules for tags are applied here, once a run. The log hides the secrets of targets. `mounts`
-    say by which names the run knows the paths in the files.
+    are what the paths in the files have to be in.
     """
     inputs, context, env, log = run.inputs, run.context, run.env, run.log
     try:
@@ -155,14 +155,14 @@ def _read_files(run: Run, mounts: Mounts) -> Sequence[Target]:
         text = f"cannot be read: {answers.error(done.output).rstrip('.')}."
         raise InputError([InputProblem(name=name, text=text)])
     try:
-        found: Sequence[Target] = targets.read(done.output)
+        found = targets.read(done.output)
     except ValueError as error:
         text = f"cannot be read by this buildx: {error}."
         raise InputError([InputProblem(name=name, text=text)]) from error
     if not found:
         text = "no target is built: its group is empty, or no service has build."
         raise InputError([InputProblem(name=name, text=text)])
-    found = mounted.targets_inside(found, name, mounts)
+    mounted.check_targets(found, name, mounts)
     confined = confinement.confined(found, name, trust)
     problems = [*_of_names(confined, name), *_of_entitlements(confined, inputs.passed)]
     if problems:

@@ -1,15 +1,15 @@
-"""Files that outlive the container of a run: where they are, by which name, and whose they are."""
+"""Files that a container shares with its job: by which names, whether a path is one, and whose."""
 
 from __future__ import annotations
 
 import os
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import files
-from warmbuild.bake import paths as target_paths
+from warmbuild.bake import target_paths
 from warmbuild.errors import InputError, InputProblem
 from warmbuild.inputs import paths
 from warmbuild.mounts import Mounts, is_of_kernel, points
@@ -39,39 +39,38 @@ _LATE: Final = 1.0
 
 
 def of_run(provider: Provider, env: Mapping[str, str]) -> Mounts:
-    """Return what this process shares with its job."""
-    names = provider.shared(env)
+    """Return what this process shares with its job; what the job calls otherwise gets its names."""
+    if named := provider.shared(env):
+        # The container is this run's alone. A user who may not link has a path in it instead.
+        with suppress(OSError):
+            for name, place in named:
+                _link(Path(name), place)
     if not env.get(_OF_IMAGE):
-        return Mounts(names=names)
-    found = Mounts(names=names, points=points(files.read_text(_MOUNTS) or ""))
+        return Mounts()
+    found = Mounts(points=points(files.read_text(_MOUNTS) or ""), has_own_files=not named)
     # A job may run in the image from its first step on, without a mount for its checkout.
     is_of_run = os.getpid() == _FIRST or found.hold(os.path.realpath("."))
-    return found if is_of_run else Mounts(names=names)
+    return found if is_of_run else Mounts()
 
 
-def inside(inputs: Inputs, mounts: Mounts, *, is_plan: bool) -> Inputs:
-    """Return the inputs with their paths as this process knows them.
+def _link(name: Path, place: str) -> None:
+    """Make a directory of the job known by the name that the job has for it."""
+    if not os.path.lexists(name) and Path(place).is_dir():
+        name.parent.mkdir(parents=True, exist_ok=True)
+        name.symlink_to(place)
 
-    Raises InputError for every path that the container does not share with the job.
+
+def check(inputs: Inputs, mounts: Mounts, *, is_plan: bool) -> None:
+    """Raise InputError for every path that the container does not share with the job.
+
+    A plan has only the paths that it reads itself: the others are for a tool that builds elsewhere.
     """
-
-    def is_used(one: Named) -> bool:
-        return not is_plan or one.name in _OF_PLAN
-
-    found = paths.changed(inputs, lambda one: mounts.inside(one.path) if is_used(one) else one.path)
-    _check(filter(is_used, paths.named(found)), mounts)
-    return found
+    _check((one for one in paths.named(inputs) if not is_plan or one.name in _OF_PLAN), mounts)
 
 
-def targets_inside(found: Sequence[Target], name: str, mounts: Mounts) -> Sequence[Target]:
-    """Return targets in the same way; `name` is the input that names their file."""
-    if not mounts.names and mounts.points is None:
-        return found
-    found = [
-        target_paths.changed(one, lambda named: mounts.inside(named.path), name) for one in found
-    ]
+def check_targets(found: Sequence[Target], name: str, mounts: Mounts) -> None:
+    """Raise InputError for paths of targets; `name` is the input that names their file."""
     _check((named for one in found for named in target_paths.named(one, name)), mounts)
-    return found
 
 
 def _check(named: Iterable[Named], mounts: Mounts) -> None:
@@ -84,12 +83,11 @@ def _lost(one: Named, mounts: Mounts) -> Iterator[InputProblem]:
     real = os.path.realpath(one.path)
     if mounts.hold(real) or is_of_kernel(os.path.abspath(one.path)):  # noqa: PTH100 (of a text)
         return
-    # An image that is made of warmbuild's may bring files. On GitHub, a path is the runner's.
-    is_of_image = os.path.exists(real) and not mounts.names  # noqa: PTH110 (never raises)
+    is_of_image = mounts.has_own_files and os.path.exists(real)  # noqa: PTH110 (never raises)
     if is_of_image and not one.is_written:
         return
-    what = "would be lost with" if one.is_written else "is not in"
-    text = f"{one.path!r} {what} the container of warmbuild, which does not share it with the job; "
+    what = "would be lost with" if one.is_written else "of the job is not in"
+    text = f"{one.path!r} {what} warmbuild's container, because no mount holds it; "
     yield InputProblem(name=one.name, text=f"{text}{_instead(real, mounts)}.")
 
 
@@ -142,6 +140,8 @@ def _made(place: str, since: float, mounts: Mounts) -> Iterator[str]:
     """
 
     def is_made(path: str) -> bool:
+        if not os.path.lexists(path):
+            return False
         found = os.lstat(path)
         return found.st_uid == _ROOT and found.st_ctime >= since
 

@@ -31,7 +31,7 @@ def plan(run: Run, *, as_json: bool) -> None:
     """Decide everything, print it, and publish the outputs."""
     inputs, env, log = run.inputs, run.env, run.log
     pipeline_file = run.provider.pipeline_file(env)
-    # Paths of targets are for the tool that builds, which may be somewhere else.
+    # Paths of targets are for a tool that builds elsewhere.
     wanted = images.images(run, Mounts())
     decided: Sequence[BuildPlan] = [
         checkout.with_findings(one, image.inputs, pipeline_file, env)

@@ -20,6 +20,7 @@ from tests.golden.scenes import (
     links,
     lints,
     logins,
+    mounts,
     plans,
     probing,
     refusals,
@@ -46,5 +47,6 @@ SUBJECTS: Final[tuple[Subject, ...]] = (
     builds.SUBJECT,
     refusals.SUBJECT,
     checkout.SUBJECT,
+    mounts.SUBJECT,
     ci_logs.SUBJECT,
 )

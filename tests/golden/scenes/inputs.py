@@ -177,6 +177,7 @@ _PATHS: Final[tuple[tuple[tuple[str, ...], dict[str, str]], ...]] = (
     (("secret-files=A=empty\nB=/dev/null\nC=large", "file=empty"), {}),
     (("output-file=taken", f"summary-file={'a' * 300}", "ssh=default\nb=/none"), {}),
     (("output-file=locked/out.json", "summary-file=empty/locked"), {}),
+    (("ssh=default",), {"SSH_AUTH_SOCK": "/none/agent"}),
     (("bake-files=none.hcl", "compose-files=none.yaml"), {}),
     ((), {"BUILDER_NODE_0_AUTH_TLS_CACERT": "x"}),
     (

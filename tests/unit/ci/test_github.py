@@ -8,7 +8,6 @@ import pytest
 
 from warmbuild.ci.github import PROVIDER
 from warmbuild.errors import EngineError
-from warmbuild.mounts import Mounts
 from warmbuild.trust import TRUSTED
 
 if TYPE_CHECKING:
@@ -179,54 +178,29 @@ OF_RUNNER = {
 }
 
 
-@pytest.mark.parametrize(
-    ("path", "expected"),
-    [
-        pytest.param(
-            "/home/runner/work/shop/shop", "/github/workspace", id="the workspace of the runner"
-        ),
-        pytest.param("/home/runner/work/shop/shop/out/a", "/github/workspace/out/a", id="below it"),
-        pytest.param(
-            "/__w/shop/shop/out", "/github/workspace/out", id="as a job's container has it"
-        ),
-        pytest.param("/home/runner/work/_temp/a", "/github/runner_temp/a", id="RUNNER_TEMP"),
-        pytest.param("/__w/_temp/a", "/github/runner_temp/a", id="that of a job's container"),
-        pytest.param(
-            "/home/runner/work/_temp/_github_home/a", "/github/home/a", id="the home directory"
-        ),
-        pytest.param("/home/runner/work/shop", "/home/runner/work/shop", id="above the workspace"),
-        pytest.param(
-            "/home/runner/work/shop/shopping", "/home/runner/work/shop/shopping", id="beside"
-        ),
-        pytest.param("/github/workspace/out", "/github/workspace/out", id="as the action has it"),
-        pytest.param("out", "out", id="a relative path"),
-    ],
-)
-def test_what_the_runner_mounts_has_two_names(path: str, expected: str) -> None:
-    assert Mounts(names=PROVIDER.shared(OF_RUNNER)).inside(path) == expected
+def test_what_the_runner_mounts_has_the_names_of_the_job() -> None:
+    assert PROVIDER.shared(OF_RUNNER) == (
+        ("/home/runner/work/shop/shop", "/github/workspace"),
+        ("/home/runner/work/_temp", "/github/runner_temp"),
+        ("/__w/shop/shop", "/github/workspace"),
+        ("/__w/_temp", "/github/runner_temp"),
+    )
 
 
-@pytest.mark.parametrize(
-    ("env", "path", "expected"),
-    [
-        pytest.param(
-            {"RUNNER_TEMP": "/home/runner/work/_temp"},
-            "/home/runner/work/_temp/a",
-            "/home/runner/work/_temp/a",
-            id="an older runner does not mount RUNNER_TEMP",
-        ),
-        pytest.param(
-            {"GITHUB_WORKSPACE": "/home/me/shop"},
-            "/home/runner/work/shop/shop",
-            "/home/runner/work/shop/shop",
-            id="outside of a container",
-        ),
-    ],
-)
-def test_what_the_runner_does_not_mount_has_one(
-    env: dict[str, str], path: str, expected: str
-) -> None:
-    assert Mounts(names=PROVIDER.shared(OF_RUNNER | env)).inside(path) == expected
+def test_an_older_runner_mounts_less() -> None:
+    env = OF_RUNNER | {"RUNNER_TEMP": "/home/runner/work/_temp"}
+    assert PROVIDER.shared(env) == (
+        ("/home/runner/work/shop/shop", "/github/workspace"),
+        ("/home/runner/work/_temp/_github_home", "/github/home"),
+        ("/home/runner/work/_temp/_github_workflow", "/github/workflow"),
+        ("/__w/shop/shop", "/github/workspace"),
+        ("/__w/_temp/_github_home", "/github/home"),
+        ("/__w/_temp/_github_workflow", "/github/workflow"),
+    )
+
+
+def test_a_step_of_the_job_has_no_other_names() -> None:
+    assert PROVIDER.shared(OF_RUNNER | {"GITHUB_WORKSPACE": "/srv/shop"}) == ()
 
 
 @pytest.mark.parametrize(

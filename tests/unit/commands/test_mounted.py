@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from warmbuild.inputs.values import Inputs
 
 IN_IMAGE = {"WARMBUILD_CONTAINER": "true"}
-ON_GITHUB = (("/home/runner/work/shop/shop", "/github/workspace"),)
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +36,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def lost(text: str, better: str) -> str:
     return (
-        f"{text} the container of warmbuild, which does not share it with the job; use a path in "
+        f"{text} warmbuild's container, because no mount holds it; use a path in "
         f"the working directory, such as '{better}'."
     )
 
@@ -52,7 +52,9 @@ def lost(text: str, better: str) -> str:
             id="a cache",
         ),
         pytest.param(
-            {"secret_files": "key=/x/out"}, "secret-files: '/x/out' is not in", id="a secret"
+            {"secret_files": "key=/x/out"},
+            "secret-files: '/x/out' of the job is not in",
+            id="a secret",
         ),
         pytest.param({"secret_files": "ca=/etc/passwd"}, "", id="a file of the image"),
         pytest.param({"outputs": "type=tar,dest=/dev/stdout"}, "", id="a stream"),
@@ -63,58 +65,76 @@ def test_a_path_that_is_not_shared_stops_the_run(
 ) -> None:
     shared = Mounts(points=(str(here),))
     if not problem:
-        assert mounted.inside(parsed(**values), shared, is_plan=False) == parsed(**values)
+        mounted.check(parsed(**values), shared, is_plan=False)
         return
     with pytest.raises(InputError) as caught:
-        mounted.inside(parsed(**values), shared, is_plan=False)
+        mounted.check(parsed(**values), shared, is_plan=False)
     assert lost(problem, "out") in str(caught.value)
 
 
 def test_a_link_out_of_the_mount_is_followed(parsed: Callable[..., Inputs], here: Path) -> None:
     (here / "link").symlink_to("/x")
     with pytest.raises(InputError, match="'link/out' would be lost"):
-        mounted.inside(parsed(outputs="link/out"), Mounts(points=(str(here),)), is_plan=False)
+        mounted.check(parsed(outputs="link/out"), Mounts(points=(str(here),)), is_plan=False)
 
 
 def test_all_lost_paths_are_named_at_once(parsed: Callable[..., Inputs], here: Path) -> None:
     given = parsed(outputs="/x/a", cache_to="type=local,dest=/x/b")
     with pytest.raises(InputError, match="2 inputs are not usable"):
-        mounted.inside(given, Mounts(points=(str(here),)), is_plan=False)
+        mounted.check(given, Mounts(points=(str(here),)), is_plan=False)
 
 
 def test_without_a_mount_one_is_asked_for(parsed: Callable[..., Inputs]) -> None:
     with pytest.raises(InputError, match=r'mount the working directory, as with -v "\$PWD:\$PWD"'):
-        mounted.inside(parsed(outputs="out"), Mounts(points=("/run/sock",)), is_plan=False)
+        mounted.check(parsed(outputs="out"), Mounts(points=("/run/sock",)), is_plan=False)
 
 
 def test_on_github_a_path_is_the_runners(parsed: Callable[..., Inputs], here: Path) -> None:
-    shared = Mounts(names=ON_GITHUB, points=(str(here),))
+    shared = Mounts(points=(str(here),), has_own_files=False)
     with pytest.raises(InputError) as caught:
-        mounted.inside(parsed(secret_files="ca=/etc/passwd"), shared, is_plan=False)
-    assert lost("secret-files: '/etc/passwd' is not in", "passwd") in str(caught.value)
+        mounted.check(parsed(secret_files="ca=/etc/passwd"), shared, is_plan=False)
+    assert lost("secret-files: '/etc/passwd' of the job is not in", "passwd") in str(caught.value)
 
 
-def test_a_path_is_known_by_the_names_of_both(parsed: Callable[..., Inputs]) -> None:
-    given = parsed(outputs="type=oci,dest=/home/runner/work/shop/shop/image.tar")
-    found = mounted.inside(given, Mounts(names=ON_GITHUB), is_plan=False)
-    assert found.outputs == ("type=oci,dest=/github/workspace/image.tar",)
-
-
-def test_a_plan_is_for_a_tool_that_runs_somewhere_else(
+def test_a_plan_is_for_a_tool_that_runs_elsewhere(
     parsed: Callable[..., Inputs], here: Path
 ) -> None:
-    place = "/home/runner/work/shop/shop"
-    given = parsed(outputs="/x", cache_to=f"type=local,dest={place}/cache", context=f"{place}/app")
-    shared = Mounts(names=(("/home/runner/work/shop/shop", str(here)),), points=(str(here),))
-    found = mounted.inside(given, shared, is_plan=True)
-    assert (found.outputs, found.cache_to) == (given.outputs, given.cache_to)
-    assert found.context == f"{here}/app"
+    shared = Mounts(points=(str(here),))
+    mounted.check(parsed(outputs="/x", cache_to="type=local,dest=/x"), shared, is_plan=True)
+    with pytest.raises(InputError, match="output-file: '/x' would be lost"):
+        mounted.check(parsed(output_file="/x"), shared, is_plan=True)
+
+
+class TestNames:
+    @pytest.fixture
+    def run(self, tmp_path: Path) -> Callable[[], Mounts]:
+        def names(_env: object) -> tuple[tuple[str, str], ...]:
+            return ((str(tmp_path / "w" / "job"), str(tmp_path / "checkout")), ("/x/y", "/none"))
+
+        provider = replace(ci.named("github"), shared=names)
+        return lambda: mounted.of_run(provider, {})
+
+    def test_what_the_job_calls_otherwise_has_its_name(
+        self, here: Path, run: Callable[[], Mounts]
+    ) -> None:
+        assert run() == run() == Mounts()
+        assert (here.parent / "w" / "job").resolve() == here
+        assert not Path("/x").exists()
+
+    def test_a_name_that_is_taken_stays(self, here: Path, run: Callable[[], Mounts]) -> None:
+        (here.parent / "w" / "job").mkdir(parents=True)
+        run()
+        assert not (here.parent / "w" / "job").is_symlink()
+
+    def test_a_user_who_may_not_link_goes_on(self, here: Path, run: Callable[[], Mounts]) -> None:
+        (here.parent / "w").touch()
+        run()
 
 
 def test_targets_have_the_same_check(here: Path) -> None:
     target = Target(name="web", definition={"output": [{"dest": "/x/out"}]}, linked=False)
     with pytest.raises(InputError) as caught:
-        mounted.targets_inside([target], "bake-files", Mounts(points=(str(here),)))
+        mounted.check_targets([target], "bake-files", Mounts(points=(str(here),)))
     assert lost("bake-files: '/x/out' would be lost with", "out") in str(caught.value)
 
 

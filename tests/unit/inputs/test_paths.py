@@ -1,4 +1,4 @@
-"""Which parts of inputs are paths, and how they are replaced."""
+"""Which parts of inputs are paths."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from warmbuild.inputs import paths
+from warmbuild.inputs.paths import Named
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from warmbuild.inputs.paths import Named
     from warmbuild.inputs.values import Inputs
 
 # Each place of a path in an input, the path being P.
@@ -35,7 +35,7 @@ WRITTEN = [
     pytest.param("output_file", "P", id="the outputs"),
     pytest.param("summary_file", "P", id="the summary"),
 ]
-UNTOUCHED = [
+OTHERS = [
     pytest.param("context", "https://example.com/P", id="a URL"),
     pytest.param("context", "{{defaultContext}}:P", id="below the default context"),
     pytest.param("build_contexts", "base=docker-image://P", id="an image"),
@@ -53,10 +53,6 @@ def put(text: str, path: str) -> str:
     return text.replace("P", path)
 
 
-def moved(one: Named) -> str:
-    return f"/there{one.path}"
-
-
 @pytest.mark.parametrize(
     ("name", "text", "is_written"),
     [
@@ -64,43 +60,36 @@ def moved(one: Named) -> str:
         *(pytest.param(*row.values, True, id=f"written: {row.id}") for row in WRITTEN),
     ],
 )
-def test_a_path_is_named_and_replaced(
+def test_a_path_is_named(
     parsed: Callable[..., Inputs],
     name: str,
     text: str,
     is_written: bool,  # noqa: FBT001
 ) -> None:
     given = parsed(**{name: put(text, "/here")})
-    assert [
-        (one.name, one.path, one.is_written) for one in paths.named(given) if one.path != "."
-    ] == [(name.replace("_", "-"), "/here", is_written)]
-    expected = parsed(**{name: put(text, "/there/here")})
-    assert paths.changed(given, moved) == expected
+    expected = Named(name=name.replace("_", "-"), path="/here", is_written=is_written)
+    assert list(paths.named(given)) == [expected]
 
 
-@pytest.mark.parametrize(("name", "text"), UNTOUCHED)
-def test_anything_else_stays(parsed: Callable[..., Inputs], name: str, text: str) -> None:
-    given = parsed(**{name: put(text, "ghcr.io/here")})
-    assert paths.named(given) == ()
-    assert paths.changed(given, moved) == given
+@pytest.mark.parametrize(("name", "text"), OTHERS)
+def test_anything_else_is_none(parsed: Callable[..., Inputs], name: str, text: str) -> None:
+    assert list(paths.named(parsed(**{name: put(text, "ghcr.io/here")}))) == []
 
 
 def test_the_cache_directory_is_written(parsed: Callable[..., Inputs]) -> None:
     given = parsed(cache_backend="local", cache_dir="/here")
-    assert paths.changed(given, moved).cache_dir == "/there/here"
-    assert [one.is_written for one in paths.named(given)] == [True]
+    assert list(paths.named(given)) == [Named(name="cache-dir", path="/here", is_written=True)]
 
 
-def test_each_key_of_an_agent_is_a_path(parsed: Callable[..., Inputs]) -> None:
-    given = parsed(ssh='"default=/a"\ndefault')
-    assert paths.changed(given, moved).passed.ssh == ("default=/there/a", "default")
+def test_each_key_of_an_agent_is_a_path() -> None:
+    assert paths.keys("default=/a,/b") == ["/a", "/b"]
 
 
-def test_a_path_with_a_comma_stays_one(parsed: Callable[..., Inputs]) -> None:
-    given = parsed(outputs='type=tar,"dest=/a,b"')
-    assert paths.changed(given, moved).outputs == ('type=tar,"dest=/there/a,b"',)
+def test_a_path_with_a_comma_is_one(parsed: Callable[..., Inputs]) -> None:
+    (found,) = paths.named(parsed(outputs='type=tar,"dest=/a,b"'))
+    assert found.path == "/a,b"
 
 
 def test_the_dockerfile_of_a_remote_context_is_its_own(parsed: Callable[..., Inputs]) -> None:
     given = parsed(context="https://example.com/shop.git", file="/docker/Dockerfile")
-    assert paths.named(given) == ()
+    assert list(paths.named(given)) == []
