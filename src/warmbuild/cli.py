@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from warmbuild import __version__, ci, files, lazy, process, signals
-from warmbuild.commands import confidential, confinement, mounted
+from warmbuild.commands import confidential, confinement, mounted, naming_source
 from warmbuild.commands.run import Run
 from warmbuild.errors import EngineError, InputError, InputProblem, Stopped, WarmbuildError
 from warmbuild.inputs import parsing, reading, table
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from warmbuild.ci.provider import Provider
     from warmbuild.commands import build, cleanup, plan
-    from warmbuild.project import git_objects
 else:
     # Most runs need neither of the first two, and a plan does not need `build`.
     platform = lazy.module("platform")
@@ -36,7 +35,6 @@ else:
     build = lazy.module("warmbuild.commands.build")
     cleanup = lazy.module("warmbuild.commands.cleanup")
     plan = lazy.module("warmbuild.commands.plan")
-    git_objects = lazy.module("warmbuild.project.git_objects")
 
 # What a machine is short of, or has lost: space, files, memory, a disk, the reader of the log.
 _OF_THE_MACHINE: Final = frozenset(
@@ -124,11 +122,8 @@ def _command(argv: Sequence[str], env: Mapping[str, str], provider: Provider, lo
     # Before any file that an input names is read, also to hide what it holds.
     confinement.check_inputs(inputs, context.trust)
     confidential.hide(inputs, env, log)
-    if inputs.tag_rules:
-        # git knows the time for every kind of event, and CI systems for some.
-        committed = git_objects.committed(Path.cwd(), context.commit)
-        context = replace(context, committed=committed or context.committed)
     context = context.told(branch=inputs.branch, default_branch=inputs.default_branch)
+    inputs, context = naming_source.resolved(inputs, context)
     run = Run(
         inputs=inputs,
         context=context.at_time(datetime.now(UTC), env.get("SOURCE_DATE_EPOCH", "")),

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import field, fields, replace
 from datetime import UTC, datetime
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from warmbuild import surrogates, trust, whole_numbers
 from warmbuild.frozen import frozen
 from warmbuild.trust import Trust
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 # The messages of merges by git, GitLab and GitHub.
 _MERGE: Final = re.compile(
@@ -23,6 +26,8 @@ _MERGE: Final = re.compile(
 _QUEUED: Final = re.compile(r"gh-readonly-queue/(?P<target>.+)/pr-(?P<number>\d+)-[0-9a-f]+")
 # The refs of pull requests on git servers.
 _PULL: Final = re.compile(r"refs/(?:pull|pull-requests|merge-requests)/(?P<number>\d+)(?:/.*)?")
+# Digits of a commit in a name, as in docker/metadata-action.
+_SHORT: Final = 7
 _COMMIT: Final = re.compile(r"[0-9a-f]{40,64}")
 # Python has no times after the year 9999; every time zone's is before it.
 _EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -60,6 +65,8 @@ class RunContext:
     pull_request: int | None = None
     tag: str = ""
     commit: str = ""
+    source_commit: str = field(default="", compare=False)
+    """The last commit of a pull request's source, if `commit` is a merge."""
     fork: bool = False
     trust: Trust = Trust()  # What the run may do; nothing, unless a CI system says more
     passing: str = ""
@@ -72,6 +79,21 @@ class RunContext:
     begun: datetime | None = field(default=None, compare=False)  # When the run began
     committed: datetime | None = field(default=None, compare=False)  # When the commit was made
     project: Project = field(default=Project(), compare=False)
+    digits: int = _SHORT  # Of a commit in the names of an image
+    named: RunContext | None = None
+    """The run as the names and labels of its image tell it, if they tell another ref or commit."""
+
+    naming_note: str = ""  # What nobody would expect of the names, as a sentence
+
+    @property
+    def naming(self) -> RunContext:
+        """The run as the names and labels of its image tell it."""
+        return self.named or self
+
+    @property
+    def short_commit(self) -> str:
+        """The commit as the names of an image have it."""
+        return self.commit[: self.digits]
 
     @property
     def is_pull_request(self) -> bool:
@@ -86,7 +108,8 @@ class RunContext:
         seconds = whole_numbers.read(epoch)
         is_time = seconds is not None and seconds < _LATEST.timestamp()
         committed = datetime.fromtimestamp(seconds or 0, UTC) if is_time else None
-        return replace(self, begun=begun, committed=committed or self.committed)
+        named = self.named and self.named.at_time(begun, epoch)
+        return replace(self, begun=begun, committed=committed or self.committed, named=named)
 
     def legible(self) -> RunContext:
         """Return the context with an escape for each byte that is not UTF-8.
@@ -137,6 +160,23 @@ class RunContext:
         """Put a run on a full ref; on a branch, also with the branch its commit has merged."""
         found = self.at(ref)
         return replace(found, merged=merged_branch(message, owner)) if found.branch else found
+
+    def checked_out(self, ref: str, commit: str, others: Sequence[str]) -> RunContext:
+        """Put a run on what is checked out: a full ref, or if it is empty, the best of others.
+
+        All of them are refs of the commit. If it is the event's own, a tag or a pull request that
+        the event names is better than others, and the event's branch is better than another branch.
+        """
+        is_own = commit == self.commit
+        if not ref and is_own and (self.tag or self.pull_request is not None):
+            return self
+        own = f"refs/heads/{self.branch}"
+        ref = ref or next((one for one in others if not one.startswith("refs/heads/")), "")
+        ref = ref or next((one for one in (own, *others) if one in others), own if is_own else "")
+        found = replace(self, branch="", tag="", pull_request=None, commit=commit).at(ref)
+        target_branch = found.target_branch or self.target_branch
+        committed = self.committed if is_own else None
+        return replace(found, target_branch=target_branch, committed=committed)
 
     def of_pull_request(
         self, number: str, *, source: str, target: str, fork: bool | None

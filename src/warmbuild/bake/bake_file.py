@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 # Target that others inherit to use the caches of a plan of one image.
 _INHERITED: Final = "warmbuild"
-# docker/metadata-action's name for its target in a bake definition.
-_METADATA_TARGET: Final = "docker-metadata-action"
 # Outputs beside which no image is loaded into the engine.
 _NOT_LOADED: Final = ("local", "tar")
 # Entitlements that are part of a build; a daemon refuses others, such as ssh.
@@ -214,23 +212,29 @@ def override(plans: Sequence[BuildPlan]) -> Mapping[str, object]:
     return _with_variables(names, targets)
 
 
-def definitions(plans: Sequence[BuildPlan]) -> Mapping[str, Mapping[str, object]]:
-    """Return the definitions for bake, by output: the caches, and tags and labels of one image."""
+def definitions(plans: Sequence[BuildPlan], name: str) -> Mapping[str, Mapping[str, object]]:
+    """Return the definitions for bake, by output: the caches, and tags and labels of one image.
+
+    `name` is that of the target with tags and labels. As from docker/metadata-action, annotations
+    that the image has not are only in the definition of annotations.
+    """
     found, plan = override(plans), plans[0]
     if plan.name:
         return {"bake-file": found}
-    images = dict.fromkeys(tag.rpartition(":")[0] for tag in plan.tags)
+    tags = plan.tags or plan.bare_tags
+    images = dict.fromkeys(tag.rpartition(":")[0] for tag in tags)
     args = {"DOCKER_META_IMAGES": ",".join(images), "DOCKER_META_VERSION": plan.version}
     by_output: Mapping[str, dict[str, object]] = {
-        "bake-file-tags": {"tags": list(plan.tags), "args": args},
+        "bake-file-tags": {"tags": list(tags), "args": args},
         "bake-file-labels": {"labels": dict(map(labels.pair, plan.labels))},
-        "bake-file-annotations": {"annotations": list(plan.annotations)},
+        "bake-file-annotations": {"annotations": list(plan.told_annotations)},
     }
-    every = {key: value for part in by_output.values() for key, value in part.items()}
-    targets = {**untrusted_json.child(found, "target"), _METADATA_TARGET: every}
+    every = {**by_output["bake-file-tags"], **by_output["bake-file-labels"]}
+    every |= {"annotations": list(plan.annotations)} if plan.annotations else {}
+    targets = {**untrusted_json.child(found, "target"), name: every}
     return {
         "bake-file": {**found, "target": targets},
-        **{output: {"target": {_METADATA_TARGET: part}} for output, part in by_output.items()},
+        **{output: {"target": {name: part}} for output, part in by_output.items()},
     }
 
 

@@ -88,6 +88,7 @@ def context(ci: str, trusted: frozenset[str], env: Environment, read_text: ReadT
         event=event,
         default_branch=payload.text("repository", "default_branch"),
         commit=env.get("GITHUB_SHA", ""),
+        source_commit=payload.text("pull_request", "head", "sha"),
         trust=_trust(event, trusted, payload),
         server=_server(env),
         git_context=_git_context(env, payload),
@@ -318,6 +319,22 @@ def _publish(env: Environment, outputs: Mapping[str, str], summary: str) -> None
         raise EngineError(lost)
 
 
+def _export(env: Environment, variables: Mapping[str, str]) -> None:
+    """Set variables in the file that the runner names for them.
+
+    actions-toolkit puts random lines around each value, so that no value sets another variable.
+    """
+    place = env.get("GITHUB_ENV")
+    if not place:
+        return
+    try:
+        Path(place).touch()
+        for name, value in variables.items():
+            core.export_variable(name, surrogates.escaped(value))
+    except OSError as error:
+        _warning(f"the variables could not be written to GITHUB_ENV: {error.strerror}")
+
+
 def _pipeline_file(env: Environment) -> str:
     """Return `path` of `owner/repository/path@ref`."""
     path = env.get("GITHUB_WORKFLOW_REF", "").partition("@")[0]
@@ -423,5 +440,6 @@ PROVIDER: Final = Provider(
     mask=lambda secret: core.set_secret(secret),  # noqa: PLW0108
     publish=_publish,
     shared=_shared,
+    export=_export,
     later_file=_later_file,
 )

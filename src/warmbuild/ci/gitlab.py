@@ -127,9 +127,10 @@ def _publish(env: Environment, outputs: Mapping[str, str], _summary: str) -> Non
     accepts no line breaks either, so a list of several items is only in the output file.
     """
     if project := env.get("CI_PROJECT_DIR"):
+        in_line = {name: variables.in_line(name, value) for name, value in outputs.items()}
         outputs = {
             name: value.replace(" ", "\\u0020") if name in _JSON else value
-            for name, value in outputs.items()
+            for name, value in in_line.items()
             if "\n" not in value
         }
         text = dotenv(outputs)

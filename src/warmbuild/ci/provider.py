@@ -64,6 +64,8 @@ class Provider:
     """
     publish: Callable[[Environment, Mapping[str, str], str], None] = lambda *_: None
     """Hand outputs and the Markdown summary to the CI system."""
+    export: Callable[[Environment, Mapping[str, str]], None] = lambda *_: None
+    """Set variables for the later steps of the job, where a container can do that."""
     publish_findings: Callable[[Environment, Sequence[Finding]], None] = lambda *_: None
     """Hand the findings of the lint to the CI system, which may show them beside the sources."""
     output_files: Callable[[Environment], tuple[Path, ...]] = lambda _env: ()

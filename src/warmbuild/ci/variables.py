@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 FILE: Final = "warmbuild.env"
 # Too long for a variable; output-file has it.
 _LEFT_OUT: Final = "metadata"
+# Outputs whose items have no comma.
+_TAGS: Final = ("tags", "tag-names")
 
 
 def variable(output: str) -> str:
@@ -23,9 +25,16 @@ def variable(output: str) -> str:
     return f"WARMBUILD_{output.upper().replace('-', '_')}"
 
 
+def in_line(output: str, value: str) -> str:
+    """Return the value of an output for a variable: tags in one line, which most formats need."""
+    return value.replace("\n", ",") if output in _TAGS else value
+
+
 def named(outputs: Mapping[str, str]) -> Mapping[str, str]:
     """Return outputs by the names of their variables."""
-    return {variable(name): value for name, value in outputs.items() if name != _LEFT_OUT}
+    return {
+        variable(name): in_line(name, value) for name, value in outputs.items() if name != _LEFT_OUT
+    }
 
 
 def lines(outputs: Mapping[str, str], *, before: str = "") -> str:

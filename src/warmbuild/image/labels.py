@@ -28,12 +28,16 @@ def labelled(run: RunContext, version: str, given: Iterable[str]) -> tuple[str, 
     return _written(_known(run, version) | dict(map(pair, _filled(run, given))))
 
 
-def annotated(run: RunContext, version: str, given: Iterable[str]) -> tuple[str, ...]:
-    """Return the same as annotations of the manifest, followed by the given annotations."""
+def annotated(
+    run: RunContext, version: str, given: Iterable[str], levels: Iterable[str]
+) -> tuple[str, ...]:
+    """Return the same as annotations of these levels, followed by given ones of other levels."""
     given = _filled(run, given)
-    own = {pair(_LEVEL.sub("", annotation))[0] for annotation in given}
+    leveled = tuple(annotation for annotation in given if _LEVEL.match(annotation))
+    own = {pair(_LEVEL.sub("", annotation))[0] for annotation in leveled}
     known = {key: value for key, value in _known(run, version).items() if key not in own}
-    return (*(f"manifest:{text}" for text in _written(known)), *given)
+    written = _written(known | dict(pair(one) for one in given if one not in leveled))
+    return (*(f"{level}:{text}" for level in levels for text in written), *leveled)
 
 
 def pair(text: str) -> tuple[str, str]:

@@ -24,9 +24,11 @@ class Naming:
     """The names of one image, and its labels and annotations."""
 
     tags: tuple[str, ...]  # Full references: each name under each image, then those given in full
+    bare_tags: tuple[str, ...]  # The names, if there is no image to put them under
     version: str  # Name of the first tag
     labels: tuple[str, ...]
     annotations: tuple[str, ...]
+    told_annotations: tuple[str, ...]  # Those that the outputs tell, and not only the image's
     notes: tuple[str, ...]  # How the names came about, and which tag rules failed
     is_nameless: bool  # Whether tag rules are given and none applies to this run
 
@@ -35,8 +37,10 @@ def decide(inputs: Inputs, context: RunContext, applied: Tags) -> Naming:
     """Return how an image is called; `applied` holds the names that the tag rules made.
 
     With tag rules, labels and annotations are docker/metadata-action's. Without, they are the given
-    ones, and pull request, git tag, branch or commit names the image.
+    ones, and pull request, git tag, branch or commit names the image. The image has annotations
+    only if some are given.
     """
+    context = context.naming
     by_rule, prefix = bool(inputs.tag_rules), inputs.cache_tag_prefix
     derived, reason = list(applied.names), ""
     if inputs.image and not inputs.tags and not by_rule:
@@ -52,14 +56,20 @@ def decide(inputs: Inputs, context: RunContext, applied: Tags) -> Naming:
     full = [refs.parse(tag) for tag in inputs.tags if not refs.is_tag(tag)]
     _check_apart((*named, *full), inputs)
     tags = tuple(dict.fromkeys(map(str, (*named, *full))))
+    is_bare = by_rule and not (tags or inputs.image or inputs.bake_files or inputs.compose_files)
+    bare = tuple(renamed.values()) if is_bare else ()
     version, given = applied.version, inputs.annotations
+    levels = inputs.annotations_levels
+    told = labels.annotated(context, version, given, levels) if by_rule else given
     return Naming(
         tags=tags,
+        bare_tags=bare,
         version=version or next((tag.rpartition(":")[2] for tag in tags), ""),
         labels=labels.labelled(context, version, inputs.labels) if by_rule else inputs.labels,
-        annotations=labels.annotated(context, version, given) if by_rule and given else given,
-        notes=tuple(filter(None, (reason, *notes, *applied.notes))),
-        is_nameless=by_rule and not tags,
+        annotations=told if given else (),
+        told_annotations=told,
+        notes=tuple(filter(None, (reason, context.naming_note, *notes, *applied.notes))),
+        is_nameless=by_rule and not (tags or bare),
     )
 
 
@@ -107,5 +117,6 @@ def _default_names(context: RunContext) -> tuple[list[str], str]:
     if context.branch:
         return [refs.image_tag(context.branch)], "tagged by the branch"
     if context.ci != "local" and context.commit:
-        return [f"sha-{context.commit[:7]}"], "tagged by the commit, because its branch is unknown"
+        reason = "tagged by the commit, because its branch is unknown"
+        return [f"sha-{context.short_commit}"], reason
     return ["latest"], "tagged latest, because neither branch nor git tag is known"

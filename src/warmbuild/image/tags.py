@@ -26,8 +26,6 @@ else:
     packaging = lazy.module("packaging", "version")
     semver = lazy.module("semver")
 
-_SHORT: Final = 7
-
 
 @frozen
 class Tags:
@@ -40,6 +38,7 @@ class Tags:
 
 def apply(rules: Iterable[Rule], flavor: Flavor, run: RunContext, now: datetime | None) -> Tags:
     """Return the tags of a run; `now` is when it began, for the rules that write a date."""
+    run = run.naming
     values = expression_values(run, now)
     made: list[tuple[str, bool]] = []
     notes: list[str] = []
@@ -79,7 +78,7 @@ def expression_values(run: RunContext, now: datetime | None) -> Mapping[str, Val
     texts = {
         "branch": branch,
         "tag": run.tag if kind == "tag" else "",
-        "sha": run.commit[:_SHORT],
+        "sha": run.short_commit,
         "base_ref": {"pr": run.target_branch, "tag": run.tagged}.get(kind, ""),
         "is_default_branch": str(is_default).lower(),
         "is_not_default_branch": str(not is_default).lower(),
@@ -87,7 +86,8 @@ def expression_values(run: RunContext, now: datetime | None) -> Mapping[str, Val
     return {
         **{name: _constant(text) for name, text in texts.items()},
         "date": expressions.dated(now),
-        "commit_date": expressions.dated(run.committed),
+        # As in docker/metadata-action, if the time of the commit is not known.
+        "commit_date": expressions.dated(run.committed or now),
     }
 
 
@@ -139,7 +139,7 @@ def _ref(given: Mapping[str, str], run: RunContext) -> str:
 
 
 def _sha(given: Mapping[str, str], run: RunContext) -> str:
-    return run.commit if given.get("format") == "long" else run.commit[:_SHORT]
+    return run.commit if given.get("format") == "long" else run.short_commit
 
 
 _VALUES: Final[Mapping[str, Callable[[Mapping[str, str], RunContext], str]]] = {
@@ -182,7 +182,7 @@ def _version(text: str, rule: Rule) -> tuple[str, bool]:
     text, pattern = text.replace("/", "-"), rule.attributes["pattern"]
     parts, is_final = _semver(text) if rule.type == "semver" else _pep440(text)
     if not is_final:
-        is_raw = pattern.strip("{} ") == "raw" and expressions.names(pattern) == ("raw",)
+        is_raw = pattern.strip("{} ") == "raw" and len(expressions.read(pattern)) == 1
         pattern = "{{raw}}" if is_raw else "{{version}}"
     values = {name: _constant(part) for name, part in {"raw": text, **parts}.items()}
     return expressions.filled(pattern, values), is_final

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
     from warmbuild.run_context import RunContext
 
+# What docker/metadata-action takes for `context`: where the ref and the commit come from.
+GIT: Final = "git"
+SOURCES: Final = (GIT, "workflow")
 # As in docker/build-push-action; a directory of the default context may follow a colon.
 _DEFAULT: Final = re.compile(r"\{\{\{?\s*defaultContext\s*\}?\}\}(?::(?P<directory>[^\s?#]*))?")
 _EXPRESSION: Final = re.compile(r"\{\{[^}]*\}*")

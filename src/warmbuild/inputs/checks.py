@@ -37,6 +37,7 @@ _NEEDS_DEST: Final = ("local", "tar", "oci")
 # A context's name (docker/cli, context.ValidateContextName).
 _CONTEXT: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.+-]*")
 _ADDRESS: Final = re.compile(r"[a-z][a-z0-9+.-]*://\S+")
+_LEVELS: Final = ("manifest", "index", "manifest-descriptor", "index-descriptor")
 _CALLS: Final = ("build", "check", "lint", "outline", "targets", "subrequests.describe")
 
 
@@ -101,6 +102,13 @@ def variable(text: str) -> str:
     if not equals or not _VARIABLE.fullmatch(name):
         return "is not of the form NAME=value."
     return f"sets {name}, which configures buildx itself." if _OF_BUILDX.fullmatch(name) else ""
+
+
+def annotation_level(text: str) -> str:
+    """Check where annotations are attached; a platform may follow, such as manifest[os/arch]."""
+    level, bracket, platform_ = text.partition("[")
+    is_platform = not bracket or (platform_.endswith("]") and not platform(platform_[:-1]))
+    return among(_LEVELS, level if is_platform else text)
 
 
 def call(text: str) -> str:

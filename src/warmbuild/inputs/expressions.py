@@ -1,7 +1,8 @@
 """The `{{…}}` expressions of tag rules, and the date formats of moment.js.
 
 Names and meaning are those of docker/metadata-action. Of Handlebars, only expressions are
-supported, not blocks.
+supported, not blocks. A word without quotes is the name of a value there, and of none that
+docker/metadata-action has, so it stands for nothing.
 """
 
 from __future__ import annotations
@@ -22,11 +23,16 @@ else:
     zoneinfo = lazy.module("zoneinfo")
 
 
-_EXPRESSION: Final = re.compile(r"\{\{\{?(?P<inside>[^{}]*)\}?\}\}")
+_EXPRESSION: Final = re.compile(r"(?P<open>\{{2,})(?P<inside>[^{}]*)(?P<close>\}{2,})")
+_VALUE: Final = r"""(?:'[^']*'|"[^"]*"|(?!(?:true|false)\b)[^\W\d][\w.:/-]*)"""
 _INSIDE: Final = re.compile(
-    r"""\s*(?P<name>[a-z_]+)(?P<arguments>(?:\s+(?:\w+=)?(?:'[^']*'|"[^"]*"))*)\s*"""
+    rf"&?\s*(?P<name>[a-z_]+)(?P<arguments>(?:\s+(?:\w+\s*=\s*)?{_VALUE})*)\s*"
 )
-_ARGUMENT: Final = re.compile(r"""(?:(?P<name>\w+)=)?(?:'(?P<single>[^']*)'|"(?P<double>[^"]*)")""")
+_ARGUMENT: Final = re.compile(rf"(?:(?P<name>\w+)\s*=\s*)?(?P<value>{_VALUE})")
+_QUOTES: Final = ("'", '"')
+# The format of a date without one.
+_ISO: Final = "YYYY-MM-DDTHH:mm:ssZ"
+_ZULU: Final = ("+00:00", "Z")
 # Longer tokens first; text in brackets, or after a backslash, is literal.
 _TOKEN: Final = re.compile(
     r"\[(?P<literal>[^\]]*)\]|\\(?P<escaped>.)|(?:Mo|Do|DDDo|do|wo|Wo|Qo)"
@@ -53,18 +59,19 @@ _MONTHS: Final = (
     *("October", "November", "December"),
 )
 _DAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-# Positional and named arguments.
-Arguments = tuple[tuple[str, ...], dict[str, str]]
+# Positional and named arguments; None for a word without quotes.
+Arguments = tuple[tuple[str | None, ...], dict[str, str | None]]
 
 
-def names(template: str) -> tuple[str, ...]:
-    """Return the names of a template's expressions; raises ValueError if one cannot be read."""
+def read(template: str) -> tuple[tuple[str, Arguments], ...]:
+    """Return a template's expressions: names, arguments; raises ValueError if one is malformed."""
     found = []
     for expression in _EXPRESSION.finditer(template):
         inside = _INSIDE.fullmatch(expression["inside"])
-        if not inside:
+        braces = len(expression["open"]), len(expression["close"])
+        if not inside or braces not in {(2, 2), (3, 3)}:
             raise ValueError(f"{expression[0]} is not an expression")
-        found.append(inside["name"])
+        found.append((inside["name"], _arguments(inside["arguments"])))
     if "{{" in _EXPRESSION.sub("", template):
         raise ValueError("a {{ has no }}")
     return tuple(found)
@@ -84,7 +91,8 @@ def filled(template: str, values: Mapping[str, Value]) -> str:
 def _arguments(text: str) -> Arguments:
     positional, named = [], {}
     for argument in _ARGUMENT.finditer(text):
-        value = argument["single"] if argument["single"] is not None else argument["double"]
+        is_quoted = argument["value"].startswith(_QUOTES)
+        value = argument["value"][1:-1] if is_quoted else None
         if argument["name"]:
             named[argument["name"]] = value
         else:
@@ -92,15 +100,31 @@ def _arguments(text: str) -> Arguments:
     return tuple(positional), named
 
 
+def date_fault(arguments: Arguments) -> str:
+    """Return what is wrong with the arguments of a date; empty if nothing is."""
+    positional, named = arguments
+    if len(positional) > 1:
+        return "a date has one format, in quotes"
+    if unknown := sorted(named.keys() - {"tz"}):
+        return f"a date has no attribute {unknown[0]!r}, only tz"
+    zone = named.get("tz", "UTC")
+    if zone is None:
+        return "the time zone of a date needs quotes"
+    return "" if is_zone(zone) else f"the time zone {zone!r} does not exist"
+
+
 def dated(time: datetime | None) -> Value:
-    """Return the value of a date: `{{date 'YYYYMMDD' tz='Asia/Tokyo'}}`; empty for None."""
+    """Return the value of a date: `{{date 'YYYYMMDD' tz='Asia/Tokyo'}}`; empty for None.
+
+    As in moment.js, a date without a format is written as in ISO 8601.
+    """
 
     def value(arguments: Arguments) -> str:
-        (format_, *_), zone = (*arguments[0], ""), arguments[1].get("tz", "UTC")
+        (format_, *_), zone = (*arguments[0], None), arguments[1].get("tz") or "UTC"
         if time is None:
             return ""
         local = time.astimezone(UTC if zone == "UTC" else zoneinfo.ZoneInfo(zone))
-        return formatted(local, format_) if format_ else local.isoformat(timespec="seconds")
+        return formatted(local, format_) if format_ else formatted(local, _ISO).replace(*_ZULU)
 
     return value
 
@@ -111,12 +135,6 @@ def is_zone(name: str) -> bool:
         return bool(zoneinfo.ZoneInfo(name))
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
         return False
-
-
-def zones(template: str) -> tuple[str, ...]:
-    """Return the time zones that a template names."""
-    found = (_arguments(one["inside"])[1].get("tz", "") for one in _EXPRESSION.finditer(template))
-    return tuple(filter(None, found))
 
 
 def formatted(time: datetime, pattern: str) -> str:

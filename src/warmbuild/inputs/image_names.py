@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 def tags(reader: Reader) -> tuple[tuple[str, ...], tuple[Rule, ...]]:
     """Return names and references, and the rules among them.
 
-    If there is a rule, or an input that only rules use, a name is read as a rule too.
+    If there is a rule, or an input that only rules use, a name is read as a rule too. So it is if
+    there is no image, because only the names are asked for.
     """
     texts = [text for text in reader.values["tags"].splitlines() if not text.startswith("#")]
     rules: list[Rule] = []
@@ -40,7 +41,8 @@ def tags(reader: Reader) -> tuple[tuple[str, ...], tuple[Rule, ...]]:
             refs.parse(item)
         except ValueError as error:
             reader.bad("tags", f"{item!r} is neither a tag nor an image reference: {error}.")
-    if not (rules or reader.text("flavor") or reader.text("images")):
+    is_alone = is_metadata_alone(reader) and not full
+    if not (rules or reader.text("flavor") or reader.text("images") or is_alone):
         return items, ()
     rules += [tag_rules.raw(item) for item in items if refs.is_tag(item)]
     return full, tuple(rules) or tag_rules.defaults()
@@ -53,7 +55,7 @@ def images(reader: Reader, tags: Sequence[str], rules: Sequence[Rule]) -> tuple[
     if not reader.text("images"):
         listed = [("image", item) for item in reader.items("image")]
     found = [repository(reader, name, item) for name, item in listed]
-    if not listed and not reader.text("images"):
+    if not listed and not reader.text("images") and not is_metadata_alone(reader):
         names = [tag for tag in tags if refs.is_tag(tag)]
         if names:
             reader.bad("tags", f"{names[0]!r} is a tag without an image; set image.")
@@ -63,6 +65,12 @@ def images(reader: Reader, tags: Sequence[str], rules: Sequence[Rule]) -> tuple[
             text = "is missing; set it to the image's repository, such as ghcr.io/me/app."
             reader.bad("image", text)
     return tuple(filter(None, found))
+
+
+def is_metadata_alone(reader: Reader) -> bool:
+    """Return whether no image is built, and none is named: the names have no repository then."""
+    is_built = reader.text("push") in TRUE or reader.text("plan-only") not in TRUE
+    return not (is_built or reader.has_files or reader.text("image") or reader.text("images"))
 
 
 def repository(reader: Reader, name: str, value: str) -> Reference | None:
@@ -105,17 +113,22 @@ def _enabled(reader: Reader) -> tuple[str, ...]:
     """Return the repositories of `images` that are enabled."""
     found: list[str] = []
     for line in _uncommented(reader, "images"):
-        values = {"enable": "true"}
+        values, names = {"enable": "true"}, []
         for part in csv_attributes.fields(line):
             name, equals, value = (text.strip() for text in part.partition("="))
-            values |= {name.lower(): value} if equals else {"name": name}
-        if unknown := values.keys() - {"name", "enable"}:
+            if equals and name.lower() != "name":
+                values[name.lower()] = value
+            else:
+                names.append((value if equals else name).lower())
+        if unknown := values.keys() - {"enable"}:
             near = checks.nearest(min(unknown), ("name", "enable"))
             reader.bad("images", f"{line!r} has the unknown attribute {min(unknown)!r}.{near}")
         elif values["enable"] not in {"true", "false"}:
             reader.bad("images", f"{line!r}: enable must be true or false.")
-        elif values["enable"] == "true" and values.get("name"):
-            found.append(values["name"].lower())
+        elif values["enable"] == "true" and not any(names):
+            reader.bad("images", f"{line!r} has no name.")
+        elif values["enable"] == "true":
+            found += filter(None, names)
     return tuple(found)
 
 

@@ -10,7 +10,7 @@ from warmbuild.errors import InputError, InputProblem
 from warmbuild.inputs import build_context, builders, caches, credentials, image_names
 from warmbuild.inputs.checks import nearest
 from warmbuild.inputs.reading import Reader
-from warmbuild.inputs.table import BY_NAME, PASSED, TABLE
+from warmbuild.inputs.table import BY_NAME, PASSED, VARIABLES
 from warmbuild.inputs.values import Inputs, Passed
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from warmbuild.inputs.table import Input
 
 _FIELDS: Final = frozenset(field.name for field in fields(Inputs))
-_POSITIONS: Final = {row.name: position for position, row in enumerate(TABLE)}
+_POSITIONS: Final = {name: position for position, name in enumerate(BY_NAME)}
 _SET_PER_TARGET: Final = "the file sets it for each target"
 # Inputs of a single image, with what replaces them for several.
 _OF_ONE_IMAGE: Final[Mapping[str, str]] = {
@@ -38,6 +38,7 @@ _OF_ONE_IMAGE: Final[Mapping[str, str]] = {
 def gather(flags: Mapping[str, str], env: Mapping[str, str]) -> Mapping[str, str]:
     """Return the inputs that are set, by name, known or not; an empty one is not set.
 
+    Among them are the variables of docker/metadata-action, by their own names.
     A flag overrides `INPUT_NAME-WITH-HYPHENS` (GitHub's spelling), which overrides
     `INPUT_NAME_WITH_UNDERSCORES` (the only one that GitLab and a shell can set).
     """
@@ -49,6 +50,7 @@ def gather(flags: Mapping[str, str], env: Mapping[str, str]) -> Mapping[str, str
         for name in variables
         if env[name]
     }
+    values |= {row.name: env[row.name] for row in VARIABLES if env.get(row.name)}
     return values | {name: value for name, value in flags.items() if value}
 
 
@@ -62,7 +64,7 @@ def parse(given: Mapping[str, str], known: Mapping[str, str]) -> Inputs:
         for name in given
         if name not in BY_NAME
     ]
-    values = {row.name: row.default for row in TABLE}
+    values = {name: row.default for name, row in BY_NAME.items()}
     values |= {name: value for name, value in known.items() if name not in credentials.LOGIN}
     values |= {name: value for name, value in given.items() if name in BY_NAME}
     for name in filter(lambda name: surrogates.are_in(values[name]), values):
@@ -102,13 +104,12 @@ def _read(reader: Reader, known: Login | None) -> Inputs:
         "version": builders.version(reader),
         "driver": driver,
         "append": builders.nodes(reader, driver),
-        "buildkitd_config_inline": reader.values["buildkitd-config-inline"],
         "idle": builders.idle(reader),
         "cache_backend": backend,
         "cache_options": options,
         "cache_repository": caches.repository(reader),
     }
-    others = [row for row in TABLE if row.field in _FIELDS and row.field not in found]
+    others = [row for row in BY_NAME.values() if row.field in _FIELDS and row.field not in found]
     return Inputs(**found, **_by_kind(reader, others))
 
 
@@ -128,6 +129,8 @@ def _check_sources(reader: Reader, backend: Backend, passed: Passed) -> None:
         found = {
             name: why for name, why in _OF_ONE_IMAGE.items() if reader.text(name) not in {"", "."}
         }
+        if reader.text("context") in build_context.SOURCES:
+            del found["context"]
         found |= dict.fromkeys(unknown_to_bake, "buildx bake does not support it")
         for name, why in found.items():
             reader.bad(name, f"conflicts with bake-files and compose-files: {why}.")

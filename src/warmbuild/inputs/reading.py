@@ -54,6 +54,8 @@ class Reader:
         match row.kind:
             case Kind.TEXT:
                 return self.choice(row.name) if row.choices else self.checked(row.name)
+            case Kind.RAW_TEXT:
+                return self.values[row.name]
             case Kind.BOOLEAN:
                 found = self.maybe(row.name)
                 return bool(found) if row.default else found

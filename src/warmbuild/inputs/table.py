@@ -21,10 +21,14 @@ if TYPE_CHECKING:
     from warmbuild.inputs.checks import Check
 
 
+_OF_METADATA: Final = "DOCKER_METADATA_"
+
+
 class Kind(Enum):
     """How the text of an input is read; the value is its name in the docs."""
 
     TEXT = "text"
+    RAW_TEXT = "text, spaces kept"
     BOOLEAN = "true or false"
     WORDS = "list, separated by newlines or commas"
     LINES = "list, one item per line"
@@ -58,7 +62,7 @@ class Input:
     @property
     def field(self) -> str:
         """The name of its field in `Inputs`, or in `Passed`."""
-        return self.name.replace("-", "_")
+        return self.name.removeprefix(_OF_METADATA).lower().replace("-", "_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +127,27 @@ _ROWS: Final[Mapping[str, Input]] = {
         "Annotations of the image, name=value, optionally with a level, such as index:name=value.",
         Kind.LINES,
     ),
+    "sep-tags": Input(
+        "What separates the items of the outputs tags and tag-names. Default: a newline, but in "
+        "tags a comma if no rule makes them.",
+        Kind.RAW_TEXT,
+    ),
+    "sep-labels": Input(
+        "What separates the items of the output labels. Default: a newline.", Kind.RAW_TEXT
+    ),
+    "sep-annotations": Input(
+        "What separates the items of the output annotations. Default: a newline.", Kind.RAW_TEXT
+    ),
+    "bake-target": Input(
+        "Name of the target with tags, labels and annotations in the files of bake-file and its "
+        "like.",
+        default="docker-metadata-action",
+        check=checks.matches(r"[A-Za-z0-9_][A-Za-z0-9_-]*", "use letters, digits and _ -"),
+    ),
     "context": Input(
-        "Build context: a directory or a git URL; {{defaultContext}} inserts the default. "
+        "Build context: a directory or a git URL; {{defaultContext}} inserts the default. If no "
+        "directory is called so, git builds the checkout and names the image by its HEAD, and "
+        "workflow is the default, as in docker/metadata-action. "
         "Default: on GitHub the commit as stored in git, without files that the job changed or "
         "created; elsewhere the current directory."
     ),
@@ -328,7 +351,9 @@ _ROWS: Final[Mapping[str, Input]] = {
         "Flags of the BuildKit daemon. Default: flags for the entitlements listed in allow."
     ),
     "buildkitd-config": Input("Path of a configuration file (TOML) for the BuildKit daemon."),
-    "buildkitd-config-inline": Input("Configuration (TOML) for the BuildKit daemon, as text."),
+    "buildkitd-config-inline": Input(
+        "Configuration (TOML) for the BuildKit daemon, as text.", Kind.RAW_TEXT
+    ),
     "builder-state": Input(
         "Where a builder of this run keeps its state: in memory if the caches fit into half of "
         "what is free and the engine runs on this machine (auto), always there if possible "
@@ -511,8 +536,29 @@ _ROWS: Final[Mapping[str, Input]] = {
         "warmbuild-summary.md in the temporary directory."
     ),
 }
-BY_NAME: Final = {name: replace(row, name=name) for name, row in _ROWS.items()}
-TABLE: Final = tuple(BY_NAME.values())
+# What docker/metadata-action reads from the environment alone.
+_VARIABLES: Final[Mapping[str, Input]] = {
+    f"{_OF_METADATA}SHORT_SHA_LENGTH": Input(
+        "Digits of a commit in {{sha}} and type=sha.", Kind.NUMBER, default="7", bounds=(1, 64)
+    ),
+    f"{_OF_METADATA}PR_HEAD_SHA": Switch(
+        "In a pull request, name the image by the commit of its source, and not of the merge."
+    ),
+    f"{_OF_METADATA}ANNOTATIONS_LEVELS": Input(
+        "Levels of the annotations, if there are rules for tags: manifest, index, "
+        "manifest-descriptor, index-descriptor.",
+        Kind.WORDS,
+        default="manifest",
+        check=checks.annotation_level,
+    ),
+    f"{_OF_METADATA}SET_OUTPUT_ENV": Switch(
+        "Set DOCKER_METADATA_OUTPUT_… for later steps, if there are rules for tags.",
+        default="true",
+    ),
+}
+TABLE: Final = tuple(replace(row, name=name) for name, row in _ROWS.items())
+VARIABLES: Final = tuple(replace(row, name=name) for name, row in _VARIABLES.items())
+BY_NAME: Final = {row.name: row for row in (*TABLE, *VARIABLES)}
 PASSED: Final = tuple(row for row in TABLE if isinstance(row, Passthrough))
 
 

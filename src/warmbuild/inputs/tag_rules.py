@@ -34,9 +34,10 @@ _COMPLETE: Final = ("schedule", "edge", "sha")
 # The attribute of a type that is a regular expression.
 _REGEXES: Final = {"semver": "match", "pep440": "match", "match": "pattern"}
 _EVENTS: Final = ("branch", "tag", "pr")
+_DATES: Final = ("date", "commit_date")
 _GLOBAL: Final = (
     *("branch", "tag", "sha", "base_ref", "is_default_branch", "is_not_default_branch"),
-    *("date", "commit_date"),
+    *_DATES,
 )
 _VERSION: Final = ("raw", "version", "major", "minor", "patch", "prerelease", "build")
 # An attribute as a field, or an expression anywhere; a name or reference has neither.
@@ -134,7 +135,7 @@ def _check_expressions(kind: str, values: Mapping[str, str]) -> None:
     for name in ("prefix", "suffix", "value", "enable", "pattern"):
         known: tuple[str, ...] = _GLOBAL
         if name == "pattern":
-            known = ("date", "commit_date") if kind == "schedule" else _VERSION
+            known = _DATES if kind == "schedule" else _VERSION
         # The pattern of type=match is a regular expression.
         if (name, kind) != ("pattern", "match"):
             check_expressions(values.get(name, ""), known)
@@ -142,12 +143,11 @@ def _check_expressions(kind: str, values: Mapping[str, str]) -> None:
 
 def check_expressions(text: str, known: tuple[str, ...] = _GLOBAL) -> None:
     """Raise ValueError for an unknown expression."""
-    for name in expressions.names(text):
+    for name, arguments in expressions.read(text):
         if name not in known:
             raise ValueError(f"{{{{{name}}}}} is not supported here.{nearest(name, known)}")
-    for zone in expressions.zones(text):
-        if not expressions.is_zone(zone):
-            raise ValueError(f"the time zone {zone!r} does not exist.")
+        if name in _DATES and (fault := expressions.date_fault(arguments)):
+            raise ValueError(f"{fault}.")
 
 
 def flavor(lines: Iterable[str]) -> Flavor:

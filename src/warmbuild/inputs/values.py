@@ -61,6 +61,10 @@ class Inputs:
     tag_rules: tuple[Rule, ...]
     flavor: Flavor
     annotations: tuple[str, ...]
+    sep_tags: str
+    sep_labels: str
+    sep_annotations: str
+    bake_target: str
     context: str
     file: str
     target: str
@@ -140,6 +144,10 @@ class Inputs:
     probe: bool
     output_file: str
     summary_file: str
+    short_sha_length: int
+    pr_head_sha: bool
+    annotations_levels: tuple[str, ...]
+    set_output_env: bool
 
     @property
     def secret_values(self) -> tuple[str, ...]:

@@ -71,8 +71,10 @@ class BuildPlan:
     build_args: tuple[str, ...]
     labels: tuple[str, ...]
     annotations: tuple[str, ...]
+    told_annotations: tuple[str, ...]  # Those that the outputs tell, and not only the image's
     secrets: tuple[Secret, ...]
     tags: tuple[str, ...]  # Full references
+    bare_tags: tuple[str, ...]  # Names without an image, if only the names are asked for
     version: str  # Name of the first tag
     push: bool
     load: bool

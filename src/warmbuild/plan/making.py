@@ -52,9 +52,11 @@ def decide(inputs: Inputs, context: RunContext, facts: Facts) -> BuildPlan:
         build_args=inputs.build_args,
         labels=named.labels,
         annotations=named.annotations,
+        told_annotations=named.told_annotations,
         version=named.version,
         secrets=(*inputs.secrets, *_git_token(inputs, context, sources)),
         tags=named.tags,
+        bare_tags=named.bare_tags,
         push=push,
         load=load,
         pull=inputs.pull or cache.stale,
@@ -121,6 +123,7 @@ def _push(inputs: Inputs, context: RunContext, named: Naming) -> tuple[bool, str
         return inputs.push, ""
     obstacles = (
         (named.is_nameless, "no tag rule applies to this run"),
+        (named.bare_tags, "there is none, only its names are asked for"),
         (inputs.outputs, "outputs says where the result goes; push: true pushes it as well"),
         (why := context.trust.refuses(Right.PUSH_BY_DEFAULT), f"{why}; push: true pushes it"),
     )

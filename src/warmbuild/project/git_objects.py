@@ -1,4 +1,4 @@
-"""When a commit was made, read from git's objects without git.
+"""When a commit was made, and what a tag is of, read from git's objects without git.
 
 The formats are documented in git's "gitformat-pack" and "gitrepository-layout".
 """
@@ -15,13 +15,16 @@ from warmbuild import files
 from warmbuild.project import git_directory
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
     from typing import BinaryIO
 
 _COMMITTER: Final = re.compile(rb"^committer .*> (?P<seconds>\d{1,11}) [+-]\d{4}$", re.MULTILINE)
-# In bytes; only this much of a larger commit is read.
+# In bytes; only this much of a larger object is read.
 _MOST: Final = 64 * 1024
-_COMMIT: Final = 1
+_TAGGED: Final = re.compile(rb"object (?P<commit>[0-9a-f]{40,64})\ntype commit\n")
+# The types of objects, with their numbers in packs.
+_NUMBERS: Final[Mapping[str, int]] = {"commit": 1, "tag": 4}
 _INDEX: Final = b"\xfftOc\0\0\0\x02"
 _FANOUT: Final = struct.Struct(">256L")
 _OFFSET: Final = struct.Struct(">L")
@@ -33,35 +36,47 @@ _MORE: Final = 0x80
 def committed(directory: Path, commit: str) -> datetime | None:
     """Return when a commit was made, or None if that cannot be read.
 
-    `directory` is inside a work tree. Commits packed as a delta are not read.
+    `directory` is inside a work tree. Objects packed as a delta are not read.
     """
+    tree = git_directory.find(directory, files.read_text)
+    header = _header(tree.common / "objects", commit, "commit") if tree else b""
+    found = _COMMITTER.search(header)
     try:
-        name = bytes.fromhex(commit)
-        tree = git_directory.find(directory, files.read_text)
-        if not name or tree is None:
-            return None
-        objects = tree.common / "objects"
-        header = (_loose(objects, commit) or _packed(objects, name)).partition(b"\n\n")[0]
-        found = _COMMITTER.search(header)
         return datetime.fromtimestamp(int(found["seconds"]), UTC) if found else None
-    except (OSError, ValueError, IndexError, OverflowError, struct.error, zlib.error):
+    except (ValueError, OverflowError, OSError):
         return None
 
 
-def _loose(objects: Path, commit: str) -> bytes:
-    packed = files.read_bytes(objects / commit[:2] / commit[2:])
+def tagged(objects: Path, tag: str) -> str:
+    """Return the commit that an annotated tag is of; empty if that cannot be read."""
+    found = _TAGGED.match(_header(objects, tag, "tag"))
+    return found["commit"].decode() if found else ""
+
+
+def _header(objects: Path, text: str, kind: str) -> bytes:
+    """Return the first lines of an object of this type, or nothing."""
+    try:
+        name = bytes.fromhex(text)
+        found = (_loose(objects, text, kind) or _packed(objects, name, kind)) if name else b""
+    except (OSError, ValueError, IndexError, OverflowError, struct.error, zlib.error):
+        return b""
+    return found.partition(b"\n\n")[0]
+
+
+def _loose(objects: Path, text: str, kind: str) -> bytes:
+    packed = files.read_bytes(objects / text[:2] / text[2:])
     if packed is None:
         return b""
-    kind, _, data = zlib.decompressobj().decompress(packed, _MOST).partition(b"\0")
-    return data if kind.startswith(b"commit ") else b""
+    found, _, data = zlib.decompressobj().decompress(packed, _MOST).partition(b"\0")
+    return data if found.startswith(f"{kind} ".encode()) else b""
 
 
-def _packed(objects: Path, name: bytes) -> bytes:
+def _packed(objects: Path, name: bytes, kind: str) -> bytes:
     for index in sorted((objects / "pack").glob("pack-*.idx")):
         with files.opened(index) as file:
             offset = _offset(file, name)
         if offset is not None:
-            return _entry(index.with_suffix(".pack"), offset)
+            return _entry(index.with_suffix(".pack"), offset, kind)
     return b""
 
 
@@ -98,12 +113,12 @@ def _long(index: BinaryIO, offsets: int, number: int, total: int) -> int:
     return int(offset)
 
 
-def _entry(pack: Path, offset: int) -> bytes:
-    """Return an object of a pack if it is a commit and not a delta."""
+def _entry(pack: Path, offset: int, kind: str) -> bytes:
+    """Return an object of a pack if it is of this type and not a delta."""
     with files.opened(pack) as file:
         data = _at(file, offset, _MOST)
     # Three bits of the first byte are the type; the length continues while the high bit is set.
-    if data[0] >> 4 & 7 != _COMMIT:
+    if data[0] >> 4 & 7 != _NUMBERS[kind]:
         return b""
     begin = next((place for place, byte in enumerate(data) if not byte & _MORE), len(data)) + 1
     return zlib.decompressobj().decompress(data[begin:], _MOST)

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
     from warmbuild.build.outcomes import Outcome
     from warmbuild.buildkit.answers import Inspected
+    from warmbuild.inputs.values import Inputs
     from warmbuild.plan.build_plan import BuildPlan
+
+    # Items are separated as the inputs say.
+    Value = str | tuple[str, ...]
 
 
 @frozen
@@ -46,36 +50,68 @@ class Output:
     name: str
     help: str
     _: KW_ONLY
-    of_image: Callable[[BuildPlan], str] | None = None
+    of_image: Callable[[BuildPlan], Value] | None = None
     """Renders the plan of one image, with or without a build."""
-    of_outcome: Callable[[Outcome], str] | None = None
+    of_outcome: Callable[[Outcome], Value] | None = None
     """Renders the outcome of a build; if omitted, the output is empty after a build."""
-    of_plan: Callable[[Planned], str | None] | None = None
+    of_plan: Callable[[Planned], Value | None] | None = None
     """Renders plans without a build; if omitted or if it returns None, the output is left out."""
 
-    def after_build(self, done: Outcome) -> str:
+    def after_build(self, done: Outcome) -> Value:
         """Return the value after a build."""
         if self.of_image:
             return self.of_image(done.image) if done.image else ""
         return self.of_outcome(done) if self.of_outcome else ""
 
-    def without_build(self, planned: Planned) -> str | None:
+    def without_build(self, planned: Planned) -> Value | None:
         """Return the value without a build; None if the output is left out."""
         if self.of_image:
             return self.of_image(planned.image) if planned.image else None
         return self.of_plan(planned) if self.of_plan else None
 
 
-def outputs(done: Outcome) -> Mapping[str, str]:
+def outputs(done: Outcome, inputs: Inputs) -> Mapping[str, str]:
     """Return every output by name."""
-    return {row.name: row.after_build(done) for row in OUTPUTS.values()}
+    return _joined({row.name: row.after_build(done) for row in OUTPUTS.values()}, inputs)
 
 
-def plan_outputs(plans: Sequence[BuildPlan], files: Mapping[str, str]) -> Mapping[str, str]:
+def plan_outputs(
+    plans: Sequence[BuildPlan], files: Mapping[str, str], inputs: Inputs
+) -> Mapping[str, str]:
     """Return the outputs without a build; `files` are the bake definitions' paths, by output."""
     planned = Planned(plans=plans, files=files)
-    values = ((row.name, row.without_build(planned)) for row in OUTPUTS.values())
-    return {name: value for name, value in values if value is not None}
+    return _joined({row.name: row.without_build(planned) for row in OUTPUTS.values()}, inputs)
+
+
+def variables(outputs: Mapping[str, str], inputs: Inputs) -> Mapping[str, str]:
+    """Return the variables that docker/metadata-action sets for later steps, if they are asked for.
+
+    They are if there are rules for tags, which are that action's. A variable has the value of an
+    output, and no other name than these.
+    """
+    is_of_files = inputs.bake_files or inputs.compose_files
+    if not inputs.tag_rules or not inputs.set_output_env or is_of_files:
+        return {}
+    given = {name: outputs[name] for name in _OF_METADATA if name in outputs}
+    return {
+        f"DOCKER_METADATA_OUTPUT_{name.upper().replace('-', '_')}": value
+        for name, value in given.items()
+    }
+
+
+def _joined(values: Mapping[str, Value | None], inputs: Inputs) -> Mapping[str, str]:
+    """Return the values that there are, with the items of each as the inputs separate them."""
+    separators = {
+        "tags": inputs.sep_tags or ("\n" if inputs.tag_rules else ","),
+        "tag-names": inputs.sep_tags,
+        "labels": inputs.sep_labels,
+        "annotations": inputs.sep_annotations,
+    }
+    return {
+        name: value if isinstance(value, str) else (separators[name] or "\n").join(value)
+        for name, value in values.items()
+        if value is not None
+    }
 
 
 def without_secrets(plan: BuildPlan) -> BuildPlan:
@@ -92,14 +128,18 @@ def without_secrets(plan: BuildPlan) -> BuildPlan:
     )
 
 
+def _tags(plan: BuildPlan) -> tuple[str, ...]:
+    return plan.tags or plan.bare_tags
+
+
 def _names(plan: BuildPlan) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(tag.rpartition(":")[2] for tag in plan.tags))
+    return tuple(dict.fromkeys(tag.rpartition(":")[2] for tag in _tags(plan)))
 
 
 def _image_json(plan: BuildPlan) -> str:
     """Return tags, labels and annotations in the form of docker/metadata-action's `json`."""
-    tags, pairs = {"tags": plan.tags, "tag-names": _names(plan)}, map(labels.pair, plan.labels)
-    return _line({**tags, "labels": dict(pairs), "annotations": plan.annotations})
+    tags, pairs = {"tags": _tags(plan), "tag-names": _names(plan)}, map(labels.pair, plan.labels)
+    return _line({**tags, "labels": dict(pairs), "annotations": plan.told_annotations})
 
 
 def _write_error(done: Outcome) -> str:
@@ -165,6 +205,11 @@ def _line(value: object) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
+# What docker/metadata-action has as outputs.
+_OF_METADATA: Final = (
+    *("version", "tags", "tag-names", "labels", "annotations", "json"),
+    *("bake-file-tags", "bake-file-labels", "bake-file-annotations", "bake-file"),
+)
 # The table behind action.yml, the component and the docs.
 _ROWS: Final = (
     Output("digest", "Digest of the image, or of its index.", of_outcome=lambda done: done.digest),
@@ -178,25 +223,23 @@ _ROWS: Final = (
     ),
     Output(
         "tags",
-        "Full references of the image, separated by commas.",
-        of_outcome=lambda done: ",".join(done.tags),
-        of_plan=lambda planned: ",".join(tag for plan in planned.plans for tag in plan.tags),
+        "Full references of the image, separated by newlines if rules make them, and by commas if "
+        "not. With plan-only and no image, their names.",
+        of_outcome=lambda done: done.tags,
+        of_plan=lambda planned: tuple(tag for plan in planned.plans for tag in _tags(plan)),
     ),
     Output(
         "version",
         "Name of the first tag; if rules make several, the one with the highest priority.",
         of_image=lambda plan: plan.version,
     ),
-    Output(
-        "tag-names", "Names of the tags, one a line.", of_image=lambda plan: "\n".join(_names(plan))
-    ),
-    Output(
-        "labels", "Labels of the image, one a line.", of_image=lambda plan: "\n".join(plan.labels)
-    ),
+    Output("tag-names", "Names of the tags, one a line.", of_image=_names),
+    Output("labels", "Labels of the image, one a line.", of_image=lambda plan: plan.labels),
     Output(
         "annotations",
-        "Annotations of the image, one a line.",
-        of_image=lambda plan: "\n".join(plan.annotations),
+        "Annotations of the image, one a line. With rules for tags, also those that the image "
+        "gets only if annotations is set.",
+        of_image=lambda plan: plan.told_annotations,
     ),
     Output("json", "Tags, labels and annotations as JSON in one line.", of_image=_image_json),
     Output(

@@ -57,13 +57,14 @@ def outcome(
     """
     # Markdown escapes characters, so secrets are hidden before and, in names, after it.
     done = outcomes.shown(done, log.redact)
-    values, summary = outputs.outputs(done), log.redact(markdown.summary(done))
+    values, summary = outputs.outputs(done, inputs), log.redact(markdown.summary(done))
     with log.group("warmbuild: result"):
         for line in plain_text.outcome_text(done).splitlines():
             log.line(line)
     lost = []
     try:
         provider.publish(env, values, summary)
+        provider.export(env, outputs.variables(values, inputs))
     except EngineError as error:
         lost.append(str(error))
     if inputs.output_file:
@@ -103,7 +104,7 @@ def plan(
             "there: set them where the image is built"
         )
     definitions: dict[str, str] = {}
-    for output, definition in bake_file.definitions(handed_on).items():
+    for output, definition in bake_file.definitions(handed_on, inputs.bake_target).items():
         path, name = provider.later_file(env, f"warmbuild-{os.urandom(4).hex()}.json")
         try:
             write_text(path, json.dumps(definition, indent=2) + "\n")
@@ -112,9 +113,11 @@ def plan(
         definitions[output] = name
     for text in bake_file.left_to_files(decided):
         log.warning(text)
-    provider.publish(env, outputs.plan_outputs(handed_on, definitions), "")
+    values = outputs.plan_outputs(handed_on, definitions, inputs)
+    provider.publish(env, values, "")
+    provider.export(env, outputs.variables(values, inputs))
     if inputs.output_file:
-        values = outputs.plan_outputs(bare, definitions)
+        values = outputs.plan_outputs(bare, definitions, inputs)
         if lost := _write(inputs.output_file, json.dumps(values, indent=2) + "\n"):
             raise EngineError("; ".join(lost))
 

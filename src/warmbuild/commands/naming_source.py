@@ -1,0 +1,64 @@
+"""What names the image of a run: the event, or the HEAD of the checkout.
+
+The meaning of `context` and of DOCKER_METADATA_PR_HEAD_SHA is docker/metadata-action's. Caches and
+trust stay with the event.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from warmbuild import lazy
+from warmbuild.errors import InputError, InputProblem
+from warmbuild.inputs import build_context
+
+if TYPE_CHECKING:
+    from warmbuild.inputs.values import Inputs
+    from warmbuild.project import git_objects, git_refs
+    from warmbuild.run_context import RunContext
+else:
+    # Only rules for tags need the first, and only `context: git` the second.
+    git_objects = lazy.module("warmbuild.project.git_objects")
+    git_refs = lazy.module("warmbuild.project.git_refs")
+
+_NO_HEAD: Final = "is git, and here is no checkout whose HEAD can be read; check out the sources."
+
+
+def resolved(inputs: Inputs, run: RunContext) -> tuple[Inputs, RunContext]:
+    """Return the inputs with their build context, and the run with what names its image.
+
+    Raises InputError if HEAD is asked for and cannot be read. Untrusted code chooses no names: its
+    HEAD is not read.
+    """
+    source, named = _source(inputs), replace(run, digits=inputs.short_sha_length)
+    if source:
+        inputs = replace(inputs, context="." if source == build_context.GIT else "")
+    if source == build_context.GIT and run.trust.is_untrusted:
+        note = f"the event names the image, and not the checkout: {run.trust.reason}"
+        named = replace(named, naming_note=note)
+    elif source == build_context.GIT:
+        named = _checked_out(named)
+    elif inputs.pr_head_sha and run.source_commit:
+        named = replace(named, commit=run.source_commit)
+    if inputs.tag_rules:
+        # git knows the time for every kind of event, and CI systems for some.
+        committed = git_objects.committed(Path.cwd(), named.commit)
+        named = replace(named, committed=committed or named.committed)
+    return inputs, replace(run, named=named)
+
+
+def _source(inputs: Inputs) -> str:
+    """Return what `context` says of names; empty if it is a build context."""
+    has_files = inputs.bake_files or inputs.compose_files
+    is_directory = not has_files and os.path.isdir(inputs.context)  # noqa: PTH112 (never raises)
+    return inputs.context if inputs.context in build_context.SOURCES and not is_directory else ""
+
+
+def _checked_out(run: RunContext) -> RunContext:
+    ref, commit, others = git_refs.at(Path.cwd())
+    if not commit:
+        raise InputError([InputProblem(name="context", text=_NO_HEAD)])
+    return run.checked_out(ref, commit, others)
