@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import __version__, errors
-from warmbuild.inputs.table import TABLE, Input, Kind, variable
+from warmbuild.inputs.table import TABLE, VARIABLES, Input, Kind, variable
 from warmbuild.report.outputs import OUTPUTS
 from warmbuild.vendors import VENDORS
 
@@ -59,6 +59,7 @@ def _files() -> Mapping[str, Mapping[str, Iterator[str]]]:
         },
         "docs/reference.md": {
             "inputs": _input_rows(),
+            "variables": _variable_rows(),
             "outputs": _output_rows(),
             "exit codes": _exit_code_rows(),
         },
@@ -122,6 +123,13 @@ def _input_rows() -> Iterator[str]:
         choices = f" One of {_listed(row.choices)}." if len(row.choices) > 1 else ""
         default = f"`{row.default}`" if row.default else ""
         yield f"| `{row.name}` | {kind} | {default} | {_cell(row.help)}{choices} |"
+
+
+def _variable_rows() -> Iterator[str]:
+    yield "| Variable | Default | What it is |"
+    yield "| --- | --- | --- |"
+    for row in VARIABLES:
+        yield f"| `{row.name}` | `{row.default}` | {_cell(row.help)} |"
 
 
 def _output_rows() -> Iterator[str]:

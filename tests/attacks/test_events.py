@@ -262,3 +262,28 @@ def test_push_an_image_over_the_default_branchs(planned: Plan) -> None:
         ref = f"refs/heads/{branch}"
         (tag,) = pushes(planned("push", ref, {"repository": HERE}, tags=rules))
         assert tag.startswith("main-")
+
+
+def test_name_an_image_by_their_checkout(
+    planned: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They check out a branch or tag called as a release, in a job that takes names from HEAD."""
+    monkeypatch.chdir(tmp_path)
+    git = tmp_path / ".git"
+    for ref in ("refs/tags/v9.9.9", "refs/heads/main"):
+        (git / ref).parent.mkdir(parents=True)
+        (git / ref).write_text(f"{EVIL}\n")
+    head = {"sha": EVIL, "ref": "x", "repo": THEIRS}
+    pull = {"number": 7, "head": head, "base": {"ref": "main", "repo": HERE}}
+    payload = {"repository": HERE, "number": 7, "pull_request": pull}
+    rules = "type=ref,event=branch\ntype=ref,event=tag\ntype=ref,event=pr"
+    for text in (EVIL, "ref: refs/heads/main"):
+        (git / "HEAD").write_text(f"{text}\n")
+        for event in ("pull_request", "pull_request_target"):
+            found = planned(event, "refs/pull/7/merge", payload, context="git", tags=rules)
+            assert found["tags"] == [f"{IMAGE}:pr-7"]
+            assert not writes(found)
+    # Who may push chooses the name, and no more: the cache is that of the event's branch.
+    found = planned("push", "refs/heads/x", {"repository": HERE}, context="git", tags=rules)
+    assert found["tags"] == [f"{IMAGE}:main"]
+    assert writes(found) == [f"{IMAGE}:cache-x"]

@@ -188,6 +188,20 @@ def test_add_an_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not any(line == last for line in value.splitlines())
 
 
+def test_set_a_variable_of_a_later_step_on_github(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A label goes on as another variable, or ends its delimiter."""
+    path = tmp_path / "env"
+    monkeypatch.setenv("GITHUB_ENV", str(path))
+    value = "a\nghadelimiter_\nEOF\nNODE_OPTIONS=--require=/evil\r\nPATH<<EOF\n/evil\nEOF"
+    ci.named("github").export({"GITHUB_ENV": str(path)}, {"LABELS": value})
+    head, *body, last = path.read_bytes().decode().removesuffix("\n").split("\n")
+    assert head == f"LABELS<<{last}"
+    assert "\n".join(body) == value
+    assert not any(line == last for line in value.splitlines())
+
+
 def test_set_a_variable_of_a_later_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A value goes on as another line of a dotenv file, or as a command of the shell."""
     value = "it's $(touch stolen) `touch stolen`\nPATH=/evil; touch stolen #"

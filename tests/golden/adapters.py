@@ -138,7 +138,8 @@ def _failing(error: str) -> mock.Mock:
 
 def secret_inputs() -> dict[str, str]:
     """Return the help of the inputs that no flag has."""
-    return {row.name: row.help for row in table.TABLE if row.secret}
+    secret = (row for row in table.TABLE if row.secret)
+    return {row.name: row.help for row in (*secret, *table.VARIABLES)}
 
 
 def kinds_of_inputs() -> list[str]:

@@ -175,7 +175,7 @@ def of_error(text: str) -> None:
 
 
 def of_expression(text: str) -> None:
-    names = expressions.names(text)
+    names = (name for name, _ in expressions.read(text))
     values = dict.fromkeys(names, expressions.dated(NOW))
     tag_rules.check_expressions(text)
     expressions.filled(text, values)

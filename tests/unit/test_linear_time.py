@@ -113,7 +113,7 @@ def parsed(text: str) -> None:
 
 def expression(text: str) -> None:
     with suppress(ValueError):
-        expressions.names(text)
+        expressions.read(text)
     expressions.filled(text, {})
     expressions.formatted(datetime(2026, 1, 9, tzinfo=UTC), text)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -82,3 +83,50 @@ def test_names_of_other_bytes_stay_apart() -> None:
     assert run.legible() == RunContext(ci="local", branch=r"f\udcfcr")
     assert run.legible().project.title == r"\ud800"
     assert PUSH.legible() == PUSH
+
+
+MERGE = replace(RunContext(ci="github"), branch="x", target_branch="main", pull_request=7)
+A, B = "a" * 40, "b" * 40
+
+
+@pytest.mark.parametrize(
+    ("run", "ref", "commit", "others", "expected"),
+    [
+        pytest.param(RunContext(ci="github", branch="x"), "refs/heads/y", A, (), "y", id="branch"),
+        pytest.param(MERGE, "", A, (), 7, id="a pull request's own commit"),
+        pytest.param(MERGE, "", A, ("refs/tags/v1", "refs/heads/y"), 7, id="with other refs"),
+        pytest.param(MERGE, "", B, ("refs/tags/v1", "refs/heads/y"), "v1", id="a tag"),
+        pytest.param(MERGE, "", B, ("refs/pull/9/head", "refs/heads/y"), 9, id="another one"),
+        pytest.param(MERGE, "", B, ("refs/heads/y",), "y", id="a detached branch"),
+        pytest.param(
+            RunContext(ci="github", branch="x"),
+            *("", A, ("refs/heads/z", "refs/heads/x"), "x"),
+            id="the event's branch among others",
+        ),
+        pytest.param(
+            RunContext(ci="github", branch="x"),
+            *("", A, ("refs/tags/v1", "refs/heads/x"), "v1"),
+            id="a tag where the event has a branch",
+        ),
+        pytest.param(RunContext(ci="github", branch="x"), "", A, (), "x", id="the event's commit"),
+        pytest.param(RunContext(ci="github", branch="x"), "", B, (), None, id="a commit alone"),
+        pytest.param(
+            RunContext(ci="github", tag="v2"), "", A, ("refs/tags/v3",), "v2", id="the event's tag"
+        ),
+    ],
+)
+def test_what_is_checked_out(
+    run: RunContext, ref: str, commit: str, others: tuple[str, ...], expected: str | int | None
+) -> None:
+    found = replace(run, commit=A).checked_out(ref, commit, others)
+    assert (found.pull_request or found.branch or found.tag or None) == expected
+    assert found.commit == commit
+    assert found.target_branch == run.target_branch
+
+
+def test_times_are_also_those_of_what_names_an_image() -> None:
+    run = replace(RunContext(ci="local"), named=RunContext(ci="local", branch="x"))
+    found = run.at_time(datetime(2026, 1, 9, tzinfo=UTC), "7")
+    assert found.naming.branch == "x"
+    assert found.naming.committed == datetime(1970, 1, 1, 0, 0, 7, tzinfo=UTC)
+    assert RunContext(ci="local", branch="y").naming.branch == "y"

@@ -330,7 +330,9 @@ def _export(env: Environment, variables: Mapping[str, str]) -> None:
     try:
         Path(place).touch()
         for name, value in variables.items():
-            core.export_variable(name, surrogates.escaped(value))
+            # `export_variable` would also change the environment of this process.
+            message = core.prepare_key_value_message(name, surrogates.escaped(value))
+            core.issue_file_command("ENV", message)
     except OSError as error:
         _warning(f"the variables could not be written to GITHUB_ENV: {error.strerror}")
 

@@ -23,7 +23,7 @@ else:
     zoneinfo = lazy.module("zoneinfo")
 
 
-_EXPRESSION: Final = re.compile(r"(?P<open>\{{2,})(?P<inside>[^{}]*)(?P<close>\}{2,})")
+_EXPRESSION: Final = re.compile(r"(?<!\{)(?P<open>\{{2,})(?P<inside>[^{}]*)(?P<close>\}{2,})")
 _VALUE: Final = r"""(?:'[^']*'|"[^"]*"|(?!(?:true|false)\b)[^\W\d][\w.:/-]*)"""
 _INSIDE: Final = re.compile(
     rf"&?\s*(?P<name>[a-z_]+)(?P<arguments>(?:\s+(?:\w+\s*=\s*)?{_VALUE})*)\s*"

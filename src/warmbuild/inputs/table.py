@@ -525,7 +525,10 @@ _ROWS: Final[Mapping[str, Input]] = {
         "below needs to be unpacked; the Dockerfile stays as it is."
     ),
     # The decisions alone.
-    "plan-only": Switch("Build nothing, and set the outputs cache-from, cache-to and bake-file."),
+    "plan-only": Switch(
+        "Build nothing, and set the outputs cache-from, cache-to and bake-file. Needs no image: "
+        "tags are names without a repository then."
+    ),
     "probe": Switch(
         "With plan-only, ask the registry which cache refs exist; a build always asks."
     ),
@@ -542,7 +545,7 @@ _VARIABLES: Final[Mapping[str, Input]] = {
         "Digits of a commit in {{sha}} and type=sha.", Kind.NUMBER, default="7", bounds=(1, 64)
     ),
     f"{_OF_METADATA}PR_HEAD_SHA": Switch(
-        "In a pull request, name the image by the commit of its source, and not of the merge."
+        "In a pull request on GitHub, name the image by the commit of its source, not of the merge."
     ),
     f"{_OF_METADATA}ANNOTATIONS_LEVELS": Input(
         "Levels of the annotations, if there are rules for tags: manifest, index, "

@@ -49,6 +49,7 @@ def _target_rows(plan: BuildPlan) -> Sequence[tuple[str, str]]:
         [("target", f"{plan.name}{', a dependency' if plan.linked else ''}")] if plan.name else []
     )
     rows += [("image", tag) for tag in plan.tags]
+    rows += [("tag", name) for name in plan.bare_tags]
     rows += [] if plan.linked else [("push", "yes" if plan.push else "no")]
     rows += [("cache read", _because(read)) for read in cache.read]
     rows += [("cache read", source) for source in cache.sources]

@@ -49,6 +49,10 @@ def _scenes() -> Iterator[Scene]:
     env |= {"GITHUB_OUTPUT": "none/output", "GITHUB_STEP_SUMMARY": "none/summary"}
     said = machine.built(env=env, files=files, buildx={"build": BUILT})
     yield Scene(title="files of GitHub that are gone", said=machine.unusual(said, usual))
+    env, files = github("a push to another branch")
+    env |= {"GITHUB_ENV": "none/env"}
+    said = machine.built("--tags=type=sha", env=env, files=files, buildx={"build": BUILT})
+    yield Scene(title="a file of variables that is gone", said=machine.unusual(said, usual))
     yield Scene(title="a pipe that nobody reads", said=adapters.unread_pipe())
     yield Scene(title="a cache directory that cannot be replaced", said=adapters.unreplaced_cache())
 

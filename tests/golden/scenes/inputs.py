@@ -38,6 +38,12 @@ _VALUES: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
         ("images=name=ghcr.io/me/app,enabl=true\nghcr.io/me/app,enable=yes", "tags=a b"),
         ("labels=maintainer", "annotations=manifest"),
         ("labels=a={{sah}}", "annotations=a={{date", "tags=type=sha"),
+        ("images=name=", "bake-target=a b"),
+        (
+            *("DOCKER_METADATA_SHORT_SHA_LENGTH=x", "DOCKER_METADATA_PR_HEAD_SHA=perhaps"),
+            "DOCKER_METADATA_ANNOTATIONS_LEVELS=manifest,indx,index[arm64]",
+            "DOCKER_METADATA_SET_OUTPUT_ENV=perhaps",
+        ),
     ),
     "rules for tags": (
         (
@@ -47,7 +53,9 @@ _VALUES: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
                 "type=ref,event=brnch\ntype=sha,format=middle\ntype=sha,priority=high\n"
                 "type=sha,enable=perhaps\ntype=match,pattern=v(.*,group=1\n"
                 "type=match,pattern=v(.*),group=one\ntype=raw,value={{brnch}}\n"
-                "type=raw,value={{1}}\ntype=raw,value={{date 'YYYY' tz='Mars/Olympus'}}"
+                "type=raw,value={{1}}\ntype=raw,value={{date 'YYYY' tz='Mars/Olympus'}}\n"
+                "type=raw,value={{date 'YYYY' 'MM'}}\ntype=raw,value={{date 'YYYY' zone='UTC'}}\n"
+                "type=raw,value={{date 'YYYY' tz=UTC}}\ntype=raw,value={{{sha}}"
             ),
         ),
         ("flavor=latest=perhaps", "tags=type=sha"),
@@ -165,6 +173,7 @@ _LONGEST_TITLE: Final = 100
 # Inputs of a build whose files, variables or certificates are not as they say.
 _PATHS: Final[tuple[tuple[tuple[str, ...], dict[str, str]], ...]] = (
     (("context=nowhere",), {}),
+    (("context=git",), {}),
     (("context=.", "file=nowhere/Containerfile"), {}),
     (("context=empty",), {}),
     (
@@ -227,7 +236,10 @@ def _accessible(path: str | Path, *given: Any, **named: Any) -> bool:  # noqa: A
 
 def _env(given: tuple[str, ...]) -> dict[str, str]:
     pairs = dict(item.split("=", 1) for item in (_IMAGE, *given))
-    return {f"INPUT_{name.upper().replace('-', '_')}": value for name, value in pairs.items()}
+    return {
+        name if name.isupper() else f"INPUT_{name.upper().replace('-', '_')}": value
+        for name, value in pairs.items()
+    }
 
 
 def _title(given: tuple[str, ...]) -> str:

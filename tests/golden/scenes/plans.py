@@ -31,6 +31,8 @@ _PLANS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, str]]]] = {
     for event, inputs, variables in (
         (_PUSH, "cache=off", {}),
         (_PUSH, "cache=read-only", {}),
+        (_PUSH, "image=; plan-only=true", {}),
+        ("a pull request of a fork", "context=git; tags=type=sha", {}),
         (_PUSH, "cache=write-only", {}),
         ("a merge queue", "cache=read-write", {}),
         (_PUSH, "refresh=true", {}),

@@ -448,7 +448,7 @@ def test_what_a_plan_of_one_image_hands_on(parsed: Callable[..., Inputs]) -> Non
         "variable": {"AZURE_STORAGE_KEY": {}},
         "target": {"warmbuild": {"cache-to": [f"{to},secret_access_key=${{AZURE_STORAGE_KEY}}"]}},
     }
-    assert outputs.plan_outputs([decided], {"bake-file": "/b.json"}) == {
+    assert outputs.plan_outputs([decided], {"bake-file": "/b.json"}, given) == {
         "tags": "ghcr.io/me/app:x",
         "version": "x",
         "tag-names": "x",
@@ -476,7 +476,7 @@ def test_what_a_plan_of_targets_hands_on(parsed: Callable[..., Inputs]) -> None:
     }
     sources = {"cache-from": caches["cache-from"]}
     assert bake_file.override(plans) == {"target": {"web": caches, "base": sources}}
-    found = outputs.plan_outputs(plans, {"bake-file": "/b.json"})
+    found = outputs.plan_outputs(plans, {"bake-file": "/b.json"}, parsed())
     assert json.loads(found["targets"]) == {"web": caches}
     assert (found["cache-from"], found["cache-to"]) == ("", "")
 
@@ -686,14 +686,14 @@ def outcome(name: str, **values: Any) -> Outcome:  # noqa: ANN401 (for replace)
     return replace(empty, **values)
 
 
-def test_what_became_of_targets() -> None:
+def test_what_became_of_targets(parsed: Callable[..., Inputs]) -> None:
     steps = replayed("bake-warm").steps()
     both = (
         outcome("web", steps=steps[:2], cache_written="r.io/c:web"),
         outcome("job", steps=steps, problems=(Problem(kind=Kind.WRITE, text="no\nspace"),)),
     )
     found = outcomes.together(both, metadata="{}", steps=steps)
-    values = outputs.outputs(found)
+    values = outputs.outputs(found, parsed())
     assert (values["digest"], values["tags"]) == ("", "r.io/web:1,r.io/job:1")
     assert (values["cache-read"], values["cache-written"]) == ("r.io/c:main", "r.io/c:web")
     assert values["cache-write-error"] == "job: no space"
@@ -719,7 +719,7 @@ def test_what_became_of_targets() -> None:
     assert "#### web: 2 of 2 steps cached" in summary
     assert "- job: a note" in summary
     alone = outcomes.together(both[:1], metadata="{}", steps=steps)
-    assert outputs.outputs(alone)["digest"] == "sha256:web"
+    assert outputs.outputs(alone, parsed())["digest"] == "sha256:web"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from typing import TYPE_CHECKING
 
@@ -115,6 +116,19 @@ def test_the_runner_gets_outputs_and_a_summary(
     PROVIDER.publish(env, {"digest": "sha256:1"}, "### fine")
     assert re.fullmatch(r"digest<<(\S+)\nsha256:1\n\1\n", output.read_text())
     assert summary.read_text() == "### fine\n"
+
+
+def test_the_runner_gets_variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "env"
+    monkeypatch.setenv("GITHUB_ENV", str(file))
+    PROVIDER.export({"GITHUB_ENV": str(file)}, {"A": "1\n2", "B": ""})
+    assert re.fullmatch(r"A<<(\S+)\n1\n2\n\1\nB<<(\S+)\n\n\2\n", file.read_text())
+    assert "A" not in os.environ
+
+
+def test_outside_a_runner_there_are_no_variables(capsys: pytest.CaptureFixture[str]) -> None:
+    PROVIDER.export({}, {"A": "1"})
+    assert capsys.readouterr().out == ""
 
 
 def test_outside_a_runner_there_are_no_outputs(capsys: pytest.CaptureFixture[str]) -> None:

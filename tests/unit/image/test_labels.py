@@ -53,10 +53,34 @@ def test_rules_add_labels_to_given_annotations(
     assert planned(parsed(annotations=given), run).annotations == tuple(given.splitlines())
     assert planned(parsed(tags="type=sha"), run).annotations == ()
     assert planned(parsed(tags="type=sha", annotations=given), run).annotations == (
+        "manifest:key=value",
         f"manifest:org.opencontainers.image.revision={SHA}",
         "manifest:org.opencontainers.image.version=sha-860c190",
         "index:org.opencontainers.image.title=Socks",
-        "key=value",
+    )
+
+
+def test_annotations_are_told_of_an_image_that_has_none(parsed: Callable[..., Inputs]) -> None:
+    run = RunContext(ci="local", trust=trust.LOCAL, branch="x", commit=SHA)
+    levels = ("manifest", "index[linux/amd64]")
+    found = planned(replace(parsed(tags="type=sha"), annotations_levels=levels), run)
+    assert found.annotations == ()
+    assert found.told_annotations == (
+        f"manifest:org.opencontainers.image.revision={SHA}",
+        "manifest:org.opencontainers.image.version=sha-860c190",
+        f"index[linux/amd64]:org.opencontainers.image.revision={SHA}",
+        "index[linux/amd64]:org.opencontainers.image.version=sha-860c190",
+    )
+    # Without rules, the levels are those that the annotations name.
+    plain = planned(replace(parsed(annotations="a=b"), annotations_levels=levels), run)
+    assert plain.annotations == plain.told_annotations == ("a=b",)
+
+
+def test_one_of_our_own_labels_replaces_what_is_known(parsed: Callable[..., Inputs]) -> None:
+    run = RunContext(ci="local", trust=trust.LOCAL, branch="x")
+    given = "org.opencontainers.image.version=7"
+    assert planned(parsed(tags="type=sha\nx", annotations=given), run).annotations == (
+        f"manifest:{given}",
     )
 
 

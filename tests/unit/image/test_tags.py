@@ -177,7 +177,15 @@ PEP440 = SEMVER.replace("semver", "pep440")
         (MAIN, "type=raw,value={{date 'YYYY.MM.DD'}}", "2026.01.09"),
         (MAIN, "type=raw,value={{date 'dddd Do'}}", "Friday-9th"),
         (MAIN, "type=raw,value={{commit_date 'X'}}", "1767225598"),
-        (replace(MAIN, committed=None), "type=raw,value=c{{commit_date 'X'}}", "c"),
+        # As in docker/metadata-action, the run is as good as a time that nobody knows.
+        (replace(MAIN, committed=None), "type=raw,value=c{{commit_date 'YYYY-MM'}}", "c2026-01"),
+        # What Handlebars reads, and a word that names no value there.
+        (MAIN, "type=raw,value={{ sha }}-{{{branch}}}-{{& branch }}", "860c190-main-main"),
+        (MAIN, "type=raw,value={{date YYYY-MM}}", "2026-01-09T16-05-07Z"),
+        (MAIN, "type=raw,value={{date ''}}", "2026-01-09T16-05-07Z"),
+        (MAIN, "type=raw,value={{date YYYY tz='Asia/Tokyo'}}", "2026-01-10T01-05-07-09-00"),
+        (MAIN, 'type=raw,value={{ date  "YYYY"  tz = "Asia/Tokyo" }}', "2026"),
+        (MAIN, "type=raw,value={{sha 'x' y}}", "860c190"),
         (MAIN, "type=raw,value={{{ branch }}}", "main"),
         (MAIN, "type=raw,value=a b/c@d", "a-b-c-d"),
         (MAIN, "type=raw,value=.hidden", "hidden-1692419006a88aab3372"),

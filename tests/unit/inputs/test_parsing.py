@@ -116,11 +116,12 @@ def test_every_row_has_a_field_and_a_sentence() -> None:
     secrets = {"secret_files", "secret_envs"}
     builder = {"name", "use", "install", "cache_binary"}
     passed = {row.field for row in table.PASSED}
-    fields = {row.field for row in table.TABLE} - login - secrets - builder - {"images"}
+    rows = (*table.TABLE, *table.VARIABLES)
+    fields = {row.field for row in rows} - login - secrets - builder - {"images"}
     others = {"logins", "idle", "tag_rules", "passed"}
     assert fields - passed == set(Inputs.__dataclass_fields__) - others
     assert passed == set(Passed.__dataclass_fields__)
-    assert all(row.help.endswith(".") for row in table.TABLE)
+    assert all(row.help.endswith(".") for row in rows)
 
 
 GIVEN = {

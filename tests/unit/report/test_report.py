@@ -90,7 +90,8 @@ def replayed(name: str) -> Progress:
 
 
 def test_outputs_are_those_of_the_table(parsed: Callable[..., Inputs]) -> None:
-    image = planned(parsed(image="r.io/a\nr.io/b", tags="1\n2", labels="x=y", annotations="a=b"))
+    given = parsed(image="r.io/a\nr.io/b", tags="1\n2", labels="x=y", annotations="a=b")
+    image = planned(given)
     named = {
         "version": "1",
         "tag-names": "1\n2",
@@ -99,8 +100,8 @@ def test_outputs_are_those_of_the_table(parsed: Callable[..., Inputs]) -> None:
         "json": '{"tags":["r.io/a:1","r.io/a:2","r.io/b:1","r.io/b:2"],"tag-names":["1","2"],'
         '"labels":{"x":"y"},"annotations":["a=b"]}',
     }
-    assert {name for name in named if outputs.outputs(OUTCOME)[name]} == set()
-    found = outputs.outputs(replace(OUTCOME, image=image))
+    assert {name for name in named if outputs.outputs(OUTCOME, given)[name]} == set()
+    found = outputs.outputs(replace(OUTCOME, image=image), given)
     assert dict(found) == {
         "digest": "sha256:1",
         "imageid": "sha256:2",
@@ -127,7 +128,7 @@ def test_outputs_are_those_of_the_table(parsed: Callable[..., Inputs]) -> None:
         "nodes": "",
     }
     assert list(found) == list(outputs.OUTPUTS)
-    assert outputs.outputs(EMPTY)["cache-hit-ratio"] == "0.00"
+    assert outputs.outputs(EMPTY, given)["cache-hit-ratio"] == "0.00"
 
 
 def test_the_summary_is_a_table_of_steps() -> None:
@@ -498,11 +499,11 @@ def test_the_age_of_what_was_reused(
     assert outcomes.cache_age(with_read(decided, read), built, NOW) == expected
 
 
-def test_an_age_of_nothing_is_an_age() -> None:
+def test_an_age_of_nothing_is_an_age(parsed: Callable[..., Inputs]) -> None:
     just_now = replace(OUTCOME, cache_age=timedelta())
-    assert outputs.outputs(just_now)["cache-age"] == "0"
+    assert outputs.outputs(just_now, parsed())["cache-age"] == "0"
     assert "cache age      0 seconds" in plain_text.outcome_text(just_now)
-    assert outputs.outputs(EMPTY)["cache-age"] == ""
+    assert outputs.outputs(EMPTY, parsed())["cache-age"] == ""
 
 
 def with_read(decided: BuildPlan, read: tuple[CacheRef, ...]) -> BuildPlan:
