@@ -286,4 +286,4 @@ def test_name_an_image_by_their_checkout(
     # Who may push chooses the name, and no more: the cache is that of the event's branch.
     found = planned("push", "refs/heads/x", {"repository": HERE}, context="git", tags=rules)
     assert found["tags"] == [f"{IMAGE}:main"]
-    assert writes(found) == [f"{IMAGE}:cache-x"]
+    assert writes(found) == ["cache-x"]
