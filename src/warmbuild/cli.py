@@ -115,7 +115,7 @@ def _command(argv: Sequence[str], env: Mapping[str, str], provider: Provider, lo
     log.write_as(provider)
     given = parsing.gather(_flags(arguments, unknown), env)
     confidential.hide_given(given, log)
-    inputs = parsing.parse(given, provider.known_inputs(env, given))
+    inputs, source = naming_source.placed(parsing.parse(given, provider.known_inputs(env, given)))
     shared = mounted.of_run(provider, env)
     mounted.check(inputs, shared, is_plan=arguments.command == "plan" or inputs.plan_only)
     context = provider.context(env, _here(), files.read_text).legible()
@@ -123,7 +123,7 @@ def _command(argv: Sequence[str], env: Mapping[str, str], provider: Provider, lo
     confinement.check_inputs(inputs, context.trust)
     confidential.hide(inputs, env, log)
     context = context.told(branch=inputs.branch, default_branch=inputs.default_branch)
-    inputs, context = naming_source.resolved(inputs, context)
+    context = naming_source.named(inputs, context, source)
     run = Run(
         inputs=inputs,
         context=context.at_time(datetime.now(UTC), env.get("SOURCE_DATE_EPOCH", "")),

@@ -287,3 +287,21 @@ def test_name_an_image_by_their_checkout(
     found = planned("push", "refs/heads/x", {"repository": HERE}, context="git", tags=rules)
     assert found["tags"] == [f"{IMAGE}:main"]
     assert writes(found) == ["cache-x"]
+
+
+def test_read_a_file_by_a_dockerfile_beside_the_names(
+    planned: Plan,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Their Dockerfile is a link out of the checkout, in a job that takes names from HEAD."""
+    checkout = tmp_path / "checkout"
+    checkout.mkdir()
+    monkeypatch.chdir(checkout)
+    (tmp_path / "secret").write_text("FROM scratch")
+    (checkout / "Dockerfile").symlink_to(tmp_path / "secret")
+    pull = {"number": 7, "head": {"sha": EVIL, "ref": "x", "repo": THEIRS}, "base": {"ref": "main"}}
+    with pytest.raises(AssertionError):
+        planned("pull_request", "refs/pull/7/merge", {"pull_request": pull}, context="git")
+    assert "leads out of this directory by a link" in capsys.readouterr().out

@@ -27,34 +27,38 @@ else:
 _NO_HEAD: Final = "is git, and here is no checkout whose HEAD can be read; check out the sources."
 
 
-def resolved(inputs: Inputs, run: RunContext) -> tuple[Inputs, RunContext]:
-    """Return the inputs with their build context, and the run with what names its image.
+def placed(inputs: Inputs) -> tuple[Inputs, str]:
+    """Return the inputs with their build context, and what `context` says of names if it does.
+
+    To name an image by HEAD is to build the checkout, so that the image is what its name says.
+    """
+    has_files = inputs.bake_files or inputs.compose_files
+    is_directory = not has_files and os.path.isdir(inputs.context)  # noqa: PTH112 (never raises)
+    if inputs.context not in build_context.SOURCES or is_directory:
+        return inputs, ""
+    is_checkout = inputs.context == build_context.GIT
+    return replace(inputs, context="." if is_checkout else ""), inputs.context
+
+
+def named(inputs: Inputs, run: RunContext, source: str) -> RunContext:
+    """Return the run with what names its image, of what `placed` has returned.
 
     Raises InputError if HEAD is asked for and cannot be read. Untrusted code chooses no names: its
     HEAD is not read.
     """
-    source, named = _source(inputs), replace(run, digits=inputs.short_sha_length)
-    if source:
-        inputs = replace(inputs, context="." if source == build_context.GIT else "")
+    found = replace(run, digits=inputs.short_sha_length)
     if source == build_context.GIT and run.trust.is_untrusted:
         note = f"the event names the image, and not the checkout: {run.trust.reason}"
-        named = replace(named, naming_note=note)
+        found = replace(found, naming_note=note)
     elif source == build_context.GIT:
-        named = _checked_out(named)
+        found = _checked_out(found)
     elif inputs.pr_head_sha and run.source_commit:
-        named = replace(named, commit=run.source_commit)
+        found = replace(found, commit=run.source_commit)
     if inputs.tag_rules:
         # git knows the time for every kind of event, and CI systems for some.
-        committed = git_objects.committed(Path.cwd(), named.commit)
-        named = replace(named, committed=committed or named.committed)
-    return inputs, replace(run, named=named)
-
-
-def _source(inputs: Inputs) -> str:
-    """Return what `context` says of names; empty if it is a build context."""
-    has_files = inputs.bake_files or inputs.compose_files
-    is_directory = not has_files and os.path.isdir(inputs.context)  # noqa: PTH112 (never raises)
-    return inputs.context if inputs.context in build_context.SOURCES and not is_directory else ""
+        committed = git_objects.committed(Path.cwd(), found.commit)
+        found = replace(found, committed=committed or found.committed)
+    return replace(run, named=found)
 
 
 def _checked_out(run: RunContext) -> RunContext:

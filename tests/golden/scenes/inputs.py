@@ -41,7 +41,7 @@ _VALUES: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
         ("images=name=", "bake-target=a b"),
         (
             *("DOCKER_METADATA_SHORT_SHA_LENGTH=x", "DOCKER_METADATA_PR_HEAD_SHA=perhaps"),
-            "DOCKER_METADATA_ANNOTATIONS_LEVELS=manifest,indx,index[arm64]",
+            "DOCKER_METADATA_ANNOTATIONS_LEVELS=manifest,indexx,index[arm64]",
             "DOCKER_METADATA_SET_OUTPUT_ENV=perhaps",
         ),
     ),

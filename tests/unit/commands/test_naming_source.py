@@ -14,9 +14,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from warmbuild.inputs.values import Inputs
+    from warmbuild.run_context import RunContext
 
 HEAD = "1" * 40
 RUN = replace(PUSH, commit=SHA, source_commit="2" * 40)
+
+
+def resolved(inputs: Inputs, run: RunContext) -> tuple[Inputs, RunContext]:
+    inputs, source = naming_source.placed(inputs)
+    return inputs, naming_source.named(inputs, run, source)
 
 
 @pytest.fixture
@@ -44,7 +50,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_where_names_come_from(
     parsed: Callable[..., Inputs], given: dict[str, str], context: str, branch: str, commit: str
 ) -> None:
-    inputs, run = naming_source.resolved(parsed(**given), RUN)
+    inputs, run = resolved(parsed(**given), RUN)
     assert inputs.context == context
     assert (run.naming.branch, run.naming.commit) == (branch, commit)
     # The cache, and whatever else is decided, goes by the event.
@@ -56,17 +62,17 @@ def test_a_directory_of_the_name_is_the_build_context(
     parsed: Callable[..., Inputs], checkout: Path, name: str
 ) -> None:
     (checkout / name).mkdir()
-    inputs, run = naming_source.resolved(parsed(context=name), RUN)
+    inputs, run = resolved(parsed(context=name), RUN)
     assert inputs.context == name
     assert run.naming.branch == "feature"
     # A file of several images has no build context of its own.
-    inputs, _ = naming_source.resolved(parsed(context=name, compose_files="c.yaml"), RUN)
+    inputs, _ = resolved(parsed(context=name, compose_files="c.yaml"), RUN)
     assert inputs.context in {"", "."}
 
 
 @pytest.mark.usefixtures("checkout")
 def test_the_event_names_the_image_of_a_fork(parsed: Callable[..., Inputs]) -> None:
-    inputs, run = naming_source.resolved(parsed(context="git"), FORK)
+    inputs, run = resolved(parsed(context="git"), FORK)
     assert inputs.context == "."
     assert (run.naming.branch, run.naming.pull_request) == (FORK.branch, FORK.pull_request)
     note = "the event names the image, and not the checkout: the code comes from a fork"
@@ -78,14 +84,14 @@ def test_git_needs_a_checkout(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match="context: is git, and here is no checkout"):
-        naming_source.resolved(parsed(context="git"), RUN)
+        resolved(parsed(context="git"), RUN)
 
 
 def test_variables_choose_commit_and_digits(parsed: Callable[..., Inputs]) -> None:
     inputs = replace(parsed(), pr_head_sha=True, short_sha_length=12)
     pull = replace(PULL, commit=SHA, source_commit="2" * 40)
-    _, run = naming_source.resolved(inputs, pull)
+    _, run = resolved(inputs, pull)
     assert run.naming.short_commit == "2" * 12
     assert run.commit == SHA
-    _, run = naming_source.resolved(inputs, replace(pull, source_commit=""))
+    _, run = resolved(inputs, replace(pull, source_commit=""))
     assert run.naming.commit == SHA
