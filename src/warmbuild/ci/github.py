@@ -325,7 +325,7 @@ def _export(env: Environment, variables: Mapping[str, str]) -> None:
     actions-toolkit puts random lines around each value, so that no value sets another variable.
     """
     place = env.get("GITHUB_ENV")
-    if not place:
+    if not (place and variables):
         return
     try:
         Path(place).touch()
