@@ -26,7 +26,9 @@ class Driver:
     needs_image_store: bool = False
     """Multiple platforms and caches outside of the image need the containerd image store."""
     has_attestations: bool = True  # Images can have attestations
-    unsupported: tuple[str, ...] = ()  # Inputs that buildx would refuse or silently ignore
+    unsupported: tuple[str, ...] = ()  # Inputs that ask for what the driver cannot do
+    daemon: str = ""  # What its daemon is, as the reason why inputs are ignored
+    ignored: tuple[str, ...] = ()  # Inputs that choose what the driver has already
 
     @property
     def has_container(self) -> bool:
@@ -34,10 +36,8 @@ class Driver:
         return self.starts_daemon and self.runs_on_engine
 
 
-_OF_A_STARTED_DAEMON: Final = (
-    *("buildkit-image-mirrors", "buildkitd-flags"),
-    *("builder-state", "keep-state"),
-)
+# Inputs for a container that buildx creates, and that this machine may hold.
+_OF_A_CONTAINER: Final = ("buildkit-image-mirrors", "builder-state")
 
 DRIVERS: Final[Mapping[str, Driver]] = {
     driver.name: driver
@@ -56,20 +56,29 @@ DRIVERS: Final[Mapping[str, Driver]] = {
             is_engines_own=True,
             needs_image_store=True,
             has_attestations=False,
-            unsupported=(*_OF_A_STARTED_DAEMON, "driver-opts", "node-platforms", "append", "lazy"),
+            unsupported=("keep-state", "append", "lazy"),
+            daemon="the engine's own",
+            ignored=(
+                *("name", "driver-opts", "endpoint", "node-platforms", "buildkitd-flags"),
+                *_OF_A_CONTAINER,
+            ),
         ),
         Driver(
             name="remote",
             connects=True,
             endpoint="required",
             takes_certificates=True,
-            unsupported=_OF_A_STARTED_DAEMON,
+            unsupported=("buildkitd-flags", "keep-state"),
+            daemon="running already",
+            ignored=_OF_A_CONTAINER,
         ),
         Driver(
             name="kubernetes",
             description="a kubernetes builder of this run",
             starts_daemon=True,
-            unsupported=("buildkit-image-mirrors", "builder-state", "keep-state"),
+            unsupported=("keep-state",),
+            daemon="a pod",
+            ignored=_OF_A_CONTAINER,
         ),
     )
 }

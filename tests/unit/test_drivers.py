@@ -31,8 +31,10 @@ def test_a_driver_has_one_kind_of_daemon(driver: Driver) -> None:
 
 @pytest.mark.parametrize("driver", DRIVERS.values(), ids=DRIVERS)
 def test_a_driver_names_inputs_that_it_does_not_support(driver: Driver) -> None:
-    assert set(driver.unsupported) <= set(BY_NAME)
-    is_told = {"buildkitd-flags"}.isdisjoint(driver.unsupported)
+    assert {*driver.unsupported, *driver.ignored} <= set(BY_NAME)
+    assert {*driver.unsupported}.isdisjoint(driver.ignored)
+    assert bool(driver.daemon) is bool(driver.ignored)
+    is_told = "buildkitd-flags" not in (*driver.unsupported, *driver.ignored)
     assert is_told is driver.starts_daemon
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from warmbuild import csv_attributes, refs, secret_texts, untrusted_json
 from warmbuild.bake import bake_file
-from warmbuild.cache.problems import Kind, Problem
+from warmbuild.cache import problems
 from warmbuild.errors import InputError, InputProblem
 from warmbuild.frozen import frozen
 from warmbuild.image import naming
@@ -17,7 +17,7 @@ from warmbuild.inputs import build_context
 from warmbuild.plan import making
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from warmbuild.cache.permission import Facts
     from warmbuild.image.tags import Tags
@@ -119,8 +119,8 @@ def planned(given: Inputs, context: RunContext, facts: Facts, target: Target) ->
         name=target.name,
         definition=target.definition,
         linked=target.linked,
-        problems=_advice(target.left_out),
     )
+    made = replace(made, problems=(*made.problems, *problems.advice(target.left_out)))
     if target.linked:
         # A linked target makes no image, which could have attestations.
         cache = replace(made.cache, notes=())
@@ -128,16 +128,12 @@ def planned(given: Inputs, context: RunContext, facts: Facts, target: Target) ->
     if context.trust.is_untrusted:
         why = f"is not pushed: it is a cache's name, and {context.trust.reason}"
         tags = dict.fromkeys(_texts(target.definition, "tags"))
-        left_out = (f"{tag} {why}" for tag in tags if tag not in given.tags)
-        made = replace(made, problems=_advice((*target.left_out, *left_out)))
+        refused = (f"{tag} {why}" for tag in tags if tag not in given.tags)
+        made = replace(made, problems=(*made.problems, *problems.advice(refused)))
     is_named = any("name" in dict(csv_attributes.pairs(output)) for output in made.outputs)
     if not made.push or made.tags or is_named:
         return made
     return replace(made, push=False, notes=(*made.notes, "it is not pushed: it has no tag"))
-
-
-def _advice(warnings: Iterable[str]) -> tuple[Problem, ...]:
-    return tuple(Problem(kind=Kind.ADVICE, text=text) for text in warnings)
 
 
 def entitlements(target: Target) -> Iterator[str]:

@@ -69,7 +69,9 @@ def booted(plan: BuilderPlan, buildx: Buildx, private: Private, log: Log) -> Ite
     A builder that exists already, in buildx's state or as a container, is used and kept, unless
     another run created it for the runs that share it.
     """
-    name = plan.name or f"warmbuild-{os.urandom(4).hex()}"
+    # No clean-up takes a builder that is to stay, for its name is not that of a builder of one run.
+    kind = "warmbuild" if plan.cleanup else "warmbuild-kept"
+    name = plan.name or f"{kind}-{os.urandom(4).hex()}"
     at = engine_calls.address(buildx.env)
     state = State(plan, name, at, log, lambda: _boot_again(plan, name, buildx))
     is_known = (private.buildx_config / "instances" / name).is_file()

@@ -159,9 +159,9 @@ def of_building(child: Mapping[str, str], trust: Trust, named: Container[str]) -
     return kept | {"BUILDX_GIT_INFO": "false"}
 
 
-def take_certificates(env: Mapping[str, str], private: Private) -> None:
+def take_certificates(found: Mapping[int, Mapping[str, str]], private: Private) -> None:
     """Write the certificates of remote nodes to files, for buildx."""
-    for index, texts in certificates(env).items():
+    for index, texts in found.items():
         for name, text in texts.items():
             private.write(private.certificates / str(index) / f"{name}.pem", text)
 
@@ -176,22 +176,34 @@ def certificates(env: Mapping[str, str]) -> Mapping[int, Mapping[str, str]]:
     return found
 
 
-def misfits(
+def unused(
     driver: Driver, endpoints: Sequence[str], found: Mapping[int, Mapping[str, str]]
-) -> Mapping[str, str]:
-    """Return the errors in the certificates, by variable."""
-    wrong: dict[str, str] = {}
-    for index, files in sorted(found.items()):
-        prefix = f"BUILDER_NODE_{index}_AUTH_TLS"
-        first = next(f"{prefix}_{end}" for end in _CERTIFICATE_FILES if end.lower() in files)
+) -> Mapping[int, str]:
+    """Return warnings of certificates that no node uses, by the number that they are for."""
+    warnings: dict[int, str] = {}
+    for index in sorted(found):
         if not driver.takes_certificates:
-            wrong[first] = f"is not supported by driver {driver.name!r}; use driver 'remote'."
+            why = f"driver '{driver.name}' takes no certificates"
         elif index >= len(endpoints):
             nodes = f"{len(endpoints)} node{'s' if len(endpoints) > 1 else ''}"
-            wrong[first] = f"is for node {index}, but the builder has {nodes}, numbered from 0."
+            why = f"the builder has {nodes}, numbered from 0"
         elif not endpoints[index].startswith("tcp://"):
-            wrong[first] = f"is not supported by endpoint {endpoints[index]}; TLS needs tcp://."
-        elif ("cert" in files) != ("key" in files):
-            missing = "KEY" if "cert" in files else "CERT"
-            wrong[f"{prefix}_{missing}"] = "is missing: a certificate and its key go together."
+            why = f"the endpoint is {endpoints[index]}, and TLS needs tcp://"
+        else:
+            continue
+        warnings[index] = f"{_variables(index)}_* are ignored: {why}"
+    return warnings
+
+
+def incomplete(used: Mapping[int, Mapping[str, str]]) -> Mapping[str, str]:
+    """Return the errors in certificates that nodes use, by variable."""
+    wrong: dict[str, str] = {}
+    for index, files in sorted(used.items()):
+        if ("cert" in files) != ("key" in files):
+            missing = f"{_variables(index)}_{'KEY' if 'cert' in files else 'CERT'}"
+            wrong[missing] = "is missing: a certificate and its key go together."
     return wrong
+
+
+def _variables(index: int) -> str:
+    return f"BUILDER_NODE_{index}_AUTH_TLS"

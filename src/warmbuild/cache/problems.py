@@ -29,6 +29,11 @@ class Problem:
     cause: str = ""  # What BuildKit or the registry said, if `text` says more than that
 
 
+def advice(texts: Iterable[str]) -> tuple[Problem, ...]:
+    """Return problems that cost no cache anything."""
+    return tuple(Problem(kind=Kind.ADVICE, text=text) for text in texts)
+
+
 def texts(problems: Iterable[Problem]) -> tuple[str, ...]:
     """Return the warnings, each once."""
     return tuple(dict.fromkeys(problem.text for problem in problems))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from warmbuild.build import solve
     from warmbuild.build.outcomes import Outcome
     from warmbuild.build.solve import Tool
+    from warmbuild.builder import handover
     from warmbuild.builder.memory import State
     from warmbuild.builder.private_directory import Private
     from warmbuild.commands import caches, cleanup, linked_copy
@@ -33,6 +34,7 @@ else:
     # Loaded while the builder boots.
     caches = lazy.module("warmbuild.commands.caches")
     cleanup = lazy.module("warmbuild.commands.cleanup")
+    handover = lazy.module("warmbuild.builder.handover")
     linked_copy = lazy.module("warmbuild.commands.linked_copy")
     publishing = lazy.module("warmbuild.report.publishing")
     solve = lazy.module("warmbuild.build.solve")
@@ -56,7 +58,8 @@ def _built(run: Run, wanted: Sequence[Image], begun: float) -> Outcome:
     inputs, env, log = run.inputs, run.env, run.log
     decided = images.decide(wanted)
     checkout.check(inputs, env, decided, log.redact)
-    for text in confidential.not_hidden(inputs):
+    used, unused = checkout.certificates(inputs, env)
+    for text in (*confidential.not_hidden(inputs), *unused):
         log.warning(text)
     for stale in run.provider.output_files(env):
         with suppress(OSError):  # what publishes the outputs warns of a directory
@@ -67,7 +70,7 @@ def _built(run: Run, wanted: Sequence[Image], begun: float) -> Outcome:
     with private_directory.private(env, registries.keyring.own, tuple(secrets.values())) as private:
         child = environment.environment(env, private)
         child = environment.of_building(child, run.context.trust, images.variables(decided))
-        environment.take_certificates(env, private)
+        environment.take_certificates(used, private)
         buildx = Buildx(program=program, env=child, runner=run.runner)
         with (
             boot.booted(state.planned(decided), buildx, private, log) as made,
@@ -84,6 +87,9 @@ def _built(run: Run, wanted: Sequence[Image], begun: float) -> Outcome:
                 ]
             publishing.say_plan(decided, log)
             name = made.boot(state.need(decided))
+            if not inputs.cleanup:
+                user = handover.place(env, run.provider.container_home)
+                handover.hand_over(decided[0].builder, name, private, user, log)
             own = replace(buildx, env={**buildx.env, "BUILDX_BUILDER": name})
             tool = replace(
                 _tool(run, decided[0].builder, own, private, made.state),

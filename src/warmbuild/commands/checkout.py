@@ -13,7 +13,7 @@ from warmbuild.errors import InputError, InputProblem
 from warmbuild.inputs import build_context
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from warmbuild.build.outcomes import Outcome
     from warmbuild.builder import environment
@@ -94,10 +94,18 @@ def _of_variables(inputs: Inputs, env: Mapping[str, str]) -> Iterator[InputProbl
         if secret.variable and secret.variable not in env:
             text = f"the environment variable {secret.variable!r} is not set."
             yield InputProblem(name="secret-envs", text=text)
-    endpoints = [inputs.endpoint, *(node.endpoint for node in inputs.append)]
-    given = environment.certificates(env)
-    for variable, text in environment.misfits(inputs.driver, endpoints, given).items():
+    used, _ = certificates(inputs, env)
+    for variable, text in environment.incomplete(used).items():
         yield InputProblem(name=variable, text=text)
+
+
+def certificates(
+    inputs: Inputs, env: Mapping[str, str]
+) -> tuple[Mapping[int, Mapping[str, str]], Collection[str]]:
+    """Return the certificates that nodes use, by the node's number, and warnings of the others."""
+    found = environment.certificates(env)
+    unused = environment.unused(inputs.driver, inputs.endpoints, found)
+    return {index: found[index] for index in found.keys() - unused.keys()}, unused.values()
 
 
 def _of_context(inputs: Inputs, decided: Sequence[BuildPlan]) -> Iterator[InputProblem]:

@@ -12,7 +12,6 @@ from warmbuild import lazy
 from warmbuild.drivers import DRIVERS
 from warmbuild.frozen import frozen
 from warmbuild.inputs import checks, lists
-from warmbuild.inputs.reading import TRUE
 from warmbuild.inputs.table import BY_NAME
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ ALL: Final = "all"
 OF_A_RUN: Final = re.compile(r"warmbuild-[0-9a-f]{8}")
 _BUILDX_VERSION: Final = re.compile(r"v?\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?")
 # Inputs of docker/setup-buildx-action that have no effect here.
-_IDLE: Final = ("use", "install", "cache-binary")
+_IDLE: Final = ("install", "cache-binary")
 _NODE_KEYS: Final = ("name", "endpoint", "driver-opts", "buildkitd-flags", "platforms")
 _ENDPOINT: Final = re.compile(r"[a-z][a-z0-9+-]*://\S+")
 
@@ -54,17 +53,26 @@ def driver(reader: Reader) -> Driver:
 
 
 def check(reader: Reader, driver: Driver) -> None:
-    """Find inputs that conflict with the builder's driver, or with each other."""
+    """Find inputs that conflict with the builder's driver, or with each other.
+
+    What docker/setup-buildx-action takes and ignores is ignored here too, with a warning.
+    """
+    for name in driver.ignored:
+        reader.ignore(name, f"the daemon of driver '{driver.name}' is {driver.daemon}")
     for name in driver.unsupported:
-        if reader.text(name) != BY_NAME[name].default:
+        if reader.is_set(name):
             reader.bad(name, f"is not supported by driver '{driver.name}'.")
     if why_not := _wrong_endpoint(driver, reader.text("endpoint")):
         reader.bad("endpoint", why_not)
-    if reader.text("buildkitd-config") and reader.text("buildkitd-config-inline"):
-        text = "conflicts with buildkitd-config; set only one of them."
-        reader.bad("buildkitd-config-inline", text)
-    if reader.text("keep-state") in TRUE and not (reader.text("builder") or reader.text("name")):
-        reader.bad("keep-state", "needs builder: the next run finds the state by this name.")
+    if reader.text("buildkitd-config"):
+        reader.ignore("buildkitd-config-inline", "buildkitd-config is set")
+    for name in ("buildkitd-config", "buildkitd-config-inline"):
+        if driver.is_engines_own and reader.text(name):
+            text = "only tells warmbuild how to reach registries: the daemon of driver "
+            reader.warn(name, f"{text}'{driver.name}' is {driver.daemon}")
+    is_nameless = not (reader.text("builder") or reader.text("name"))
+    if is_nameless and "keep-state" not in driver.unsupported:
+        reader.ignore("keep-state", "the next run finds a state by the name of its builder")
 
 
 def name(reader: Reader) -> str:

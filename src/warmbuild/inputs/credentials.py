@@ -23,30 +23,31 @@ else:
 LOGIN: Final = ("registry", "username", "password")
 # It becomes a file's name, which may be as long as this, and neither of the two that are taken.
 _SECRET_ID: Final = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9_.:-]{1,255}")
-# Form of an item, and the field of Secret for its value.
+# Form of an item, and the field of Secret for its value. Of two items with one ID the last one is
+# used, in the order in which docker/build-push-action passes them on.
 _SECRET_FORMS: Final[Mapping[str, tuple[str, str]]] = {
+    "secret-envs": ("ID=VARIABLE", "variable"),
     "secrets": ("ID=value", "value"),
     "secret-files": ("ID=path", "path"),
-    "secret-envs": ("ID=VARIABLE", "variable"),
 }
 
 
 def secrets(reader: Reader) -> tuple[Secret, ...]:
     """Return the build secrets of all three inputs."""
-    found: list[Secret] = []
+    found: dict[str, Secret] = {}
+    places: dict[str, str] = {}
     for name, (form, source) in _SECRET_FORMS.items():
         for number, item in enumerate(reader.items(name), start=1):
             key, _, value = item.partition("=")
-            key = key.strip()
-            if _SECRET_ID.fullmatch(key) and value:
-                found.append(Secret(id=key, **{source: value}))
-            else:
+            key, place = key.strip(), f"item {number} of {name}"
+            if not (_SECRET_ID.fullmatch(key) and value):
                 # The line may be half of a secret.
                 reader.bad(name, f"item {number} is not of the form {form}.")
-    ids = [secret.id for secret in found]
-    for twice in sorted({key for key in ids if ids.count(key) > 1}):
-        reader.bad("secrets", f"the ID {twice!r} is used more than once.")
-    return tuple(found)
+                continue
+            if key in places:
+                reader.warnings.append(f"{places[key]} is ignored: {place} has the same ID")
+            found[key], places[key] = Secret(id=key, **{source: value}), place
+    return tuple(found.values())
 
 
 def known_login(known: Mapping[str, str]) -> Login | None:
@@ -101,7 +102,7 @@ def _listed(reader: Reader, known: Login | None) -> list[Login]:
             found.append(login)
         elif not {"username", "password"} & set(item):
             bad_list(f"item {number} has neither username nor password.")
-    places = [str(login) for login in found]
-    for place in sorted({place for place in places if places.count(place) > 1}):
-        bad_list(f"has more than one login for {place}.")
-    return found
+    last = {str(login): login for login in found}
+    for place in sorted({str(login) for login in found if login is not last[str(login)]}):
+        reader.warn("registry-auth", f"has several logins for {place}, and the last one is used")
+    return list(last.values())

@@ -110,7 +110,8 @@ def _read(reader: Reader, known: Login | None) -> Inputs:
         "cache_repository": caches.repository(reader),
     }
     others = [row for row in BY_NAME.values() if row.field in _FIELDS and row.field not in found]
-    return Inputs(**found, **_by_kind(reader, others))
+    found |= _by_kind(reader, others)
+    return Inputs(**found, warnings=tuple(reader.warnings))
 
 
 def _check_sources(reader: Reader, backend: Backend, passed: Passed) -> None:

@@ -34,14 +34,25 @@ _SPLIT: Final[Mapping[Kind, Callable[[str], tuple[str, ...]]]] = {
 class Reader:
     """Reads the texts of inputs, by the name of their row, and collects problems."""
 
-    def __init__(self, values: Mapping[str, str], problems: list[InputProblem]) -> None:
+    def __init__(self, values: dict[str, str], problems: list[InputProblem]) -> None:
         """Read from `values`, which has a text for every row, and add to `problems`."""
         self.values = values
         self.problems = problems
+        self.warnings: list[str] = []
 
     def bad(self, name: str, text: str) -> None:
         """Add a problem."""
         self.problems.append(InputProblem(name=name, text=text))
+
+    def warn(self, name: str, text: str) -> None:
+        """Add a warning."""
+        self.warnings.append(f"{name} {text}")
+
+    def ignore(self, name: str, why: str) -> None:
+        """Read an input as if it were omitted, and warn of it if it is set."""
+        if self.is_set(name):
+            self.values[name] = BY_NAME[name].default
+            self.warn(name, f"is ignored: {why}")
 
     def shown(self, name: str, value: str | None = None, number: int = 0) -> str:
         """Quote a value for a message, or name it by its number if it may hold a secret."""
@@ -72,6 +83,12 @@ class Reader:
     def has_files(self) -> bool:
         """Whether bake or compose files define what is built."""
         return bool(self.text("bake-files") or self.text("compose-files"))
+
+    def is_set(self, name: str) -> bool:
+        """Return whether an input differs from its default, or a switch is on."""
+        if BY_NAME[name].kind is Kind.BOOLEAN:
+            return self.text(name) in TRUE
+        return self.text(name) != BY_NAME[name].default
 
     def text(self, name: str) -> str:
         """Return a text without the spaces around it."""

@@ -366,7 +366,8 @@ _ROWS: Final[Mapping[str, Input]] = {
     ),
     "cleanup": Switch(
         "Remove the builder at the end of the run if the run created it. A builder with a name "
-        "is removed by the last of the runs that share it.",
+        "is removed by the last of the runs that share it. If false, later steps can use it by the "
+        "output name.",
         default="true",
     ),
     "lazy": Switch(
@@ -382,7 +383,9 @@ _ROWS: Final[Mapping[str, Input]] = {
             "(gzip|zstd)(:[0-9]{1,2})?", "use gzip or zstd, with a level if need be, such as gzip:1"
         ),
     ),
-    "use": Input("No effect: other steps do not use the builder of this run.", Kind.BOOLEAN),
+    "use": Switch(
+        "With cleanup: false, have later steps use the builder by default, as docker buildx use."
+    ),
     "install": Input("No effect: docker build is not replaced.", Kind.BOOLEAN),
     "cache-binary": Input("No effect: buildx is not downloaded.", Kind.BOOLEAN),
     "qemu-platforms": Input(

@@ -106,6 +106,7 @@ class Inputs:
     builder_state: str
     keep_state: bool
     cleanup: bool
+    use: bool
     lazy: bool
     compression: str
     idle: tuple[str, ...]
@@ -148,6 +149,12 @@ class Inputs:
     pr_head_sha: bool
     annotations_levels: tuple[str, ...]
     set_output_env: bool
+    warnings: tuple[str, ...]  # Which of the inputs are ignored, and why
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """The endpoints of the builder's nodes, by their number."""
+        return (self.endpoint, *(node.endpoint for node in self.append))
 
     @property
     def secret_values(self) -> tuple[str, ...]:

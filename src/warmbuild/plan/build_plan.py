@@ -37,6 +37,7 @@ class BuilderPlan:
     state: str  # The input builder-state
     keep_state: bool
     cleanup: bool
+    use: bool  # Whether later steps use it by default
     retry_timeout: float  # Seconds to try again to pull its image
     lazy: bool  # Whether its nodes use layers that they have not unpacked
     emulated: tuple[str, ...]  # Platforms that are emulated if no node serves them

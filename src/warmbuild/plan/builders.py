@@ -46,6 +46,7 @@ def planned(inputs: Inputs) -> BuilderPlan:
         state=inputs.builder_state,
         keep_state=inputs.keep_state,
         cleanup=inputs.cleanup,
+        use=inputs.use,
         retry_timeout=inputs.retry_timeout.total_seconds(),
         lazy=inputs.lazy,
         emulated=tuple(dict.fromkeys(emulated)),
@@ -85,7 +86,8 @@ def _flags(inputs: Inputs, opts: tuple[str, ...]) -> str:
 
 def notes(inputs: Inputs) -> tuple[str, ...]:
     """Return which inputs have no effect on the builder, and what its driver cannot write."""
-    notes = [f"{name} has no effect: the builder exists for this run only" for name in inputs.idle]
+    idle = (*(("use",) if inputs.use and inputs.cleanup else ()), *inputs.idle)
+    notes = [f"{name} has no effect: the builder exists for this run only" for name in idle]
     if inputs.driver.needs_image_store and not inputs.cache_backend.lies_in_image:
         notes.append(
             f"the driver {inputs.driver.name} writes this cache only if the engine has the "

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from warmbuild import csv_attributes
-from warmbuild.cache import packing, policy
+from warmbuild.cache import packing, policy, problems
 from warmbuild.cache.cache_plan import CachePlan
 from warmbuild.errors import InputError, InputProblem
 from warmbuild.image import attestations, naming
@@ -73,6 +73,7 @@ def decide(inputs: Inputs, context: RunContext, facts: Facts) -> BuildPlan:
         build_contexts=contexts,
         call=inputs.call,
         notes=(*named.notes, *filter(None, (why_push, why_load)), *builders.notes(inputs)),
+        problems=problems.advice(inputs.warnings),
     )
     return decided if decided.makes_an_image else _asking(decided)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -330,16 +330,8 @@ def test_a_builder_that_its_last_job_removes_is_marked(
             ),
         ),
         (
-            {"driver": "docker", "endpoint": "there"},
-            "endpoint: is not supported by driver 'docker', which has an endpoint of its own.",
-        ),
-        (
             {"driver": "kubernetes", "endpoint": "there"},
             "endpoint: is not supported by driver 'kubernetes', which has an endpoint of its own.",
-        ),
-        (
-            {"driver": "docker", "driver_opts": "network=host"},
-            "driver-opts: is not supported by driver 'docker'.",
         ),
         (
             {"driver": "docker", "append": "- {}"},
@@ -355,8 +347,8 @@ def test_a_builder_that_its_last_job_removes_is_marked(
             "keep-state: is not supported by driver 'kubernetes'.",
         ),
         (
-            {"keep_state": "true"},
-            "keep-state: needs builder: the next run finds the state by this name.",
+            {"driver": "docker", "keep_state": "true"},
+            "keep-state: is not supported by driver 'docker'.",
         ),
         (
             {"node_platforms": "arm64"},
@@ -480,8 +472,60 @@ def test_what_is_emulated_where_no_node_serves_it(
     assert list(builder_of(parsed(**values)).emulated) == emulated
 
 
+_OF_ENGINE: Final = "is ignored: the daemon of driver 'docker' is the engine's own"
+
+
+@pytest.mark.parametrize(
+    ("values", "warnings"),
+    [
+        ({}, []),
+        ({"driver": "docker", "driver_opts": "network=host"}, [f"driver-opts {_OF_ENGINE}"]),
+        ({"driver": "docker", "buildkitd_flags": "--debug"}, [f"buildkitd-flags {_OF_ENGINE}"]),
+        ({"driver": "docker", "node_platforms": "x y"}, [f"node-platforms {_OF_ENGINE}"]),
+        ({"driver": "docker", "endpoint": "there"}, [f"endpoint {_OF_ENGINE}"]),
+        ({"driver": "docker", "name": "mine"}, [f"name {_OF_ENGINE}"]),
+        ({"driver": "docker", "builder": "a-context"}, []),
+        ({"driver": "docker", "keep_state": "False", "cleanup": "false"}, []),
+        (
+            {"driver": "docker", "buildkitd_config": "a.toml", "buildkitd_config_inline": "a=1"},
+            [
+                "buildkitd-config-inline is ignored: buildkitd-config is set",
+                (
+                    "buildkitd-config only tells warmbuild how to reach registries: the daemon of "
+                    "driver 'docker' is the engine's own"
+                ),
+            ],
+        ),
+        (
+            {"driver": "remote", "endpoint": "tcp://a:1", "buildkit_image_mirrors": "me/b:1"},
+            ["buildkit-image-mirrors is ignored: the daemon of driver 'remote' is running already"],
+        ),
+        (
+            {"driver": "kubernetes", "builder_state": "memory"},
+            ["builder-state is ignored: the daemon of driver 'kubernetes' is a pod"],
+        ),
+        (
+            {"keep_state": "true"},
+            ["keep-state is ignored: the next run finds a state by the name of its builder"],
+        ),
+        ({"keep_state": "true", "name": "mine"}, []),
+    ],
+)
+def test_what_the_actions_ignore_is_ignored_with_a_warning(
+    parsed: Callable[..., Inputs], values: dict[str, str], warnings: list[str]
+) -> None:
+    asked = parsed(**values)
+    assert list(asked.warnings) == warnings
+    decided = planned(asked, PUSH)
+    assert list(decided.warnings) == warnings
+    ignored = {text.partition(" ")[0].replace("-", "_") for text in warnings if "ignored" in text}
+    left = parsed(**{name: text for name, text in values.items() if name not in ignored})
+    assert planned(left, PUSH).builder == decided.builder
+
+
 def test_what_was_given_for_nothing_is_said(parsed: Callable[..., Inputs]) -> None:
     asked = parsed(use="true", install="false", cache_binary="false", qemu_platforms="all")
+    assert planned(parsed(use="true", cleanup="false"), PUSH).notes[1:] == ()
     assert planned(asked, PUSH).notes[1:] == (
         "use has no effect: the builder exists for this run only",
         "install has no effect: the builder exists for this run only",
@@ -505,59 +549,58 @@ def test_certificates_are_those_of_docker_setup_buildx_action() -> None:
 
 
 @pytest.mark.parametrize(
-    ("driver", "endpoints", "left_out", "wrong"),
+    ("driver", "endpoints", "unused"),
     [
-        ("remote", ["tcp://a:1", "tcp://b:1"], [], {}),
-        ("remote", ["tcp://a:1", "tcp://b:1"], ["0_AUTH_TLS_CERT", "0_AUTH_TLS_KEY"], {}),
-        (
-            "remote",
-            ["tcp://a:1", "tcp://b:1"],
-            ["0_AUTH_TLS_CERT", "1_AUTH_TLS_KEY"],
-            {
-                "BUILDER_NODE_0_AUTH_TLS_CERT": (
-                    "is missing: a certificate and its key go together."
-                ),
-                "BUILDER_NODE_1_AUTH_TLS_KEY": "is missing: a certificate and its key go together.",
-            },
-        ),
+        ("remote", ["tcp://a:1", "tcp://b:1"], {}),
         (
             "remote",
             ["tcp://a:1"],
-            [],
-            {
-                "BUILDER_NODE_1_AUTH_TLS_CACERT": (
-                    "is for node 1, but the builder has 1 node, numbered from 0."
-                )
-            },
+            {1: ("BUILDER_NODE_1_AUTH_TLS_* are ignored: the builder has 1 node, numbered from 0")},
         ),
         (
             "remote",
             ["tcp://a:1", "unix:///b.sock"],
-            [],
             {
-                "BUILDER_NODE_1_AUTH_TLS_CACERT": (
-                    "is not supported by endpoint unix:///b.sock; TLS needs tcp://."
+                1: (
+                    "BUILDER_NODE_1_AUTH_TLS_* are ignored: the endpoint is unix:///b.sock, and "
+                    "TLS needs tcp://"
                 )
             },
         ),
         (
             "docker-container",
             [""],
-            ["1_AUTH_TLS_CACERT", "1_AUTH_TLS_CERT", "1_AUTH_TLS_KEY", "0_AUTH_TLS_CACERT"],
             {
-                "BUILDER_NODE_0_AUTH_TLS_CERT": (
-                    "is not supported by driver 'docker-container'; use driver 'remote'."
+                number: (
+                    f"BUILDER_NODE_{number}_AUTH_TLS_* are ignored: driver 'docker-container' "
+                    "takes no certificates"
                 )
+                for number in (0, 1)
             },
         ),
     ],
 )
-def test_certificates_that_fit_nothing_are_said(
-    driver: str, endpoints: Sequence[str], left_out: Sequence[str], wrong: Mapping[str, str]
+def test_certificates_that_no_node_uses_are_ignored(
+    driver: str, endpoints: Sequence[str], unused: Mapping[int, str]
 ) -> None:
+    found = environment.certificates(TLS)
+    assert environment.unused(DRIVERS[driver], endpoints, found) == unused
+
+
+@pytest.mark.parametrize(
+    ("left_out", "missing"),
+    [
+        ([], []),
+        (["0_AUTH_TLS_CERT", "0_AUTH_TLS_KEY"], []),
+        (["0_AUTH_TLS_CERT", "1_AUTH_TLS_KEY"], ["0_AUTH_TLS_CERT", "1_AUTH_TLS_KEY"]),
+    ],
+)
+def test_a_certificate_needs_its_key(left_out: Sequence[str], missing: Sequence[str]) -> None:
     env = {name: text for name, text in TLS.items() if not name.endswith(tuple(left_out))}
-    found = environment.certificates(env)
-    assert environment.misfits(DRIVERS[driver], endpoints, found) == wrong
+    assert environment.incomplete(environment.certificates(env)) == {
+        f"BUILDER_NODE_{name}": "is missing: a certificate and its key go together."
+        for name in missing
+    }
 
 
 INSPECTED = """\

@@ -345,13 +345,6 @@ class TestRegistryAuth:
                 "- {username: a, password: x, scope: ../hunter2}",
                 ["item 1: scope is not accepted; use PATH, PATH@push or @push."],
             ),
-            (
-                (
-                    "- {username: a, password: x}\n"
-                    "- {registry: index.docker.io, username: b, password: x}"
-                ),
-                ["has more than one login for docker.io."],
-            ),
         ],
     )
     def test_what_is_wrong_is_named_by_its_place_alone(
@@ -359,6 +352,17 @@ class TestRegistryAuth:
     ) -> None:
         found = problems({"registry-auth": text})
         assert found == [("registry-auth", said) for said in expected]
+
+    def test_the_last_login_for_a_place_is_used(self) -> None:
+        text = (
+            "- {username: a, password: x}\n- {registry: b.io, username: b, password: x}\n"
+            "- {registry: index.docker.io, username: c, password: x}"
+        )
+        found = parsing.parse({"image": "app", "registry-auth": text}, {})
+        assert [login.username for login in found.logins] == ["c", "b"]
+        assert found.warnings == (
+            "registry-auth has several logins for docker.io, and the last one is used",
+        )
 
     def test_an_item_that_is_part_of_itself(self) -> None:
         assert problems({"registry-auth": "- &a\n  <<: *a"}) == [

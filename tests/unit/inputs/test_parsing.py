@@ -114,11 +114,11 @@ def test_defaults_are_those_of_the_table(parsed: Callable[..., Inputs]) -> None:
 def test_every_row_has_a_field_and_a_sentence() -> None:
     login = {"registry", "username", "password", "registry_auth", "ecr", "scope"}
     secrets = {"secret_files", "secret_envs"}
-    builder = {"name", "use", "install", "cache_binary"}
+    builder = {"name", "install", "cache_binary"}
     passed = {row.field for row in table.PASSED}
     rows = (*table.TABLE, *table.VARIABLES)
     fields = {row.field for row in rows} - login - secrets - builder - {"images"}
-    others = {"logins", "idle", "tag_rules", "passed"}
+    others = {"logins", "idle", "tag_rules", "passed", "warnings"}
     assert fields - passed == set(Inputs.__dataclass_fields__) - others
     assert passed == set(Passed.__dataclass_fields__)
     assert all(row.help.endswith(".") for row in rows)
@@ -361,10 +361,15 @@ def test_a_wrong_secret_is_never_shown(given: dict[str, str], name: str) -> None
     assert "hunter2" not in str(raised.value)
 
 
-def test_one_id_has_one_value() -> None:
-    assert problems_of(image="app", secrets="A=1", secret_envs="A=B") == {
-        "secrets": "the ID 'A' is used more than once."
-    }
+def test_one_id_has_the_last_value(parsed: Callable[..., Inputs]) -> None:
+    found = parsed(secrets="A=1\nB=2\nA=3", secret_files="A=/a", secret_envs="A=X,B=Y")
+    assert found.secrets == (Secret(id="A", path="/a"), Secret(id="B", value="2"))
+    assert found.warnings == (
+        "item 1 of secret-envs is ignored: item 1 of secrets has the same ID",
+        "item 2 of secret-envs is ignored: item 2 of secrets has the same ID",
+        "item 1 of secrets is ignored: item 3 of secrets has the same ID",
+        "item 3 of secrets is ignored: item 1 of secret-files has the same ID",
+    )
 
 
 def test_secrets_come_from_values_files_and_variables(
@@ -372,10 +377,10 @@ def test_secrets_come_from_values_files_and_variables(
 ) -> None:
     found = parsed(secrets="A=1=2\nB= x ", secret_files="C=/c,d", secret_envs="D=TOKEN").secrets
     assert found == (
+        Secret(id="D", variable="TOKEN"),
         Secret(id="A", value="1=2"),
         Secret(id="B", value=" x "),
         Secret(id="C", path="/c,d"),
-        Secret(id="D", variable="TOKEN"),
     )
 
 
@@ -403,10 +408,6 @@ def test_secrets_are_in_no_representation(parsed: Callable[..., Inputs]) -> None
                 "password": "is missing: a login needs a user name and a password; Docker Hub "
                 "takes a user name and an access token."
             },
-        ),
-        (
-            {"image": "app", "buildkitd-config": "a", "buildkitd-config-inline": "b"},
-            {"buildkitd-config-inline": "conflicts with buildkitd-config; set only one of them."},
         ),
     ],
 )
