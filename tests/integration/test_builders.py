@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
 import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
     import docker
 
-    from tests.integration.conftest import Lab, Registry, Warmbuild
+    from tests.integration.conftest import Ended, Lab, Registry, Warmbuild
 
 
 @pytest.fixture
@@ -98,14 +102,114 @@ def test_one_with_a_name_that_is_not_there_is_made_and_removed(
 
 
 def test_one_that_is_to_stay_serves_the_next_run(
-    warmbuild: Warmbuild, repository: str, small: Path, kept: str
+    warmbuild: Warmbuild, repository: str, small: Path, kept: str, tmp_path: Path
 ) -> None:
-    first = warmbuild.succeed(small, image=repository, builder=kept, cleanup="false", cache="off")
+    home = {"BUILDX_CONFIG": str(tmp_path / "buildx")}
+    first = warmbuild.succeed(
+        small, image=repository, builder=kept, cleanup="false", cache="off", extra=home
+    )
     assert first.cached == []
     assert len(warmbuild.remains(kept)) == 2
     second = warmbuild.succeed(small, image=repository, builder=kept, cache="off")
     assert second.executed == []
     assert len(warmbuild.remains(kept)) == 2
+
+
+class TestOneThatStays:
+    """It is known to the user's own buildx, by the name in the outputs."""
+
+    @pytest.fixture
+    def config(self, tmp_path: Path) -> dict[str, str]:
+        """Return where a user's buildx looks, which may not be the user of the run."""
+        directory = tmp_path / "user"
+        directory.mkdir()
+        if os.geteuid() == 0:
+            os.chown(directory, 1234, 1234)
+        return {"BUILDX_CONFIG": str(directory / "buildx")}
+
+    @pytest.fixture
+    def stays(
+        self,
+        warmbuild: Warmbuild,
+        lab: Lab,
+        repository: str,
+        small: Path,
+        config: dict[str, str],
+    ) -> Iterator[Ended]:
+        """Return a run that leaves its builder, and remove this as a user does."""
+        ended = warmbuild.succeed(
+            small, image=repository, cleanup="false", use="true", cache="off", extra=config
+        )
+        warmbuild.kept.add(ended.builder)
+        yield ended
+        buildx(lab, config, ["rm", "--force", ended.builder])
+        assert warmbuild.remains(ended.builder) == []
+
+    def test_later_steps_build_with_it(
+        self, stays: Ended, lab: Lab, config: dict[str, str], small: Path
+    ) -> None:
+        assert re.fullmatch("warmbuild-kept-[0-9a-f]{8}", stays.outputs["name"])
+        for chosen in (["--builder", stays.outputs["name"]], []):
+            said = buildx(lab, config, ["build", "--progress", "plain", *chosen, str(small)])
+            assert said.count("CACHED") == 2
+
+    def test_it_is_what_buildx_itself_would_have_created(
+        self, stays: Ended, lab: Lab, config: dict[str, str]
+    ) -> None:
+        (node,) = json.loads(stays.outputs["nodes"])
+        said = buildx(lab, config, ["inspect", stays.outputs["name"]])
+        assert f"Endpoint:              {node['endpoint']}" in said
+        assert "Status:                running" in said
+        assert 'network="host"' in said
+        listed = buildx(lab, config, ["ls"])
+        assert f"{stays.outputs['name']}*" in listed
+
+    def test_a_later_run_builds_with_it_and_keeps_it(
+        self,
+        stays: Ended,
+        warmbuild: Warmbuild,
+        repository: str,
+        small: Path,
+        config: dict[str, str],
+    ) -> None:
+        name = stays.outputs["name"]
+        for known in (config, {}):
+            again = warmbuild.succeed(
+                small, image=repository, builder=name, cache="off", extra=known
+            )
+            assert again.executed == []
+            assert len(warmbuild.remains(name)) == 2
+
+    def test_no_clean_up_takes_it(
+        self, stays: Ended, warmbuild: Warmbuild, config: dict[str, str]
+    ) -> None:
+        done = subprocess.run(
+            [sys.executable, "-m", "warmbuild", "cleanup", "--older-than", "0s", "--dry-run"],
+            env={**warmbuild.environment, **config},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert stays.outputs["name"] not in done.stdout
+
+    def test_another_buildx_takes_it_over_by_one_command(
+        self, stays: Ended, lab: Lab, small: Path, tmp_path: Path
+    ) -> None:
+        other, name = {"BUILDX_CONFIG": str(tmp_path / "other")}, stays.outputs["name"]
+        buildx(lab, other, ["create", "--name", name, "--driver", "docker-container"])
+        said = buildx(lab, other, ["build", "--builder", name, "--progress", "plain", str(small)])
+        assert said.count("CACHED") == 2
+
+    def test_its_files_belong_to_the_owner_of_the_directory(
+        self, stays: Ended, config: dict[str, str]
+    ) -> None:
+        root = Path(config["BUILDX_CONFIG"])
+        assert f"{root}/instances/{stays.outputs['name']}" in stays.log
+        found = {path.name: path.stat() for path in (root, *root.rglob("*"))}
+        assert found.keys() == {"buildx", "instances", "current", stays.outputs["name"]}
+        user = root.parent.stat()
+        owners = {(stat.st_uid, stat.st_gid) for stat in found.values()}
+        assert owners == {(user.st_uid, user.st_gid)}
 
 
 def test_a_failed_build_takes_its_builder_with_it(
@@ -117,10 +221,14 @@ def test_a_failed_build_takes_its_builder_with_it(
     assert warmbuild.remains(ended.builder) == []
 
 
-def buildx(lab: Lab, extra: Mapping[str, str], arguments: Sequence[str]) -> None:
-    subprocess.run(  # noqa: S603 (the lab's own program)
+def buildx(lab: Lab, extra: Mapping[str, str], arguments: Sequence[str]) -> str:
+    done = subprocess.run(  # noqa: S603 (the lab's own program)
         [lab.env["WARMBUILD_LAB_BUILDX"], *arguments],
         env={**lab.env, **extra},
-        stdout=subprocess.DEVNULL,
-        check=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
     )
+    assert done.returncode == 0, done.stdout
+    return done.stdout

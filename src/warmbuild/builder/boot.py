@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from warmbuild.builder.environment import Buildx
     from warmbuild.buildkit.answers import Boot, Inspected
     from warmbuild.log import Log
-    from warmbuild.plan.build_plan import BuilderPlan
+    from warmbuild.plan.build_plan import BuilderPlan, BuildPlan
     from warmbuild.process import Running
 
 # Limit of a builder's boot with the pull of its image, in seconds; the pull has none of its own.
@@ -211,12 +211,13 @@ def restart(plan: BuilderPlan, env: Mapping[str, str], name: str, log: Log) -> N
         engine.restart_builder(engine.connect(env, wait=False), name)
 
 
-def has_image_store(plan: BuilderPlan, env: Mapping[str, str]) -> bool:
-    """Return whether this builder supports several platforms and cache exports.
+def has_image_store(plans: Sequence[BuildPlan], env: Mapping[str, str]) -> bool:
+    """Return whether the engine stores images in containerd, if anything depends on it.
 
-    The engine's own BuildKit supports them if the engine stores images in containerd.
+    The engine's own BuildKit needs that for several platforms and for caches, and the engine for
+    images of several platforms.
     """
-    if not plan.driver.needs_image_store:
+    if not any(one.builder.driver.needs_image_store or one.loads_several for one in plans):
         return True
     return engine.has_containerd_store(engine.connect(env, wait=False))
 

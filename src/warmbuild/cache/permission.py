@@ -27,7 +27,7 @@ class Facts:
 
     applied: Tags  # Names that the tag rules made; they are applied once for all images
     variables: frozenset[str] | None  # Environment variables that are not empty; None if unknown
-    has_image_store: bool = True  # False if the engine's own BuildKit lacks the containerd one
+    has_image_store: bool = True  # False if the engine lacks the containerd one, and it is needed
 
 
 @frozen

@@ -77,7 +77,7 @@ def _built(run: Run, wanted: Sequence[Image], begun: float) -> Outcome:
             private_directory.forgotten(private),
         ):
             # The registry is asked while the builder boots.
-            if not boot.has_image_store(decided[0].builder, child):
+            if not boot.has_image_store(decided, child):
                 decided = images.decide(wanted, has_image_store=False)
             decided = _ready(run, wanted, decided, registries)
             if inputs.link:

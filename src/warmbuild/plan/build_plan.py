@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from warmbuild import csv_attributes
 from warmbuild.cache import problems
 from warmbuild.frozen import frozen
 
@@ -101,6 +102,13 @@ class BuildPlan:
     def warnings(self) -> tuple[str, ...]:
         """What a user would want to fix before anything was built, each once."""
         return problems.texts((*self.cache.problems, *self.problems))
+
+    @property
+    def loads_several(self) -> bool:
+        """Whether images of several platforms go into the engine under one name."""
+        outputs = (dict(csv_attributes.pairs(entry)) for entry in self.outputs)
+        is_loaded = any(one.get("type") == "docker" and "dest" not in one for one in outputs)
+        return len(self.platforms) > 1 and (self.load or is_loaded)
 
     @property
     def makes_an_image(self) -> bool:

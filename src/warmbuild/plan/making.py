@@ -26,12 +26,11 @@ def decide(inputs: Inputs, context: RunContext, facts: Facts) -> BuildPlan:
     """Decide everything about the build of one image.
 
     Raises InputError if an image has to be pushed and has no name, or if the builder cannot build
-    the platforms together.
+    the platforms together, or the engine load them.
     """
     named = naming.decide(inputs, context, facts.applied)
     push, why_push = _push(inputs, context, named)
     load, why_load = _load(inputs, context, push=push)
-    _check_platforms(inputs, facts)
     pushes = push or any(
         {("type", "registry"), ("push", "true")} & set(csv_attributes.pairs(entry))
         for entry in inputs.outputs
@@ -75,7 +74,10 @@ def decide(inputs: Inputs, context: RunContext, facts: Facts) -> BuildPlan:
         notes=(*named.notes, *filter(None, (why_push, why_load)), *builders.notes(inputs)),
         problems=problems.advice(inputs.warnings),
     )
-    return decided if decided.makes_an_image else _asking(decided)
+    if not decided.makes_an_image:
+        return _asking(decided)
+    _check_platforms(decided, facts)
+    return decided
 
 
 def with_cache(plan: BuildPlan, cache: CachePlan) -> BuildPlan:
@@ -101,14 +103,24 @@ def _asking(plan: BuildPlan) -> BuildPlan:
     )
 
 
-def _check_platforms(inputs: Inputs, facts: Facts) -> None:
-    if len(inputs.platforms) > 1 and not facts.has_image_store:
+def _check_platforms(decided: BuildPlan, facts: Facts) -> None:
+    """Raise InputError if an engine without the containerd image store takes one platform."""
+    given, driver = f"{len(decided.platforms)} are given, but", decided.builder.driver
+    if facts.has_image_store or len(decided.platforms) <= 1:
+        return
+    if driver.needs_image_store:
         text = (
-            f"{len(inputs.platforms)} are given, but the driver {inputs.driver.name} builds for "
-            "one at a time unless the engine has the containerd image store; set driver: "
-            "docker-container."
+            f"{given} the driver {driver.name} builds for one at a time unless the engine has the "
+            "containerd image store; set driver: docker-container."
         )
-        raise InputError([InputProblem(name="platforms", text=text)])
+    elif decided.loads_several:
+        text = (
+            f"{given} the engine loads one at a time, because it has no containerd image store; "
+            "load one, or use outputs: type=oci,dest=FILE."
+        )
+    else:
+        return
+    raise InputError([InputProblem(name="platforms", text=text)])
 
 
 def _push(inputs: Inputs, context: RunContext, named: Naming) -> tuple[bool, str]:

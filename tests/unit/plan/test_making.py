@@ -235,6 +235,31 @@ def test_an_image_that_no_rule_names(parsed: Callable[..., Inputs]) -> None:
     assert planned(parsed(tags=f"{release}\nghcr.io/me/app:x", push="true")).push
 
 
+@pytest.mark.parametrize(
+    ("values", "is_refused"),
+    [
+        ({"load": "true"}, True),
+        ({"outputs": "type=docker,name=app"}, True),
+        ({"outputs": "type=docker,dest=app.tar"}, False),
+        ({"outputs": "type=local,dest=out"}, False),
+        ({"load": "true", "call": "check"}, False),
+        ({"load": "true", "platforms": "linux/arm64"}, False),
+    ],
+)
+def test_a_graph_driver_loads_one_platform(
+    parsed: Callable[..., Inputs],
+    values: dict[str, str],
+    is_refused: bool,  # noqa: FBT001
+) -> None:
+    asked = parsed(**{"platforms": "linux/amd64,linux/arm64", **values})
+    assert planned(asked).loads_several is is_refused
+    if not is_refused:
+        plans.planned(asked, PUSH, has_image_store=False)
+        return
+    with pytest.raises(InputError, match="platforms: 2 are given, but the engine loads one"):
+        plans.planned(asked, PUSH, has_image_store=False)
+
+
 def test_a_graph_driver_builds_for_one_platform(parsed: Callable[..., Inputs]) -> None:
     both = parsed(driver="docker", platforms="linux/amd64,linux/arm64")
     with pytest.raises(InputError, match="platforms: 2 are given, but the driver docker"):
