@@ -81,6 +81,7 @@ exit $code
 """
 _NORMALIZED: Final = (
     (re.compile(r"warmbuild-[0-9a-z_]{8}\b"), "warmbuild-0a1b2c3d"),
+    (re.compile(r"warmbuild-kept-[0-9a-f]{8}\b"), "warmbuild-kept-0a1b2c3d"),
     (re.compile(r"section_(start|end):\d+:\S+?(?=[\[\r\n]|$)"), r"section_\1:0:step"),
     (re.compile(re.escape(f"warmbuild {__version__} (Python ") + r"[^)]*\)"), "warmbuild V (…)"),
     (re.compile(r"(sha256:[0-9a-f]{8})[0-9a-f]{56}\b"), r"\1…"),

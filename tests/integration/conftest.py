@@ -846,7 +846,16 @@ def builders(engine: docker.DockerClient, log: str) -> list[str]:
     return found
 
 
-def buildx(env: Mapping[str, str], *arguments: str) -> None:
-    subprocess.run(  # noqa: S603 (the lab's own program)
-        [env["WARMBUILD_LAB_BUILDX"], *arguments], cwd=ROOT, env=env, check=True
+def buildx(env: Mapping[str, str], *arguments: str) -> str:
+    """Run the lab's buildx, and return what it prints."""
+    done = subprocess.run(  # noqa: S603 (the lab's own program)
+        [env["WARMBUILD_LAB_BUILDX"], *arguments],
+        cwd=ROOT,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
     )
+    assert done.returncode == 0, done.stdout
+    return done.stdout

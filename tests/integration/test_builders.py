@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.integration.conftest import buildx
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     import docker
 
@@ -31,9 +33,9 @@ def theirs(lab: Lab, builder: str, tmp_path: Path) -> Iterator[dict[str, str]]:
     place = {"BUILDX_CONFIG": str(tmp_path / "buildx")}
     create = ["create", "--name", builder, "--driver=docker-container", "--bootstrap"]
     create += [part for opt in lab.driver_opts.splitlines() for part in ("--driver-opt", opt)]
-    buildx(lab, place, [*create, "--buildkitd-config", lab.buildkitd_config])
+    buildx({**lab.env, **place}, *create, "--buildkitd-config", lab.buildkitd_config)
     yield place
-    buildx(lab, place, ["rm", "--force", builder])
+    buildx({**lab.env, **place}, "rm", "--force", builder)
 
 
 @pytest.fixture
@@ -142,29 +144,53 @@ class TestOneThatStays:
         )
         warmbuild.kept.add(ended.builder)
         yield ended
-        buildx(lab, config, ["rm", "--force", ended.builder])
+        buildx({**lab.env, **config}, "rm", "--force", ended.builder)
         assert warmbuild.remains(ended.builder) == []
 
     def test_later_steps_build_with_it(
-        self, stays: Ended, lab: Lab, config: dict[str, str], small: Path
+        self,
+        stays: Ended,
+        warmbuild: Warmbuild,
+        lab: Lab,
+        config: dict[str, str],
+        small: Path,
+        tmp_path: Path,
     ) -> None:
-        assert re.fullmatch("warmbuild-kept-[0-9a-f]{8}", stays.outputs["name"])
-        for chosen in (["--builder", stays.outputs["name"]], []):
-            said = buildx(lab, config, ["build", "--progress", "plain", *chosen, str(small)])
+        name = stays.outputs["name"]
+        assert re.fullmatch("warmbuild-kept-[0-9a-f]{8}", name)
+        root = Path(config["BUILDX_CONFIG"])
+        assert f"the builder {name} stays, and buildx knows it by {root}/instances/{name}" in (
+            stays.log
+        )
+        found = {path.name: path.stat() for path in (root, *root.rglob("*"))}
+        assert found.keys() == {"buildx", "instances", "current", name}
+        # The files belong to the user whose directory it is, which may not be that of the run.
+        user = root.parent.stat()
+        owners = {(stat.st_uid, stat.st_gid) for stat in found.values()}
+        assert owners == {(user.st_uid, user.st_gid)}
+        own = {**lab.env, **config}
+        for chosen in (["--builder", name], []):
+            said = buildx(own, "build", "--progress", "plain", *chosen, str(small))
             assert said.count("CACHED") == 2
-
-    def test_it_is_what_buildx_itself_would_have_created(
-        self, stays: Ended, lab: Lab, config: dict[str, str]
-    ) -> None:
         (node,) = json.loads(stays.outputs["nodes"])
-        said = buildx(lab, config, ["inspect", stays.outputs["name"]])
-        assert f"Endpoint:              {node['endpoint']}" in said
-        assert "Status:                running" in said
-        assert 'network="host"' in said
-        listed = buildx(lab, config, ["ls"])
-        assert f"{stays.outputs['name']}*" in listed
+        said = buildx(own, "inspect", name)
+        for line in (f"Endpoint:              {node['endpoint']}", 'network="host"', "running"):
+            assert line in said
+        # No clean-up takes it, and another buildx takes it over by one command.
+        done = subprocess.run(
+            [sys.executable, "-m", "warmbuild", "cleanup", "--older-than", "0s", "--dry-run"],
+            env={**warmbuild.environment, **config},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert name not in done.stdout
+        other = {**lab.env, "BUILDX_CONFIG": str(tmp_path / "other")}
+        buildx(other, "create", "--name", name, "--driver", "docker-container")
+        said = buildx(other, "build", "--builder", name, "--progress", "plain", str(small))
+        assert said.count("CACHED") == 2
 
-    def test_a_later_run_builds_with_it_and_keeps_it(
+    def test_later_runs_build_with_it_and_keep_it(
         self,
         stays: Ended,
         warmbuild: Warmbuild,
@@ -180,37 +206,6 @@ class TestOneThatStays:
             assert again.executed == []
             assert len(warmbuild.remains(name)) == 2
 
-    def test_no_clean_up_takes_it(
-        self, stays: Ended, warmbuild: Warmbuild, config: dict[str, str]
-    ) -> None:
-        done = subprocess.run(
-            [sys.executable, "-m", "warmbuild", "cleanup", "--older-than", "0s", "--dry-run"],
-            env={**warmbuild.environment, **config},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        assert stays.outputs["name"] not in done.stdout
-
-    def test_another_buildx_takes_it_over_by_one_command(
-        self, stays: Ended, lab: Lab, small: Path, tmp_path: Path
-    ) -> None:
-        other, name = {"BUILDX_CONFIG": str(tmp_path / "other")}, stays.outputs["name"]
-        buildx(lab, other, ["create", "--name", name, "--driver", "docker-container"])
-        said = buildx(lab, other, ["build", "--builder", name, "--progress", "plain", str(small)])
-        assert said.count("CACHED") == 2
-
-    def test_its_files_belong_to_the_owner_of_the_directory(
-        self, stays: Ended, config: dict[str, str]
-    ) -> None:
-        root = Path(config["BUILDX_CONFIG"])
-        assert f"{root}/instances/{stays.outputs['name']}" in stays.log
-        found = {path.name: path.stat() for path in (root, *root.rglob("*"))}
-        assert found.keys() == {"buildx", "instances", "current", stays.outputs["name"]}
-        user = root.parent.stat()
-        owners = {(stat.st_uid, stat.st_gid) for stat in found.values()}
-        assert owners == {(user.st_uid, user.st_gid)}
-
 
 def test_a_failed_build_takes_its_builder_with_it(
     warmbuild: Warmbuild, repository: str, small: Path
@@ -219,16 +214,3 @@ def test_a_failed_build_takes_its_builder_with_it(
     ended = warmbuild.build(small, image=repository)
     assert ended.code == 4
     assert warmbuild.remains(ended.builder) == []
-
-
-def buildx(lab: Lab, extra: Mapping[str, str], arguments: Sequence[str]) -> str:
-    done = subprocess.run(  # noqa: S603 (the lab's own program)
-        [lab.env["WARMBUILD_LAB_BUILDX"], *arguments],
-        env={**lab.env, **extra},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
-    return done.stdout

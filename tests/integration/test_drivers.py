@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     import docker
 
     from tests.integration.conftest import Arm64, Lab, Registry, Warmbuild
+
+
+# The lab's inputs that the engine's own BuildKit does not take.
+NOT_ITS: Final[dict[str, Any]] = {"driver_opts": "", "buildkitd_config": ""}
 
 
 @pytest.fixture
@@ -43,7 +47,7 @@ class TestEngine:
         small: Path,
         has_store: bool,  # noqa: FBT001 (a fixture)
     ) -> None:
-        ended = warmbuild.succeed(small, image=repository, driver="docker", driver_opts="")
+        ended = warmbuild.succeed(small, image=repository, driver="docker", **NOT_ITS)
         assert "docker buildx create" not in ended.log
         assert registry.digest(f"{repository}:main")
         assert (ended.outputs["driver"], ended.outputs["name"]) == ("docker", "default")
@@ -66,7 +70,7 @@ class TestEngine:
     ) -> None:
         cold = warmbuild.succeed(small, image=repository)
         assert cold.cached == []
-        warm = warmbuild.succeed(small, image=repository, driver="docker", driver_opts="")
+        warm = warmbuild.succeed(small, image=repository, driver="docker", **NOT_ITS)
         assert warm.executed == []
         assert f"{repository}:cache-main" in warm.outputs["cache-read"]
 
@@ -74,7 +78,7 @@ class TestEngine:
         self, warmbuild: Warmbuild, registry: Registry, repository: str, small: Path
     ) -> None:
         ended = warmbuild.succeed(
-            small, image=repository, cache_backend="inline", driver="docker", driver_opts=""
+            small, image=repository, cache_backend="inline", driver="docker", **NOT_ITS
         )
         assert ended.warnings == []
         assert ended.outputs["cache-written"] == f"{repository}:cache-main"
@@ -96,7 +100,7 @@ class TestEngine:
         if has_store:
             pytest.skip("this engine builds for several")
         both = "linux/amd64,linux/arm64"
-        asked: dict[str, Any] = {"image": repository, "driver": "docker", "driver_opts": ""}
+        asked: dict[str, Any] = {"image": repository, "driver": "docker", **NOT_ITS}
         ended = warmbuild.build(small, platforms=both, **asked)
         assert ended.code == 2
         assert "platforms: 2 are given, but the driver docker builds for one" in ended.log

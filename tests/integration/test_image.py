@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from tests.integration.conftest import builders
+from tests.integration.conftest import builders, buildx
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -105,6 +105,66 @@ def test_as_github_runs_it(
     # Nothing in the workspace, where the next step would find it in its context.
     assert sorted(path.name for path in small.iterdir()) == ["Dockerfile", "source.txt"]
     assert list(home.iterdir()) == []
+
+
+@pytest.mark.parametrize("is_seen", [False, True], ids=["a step on GitHub", "with a mount"])
+def test_a_builder_that_stays(
+    start: Callable[..., Container],
+    lab: Lab,
+    of_the_lab: Mapping[str, str],
+    repository: str,
+    small: Path,
+    tmp_path: Path,
+    *,
+    is_seen: bool,
+) -> None:
+    """Later steps on the machine build with it, at once or after one command."""
+    home, outputs = tmp_path / "home", tmp_path / "outputs"
+    (home / "buildx").mkdir(parents=True)
+    os.chown(home, 1234, 1234)
+    outputs.mkdir()
+    inputs = {
+        **of_the_lab,
+        "IMAGE": repository,
+        "CONTEXT": ".",
+        "CACHE": "off",
+        "CLEANUP": "false",
+        "OUTPUT_FILE": "/outputs/out.json",
+    }
+    code, log = end(
+        start(
+            {
+                **{f"INPUT_{name}": value for name, value in inputs.items()},
+                "GITHUB_ACTIONS": "true",
+                "HOME": "/github/home",
+                **({"BUILDX_CONFIG": "/theirs"} if is_seen else {}),
+            },
+            {
+                lab.engine_socket: "/var/run/docker.sock",
+                small: "/github/workspace",
+                home: "/github/home",
+                home / "buildx": "/theirs",
+                outputs: "/outputs",
+            },
+            working_dir="/github/workspace",
+        )
+    )
+    assert code == 0, log
+    name = json.loads((outputs / "out.json").read_text())["name"]
+    # The lab's engine does not listen at the place that the container knows it by.
+    own = {**lab.env, "BUILDX_CONFIG": str(home / "buildx")}
+    record = home / "buildx/instances" / name
+    if is_seen:
+        assert f"the builder {name} stays, and buildx knows it by /theirs/instances/{name}" in log
+        record.write_text(
+            record.read_text().replace("unix:///var/run/docker.sock", own["DOCKER_HOST"])
+        )
+    else:
+        (command,) = re.findall(r"; run this first: docker buildx (create .*)", log)
+        buildx(own, *command.split())
+    said = buildx(own, "build", "--builder", name, "--progress", "plain", str(small))
+    assert said.count("CACHED") == 2
+    buildx(own, "rm", "--force", name)
 
 
 def test_as_gitlab_runs_it(

@@ -172,7 +172,15 @@ class TestTls:
     ) -> None:
         daemon = behind_tls()
         tls = login(certificates, 0)
-        run = warmbuild.start(small, image=repository, endpoint=daemon.endpoint, extra=tls, **FLEET)
+        # What would stay is a file of the user's buildx, which has no place for keys.
+        run = warmbuild.start(
+            small,
+            image=repository,
+            endpoint=daemon.endpoint,
+            cleanup="false",
+            extra=tls,
+            **FLEET,
+        )
         run.wait_for(r"^\+ docker buildx create ")
         (private,) = warmbuild.temporary.iterdir()
         kept = {path.name: path for path in (private / "nodes" / "0").iterdir()}
@@ -182,6 +190,9 @@ class TestTls:
         assert ended.code == 0, ended.log
         assert registry.digest(f"{repository}:main") == ended.outputs["digest"]
         assert list(warmbuild.temporary.iterdir()) == []
+        assert list(warmbuild.home.iterdir()) == []
+        (warning,) = ended.warnings
+        assert "the certificates for it are removed at the end of the run" in warning
         secret = tls["BUILDER_NODE_0_AUTH_TLS_KEY"].splitlines()[1]
         assert secret not in ended.log + ended.summary + json.dumps(dict(ended.outputs))
         assert daemon.has_run

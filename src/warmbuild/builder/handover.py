@@ -74,7 +74,9 @@ def hand_over(plan: BuilderPlan, name: str, private: Private, user: Place, log: 
         log.line(f"the builder {name} stays, and buildx knows it by {record}")
         return
     command = adoption(plan, name)
-    advice = f"run this first: {command}" if command else f"mount their {user.directory} here"
+    advice = f"run this first: {command}"
+    if not command:
+        advice = f"mount the directory in which their buildx keeps its state at {user.directory}"
     log.warning(
         f"the builder {name} stays, but steps outside of this container do not know it; {advice}"
     )

@@ -72,7 +72,8 @@ def check(reader: Reader, driver: Driver) -> None:
             reader.warn(name, f"{text}'{driver.name}' is {driver.daemon}")
     is_nameless = not (reader.text("builder") or reader.text("name"))
     if is_nameless and "keep-state" not in driver.unsupported:
-        reader.ignore("keep-state", "the next run finds a state by the name of its builder")
+        text = "the next run finds a state by the name of its builder; set builder"
+        reader.ignore("keep-state", text)
 
 
 def name(reader: Reader) -> str:

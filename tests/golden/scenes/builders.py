@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from typing import TYPE_CHECKING, Any, Final
@@ -13,6 +14,8 @@ from tests.golden import machine
 from tests.golden.machine import VERSION
 from tests.golden.made_up import BUILT, engine, lines
 from tests.golden.scene import Scene, Subject
+from warmbuild.builder import engine as engine_module
+from warmbuild.builder import handover
 from warmbuild.builder.private_directory import Private
 
 if TYPE_CHECKING:
@@ -164,6 +167,18 @@ _BOOTS: Final[dict[str, tuple[tuple[str, ...], dict[str, Any]]]] = {
             "engine": engine(),
         },
     ),
+    "two platforms for an engine without the containerd image store": (
+        ("--platforms=linux/amd64,linux/arm64", "--load=true"),
+        {"engine": engine(**{"info.return_value": {}})},
+    ),
+    "certificates for a driver that takes none": (
+        (_OWN,),
+        {"env": {"BUILDER_NODE_0_AUTH_TLS_CACERT": "x"}, "engine": engine()},
+    ),
+    "certificates for nodes that take none": (
+        ("--driver=remote", "--endpoint=unix:///a.sock", "--append=- endpoint: tcp://b:1"),
+        {"env": {f"BUILDER_NODE_{number}_AUTH_TLS_CACERT": "x" for number in (0, 2)}},
+    ),
     "a builder that is there": (
         ("--builder=mine", _OWN),
         {"engine": engine()},
@@ -234,9 +249,33 @@ def _scenes() -> Iterator[Scene]:
     finally:
         gone.stop()
     yield Scene(title="no temporary directory", said=machine.unusual(said, usual))
+    yield from _staying()
     with mock.patch.object(tempfile, "gettempdir", os.getcwd):
         said = _booted(_OWN, engine=engine())
     yield Scene(title="none but the working directory", said=machine.unusual(said, usual))
+
+
+def _staying() -> Iterator[Scene]:
+    """Yield what is said of a builder that stays, by where its run takes place."""
+    node = {"Endpoint": "unix:///var/run/docker.sock"}
+    of_run = {"Endpoint": engine_module.CONTEXT}
+    several = "--append=- endpoint: tcp://b:1"
+    for title, record, in_container, flags, env in (
+        ("a builder that stays", node, False, (), {}),
+        ("one that stays in a place without directories", node, False, (), {"HOME": "/dev/null"}),
+        ("one that stays with certificates of the run", of_run, False, (), {}),
+        ("one that stays beside a container", node, True, ("--use=true",), {}),
+        ("one of two nodes that stays beside a container", node, True, (several,), {}),
+    ):
+        text = json.dumps({"Name": "mine", "Nodes": [record]})
+        with (
+            mock.patch.object(handover, "read_text", return_value=text),
+            mock.patch.object(handover, "_ends_with_this_process", return_value=in_container),
+        ):
+            given = ("--builder=mine", "--cleanup=false", _OWN, *flags)
+            said = _booted(*given, engine=engine(), env=env)
+        usual = _booted("--builder=mine", _OWN, engine=engine())
+        yield Scene(title=title, said=machine.unusual(said, usual))
 
 
 def _booted(*flags: str, **parts: Any) -> str:  # noqa: ANN401 (of `built`)

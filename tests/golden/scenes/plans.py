@@ -19,6 +19,9 @@ _EXPLICIT: Final = ("cache-from=type=gha", "cache-to=type=gha\ntype=registry,ref
 _SEVERAL: Final = "platforms=linux/amd64,linux/arm64"
 _NODES: Final = f"{_SEVERAL}; driver=remote; endpoint=tcp://a:1; append=- endpoint: tcp://b:1"
 
+_LOGIN: Final = "- {registry: r.io, username: a, password: hunter2}"
+_TWICE: Final = f"{_LOGIN}\n{_LOGIN}"
+
 
 def _title(event: str, inputs: str, variables: dict[str, str]) -> str:
     given = [inputs, *([] if event == _PUSH else [event]), *variables]
@@ -96,6 +99,14 @@ _PLANS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, str]]]] = {
         (_PUSH, "lazy=true; buildkitd-flags=--oci-worker-snapshotter=native", {}),
         (_PUSH, f"lazy=true; {'; '.join(_EXPLICIT)}", {}),
         (_PUSH, "use=true; install=true; cache-binary=false", {}),
+        (_PUSH, "use=true; cleanup=false", {}),
+        (_PUSH, "driver=docker; name=mine; driver-opts=a=b; buildkitd-config-inline=[log]", {}),
+        (_PUSH, "driver=docker; endpoint=there; buildkitd-flags=x; node-platforms=linux/arm", {}),
+        (_PUSH, "driver=remote; endpoint=tcp://a:1; buildkit-image-mirrors=r.io/buildkit:1", {}),
+        (_PUSH, "driver=kubernetes; builder-state=memory", {}),
+        (_PUSH, "buildkitd-config=a.toml; buildkitd-config-inline=[log]; keep-state=true", {}),
+        (_PUSH, "secrets=A=hunter1\nA=hunter2", {}),
+        (_PUSH, f"registry-auth={_TWICE}", {}),
         (_PUSH, "qemu-platforms=all", {}),
         (_PUSH, "allow=network.host,security.insecure", {}),
         (_PUSH, "tags=type=semver,pattern={{version}}", {}),

@@ -35,6 +35,7 @@ NODE = {
     },
 }
 STAYS = "the builder b stays, "
+MOUNT = "mount the directory in which their buildx keeps its state at {}"
 
 
 @pytest.fixture
@@ -168,8 +169,8 @@ def test_a_directory_that_cannot_be_written(
             {"driver": "remote", "endpoint": "tcp://a:1"},
             "run this first: docker buildx create --name b --driver remote tcp://a:1",
         ),
-        ({"driver": "kubernetes"}, "mount their {} here"),
-        ({"append": "- endpoint: there"}, "mount their {} here"),
+        ({"driver": "kubernetes"}, MOUNT),
+        ({"append": "- endpoint: there"}, MOUNT),
     ],
 )
 def test_others_than_this_container_have_to_be_told(

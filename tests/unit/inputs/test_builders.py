@@ -506,7 +506,12 @@ _OF_ENGINE: Final = "is ignored: the daemon of driver 'docker' is the engine's o
         ),
         (
             {"keep_state": "true"},
-            ["keep-state is ignored: the next run finds a state by the name of its builder"],
+            [
+                (
+                    "keep-state is ignored: the next run finds a state by the name of its builder; "
+                    "set builder"
+                )
+            ],
         ),
         ({"keep_state": "true", "name": "mine"}, []),
     ],
