@@ -136,6 +136,7 @@ def test_a_builder_that_stays(
             {
                 **{f"INPUT_{name}": value for name, value in inputs.items()},
                 "GITHUB_ACTIONS": "true",
+                "GITHUB_WORKSPACE": "/github/workspace",
                 "HOME": "/github/home",
                 **({"BUILDX_CONFIG": "/theirs"} if is_seen else {}),
             },

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
+import subprocess
 import threading
 import time
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.integration import authority
+from tests.integration.conftest import buildx
 from warmbuild.builder.engine import connect
 from warmbuild.errors import EngineError
 
@@ -45,6 +47,34 @@ def test_a_build_pushes_through_it(
     assert registry.digest(f"{repository}:main") == ended.outputs["digest"]
     registry.check_cache(f"{repository}:cache-main")
     assert ended.warnings == []
+
+
+def test_a_builder_that_stays_is_known_by_a_context_of_the_users_own(
+    warmbuild: Warmbuild,
+    lab: Lab,
+    repository: str,
+    small: Path,
+    certificates: Path,
+    tmp_path: Path,
+) -> None:
+    with engine_behind_tls(lab, certificates, delay=0.0) as port:
+        tls = variables(port, certificates)
+        ended = warmbuild.succeed(small, image=repository, cleanup="false", cache="off", extra=tls)
+        name = ended.outputs["name"]
+        assert ended.warnings == [
+            (
+                f"warning: the builder {name} stays, but later steps do not know it: the "
+                "certificates for it are removed at the end of the run"
+            )
+        ]
+        own = {**lab.env, "DOCKER_CONFIG": str(tmp_path / "config")}
+        # The client takes the context from its environment, and uses it without that.
+        create = ["docker", "context", "create", "engine"]
+        subprocess.run(create, env={**own, **tls}, check=True)  # noqa: S603 (Docker's own)
+        buildx(own, "create", "--name", name, "--driver", "docker-container", "engine")
+        said = buildx(own, "build", "--builder", name, "--progress", "plain", str(small))
+        assert said.count("CACHED") == 2
+        buildx(own, "rm", "--force", name)
 
 
 def test_one_that_is_still_booting_is_waited_for(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import secret_texts, untrusted_json
@@ -20,13 +19,13 @@ from warmbuild.registry import docker_config
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from warmbuild.builder.private_directory import Private
     from warmbuild.log import Log
+    from warmbuild.mounts import Mounts
     from warmbuild.plan.build_plan import BuilderPlan
 
-# Programs that containers have as their first process, and that start and await the command.
-_INITS: Final = ("docker-init", "tini", "catatonit", "dumb-init")
 _PRIVATE_KEY: Final = b"PRIVATE KEY-----"
 
 
@@ -38,15 +37,15 @@ class Place:
     is_seen: bool  # Whether later steps see it, and not only this container
 
 
-def place(env: Mapping[str, str], home: str) -> Place:
+def place(env: Mapping[str, str], mounts: Mounts, *, is_home_own: bool) -> Place:
     """Return the place that an environment names.
 
-    `home` is the home directory that the CI system gives to containers alone, or empty.
+    `is_home_own` is whether the home directory is that of the run's container alone.
     """
     directory = docker_config.buildx_directory(env)
-    is_of_containers = bool(home) and directory.is_relative_to(home)
-    is_left = _is_mounted(directory) and not is_of_containers
-    return Place(directory=directory, is_seen=is_left or not _ends_with_this_process())
+    is_in_home = not (env.get("DOCKER_CONFIG") or env.get("BUILDX_CONFIG"))
+    is_shared = mounts.hold(os.path.realpath(directory))
+    return Place(directory=directory, is_seen=is_shared and not (is_in_home and is_home_own))
 
 
 def hand_over(plan: BuilderPlan, name: str, private: Private, user: Place, log: Log) -> None:
@@ -134,15 +133,3 @@ def _write(path: Path, text: str) -> None:
     if os.geteuid() == 0:
         for made in (*missing, path):
             os.chown(made, there.st_uid, there.st_gid)
-
-
-def _ends_with_this_process() -> bool:
-    """Return whether this process is the command of a container."""
-    first = (read_text("/proc/1/comm") or "").strip()
-    return os.getpid() == 1 or (os.getppid() == 1 and first in _INITS)
-
-
-def _is_mounted(path: Path) -> bool:
-    """Return whether a directory, or the one that it would be in, is not the container's own."""
-    there = next(one for one in (path, *path.parents) if os.path.exists(one))  # noqa: PTH110 (never raises)
-    return there.stat().st_dev != Path("/").stat().st_dev

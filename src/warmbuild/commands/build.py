@@ -88,7 +88,8 @@ def _built(run: Run, wanted: Sequence[Image], begun: float) -> Outcome:
             publishing.say_plan(decided, log)
             name = made.boot(state.need(decided))
             if not inputs.cleanup:
-                user = handover.place(env, run.provider.container_home)
+                is_own = bool(run.provider.shared(env))
+                user = handover.place(env, run.mounts, is_home_own=is_own)
                 handover.hand_over(decided[0].builder, name, private, user, log)
             own = replace(buildx, env={**buildx.env, "BUILDX_BUILDER": name})
             tool = replace(

@@ -17,6 +17,7 @@ from tests.golden.scene import Scene, Subject
 from warmbuild.builder import engine as engine_module
 from warmbuild.builder import handover
 from warmbuild.builder.private_directory import Private
+from warmbuild.mounts import Mounts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -270,7 +271,7 @@ def _staying() -> Iterator[Scene]:
         text = json.dumps({"Name": "mine", "Nodes": [record]})
         with (
             mock.patch.object(handover, "read_text", return_value=text),
-            mock.patch.object(handover, "_ends_with_this_process", return_value=in_container),
+            mock.patch.object(Mounts, "hold", return_value=not in_container),
         ):
             given = ("--builder=mine", "--cleanup=false", _OWN, *flags)
             said = _booted(*given, engine=engine(), env=env)

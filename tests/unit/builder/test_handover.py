@@ -15,10 +15,11 @@ from warmbuild.builder import handover
 from warmbuild.builder.handover import Place
 from warmbuild.builder.private_directory import Private
 from warmbuild.log import Log
+from warmbuild.mounts import Mounts
 from warmbuild.run_context import RunContext
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from warmbuild.inputs.values import Inputs
     from warmbuild.plan.build_plan import BuilderPlan
@@ -188,28 +189,23 @@ def test_others_than_this_container_have_to_be_told(
 
 
 @pytest.mark.parametrize(
-    ("env", "is_command", "is_mounted", "is_seen"),
+    ("env", "mounts", "is_home_own", "is_seen"),
     [
-        pytest.param({"HOME": "/root"}, False, False, True, id="a job"),
-        pytest.param({"HOME": "/root"}, True, False, False, id="a container"),
-        pytest.param({"HOME": "/root"}, True, True, True, id="with the user's directory"),
-        pytest.param({"HOME": "/github/home"}, True, True, False, id="of an action"),
-        pytest.param({"HOME": "/github/home"}, False, True, True, id="a job in a container"),
-        pytest.param(
-            {"HOME": "/github/home", "DOCKER_CONFIG": "/d"}, True, True, True, id="as it is told"
-        ),
+        pytest.param({"HOME": "/root"}, None, False, True, id="a job"),
+        pytest.param({"HOME": "/root"}, ("/src",), False, False, id="a container"),
+        pytest.param({"HOME": "/root"}, ("/root/.docker",), False, True, id="with the directory"),
+        pytest.param({"HOME": "/h"}, ("/h",), True, False, id="a home of its own"),
+        pytest.param({"HOME": "/h", "DOCKER_CONFIG": "/d"}, ("/d",), True, True, id="as told"),
+        pytest.param({"HOME": "/h", "BUILDX_CONFIG": "/d"}, ("/h",), True, False, id="nowhere"),
     ],
 )
 def test_who_sees_the_place(
-    monkeypatch: pytest.MonkeyPatch,
     env: dict[str, str],
-    *,
-    is_command: bool,
-    is_mounted: bool,
-    is_seen: bool,
+    mounts: Sequence[str] | None,
+    is_home_own: bool,  # noqa: FBT001
+    is_seen: bool,  # noqa: FBT001
 ) -> None:
-    monkeypatch.setattr(handover, "_ends_with_this_process", lambda: is_command)
-    monkeypatch.setattr(handover, "_is_mounted", lambda _path: is_mounted)
-    found = handover.place(env, ci.named("github").container_home)
+    found = handover.place(env, Mounts(points=mounts), is_home_own=is_home_own)
     assert found.is_seen is is_seen
-    assert found.directory == Path(env.get("DOCKER_CONFIG", f"{env['HOME']}/.docker"), "buildx")
+    usual = Path(env.get("DOCKER_CONFIG", f"{env['HOME']}/.docker"), "buildx")
+    assert found.directory == Path(env.get("BUILDX_CONFIG", usual))
