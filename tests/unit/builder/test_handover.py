@@ -191,9 +191,9 @@ def test_others_than_this_container_have_to_be_told(
 @pytest.mark.parametrize(
     ("env", "mounts", "is_home_own", "is_seen"),
     [
-        pytest.param({"HOME": "/root"}, None, False, True, id="a job"),
-        pytest.param({"HOME": "/root"}, ("/src",), False, False, id="a container"),
-        pytest.param({"HOME": "/root"}, ("/root/.docker",), False, True, id="with the directory"),
+        pytest.param({"HOME": "/me"}, None, False, True, id="a job"),
+        pytest.param({"HOME": "/me"}, ("/src",), False, False, id="a container"),
+        pytest.param({"HOME": "/me"}, ("/me/.docker",), False, True, id="with the directory"),
         pytest.param({"HOME": "/h"}, ("/h",), True, False, id="a home of its own"),
         pytest.param({"HOME": "/h", "DOCKER_CONFIG": "/d"}, ("/d",), True, True, id="as told"),
         pytest.param({"HOME": "/h", "BUILDX_CONFIG": "/d"}, ("/h",), True, False, id="nowhere"),
