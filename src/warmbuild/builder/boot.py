@@ -6,6 +6,7 @@ import os
 import time
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -52,6 +53,7 @@ _DEFAULT_CONTEXT: Final = "default"
 class Made:
     """A builder that is booting."""
 
+    up: Callable[[], str]  # waits until the builder is up, and returns its name
     boot: Callable[[int | None], str]
     """Waits until the builder is up, and returns its name.
 
@@ -89,6 +91,8 @@ def booted(plan: BuilderPlan, buildx: Buildx, private: Private, log: Log) -> Ite
             wait = stack.enter_context(_created(plan, own, buildx, log, state))
         seen: list[Running] = []
 
+        wait = cache(wait)
+
         def boot(need: int | None) -> str:
             up = wait()
             state.settle(need)
@@ -103,6 +107,7 @@ def booted(plan: BuilderPlan, buildx: Buildx, private: Private, log: Log) -> Ite
             return up
 
         yield Made(
+            up=wait,
             boot=boot,
             inspected=lambda: _inspected(seen[0]),
             state=state,

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, assert_never
 
 from warmbuild.cache import packing, records
-from warmbuild.cache.probe import Answer, Found, Missing, NotACache, Refused, Silent
+from warmbuild.cache.probe import Answer, Found, Missing, NotACache, Refused, Silent, Unasked
 from warmbuild.cache.problems import Kind, Problem
 from warmbuild.refs import Reference
 
@@ -34,8 +34,12 @@ def settle(plan: CachePlan, answers: Mapping[Place, Answer], now: datetime) -> C
 
 
 def must_be_one(plan: CachePlan) -> bool:
-    """Return whether the caches have to be merged, because BuildKit loses steps among several."""
-    return plan.imports == "auto" and len(plan.read) > 1 and plan.backend.merged
+    """Return whether the caches have to be merged, because BuildKit loses steps among several.
+
+    What is unknown cannot be merged, and may not exist: then BuildKit gets all of them.
+    """
+    is_known = all(item.found for item in plan.read)
+    return plan.imports == "auto" and len(plan.read) > 1 and plan.backend.merged and is_known
 
 
 def unmerged(plan: CachePlan, why: str) -> CachePlan:
@@ -97,6 +101,9 @@ def _settle_reads(plan: CachePlan, answers: Mapping[Place, Answer], now: datetim
             case Missing():
                 if not item.beside:
                     notes.append(f"{item.ref} does not exist yet")
+            case Unasked(reason=reason):
+                notes.append(f"{item.ref} is left to BuildKit: {reason}")
+                kept.append(item)
             case NotACache() as image if _is_empty(plan, image):
                 notes.append(f"{item.ref} is not read: its image contains no cache")
             case Refused(reason=reason) | Silent(reason=reason) | NotACache(reason=reason):
@@ -135,12 +142,15 @@ def _settle_writes(plan: CachePlan, answers: Mapping[Place, Answer]) -> CachePla
         return tuple(kept)
 
     written = writable(plan.platforms or (plan.write,))
+    unasked = any(isinstance(answers[item.ref], Unasked) for item in plan.history)
+    text = "cache-history has no effect: the registry cannot be asked for what it holds"
     return replace(
         plan,
         write=next(iter(written), None),
         platforms=written if plan.platforms else (),
         stages=writable(plan.stages) if written else (),
-        history=writable(plan.history) if written else (),
+        history=writable(plan.history) if written and not unasked else (),
+        notes=(*plan.notes, text) if unasked else plan.notes,
         problems=(*plan.problems, *refused),
     )
 

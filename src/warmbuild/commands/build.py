@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from warmbuild.build.solve import Tool
     from warmbuild.builder.memory import State
     from warmbuild.builder.private_directory import Private
-    from warmbuild.commands import caches, cleanup, linked_copy
+    from warmbuild.commands import caches, cleanup, linked_copy, reach
     from warmbuild.commands.images import Image
     from warmbuild.commands.logins import Registries
     from warmbuild.commands.run import Run
@@ -34,6 +34,7 @@ else:
     caches = lazy.module("warmbuild.commands.caches")
     cleanup = lazy.module("warmbuild.commands.cleanup")
     linked_copy = lazy.module("warmbuild.commands.linked_copy")
+    reach = lazy.module("warmbuild.commands.reach")
     publishing = lazy.module("warmbuild.report.publishing")
     solve = lazy.module("warmbuild.build.solve")
 
@@ -76,6 +77,7 @@ def _built(run: Run, wanted: Sequence[Image], begun: float) -> Outcome:
             # The registry is asked while the builder boots.
             if not boot.has_image_store(decided[0].builder, child):
                 decided = images.decide(wanted, has_image_store=False)
+            registries = reach.routed(registries, decided, made, child, log)
             decided = _ready(run, wanted, decided, registries)
             if inputs.link:
                 decided = [

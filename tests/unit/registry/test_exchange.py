@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from warmbuild.cache import probe
 from warmbuild.registry import exchange
 from warmbuild.registry.exchange import Reply, Request, SilentError, UntrustedError
+from warmbuild.registry.transports import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +34,7 @@ def mocked() -> Iterator[responses.RequestsMock]:
 
 def send(method: str = "GET", url: str = URL, *, left: float = 30.0, **more: str) -> Reply:
     request = Request(method=method, url=url, headers={}, authorization=more.get("login", ""))
-    session = exchange.session(verify=True)
+    session = exchange.session(Transport(), URL)
     return exchange.exchange(session, request, connect=1.0, answer=2.0, left=left)
 
 
@@ -198,7 +199,7 @@ def test_a_bundle_of_the_environment_serves_where_the_daemon_has_no_setting(
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.io:3128")
     mocked.get(URL)
     request = Request(url=URL, headers={})
-    exchange.exchange(exchange.session(verify), request, connect=1.0, answer=1.0, left=30.0)
+    exchange.exchange(exchange.session(Transport(verify=verify), URL), request, connect=1.0, answer=1.0, left=30.0)
     settings = mocked.calls[0].request.req_kwargs  # type: ignore[attr-defined]  # responses adds it
     assert settings["verify"] == expected
     assert settings["proxies"]["https"] == "http://proxy.io:3128"
@@ -238,7 +239,7 @@ def test_every_wait_for_a_server_has_an_end(
 
     thread = threading.Thread(target=serve)
     request = Request(url="http://r.io/", headers={})
-    with theirs, exchange.session(verify=True) as session:
+    with theirs, exchange.session(Transport(), URL) as session:
         thread.start()
         with pytest.raises(SilentError, match=said) if said else nullcontext():
             reply = exchange.exchange(session, request, connect=1.0, answer=0.2, left=left)
