@@ -103,7 +103,8 @@ def _address(env: Mapping[str, str]) -> Address | None:
     given = env.get("DOCKER_HOST", "")
     if not given:
         context = env.get("DOCKER_CONTEXT") or docker_config.read_config(env).get("currentContext")
-        return Address(path=_SOCKET) if context in (None, "", "default") else None
+        is_default = context in (None, "", docker_config.DEFAULT_CONTEXT)
+        return Address(path=_SOCKET) if is_default else None
     try:
         url = urlsplit(given)
         port = url.port or _PORT

@@ -106,8 +106,6 @@ class Silent(_Answer):
 class Unasked(_Answer):
     """Only BuildKit may reach the registry, so nothing is known of the ref."""
 
-    reason: str
-
 
 Answer = Found | Missing | Refused | NotACache | Silent | Unasked
 

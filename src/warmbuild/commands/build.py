@@ -57,7 +57,8 @@ def _built(run: Run, wanted: Sequence[Image], begun: float) -> Outcome:
     inputs, env, log = run.inputs, run.env, run.log
     decided = images.decide(wanted)
     checkout.check(inputs, env, decided, log.redact)
-    for text in confidential.not_hidden(inputs):
+    trust = run.context.trust
+    for text in (*confidential.not_hidden(inputs), *confidential.withheld(env, trust)):
         log.warning(text)
     for stale in run.provider.output_files(env):
         with suppress(OSError):  # what publishes the outputs warns of a directory
@@ -65,9 +66,11 @@ def _built(run: Run, wanted: Sequence[Image], begun: float) -> Outcome:
     program = environment.program(env)
     registries = _logged_in(run, decided)
     secrets = {secret.id: secret for one in decided for secret in one.secrets}
-    with private_directory.private(env, registries.keyring.own, tuple(secrets.values())) as private:
+    with private_directory.private(
+        env, registries.keyring.own, tuple(secrets.values()), trust
+    ) as private:
         child = environment.environment(env, private)
-        child = environment.of_building(child, run.context.trust, images.variables(decided))
+        child = environment.of_building(child, trust, images.variables(decided))
         environment.take_certificates(env, private)
         buildx = Buildx(program=program, env=child, runner=run.runner)
         with (

@@ -34,8 +34,7 @@ def settled(
         place: directory.answer(place) for place in asked if isinstance(place, str)
     }
     references = [place for place in asked if isinstance(place, Reference)]
-    unasked = registries.unasked
-    answers |= {ref: Unasked(unasked[ref.host]) for ref in references if ref.host in unasked}
+    answers |= {ref: Unasked() for ref in references if ref.host in registries.unasked}
     references = [ref for ref in references if ref not in answers]
     retried: list[str] = []
     if references:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import field, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -34,8 +34,7 @@ class Registries:
     keyring: Keyring
     transports: Mapping[str, Transport]  # by host
     retry_timeout: float  # seconds to try again what a push needs
-    unasked: Mapping[str, str] = field(default_factory=dict)
-    """Hosts that only BuildKit may reach, and why nothing else asks them."""
+    unasked: frozenset[str] = frozenset()  # hosts that only BuildKit may reach
 
     def client(
         self, host: str, say: Callable[[str], object], *, patience: Patience = PROBE
@@ -62,6 +61,8 @@ def registries(
     for login in keyring.own:
         if login.is_assumed:
             say(f"no username is given for {login}, so {login.username!r} is used")
+    for fault in docker_config.faults(env):
+        warn(fault)
     for host, program in keyring.gone.items():
         stored = f"the login for {host}" if host else "logins"
         warn(
@@ -87,7 +88,7 @@ def check(registries: Registries, decided: Sequence[BuildPlan], log: Log) -> Non
             failures.append(str(error))
     if failures:
         raise RegistryError("\n".join(failures))
-    done = _asked(decided) | registries.unasked.keys()
+    done = _asked(decided) | registries.unasked
     for login in registries.keyring.own:
         if login in checked or login.host in done or login.is_known or login.helper:
             continue

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from warmbuild.builder.boot import Made
     from warmbuild.commands.logins import Registries
     from warmbuild.log import Log
-    from warmbuild.plan.build_plan import BuildPlan
+    from warmbuild.plan.build_plan import BuilderPlan, BuildPlan
 
 
 def routed(
@@ -41,17 +41,17 @@ def routed(
     if not far:
         return registries
     name, builder = made.up(), decided[0].builder
-    named = " and ".join(far)
+    kind = "registry" if len(far) == 1 else "registries"
+    what = f"the {kind} {' and '.join(far)} cannot be reached from here"
     try:
         inside = network.of(builder, name, engine_calls.address(env))
     except EngineError as error:
-        why = f"it cannot be reached from here, and the builder cannot be asked for it: {error}"
         log.warning(
-            f"the registry {named} cannot be reached from here, and not through the builder: "
-            f"{error}. So neither the login nor the caches are checked before BuildKit uses them"
+            f"{what}, and not through the builder: {error}. So BuildKit is the first to use the "
+            "login and the caches there"
         )
-        return replace(registries, unasked=dict.fromkeys(far, why))
-    log.line(f"the registry {named} cannot be reached from here; it is asked through the builder")
+        return replace(registries, unasked=frozenset(far))
+    log.line(f"{what}; asking through the builder{_own_loopback(builder, far)}")
     ways = {
         host: replace(
             known[host],
@@ -60,3 +60,11 @@ def routed(
         for host in far
     }
     return replace(registries, transports={**registries.transports, **ways})
+
+
+def _own_loopback(builder: BuilderPlan, hosts: Sequence[str]) -> str:
+    """Return what keeps a builder from this engine's loopback interface, or an empty text."""
+    is_apart = builder.is_fresh and not any("network=host" in opt for opt in builder.driver_opts)
+    if not (is_apart and any(map(transports.is_loopback, hosts))):
+        return ""
+    return ", which has a localhost of its own; set driver-opts: network=host if it is there"

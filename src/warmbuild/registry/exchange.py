@@ -33,7 +33,7 @@ from warmbuild.frozen import frozen
 from warmbuild.registry import transports
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from _typeshed import WriteableBuffer
 
@@ -181,7 +181,8 @@ def at_home(url: str, location: str) -> str:
     try:
         here, there = urlsplit(url), urlsplit(urljoin(url, location))
         places = [
-            (one.scheme, one.hostname, one.port or transports.PORTS.get(one.scheme)) for one in (here, there)
+            (one.scheme, one.hostname, one.port or transports.PORTS.get(one.scheme))
+            for one in (here, there)
         ]
     except ValueError:
         return ""

@@ -20,7 +20,7 @@ from warmbuild.registry.exchange import Reply, Request, SilentError, UntrustedEr
 from warmbuild.registry.transports import Transport
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 URL = "https://r.io/a"
@@ -199,7 +199,9 @@ def test_a_bundle_of_the_environment_serves_where_the_daemon_has_no_setting(
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.io:3128")
     mocked.get(URL)
     request = Request(url=URL, headers={})
-    exchange.exchange(exchange.session(Transport(verify=verify), URL), request, connect=1.0, answer=1.0, left=30.0)
+    exchange.exchange(
+        exchange.session(Transport(verify=verify), URL), request, connect=1.0, answer=1.0, left=30.0
+    )
     settings = mocked.calls[0].request.req_kwargs  # type: ignore[attr-defined]  # responses adds it
     assert settings["verify"] == expected
     assert settings["proxies"]["https"] == "http://proxy.io:3128"
@@ -259,3 +261,89 @@ def test_a_location_is_at_home_or_nowhere(location: str) -> None:
 def test_no_host_passes_for_home(begin: str, rest: str) -> None:
     found = exchange.at_home(URL, begin + rest)
     assert found == "" or urllib3.util.parse_url(found).host == "r.io"
+
+
+def test_the_registries_that_this_machine_does_not_reach(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = []
+
+    def connect(server: tuple[str, int], patience: float) -> socket.socket:
+        assert patience == 5.0
+        tried.append(server)
+        if server[1] == 2:
+            raise ConnectionRefusedError
+        return socket.socket()
+
+    monkeypatch.setattr(socket, "create_connection", connect)
+    known = {f"127.0.0.1:{port}": Transport(scheme="http") for port in (1, 2)}
+    known["registry:2"] = Transport()
+    # For this machine's own there is no proxy.
+    monkeypatch.setenv("http_proxy", "http://proxy:1")
+    assert exchange.unreached(known, 5.0) == {"127.0.0.1:2", "registry:2"}
+    assert sorted(tried) == [("127.0.0.1", 1), ("127.0.0.1", 2), ("registry", 2)]
+    monkeypatch.setenv("https_proxy", "http://proxy:1")
+    assert exchange.unreached(known, 5.0) == {"127.0.0.1:2"}
+
+
+def test_a_registry_that_takes_no_connection_in_time_is_not_reached(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(socket, "create_connection", lambda *_: time.sleep(1))
+    assert exchange.unreached({"r:1": Transport()}, 0.1) == {"r:1"}
+
+
+def test_requests_to_the_registry_alone_take_its_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads = []
+
+    def serving(answer: str) -> socket.socket:
+        """Return a connection to a server with one answer."""
+        ours, theirs = socket.socketpair()
+
+        def work() -> None:
+            with theirs:
+                theirs.recv(4096)
+                theirs.sendall(f"HTTP/1.1 {answer}\r\nContent-Length: 0\r\n\r\n".encode())
+
+        threads.append(threading.Thread(target=work))
+        threads[-1].start()
+        return ours
+
+    monkeypatch.setenv("http_proxy", "http://proxy:1")
+    monkeypatch.setattr(
+        urllib3.util.connection, "create_connection", lambda *_, **__: serving("204 X")
+    )
+    there = "307 X\r\nLocation: http://127.0.0.1:5001/there"
+    transport = Transport(scheme="http", connect=lambda: serving(there))
+    with exchange.session(transport, "http://registry:5000/") as session:
+        request = Request(url="http://registry:5000/v2/", headers={})
+        reply = exchange.exchange(session, request, connect=1.0, answer=2.0, left=9.0)
+    for thread in threads:
+        thread.join()
+    assert (reply.status, len(threads)) == (204, 2)
+
+
+def _refused() -> socket.socket:
+    raise OSError("the engine refuses")
+
+
+def _ended() -> socket.socket:
+    ours, theirs = socket.socketpair()
+    theirs.close()
+    return ours
+
+
+@pytest.mark.parametrize(
+    ("connect", "said"),
+    [
+        pytest.param(_refused, "cannot be reached", id="the engine does not help"),
+        pytest.param(
+            _ended, "cannot be reached, neither from here nor from the builder", id="nobody there"
+        ),
+    ],
+)
+def test_a_way_that_leads_nowhere_is_said(connect: Callable[[], socket.socket], said: str) -> None:
+    transport = Transport(scheme="http", connect=connect)
+    with exchange.session(transport, "http://registry/") as session:
+        request = Request(url="http://registry/v2/", headers={})
+        with pytest.raises(SilentError, match=f"^{said}$") as error:
+            exchange.exchange(session, request, connect=1.0, answer=1.0, left=5.0)
+    assert error.value.passes == (connect is _ended)
