@@ -287,8 +287,15 @@ def test_the_registries_that_this_machine_does_not_reach(monkeypatch: pytest.Mon
 def test_a_registry_that_takes_no_connection_in_time_is_not_reached(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(socket, "create_connection", lambda *_: time.sleep(1))
+    is_over = threading.Event()
+
+    def connect(*_: object) -> socket.socket:
+        is_over.wait(10)
+        raise TimeoutError
+
+    monkeypatch.setattr(socket, "create_connection", connect)
     assert exchange.unreached({"r:1": Transport()}, 0.1) == {"r:1"}
+    is_over.set()
 
 
 def test_requests_to_the_registry_alone_take_its_way(monkeypatch: pytest.MonkeyPatch) -> None:
