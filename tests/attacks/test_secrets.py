@@ -218,6 +218,34 @@ def test_read_the_password_of_an_address(flag: str, value: str) -> None:
         assert "open-sesame" not in machine.run(*plan, env=env)
 
 
+@pytest.mark.parametrize(
+    ("event", "is_there"), [("push", True), ("unheard-of", False)], ids=["trusted", "untrusted"]
+)
+def test_print_the_password_of_a_proxy(event: str, *, is_there: bool) -> None:
+    """A stranger's step prints the proxy that the runner's Docker configuration gives builds."""
+
+    def configure(job: Path) -> None:
+        path = job.parent / "home" / ".docker" / "config.json"
+        path.parent.mkdir()
+        path.write_text(json.dumps({"proxies": {"default": {"httpProxy": "http://a:hunter2@p"}}}))
+        buildx = job.parent / "bin" / "buildx"
+        own = '[ "$1" = build ] && /bin/cp "$DOCKER_CONFIG/config.json" "${0%/*/*}/given"\n'
+        buildx.write_text(buildx.read_text().replace("command=$1\n", f"{own}command=$1\n"))
+
+    said = machine.run(
+        *("build", "--image=r.io/a", *machine.REMOTE, *_NOT_RUN),
+        env={"GITLAB_CI": "true", "CI_PIPELINE_SOURCE": event, "CI_COMMIT_BRANCH": "b"},
+        files={"Dockerfile": machine.DOCKERFILE},
+        buildx={"version": machine.VERSION, "build": STEP},
+        prepare=configure,
+        shown=("../given",),
+    )
+    log, _, given = said.partition("-- ../given\n")
+    assert ("hunter2" in given) == is_there
+    assert "hunter2" not in log
+    assert ("the build does not get the proxies" in log) != is_there
+
+
 def test_read_a_secret_in_the_arguments_of_a_question() -> None:
     """A check takes a build argument with a password, as a build does."""
     said = recorded("--call=check", "--build-args=HTTP_PROXY=http://me:hunter2@proxy")

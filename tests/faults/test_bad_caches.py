@@ -39,7 +39,10 @@ def test_a_cache_registry_that_is_down(
     cache = f"127.0.0.1:{unused_port}/cache"
     ended = warmbuild.succeed(small, image=repository, cache_repository=cache)
     check_pushed_without_cache(ended, registry, repository)
-    reason = f"the registry 127.0.0.1:{unused_port} cannot be reached"
+    reason = (
+        f"the registry 127.0.0.1:{unused_port} cannot be reached, neither from here nor from the "
+        "builder"
+    )
     assert f"warning: {cache}:cache-main is not read: {reason}" in ended.warnings
     assert f"warning: {cache}:cache-main is not written: {reason}" in ended.warnings
     assert f"> **Warning:** {cache}:cache-main is not written: {reason}" in ended.summary

@@ -156,7 +156,8 @@ def test_a_registry_that_cannot_be_reached(
     assert ended.code == 5
     (error,) = ended.errors
     assert error.startswith(
-        f"error: the registry {host} cannot be reached, and the image is pushed there"
+        f"error: the registry {host} cannot be reached, neither from here nor from the builder, "
+        "and the image is pushed there"
     )
     assert "docker buildx build" not in ended.log
 

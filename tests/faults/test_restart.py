@@ -88,7 +88,7 @@ def test_a_login_before_its_registry(
             password=lab.password,
             cache="off",
         )
-    Case(code=0, said="cannot be reached; retrying", seconds=40).check(ended)
+    Case(code=0, said="nor from the builder; retrying", seconds=40).check(ended)
     auth_registry.check_image(f"{auth_registry.host}/{name}:main")
 
 

@@ -20,6 +20,7 @@ from warmbuild.cache import directory
 from warmbuild.commands import mounted
 from warmbuild.errors import EngineError
 from warmbuild.inputs import table
+from warmbuild.registry import exchange
 from warmbuild.report import outputs as report
 from warmbuild.vendors import refusal
 
@@ -94,6 +95,13 @@ def engine_near(
         stack.enter_context(mock.patch.object(memory, "read_memory", read_memory))
         stack.enter_context(mock.patch.object(memory, "read_text", return_value="kernel"))
         stack.enter_context(mock.patch.object(memory, "_PATIENCE", 0.0))
+        yield
+
+
+@contextlib.contextmanager
+def unreached() -> Iterator[None]:
+    """Have a machine that connects to no private registry."""
+    with mock.patch.object(exchange, "unreached", lambda known, _patience: {*known}):
         yield
 
 

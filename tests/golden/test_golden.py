@@ -33,7 +33,11 @@ EXCEPTIONS: Final = {
             "unexpected commit digest",
         ),
         "what a label holds": ("user=… pid=… begun=… pids=… boot=… at=…",),
-        "a script": ("cat …; cat; kill 1; sleep 1; kill 1; kill 1",),
+        "a script": (
+            "cat …; cat; kill 1; sleep 1; kill 1; kill 1",
+            "command -v timeout && command -v nc && echo …",
+            "both are there",
+        ),
         "an HTTP header": (
             "Content-Type: application/json",
             (
@@ -55,6 +59,8 @@ EXCEPTIONS: Final = {
         ),
         "an error that is caught, and its text dropped": (
             "a command did not end in time",
+            "the engine closes the connection",
+            "the engine does not start the command",
             "a mapping has more than … keys",
             "a path in the index is too long",
             "it is no JSON object",

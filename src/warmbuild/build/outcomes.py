@@ -199,7 +199,13 @@ def _advised(plan: BuildPlan, failed: Transfer) -> str:
 
 def _imported(plan: BuildPlan, imported: Progress) -> tuple[tuple[str, ...], list[Problem]]:
     """Return the caches that were read, and why others were not."""
-    imports = imported.imports()
+    unknown = {str(item.ref) for item in plan.cache.read if item.found is None}
+    # What nobody could ask for may not exist yet.
+    imports = [
+        done
+        for done in imported.imports()
+        if not (done.name in unknown and done.error.endswith(": not found"))
+    ]
     read = tuple(done.name for done in imports if not done.error)
     failed = [
         Problem(kind=Kind.READ, text=f"{done.name} is not read: {done.error}")

@@ -6,6 +6,7 @@ import os
 import time
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -45,13 +46,13 @@ _ANSWER_TIMEOUT: Final = 30.0
 # its nameless container, which looks for GPUs, may stay, and the engine may still create the
 # builder's container after the run has removed the builder.
 _LINGER: Final = 10.0
-_DEFAULT_CONTEXT: Final = "default"
 
 
 @frozen
 class Made:
     """A builder that is booting."""
 
+    up: Callable[[], str]  # waits until the builder is up, and returns its name
     boot: Callable[[int | None], str]
     """Waits until the builder is up, and returns its name.
 
@@ -77,7 +78,7 @@ def booted(plan: BuilderPlan, buildx: Buildx, private: Private, log: Log) -> Ite
     is_known = (private.buildx_config / "instances" / name).is_file()
     with ExitStack() as stack:
         # buildx always has a builder "default", the engine's own; the driver does not matter.
-        if is_known or plan.driver.is_engines_own or name == _DEFAULT_CONTEXT:
+        if is_known or plan.driver.is_engines_own or name == docker_config.DEFAULT_CONTEXT:
             _check_version(plan, buildx.program, buildx.run(["version"]).output)
             found = name if is_known else _of_engine(plan, buildx.env, private, log)
             wait: Callable[[], str] = lambda: found  # noqa: E731
@@ -90,6 +91,8 @@ def booted(plan: BuilderPlan, buildx: Buildx, private: Private, log: Log) -> Ite
             )
             wait = stack.enter_context(_created(plan, own, buildx, log, state))
         seen: list[Running] = []
+
+        wait = cache(wait)
 
         def boot(need: int | None) -> str:
             up = wait()
@@ -105,6 +108,7 @@ def booted(plan: BuilderPlan, buildx: Buildx, private: Private, log: Log) -> Ite
             return up
 
         yield Made(
+            up=wait,
             boot=boot,
             inspected=lambda: _inspected(seen[0]),
             state=state,
@@ -194,9 +198,9 @@ def _of_engine(plan: BuilderPlan, env: Mapping[str, str], private: Private, log:
     """Return the name of the engine's own builder, which is that of the current Docker context."""
     context = _endpoint(plan, env, private, log) or plan.name
     if context or env.get("DOCKER_HOST"):
-        return context or _DEFAULT_CONTEXT
+        return context or docker_config.DEFAULT_CONTEXT
     current = docker_config.read_config(env).get("currentContext")
-    return env.get("DOCKER_CONTEXT") or str(current or _DEFAULT_CONTEXT)
+    return env.get("DOCKER_CONTEXT") or str(current or docker_config.DEFAULT_CONTEXT)
 
 
 def restart(plan: BuilderPlan, env: Mapping[str, str], name: str, log: Log) -> None:
@@ -294,7 +298,7 @@ def _endpoint(plan: BuilderPlan, env: Mapping[str, str], private: Private, log: 
     engine.connect(env, wait=True)
     if not env.get("DOCKER_CERT_PATH"):
         return ""
-    engine.write_tls_context(private.docker_config / "contexts", env)
+    engine.write_tls_context(private.docker_config / docker_config.CONTEXTS, env)
     return engine.CONTEXT
 
 

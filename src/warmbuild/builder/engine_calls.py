@@ -27,7 +27,7 @@ from warmbuild.registry import docker_config
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 else:
     ssl = lazy.module("ssl")
 
@@ -57,6 +57,8 @@ _GLANCE: Final = 0.05
 # Lines that are read of a daemon's log, in which its usage has 80, and errors of it that are shown.
 _LOG_LINES: Final = 200
 _LAST_ERRORS: Final = 10
+# The bytes that begin a frame of an attached command's output.
+_FRAME: Final = 8
 # The part of the time for the removal of a volume in which the engine has to list its volumes.
 _TO_LIST: Final = 1 / 3
 # A slow engine may not have begun to delete when the patience ends. So the patience grows by this
@@ -101,7 +103,8 @@ def _address(env: Mapping[str, str]) -> Address | None:
     given = env.get("DOCKER_HOST", "")
     if not given:
         context = env.get("DOCKER_CONTEXT") or docker_config.read_config(env).get("currentContext")
-        return Address(path=_SOCKET) if context in (None, "", "default") else None
+        is_default = context in (None, "", docker_config.DEFAULT_CONTEXT)
+        return Address(path=_SOCKET) if is_default else None
     try:
         url = urlsplit(given)
         port = url.port or _PORT
@@ -208,20 +211,29 @@ def daemon_said(at: Address, builder: str) -> str:
         status, content = _exchange(at, "GET", path)
     except EngineError:
         return ""
-    said = b"".join(_frames(content)) if status == HTTPStatus.OK else b""
+    said = b"".join(unframed([content])) if status == HTTPStatus.OK else b""
     lines = filter(str.strip, said.decode(errors="replace").splitlines())
     # A daemon that ends is started again, and then says the same.
     return "\n".join(tuple(dict.fromkeys(lines))[-_LAST_ERRORS:])
 
 
-def _frames(content: bytes) -> Iterator[bytes]:
-    """Yield what is in frames; each begins with its stream and, in bytes 4 to 7, its size."""
-    at = 0
-    while at < len(content):
-        size = int.from_bytes(content[at + 4 : at + 8])
-        at += 8
-        yield content[at : at + size]
-        at += size
+def unframed(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield what is in frames as it arrives.
+
+    Each frame begins with its stream and, in bytes 4 to 7, its size.
+    """
+    content, left = bytearray(), 0
+    for part in parts:
+        content += part
+        while content and (left or len(content) >= _FRAME):
+            if left:
+                piece = bytes(content[:left])
+                left -= len(piece)
+                del content[: len(piece)]
+                yield piece
+            else:
+                left = int.from_bytes(content[4:_FRAME])
+                del content[:_FRAME]
 
 
 def remove_builder(

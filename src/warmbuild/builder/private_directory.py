@@ -25,6 +25,7 @@ from warmbuild.frozen import frozen
 from warmbuild.registry import docker_config, scopes
 from warmbuild.registry.docker_config import SCOPED
 from warmbuild.signals import held, shielded
+from warmbuild.trust import Right, Trust
 
 if TYPE_CHECKING:
     import tempfile
@@ -41,6 +42,7 @@ _BUILDX_STATE: Final = ("instances", "certs", "current", "buildkitd.default.toml
 # What names the temporary directory (Python's tempfile).
 _NAMES: Final = ("TMPDIR", "TEMP", "TMP")
 _LOCK: Final = "lock"
+_UNKNOWN: Final = Trust()
 # How Go's programs and the kernel say that a disk, or its table of files, is full.
 _FULL: Final = "no space left on device"
 # Never wait for what is opened, and never follow a link.
@@ -91,9 +93,15 @@ class Private:
 
 @contextmanager
 def private(
-    env: Mapping[str, str], logins: Sequence[Login], secrets: Sequence[Secret]
+    env: Mapping[str, str],
+    logins: Sequence[Login],
+    secrets: Sequence[Secret],
+    trust: Trust = _UNKNOWN,
 ) -> Iterator[Private]:
-    """Provide the private directory for the block, with logins and secrets in it."""
+    """Provide the private directory for the block, with logins and secrets in it.
+
+    Builds get the proxies of the user's configuration; untrusted code gets none with a password.
+    """
     root, lock = None, None
     try:
         with held():
@@ -103,6 +111,7 @@ def private(
         place = Private(root=root)
         with _explained():
             _fill(place, env, logins, secrets)
+            _configure(place, env, logins, trust)
         yield place
     finally:
         if root is not None:
@@ -116,10 +125,7 @@ def _fill(
     place: Private, env: Mapping[str, str], logins: Sequence[Login], secrets: Sequence[Secret]
 ) -> None:
     user = docker_config.user_directory(env)
-    config, _ = docker_config.usable(docker_config.read_config(env), env)
-    config = docker_config.merged(config, [login for login in logins if not login.scope])
-    place.write(place.docker_config / "config.json", json.dumps(config))
-    _copy(user / "contexts", place.docker_config / "contexts")
+    _copy(user / docker_config.CONTEXTS, place.docker_config / docker_config.CONTEXTS)
     buildx = docker_config.buildx_directory(env)
     place.buildx_config.mkdir(mode=0o700)
     for name in _BUILDX_STATE:
@@ -133,6 +139,16 @@ def _fill(
     for secret in secrets:
         if secret.value:
             place.write(place.secret(secret.id), secret.value)
+
+
+def _configure(
+    place: Private, env: Mapping[str, str], logins: Sequence[Login], trust: Trust
+) -> None:
+    config, _ = docker_config.usable(docker_config.read_config(env), env)
+    if trust.refuses(Right.READ_ENVIRONMENT):
+        config = docker_config.without_proxies(config)
+    config = docker_config.merged(config, [login for login in logins if not login.scope])
+    place.write(place.docker_config / "config.json", json.dumps(config))
 
 
 @contextmanager

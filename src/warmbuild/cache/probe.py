@@ -102,7 +102,12 @@ class Silent(_Answer):
     reason: str
 
 
-Answer = Found | Missing | Refused | NotACache | Silent
+@dataclass(frozen=True, slots=True)
+class Unasked(_Answer):
+    """Only BuildKit may reach the registry, so nothing is known of the ref."""
+
+
+Answer = Found | Missing | Refused | NotACache | Silent | Unasked
 
 
 def look(body: bytes, *, media_type: str, digest: str, fetch: Fetch) -> Answer:

@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, assert_never
 
 from warmbuild.cache import packing, records
-from warmbuild.cache.probe import Answer, Found, Missing, NotACache, Refused, Silent
+from warmbuild.cache.probe import Answer, Found, Missing, NotACache, Refused, Silent, Unasked
 from warmbuild.cache.problems import Kind, Problem
 from warmbuild.refs import Reference
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime, timedelta
 
     from warmbuild.cache.cache_plan import CachePlan, CacheRef, Place
@@ -34,8 +34,12 @@ def settle(plan: CachePlan, answers: Mapping[Place, Answer], now: datetime) -> C
 
 
 def must_be_one(plan: CachePlan) -> bool:
-    """Return whether the caches have to be merged, because BuildKit loses steps among several."""
-    return plan.imports == "auto" and len(plan.read) > 1 and plan.backend.merged
+    """Return whether the caches have to be merged, because BuildKit loses steps among several.
+
+    What is unknown cannot be merged, and may not exist: then BuildKit gets all of them.
+    """
+    is_known = all(item.found for item in plan.read)
+    return plan.imports == "auto" and len(plan.read) > 1 and plan.backend.merged and is_known
 
 
 def unmerged(plan: CachePlan, why: str) -> CachePlan:
@@ -86,8 +90,7 @@ def _settle_reads(plan: CachePlan, answers: Mapping[Place, Answer], now: datetim
     for item in plan.read:
         match answers[item.ref]:
             case Found() as found:
-                if found.size > LARGE:
-                    advice.append(Problem(kind=Kind.ADVICE, text=_too_large(item.ref, found.size)))
+                advice += _of_size(item.ref, found.size)
                 too_old = _too_old(found, plan.max_age, now)
                 any_old = any_old or bool(too_old)
                 if why_not := too_old or _why_not_with(kept, item, found, plan.imports):
@@ -97,6 +100,9 @@ def _settle_reads(plan: CachePlan, answers: Mapping[Place, Answer], now: datetim
             case Missing():
                 if not item.beside:
                     notes.append(f"{item.ref} does not exist yet")
+            case Unasked():
+                notes.append(f"{item.ref} is left to BuildKit: only it may reach the registry")
+                kept.append(item)
             case NotACache() as image if _is_empty(plan, image):
                 notes.append(f"{item.ref} is not read: its image contains no cache")
             case Refused(reason=reason) | Silent(reason=reason) | NotACache(reason=reason):
@@ -135,12 +141,15 @@ def _settle_writes(plan: CachePlan, answers: Mapping[Place, Answer]) -> CachePla
         return tuple(kept)
 
     written = writable(plan.platforms or (plan.write,))
+    unasked = any(isinstance(answers[item.ref], Unasked) for item in plan.history)
+    text = "cache-history has no effect: only BuildKit may reach the registry"
     return replace(
         plan,
         write=next(iter(written), None),
         platforms=written if plan.platforms else (),
         stages=writable(plan.stages) if written else (),
-        history=writable(plan.history) if written else (),
+        history=writable(plan.history) if written and not unasked else (),
+        notes=(*plan.notes, text) if unasked else plan.notes,
         problems=(*plan.problems, *refused),
     )
 
@@ -183,8 +192,12 @@ def _why_not_with(kept: Sequence[CacheRef], item: CacheRef, found: Found, import
     return ""
 
 
-def _too_large(ref: Place, size: int) -> str:
-    return (
-        f"the manifest or configuration of {ref} has {size / 1000:.0f} kB, and BuildKit reads no "
-        "more than 1048 kB; split the cache by cache-scope, or build fewer stages in one image"
-    )
+def _of_size(ref: Place, size: int) -> Iterator[Problem]:
+    """Yield the problem of a cache that is soon too large for BuildKit."""
+    if size > LARGE:
+        text = (
+            f"the manifest or configuration of {ref} has {size / 1000:.0f} kB, and BuildKit reads "
+            "no more than 1048 kB; split the cache by cache-scope, or build fewer stages in one "
+            "image"
+        )
+        yield Problem(kind=Kind.ADVICE, text=text)

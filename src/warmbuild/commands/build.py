@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from warmbuild.builder import handover
     from warmbuild.builder.memory import State
     from warmbuild.builder.private_directory import Private
-    from warmbuild.commands import caches, cleanup, linked_copy
+    from warmbuild.commands import caches, cleanup, linked_copy, reach
     from warmbuild.commands.images import Image
     from warmbuild.commands.logins import Registries
     from warmbuild.commands.run import Run
@@ -36,6 +36,7 @@ else:
     cleanup = lazy.module("warmbuild.commands.cleanup")
     handover = lazy.module("warmbuild.builder.handover")
     linked_copy = lazy.module("warmbuild.commands.linked_copy")
+    reach = lazy.module("warmbuild.commands.reach")
     publishing = lazy.module("warmbuild.report.publishing")
     solve = lazy.module("warmbuild.build.solve")
 
@@ -58,8 +59,10 @@ def _built(run: Run, wanted: Sequence[Image], begun: float) -> Outcome:
     inputs, env, log = run.inputs, run.env, run.log
     decided = images.decide(wanted)
     checkout.check(inputs, env, decided, log.redact)
+    trust = run.context.trust
     used, unused = checkout.certificates(inputs, env)
-    for text in (*confidential.not_hidden(inputs), *unused):
+    withheld = confidential.withheld(env, trust)
+    for text in (*confidential.not_hidden(inputs), *withheld, *unused):
         log.warning(text)
     for stale in run.provider.output_files(env):
         with suppress(OSError):  # what publishes the outputs warns of a directory
@@ -67,9 +70,11 @@ def _built(run: Run, wanted: Sequence[Image], begun: float) -> Outcome:
     program = environment.program(env)
     registries = _logged_in(run, decided)
     secrets = {secret.id: secret for one in decided for secret in one.secrets}
-    with private_directory.private(env, registries.keyring.own, tuple(secrets.values())) as private:
+    with private_directory.private(
+        env, registries.keyring.own, tuple(secrets.values()), trust
+    ) as private:
         child = environment.environment(env, private)
-        child = environment.of_building(child, run.context.trust, images.variables(decided))
+        child = environment.of_building(child, trust, images.variables(decided))
         environment.take_certificates(used, private)
         buildx = Buildx(program=program, env=child, runner=run.runner)
         with (
@@ -79,6 +84,7 @@ def _built(run: Run, wanted: Sequence[Image], begun: float) -> Outcome:
             # The registry is asked while the builder boots.
             if not boot.has_image_store(decided, child):
                 decided = images.decide(wanted, has_image_store=False)
+            registries = reach.routed(registries, decided, made, child, log)
             decided = _ready(run, wanted, decided, registries)
             if inputs.link:
                 decided = [

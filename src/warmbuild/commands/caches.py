@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from warmbuild.cache import directory, merging, probe, settling
-from warmbuild.cache.probe import Answer, Found
+from warmbuild.cache.probe import Answer, Found, Unasked
 from warmbuild.cache.problems import Kind, Problem
 from warmbuild.errors import RegistryError
 from warmbuild.plan import making
@@ -34,6 +34,8 @@ def settled(
         place: directory.answer(place) for place in asked if isinstance(place, str)
     }
     references = [place for place in asked if isinstance(place, Reference)]
+    answers |= {ref: Unasked() for ref in references if ref.host in registries.unasked}
+    references = [ref for ref in references if ref not in answers]
     retried: list[str] = []
     if references:
         found = client.ask(references, partial(registries.client, say=retried.append))

@@ -11,6 +11,8 @@ from warmbuild import files, lazy
 from warmbuild.bake import bake_file
 from warmbuild.errors import InputError, InputProblem
 from warmbuild.inputs import build_context
+from warmbuild.inputs.checks import nearest
+from warmbuild.registry import docker_config
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -43,6 +45,7 @@ def check(
     So does every input that cannot be used because another one holds a secret.
     """
     problems = [*_of_files(inputs), *_of_variables(inputs, env), *_of_context(inputs, decided)]
+    problems += _of_docker_contexts(inputs, env)
     problems += [
         InputProblem(
             name=name,
@@ -70,6 +73,22 @@ def _of_files(inputs: Inputs) -> Iterator[InputProblem]:
     for name, path in named:
         if path and (fault := files.fault(path)):
             yield InputProblem(name=name, text=fault)
+
+
+def _of_docker_contexts(inputs: Inputs, env: Mapping[str, str]) -> Iterator[InputProblem]:
+    """Yield the Docker contexts that do not exist, by which inputs or the job name engines."""
+    named = [("endpoint", inputs.endpoint)]
+    named += [("append", node.endpoint) for node in inputs.append]
+    if inputs.driver.endpoint != "optional":
+        named = []
+    if inputs.driver.runs_on_engine and not env.get("DOCKER_HOST"):
+        named += [("DOCKER_CONTEXT", env.get("DOCKER_CONTEXT", ""))]
+    known = docker_config.contexts(env)
+    for name, context in named:
+        if context and "://" not in context and context not in known:
+            place = docker_config.user_directory(env) / docker_config.CONTEXTS
+            text = f"there is no Docker context {context!r} in {place}.{nearest(context, known)}"
+            yield InputProblem(name=name, text=text)
 
 
 def _of_ssh(inputs: Inputs, env: Mapping[str, str]) -> Iterator[InputProblem]:

@@ -9,12 +9,14 @@ from warmbuild import backends, files, secret_texts
 from warmbuild.builder import environment
 from warmbuild.inputs.table import TABLE
 from warmbuild.registry import docker_config
+from warmbuild.trust import Right
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from warmbuild.inputs.values import Inputs
     from warmbuild.log import Log
+    from warmbuild.trust import Trust
 
 # In bytes. Keys, certificates and configurations are smaller; BuildKit takes up to 500 kB.
 _LARGEST: Final = 64 * 1024
@@ -41,8 +43,9 @@ def hide(inputs: Inputs, env: Mapping[str, str], log: Log) -> None:
         log.hide(secret_texts.in_attributes(entry))
     for texts in environment.certificates(env).values():
         log.hide(filter(secret_texts.is_worth_hiding, texts.values()))
-    logins = docker_config.secrets(docker_config.read_config(env))
-    log.hide(filter(secret_texts.is_worth_hiding, logins))
+    config = docker_config.read_config(env)
+    log.hide(filter(secret_texts.is_worth_hiding, docker_config.secrets(config)))
+    log.hide(docker_config.proxy_passwords(config))
     for path in _files(inputs):
         hide_file(path, log)
 
@@ -64,6 +67,16 @@ def not_hidden(inputs: Inputs) -> Iterator[str]:
                 f"secret-files: only the first {_LARGEST // 1024} kB of {path} are hidden in the "
                 "log; make sure that no step prints the rest"
             )
+
+
+def withheld(env: Mapping[str, str], trust: Trust) -> Iterator[str]:
+    """Return the warning that untrusted code does not get the proxies, if it does not."""
+    untrusted = trust.refuses(Right.READ_ENVIRONMENT)
+    if untrusted and any(docker_config.proxy_passwords(docker_config.read_config(env))):
+        yield (
+            "the build does not get the proxies of the Docker configuration, because one has a "
+            f"password, and {untrusted}"
+        )
 
 
 def _files(inputs: Inputs) -> Iterator[str]:

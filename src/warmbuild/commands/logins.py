@@ -34,6 +34,7 @@ class Registries:
     keyring: Keyring
     transports: Mapping[str, Transport]  # by host
     retry_timeout: float  # seconds to try again what a push needs
+    unasked: frozenset[str] = frozenset()  # hosts that only BuildKit may reach
 
     def client(
         self, host: str, say: Callable[[str], object], *, patience: Patience = PROBE
@@ -60,6 +61,8 @@ def registries(
     for login in keyring.own:
         if login.is_assumed:
             say(f"no username is given for {login}, so {login.username!r} is used")
+    for fault in docker_config.faults(env):
+        warn(fault)
     for host, program in keyring.gone.items():
         stored = f"the login for {host}" if host else "logins"
         warn(
@@ -77,22 +80,30 @@ def check(registries: Registries, decided: Sequence[BuildPlan], log: Log) -> Non
     failures: list[str] = []
     checked: list[Login] = []
     for ref in _pushed(decided):
+        if ref.host in registries.unasked:
+            continue
         try:
             _check_push(registries, ref, checked, log.line)
         except RegistryError as error:
             failures.append(str(error))
     if failures:
         raise RegistryError("\n".join(failures))
-    places = (place for one in decided for place in one.cache.asked)
-    asked = {place.host for place in places if isinstance(place, Reference)}
+    done = _asked(decided) | registries.unasked
     for login in registries.keyring.own:
-        if login in checked or login.host in asked or login.is_known or login.helper:
+        if login in checked or login.host in done or login.is_known or login.helper:
             continue
         try:
             registry = registries.client(login.host, log.line)
             registry.check_login(scopes.token_scope(login.scope), "a login for it is given")
         except RegistryError as error:
             log.warning(str(error))
+
+
+def hosts(registries: Registries, decided: Sequence[BuildPlan]) -> set[str]:
+    """Return the registries that a run asks, but none that a file of untrusted code names."""
+    own = [one for one in decided if not (one.name and one.run.trust.is_untrusted)]
+    given = {login.host for login in registries.keyring.own if not login.is_known}
+    return given | {ref.host for ref in _pushed(own)} | _asked(own)
 
 
 def leave(keyring: Keyring, env: Mapping[str, str], warn: Say) -> None:
@@ -106,6 +117,12 @@ def _pushed(decided: Sequence[BuildPlan]) -> tuple[Reference, ...]:
     """Return the repositories that the plans push to."""
     pushed = (refs.parse(tag) for one in decided if one.push for tag in one.tags)
     return tuple(dict.fromkeys(replace(tag, tag="", digest="") for tag in pushed))
+
+
+def _asked(decided: Sequence[BuildPlan]) -> set[str]:
+    """Return the registries that are asked for caches."""
+    places = (place for one in decided for place in one.cache.asked)
+    return {place.host for place in places if isinstance(place, Reference)}
 
 
 def _check_push(registries: Registries, ref: Reference, checked: list[Login], say: Say) -> None:

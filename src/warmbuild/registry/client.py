@@ -25,7 +25,6 @@ from warmbuild.errors import RegistryError
 from warmbuild.frozen import frozen
 from warmbuild.inputs.logins import IDENTITY_TOKEN, Login
 from warmbuild.registry import transports
-from warmbuild.registry.transports import Transport
 from warmbuild.vendors.refusal import Refusal, excerpt, explained
 
 if TYPE_CHECKING:
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from warmbuild.refs import Reference
     from warmbuild.registry import exchange
     from warmbuild.registry.exchange import Reply
+    from warmbuild.registry.transports import Transport
 else:
     # It imports requests.
     exchange = lazy.module("warmbuild.registry.exchange")
@@ -94,9 +94,8 @@ class Registry:
         self._login = login
         # Returns the login that is limited to the scope of a token, if any.
         self.scoped: Callable[[str], Login | None] = lambda _: None
-        default = Transport(scheme="http" if transports.is_loopback(host) else "https")
-        self._transport = transport or default
-        self._session = exchange.session(self._transport.verify)
+        self._transport = transport or transports.default(host)
+        self._session = exchange.session(self._transport, self._url("/"))
         self._authorization: dict[str, str] = {}
         # Of all answers together: only some of them identify the vendor.
         self._headers: dict[str, str] = {}
@@ -388,6 +387,11 @@ def ask(
     late = {ref: Silent(silence.format(ref.host, PROBE.total)) for ref in threads}
     # A copy, because a late thread still writes.
     return late | dict(answers)
+
+
+def unreached(known: Mapping[str, Transport]) -> set[str]:
+    """Return the registries to which this machine cannot connect; `known` has them by host."""
+    return exchange.unreached(known, PROBE.connect) if known else set()
 
 
 def challenge(values: str) -> Mapping[str, str]:

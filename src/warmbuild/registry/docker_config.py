@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import refs, untrusted_json
+from warmbuild import refs, secret_texts, untrusted_json
 from warmbuild.errors import RegistryError
 from warmbuild.files import read_text, write_text
 from warmbuild.registry import credential_helpers, scopes
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 _HUB_KEY: Final = "https://index.docker.io/v1/"
 # The directory of logins with a scope, in buildx's state.
 SCOPED: Final = "config"
+# The directory of contexts, beside config.json, and the context that has no file there.
+CONTEXTS: Final = "contexts"
+DEFAULT_CONTEXT: Final = "default"
+_FILE: Final = "config.json"
 _HELPER: Final = "docker-credential-"
 
 
@@ -38,14 +42,55 @@ def buildx_directory(env: Mapping[str, str]) -> Path:
 def read_config(env: Mapping[str, str]) -> dict[str, object]:
     """Return the user's config.json, overridden by the logins of DOCKER_AUTH_CONFIG.
 
-    An unreadable file counts as empty, as for Docker's clients, which warn.
+    An unreadable file counts as empty, as for Docker's clients, which warn. It may have come here
+    without its contexts, so a current one that is not there counts as none.
     """
-    config = _json_object(read_text(user_directory(env) / "config.json"))
+    config = _json_object(read_text(user_directory(env) / _FILE))
+    if "currentContext" in config and config["currentContext"] not in contexts(env):
+        del config["currentContext"]
     from_env = _section(_json_object(env.get("DOCKER_AUTH_CONFIG", "")), "auths")
     if from_env:
         config["auths"] = _section(config, "auths") | from_env
         config["credHelpers"] = _section(config, "credHelpers") | dict.fromkeys(from_env, "")
     return config
+
+
+def faults(env: Mapping[str, str]) -> Iterator[str]:
+    """Yield what of the user's Docker configuration counts for nothing, and why."""
+    path = user_directory(env) / _FILE
+    if not path.exists():
+        return
+    text = read_text(path)
+    config = _json_object(text)
+    if text is None or not (config or text.strip() in {"", "{}"}):
+        why = "cannot be read" if text is None else "is no JSON object"
+        yield f"the Docker configuration {path} {why}, so it is ignored"
+    current = config.get("currentContext", DEFAULT_CONTEXT)
+    if current not in contexts(env) and not (env.get("DOCKER_HOST") or env.get("DOCKER_CONTEXT")):
+        yield (
+            f"the Docker configuration {path} names the context {current!r}, which is not beside "
+            "it, so the default one is used"
+        )
+
+
+def contexts(env: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the names of the user's Docker contexts; the default one is always there."""
+    found = sorted((user_directory(env) / CONTEXTS / "meta").glob("*/meta.json"))
+    names = (untrusted_json.text(_json_object(read_text(path)), "Name") for path in found)
+    return (DEFAULT_CONTEXT, *filter(None, names))
+
+
+def proxy_passwords(config: Mapping[str, object]) -> Iterator[str]:
+    """Yield the passwords of the proxies that a Docker configuration gives builds."""
+    for entry in untrusted_json.objects(list(_section(config, "proxies").values())):
+        for value in entry.values():
+            yield from secret_texts.in_urls(str(value))
+
+
+def without_proxies(config: Mapping[str, object]) -> dict[str, object]:
+    """Return a Docker configuration without the proxies if any of them has a password."""
+    has_password = any(proxy_passwords(config))
+    return {name: value for name, value in config.items() if name != "proxies" or not has_password}
 
 
 def merged(config: Mapping[str, object], logins: Sequence[Login]) -> dict[str, object]:

@@ -9,12 +9,15 @@ from __future__ import annotations
 import http.client
 import io
 import math
+import socket
 import ssl
 import time
 from concurrent.futures import Future
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import field, replace
-from http.client import HTTPException
+from functools import partial
+from http.client import HTTPException, RemoteDisconnected
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urljoin, urlsplit
 
@@ -30,10 +33,11 @@ from warmbuild.frozen import frozen
 from warmbuild.registry import transports
 
 if TYPE_CHECKING:
-    import socket
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from _typeshed import WriteableBuffer
+
+    from warmbuild.registry.transports import Transport
 
 # How much of a body is read at once, in bytes.
 _PIECE: Final = 64 * 1024
@@ -44,7 +48,6 @@ _MOST_REDIRECTS: Final = 10
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 # Those that keep the method and the body.
 _KEEPING: Final = frozenset({307, 308})
-_PORTS: Final = {"http": 80, "https": 443}
 # When the exchange of this thread has to be over, by the monotonic clock.
 _END: ContextVar[float] = ContextVar("_END", default=math.inf)
 
@@ -89,15 +92,44 @@ class Reply:
         return 200 <= self.status < 300  # noqa: PLR2004 (success, in RFC 9110)
 
 
-def session(verify: bool | str) -> requests.Session:  # noqa: FBT001 (as requests has it)
-    """Return a session whose connections heed the end of an exchange."""
+def session(transport: Transport, home: str) -> requests.Session:
+    """Return a session whose connections heed the end of an exchange.
+
+    Requests to `home`, the URL of the registry's root, take the way of its transport; no others do.
+    """
     made = requests.Session()
-    made.verify = verify
+    made.verify = transport.verify
     # A body that is sent compressed has no digest to check, and no size to trust.
     made.headers["Accept-Encoding"] = "identity"
-    for scheme in _PORTS:
+    for scheme in transports.PORTS:
         made.mount(f"{scheme}://", _Adapter())
+    if transport.connect:
+        made.mount(home, _Adapter(transport.connect))
     return made
+
+
+def unreached(known: Mapping[str, Transport], patience: float) -> set[str]:
+    """Return the registries to which this machine cannot connect within `patience` seconds.
+
+    `known` are their transports by host. What a proxy leads to counts as reached.
+    """
+    found: set[str] = set()
+
+    def look(host: str, transport: Transport) -> None:
+        url = f"{transport.scheme}://{host}"
+        proxies = {} if transports.is_loopback(host) else requests.utils.get_environ_proxies(url)
+        with suppress(OSError):
+            if not requests.utils.select_proxy(url, proxies):
+                server = transports.server(host, transport.scheme)
+                socket.create_connection(server, patience).close()
+            found.add(host)
+
+    threads = [signals.start_thread(partial(look, *one)) for one in known.items()]
+    end = time.monotonic() + patience
+    for thread in threads:
+        thread.join(max(0.0, end - time.monotonic()))
+    # A late thread still writes.
+    return {*known} - {*found}
 
 
 def exchange(
@@ -134,6 +166,10 @@ def exchange(
             # Requests before this one may have taken most of it.
             limit = f"within {left:.0f} s" if left > answer - 1 else "in time"
             raise SilentError(f"does not answer {limit}", passes=True) from error
+        if _led(session, request.url) and isinstance(_causes(error)[-1], RemoteDisconnected):
+            # What leads there has ended without a word.
+            text = "cannot be reached, neither from here nor from the builder"
+            raise SilentError(text, passes=True) from error
         raise _silence(error, connect, answer) from error
 
 
@@ -145,7 +181,8 @@ def at_home(url: str, location: str) -> str:
     try:
         here, there = urlsplit(url), urlsplit(urljoin(url, location))
         places = [
-            (one.scheme, one.hostname, one.port or _PORTS.get(one.scheme)) for one in (here, there)
+            (one.scheme, one.hostname, one.port or transports.PORTS.get(one.scheme))
+            for one in (here, there)
         ]
     except ValueError:
         return ""
@@ -202,7 +239,7 @@ def _sent(
     settings = session.merge_environment_settings(
         request.url, {}, stream=True, verify=session.verify, cert=None
     )
-    if transports.is_loopback(urlsplit(request.url).netloc):
+    if _led(session, request.url) or transports.is_loopback(urlsplit(request.url).netloc):
         # Go's clients, and so buildx and BuildKit, use no proxy for this machine.
         settings["proxies"] = {}
     # Not Session.send, which reads the body of a redirect to its end.
@@ -221,6 +258,12 @@ def _sent(
         ):
             body += piece
         return response.status_code, headers, body[: probe.LARGEST + 1]
+
+
+def _led(session: requests.Session, url: str) -> bool:
+    """Return whether a request takes another way than over this machine's network."""
+    adapter = session.get_adapter(url)
+    return isinstance(adapter, _Adapter) and adapter.connect is not None
 
 
 def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -307,6 +350,10 @@ class _Secure(urllib3.connection.HTTPSConnection):
 
 
 class _Adapter(requests.adapters.HTTPAdapter):
+    def __init__(self, connect: Callable[[], socket.socket] | None = None) -> None:
+        self.connect = connect
+        super().__init__()
+
     def get_connection_with_tls_context(
         self,
         request: requests.PreparedRequest,
@@ -316,5 +363,22 @@ class _Adapter(requests.adapters.HTTPAdapter):
     ) -> HTTPConnectionPool:
         pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
         assert isinstance(pool, HTTPConnectionPool)  # noqa: S101 (for the type checker)
-        pool.ConnectionCls = _Secure if pool.scheme == "https" else _Plain
+        kind = _Secure if pool.scheme == "https" else _Plain
+        pool.ConnectionCls = _by(self.connect, kind) if self.connect else kind
         return pool
+
+
+def _by(
+    connect: Callable[[], socket.socket], kind: type[urllib3.connection.HTTPConnection]
+) -> type[urllib3.connection.HTTPConnection]:
+    """Return a kind of connection that `connect` makes."""
+
+    def made(self: urllib3.connection.HTTPConnection) -> socket.socket:
+        try:
+            connection = connect()
+        except OSError as error:
+            raise urllib3.exceptions.NewConnectionError(self, str(error)) from error
+        connection.settimeout(self.timeout)
+        return connection
+
+    return type(kind.__name__, (kind,), {"_new_conn": made})

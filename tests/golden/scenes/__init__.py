@@ -23,6 +23,7 @@ from tests.golden.scenes import (
     mounts,
     plans,
     probing,
+    reach,
     refusals,
 )
 
@@ -43,6 +44,7 @@ SUBJECTS: Final[tuple[Subject, ...]] = (
     builder_states.SUBJECT,
     leftovers.SUBJECT,
     logins.SUBJECT,
+    reach.SUBJECT,
     probing.SUBJECT,
     builds.SUBJECT,
     refusals.SUBJECT,

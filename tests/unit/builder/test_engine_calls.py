@@ -58,8 +58,12 @@ def test_where_the_engine_is(tmp_path: Path, env: dict[str, str], expected: Addr
     assert engine_calls.address({"DOCKER_CONFIG": str(tmp_path), **env}) == expected
 
 
-def test_a_context_of_the_configuration_leads_elsewhere(tmp_path: Path) -> None:
+def test_a_context_of_the_configuration_leads_elsewhere_if_it_is_there(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"currentContext": "desktop"}')
+    assert engine_calls.address({"DOCKER_CONFIG": str(tmp_path)}) == NEAR
+    meta = tmp_path / "contexts" / "meta" / "0a1b"
+    meta.mkdir(parents=True)
+    (meta / "meta.json").write_text('{"Name": "desktop"}')
     assert engine_calls.address({"DOCKER_CONFIG": str(tmp_path)}) is None
 
 

@@ -13,7 +13,7 @@ from warmbuild import refs
 from warmbuild.backends import BACKENDS
 from warmbuild.cache import problems, records, settling
 from warmbuild.cache.cache_plan import CachePlan, CacheRef
-from warmbuild.cache.probe import Answer, Found, Missing, NotACache, Refused, Silent
+from warmbuild.cache.probe import Answer, Found, Missing, NotACache, Refused, Silent, Unasked
 from warmbuild.cache.records import Record, Records
 from warmbuild.vendors import harbor
 
@@ -47,6 +47,18 @@ def test_a_new_branch_reads_the_default_branch(parsed: Callable[..., Inputs]) ->
     assert [str(item.ref) for item in found.read] == [f"{MAIN}@{DIGESTS[1]}"]
     assert found.notes == (f"{FEATURE} does not exist yet",)
     assert problems.texts(found.problems) == ()
+
+
+def test_what_only_buildkit_may_reach_is_left_to_it(parsed: Callable[..., Inputs]) -> None:
+    decided = cache_of(parsed(cache_history="2"), PUSH)
+    found = settling.settle(decided, dict.fromkeys(decided.asked, Unasked()), NOW)
+    assert [item.ref for item in found.read] == [item.ref for item in decided.read]
+    assert written(found) == "cache-feature"
+    assert found.history == ()
+    assert found.notes[-1] == "cache-history has no effect: only BuildKit may reach the registry"
+    assert f"{MAIN} is left to BuildKit: only it may reach the registry" in found.notes
+    assert problems.texts(found.problems) == ()
+    assert not settling.must_be_one(found)
 
 
 def test_a_union_reads_all(parsed: Callable[..., Inputs]) -> None:
@@ -570,20 +582,20 @@ def _to_read(tag: str, branch: str, *, beside: bool = False) -> CacheRef:
 
 
 OWN_CACHE, MAIN_CACHE = _to_read("cache-feature", "feature"), _to_read("cache-main", "main")
+SEEN = replace(OWN_CACHE, found=A)
 
 
 @pytest.mark.parametrize(
     ("imports", "read_ones", "backend", "expected"),
     [
-        pytest.param("auto", (OWN_CACHE, MAIN_CACHE), "registry", True, id="several"),
-        pytest.param("auto", (OWN_CACHE, MAIN_CACHE), "local", True, id="several directories"),
-        pytest.param("auto", (OWN_CACHE,), "registry", False, id="one cache"),
-        pytest.param(
-            "union", (OWN_CACHE, MAIN_CACHE), "registry", False, id="a union was asked for"
-        ),
+        pytest.param("auto", (SEEN, SEEN), "registry", True, id="several"),
+        pytest.param("auto", (SEEN, SEEN), "local", True, id="several directories"),
+        pytest.param("auto", (SEEN,), "registry", False, id="one cache"),
+        pytest.param("union", (SEEN, SEEN), "registry", False, id="a union was asked for"),
+        pytest.param("auto", (SEEN, OWN_CACHE), "registry", False, id="one that nobody asked for"),
         pytest.param(
             "auto",
-            (OWN_CACHE, MAIN_CACHE),
+            (SEEN, SEEN),
             "s3",
             False,
             id="a backend whose caches cannot be merged",

@@ -23,9 +23,9 @@ from warmbuild.cache.merging import Merged
 from warmbuild.cache.probe import Found, Missing, NotACache, Refused, Silent
 from warmbuild.errors import RegistryError
 from warmbuild.inputs.logins import Login
-from warmbuild.registry import client
+from warmbuild.registry import client, transports
 from warmbuild.registry.client import Registry, ask
-from warmbuild.registry.transports import Transport, is_loopback, transports
+from warmbuild.registry.transports import Transport, is_loopback
 from warmbuild.vendors import harbor
 
 if TYPE_CHECKING:
@@ -723,6 +723,46 @@ def test_plain_http_is_for_this_machine(host: str, expected: bool) -> None:  # n
     assert is_loopback(host) is expected
 
 
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        pytest.param("localhost:5000", True, id="localhost"),
+        pytest.param("127.0.0.1:5000", True, id="the loopback interface"),
+        pytest.param("127.8.9.1", True, id="all of it"),
+        pytest.param("[::1]:5000", True, id="of IPv6"),
+        pytest.param("registry:5000", True, id="a service of the job"),
+        pytest.param("registry", True, id="a name alone"),
+        pytest.param("10.1.2.3:80", True, id="RFC 1918, class A"),
+        pytest.param("172.16.0.1", True, id="RFC 1918, class B"),
+        pytest.param("172.31.255.254", True, id="its end"),
+        pytest.param("172.32.0.1", False, id="behind its end"),
+        pytest.param("192.168.1.1:5000", True, id="RFC 1918, class C"),
+        pytest.param("[fd00::1]:5000", True, id="RFC 4193"),
+        pytest.param("169.254.169.254", False, id="a link's own, as metadata services have"),
+        pytest.param("0.0.0.0:5000", False, id="no address"),
+        pytest.param("[2001:db8::1]", False, id="any of IPv6"),
+        pytest.param("8.8.8.8", False, id="any"),
+        pytest.param("ghcr.io", False, id="a name with a dot"),
+        pytest.param("registry.internal:5000", False, id="also of a private domain"),
+    ],
+)
+def test_what_may_be_another_server_elsewhere(host: str, *, expected: bool) -> None:
+    assert transports.is_private(host) is expected
+
+
+@pytest.mark.parametrize(
+    ("host", "scheme", "expected"),
+    [
+        ("localhost:5000", "http", ("localhost", 5000)),
+        ("localhost", "http", ("localhost", 80)),
+        ("registry", "https", ("registry", 443)),
+        ("[::1]:5000", "http", ("::1", 5000)),
+    ],
+)
+def test_the_server_of_a_registry(host: str, scheme: str, expected: tuple[str, int]) -> None:
+    assert transports.server(host, scheme) == expected
+
+
 def test_buildkits_configuration_says_how_a_registry_is_reached(
     mocked: responses.RequestsMock,
 ) -> None:
@@ -736,7 +776,7 @@ def test_buildkits_configuration_says_how_a_registry_is_reached(
         [registry."docker.io"]
         mirrors = ["plain.io"]
     """
-    found = transports(text)
+    found = transports.transports(text)
     assert found == {
         "plain.io": Transport(scheme="http"),
         "self.io": Transport(verify=False),
@@ -750,4 +790,4 @@ def test_buildkits_configuration_says_how_a_registry_is_reached(
 
 @pytest.mark.parametrize("text", ["", "[[[", "registry = 3", '[registry]\n"a.io" = 3'])
 def test_a_configuration_that_says_nothing(text: str) -> None:
-    assert transports(text) == {}
+    assert transports.transports(text) == {}

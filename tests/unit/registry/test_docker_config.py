@@ -17,6 +17,7 @@ from warmbuild.errors import EngineError, RegistryError
 from warmbuild.inputs.logins import Login
 from warmbuild.inputs.values import Secret
 from warmbuild.registry import credential_helpers, docker_config
+from warmbuild.trust import FORK, LOCAL, TRUSTED, Trust
 
 LOGIN = Login(host="r.io", username="me", password='it\'s "pa:ss" $HOME')
 AUTH = base64.b64encode(b'me:it\'s "pa:ss" $HOME').decode()
@@ -86,8 +87,8 @@ def test_whether_there_may_be_logins(config: dict[str, object], expected: bool) 
 
 def test_the_private_directory_is_nobody_elses_and_goes(env: dict[str, str]) -> None:
     path = write_config(env, '{"currentContext": "c"}')
-    (path.parent / "contexts" / "meta").mkdir(parents=True)
-    (path.parent / "contexts" / "meta" / "m.json").write_text("{}")
+    (path.parent / "contexts" / "meta" / "m").mkdir(parents=True)
+    (path.parent / "contexts" / "meta" / "m" / "meta.json").write_text('{"Name": "c"}')
     (path.parent / "buildx" / "instances").mkdir(parents=True)
     (path.parent / "buildx" / "instances" / "mine").write_text("{}")
     (path.parent / "buildx" / "buildkitd.default.toml").write_text("debug = true")
@@ -101,7 +102,7 @@ def test_the_private_directory_is_nobody_elses_and_goes(env: dict[str, str]) -> 
             "auths": {"r.io": {"auth": AUTH}},
             "credHelpers": {"r.io": ""},
         }
-        assert (private.docker_config / "contexts/meta/m.json").is_file()
+        assert (private.docker_config / "contexts/meta/m/meta.json").is_file()
         assert (private.buildx_config / "instances/mine").is_file()
         assert (private.buildx_config / "buildkitd.default.toml").read_text() == "debug = true"
         assert private.secret("A").read_bytes() == b" one\ntwo "
@@ -187,3 +188,97 @@ def test_every_configuration_of_a_user_is_read(config: object) -> None:
 def test_every_text_is_a_configuration(text: str) -> None:
     env = {"HOME": "/nowhere", "DOCKER_AUTH_CONFIG": text}
     assert isinstance(docker_config.read_config(env), dict)
+
+
+def write_context(env: dict[str, str], name: str) -> None:
+    meta = Path(env["HOME"], ".docker", "contexts", "meta", name)
+    meta.mkdir(parents=True)
+    (meta / "meta.json").write_text(json.dumps({"Name": name}))
+
+
+def test_contexts_are_known_by_the_names_in_their_files(env: dict[str, str]) -> None:
+    assert docker_config.contexts(env) == ("default",)
+    for name in ("rootless", "dind"):
+        write_context(env, name)
+    (Path(env["HOME"]) / ".docker/contexts/meta/dind/meta.json").write_text("[]")
+    assert docker_config.contexts(env) == ("default", "rootless")
+
+
+@pytest.mark.parametrize(
+    ("text", "has_context", "more", "said"),
+    [
+        pytest.param("foo_bar", False, {}, "is no JSON object, so it is ignored", id="malformed"),
+        pytest.param("[]", False, {}, "is no JSON object, so it is ignored", id="a list"),
+        pytest.param("", False, {}, "", id="empty"),
+        pytest.param("{}", False, {}, "", id="nothing in it"),
+        pytest.param('{"auths": {}}', False, {}, "", id="in order"),
+        pytest.param(
+            '{"currentContext": "c"}',
+            False,
+            {},
+            "names the context 'c', which is not beside it, so the default one is used",
+            id="a context that is not there",
+        ),
+        pytest.param('{"currentContext": "c"}', True, {}, "", id="a context that is there"),
+        pytest.param(
+            '{"currentContext": "c"}', False, {"DOCKER_HOST": "tcp://h"}, "", id="no matter: a host"
+        ),
+        pytest.param(
+            '{"currentContext": "c"}',
+            False,
+            {"DOCKER_CONTEXT": "d"},
+            "",
+            id="no matter: another context",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_configuration_is_said(
+    env: dict[str, str], text: str, more: dict[str, str], said: str, *, has_context: bool
+) -> None:
+    path = write_config(env, text)
+    if has_context:
+        write_context(env, "c")
+    expected = [f"the Docker configuration {path} {said}"] if said else []
+    assert list(docker_config.faults(env | more)) == expected
+    assert ("currentContext" in docker_config.read_config(env)) == has_context
+
+
+def test_a_configuration_that_is_not_there_is_in_order(env: dict[str, str]) -> None:
+    assert list(docker_config.faults(env)) == []
+
+
+def test_a_configuration_that_cannot_be_read_is_said(env: dict[str, str]) -> None:
+    path = write_config(env, "")
+    path.unlink()
+    path.mkdir()
+    said = f"the Docker configuration {path} cannot be read, so it is ignored"
+    assert list(docker_config.faults(env)) == [said]
+
+
+PROXIES = {"proxies": {"default": {"httpProxy": "http://me:hunter%212@p:1", "noProxy": "a.b"}}}
+
+
+@pytest.mark.parametrize(
+    ("config", "passwords"),
+    [
+        pytest.param(PROXIES, ["hunter%212", "hunter!2"], id="a password"),
+        pytest.param({"proxies": {"tcp://h": {"httpProxy": "http://p:1"}}}, [], id="no password"),
+        pytest.param({"proxies": {"default": "x"}}, [], id="malformed"),
+        pytest.param({"proxies": []}, [], id="no object"),
+        pytest.param({}, [], id="none"),
+    ],
+)
+def test_the_passwords_of_proxies(config: dict[str, object], passwords: list[str]) -> None:
+    config = {"auths": {}, **config}
+    assert list(docker_config.proxy_passwords(config)) == passwords
+    left = {"auths": {}} if passwords else config
+    assert docker_config.without_proxies(config) == left
+
+
+@pytest.mark.parametrize(("trust", "expected"), [(TRUSTED, PROXIES), (LOCAL, PROXIES), (FORK, {})])
+def test_untrusted_code_gets_no_proxy_with_a_password(
+    env: dict[str, str], trust: Trust, expected: dict[str, object]
+) -> None:
+    write_config(env, json.dumps(PROXIES))
+    with private_directory.private(env, [], [], trust) as private:
+        assert json.loads((private.docker_config / "config.json").read_text()) == expected

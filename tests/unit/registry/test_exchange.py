@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from warmbuild.cache import probe
 from warmbuild.registry import exchange
 from warmbuild.registry.exchange import Reply, Request, SilentError, UntrustedError
+from warmbuild.registry.transports import Transport
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 URL = "https://r.io/a"
@@ -33,7 +34,7 @@ def mocked() -> Iterator[responses.RequestsMock]:
 
 def send(method: str = "GET", url: str = URL, *, left: float = 30.0, **more: str) -> Reply:
     request = Request(method=method, url=url, headers={}, authorization=more.get("login", ""))
-    session = exchange.session(verify=True)
+    session = exchange.session(Transport(), URL)
     return exchange.exchange(session, request, connect=1.0, answer=2.0, left=left)
 
 
@@ -198,7 +199,9 @@ def test_a_bundle_of_the_environment_serves_where_the_daemon_has_no_setting(
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.io:3128")
     mocked.get(URL)
     request = Request(url=URL, headers={})
-    exchange.exchange(exchange.session(verify), request, connect=1.0, answer=1.0, left=30.0)
+    exchange.exchange(
+        exchange.session(Transport(verify=verify), URL), request, connect=1.0, answer=1.0, left=30.0
+    )
     settings = mocked.calls[0].request.req_kwargs  # type: ignore[attr-defined]  # responses adds it
     assert settings["verify"] == expected
     assert settings["proxies"]["https"] == "http://proxy.io:3128"
@@ -238,7 +241,7 @@ def test_every_wait_for_a_server_has_an_end(
 
     thread = threading.Thread(target=serve)
     request = Request(url="http://r.io/", headers={})
-    with theirs, exchange.session(verify=True) as session:
+    with theirs, exchange.session(Transport(), URL) as session:
         thread.start()
         with pytest.raises(SilentError, match=said) if said else nullcontext():
             reply = exchange.exchange(session, request, connect=1.0, answer=0.2, left=left)
@@ -258,3 +261,99 @@ def test_a_location_is_at_home_or_nowhere(location: str) -> None:
 def test_no_host_passes_for_home(begin: str, rest: str) -> None:
     found = exchange.at_home(URL, begin + rest)
     assert found == "" or urllib3.util.parse_url(found).host == "r.io"
+
+
+def test_the_registries_that_this_machine_does_not_reach(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = []
+
+    def connect(server: tuple[str, int], patience: float) -> socket.socket:
+        assert patience == 5.0
+        tried.append(server)
+        if server[1] == 2:
+            raise ConnectionRefusedError
+        return socket.socket()
+
+    monkeypatch.setattr(socket, "create_connection", connect)
+    known = {f"127.0.0.1:{port}": Transport(scheme="http") for port in (1, 2)}
+    known["registry:2"] = Transport()
+    # For this machine's own there is no proxy.
+    monkeypatch.setenv("http_proxy", "http://proxy:1")
+    assert exchange.unreached(known, 5.0) == {"127.0.0.1:2", "registry:2"}
+    assert sorted(tried) == [("127.0.0.1", 1), ("127.0.0.1", 2), ("registry", 2)]
+    monkeypatch.setenv("https_proxy", "http://proxy:1")
+    assert exchange.unreached(known, 5.0) == {"127.0.0.1:2"}
+
+
+def test_a_registry_that_takes_no_connection_in_time_is_not_reached(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    is_over = threading.Event()
+
+    def connect(*_: object) -> socket.socket:
+        is_over.wait(10)
+        raise TimeoutError
+
+    monkeypatch.setattr(socket, "create_connection", connect)
+    assert exchange.unreached({"r:1": Transport()}, 0.1) == {"r:1"}
+    is_over.set()
+
+
+def test_requests_to_the_registry_alone_take_its_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[threading.Thread] = []
+    asked: list[bytes] = []
+
+    def serving(answer: str) -> socket.socket:
+        """Return a connection to a server with one answer."""
+        ours, theirs = socket.socketpair()
+
+        def work() -> None:
+            with theirs:
+                asked.append(theirs.recv(4096).partition(b"\r\n")[0])
+                theirs.sendall(f"HTTP/1.1 {answer}\r\nContent-Length: 0\r\n\r\n".encode())
+
+        threads.append(threading.Thread(target=work))
+        threads[-1].start()
+        return ours
+
+    monkeypatch.setenv("http_proxy", "http://proxy:1")
+    monkeypatch.setattr(
+        urllib3.util.connection, "create_connection", lambda *_, **__: serving("204 X")
+    )
+    there = "307 X\r\nLocation: http://127.0.0.1:5001/there"
+    transport = Transport(scheme="http", connect=lambda: serving(there))
+    with exchange.session(transport, "http://registry:5000/") as session:
+        request = Request(url="http://registry:5000/v2/", headers={})
+        reply = exchange.exchange(session, request, connect=1.0, answer=2.0, left=9.0)
+    for thread in threads:
+        thread.join()
+    assert reply.status == 204
+    # A proxy would be asked by the whole address.
+    assert asked == [b"GET /v2/ HTTP/1.1", b"GET /there HTTP/1.1"]
+
+
+def _refused() -> socket.socket:
+    raise OSError("the engine refuses")
+
+
+def _ended() -> socket.socket:
+    ours, theirs = socket.socketpair()
+    theirs.close()
+    return ours
+
+
+@pytest.mark.parametrize(
+    ("connect", "said"),
+    [
+        pytest.param(_refused, "cannot be reached", id="the engine does not help"),
+        pytest.param(
+            _ended, "cannot be reached, neither from here nor from the builder", id="nobody there"
+        ),
+    ],
+)
+def test_a_way_that_leads_nowhere_is_said(connect: Callable[[], socket.socket], said: str) -> None:
+    transport = Transport(scheme="http", connect=connect)
+    with exchange.session(transport, "http://registry/") as session:
+        request = Request(url="http://registry/v2/", headers={})
+        with pytest.raises(SilentError, match=f"^{said}$") as error:
+            exchange.exchange(session, request, connect=1.0, answer=1.0, left=5.0)
+    assert error.value.passes == (connect is _ended)
