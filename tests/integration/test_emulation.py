@@ -152,7 +152,7 @@ def test_two_platforms_in_one_build(
     [
         ("one that is not there", "cannot be run as a privileged container"),
         ("one without it", "does not emulate linux/s390x (it emulates linux/amd64"),
-        ("another one", "did not install emulation of linux/s390x: it ended with exit code"),
+        ("another one", "failed at --install linux/s390x: it ended with exit code"),
     ],
 )
 def test_it_is_said_why_it_cannot_be_emulated(

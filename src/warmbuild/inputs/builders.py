@@ -65,6 +65,7 @@ def check(reader: Reader, driver: Driver) -> None:
         reader.bad("buildkitd-config-inline", text)
     if reader.text("keep-state") in TRUE and not (reader.text("builder") or reader.text("name")):
         reader.bad("keep-state", "needs builder: the next run finds the state by this name.")
+    reader.maybe("cache-image")
 
 
 def name(reader: Reader) -> str:
