@@ -240,7 +240,8 @@ def _parser() -> argparse.ArgumentParser:
         parents=[common],
         allow_abbrev=False,
         help="show what build would do, without starting anything",
-        description="Show what build would do and why. Only --probe contacts a registry.",
+        description="Show what build would do and why. Only --probe contacts a registry, and only "
+        "a source that is a repository starts a builder.",
     )
     planner.add_argument("--format", choices=("text", "json"), default="text")
     cleaner = commands.add_parser(

@@ -57,7 +57,7 @@ def headline(said: Iterable[str], found: Mapping[str, int]) -> str:
     counts = [f"{count} in {name}" for name, count in found.items() if count]
     if len(found) > 1 and counts:
         return f"{_HEADLINE}{sum(found.values())} warnings have been found: {', '.join(counts)}"
-    kinds = (text for begin in (_HEADLINE, _ERROR) for text in lines if text.startswith(begin))
+    kinds = (text for begin in (_ERROR, _HEADLINE) for text in lines if text.startswith(begin))
     return next(kinds, "").removeprefix(_ERROR)
 
 
