@@ -504,8 +504,8 @@ def test_read_the_environment_from_a_definition_in_a_repository(
     with served(place, is_public=True) as server:
         ended = attack(
             source=f"{server.url}/octo-org/shop.git#main",
-            files="docker-bake.json",
-            github_token=STOLEN,
+            bake_files="docker-bake.json",
+            github_token="of-the-job",
             extra={"BUILDX_BAKE_GIT_AUTH_TOKEN": STOLEN},
         )
     check_nothing_stolen(ended)
@@ -523,8 +523,9 @@ def test_read_variables_of_another_project_from_a_repository(
     committed(place)
     with served(place, is_public=True) as server:
         url = f"{server.url}/octo-org/shop.git#main"
-        for given in ({}, {"compose_files": "compose.yaml"}, {"files": "compose.yaml"}):
-            ended = attack(source=url, **given)
+        for given in ("compose_files", "bake_files", "targets"):
+            name = "web" if given == "targets" else "compose.yaml"
+            ended = attack(source=url, **{given: name})
             check_refused(ended, "needs bake-files that are all .hcl or .json")
             check_nothing_stolen(ended)
 
