@@ -10,9 +10,11 @@ from tests.unit.fake_runner import FakeRunner
 from warmbuild import ci, trust
 from warmbuild.builder import boot
 from warmbuild.commands import definitions, images
+from warmbuild.commands.run import Run
 from warmbuild.errors import InputError
 from warmbuild.inputs.values import Inputs, Secret
 from warmbuild.log import Log
+from warmbuild.mounts import Mounts
 from warmbuild.run_context import RunContext
 
 if TYPE_CHECKING:
@@ -52,8 +54,17 @@ class Machine:
         lines = json.dumps(found, indent=1).splitlines()
         self.runner.answer(str(self.buildx), "bake", "--print", lines=lines)
         given = self.parsed(**({"image": ""} | dict(inputs)))
-        log = Log(ci.named("local"))
-        return images.images(given, run, self.env | dict(env or {}), self.runner, log)
+        local = ci.named("local")
+        command = Run(
+            inputs=given,
+            context=run,
+            env=self.env | dict(env or {}),
+            log=Log(local),
+            provider=local,
+            runner=self.runner,
+            mounts=Mounts(),
+        )
+        return images.images(command, Mounts())
 
     @property
     def files(self) -> list[str]:
