@@ -25,7 +25,6 @@ READ = [
     pytest.param("cache_from", "type=local,src=P", id="a cache that is read"),
     pytest.param("buildkitd_config", "P", id="the daemon's configuration"),
     pytest.param("bake_files", "P", id="a bake file"),
-    pytest.param("files", "cwd://P", id="a bake file, told to be here"),
     pytest.param("source", "P", id="the directory of bake files"),
     pytest.param("compose_files", "P", id="a compose file"),
 ]
