@@ -43,6 +43,8 @@ else:
 # How long buildx may take to read files, and to fetch the repository that has them, in seconds.
 _READ_TIMEOUT: Final = 60.0
 _FETCH_TIMEOUT: Final = 300.0
+# The first version of buildx that prints contexts of a repository as such.
+_FETCHES: Final = (0, 32, 1)
 # URLs of repositories that are read with no key of this machine.
 _BY_ANYBODY: Final = ("https://", "http://", "git://", "github.com/")
 # The variable that buildx takes the token for a definition's repository from.
@@ -101,6 +103,7 @@ def read(run: Run, mounts: Mounts, applied: Tags) -> Sequence[Target]:
             safe = environment.of_building(child, context.trust, ())
             booting = replace(buildx, env=safe)
             with _builder(inputs, booting, env, private, log) as up:
+                _check_version(booting)
                 buildx = replace(buildx, env=reading | {"BUILDX_BUILDER": up})
                 done = _run(buildx, command, name, patience=_FETCH_TIMEOUT)
     found = [source.rebased(target, place) for target in _targets(done, name)]
@@ -174,6 +177,20 @@ def _builder(
     plan = replace(builders.planned(inputs), state="disk", lazy=False, emulated=())
     with boot.booted(plan, buildx, private, log) as made:
         yield made.boot(0)
+
+
+def _check_version(buildx: Buildx) -> None:
+    """Raise EngineError for a buildx that prints contexts in a repository as those of this machine.
+
+    It would build directories of the checkout instead.
+    """
+    found = answers.version(buildx.run(["version"]).output)
+    if found and found < _FETCHES:
+        needed, have = (".".join(map(str, one)) for one in (_FETCHES, found))
+        raise EngineError(
+            f"buildx {have} is too old for a source that is a repository; {needed} or later is "
+            "needed. Check the repository out, and set source to its directory."
+        )
 
 
 def _run(buildx: Buildx, command: Sequence[str], name: str, *, patience: float) -> Result:

@@ -146,6 +146,11 @@ def _scenes() -> Iterator[Scene]:
             buildx=_TWO,
         )
         yield Scene(title=title, said=said)
+    said = machine.run(
+        *("plan", f"--source={_URL}", *machine.REMOTE),
+        buildx=_TWO | {"version": "github.com/docker/buildx v0.31.1 0a1b2c3"},
+    )
+    yield Scene(title="a definition in a repository, and an old buildx", said=said)
     env, files = github(fork)
     for title, text in _COMPOSE.items():
         said = machine.run(

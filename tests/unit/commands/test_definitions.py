@@ -11,7 +11,7 @@ from warmbuild import ci, trust
 from warmbuild.builder import boot
 from warmbuild.commands import definitions, images
 from warmbuild.commands.run import Run
-from warmbuild.errors import InputError
+from warmbuild.errors import EngineError, InputError
 from warmbuild.inputs.values import Inputs, Secret
 from warmbuild.log import Log
 from warmbuild.mounts import Mounts
@@ -45,6 +45,7 @@ class Machine:
         self.buildx.touch(mode=0o755)
         self.env = {"PATH": str(place), "HOME": str(place)}
         self.booted: list[BuilderPlan] = []
+        self.version = "0.38.2"
 
     def read(
         self, run: RunContext, inputs: Mapping[str, str], env: Mapping[str, str] | None = None
@@ -53,6 +54,8 @@ class Machine:
         found = {"group": group, "target": {"web": {"context": "."}}}
         lines = json.dumps(found, indent=1).splitlines()
         self.runner.answer(str(self.buildx), "bake", "--print", lines=lines)
+        version = f"github.com/docker/buildx v{self.version} 0a1b2c3"
+        self.runner.answer(str(self.buildx), "version", lines=[version])
         given = self.parsed(**({"image": ""} | dict(inputs)))
         local = ci.named("local")
         command = Run(
@@ -69,7 +72,7 @@ class Machine:
     @property
     def files(self) -> list[str]:
         """The files of the one command, but for the run's own."""
-        (argv,) = self.runner.commands
+        argv = self.runner.commands[-1]
         named = [argv[at + 1] for at, part in enumerate(argv) if part == "--file"]
         return ["…" if "metadata-target" in name else name for name in named]
 
@@ -161,11 +164,18 @@ def test_a_repository_is_read_by_a_builder_like_the_runs(machine: Machine) -> No
     (plan,) = machine.booted
     assert "network=host" in plan.driver_opts
     assert (plan.state, plan.lazy, plan.emulated) == ("disk", False, ())
-    (argv,), (env,) = machine.runner.commands, machine.runner.environments
+    argv, env = machine.runner.commands[-1], machine.runner.environments[-1]
     assert argv[-3:] == ("--", URL, "web")
     assert machine.files == ["b.hcl", "…"]
     assert env["BUILDX_BUILDER"] == "up"
     assert env["BUILDX_BAKE_GIT_AUTH_TOKEN"] == "t0ken"
+
+
+def test_an_old_buildx_would_build_the_checkout(machine: Machine) -> None:
+    machine.version = "0.32.0"
+    with pytest.raises(EngineError, match=r"0\.32\.0 is too old for a source that is a repository"):
+        machine.read(PUSH, {"source": URL})
+    assert [argv[1] for argv in machine.runner.commands] == ["version"]
 
 
 def test_a_fork_reads_a_repository_with_nothing(machine: Machine) -> None:
@@ -173,7 +183,7 @@ def test_a_fork_reads_a_repository_with_nothing(machine: Machine) -> None:
     env |= {"DOCKER_HOST": "tcp://docker:2375"}
     inputs = {"github_token": "t0ken", "source": URL, "files": "b.hcl", "vars": "A=1"}
     (found,) = machine.read(FORK, inputs, env)
-    (given,) = machine.runner.environments
+    given = machine.runner.environments[-1]
     assert set(given) == {
         *("PATH", "HOME", "DOCKER_CONFIG", "BUILDX_CONFIG", "BUILDX_BUILDER", "DOCKER_HOST", "A"),
     }
