@@ -265,9 +265,10 @@ def test_the_runs_names_are_a_target(
     applied = tags.apply(inputs.tag_rules, inputs.flavor, PUSH, None)
     text = bake_file.metadata_target(inputs, naming.decide(inputs, PUSH, applied))
     assert json.loads(text) == {"target": {"docker-metadata-action": expected}}
-    assert bake_file.names_metadata(text)
+    assert bake_file.names_metadata(text, "docker-metadata-action")
+    assert not bake_file.names_metadata(text, "other")
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"target": {"web": {}}}', '{"target": []}'])
 def test_other_json_does_not_name_them(text: str) -> None:
-    assert not bake_file.names_metadata(text)
+    assert not bake_file.names_metadata(text, "docker-metadata-action")

@@ -24,6 +24,10 @@ ACTIONS = {
     "docker/setup-buildx-action 3": "install config config-inline",
     "docker/setup-qemu-action 4": "image platforms reset cache-image",
     "docker/login-action 4": "registry username password ecr scope logout registry-auth",
+    "docker/metadata-action 6": (
+        "context images tags flavor labels annotations sep-tags sep-labels sep-annotations "
+        "bake-target github-token"
+    ),
     "docker/bake-action 7": (
         "builder allow call files no-cache pull load provenance push sbom set source targets "
         "vars github-token"
