@@ -10,10 +10,11 @@ _SECTION = re.compile(r"^## (.+?)\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 _SNIPPET = re.compile(r"^(Before|After)\b[^\n]*:\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 GITHUB = "Five steps on GitHub"
+BAKE = "A bake file on GitHub"
 GITLAB = "`docker build --cache-from` on GitLab"
 CIRCLECI = "A tarball in CircleCI's cache"
 COMPOSE = "A docker-compose pipeline"
-SECTIONS = (GITHUB, GITLAB, CIRCLECI, COMPOSE)
+SECTIONS = (GITHUB, BAKE, GITLAB, CIRCLECI, COMPOSE)
 
 
 def text() -> str:
@@ -31,6 +32,7 @@ def snippets(section: str, word: str) -> list[str]:
 
 # With warmbuild's own tags, and with everything as it was.
 GITHUB_PLAIN, GITHUB_CARRIED_OVER = snippets(GITHUB, "After")
+(BAKE_AFTER,) = snippets(BAKE, "After")
 (GITLAB_AFTER,) = snippets(GITLAB, "After")
 (CIRCLECI_AFTER,) = snippets(CIRCLECI, "After")
 (COMPOSE_AFTER,) = snippets(COMPOSE, "After")

@@ -7,7 +7,7 @@ import errno
 import io
 import os
 import sys
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -113,8 +113,14 @@ def _command(argv: Sequence[str], env: Mapping[str, str], provider: Provider, lo
         # A mask is a command that holds the secret: nothing hides it here.
         provider = replace(provider, mask=None)
     log.write_as(provider)
-    given = parsing.gather(_flags(arguments, unknown), env)
+    flags = _flags(arguments, unknown)
+    given = parsing.gather(flags, env)
     confidential.hide_given(given, log)
+    ignored = {} if provider.refuses_unknown else parsing.ignored(given, flags)
+    with redirect_stdout(sys.stderr if as_json else sys.stdout):
+        for text in ignored.values():
+            log.warning(text, in_summary=False)
+    given = {name: value for name, value in given.items() if name not in ignored}
     inputs, source = naming_source.placed(parsing.parse(given, provider.known_inputs(env, given)))
     shared = mounted.of_run(provider, env)
     mounted.check(inputs, shared, is_plan=arguments.command == "plan" or inputs.plan_only)
@@ -234,7 +240,8 @@ def _parser() -> argparse.ArgumentParser:
         parents=[common],
         allow_abbrev=False,
         help="show what build would do, without starting anything",
-        description="Show what build would do and why. Only --probe contacts a registry.",
+        description="Show what build would do and why. Only --probe contacts a registry, and only "
+        "a source that is a repository starts a builder.",
     )
     planner.add_argument("--format", choices=("text", "json"), default="text")
     cleaner = commands.add_parser(

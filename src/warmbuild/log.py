@@ -77,10 +77,11 @@ class Log:
         finally:
             self._provider.close_group()
 
-    def warning(self, text: str, file: str = "", line: int = 0) -> None:
-        """Warn of something the user should fix, and keep it for the summary."""
+    def warning(self, text: str, file: str = "", line: int = 0, *, in_summary: bool = True) -> None:
+        """Warn of something the user should fix, and keep it for the summary unless told not to."""
         text, file = self._inert(text), _one_line(self.redact(file))
-        self.warnings.append(f"{file}:{line}: {text}" if file else text)
+        if in_summary:
+            self.warnings.append(f"{file}:{line}: {text}" if file else text)
         self._provider.warning(text, file, line)
 
     def left_behind(self, text: str) -> None:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.integration.test_build_push_action import committed, served
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
@@ -488,6 +490,44 @@ def test_reach_the_network_of_the_machine_by_the_daemon(
     assert ended.code == 0, ended.log
     assert seen
     assert "network.host" not in seen
+
+
+def test_read_the_environment_from_a_definition_in_a_repository(
+    attack: Callable[..., Ended], project: Callable[..., Path]
+) -> None:
+    """The workflow reads it from git by a builder, and it names the runner's variables."""
+    files = bake(context=".", args={"TOKEN": "${TOKEN}", "KEY": "${BUILDX_BAKE_GIT_AUTH_TOKEN}"})
+    found = json.loads(files["docker-bake.json"])
+    found["variable"] = {"TOKEN": {"default": "none"}, "BUILDX_BAKE_GIT_AUTH_TOKEN": {}}
+    place = project(PRINTS_ARGUMENT, {"docker-bake.json": json.dumps(found)})
+    committed(place)
+    with served(place, is_public=True) as server:
+        ended = attack(
+            source=f"{server.url}/octo-org/shop.git#main",
+            bake_files="docker-bake.json",
+            github_token="of-the-job",
+            extra={"BUILDX_BAKE_GIT_AUTH_TOKEN": STOLEN},
+        )
+    check_nothing_stolen(ended)
+    assert ended.code == 0, ended.log
+    assert server.users == set()
+
+
+def test_read_variables_of_another_project_from_a_repository(
+    attack: Callable[..., Ended], project: Callable[..., Path], outside: Path
+) -> None:
+    """Their compose file is read from git, where nobody looks at it first."""
+    service = {"build": {"context": ".", "args": ["TOKEN"]}, "env_file": f"{outside}/secret.env"}
+    compose = json.dumps({"services": {"web": service}})
+    place = project(PRINTS_ARGUMENT, {"compose.yaml": compose})
+    committed(place)
+    with served(place, is_public=True) as server:
+        url = f"{server.url}/octo-org/shop.git#main"
+        for given in ("compose_files", "bake_files", "targets"):
+            name = "web" if given == "targets" else "compose.yaml"
+            ended = attack(source=url, **{given: name})
+            check_refused(ended, "needs bake-files that are all .hcl or .json")
+            check_nothing_stolen(ended)
 
 
 def git(*argv: str) -> str:

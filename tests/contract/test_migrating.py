@@ -40,6 +40,7 @@ def test_every_block_is_a_before_or_an_after() -> None:
     ("section", "schema"),
     [
         pytest.param(migrating.GITHUB, ["vendor.github-workflows"], id="github"),
+        pytest.param(migrating.BAKE, ["vendor.github-workflows"], id="bake"),
         pytest.param(
             migrating.GITLAB,
             ["vendor.gitlab-ci", "--data-transform=gitlab-ci", "--regex-variant=nonunicode"],
@@ -63,23 +64,36 @@ def test_the_system_takes_it(
     [
         pytest.param(migrating.GITHUB_PLAIN, id="plain"),
         pytest.param(migrating.GITHUB_CARRIED_OVER, id="carried-over"),
+        pytest.param(migrating.BAKE_AFTER, id="bake"),
     ],
 )
 def test_the_workflow_gives_inputs_that_there_are(snippet: str) -> None:
     assert set(_steps(snippet)[1]["with"]) <= set(BY_NAME)
 
 
-def test_what_is_carried_over_is_what_was_there() -> None:
+@pytest.mark.parametrize(
+    ("section", "after"),
+    [
+        pytest.param(migrating.GITHUB, migrating.GITHUB_CARRIED_OVER, id="carried-over"),
+        pytest.param(migrating.BAKE, migrating.BAKE_AFTER, id="bake"),
+    ],
+)
+def test_what_is_carried_over_is_what_was_there(section: str, after: str) -> None:
     """But for what one step handed to the next, and for the cache."""
-    (before,) = migrating.snippets(migrating.GITHUB, "Before")
-    own = _steps(migrating.GITHUB_CARRIED_OVER)[1]["with"]
+    (before,) = migrating.snippets(section, "Before")
+    own = _steps(after)[1]["with"]
     given = {
-        name: value
+        name: text
         for step in _steps(before)
         for name, value in step.get("with", {}).items()
-        if "steps.meta" not in str(value) and not name.startswith("cache-")
+        if not name.startswith("cache-") and (text := _kept(str(value)))
     }
     assert own == given
+
+
+def _kept(value: str) -> str:
+    lines = value.splitlines(keepends=True)
+    return "".join(line for line in lines if "steps.meta" not in line and ".cache-" not in line)
 
 
 @pytest.mark.parametrize(

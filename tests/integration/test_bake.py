@@ -451,7 +451,7 @@ secrets:
         ),
         pytest.param(
             {"bake_files": "https://github.com/octo-org/shop.git#main:docker-bake.hcl"},
-            "is not a file in the checkout",
+            "is not a file; for one of another repository",
             id="not here",
         ),
     ],

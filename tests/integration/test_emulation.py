@@ -34,6 +34,7 @@ formats=/proc/sys/fs/binfmt_misc
 [ -e $formats/register ] || mount -t binfmt_misc binfmt_misc $formats
 case "$1 $2" in
   "--install "*{OTHER}*) printf %s '{{entry}}' > $formats/register ;;
+  "--uninstall qemu-*") [ ! -e $formats/{NAME} ] || echo -1 > $formats/{NAME} ;;
 esac
 supported='"linux/amd64"'
 [ -e $formats/{NAME} ] && supported="$supported,\\"{OTHER}\\""
@@ -127,6 +128,20 @@ def test_what_no_node_serves_is_emulated_where_that_is_asked_for(
     assert f"emulation is not needed: the builder serves {OTHER}" in second.log.splitlines()
     assert OTHER in second.outputs["platforms"].split(",")
 
+    # What is there is uninstalled, and installed anew.
+    third = warmbuild.succeed(
+        foreign,
+        image=repository,
+        platforms=OTHER,
+        qemu_platforms="all",
+        qemu_image=image,
+        reset="true",
+        no_cache="true",
+    )
+    lines = third.log.splitlines()
+    uninstalled = f"{image} has uninstalled the emulators of the engine's kernel"
+    assert lines.index(uninstalled) < lines.index(said)
+
 
 def test_two_platforms_in_one_build(
     warmbuild: Warmbuild,
@@ -152,7 +167,7 @@ def test_two_platforms_in_one_build(
     [
         ("one that is not there", "cannot be run as a privileged container"),
         ("one without it", "does not emulate linux/s390x (it emulates linux/amd64"),
-        ("another one", "did not install emulation of linux/s390x: it ended with exit code"),
+        ("another one", "failed at --install linux/s390x: it ended with exit code"),
     ],
 )
 def test_it_is_said_why_it_cannot_be_emulated(

@@ -52,6 +52,15 @@ COMPOSE_FILE = """services:
 """
 
 
+BAKE_FILE = """target "docker-metadata-action" {
+  tags = ["app:local"]
+}
+target "release" {
+  inherits = ["docker-metadata-action"]
+}
+"""
+
+
 @pytest.fixture
 def checkout(project: Callable[..., Path]) -> Callable[[str, str], Path]:
     """Make a project a repository: its base image, and where it came from."""
@@ -128,6 +137,38 @@ def test_one_step_on_github_with_everything_as_it_was(
     warm = act.push(place, workflow, name, action)
     assert "0 of 4 steps run, 4 cached" in warm
     # But for the version among its labels it is main's image.
+    assert deployed(warm) == f"{secured}@{auth_registry.digest(f'{secured}:feature-socks')}"
+
+
+def test_a_bake_file_on_github(
+    act: Act,
+    action: str,
+    checkout: Callable[[str, str], Path],
+    lab: Lab,
+    of_the_lab: Mapping[str, str],
+    auth_registry: Registry,
+    secured: str,
+    name: str,
+) -> None:
+    place = checkout("busybox:1.37", GITHUB_URL)
+    (place / "Dockerfile").write_text(f"FROM busybox:1.37\nARG CHANNEL\n{STEPS}RUN test $CHANNEL\n")
+    (place / "docker-bake.hcl").write_text(BAKE_FILE)
+    git(place, "add", "--all")
+    git(place, "commit", "--quiet", "--message=bake")
+    own = {
+        r"ghcr\.io/\$\{\{ github\.repository \}\}": secured,
+        r"registry: ghcr\.io": f"registry: {lab.auth_registry}",
+    }
+    workflow = with_inputs(replaced(migrating.BAKE_AFTER, own), of_the_lab)
+    cold = act.push(place, workflow, name, action)
+    assert "3 of 3 steps run, 0 cached" in cold
+    assert deployed(cold) == f"{secured}@{auth_registry.digest(f'{secured}:main')}"
+    assert auth_registry.tags(secured) == ["cache-release--main", "main"]
+    labels = auth_registry.config(f"{secured}:main")["config"]["Labels"]
+    assert labels["org.opencontainers.image.version"] == "main"
+    git(place, "switch", "--quiet", "--create", BRANCH)
+    warm = act.push(place, workflow, name, action)
+    assert "0 of 3 steps run, 3 cached" in warm
     assert deployed(warm) == f"{secured}@{auth_registry.digest(f'{secured}:feature-socks')}"
 
 

@@ -71,9 +71,8 @@ def test_flags_may_be_repeated(capsys: pytest.CaptureFixture[str]) -> None:
             ["plan", "--imgae", "x", "--cache=of"],
             {},
             (
-                "error: 3 inputs are not usable, so nothing was started:\n"
+                "error: 2 inputs are not usable, so nothing was started:\n"
                 "  imgae: is not an input. Did you mean 'image'?\n"
-                "  image: is missing; set it to the image's repository, such as ghcr.io/me/app.\n"
                 "  cache: 'of' is not accepted; use auto, read-write, read-only, write-only "
                 "or off. Did you mean 'off'?\n"
             ),
@@ -118,6 +117,43 @@ def test_a_wrong_command_line_is_a_wrong_input(
 ) -> None:
     assert run(*argv, **env) == 2
     assert capsys.readouterr().out == text
+
+
+ON_GITLAB = {"GITLAB_CI": "true", **PUSH, "INPUT_IMAGE": "r.io/a", "INPUT_PUSHH": "hunter2"}
+UNKNOWN = "pushh is not an input, so its value has no effect. Did you mean 'push'?"
+REFUSED = "pushh: is not an input. Did you mean 'push'?"
+
+
+def test_an_unknown_input_is_a_warning_in_ci(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("plan", **ON_GITLAB) == 0
+    said = capsys.readouterr().out
+    assert said.count("pushh") == 1
+    assert said.index(UNKNOWN) < said.index("cache write")
+    assert "hunter2" not in said
+
+
+def test_an_unknown_input_is_not_in_the_json_of_a_plan(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("plan", "--format=json", **ON_GITLAB) == 0
+    said = capsys.readouterr()
+    assert "pushh" not in json.dumps(json.loads(said.out))
+    assert UNKNOWN in said.err
+
+
+@pytest.mark.parametrize(
+    ("argv", "env"),
+    [
+        pytest.param((), {**ON_GITLAB, "INPUT_STRICT_INPUTS": "true"}, id="strict"),
+        pytest.param(("--strict-inputs",), ON_GITLAB, id="strict, by a flag"),
+        pytest.param((), {"INPUT_PUSHH": "false"}, id="on a laptop"),
+        pytest.param((), {"INPUT_PUSHH": "false", "INPUT_STRICT_INPUTS": "false"}, id="always"),
+        pytest.param(("--pushh=false",), {"GITLAB_CI": "true", **PUSH}, id="a flag in CI"),
+    ],
+)
+def test_an_unknown_input_is_an_error(
+    argv: tuple[str, ...], env: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("plan", *argv, **env) == 2
+    assert REFUSED in capsys.readouterr().out
 
 
 def test_a_password_may_come_by_standard_input(

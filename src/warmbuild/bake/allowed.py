@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from warmbuild import backends, csv_attributes, untrusted_json
 from warmbuild.backends import BACKENDS
 from warmbuild.bake import bake_file
+from warmbuild.inputs.build_context import HERE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -62,7 +63,6 @@ _SCHEMES: Final = ("https", "http", "git")
 # Contexts beside the main one that are no paths.
 _NAMED: Final = ("docker-image://", "target:")
 _OCI_LAYOUT: Final = "oci-layout://"
-_HERE: Final = "cwd://"
 # In characters, of a path that Linux takes.
 _LONGEST: Final = 4096
 
@@ -133,8 +133,8 @@ def paths(target: Target) -> Iterator[str]:
     for context in contexts:
         yield from directories(context)
     file = untrusted_json.text(found, "dockerfile") or "Dockerfile"
-    bare = file.removeprefix(_HERE)
-    file = bare if bare != file else posixpath.join(place.removeprefix(_HERE), file)
+    bare = file.removeprefix(HERE)
+    file = bare if bare != file else posixpath.join(place.removeprefix(HERE), file)
     yield from of_dockerfile(file)
     for name in _ENTRIES:
         for entry in untrusted_json.items(found, name):
@@ -149,7 +149,7 @@ def of_dockerfile(file: str) -> Iterator[str]:
 
 def directories(context: str) -> Iterator[str]:
     """Return the directories that a context may be; behind that of an OCI layout is a tag."""
-    bare = context.removeprefix(_HERE)
+    bare = context.removeprefix(HERE)
     if bare.startswith(_OCI_LAYOUT):
         layout = bare.removeprefix(_OCI_LAYOUT)
         yield layout
@@ -178,7 +178,7 @@ def strange_contexts(target: Target) -> Iterator[str]:
 
 def _is_known(context: str) -> bool:
     """Return whether a context is a path, without a colon for buildx to misread, or a URL."""
-    if ":" not in context.removeprefix(_HERE):
+    if ":" not in context.removeprefix(HERE):
         return True
     try:
         url = urlsplit(context)

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
     from warmbuild.buildkit.command_line import Files
     from warmbuild.cache.cache_plan import CachePlan
+    from warmbuild.image.naming import Naming
     from warmbuild.inputs.table import Passthrough
-    from warmbuild.inputs.values import Given
+    from warmbuild.inputs.values import Given, Inputs
     from warmbuild.plan.build_plan import BuildPlan
 
 # Target that others inherit to use the caches of a plan of one image.
@@ -222,10 +223,8 @@ def definitions(plans: Sequence[BuildPlan], name: str) -> Mapping[str, Mapping[s
     if plan.name:
         return {"bake-file": found}
     tags = plan.tags or plan.bare_tags
-    images = dict.fromkeys(tag.rpartition(":")[0] for tag in tags)
-    args = {"DOCKER_META_IMAGES": ",".join(images), "DOCKER_META_VERSION": plan.version}
-    by_output: Mapping[str, dict[str, object]] = {
-        "bake-file-tags": {"tags": list(tags), "args": args},
+    by_output: Mapping[str, Mapping[str, object]] = {
+        "bake-file-tags": _named(tags, plan.version),
         "bake-file-labels": {"labels": dict(map(labels.pair, plan.labels))},
         "bake-file-annotations": {"annotations": list(plan.told_annotations)},
     }
@@ -236,6 +235,32 @@ def definitions(plans: Sequence[BuildPlan], name: str) -> Mapping[str, Mapping[s
         "bake-file": {**found, "target": targets},
         **{output: {"target": {name: part}} for output, part in by_output.items()},
     }
+
+
+def _named(tags: Iterable[str], version: str) -> Mapping[str, object]:
+    """Return what docker/metadata-action's target says of an image's names."""
+    images = dict.fromkeys(tag.rpartition(":")[0] for tag in tags)
+    args = {"DOCKER_META_IMAGES": ",".join(images), "DOCKER_META_VERSION": version}
+    return {"tags": list(tags), "args": args}
+
+
+def metadata_target(inputs: Inputs, named: Naming) -> str:
+    """Return a definition, as JSON, of the target that other targets inherit for a run's names.
+
+    Labels and annotations of the run are those of every target. If no input names an image, the
+    target has nothing, and what the files say stays.
+    """
+    is_named = inputs.image or inputs.tags or inputs.tag_rules
+    found = _named(named.tags, named.version) if is_named else {}
+    return json.dumps({"target": {inputs.bake_target: _escaped(found)}})
+
+
+def names_metadata(text: str, target: str) -> bool:
+    """Return whether a definition in JSON defines that target, which has this name."""
+    try:
+        return target in untrusted_json.child(untrusted_json.parsed(text), "target")
+    except ValueError:
+        return False
 
 
 def left_to_files(plans: Sequence[BuildPlan]) -> Sequence[str]:
@@ -274,13 +299,16 @@ def argv(plans: Sequence[BuildPlan], files: Files, path: str) -> tuple[str, ...]
 
 
 def resolve(
-    files: Iterable[str], targets: Iterable[str], overrides: Iterable[str]
+    files: Iterable[str], targets: Iterable[str], overrides: Iterable[str], *, url: str = ""
 ) -> tuple[str, ...]:
-    """Return the arguments of `buildx` that print the resolved targets of files."""
+    """Return the arguments of `buildx` that print the resolved targets of files.
+
+    `url` is the repository of the files that do not begin with `cwd://`.
+    """
     arguments = ["bake", "--print", "--progress=quiet"]
     arguments += [part for file in files for part in ("--file", file)]
     arguments += [part for override in overrides for part in ("--set", override)]
-    return (*arguments, "--", *targets)
+    return (*arguments, "--", *((url,) if url else ()), *targets)
 
 
 def metadata(found: Mapping[str, object], name: str) -> Mapping[str, object]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from warmbuild import untrusted_json
 from warmbuild.bake import bake_file
 from warmbuild.inputs import paths
+from warmbuild.inputs.build_context import HERE
 from warmbuild.inputs.paths import Named
 
 if TYPE_CHECKING:
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
 
     from warmbuild.bake.targets import Target
 
-# Prefix of a path below the working directory and not below the context.
-_HERE: Final = "cwd://"
 # Keys that list entries with paths in their attributes.
 _ENTRIES: Final = ("cache-from", "cache-to", "output", "secret")
 
@@ -29,9 +28,9 @@ def named(target: Target, name: str) -> Iterator[Named]:
     file = untrusted_json.text(found, "dockerfile")
     contexts = [untrusted_json.text(found, "context")]
     contexts += map(str, untrusted_json.child(found, "contexts").values())
-    contexts += [file] if file.startswith((_HERE, "/")) else []
+    contexts += [file] if file.startswith((HERE, "/")) else []
     for context in contexts:
-        yield from paths.of_context(name, context.removeprefix(_HERE))
+        yield from paths.of_context(name, context.removeprefix(HERE))
     for key in _ENTRIES:
         for entry in untrusted_json.items(found, key):
             yield from paths.of_entry(name, bake_file.attributes(entry))

@@ -14,6 +14,7 @@ from warmbuild.errors import InputError, InputProblem
 from warmbuild.frozen import frozen
 from warmbuild.image import naming
 from warmbuild.inputs import build_context
+from warmbuild.inputs.build_context import HERE
 from warmbuild.plan import making
 
 if TYPE_CHECKING:
@@ -83,7 +84,8 @@ def inputs(given: Inputs, context: RunContext, applied: Tags, target: Target) ->
     place = untrusted_json.text(found, "context") or "."
     file = untrusted_json.text(found, "dockerfile") or "Dockerfile"
     if not build_context.is_remote(place):
-        file = posixpath.join(place, file.removeprefix("cwd://"))
+        bare = file.removeprefix(HERE)
+        file = bare if bare != file else posixpath.join(place, file)
     cache_from, cache_to = (tuple(map(_entry, untrusted_json.items(found, key))) for key in _CACHES)
     is_explicit = bool(cache_from or cache_to)
     return replace(

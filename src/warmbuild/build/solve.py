@@ -235,14 +235,14 @@ def _finished(
     return finished
 
 
-def ask(decided: BuildPlan, tool: Tool) -> Outcome:
-    """Ask BuildKit instead of building, and print the answer.
+def ask(decided: Sequence[BuildPlan], tool: Tool) -> Outcome:
+    """Ask BuildKit instead of building, and print the answers.
 
-    Raises BuildError if a check finds anything, with the headline of the answer.
+    Raises BuildError if a check finds anything, with the headline of the answers.
     """
     progress, said, log = Progress(), list[str](), tool.log
-    argv = _argv([decided], tool)
-    with log.group(f"warmbuild: {decided.call}"):
+    argv = _argv(decided, tool)
+    with log.group(f"warmbuild: {decided[0].call}"):
         log.line(f"+ docker buildx {process.shown(argv, log.redact)}")
         with tool.buildx.started(argv) as running:
             for line in running.lines():
@@ -252,20 +252,34 @@ def ask(decided: BuildPlan, tool: Tool) -> Outcome:
                     else:
                         said.append(text)
             code = running.wait()
-    # The answer stays out of the folded group.
+    # The answers stay out of the folded group.
     for text in said:
         log.line(text)
     written = _metadata(tool)
-    metadata = bake_file.metadata(written, bake_file.name_of(decided)) or written
-    found = checks.answered(untrusted_json.child(metadata, "result.json"))
-    _annotate([decided], found or progress.warnings(), tool)
+    asked = [plan for plan in decided if not plan.linked]
+    answers = [bake_file.metadata(written, bake_file.name_of(plan)) or written for plan in asked]
+    found = {
+        plan.name: checks.answered(untrusted_json.child(answer, "result.json"))
+        for plan, answer in zip(asked, answers, strict=True)
+    }
+    each = dict.fromkeys(warned for one in found.values() for warned in one)
+    _annotate(asked, each or progress.warnings(), tool)
     if code < 0:
         raise EngineError(f"{_killed(code)}.")
     if code:
-        headline = next((text for text in said if text.startswith(checks.HEADLINE)), "")
+        headline = checks.headline(said, {name: len(one) for name, one in found.items()})
         raise BuildError(headline) if headline else outcomes.failure_error(progress.failure())
-    notes = (*decided.notes, *decided.cache.notes)
-    return Outcome(metadata=_shown_metadata(metadata, log), notes=notes)
+    finished = [
+        Outcome(
+            name=plan.name,
+            metadata=_shown_metadata(answer, log),
+            notes=(*plan.notes, *plan.cache.notes),
+        )
+        for plan, answer in zip(asked, answers, strict=True)
+    ]
+    if not asked[0].name:
+        return finished[0]
+    return outcomes.together(finished, metadata=_shown_metadata(written, log), steps=())
 
 
 def _annotate(decided: Sequence[BuildPlan], found: Iterable[Warned], tool: Tool) -> None:

@@ -45,16 +45,21 @@ _CERTIFICATE: Final = re.compile(
 )
 
 # What buildx needs to read bake and compose files, which could hand any variable to their commands.
-_TO_READ: Final = frozenset({"PATH", "HOME", "TMPDIR", "DOCKER_CONFIG", "BUILDX_CONFIG"})
+_TO_READ: Final = "PATH|HOME|TMPDIR|DOCKER_CONFIG|BUILDX_CONFIG"
+# What buildx needs to reach a builder; none of it is secret.
+_TO_REACH: Final = (
+    r"DOCKER_(?:HOST|CONTEXT|CONFIG|CERT_PATH|TLS\w*|API_VERSION|DEFAULT_PLATFORM)"
+    # The driver kubernetes.
+    r"|KUBECONFIG|KUBERNETES_(?:SERVICE|PORT)\w*"
+    # Engines over SSH.
+    r"|SSH_AUTH_SOCK"
+)
 # What buildx needs to build untrusted code. The code's definition cannot name any of it: this is a
 # second wall.
 _TO_BUILD: Final = re.compile(
     r"PATH|HOME|USER|LOGNAME|TMPDIR|TZ|LANG|LC_\w+|XDG_(?:CONFIG_HOME|RUNTIME_DIR)"
-    # The engine, and the driver kubernetes.
-    r"|DOCKER_(?:HOST|CONTEXT|CONFIG|CERT_PATH|TLS\w*|API_VERSION|DEFAULT_PLATFORM)"
-    r"|KUBECONFIG|KUBERNETES_(?:SERVICE|PORT)\w*"
-    # For engines over SSH, and the input ssh.
-    r"|SSH_AUTH_SOCK"
+    # The agent is for the input ssh, too.
+    rf"|{_TO_REACH}"
     r"|(?i:(?:https?|all|no)_proxy)|SSL_CERT_(?:FILE|DIR)"
     # Settings, but neither BUILDX_BAKE_* nor BUILDX_GIT_*, and policies of the runner.
     r"|BUILDX_(?:BUILDER|CONFIG|EXPERIMENTAL|METADATA_\w+|NO_DEFAULT_\w+|DEFAULT_POLICY)"
@@ -140,11 +145,15 @@ def environment(env: Mapping[str, str], private: Private) -> dict[str, str]:
     return child
 
 
-def of_reading(child: Mapping[str, str], trust: Trust) -> dict[str, str]:
-    """Return the variables of `child` with which buildx reads bake and compose files."""
+def of_reading(child: Mapping[str, str], trust: Trust, *, fetches: bool) -> dict[str, str]:
+    """Return the variables of `child` with which buildx reads bake and compose files.
+
+    If it fetches them, a builder does that.
+    """
     if not trust.refuses(Right.READ_ENVIRONMENT):
         return dict(child)
-    return {name: value for name, value in child.items() if name in _TO_READ}
+    needed = re.compile(f"{_TO_READ}|{_TO_REACH}" if fetches else _TO_READ)
+    return {name: value for name, value in child.items() if needed.fullmatch(name)}
 
 
 def of_building(child: Mapping[str, str], trust: Trust, named: Container[str]) -> dict[str, str]:

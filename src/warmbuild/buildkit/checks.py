@@ -11,8 +11,9 @@ from warmbuild.frozen import frozen
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-# How buildx begins the answer of a check.
-HEADLINE: Final = "Check complete, "
+# How buildx begins the answer of a check, and what it says if a file cannot be checked.
+_HEADLINE: Final = "Check complete, "
+_ERROR: Final = "error: "
 
 
 @frozen
@@ -45,6 +46,19 @@ def answered(result: Mapping[str, object]) -> tuple[Warned, ...]:
     """Read what a check found from `result.json` of buildx's metadata."""
     files = dict(enumerate(untrusted_json.children(result, "sources")))
     return tuple(_found(item, files) for item in untrusted_json.children(result, "warnings"))
+
+
+def headline(said: Iterable[str], found: Mapping[str, int]) -> str:
+    """Return the answer of checks in one line; empty if they did not come to an end.
+
+    `said` is what buildx printed, and `found` has the number of warnings by target.
+    """
+    lines = list(said)
+    counts = [f"{count} in {name}" for name, count in found.items() if count]
+    if len(found) > 1 and counts:
+        return f"{_HEADLINE}{sum(found.values())} warnings have been found: {', '.join(counts)}"
+    kinds = (text for begin in (_ERROR, _HEADLINE) for text in lines if text.startswith(begin))
+    return next(kinds, "").removeprefix(_ERROR)
 
 
 def _found(item: Mapping[str, object], files: Mapping[int, Mapping[str, object]]) -> Warned:

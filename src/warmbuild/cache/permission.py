@@ -112,7 +112,7 @@ def has_nodes_apart(inputs: Inputs) -> bool:
     An inline cache lies in one image, targets of files share their calls, and another program
     carries out a plan alone.
     """
-    is_shared = inputs.bake_files or inputs.compose_files or inputs.plan_only
+    is_shared = inputs.has_files or inputs.plan_only
     is_apart = not is_shared and not inputs.cache_backend.lies_in_image
     return bool(inputs.append) and len(set(inputs.platforms)) > 1 and is_apart
 

@@ -351,9 +351,9 @@ def _shared(env: Environment) -> tuple[tuple[str, str], ...]:
     actions/runner).
     """
     place, temporary = env.get("GITHUB_WORKSPACE", ""), env.get("RUNNER_TEMP", "")
-    if not place.startswith(f"{_CONTAINER}/"):
-        return ()
     own = Path(env.get("RUNNER_WORKSPACE", ""))
+    if not (place.startswith(f"{_CONTAINER}/") and own.is_absolute()):
+        return ()
     name = env.get("GITHUB_REPOSITORY", "").rpartition("/")[2]
     found = []
     for work in (own.parent, Path(_WORK_OF_JOB)):

@@ -35,4 +35,10 @@ def _context(_env: Environment, directory: str, read_text: ReadText) -> RunConte
 
 
 # The last of the list.
-PROVIDER: Final = Provider(name=_NAME, detect=lambda _env: True, context=_context)
+PROVIDER: Final = Provider(
+    name=_NAME,
+    detect=lambda _env: True,
+    context=_context,
+    # Somebody who types a name at a terminal wants to know that it does not exist.
+    refuses_unknown=True,
+)

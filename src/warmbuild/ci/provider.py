@@ -48,6 +48,7 @@ class Provider:
         lambda _env, _given: {}
     )
     """Return the inputs that it can fill in; the second argument is the inputs given."""
+    refuses_unknown: bool = False  # whether an unknown input is an error, and not a warning
     pipeline_file: Callable[[Environment], str] = lambda _env: ""
     """Return the path of the file that describes this run, from the repository's root, or ""."""
     # What these three get is without control characters, and no line of it is a command.

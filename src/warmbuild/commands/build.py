@@ -107,7 +107,7 @@ def _built(run: Run, wanted: Sequence[Image], begun: float) -> Outcome:
                     if decided[0].makes_an_image:
                         outcome = solve.build(decided, tool)
                     else:
-                        outcome = solve.ask(decided[0], tool)
+                        outcome = solve.ask(decided, tool)
                 decided = _with_later_findings(run, wanted, decided, outcome)
             finally:
                 publishing.findings(decided, env, run.provider, log)

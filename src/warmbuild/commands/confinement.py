@@ -41,16 +41,22 @@ def check_inputs(inputs: Inputs, trust: Trust) -> None:
         _raise(_links(_of_inputs(inputs), untrusted))
 
 
-def check_files(given: Sequence[tuple[str, str]], trust: Trust) -> None:
+def check_files(given: Sequence[tuple[str, str]], trust: Trust, base: str = "") -> None:
     """Raise InputError if bake and compose files have buildx read what lies elsewhere.
 
-    `given` are their paths, each with the name of its input.
+    `given` are their paths, each with the name of its input, and `base` is the directory that what
+    they name is relative to.
     """
     if untrusted := trust.refuses(Right.LEAVE_CHECKOUT):
         _raise(_links(given, untrusted))
         for name, path in given:
-            if not path.lower().endswith(_BAKE):
-                _raise(_of_compose_file(name, path, untrusted))
+            if not is_bake(path):
+                _raise(_of_compose_file(name, path, base, untrusted))
+
+
+def is_bake(path: str) -> bool:
+    """Return whether buildx takes a file for a bake definition, and not for a compose file."""
+    return path.lower().endswith(_BAKE)
 
 
 def confined(found: Sequence[Target], name: str, trust: Trust) -> Sequence[Target]:
@@ -84,6 +90,7 @@ def _wrong(target: Target) -> Iterator[str]:
 def _of_inputs(inputs: Inputs) -> Iterator[tuple[str, str]]:
     """Return the paths that inputs name; what is no path leads nowhere."""
     yield "context", inputs.context
+    yield "source", inputs.source
     if _is_below(inputs.context, _root()):
         file = inputs.file or posixpath.join(inputs.context, "Dockerfile")
         yield from (("file", path) for path in allowed.of_dockerfile(file))
@@ -122,12 +129,12 @@ def _root() -> Path:
     return next((place for place in (here, *here.parents) if (place / _GIT).exists()), here)
 
 
-def _of_compose_file(name: str, path: str, untrusted: str) -> Iterator[InputProblem]:
+def _of_compose_file(name: str, path: str, base: str, untrusted: str) -> Iterator[InputProblem]:
     """Return the problems of a compose file, and of those that it includes and extends.
 
-    What a file names is relative to its directory, and for those of the inputs to the current one.
+    What a file names is relative to its directory, and for those of the inputs to `base`.
     """
-    waiting, seen = [(path, "")], set[tuple[Path, Path]]()
+    waiting, seen = [(path, base)], set[tuple[Path, Path]]()
     while waiting:
         path, base = waiting.pop()
         if (step := (_real(path), _real(base))) in seen:

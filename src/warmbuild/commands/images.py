@@ -5,34 +5,30 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import files, lazy, signals
-from warmbuild.bake import bake_file, targets
+from warmbuild import lazy, signals
+from warmbuild.bake import targets
 from warmbuild.cache.permission import Facts
-from warmbuild.commands import confidential, confinement, mounted
-from warmbuild.errors import EngineError, InputError, InputProblem
+from warmbuild.commands import confidential
+from warmbuild.errors import InputError, InputProblem
 from warmbuild.frozen import frozen
 from warmbuild.image import tags
 from warmbuild.plan import making
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from warmbuild.bake.targets import Target
-    from warmbuild.builder import environment, private_directory
-    from warmbuild.buildkit import answers
-    from warmbuild.commands import build_file
+    from warmbuild.commands import build_file, definitions
     from warmbuild.commands.run import Run
-    from warmbuild.inputs.values import Inputs, Passed
+    from warmbuild.inputs.values import Inputs
     from warmbuild.mounts import Mounts
     from warmbuild.plan import laziness
     from warmbuild.plan.build_plan import BuildPlan
     from warmbuild.project import dockerfile
     from warmbuild.run_context import RunContext
 else:
-    # Only bake and compose files need these.
-    environment = lazy.module("warmbuild.builder.environment")
-    private_directory = lazy.module("warmbuild.builder.private_directory")
-    answers = lazy.module("warmbuild.buildkit.answers")
+    # Only bake and compose files need this.
+    definitions = lazy.module("warmbuild.commands.definitions")
     # Only `lazy` needs these.
     build_file = lazy.module("warmbuild.commands.build_file")
     laziness = lazy.module("warmbuild.plan.laziness")
@@ -40,8 +36,6 @@ else:
 
 # How long the rules for tags may take, in seconds: their patterns may try every way to match.
 _PATTERN_TIMEOUT: Final = 5.0
-# How long buildx may take to read bake and compose files, in seconds; files may be remote.
-_READ_TIMEOUT: Final = 60.0
 
 
 @frozen
@@ -73,10 +67,16 @@ def images(run: Run, mounts: Mounts) -> Sequence[Image]:
         applied=applied,
         variables=frozenset(name for name, value in env.items() if value),
     )
-    if not inputs.bake_files and not inputs.compose_files:
+    if not inputs.has_files:
         return (Image(inputs=inputs, context=context, facts=facts),)
+    secret = definitions.token(inputs, context, env)
+    log.hide([secret.value] if secret else ())
+    read = definitions.read(run, mounts, applied)
+    if secret and not any(one.id == secret.id for one in inputs.secrets):
+        # The contexts may be in the same repository.
+        inputs = replace(inputs, secrets=(*inputs.secrets, secret))
     found = []
-    for target in _read_files(run, mounts):
+    for target in read:
         log.hide(targets.secrets(target, env))
         for path in targets.secret_files(target):
             confidential.hide_file(path, log)
@@ -123,68 +123,3 @@ def variables(decided: Sequence[BuildPlan]) -> frozenset[str]:
     named = {secret.variable for one in decided for secret in one.secrets}
     named |= {item for one in decided for item in one.build_args if "=" not in item}
     return frozenset(named)
-
-
-def _read_files(run: Run, mounts: Mounts) -> Sequence[Target]:
-    """Have buildx read the files, with the variables filled in.
-
-    Raises InputError if it cannot, if an untrusted file leaves the checkout, if a path is not
-    shared with the job, or if a target needs what no input allows.
-    """
-    inputs, trust, env = run.inputs, run.context.trust, run.env
-    given = [("bake-files", path) for path in inputs.bake_files]
-    given += [("compose-files", path) for path in inputs.compose_files]
-    faults = [(name, files.fault(path)) for name, path in given]
-    if any(fault for _, fault in faults):
-        raise InputError([InputProblem(name=name, text=fault) for name, fault in faults if fault])
-    confinement.check_files(given, trust)
-    with private_directory.private(env, (), ()) as private:
-        child = environment.of_reading(environment.environment(env, private), trust)
-        values = dict(item.split("=", 1) for item in inputs.vars)
-        program = environment.program(env)
-        buildx = environment.Buildx(program=program, env=child | values, runner=run.runner)
-        paths = (*inputs.compose_files, *inputs.bake_files)
-        name = "bake-files" if inputs.bake_files else "compose-files"
-        command = bake_file.resolve(paths, inputs.targets, inputs.set)
-        try:
-            done = buildx.run(command, patience=_READ_TIMEOUT)
-        except EngineError as error:
-            text = f"cannot be read: {error}; do they name a pipe, or a place that hangs?"
-            raise InputError([InputProblem(name=name, text=text)]) from error
-    if done.code:
-        text = f"cannot be read: {answers.error(done.output).rstrip('.')}."
-        raise InputError([InputProblem(name=name, text=text)])
-    try:
-        found = targets.read(done.output)
-    except ValueError as error:
-        text = f"cannot be read by this buildx: {error}."
-        raise InputError([InputProblem(name=name, text=text)]) from error
-    if not found:
-        text = "no target is built: its group is empty, or no service has build."
-        raise InputError([InputProblem(name=name, text=text)])
-    mounted.check_targets(found, name, mounts)
-    confined = confinement.confined(found, name, trust)
-    problems = [*_of_names(confined, name), *_of_entitlements(confined, inputs.passed)]
-    if problems:
-        raise InputError(problems)
-    return confined
-
-
-def _of_names(found: Sequence[Target], name: str) -> Iterator[InputProblem]:
-    for target in found:
-        if target.name.startswith("-"):
-            text = f"the target {target.name!r} looks like a flag; rename it."
-            yield InputProblem(name=name, text=text)
-
-
-def _of_entitlements(found: Sequence[Target], passed: Passed) -> Iterator[InputProblem]:
-    """Return what targets need and no input allows.
-
-    buildx checks this too, but only since 0.37.2 with this kind of progress.
-    """
-    allowed = {*passed.allow, *(("ssh",) if passed.ssh else ())}
-    for target in found:
-        for wanted in targets.entitlements(target):
-            if not allowed & {wanted, wanted.partition("=")[0]}:
-                text = f"the target {target.name} asks for {wanted}; add {wanted} to allow if it "
-                yield InputProblem(name="allow", text=f"{text}may have that.")

@@ -32,7 +32,7 @@ _FIRST: Final = 1
 _ROOT: Final = 0
 # What a plan reads and writes itself. Everything else is for the tool that builds elsewhere.
 _OF_PLAN: Final = frozenset(
-    ("context", "file", "build-contexts", "bake-files", "compose-files", "output-file")
+    ("context", "file", "build-contexts", "source", "bake-files", "compose-files", "output-file")
 )
 # Seconds by which the clock of a file system may be late.
 _LATE: Final = 1.0

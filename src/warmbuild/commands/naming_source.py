@@ -32,8 +32,7 @@ def placed(inputs: Inputs) -> tuple[Inputs, str]:
 
     To name an image by HEAD is to build the checkout, so that the image is what its name says.
     """
-    has_files = inputs.bake_files or inputs.compose_files
-    is_directory = not has_files and os.path.isdir(inputs.context)  # noqa: PTH112 (never raises)
+    is_directory = not inputs.has_files and os.path.isdir(inputs.context)  # noqa: PTH112 (never raises)
     if inputs.context not in build_context.SOURCES or is_directory:
         return inputs, ""
     is_checkout = inputs.context == build_context.GIT

@@ -1,11 +1,13 @@
 """Shows what a build would do and why.
 
-It starts nothing except buildx, which reads bake and compose files, and contacts nothing except
-the registry, with `probe`.
+It starts nothing except buildx, which reads bake and compose files, and a builder if these are in a
+repository. It contacts nothing else except the registry, with `probe`.
 """
 
 from __future__ import annotations
 
+import sys
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING
 
 from warmbuild import lazy
@@ -32,7 +34,9 @@ def plan(run: Run, *, as_json: bool) -> None:
     inputs, env, log = run.inputs, run.env, run.log
     pipeline_file = run.provider.pipeline_file(env)
     # Paths of targets are for a tool that builds elsewhere.
-    wanted = images.images(run, Mounts())
+    # buildx may have to fetch a definition, and the builder to boot for that.
+    with redirect_stdout(sys.stderr if as_json else sys.stdout):
+        wanted = images.images(run, Mounts())
     decided: Sequence[BuildPlan] = [
         checkout.with_findings(one, image.inputs, pipeline_file, env)
         for one, image in zip(images.decide(wanted), wanted, strict=True)

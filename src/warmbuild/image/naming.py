@@ -56,7 +56,7 @@ def decide(inputs: Inputs, context: RunContext, applied: Tags) -> Naming:
     full = [refs.parse(tag) for tag in inputs.tags if not refs.is_tag(tag)]
     _check_apart((*named, *full), inputs)
     tags = tuple(dict.fromkeys(map(str, (*named, *full))))
-    is_bare = by_rule and not (tags or inputs.image or inputs.bake_files or inputs.compose_files)
+    is_bare = by_rule and not (tags or inputs.image or inputs.has_files)
     bare = tuple(renamed.values()) if is_bare else ()
     version, given = applied.version, inputs.annotations
     levels = inputs.annotations_levels

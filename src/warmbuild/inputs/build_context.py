@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +17,8 @@ GIT: Final = "git"
 SOURCES: Final = (GIT, "workflow")
 # As in docker/build-push-action; a directory of the default context may follow a colon.
 _DEFAULT: Final = re.compile(r"\{\{\{?\s*defaultContext\s*\}?\}\}(?::(?P<directory>[^\s?#]*))?")
+# Before a path of this machine, where another one would be of the context or of the definition.
+HERE: Final = "cwd://"
 _EXPRESSION: Final = re.compile(r"\{\{[^}]*\}*")
 
 
@@ -41,6 +44,35 @@ def below(run: RunContext, directory: str) -> str:
     if directory in {"", "."}:
         return url
     return f"{url}&subdir={directory}" if "#" not in url else f"{url}:{directory}"
+
+
+def within(url: str, directory: str) -> str:
+    """Return a directory of a git URL, which may name a directory itself, as buildx does it."""
+    directory = posixpath.normpath(directory)
+    if directory == ".":
+        return url
+    base, fragment, rest = url.partition("#")
+    before, query, pairs = base.partition("?")
+    given = parse_qsl(pairs, keep_blank_values=True)
+    if not fragment and "subdir" in dict(given):
+        changed = [
+            (name, posixpath.normpath(f"{value}/{directory}") if name == "subdir" else value)
+            for name, value in given
+        ]
+        return f"{before}{query}{urlencode(changed)}"
+    ref, _, own = rest.partition(":")
+    return f"{base}#{ref}:{posixpath.normpath(f'{own}/{directory}' if own else directory)}"
+
+
+def host(context: str) -> str:
+    """Return the host of a context that is fetched over HTTP, with its port; else nothing."""
+    return urlsplit(_repository(context)).netloc
+
+
+def is_on_server_of(run: RunContext, context: str) -> bool:
+    """Return whether a context is fetched over HTTP from the server of the run's repository."""
+    own, other = (urlsplit(_repository(one))[:2] for one in (run.git_context, context))
+    return own == other != ("", "")
 
 
 def checkout(context: str, run: RunContext) -> str:

@@ -74,6 +74,7 @@ def check(reader: Reader, driver: Driver) -> None:
     if is_nameless and "keep-state" not in driver.unsupported:
         text = "the next run finds a state by the name of its builder; set builder"
         reader.ignore("keep-state", text)
+    reader.maybe("cache-image")
 
 
 def name(reader: Reader) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from warmbuild import csv_attributes, lazy, platforms, refs, secret_texts
 from warmbuild.backends import BACKENDS
+from warmbuild.inputs import build_context
 
 if TYPE_CHECKING:
     import difflib
@@ -38,6 +39,8 @@ _NEEDS_DEST: Final = ("local", "tar", "oci")
 _CONTEXT: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.+-]*")
 _ADDRESS: Final = re.compile(r"[a-z][a-z0-9+.-]*://\S+")
 _LEVELS: Final = ("manifest", "index", "manifest-descriptor", "index-descriptor")
+# A URL over HTTP is one of git if its path ends so (BuildKit, dfgitutil.ParseGitRef).
+_GIT: Final = re.compile(r"https?://[^?#]*\.git(?:[?#].*)?|(?:git|ssh)://.*")
 _CALLS: Final = ("build", "check", "lint", "outline", "targets", "subrequests.describe")
 
 
@@ -79,11 +82,21 @@ def image(text: str) -> str:
     return ""
 
 
-def checkout_file(text: str) -> str:
+def definition_file(text: str) -> str:
     """Check a file that buildx would also read from a URL or standard input."""
-    if "://" in text or text == "-" or text.startswith("git@"):
-        return "is not a file in the checkout, and warmbuild reads no others."
+    path = text.removeprefix(build_context.HERE)
+    if "://" in path or path in {"", "-"} or path.startswith("git@"):
+        return "is not a file; for one of another repository, set source to the git URL."
     return ""
+
+
+def source(text: str) -> str:
+    """Check where definitions are: a directory, or a git URL as BuildKit has it."""
+    if any(secret_texts.in_urls(text)):
+        return "holds a secret, and it becomes an argument; set github-token instead."
+    if "://" not in text or _GIT.fullmatch(text):
+        return ""
+    return "is no git URL, such as https://github.com/me/app.git#main."
 
 
 def override(text: str) -> str:

@@ -62,7 +62,8 @@ def images(reader: Reader, tags: Sequence[str], rules: Sequence[Rule]) -> tuple[
         elif rules and not (tags and rules == tag_rules.defaults()):
             reader.bad("tags", "has rules, but there is no image to tag; set image.")
         elif not tags and _needs_name(reader):
-            text = "is missing; set it to the image's repository, such as ghcr.io/me/app."
+            text = "is missing, and push is true; set it to the image's repository, such as "
+            text += "ghcr.io/me/app."
             reader.bad("image", text)
     return tuple(filter(None, found))
 
@@ -141,5 +142,4 @@ def _needs_name(reader: Reader) -> bool:
     """Return whether the result needs a name."""
     if reader.text("call") not in ("", "build") or reader.has_files:
         return False
-    push = reader.text("push")
-    return push in TRUE or not (push or reader.text("outputs"))
+    return reader.text("push") in TRUE

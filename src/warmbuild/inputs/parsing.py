@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from warmbuild import surrogates
 from warmbuild.errors import InputError, InputProblem
-from warmbuild.inputs import build_context, builders, caches, credentials, image_names
+from warmbuild.inputs import build_context, builders, caches, credentials, image_names, peers
 from warmbuild.inputs.checks import nearest
-from warmbuild.inputs.reading import Reader
+from warmbuild.inputs.reading import TRUE, Reader
 from warmbuild.inputs.table import BY_NAME, PASSED, VARIABLES
 from warmbuild.inputs.values import Inputs, Passed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping
 
     from warmbuild.backends import Backend
     from warmbuild.inputs.logins import Login
@@ -31,7 +31,6 @@ _OF_ONE_IMAGE: Final[Mapping[str, str]] = {
     "cache-from": f"{_SET_PER_TARGET}, or use set: TARGET.cache-from=…",
     "cache-to": f"{_SET_PER_TARGET}, or use set: TARGET.cache-to=…",
     "cache-stages": "a target has only its own stages",
-    "call": "it works on one image at a time",
 }
 
 
@@ -54,13 +53,32 @@ def gather(flags: Mapping[str, str], env: Mapping[str, str]) -> Mapping[str, str
     return values | {name: value for name, value in flags.items() if value}
 
 
+def ignored(given: Mapping[str, str], flags: Container[str]) -> Mapping[str, str]:
+    """Return a warning for each unknown input that may be ignored, by its name.
+
+    Those may not that are flags, and none may if `strict-inputs` is on.
+    """
+    if given.get("strict-inputs", "").strip() in TRUE:
+        return {}
+    return {
+        name: f"{name} is not an input, so its value has no effect.{_advice(name)}"
+        for name in given
+        if name not in BY_NAME and name not in flags
+    }
+
+
+def _advice(name: str) -> str:
+    """Return what a user may have meant by an unknown input, or an empty text."""
+    return peers.advice(name) or nearest(name, BY_NAME)
+
+
 def parse(given: Mapping[str, str], known: Mapping[str, str]) -> Inputs:
     """Read and check the inputs; `known` is what the CI system provides.
 
     Raises InputError with every problem, in the order of the table.
     """
     problems = [
-        InputProblem(name=name, text=f"is not an input.{nearest(name, BY_NAME)}")
+        InputProblem(name=name, text=f"is not an input.{_advice(name)}")
         for name in given
         if name not in BY_NAME
     ]
@@ -70,7 +88,9 @@ def parse(given: Mapping[str, str], known: Mapping[str, str]) -> Inputs:
     for name in filter(lambda name: surrogates.are_in(values[name]), values):
         problems.append(InputProblem(name=name, text="contains bytes that are not UTF-8."))
         values[name] = surrogates.escaped(values[name])
-    inputs = _read(Reader(values, problems), credentials.known_login(known))
+    reader = Reader(values, problems)
+    reader.maybe("strict-inputs")
+    inputs = _read(reader, credentials.known_login(known))
     if problems:
         raise InputError(sorted(problems, key=lambda one: _POSITIONS.get(one.name, -1)))
     return inputs
@@ -108,6 +128,7 @@ def _read(reader: Reader, known: Login | None) -> Inputs:
         "cache_backend": backend,
         "cache_options": options,
         "cache_repository": caches.repository(reader),
+        "bake_files": _bake_files(reader),
     }
     others = [row for row in BY_NAME.values() if row.field in _FIELDS and row.field not in found]
     found |= _by_kind(reader, others)
@@ -116,7 +137,7 @@ def _read(reader: Reader, known: Login | None) -> Inputs:
 
 def _check_sources(reader: Reader, backend: Backend, passed: Passed) -> None:
     """Find inputs that conflict with bake and compose files, or with buildx bake."""
-    for name in ("context", "build-contexts"):
+    for name in ("context", "build-contexts", "source"):
         for expression in build_context.unknown(reader.text(name)):
             text = f"{expression!r} is not supported; use {{{{defaultContext}}}}."
             reader.bad(name, text)
@@ -135,7 +156,11 @@ def _check_sources(reader: Reader, backend: Backend, passed: Passed) -> None:
         found |= dict.fromkeys(unknown_to_bake, "buildx bake does not support it")
         for name, why in found.items():
             reader.bad(name, f"conflicts with bake-files and compose-files: {why}.")
-        return
-    for name in ("targets", "set", "vars"):
-        if reader.text(name):
-            reader.bad(name, "needs bake-files or compose-files.")
+
+
+def _bake_files(reader: Reader) -> tuple[str, ...]:
+    """Return the bake files, which have two inputs."""
+    own, alias = reader.items("bake-files"), reader.items("files")
+    if own and alias and own != alias:
+        reader.bad("files", "conflicts with bake-files; set only one of them.")
+    return own or alias

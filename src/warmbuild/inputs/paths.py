@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import posixpath
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import csv_attributes
 from warmbuild.frozen import frozen
-from warmbuild.inputs.build_context import is_remote
+from warmbuild.inputs.build_context import HERE, is_remote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -49,13 +50,22 @@ def named(inputs: Inputs) -> Iterator[Named]:
     for name, caches in (("cache-from", inputs.cache_from), ("cache-to", inputs.cache_to)):
         for cache in caches:
             yield from of_entry(name, dict(csv_attributes.pairs(cache)))
-    yield from _read("bake-files", inputs.bake_files)
-    yield from _read("compose-files", inputs.compose_files)
+    yield from of_context("source", inputs.source)
+    for name, found in (("bake-files", inputs.bake_files), ("compose-files", inputs.compose_files)):
+        yield from _read(name, (_of_source(inputs.source, path) for path in found))
     yield from _read("buildkitd-config", [inputs.buildkitd_config])
     written = (inputs.cache_dir, inputs.output_file, inputs.summary_file)
     for name, path in zip(("cache-dir", "output-file", "summary-file"), written, strict=True):
         if path:
             yield Named(name=name, path=path, is_written=True)
+
+
+def _of_source(source: str, path: str) -> str:
+    """Return the path of a definition on this machine; empty if it is in a repository."""
+    bare = path.removeprefix(HERE)
+    if is_remote(source) or _EXPRESSION in source:
+        return bare if bare != path else ""
+    return posixpath.join(source, bare)
 
 
 def of_entry(name: str, attributes: Mapping[str, str]) -> Iterator[Named]:

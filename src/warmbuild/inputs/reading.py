@@ -23,6 +23,8 @@ _FALSE: Final = ("false", "False", "FALSE")
 _DURATION: Final = re.compile(r"([0-9]{1,5})([smhdw])")
 NO_DURATION: Final = "is not a duration; use a number and s, m, h, d or w, such as 90m."
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+# Inputs that only a build from bake or compose files has.
+OF_FILES: Final = ("bake-files", "files", "compose-files", "source", "targets", "set", "vars")
 _SPLIT: Final[Mapping[Kind, Callable[[str], tuple[str, ...]]]] = {
     Kind.WORDS: lists.words,
     Kind.LINES: lists.lines,
@@ -81,8 +83,8 @@ class Reader:
 
     @property
     def has_files(self) -> bool:
-        """Whether bake or compose files define what is built."""
-        return bool(self.text("bake-files") or self.text("compose-files"))
+        """Whether bake or compose files define what is built; without a name, the usual ones."""
+        return any(map(self.text, OF_FILES))
 
     def is_set(self, name: str) -> bool:
         """Return whether an input differs from its default, or a switch is on."""

@@ -140,7 +140,7 @@ _ROWS: Final[Mapping[str, Input]] = {
     ),
     "bake-target": Input(
         "Name of the target with tags, labels and annotations in the files of bake-file and its "
-        "like.",
+        "like, and of the one that targets of bake-files inherit for the tags of the run.",
         default="docker-metadata-action",
         check=checks.matches(r"[A-Za-z0-9_][A-Za-z0-9_-]*", "use letters, digits and _ -"),
     ),
@@ -164,12 +164,13 @@ _ROWS: Final[Mapping[str, Input]] = {
     "secret-files": Input("Build secrets from files, ID=path.", Kind.LINES),
     "secret-envs": Input("Build secrets from environment variables, ID=VARIABLE.", Kind.WORDS),
     "push": Input(
-        "Push the image. Default: true in CI, false in local runs, for untrusted code and if "
-        "outputs is set.",
+        "Push the image. Default: true in CI, false in local runs, for untrusted code, if outputs "
+        "is set, and if neither image nor tags names the image.",
         Kind.BOOLEAN,
     ),
     "load": Input(
-        "Load the image into the Docker engine. Default: true in local runs that do not push.",
+        "Load the image into the Docker engine. Default: true in local runs that do not push and "
+        "whose image has a name.",
         Kind.BOOLEAN,
     ),
     "pull": Switch("Pull newer base images, even if older ones are available locally."),
@@ -216,7 +217,8 @@ _ROWS: Final[Mapping[str, Input]] = {
         check=checks.matches(r"[^=\s]+=.*", "use NAME=directory, image or URL"),
     ),
     "call": Input(
-        "What to do instead of a build: check, outline or targets. No cache is written.",
+        "What to do instead of a build: check, outline or targets. No cache is written. Applies "
+        "to every target of a bake or compose file.",
         check=checks.call,
     ),
     "cgroup-parent": Passthrough("Parent cgroup of RUN instructions.", flag="--cgroup-parent"),
@@ -253,14 +255,25 @@ _ROWS: Final[Mapping[str, Input]] = {
     ),
     # Several images, from a bake or compose file.
     "bake-files": Input(
-        "Bake definitions (HCL or JSON). One run builds all targets, each with its own cache.",
+        "Bake definitions (HCL or JSON). One run builds all targets, each with its own cache. "
+        "Default: if targets, set, vars or source is given, every file with a usual name, such as "
+        "docker-bake.hcl and compose.yaml.",
         Kind.WORDS,
-        check=checks.checkout_file,
+        check=checks.definition_file,
+    ),
+    "files": Input(
+        "Alias of bake-files, as in docker/bake-action.", Kind.WORDS, check=checks.definition_file
     ),
     "compose-files": Input(
         "Compose files, whose services are built like the targets of bake-files.",
         Kind.WORDS,
-        check=checks.checkout_file,
+        check=checks.definition_file,
+    ),
+    "source": Input(
+        "Where bake-files and compose-files are, and what their paths are relative to: a directory "
+        "or a git URL; {{defaultContext}} inserts the default of context. Default: the current "
+        "directory.",
+        check=checks.source,
     ),
     "targets": Input(
         "Targets, groups or services to build. Default: the group default, or every service.",
@@ -402,6 +415,11 @@ _ROWS: Final[Mapping[str, Input]] = {
         default=DEFAULT_QEMU_IMAGE,
         check=checks.image,
     ),
+    "reset": Switch(
+        "Uninstall the emulators that the engine's kernel has (qemu-*) before any is installed. "
+        "Other jobs on the machine lose them too."
+    ),
+    "cache-image": Input("No effect: the engine keeps qemu-image.", Kind.BOOLEAN),
     # The cache.
     "cache": Input(
         "Whether the cache is read and written; auto decides by event and trust.",
@@ -534,6 +552,11 @@ _ROWS: Final[Mapping[str, Input]] = {
     ),
     "probe": Switch(
         "With plan-only, ask the registry which cache refs exist; a build always asks."
+    ),
+    # What is not understood.
+    "strict-inputs": Switch(
+        "Fail before anything starts if an input is unknown, instead of warning. Local runs always "
+        "fail, and so does an unknown flag."
     ),
     # What is written.
     "output-file": Input("File to write the outputs to, as JSON."),

@@ -86,6 +86,7 @@ class Inputs:
     outputs: tuple[str, ...]
     bake_files: tuple[str, ...]
     compose_files: tuple[str, ...]
+    source: str
     targets: tuple[str, ...]
     set: tuple[str, ...]
     vars: tuple[str, ...]
@@ -112,6 +113,7 @@ class Inputs:
     idle: tuple[str, ...]
     qemu_platforms: tuple[str, ...]
     qemu_image: str
+    reset: bool
     cache: str
     cache_backend: Backend
     cache_options: tuple[str, ...]
@@ -155,6 +157,12 @@ class Inputs:
     def endpoints(self) -> tuple[str, ...]:
         """The endpoints of the builder's nodes, by their number."""
         return (self.endpoint, *(node.endpoint for node in self.append))
+
+    @property
+    def has_files(self) -> bool:
+        """Whether bake or compose files define what is built; without a name, the usual ones."""
+        named = self.bake_files or self.compose_files
+        return bool(named or self.source or self.targets or self.set or self.vars)
 
     @property
     def secret_values(self) -> tuple[str, ...]:

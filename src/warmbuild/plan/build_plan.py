@@ -43,6 +43,7 @@ class BuilderPlan:
     lazy: bool  # Whether its nodes use layers that they have not unpacked
     emulated: tuple[str, ...]  # Platforms that are emulated if no node serves them
     qemu_image: str
+    reset: bool  # Whether the emulators of the engine's kernel are uninstalled first
 
     @property
     def is_fresh(self) -> bool:

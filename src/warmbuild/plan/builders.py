@@ -51,6 +51,7 @@ def planned(inputs: Inputs) -> BuilderPlan:
         lazy=inputs.lazy,
         emulated=tuple(dict.fromkeys(emulated)),
         qemu_image=inputs.qemu_image,
+        reset=inputs.reset,
     )
 
 
@@ -95,4 +96,6 @@ def notes(inputs: Inputs) -> tuple[str, ...]:
         )
     if ALL in inputs.qemu_platforms and not inputs.platforms:
         notes.append("qemu-platforms: all has no effect: platforms is not given")
+    if inputs.reset and not inputs.qemu_platforms:
+        notes.append("reset has no effect: qemu-platforms is not given")
     return tuple(notes)

@@ -30,7 +30,7 @@ def decide(inputs: Inputs, context: RunContext, facts: Facts) -> BuildPlan:
     """
     named = naming.decide(inputs, context, facts.applied)
     push, why_push = _push(inputs, context, named)
-    load, why_load = _load(inputs, context, push=push)
+    load, why_load = _load(inputs, context, named, push=push)
     pushes = push or any(
         {("type", "registry"), ("push", "true")} & set(csv_attributes.pairs(entry))
         for entry in inputs.outputs
@@ -125,8 +125,7 @@ def _check_platforms(decided: BuildPlan, facts: Facts) -> None:
 
 def _push(inputs: Inputs, context: RunContext, named: Naming) -> tuple[bool, str]:
     """Return whether the image is pushed, and why not."""
-    is_of_file = inputs.bake_files or inputs.compose_files
-    if named.is_nameless and inputs.push and not is_of_file:
+    if named.is_nameless and inputs.push and not inputs.has_files:
         text = (
             "no tag rule applies to this run, and an image without a name cannot be pushed; add "
             "type=ref,event=branch or type=sha."
@@ -138,6 +137,7 @@ def _push(inputs: Inputs, context: RunContext, named: Naming) -> tuple[bool, str
         (named.is_nameless, "no tag rule applies to this run"),
         (named.bare_tags, "there is none, only its names are asked for"),
         (inputs.outputs, "outputs says where the result goes; push: true pushes it as well"),
+        (_is_unnamed(inputs, named), "it has no name; image or tags gives it one"),
         (why := context.trust.refuses(Right.PUSH_BY_DEFAULT), f"{why}; push: true pushes it"),
     )
     for holds, reason in obstacles:
@@ -146,11 +146,17 @@ def _push(inputs: Inputs, context: RunContext, named: Naming) -> tuple[bool, str
     return True, ""
 
 
-def _load(inputs: Inputs, context: RunContext, *, push: bool) -> tuple[bool, str]:
+def _is_unnamed(inputs: Inputs, named: Naming) -> bool:
+    """Return whether no input names the image; targets of files have names of their own."""
+    return not (named.tags or named.is_nameless or inputs.has_files)
+
+
+def _load(inputs: Inputs, context: RunContext, named: Naming, *, push: bool) -> tuple[bool, str]:
     """Return whether the image is loaded into the engine, and why."""
     if inputs.load is not None:
         return inputs.load, ""
-    if context.trust.is_local and not (push or inputs.outputs or len(inputs.platforms) > 1):
+    stays = push or inputs.outputs or len(inputs.platforms) > 1 or _is_unnamed(inputs, named)
+    if context.trust.is_local and not stays:
         return True, "the image is loaded into the engine, because it is not pushed"
     return False, ""
 

@@ -15,6 +15,7 @@ from warmbuild.build import outcomes
 from warmbuild.errors import EngineError
 from warmbuild.files import write_text
 from warmbuild.report import markdown, outputs, plain_text
+from warmbuild.run_context import is_false
 
 if TYPE_CHECKING:
     import tempfile
@@ -62,8 +63,10 @@ def outcome(
         for line in plain_text.outcome_text(done).splitlines():
             log.line(line)
     lost = []
+    # As for docker/build-push-action; a file that an input names is written in any case.
+    is_unwanted = is_false(env.get("DOCKER_BUILD_SUMMARY", ""))
     try:
-        provider.publish(env, values, summary)
+        provider.publish(env, values, "" if is_unwanted else summary)
         provider.export(env, outputs.variables(values, inputs))
     except EngineError as error:
         lost.append(str(error))
@@ -71,7 +74,7 @@ def outcome(
         lost += _write(inputs.output_file, json.dumps(values, indent=2) + "\n")
     if inputs.summary_file:
         lost += _write(inputs.summary_file, summary)
-    elif not env.get("GITHUB_STEP_SUMMARY"):
+    elif not (env.get("GITHUB_STEP_SUMMARY") or is_unwanted):
         # Another user may have put anything there.
         with suppress(OSError):
             write_text(Path(tempfile.gettempdir(), _SUMMARY), summary)

@@ -76,6 +76,30 @@ _WRONG: Final[dict[str, tuple[str, dict[str, Any]]]] = {
         _printed("api", api=_API | {"network": "host", "ssh": [{"id": "default"}]}),
     ),
 }
+_URL: Final = "https://github.com/me/app.git#main"
+# Definitions that are in a repository, which a remote daemon fetches.
+_FETCHED: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
+    "a definition in a repository": ("a push to another branch", (f"--source={_URL}",)),
+    "a definition in a repository, of a fork": (
+        "a pull request of a fork",
+        (f"--source={_URL}", "--files=docker-bake.hcl"),
+    ),
+    "a definition in a repository, of a fork that names no file": (
+        "a pull request of a fork",
+        (f"--source={_URL}",),
+    ),
+    "a definition in a repository over SSH, of a fork": (
+        "a pull request of a fork",
+        ("--source=git@github.com:me/app.git", "--files=docker-bake.hcl"),
+    ),
+}
+_CHECKED: Final = """api
+
+Check complete, no warnings found.
+
+web
+
+Check complete, 2 warnings have been found!"""
 # Compose files of a fork that buildx does not come to see.
 _COMPOSE: Final = {
     "a compose file that reads a file outside of the checkout": "include: [/srv/compose.yaml]\n",
@@ -113,6 +137,20 @@ def _scenes() -> Iterator[Scene]:
         env, files = github(event)
         said = machine.run("plan", *_BAKE, env=env, files=_FILES | files, buildx=buildx)
         yield Scene(title=title, said=said)
+    for title, (event, flags) in _FETCHED.items():
+        env, files = github(event)
+        said = machine.run(
+            *("plan", "--image=ghcr.io/me/app", *flags, *machine.REMOTE),
+            env=env,
+            files=files,
+            buildx=_TWO,
+        )
+        yield Scene(title=title, said=said)
+    said = machine.run(
+        *("plan", f"--source={_URL}", *machine.REMOTE),
+        buildx=_TWO | {"version": "github.com/docker/buildx v0.31.1 0a1b2c3"},
+    )
+    yield Scene(title="a definition in a repository, and an old buildx", said=said)
     env, files = github(fork)
     for title, text in _COMPOSE.items():
         said = machine.run(
@@ -132,6 +170,14 @@ def _scenes() -> Iterator[Scene]:
         said = _plan("a push to another branch", _TWO)
     yield Scene(title="files that buildx cannot read to their end", said=said)
     yield Scene(title="a build of two targets", said=_build(_TWO))
+    warned = {"result.json": {"warnings": [{"ruleName": "A", "detail": "b"}] * 2}}
+    metadata = json.dumps({"api": {}, "web": warned})
+    said = machine.built(
+        *(*_BAKE, "--call=check"),
+        files=_FILES,
+        buildx={**_TWO, "bake": (1, _CHECKED), "metadata": metadata},
+    )
+    yield Scene(title="a check of two targets", said=said)
     yield Scene(
         title="a build of two targets that share steps",
         said=_build(

@@ -199,6 +199,13 @@ _BOOTS: Final[dict[str, tuple[tuple[str, ...], dict[str, Any]]]] = {
             "engine": _binfmt(0, '{"supported": ["linux/amd64", "linux/arm64"]}'),
         },
     ),
+    "emulation after a reset": (
+        (*_EMULATED, "--reset"),
+        {
+            "buildx": {"inspect": _NODE},
+            "engine": _binfmt(0, '{"supported": ["linux/amd64", "linux/arm64"]}'),
+        },
+    ),
     "emulation for a remote daemon": (
         ("--qemu-platforms=arm64",),
         {"buildx": {"inspect": _NODE.replace("docker-container", "remote")}},

@@ -9,15 +9,17 @@ from unittest import mock
 
 from tests.golden import machine
 from tests.golden.scene import Scene, Subject
+from warmbuild.inputs import peers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 _IMAGE: Final = "image=ghcr.io/me/app"
+_OF_OTHERS: Final = (*(f"{name}=x" for name in (*peers.NAMES, *peers.REASONS)),)
 # The inputs of a scene, `name=value` each; an image is among them unless one is named.
 _VALUES: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
-    "names": (("imgae=x", "nothing-like-it=x"),),
+    "names": (("imgae=x", "nothing-like-it=x"), _OF_OTHERS),
     "choices": (
         (
             *("cache=of", "cache-backend=x", "cache-export=x", "cache-import=x", "cache-mode=mx"),
@@ -25,7 +27,7 @@ _VALUES: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
         ),
     ),
     "images and tags": (
-        ("image=",),
+        ("image=", "push=true"),
         (
             (
                 "image=ghcr.io/me/app:1\nghcr.io/me/app@sha256:1\nhttps://ghcr.io/me/app\n"
@@ -81,10 +83,13 @@ _VALUES: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
         ("bake-files=https://example.com/docker-bake.hcl", "compose-files=-"),
         ("bake-files=b.hcl", "targets=a b", "set=a", "vars=a\nPATH=/bin"),
         ("targets=a", "set=a.b=c", "vars=A=b"),
+        ("bake-files=b.hcl", "files=a.hcl", "source=https://example.com/me/app"),
+        ("source=https://me:hunter2@example.com/app.git",),
+        ("source={{context}}",),
         ("bake-files=b.hcl", "set=a.args.PROXY=http://me:hunter2@proxy"),
         (
             *("bake-files=b.hcl", "context=x", "file=x", "target=x", "cache-from=x"),
-            *("cache-to=x", "cache-stages=x", "call=check", "cgroup-parent=x"),
+            *("cache-to=x", "cache-stages=x", "cgroup-parent=x"),
         ),
     ),
     "logins": (

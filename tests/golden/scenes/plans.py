@@ -50,6 +50,10 @@ _PLANS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, str]]]] = {
         (_PUSH, "cache-repository=r.io/me/cache", {}),
         (_PUSH, "cache-mode=min; cache-export=with", {}),
         (_PUSH, "platforms=linux/arm64", {}),
+        (_PUSH, "image=", {}),
+        (_PUSH, "image=; cache-repository=r.io/me/cache", {}),
+        (_PUSH, "reset=true", {}),
+        (_PUSH, "cache=off", {"INPUT_IMAGES_": "x", "INPUT_CONFIG": "x", "INPUT_ZZZZZ": "x"}),
         (_PUSH, _SEVERAL, {}),
         (
             _PUSH,

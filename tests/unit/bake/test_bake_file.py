@@ -10,6 +10,7 @@ from tests import plans
 from warmbuild import trust
 from warmbuild.bake import bake_file
 from warmbuild.buildkit import command_line
+from warmbuild.image import naming, tags
 from warmbuild.plan import calls
 from warmbuild.run_context import RunContext
 from warmbuild.secret_texts import redactor
@@ -228,3 +229,46 @@ def test_a_copy_of_the_dockerfile_replaces_it(parsed: Callable[..., Inputs]) -> 
         assert target["dockerfile"] == "/p/$${x}/Dockerfile"
         assert target["context"] == context
         assert "dockerfile-inline" not in target
+
+
+def test_a_repository_comes_before_the_targets() -> None:
+    assert bake_file.resolve(["a.hcl"], ["web"], ["web.a=b"], url="https://a.io/a.git") == (
+        *("bake", "--print", "--progress=quiet", "--file", "a.hcl", "--set", "web.a=b"),
+        *("--", "https://a.io/a.git", "web"),
+    )
+    assert bake_file.resolve([], [], []) == ("bake", "--print", "--progress=quiet", "--")
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        pytest.param({"image": ""}, {}, id="no names"),
+        pytest.param(
+            {"image": "r.io/a,r.io/b", "tags": "1"},
+            {
+                "tags": ["r.io/a:1", "r.io/b:1"],
+                "args": {"DOCKER_META_IMAGES": "r.io/a,r.io/b", "DOCKER_META_VERSION": "1"},
+            },
+            id="names",
+        ),
+        pytest.param(
+            {"image": "r.io/a", "tags": "type=ref,event=tag"},
+            {"tags": [], "args": {"DOCKER_META_IMAGES": "", "DOCKER_META_VERSION": ""}},
+            id="rules that make no name",
+        ),
+    ],
+)
+def test_the_runs_names_are_a_target(
+    parsed: Callable[..., Inputs], values: dict[str, str], expected: dict[str, object]
+) -> None:
+    inputs = parsed(**values)
+    applied = tags.apply(inputs.tag_rules, inputs.flavor, PUSH, None)
+    text = bake_file.metadata_target(inputs, naming.decide(inputs, PUSH, applied))
+    assert json.loads(text) == {"target": {"docker-metadata-action": expected}}
+    assert bake_file.names_metadata(text, "docker-metadata-action")
+    assert not bake_file.names_metadata(text, "other")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"target": {"web": {}}}', '{"target": []}'])
+def test_other_json_does_not_name_them(text: str) -> None:
+    assert not bake_file.names_metadata(text, "docker-metadata-action")

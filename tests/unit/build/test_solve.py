@@ -590,7 +590,7 @@ class TestAsk:
     ) -> None:
         answer = ["Check complete, no warnings found."]
         runner.answer(*BUILD, lines=answer, writes={"--metadata-file": METADATA})
-        outcome = solve.ask(planned(call="check"), tool)
+        outcome = solve.ask([planned(call="check")], tool)
         (command,) = runner.commands
         assert has(command, "--call", "check")
         assert not has(command, "--push")
@@ -603,7 +603,7 @@ class TestAsk:
     ) -> None:
         runner.answer(*BUILD, code=-9)
         with pytest.raises(EngineError, match=re.escape(KILLED)):
-            solve.ask(planned(call="check"), tool)
+            solve.ask([planned(call="check")], tool)
 
     def test_a_refusal_is_an_error_with_its_headline(
         self, planned: Callable[..., BuildPlan], runner: FakeRunner, tool: Tool, log: Log
@@ -614,7 +614,7 @@ class TestAsk:
         writes = {"--metadata-file": json.dumps(metadata)}
         runner.answer(*BUILD, lines=lines, code=1, writes=writes)
         with pytest.raises(BuildError, match=r"^Check complete, 1 warning has been found!$"):
-            solve.ask(planned(call="check"), tool)
+            solve.ask([planned(call="check")], tool)
         assert log.warnings == ["StageNameCasing: lowercase it https://d"]
 
 

@@ -72,7 +72,7 @@ def test_nothing_is_installed_for_another_machine(
         pytest.param(
             0,
             '{"supported":7}',
-            "b.io/fmt:1 did not install emulation of linux/riscv64: it ended with exit code 0. "
+            "b.io/fmt:1 failed at --install linux/riscv64: it ended with exit code 0. "
             "Use an image that prints what it supports, such as tonistiigi/binfmt. This one "
             'printed:\n  | {"supported":7}',
             id="another answer",
@@ -80,7 +80,7 @@ def test_nothing_is_installed_for_another_machine(
         pytest.param(
             1,
             "EPERM",
-            "b.io/fmt:1 did not install emulation of linux/riscv64: it ended with exit code 1. "
+            "b.io/fmt:1 failed at --install linux/riscv64: it ended with exit code 1. "
             "Use an image that prints what it supports, such as tonistiigi/binfmt. This one "
             "printed:\n"
             "  | EPERM",
@@ -89,7 +89,7 @@ def test_nothing_is_installed_for_another_machine(
         pytest.param(
             0,
             "",
-            "b.io/fmt:1 did not install emulation of linux/riscv64: it ended with exit code 0. "
+            "b.io/fmt:1 failed at --install linux/riscv64: it ended with exit code 0. "
             "Use an image that prints what it supports, such as tonistiigi/binfmt. This one "
             "printed:\n"
             "  | nothing",
@@ -118,3 +118,32 @@ def test_the_image_says_what_it_has_done(
         said = str(raised)
     assert said == error
     assert commands == [("b.io/fmt:1", ["--install", "linux/riscv64"])]
+
+
+def test_a_reset_installs_anew_what_is_emulated_already(
+    parsed: Callable[..., Inputs],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    commands: list[list[str]] = []
+
+    def run(_client: object, _image: str, command: list[str]) -> tuple[int, str]:
+        commands.append(command)
+        emulated = ',"linux/386"' if len(commands) == 2 else ""
+        return 0, f'{{"supported":["linux/amd64"{emulated}]}}'
+
+    monkeypatch.setattr(engine, "run_privileged", run)
+    provide(parsed(qemu_platforms="386,amd64", qemu_image="b.io/fmt:1", reset="true"))
+    assert commands == [["--uninstall", "qemu-*"], ["--install", "linux/386"]]
+    assert capsys.readouterr().out == (
+        "b.io/fmt:1 has uninstalled the emulators of the engine's kernel\n"
+        "linux/386: emulated by b.io/fmt:1, because no node of the builder serves it\n"
+    )
+
+
+def test_a_reset_is_for_this_engine_alone(
+    parsed: Callable[..., Inputs], capsys: pytest.CaptureFixture[str]
+) -> None:
+    provide(parsed(qemu_platforms="386", endpoint="there", reset="true"))
+    said = "emulation is not needed: the builder serves linux/386\n"
+    assert capsys.readouterr().out == said

@@ -19,12 +19,20 @@ CHILD = {
 
 
 def test_trusted_files_are_read_with_everything() -> None:
-    assert environment.of_reading(CHILD, trust.TRUSTED) == CHILD
+    assert environment.of_reading(CHILD, trust.TRUSTED, fetches=False) == CHILD
 
 
 def test_untrusted_files_are_read_with_what_buildx_needs() -> None:
     wanted = {"PATH", "HOME", "DOCKER_CONFIG", "BUILDX_CONFIG"}
-    assert set(environment.of_reading(CHILD, trust.FORK)) == wanted
+    assert set(environment.of_reading(CHILD, trust.FORK, fetches=False)) == wanted
+
+
+def test_untrusted_files_are_fetched_with_what_reaches_a_builder_too() -> None:
+    engine = {"DOCKER_HOST": "tcp://docker:2376", "DOCKER_TLS_VERIFY": "1", "KUBECONFIG": "/k"}
+    keys = {"AWS_SECRET_ACCESS_KEY": "x", "ACTIONS_RUNTIME_TOKEN": "x", "HTTPS_PROXY": "x"}
+    keys |= {"BUILDX_BAKE_GIT_AUTH_TOKEN": "x", "DOCKER_PASSWORD": "x"}
+    found = environment.of_reading(CHILD | engine | keys, trust.FORK, fetches=True)
+    assert set(found) == {"PATH", "HOME", "DOCKER_CONFIG", "BUILDX_CONFIG", *engine}
 
 
 @pytest.mark.parametrize("level", [trust.TRUSTED, trust.LOCAL], ids=["trusted", "local"])

@@ -96,3 +96,31 @@ def test_whose_line_it_is(line: str, expected: bool) -> None:  # noqa: FBT001
 @pytest.mark.parametrize("value", [None, 3, "not base64", "é"])
 def test_what_is_no_base64_is_no_bytes(value: object) -> None:
     assert untrusted_json.binary(value) == b""
+
+
+FINE = "Check complete, no warnings found."
+ONE = "Check complete, 1 warning has been found!"
+
+
+@pytest.mark.parametrize(
+    ("said", "found", "expected"),
+    [
+        pytest.param([ONE, "", "WARNING: …"], {"": 1}, ONE, id="an image"),
+        pytest.param(["web", "", ONE], {"web": 1}, ONE, id="a target"),
+        pytest.param(
+            ["api", "", ONE, "job", "", FINE, "web", "", "Check complete, 2 warnings …"],
+            {"api": 1, "job": 0, "web": 2},
+            "Check complete, 3 warnings have been found: 1 in api, 2 in web",
+            id="targets",
+        ),
+        pytest.param(
+            ["api", "", FINE, "web", "", "error: Dockerfile:1"],
+            {"api": 0, "web": 0},
+            "Dockerfile:1",
+            id="a file that cannot be checked",
+        ),
+        pytest.param(["#1 …"], {"": 0}, "", id="nothing"),
+    ],
+)
+def test_checks_are_one_line(said: list[str], found: dict[str, int], expected: str) -> None:
+    assert checks.headline(said, found) == expected

@@ -213,8 +213,15 @@ def test_an_older_runner_mounts_less() -> None:
     )
 
 
-def test_a_step_of_the_job_has_no_other_names() -> None:
-    assert PROVIDER.shared(OF_RUNNER | {"GITHUB_WORKSPACE": "/srv/shop"}) == ()
+@pytest.mark.parametrize(
+    "env",
+    [
+        pytest.param({"GITHUB_WORKSPACE": "/srv/shop"}, id="a step of the job"),
+        pytest.param({"RUNNER_WORKSPACE": ""}, id="a runner that does not say where it is"),
+    ],
+)
+def test_there_are_no_other_names(env: dict[str, str]) -> None:
+    assert PROVIDER.shared(OF_RUNNER | env) == ()
 
 
 @pytest.mark.parametrize(

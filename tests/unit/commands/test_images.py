@@ -9,7 +9,7 @@ import pytest
 from tests.unit.fake_runner import FakeRunner
 from warmbuild import ci, process, trust
 from warmbuild.bake.targets import Target
-from warmbuild.commands import images
+from warmbuild.commands import definitions, images
 from warmbuild.commands.run import Run
 from warmbuild.errors import InputError
 from warmbuild.image import tags
@@ -59,7 +59,7 @@ def test_rules_for_tags_are_applied_once_a_run(
         return apply(*arguments)  # type: ignore[arg-type]  # as it was called
 
     monkeypatch.setattr(tags, "apply", counted)
-    monkeypatch.setattr(images, "_read_files", lambda *_arguments: found)
+    monkeypatch.setattr(definitions, "read", lambda *_arguments: found)
     files = "docker-bake.hcl" if found else ""
     inputs = parsed(tags="type=ref,event=branch", bake_files=files)
     wanted = made(inputs)

@@ -150,3 +150,44 @@ def test_variables_are_read_as_go_reads_them() -> None:
         "TRUE",
     ]
     assert [text for text in ("0", "F", "false", "no", "") if is_false(text)] == ["0", "F", "false"]
+
+
+@pytest.mark.parametrize(
+    ("url", "directory", "expected"),
+    [
+        pytest.param("https://a.io/a.git", ".", "https://a.io/a.git", id="the root"),
+        pytest.param("https://a.io/a.git", "./x/", "https://a.io/a.git#:x", id="no commit"),
+        pytest.param("https://a.io/a.git#b", "x", "https://a.io/a.git#b:x", id="a commit"),
+        pytest.param("https://a.io/a.git#b:y", "x", "https://a.io/a.git#b:y/x", id="a directory"),
+        pytest.param("https://a.io/a.git#b:y", "../x", "https://a.io/a.git#b:x", id="beside it"),
+        pytest.param(
+            "https://a.io/a.git?ref=b&subdir=y",
+            "x",
+            "https://a.io/a.git?ref=b&subdir=y%2Fx",
+            id="a directory in a query",
+        ),
+        pytest.param("https://a.io/a.git?ref=b", "x", "https://a.io/a.git?ref=b#:x", id="a query"),
+    ],
+)
+def test_a_directory_within_a_git_url(url: str, directory: str, expected: str) -> None:
+    assert build_context.within(url, directory) == expected
+
+
+@pytest.mark.parametrize(
+    ("context", "host", "is_on_it"),
+    [
+        ("https://github.com/other/app.git#x", "github.com", True),
+        ("https://me:secret@GitHub.com/me/app.git", "github.com", True),
+        ("http://github.com/me/app.git", "github.com", False),
+        ("https://github.com:8443/me/app.git", "github.com:8443", False),
+        ("https://github.com.example.com/me/app.git", "github.com.example.com", False),
+        ("git@github.com:me/app.git", "", False),
+        ("ssh://github.com/me/app.git", "", False),
+        (".", "", False),
+    ],
+)
+def test_the_server_of_a_context(context: str, host: str, *, is_on_it: bool) -> None:
+    run = RunContext(ci="github", git_context="https://github.com/me/app.git#abc")
+    assert build_context.host(context) == host
+    assert build_context.is_on_server_of(run, context) is is_on_it
+    assert not build_context.is_on_server_of(RunContext(ci="local"), context)

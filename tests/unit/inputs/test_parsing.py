@@ -100,6 +100,32 @@ def test_inputs_come_from_flags_and_environment(
     assert parsing.gather(flags, env) == expected
 
 
+GIVEN_BY_NAME = {"imgae": "x", "config": "y", "zzzzz": "z", "image": "a"}
+
+
+@pytest.mark.parametrize(
+    ("given", "flags", "expected"),
+    [
+        pytest.param({"image": "a"}, {}, {}, id="only inputs"),
+        pytest.param(
+            GIVEN_BY_NAME,
+            {"zzzzz"},
+            {
+                "imgae": "imgae is not an input, so its value has no effect. Did you mean 'image'?",
+                "config": "config is not an input, so its value has no effect. "
+                "Here it is 'buildkitd-config'.",
+            },
+            id="all but a flag",
+        ),
+        pytest.param(GIVEN_BY_NAME | {"strict-inputs": " true"}, {}, {}, id="none if strict"),
+    ],
+)
+def test_unknown_inputs_may_be_ignored(
+    given: dict[str, str], flags: set[str], expected: dict[str, str]
+) -> None:
+    assert parsing.ignored(given, flags) == expected
+
+
 def test_defaults_are_those_of_the_table(parsed: Callable[..., Inputs]) -> None:
     found = parsed()
     assert found.context == ""
@@ -114,10 +140,11 @@ def test_defaults_are_those_of_the_table(parsed: Callable[..., Inputs]) -> None:
 def test_every_row_has_a_field_and_a_sentence() -> None:
     login = {"registry", "username", "password", "registry_auth", "ecr", "scope"}
     secrets = {"secret_files", "secret_envs"}
-    builder = {"name", "install", "cache_binary"}
+    builder = {"name", "install", "cache_binary", "cache_image"}
+    others = {"images", "files", "strict_inputs"}
     passed = {row.field for row in table.PASSED}
     rows = (*table.TABLE, *table.VARIABLES)
-    fields = {row.field for row in rows} - login - secrets - builder - {"images"}
+    fields = {row.field for row in rows} - login - secrets - builder - others
     others = {"logins", "idle", "tag_rules", "passed", "warnings"}
     assert fields - passed == set(Inputs.__dataclass_fields__) - others
     assert passed == set(Passed.__dataclass_fields__)
@@ -281,6 +308,10 @@ def problems_of(**values: str) -> dict[str, str]:
         ("ulimit", "nofile", "'nofile' is not accepted; use NAME=soft:hard."),
         ("imgae", "x", "is not an input. Did you mean 'image'?"),
         ("zzzzz", "x", "is not an input."),
+        ("config", "x", "is not an input. Here it is 'buildkitd-config'."),
+        ("session", "x", "is not an input. Set AWS_SESSION_TOKEN in the environment."),
+        ("strict-inputs", "x", "'x' is not accepted; use true or false."),
+        ("cache-image", "x", "'x' is not accepted; use true or false."),
     ],
 )
 def test_a_wrong_input_says_what_is_accepted(name: str, value: str, text: str) -> None:
@@ -297,16 +328,21 @@ def test_a_wrong_input_says_what_is_accepted(name: str, value: str, text: str) -
         pytest.param({"call": "check", "push": "true"}, id="a call, whatever else"),
         pytest.param({"outputs": "type=local,dest=out"}, id="an output"),
         pytest.param({"push": "false"}, id="no push"),
+        pytest.param({}, id="nothing"),
+        pytest.param({"call": "build"}, id="a build"),
+        pytest.param({"source": "."}, id="files of the usual names"),
+        pytest.param({"targets": "web", "push": "true"}, id="targets, which have names"),
     ],
 )
-def test_what_makes_no_image_needs_no_name(given: dict[str, str]) -> None:
+def test_what_is_not_told_to_be_pushed_needs_no_name(given: dict[str, str]) -> None:
     assert parsing.parse(given, {}).image == ()
 
 
-@pytest.mark.parametrize("given", [{}, {"outputs": "out", "push": "true"}, {"call": "build"}])
+@pytest.mark.parametrize("given", [{}, {"outputs": "out"}, {"call": "build"}])
 def test_what_is_pushed_needs_a_name(given: dict[str, str]) -> None:
-    assert problems_of(**given) == {
-        "image": "is missing; set it to the image's repository, such as ghcr.io/me/app."
+    assert problems_of(push="true", **given) == {
+        "image": "is missing, and push is true; set it to the image's repository, such as "
+        "ghcr.io/me/app."
     }
 
 
@@ -394,7 +430,6 @@ def test_secrets_are_in_no_representation(parsed: Callable[..., Inputs]) -> None
     ("given", "text"),
     [
         ({"tags": "latest"}, {"tags": "'latest' is a tag without an image; set image."}),
-        ({}, {"image": "is missing; set it to the image's repository, such as ghcr.io/me/app."}),
         (
             {"image": "app:1"},
             {

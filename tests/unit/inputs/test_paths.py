@@ -25,6 +25,7 @@ READ = [
     pytest.param("cache_from", "type=local,src=P", id="a cache that is read"),
     pytest.param("buildkitd_config", "P", id="the daemon's configuration"),
     pytest.param("bake_files", "P", id="a bake file"),
+    pytest.param("source", "P", id="the directory of bake files"),
     pytest.param("compose_files", "P", id="a compose file"),
 ]
 WRITTEN = [
@@ -44,6 +45,7 @@ OTHERS = [
     pytest.param("outputs", "type=tar,dest=-", id="standard output by its attribute"),
     pytest.param("outputs", "type=image,name=P", id="an image's name"),
     pytest.param("cache_from", "P", id="a cache's ref"),
+    pytest.param("source", "https://P.git", id="a repository of bake files"),
     pytest.param("build_args", "A=P", id="a build argument"),
     pytest.param("labels", "a=P", id="a label"),
 ]
@@ -93,3 +95,21 @@ def test_a_path_with_a_comma_is_one(parsed: Callable[..., Inputs]) -> None:
 def test_the_dockerfile_of_a_remote_context_is_its_own(parsed: Callable[..., Inputs]) -> None:
     given = parsed(context="https://example.com/shop.git", file="/docker/Dockerfile")
     assert list(paths.named(given)) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "file", "expected"),
+    [
+        pytest.param("sub", "b.hcl", ["sub", "sub/b.hcl"], id="in a directory"),
+        pytest.param("sub", "cwd://b.hcl", ["sub", "sub/b.hcl"], id="in a directory, told so"),
+        pytest.param("sub", "/b.hcl", ["sub", "/b.hcl"], id="elsewhere"),
+        pytest.param("https://a.io/a.git", "b.hcl", [], id="in a repository"),
+        pytest.param("https://a.io/a.git", "cwd://b.hcl", ["b.hcl"], id="beside a repository"),
+        pytest.param("{{defaultContext}}", "b.hcl", [], id="in the default context"),
+    ],
+)
+def test_definitions_are_where_their_source_is(
+    parsed: Callable[..., Inputs], source: str, file: str, expected: list[str]
+) -> None:
+    given = parsed(source=source, bake_files=file)
+    assert [one.path for one in paths.named(given)] == expected

@@ -87,6 +87,37 @@ def test_an_output_of_the_users_own(
     assert list(found.notes) == ["tagged by the branch", *notes]
 
 
+@pytest.mark.parametrize(
+    ("context", "given", "load", "cache"),
+    [
+        pytest.param(PUSH, {}, False, None, id="a push"),
+        pytest.param(LOCAL, {}, False, None, id="a local run"),
+        pytest.param(LOCAL, {"load": "true"}, True, None, id="a load"),
+        pytest.param(
+            PUSH,
+            {"cache_repository": "r.io/cache"},
+            False,
+            "r.io/cache:cache-feature",
+            id="a cache",
+        ),
+    ],
+)
+def test_an_image_without_a_name_is_built_and_not_pushed(
+    parsed: Callable[..., Inputs],
+    context: RunContext,
+    given: dict[str, str],
+    load: bool,  # noqa: FBT001
+    cache: str | None,
+) -> None:
+    found = planned(parsed(image="", **given), context)
+    assert (found.push, found.load, found.tags) == (False, load, ())
+    assert found.notes == ("the image is not pushed: it has no name; image or tags gives it one",)
+    written = found.cache.write
+    assert (str(written.ref) if written else None) == cache
+    without = "no cache is read or written: neither an image nor cache-repository is given"
+    assert (without in found.cache.notes) is (cache is None)
+
+
 def test_an_inline_cache_may_be_pushed_by_an_output(parsed: Callable[..., Inputs]) -> None:
     for outputs, is_written in (
         ("type=registry", True),
