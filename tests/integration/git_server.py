@@ -50,6 +50,7 @@ class GitRequests(BaseHTTPRequestHandler):
 
     root: Path
     users: set[tuple[str, str]]
+    is_public: bool
 
     def do_GET(self) -> None:
         self._answer(b"")
@@ -62,11 +63,12 @@ class GitRequests(BaseHTTPRequestHandler):
 
     def _answer(self, body: bytes) -> None:
         scheme, _, encoded = self.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "basic":
+        if scheme.lower() == "basic":
+            user, _, password = base64.b64decode(encoded).decode().partition(":")
+            self.users.add((user, password))
+        elif not self.is_public:
             self._send(401, [("WWW-Authenticate", 'Basic realm="git"')], b"")
             return
-        user, _, password = base64.b64decode(encoded).decode().partition(":")
-        self.users.add((user, password))
         path, _, query = self.path.partition("?")
         done = subprocess.run(
             ["git", "-c", "safe.directory=*", "http-backend"],  # noqa: S607 (where it lies differs)
@@ -99,10 +101,11 @@ class GitRequests(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def served(repository: Path) -> Iterator[GitServer]:
+def served(repository: Path, *, is_public: bool = False) -> Iterator[GitServer]:
     """Serve a repository as `octo-org/shop.git` over HTTP."""
     users: set[tuple[str, str]] = set()
-    answers = type("Answers", (GitRequests,), {"root": repository / ".git", "users": users})
+    own = {"root": repository / ".git", "users": users, "is_public": is_public}
+    answers = type("Answers", (GitRequests,), own)
     with ThreadingHTTPServer(("127.0.0.1", 0), answers) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
