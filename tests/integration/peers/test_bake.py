@@ -434,7 +434,7 @@ class TestChecks:
     @pytest.mark.parametrize(
         ("variables", "lines"),
         [
-            pytest.param({}, ["", "odd:2", "odd:3", "other:2"], id="checks"),
+            pytest.param({}, ["", "odd/odd:2", "odd/odd:3", "odd/other:2"], id="checks"),
             pytest.param({"DOCKER_BUILD_CHECKS_ANNOTATIONS": "false"}, [], id="disabled"),
         ],
     )
