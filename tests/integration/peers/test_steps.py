@@ -24,7 +24,7 @@ FILES = {
     "odd.Dockerfile": "FROM busybox:1.37\nENV A 1\n",
     "printing.Dockerfile": "FROM busybox:1.37\n"
     + "".join(
-        f"ARG DOCKER_METADATA_OUTPUT_{name}\nRUN printenv DOCKER_METADATA_OUTPUT_{name}\n"
+        f"ARG DOCKER_METADATA_OUTPUT_{name}\nRUN env | grep ^DOCKER_METADATA_OUTPUT_{name}=\n"
         for name in ("VERSION", "TAGS", "LABELS", "ANNOTATIONS", "JSON")
     ),
 }
