@@ -28,12 +28,14 @@ if TYPE_CHECKING:
 
 HELLO = "FROM busybox:1.37\nRUN echo hello from $(uname)\n"
 BOTH = "linux/amd64,linux/arm64"
+DRIVER_OPTS = pytest.mark.xfail(strict=True, reason="issue 13: driver docker with driver-opts")
 TOKEN = "ghs_lab0123456789"
 
 
 class TestGitContext:
     """Without `context` the commit is built as its server has it."""
 
+    @pytest.mark.xfail(strict=True, reason="issue 13: no image")
     def test_minimal(self, uses: Step, project: Callable[..., Path]) -> None:
         """A Dockerfile of the commit alone is built, and goes nowhere."""
         place = project("FROM none\n", {"docker/Dockerfile": HELLO})
@@ -381,9 +383,9 @@ def test_multi(
 @pytest.mark.parametrize(
     ("driver", "load", "push"),
     [
-        ("docker", "true", "false"),
-        ("docker", "false", "true"),
-        ("docker", "false", "false"),
+        pytest.param("docker", "true", "false", marks=DRIVER_OPTS),
+        pytest.param("docker", "false", "true", marks=DRIVER_OPTS),
+        pytest.param("docker", "false", "false", marks=DRIVER_OPTS),
         ("docker-container", "true", "false"),
         ("docker-container", "false", "true"),
         ("docker-container", "false", "false"),
@@ -631,6 +633,7 @@ class TestOutputs:
         assert engine.images.get(ref).id
 
 
+@pytest.mark.xfail(strict=True, reason="issue 13: DOCKER_BUILD_SUMMARY")
 def test_summary_disable(uses: Step, project: Callable[..., Path]) -> None:
     """No summary is written."""
     off = {"DOCKER_BUILD_SUMMARY": "false"}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.clients import GITHUB_URL, git, version
+from tests.integration.clients import GITHUB_URL, git, version, with_inputs
 from tests.integration.clients import repository as as_repository
 
 if TYPE_CHECKING:
@@ -65,7 +65,6 @@ jobs:
             - registry: $registry
               username: ${{ github.actor }}
               password: ${{ toJSON(secrets.GITHUB_TOKEN) }}
-          $lab
       - run: |
           echo "pushed ${{ steps.meta.outputs.version }} as ${{ steps.build.outputs.digest }}."
           test -n "${{ steps.build.outputs.digest }}"
@@ -76,7 +75,6 @@ jobs:
           context: .
           file: odd.Dockerfile
           call: check
-          $lab
       - run: |
           test "${{ steps.broken.outcome }}" = failure
           test "${{ steps.broken.conclusion }}" = success
@@ -109,7 +107,6 @@ jobs:
             DOCKER_METADATA_OUTPUT_LABELS
             DOCKER_METADATA_OUTPUT_ANNOTATIONS
             DOCKER_METADATA_OUTPUT_JSON
-          $lab
 """
 
 
@@ -119,30 +116,19 @@ def checkout(project: Callable[..., Path]) -> Path:
 
 
 @pytest.fixture
-def filled(lab_inputs: str, secured: str) -> Callable[[str], str]:
+def filled(of_the_lab: Mapping[str, str], secured: str) -> Callable[[str], str]:
     """Fill in a workflow; what begins with a dollar and a brace is GitHub's own."""
 
     def fill(text: str) -> str:
-        registry = secured.partition("/")[0]
-        return Template(text).safe_substitute(
+        own = Template(text).safe_substitute(
             version=version(),
             repository=secured,
-            registry=registry,
-            lab=lab_inputs,
+            registry=secured.partition("/")[0],
             labels="fromJSON(steps.meta.outputs.json).labels",
         )
+        return with_inputs(own, of_the_lab)
 
     return fill
-
-
-@pytest.fixture
-def lab_inputs(of_the_lab: Mapping[str, str]) -> str:
-    """Return what every builder of the lab needs, as inputs of a step."""
-    lines: list[str] = []
-    for name, text in of_the_lab.items():
-        lines.append(f"{name.lower().replace('_', '-')}: |")
-        lines += [f"  {line}" for line in text.splitlines()]
-    return ("\n" + " " * 10).join(lines)
 
 
 def test_what_a_step_says_is_used_by_the_next(
