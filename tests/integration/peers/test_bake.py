@@ -337,6 +337,26 @@ class TestProxies:
             )
             assert proxy.count("GET", "^http://registry.test/v2/$") == 1
 
+    def test_proxy_buildkitd(self, uses: Step, lab: Lab, repository: str, tool: Path) -> None:
+        """The daemon pulls through the proxy that its environment names."""
+        base = f"{repository}:base"
+        uses(tool, source="./tool", targets="image", push="true", set=f"*.tags={base}")
+        (tool / "tool" / "Dockerfile").write_text(
+            f"FROM registry.test/{base.partition('/')[2]} AS binary\nCOPY Dockerfile /\n"
+        )
+        with proxied(lab.registry) as proxy:
+            url = f"http://{proxy.host}"
+            uses(
+                tool,
+                source="./tool",
+                set="*.output=type=cacheonly",
+                builder="",
+                driver_opts=f"{lab.driver_opts}\nenv.http_proxy={url}\nenv.https_proxy={url}",
+                buildkitd_config="",
+                buildkitd_config_inline='[registry."registry.test"]\n  http = true\n',
+            )
+            assert proxy.count("GET", "^http://registry.test/v2/.*/blobs/")
+
 
 class TestGitContext:
     @pytest.mark.parametrize(
