@@ -34,13 +34,8 @@ FILE = "./shop/shop.hcl"
 SHOP = """
 group "default" { targets = ["store", "till"] }
 group "release" { targets = ["store", "till-everywhere"] }
-target "docker-metadata-action" {
-  tags = ["REPOSITORY/till:latest", "REPOSITORY/till:1.0.0"]
-}
-target "store" {
-  context = "./shop"
-  tags = ["REPOSITORY/store"]
-}
+target "docker-metadata-action" {}
+target "store" { context = "./shop" }
 target "till" {
   inherits = ["docker-metadata-action"]
   context = "./shop"
@@ -86,12 +81,12 @@ target "inline" { dockerfile-inline = "FROM busybox:1.37\\nENV B 2" }
 
 
 @pytest.fixture
-def shop(project: Callable[..., Path], repository: str, name: str, arm64: Arm64) -> Path:
+def shop(project: Callable[..., Path], name: str, arm64: Arm64) -> Path:
     text = (
         f'FROM {arm64.image}\nARG WHO="the store"\n'
         f"RUN echo hello from $WHO on $(uname -m) > /{name} && cat /{name}\n"
     )
-    files = {"shop/Dockerfile": text, "shop/shop.hcl": SHOP.replace("REPOSITORY", repository)}
+    files = {"shop/Dockerfile": text, "shop/shop.hcl": SHOP}
     return project("FROM none\n", files)
 
 
