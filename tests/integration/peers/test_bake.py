@@ -397,8 +397,8 @@ class TestOutputs:
             f"*.output=type=docker,name={local}",
             f"*.output=type=oci,dest={archive}",
         ]
-        uses(tool, source="./tool", set="\n".join(lines))
-        assert registry.digest(ref)
+        ended = uses(tool, source="./tool", set="\n".join(lines))
+        assert registry.digest(ref) == json.loads(ended.outputs["targets"])["binary"]["digest"]
         assert engine.images.get(local).id
         with tarfile.open(archive) as found:
             assert "index.json" in found.getnames()
@@ -416,8 +416,8 @@ class TestOutputs:
         ref = f"{repository}:latest"
         assert loaded in ref
         given = {"targets": "image", "load": "true", "push": "true", "set": f"*.tags={ref}"}
-        uses(tool, source="./tool", **given)
-        assert registry.digest(ref)
+        ended = uses(tool, source="./tool", **given)
+        assert registry.digest(ref) == json.loads(ended.outputs["targets"])["image"]["digest"]
         assert engine.images.get(ref).id
 
     def test_var(self, uses: Step, tool: Path, tmp_path: Path) -> None:
