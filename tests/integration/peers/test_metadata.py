@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 IMAGES = ("localhost:5000/name/app", "ghcr.io/name/app")
 BOTH = "\n".join(IMAGES)
-SHORT = pytest.mark.xfail(strict=True, reason="issue 13: DOCKER_METADATA_SHORT_SHA_LENGTH")
 REFS = ["type=schedule", "type=ref,event=branch", "type=ref,event=tag", "type=ref,event=pr"]
 VERSIONS = ["{{version}}", "{{major}}.{{minor}}", "{{major}}"]
 # The commit of the events.
@@ -60,7 +59,6 @@ def labels(ended: Ended) -> dict[str, str]:
     return found
 
 
-@pytest.mark.xfail(strict=True, reason="issue 13: context, and no image")
 @pytest.mark.parametrize("context", ["workflow", "git"])
 def test_context(context: str, *, on: Callable[[str], Step], small: Path) -> None:
     """The commit is that of the run, or the one that is checked out."""
@@ -162,7 +160,6 @@ def test_images(event: str, expected: list[str], *, on: Callable[[str], Step], s
     assert split(ended.outputs["tags"]) == expected
 
 
-@pytest.mark.xfail(strict=True, reason="issue 13: levels of annotations")
 def test_custom_labels_annotations(on: Callable[[str], Step], small: Path) -> None:
     """What is given stands in the place of what is known of the repository."""
     own = {
@@ -321,7 +318,6 @@ target "app-plus" {
             assert found["annotations"]["org.opencontainers.image.version"] == meta["version"]
 
 
-@pytest.mark.xfail(strict=True, reason="issue 13: sep-tags")
 @pytest.mark.parametrize("separator", [" ", ","], ids=["blank", "comma"])
 def test_sep_tags(separator: str, *, on: Callable[[str], Step], small: Path) -> None:
     """The tags are one text, and what is between them is given."""
@@ -337,14 +333,13 @@ def test_no_output_env(on: Callable[[str], Step], small: Path) -> None:
     assert step.variables == ""
 
 
-@pytest.mark.xfail(strict=True, reason="issue 13: no image")
 def test_no_images(on: Callable[[str], Step], small: Path) -> None:
     """Without an image the tags are bare."""
     ended = on("push-default-branch")(small, tags=rules("type=sha"), plan_only="true")
     assert split(ended.outputs["tags"]) == ["main", f"sha-{SHA[:7]}"]
 
 
-@pytest.mark.parametrize(("length", "expected"), [("", 7), pytest.param("16", 16, marks=SHORT)])
+@pytest.mark.parametrize(("length", "expected"), [("", 7), ("16", 16)])
 def test_sha_short(length: str, expected: int, *, on: Callable[[str], Step], small: Path) -> None:
     """The commit is as long as it is wanted."""
     given = {"DOCKER_METADATA_SHORT_SHA_LENGTH": length}

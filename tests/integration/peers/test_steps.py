@@ -153,7 +153,6 @@ def test_what_a_step_says_is_used_by_the_next(
     assert labels["maintainer"] == "A User"
 
 
-@pytest.mark.xfail(strict=True, reason="issue 13: variables for later steps")
 def test_what_a_step_says_is_a_variable_of_the_next(
     act: Act, action: str, checkout: Path, filled: Callable[[str], str], name: str
 ) -> None:
