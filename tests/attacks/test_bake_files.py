@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.integration.test_build_push_action import committed, served
+from tests.integration.git_server import committed, served
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.integration.test_build_push_action import TOKEN, committed, served
+from tests.integration.git_server import committed, served
+from tests.integration.test_build_push_action import TOKEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable

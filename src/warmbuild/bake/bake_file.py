@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import csv_attributes, untrusted_json
@@ -343,9 +344,11 @@ def _outputs(plan: BuildPlan) -> Sequence[object]:
         if all(entry.get("type") == "docker" for entry in found):
             found.append({"type": "registry"})
     kinds = {entry.get("type") for entry in found}
-    is_loaded = any(entry.get("type") == "docker" and not entry.get("dest") for entry in found)
+    is_loaded = any(map(command_line.is_loaded, found))
     if plan.load and not is_loaded and kinds.isdisjoint(_NOT_LOADED):
         found.append({"type": "docker"})
+    # See command_line.outputs.
+    found.sort(key=partial(command_line.is_pushed, push=plan.push))
     return [_escaped(entry) for entry in found]
 
 

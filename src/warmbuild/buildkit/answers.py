@@ -36,7 +36,10 @@ class Boot:
 
 @frozen
 class Running:
-    """A node of a builder; the names are those of docker/setup-buildx-action."""
+    """A node of a builder; the names are those of docker/setup-buildx-action.
+
+    `chosen` are the platforms that the user set for it; it may serve more.
+    """
 
     name: str
     endpoint: str
@@ -45,6 +48,12 @@ class Running:
     flags: str
     buildkit: str
     platforms: tuple[str, ...]
+    chosen: tuple[str, ...] = ()
+
+    @property
+    def meant_for(self) -> tuple[str, ...]:
+        """The platforms that the user set, or else all that the node serves."""
+        return self.chosen or self.platforms
 
 
 @frozen
@@ -59,6 +68,11 @@ class Inspected:
     def platforms(self) -> tuple[str, ...]:
         """The platforms of all nodes, each once."""
         return tuple(dict.fromkeys(one for node in self.nodes for one in node.platforms))
+
+    @property
+    def meant_for(self) -> tuple[str, ...]:
+        """The platforms that the nodes are meant for, each once."""
+        return tuple(dict.fromkeys(one for node in self.nodes for one in node.meant_for))
 
 
 def inspected(text: str) -> Inspected:
@@ -86,8 +100,7 @@ def _field(line: str) -> tuple[str, str]:
 
 def _running(fields: Mapping[str, str]) -> Running:
     options = _DRIVER_OPTION.findall(fields.get("Driver Options", ""))
-    # A star marks a platform that the user set.
-    platforms = [one.strip().rstrip("*") for one in fields.get("Platforms", "").split(",")]
+    platforms = [one.strip() for one in fields.get("Platforms", "").split(",") if one.strip()]
     return Running(
         name=fields["Name"],
         endpoint=fields.get("Endpoint", ""),
@@ -95,7 +108,9 @@ def _running(fields: Mapping[str, str]) -> Running:
         status=fields.get("Status", ""),
         flags=fields.get("BuildKit daemon flags", ""),
         buildkit=fields.get("BuildKit version", ""),
-        platforms=tuple(filter(None, platforms)),
+        platforms=tuple(one.removesuffix("*") for one in platforms),
+        # A star marks a platform that the user set.
+        chosen=tuple(one.removesuffix("*") for one in platforms if one.endswith("*")),
     )
 
 

@@ -10,11 +10,13 @@ from warmbuild.frozen import frozen
 from warmbuild.image import attestations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from warmbuild.cache.cache_plan import CachePlan
     from warmbuild.inputs.values import Secret
     from warmbuild.plan.build_plan import BuildPlan
+
+_LOADED: Final = "type=docker"
 
 
 @frozen
@@ -44,6 +46,7 @@ def build(plan: BuildPlan, files: Files) -> tuple[str, ...]:
 
 def _flags(plan: BuildPlan, files: Files) -> tuple[tuple[str, str | bool | Iterable[str]], ...]:
     """Return the value of each flag: flags that are passed on, then the others."""
+    exports = outputs(plan)
     # An image has an ID; a directory or a tarball has none.
     has_id = not attestations.holds_files(plan.outputs)
     from_environment = [secret for secret in plan.secrets if secret.variable]
@@ -61,19 +64,44 @@ def _flags(plan: BuildPlan, files: Files) -> tuple[tuple[str, str | bool | Itera
         ("--iidfile", files.iid if has_id else ""),
         ("--label", plan.labels),
         ("--no-cache-filter", plan.no_cache_filters),
-        ("--output", plan.outputs),
+        ("--output", exports),
         ("--platform", ",".join(plan.platforms)),
         ("--attest", plan.attests),
         ("--secret", secrets(from_files, files)),
         ("--tag", tags(plan)),
         ("--target", plan.stage),
         ("--builder", plan.builder.name),
-        ("--load", plan.load),
+        ("--load", plan.load and _LOADED not in exports),
         ("--metadata-file", files.metadata),
         ("--no-cache", plan.no_cache),
         ("--pull", plan.pull),
         ("--push", plan.push),
     )
+
+
+def outputs(plan: BuildPlan) -> tuple[str, ...]:
+    """Return the exports as `--output` takes them, with those that push at the end.
+
+    BuildKit reports the digest of its last export alone (llbsolver, runExporters), which differs
+    from one to the next. buildx puts what `--load` adds after what is pushed.
+    """
+    found = {entry: dict(csv_attributes.pairs(entry)) for entry in plan.outputs}
+    pushed = [entry for entry in plan.outputs if is_pushed(found[entry], push=plan.push)]
+    others = [entry for entry in plan.outputs if entry not in pushed]
+    if plan.load and (plan.push or pushed) and not any(map(is_loaded, found.values())):
+        others.append(_LOADED)
+    return (*others, *pushed)
+
+
+def is_pushed(output: Mapping[str, str], *, push: bool) -> bool:
+    """Return whether an output pushes, by itself or because `--push` is given."""
+    kind = output.get("type")
+    return kind == "registry" or (kind == "image" and (push or output.get("push") == "true"))
+
+
+def is_loaded(output: Mapping[str, str]) -> bool:
+    """Return whether an output is loaded into the engine."""
+    return output.get("type") == "docker" and not output.get("dest")
 
 
 def cache_from(cache: CachePlan) -> tuple[str, ...]:

@@ -160,7 +160,7 @@ def _nodes(builder: Inspected) -> str:
             "status": node.status,
             "buildkitd-flags": node.flags,
             "buildkit": node.buildkit,
-            "platforms": ",".join(node.platforms),
+            "platforms": ",".join(node.meant_for),
         }
         for node in builder.nodes
     ]
@@ -306,7 +306,7 @@ _ROWS: Final = (
     Output(
         "platforms",
         "Platforms of the builder's nodes, separated by commas.",
-        of_outcome=lambda done: ",".join(done.builder.platforms),
+        of_outcome=lambda done: ",".join(done.builder.meant_for),
     ),
     Output(
         "nodes",

@@ -264,6 +264,20 @@ def test_what_a_target_needs_to_be_allowed(
         pytest.param({}, {"push": "false"}, PUSH, None, id="none"),
         pytest.param({}, {"load": "true"}, HERE, [{"type": "docker"}], id="a load"),
         pytest.param(
+            {},
+            {"push": "true", "load": "true"},
+            PUSH,
+            [{"type": "docker"}, {"type": "registry"}],
+            id="both, and the digest is that of what is pushed",
+        ),
+        pytest.param(
+            {"output": [{"type": "image"}, {"type": "oci", "dest": "a.tar"}]},
+            {"push": "true"},
+            PUSH,
+            [{"type": "oci", "dest": "a.tar"}, {"type": "image", "push": "true"}],
+            id="an image of the file beside an archive",
+        ),
+        pytest.param(
             {"output": [{"type": "docker"}]},
             {"push": "true", "load": "true"},
             PUSH,

@@ -370,11 +370,43 @@ def case(name: str, want: str, **given: str) -> object:
             tags="ghcr.io/me/app:1",
         ),
         case(
-            "push and load",
-            "{I} --tag ghcr.io/me/app:1 --load {M} --push .",
+            "push and load, which is before what is pushed",
+            "{I} --output type=docker --tag ghcr.io/me/app:1 {M} --push .",
             context=".",
             push="true",
             load="true",
+            tags="ghcr.io/me/app:1",
+        ),
+        case(
+            "push beside an output that is loaded",
+            "{I} --output type=docker,name=a:1 --tag ghcr.io/me/app:1 --load {M} --push .",
+            context=".",
+            push="true",
+            load="true",
+            outputs="type=docker,name=a:1",
+            tags="ghcr.io/me/app:1",
+        ),
+        case(
+            "load beside an output that is pushed",
+            "{I} --output type=docker --output type=registry,name=r.io/a:1 {M} .",
+            context=".",
+            load="true",
+            outputs="type=registry,name=r.io/a:1",
+        ),
+        case(
+            "several outputs, of which one is pushed",
+            "{I} --output type=docker --output type=oci,dest=a.tar"
+            " --output type=image,name=r.io/a:1,push=true {M} .",
+            context=".",
+            outputs="type=image,name=r.io/a:1,push=true\ntype=docker\ntype=oci,dest=a.tar",
+        ),
+        case(
+            "several outputs, of which push is for one",
+            "{I} --output type=oci,dest=a.tar --output type=image {P}"
+            " --tag ghcr.io/me/app:1 {M} --push .",
+            context=".",
+            push="true",
+            outputs="type=image\ntype=oci,dest=a.tar",
             tags="ghcr.io/me/app:1",
         ),
         case(

@@ -657,10 +657,15 @@ def test_what_buildx_says_of_a_builder_is_read() -> None:
                 flags="",
                 buildkit="",
                 platforms=("linux/arm64", "linux/amd64"),
+                chosen=("linux/arm64",),
             ),
         ),
     )
-    assert found.platforms == ("linux/amd64", "linux/amd64/v2", "linux/386", "linux/arm64")
+    first = ("linux/amd64", "linux/amd64/v2", "linux/386")
+    assert found.platforms == (*first, "linux/arm64")
+    # The second node serves a further platform, which the user did not set it for.
+    assert [node.meant_for for node in found.nodes] == [first, ("linux/arm64",)]
+    assert found.meant_for == (*first, "linux/arm64")
 
 
 @pytest.mark.parametrize("text", ["", 'ERROR: no builder "x" found', "\nNodes:\n\n"])
