@@ -19,6 +19,18 @@ settings.register_profile("noisy", deadline=None, suppress_health_check=[HealthC
 settings.load_profile("noisy")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that use the lab: what is left in the end is short.
+
+    A property is not measured: its examples take twice as long so, and cover what others do.
+    """
+    on_lab = {item.path for item in items if "lab" in getattr(item, "fixturenames", ())}
+    items.sort(key=lambda item: item.path not in on_lab)
+    for item in items:
+        if item.get_closest_marker("hypothesis"):
+            item.add_marker("no_cover")
+
+
 @pytest.fixture
 def parsed() -> Callable[..., Inputs]:
     """Return what parses inputs given as keyword arguments, an image among them."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import tomllib
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,11 +22,15 @@ if TYPE_CHECKING:
 SOURCES = Path(ci.__file__).parents[1]
 CONFIGURATION = SOURCES.parents[1] / "pyproject.toml"
 MODULES = {
-    ".".join(path.relative_to(SOURCES.parent).with_suffix("").parts).removesuffix(
-        ".__init__"
-    ): ast.parse(path.read_text(encoding="utf-8"))
+    ".".join(path.relative_to(SOURCES.parent).with_suffix("").parts).removesuffix(".__init__"): path
     for path in SOURCES.rglob("*.py")
 }
+
+
+@cache
+def nodes(module: str) -> tuple[ast.AST, ...]:
+    """Return all nodes of a module's tree."""
+    return tuple(ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))))
 
 
 def contract(name: str) -> dict[str, Any]:
@@ -61,7 +66,7 @@ PURE = pure_modules()
 
 def called_imports(module: str) -> Iterator[tuple[str, str]]:
     """Yield the name given to the function, and the module that the function imports."""
-    for node in ast.walk(MODULES[module]):
+    for node in nodes(module):
         if isinstance(node, ast.Call):
             function = ast.unparse(node.func)
             is_literal = bool(node.args) and isinstance(node.args[0], ast.Constant)
@@ -69,10 +74,11 @@ def called_imports(module: str) -> Iterator[tuple[str, str]]:
                 yield function, ast.literal_eval(node.args[0])
 
 
+@cache
 def imports(module: str) -> set[str]:
     """Return what a module imports anywhere in it, as dotted names."""
     found = {name for _, name in called_imports(module)}
-    for node in ast.walk(MODULES[module]):
+    for node in nodes(module):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -86,7 +92,7 @@ def packages(module: str) -> set[str]:
 
 def names_of_modules(module: str) -> Iterator[tuple[str, str]]:
     """Yield each module that a module imports or imports later, and what it calls it."""
-    for node in ast.walk(MODULES[module]):
+    for node in nodes(module):
         match node:
             case ast.Import(names=names):
                 for alias in names:
@@ -104,7 +110,7 @@ def names_of_modules(module: str) -> Iterator[tuple[str, str]]:
 
 
 def functions(module: str) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda]:
-    for node in ast.walk(MODULES[module]):
+    for node in nodes(module):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             yield node
 
@@ -126,7 +132,7 @@ def reads(module: str, owner: str, attribute: str) -> bool:
         and node.attr == attribute
         and isinstance(node.value, ast.Name)
         and node.value.id == owner
-        for node in ast.walk(MODULES[module])
+        for node in nodes(module)
     )
 
 
@@ -223,7 +229,7 @@ def test_no_loop_is_an_assignment() -> None:
     found = {
         (module, ast.unparse(node.target))
         for module in MODULES
-        for node in ast.walk(MODULES[module])
+        for node in nodes(module)
         if isinstance(node, ast.For | ast.comprehension)
         and isinstance(node.iter, ast.List | ast.Tuple | ast.Set)
         and len(node.iter.elts) == 1
