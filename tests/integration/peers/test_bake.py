@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from tests.integration.conftest import Arm64, Ended, GithubCache, Lab, Registry
     from tests.integration.peers.conftest import Step
 
-pytestmark = pytest.mark.xfail(strict=True, reason="issue 13: files, source and call")
 
 TOKEN = "ghs_lab0123456789"
 FILE = "./shop/shop.hcl"

@@ -28,14 +28,12 @@ if TYPE_CHECKING:
 
 HELLO = "FROM busybox:1.37\nRUN echo hello from $(uname)\n"
 BOTH = "linux/amd64,linux/arm64"
-DRIVER_OPTS = pytest.mark.xfail(strict=True, reason="issue 13: driver docker with driver-opts")
 TOKEN = "ghs_lab0123456789"
 
 
 class TestGitContext:
     """Without `context` the commit is built as its server has it."""
 
-    @pytest.mark.xfail(strict=True, reason="issue 13: no image")
     def test_minimal(self, uses: Step, project: Callable[..., Path]) -> None:
         """A Dockerfile of the commit alone is built, and goes nowhere."""
         place = project("FROM none\n", {"docker/Dockerfile": HELLO})
@@ -383,9 +381,9 @@ def test_multi(
 @pytest.mark.parametrize(
     ("driver", "load", "push"),
     [
-        pytest.param("docker", "true", "false", marks=DRIVER_OPTS),
-        pytest.param("docker", "false", "true", marks=DRIVER_OPTS),
-        pytest.param("docker", "false", "false", marks=DRIVER_OPTS),
+        pytest.param("docker", "true", "false"),
+        pytest.param("docker", "false", "true"),
+        pytest.param("docker", "false", "false"),
         ("docker-container", "true", "false"),
         ("docker-container", "false", "true"),
         ("docker-container", "false", "false"),
@@ -634,7 +632,6 @@ class TestOutputs:
         assert engine.images.get(ended.outputs["imageid"]).tags == [ref]
 
 
-@pytest.mark.xfail(strict=True, reason="issue 13: DOCKER_BUILD_SUMMARY")
 def test_summary_disable(uses: Step, project: Callable[..., Path]) -> None:
     """No summary is written."""
     off = {"DOCKER_BUILD_SUMMARY": "false"}

@@ -245,7 +245,6 @@ def test_docker_push(
     assert "\n".join(f"{key}={found[key]}" for key in sorted(found)) == meta["labels"]
 
 
-@pytest.mark.xfail(strict=True, reason="issue 13: files")
 class TestBake:
     """A bake step reads what the metadata step wrote."""
 

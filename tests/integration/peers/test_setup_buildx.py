@@ -169,7 +169,6 @@ def kept(warmbuild: Warmbuild, engine: docker.DockerClient, name: str) -> Iterat
     engine.volumes.get(f"{container}_state").remove()
 
 
-@pytest.mark.xfail(strict=True, reason="issue 13: cleanup: false")
 def test_cleanup(uses: Step, lab: Lab, empty: Path, kept: str, tmp_path: Path) -> None:
     """A builder that stays is there for a later step that runs buildx itself."""
     config = {"BUILDX_CONFIG": str(tmp_path / "buildx")}

@@ -31,7 +31,6 @@ def test_error(uses: Step, machine: Path, tmp_path: Path) -> None:
     assert ended.code == 3
 
 
-@pytest.mark.xfail(strict=True, reason="issue 13: cache-image")
 @pytest.mark.parametrize("value", ["true", "false"])
 def test_cache_image(value: str, *, uses: Step, machine: Path) -> None:
     """The platforms are there, however the image that installs them is kept."""
