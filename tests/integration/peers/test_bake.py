@@ -375,7 +375,8 @@ class TestGitContext:
             files = f"{FILE}\ncwd://{meta['bake-file']}"
             ended = step(shop, files=files, push="false", github_token=TOKEN)
         assert targets(ended) == ["store", "till"]
-        assert f"sha-{uses.ci['GITHUB_SHA'][:7]}" in ended.outputs["tags"]
+        version = f"sha-{uses.ci['GITHUB_SHA'][:7]}"
+        assert f'"build-arg:DOCKER_META_VERSION":"{version}"' in ended.outputs["metadata"]
 
 
 class TestOutputs:
