@@ -20,12 +20,13 @@ settings.load_profile("noisy")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that use the lab: what is left in the end is short.
+    """Begin with the files that use the lab, and mix the kinds: what waits leaves time to others.
 
-    A property is not measured: its examples take twice as long so, and cover what others do.
+    The short tests in the end keep all workers busy. A property is not measured: its examples take
+    twice as long so, and cover what others do.
     """
     on_lab = {item.path for item in items if "lab" in getattr(item, "fixturenames", ())}
-    items.sort(key=lambda item: item.path not in on_lab)
+    items.sort(key=lambda item: (item.path not in on_lab, item.path.name, item.path))
     for item in items:
         if item.get_closest_marker("hypothesis"):
             item.add_marker("no_cover")
