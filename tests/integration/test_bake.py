@@ -18,6 +18,8 @@ from tests.integration.conftest import gitlab
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    import docker
+
     from tests.integration.conftest import Ended, Lab, Registry, Warmbuild
     from tests.integration.faults import Proxy
 
@@ -120,6 +122,16 @@ def test_two_targets_are_built_in_one_call_and_are_warm_on_the_next_branch(
         f"{repository}:cache-worker--main@" + registry.digest(f"{repository}:cache-worker--main")
     ]
     assert registry.manifest(f"{repository}/web:7")["config"]
+
+
+def test_a_name_without_a_registry_is_what_the_engine_calls_it(
+    warmbuild: Warmbuild, engine: docker.DockerClient, project: Callable[..., Path], name: str
+) -> None:
+    compose = {"services": {"web": {"image": name, "build": "."}}}
+    place = project("FROM busybox:1.37\n", {"compose.yaml": json.dumps(compose)})
+    ended = warmbuild.succeed(place, compose_files="compose.yaml", load="true")
+    assert "web: it is not pushed: it has no tag" in ended.log
+    engine.images.remove(f"{name}:latest")
 
 
 def test_a_json_file_is_read_too_and_set_has_the_last_word(

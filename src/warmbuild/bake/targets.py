@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from warmbuild import csv_attributes, refs, secret_texts, untrusted_json
 from warmbuild.bake import bake_file
+from warmbuild.buildkit import command_line
 from warmbuild.cache import problems
 from warmbuild.errors import InputError, InputProblem
 from warmbuild.frozen import frozen
@@ -132,10 +133,18 @@ def planned(given: Inputs, context: RunContext, facts: Facts, target: Target) ->
         tags = dict.fromkeys(_texts(target.definition, "tags"))
         refused = (f"{tag} {why}" for tag in tags if tag not in given.tags)
         made = replace(made, problems=(*made.problems, *problems.advice(refused)))
-    is_named = any("name" in dict(csv_attributes.pairs(output)) for output in made.outputs)
-    if not made.push or made.tags or is_named:
+    outputs = [dict(csv_attributes.pairs(output)) for output in made.outputs]
+    if made.push and not made.tags and not any("name" in output for output in outputs):
+        made = replace(made, push=False, notes=(*made.notes, "it is not pushed: it has no tag"))
+    if made.push or any(command_line.is_pushed(output, push=False) for output in outputs):
         return made
-    return replace(made, push=False, notes=(*made.notes, "it is not pushed: it has no tag"))
+    return replace(made, tags=(*made.tags, *_local_names(target)))
+
+
+def _local_names(target: Target) -> tuple[str, ...]:
+    """Return the file's own tags without a registry and a tag, which are names in the engine."""
+    own = filter(refs.is_tag, _texts(target.definition, "tags"))
+    return tuple(f"{refs.parse(name)}:latest" for name in own)
 
 
 def entitlements(target: Target) -> Iterator[str]:

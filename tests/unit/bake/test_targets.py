@@ -237,6 +237,37 @@ class TestCaches:
 
 
 @pytest.mark.parametrize(
+    ("values", "output", "expected"),
+    [
+        pytest.param({"load": "true"}, [], ("r.io/a:1", "docker.io/library/app:latest"), id="load"),
+        pytest.param(
+            {}, ["type=oci,dest=a"], ("r.io/a:1", "docker.io/library/app:latest"), id="oci"
+        ),
+        pytest.param({"push": "true"}, [], ("r.io/a:1",), id="push"),
+        pytest.param({}, ["type=image,push=true"], ("r.io/a:1",), id="an output that pushes"),
+    ],
+)
+def test_a_name_alone_is_for_the_engine(
+    parsed: Callable[..., Inputs],
+    values: dict[str, str],
+    output: list[str],
+    expected: tuple[str, ...],
+) -> None:
+    one = target(tags=["r.io/a:1", "app"], output=output)
+    given = parsed(**{"image": "", "bake_files": "b.hcl", "push": "false", **values})
+    assert planned(given, one).tags == expected
+
+
+def test_a_name_alone_is_neither_pushed_nor_a_place_for_a_cache(
+    parsed: Callable[..., Inputs],
+) -> None:
+    decided = planned(parsed(image="", bake_files="b.hcl", push="true"), target(tags=["app"]), PUSH)
+    assert decided.tags == ("docker.io/library/app:latest",)
+    assert not decided.push
+    assert decided.cache.write is None
+
+
+@pytest.mark.parametrize(
     ("definition", "expected"),
     [
         pytest.param({}, [], id="none"),
