@@ -10,16 +10,15 @@ import posixpath
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import csv_attributes, untrusted_json
-from warmbuild.bake import bake_file
+from warmbuild import untrusted_json
+from warmbuild.bake import target_paths
 from warmbuild.frozen import frozen
 from warmbuild.inputs import build_context
 from warmbuild.inputs.build_context import HERE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from warmbuild.bake.targets import Target
+    from warmbuild.inputs.paths import Named
     from warmbuild.run_context import RunContext
 
 # Names of definitions that are read if none is given, in buildx's order (bake, defaultFilenames).
@@ -28,14 +27,6 @@ USUAL: Final = (
     *("docker-bake.json", "docker-bake.hcl"),
     *("docker-bake.override.json", "docker-bake.override.hcl"),
 )
-# Keys that list entries, with the attribute of an entry that is a path.
-_PATHS: Final = {
-    "cache-from": ("src",),
-    "cache-to": ("dest",),
-    "output": ("dest",),
-    "secret": ("src", "source"),
-}
-_STANDARD_OUTPUT: Final = "-"
 # Contexts beside the main one that are no paths.
 _NAMED: Final = ("docker-image:", "target:")
 _OCI_LAYOUT: Final = "oci-layout://"
@@ -79,22 +70,12 @@ def rebased(target: Target, source: Source) -> Target:
     if not source.directory:
         return target
 
-    def below(path: str) -> str:
-        bare = path.removeprefix(HERE)
-        return f"{path[: len(path) - len(bare)]}{posixpath.join(source.directory, bare)}"
+    def below(one: Named) -> str:
+        return posixpath.join(source.directory, one.path)
 
-    found["context"] = _context(untrusted_json.text(found, "context") or ".", below)
-    if contexts:
-        found["contexts"] = {name: _context(str(at), below) for name, at in contexts.items()}
-    if (file := untrusted_json.text(found, "dockerfile")).startswith(HERE):
-        found["dockerfile"] = below(file)
-    for key, names in _PATHS.items():
-        if key in found:
-            entries = untrusted_json.items(found, key)
-            found[key] = [_entry(entry, names, below) for entry in entries]
-    if "ssh" in found:
-        found["ssh"] = [_keys(entry, below) for entry in untrusted_json.items(found, "ssh")]
-    return replace(target, definition=found)
+    # Without a context of its own, a target has the directory.
+    context = untrusted_json.text(found, "context") or "."
+    return target_paths.changed(replace(target, definition=found | {"context": context}), below)
 
 
 def _in_repository(context: str, url: str) -> str:
@@ -102,32 +83,3 @@ def _in_repository(context: str, url: str) -> str:
     if context.startswith((HERE, _OCI_LAYOUT, *_NAMED)) or build_context.is_remote(context):
         return context
     return build_context.within(url, context)
-
-
-def _context(context: str, below: Callable[[str], str]) -> str:
-    if context.startswith(_OCI_LAYOUT):
-        return f"{_OCI_LAYOUT}{below(context.removeprefix(_OCI_LAYOUT))}"
-    if context.startswith(_NAMED):
-        return context
-    is_remote = not context.startswith(HERE) and build_context.is_remote(context)
-    return context if is_remote else below(context)
-
-
-def _entry(entry: object, names: tuple[str, ...], below: Callable[[str], str]) -> object:
-    """Return an entry as it was, an object or CSV, with its paths changed."""
-    found: Mapping[str, str] = {
-        name: below(value) if name in names and value != _STANDARD_OUTPUT else value
-        for name, value in bake_file.attributes(entry).items()
-    }
-    if isinstance(entry, dict):
-        return found
-    return csv_attributes.joined(*(f"{name}={value}" for name, value in found.items()))
-
-
-def _keys(entry: object, below: Callable[[str], str]) -> object:
-    """Return an entry of `ssh`, ID=PATH,… or an object, with the paths of its keys changed."""
-    if isinstance(entry, dict):
-        keys = [below(str(path)) for path in untrusted_json.items(entry, "paths")]
-        return entry | ({"paths": keys} if keys else {})
-    name, equals, paths = str(entry).partition("=")
-    return f"{name}{equals}{','.join(map(below, paths.split(',')))}" if equals else entry
