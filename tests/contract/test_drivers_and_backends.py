@@ -28,6 +28,7 @@ OTHERS: Final = {
     "bake/allowed.py": {"docker", "local"},
     "bake/bake_file.py": {"docker", "local"},
     "builder/engine_calls.py": {"docker"},
+    "buildkit/command_line.py": {"docker", "registry"},
     "buildkit/progress.py": {"registry"},
     "cache/packing.py": {"docker", "registry"},
     "ci/github.py": {"registry"},
