@@ -156,6 +156,7 @@ SETUP_QEMU: Final = {
     "error": "peers/test_setup_qemu.py::test_error",
     "cache-image": "peers/test_setup_qemu.py::test_cache_image",
     "version": "test_emulation.py::test_what_no_node_serves_is_emulated_where_that_is_asked_for",
+    "reset": "test_emulation.py::test_what_no_node_serves_is_emulated_where_that_is_asked_for",
 }
 SHOWN: Final[Mapping[str, Mapping[str, str]]] = {
     "build-push-action": BUILD_PUSH,
@@ -186,5 +187,5 @@ ABSENT: Final[Mapping[str, Mapping[str, str]]] = {
         # Tokens of AWS are tested with a small server in its place: test_logins.py::TestAmazon.
         **dict.fromkeys(("ecr", "ecr-aws-creds", "ecr-public", "ecr-public-aws-creds"), _ACCOUNT),
     },
-    "setup-qemu-action": {"reset": "it removes what emulates on the whole machine"},
+    "setup-qemu-action": {},
 }

@@ -38,7 +38,6 @@ OTHERS: Final = {
     "inputs/credentials.py": {"registry"},
     "inputs/logins.py": {"registry"},
     "inputs/registry_auth.py": {"registry"},
-    "buildkit/command_line.py": {"docker", "registry"},
     "plan/build_plan.py": {"docker"},
     "plan/making.py": {"registry"},
 }
