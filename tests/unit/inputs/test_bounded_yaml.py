@@ -45,3 +45,8 @@ def test_ninety_levels_are_read() -> None:
         assert isinstance(found, list)
         (found,) = found
     assert found == []
+
+
+def test_a_text_that_is_not_what_its_tag_says_is_no_yaml() -> None:
+    with pytest.raises(yaml.YAMLError):
+        read("2026-99-99")
