@@ -112,7 +112,7 @@ class TestLogin:
         # The fault, the challenge, the login.
         assert auth_proxy.count("GET", PING) == 3
         assert ended.warnings == []
-        assert pause < ended.seconds < 15
+        assert pause < ended.done < 15
 
     def test_one_that_fails_always_is_given_up(
         self, build: Callable[[], Ended], auth_proxy: Proxy
@@ -129,7 +129,7 @@ class TestLogin:
         # At 0, 1, 3 and 7 s of the 8 s that the tests give.
         assert auth_proxy.count("GET", PING) == 4
         assert BUILD not in ended.log
-        assert 5 < ended.seconds < 15
+        assert 5 < ended.done < 15
 
     def test_an_hour_is_not_waited_for(self, build: Callable[[], Ended], auth_proxy: Proxy) -> None:
         auth_proxy.answer("GET", PING, 429, headers={"Retry-After": "3600"}, times=None)
@@ -197,7 +197,7 @@ class TestProbe:
         assert ended.log.count(note) == 1
         assert proxy.count("GET", PROBED) == 2
         assert ended.warnings == []
-        assert ended.seconds < 12
+        assert ended.done < 12
 
     def test_one_that_is_slow_is_waited_for(
         self,
@@ -249,7 +249,7 @@ class TestProbe:
         # Who may not read may still write.
         assert ended.outputs["cache-written"] == f"{proxy.host}/{cache}:cache-main"
         registry.check_cache(f"{registry.host}/{cache}:cache-main")
-        assert ended.seconds < 12
+        assert ended.done < 12
 
     def test_one_that_is_busy_costs_no_cache(
         self,
@@ -298,7 +298,7 @@ class TestProbe:
         assert registry.digest(f"{registry.host}/{cache}:cache-main") == before
         # BuildKit has no such limit, and never hears of the ref.
         assert len(proxy.seen) == 1
-        assert 15 < ended.seconds < 25
+        assert 15 < ended.done < 25
 
 
 class TestMerge:
@@ -346,7 +346,7 @@ class TestPush:
         assert ended.log.count(BUILD) == 1
         assert ended.warnings == []
         assert proxy.count("PUT", UPLOADS, "reset" if fault == "a reset" else "answer 500") > 0
-        assert ended.seconds < 12
+        assert ended.done < 12
 
     def test_one_that_is_too_much_for_buildkit_is_made_again(
         self, warmbuild: Warmbuild, registry: Registry, proxy: Proxy, small: Path, name: str
@@ -361,7 +361,7 @@ class TestPush:
         assert ended.outputs["cache-written"] == f"{proxy.host}/{name}:cache-main"
         registry.check_cache(f"{registry.host}/{name}:cache-main")
         assert len(ended.executed) == 2
-        assert 2 < ended.seconds < 20
+        assert 2 < ended.done < 20
 
     def test_one_without_a_cache_is_made_again_too(
         self, warmbuild: Warmbuild, registry: Registry, proxy: Proxy, small: Path, name: str
@@ -448,7 +448,7 @@ class TestExport:
         assert warning.startswith(f"warning: no cache is written to {to}:cache-main: ")
         assert said in warning
         assert ended.outputs["cache-written"] == ""
-        assert ended.seconds < 12
+        assert ended.done < 12
 
     @pytest.mark.parametrize(
         ("path", "builds"),
@@ -559,7 +559,7 @@ class TestImport:
         assert ended.outputs["cache-read"] == ""
         assert ended.outputs["cache-written"] == f"{proxy.host}/{cache}:cache-main"
         registry.check_cache(f"{registry.host}/{cache}:cache-main")
-        assert ended.seconds < 12
+        assert ended.done < 12
 
     # The probe has fetched the configuration before.
     @pytest.mark.parametrize("after", [1, 2], ids=["of the configuration", "of a layer"])
@@ -588,4 +588,4 @@ class TestImport:
         assert ended.outputs["cache-written"] == f"{proxy.host}/{cache}:cache-main"
         registry.check_cache(f"{registry.host}/{cache}:cache-main")
         assert ended.warnings == []
-        assert ended.seconds < 12
+        assert ended.done < 12

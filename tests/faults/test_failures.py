@@ -36,6 +36,7 @@ def test_bad_inputs_are_all_named_and_nothing_is_started(
             cache_mode="maximal",
             push="maybe",
             imagge="x",
+            strict_inputs="true",
             password="a secret of mine",
             extra=path | {"DOCKER_HOST": f"unix://{tmp_path}/engine"},
         )

@@ -85,7 +85,7 @@ def test_a_layer_costs_its_cache_which_is_repaired_where_it(
     assert ended.outputs["cache-read"] == ""
     assert len(ended.executed) == 3
     assert ended.outputs["cache-written"] == f"{proxy.host}/{name}:cache-main"
-    assert ended.seconds < 60
+    assert ended.done < 60
     proxy.heal()
     registry.check_cache(f"{repository}:cache-main")
     assert warmbuild.succeed(place, image=f"{proxy.host}/{name}").executed == []
@@ -122,7 +122,7 @@ def test_an_export_that_hangs_is_given_up_when_the_image_is_out(
     check_image(ended, registry, repository)
     assert ended.outputs["cache-written"] == ""
     assert ended.outputs["cache-write-error"]
-    assert ended.seconds < 20
+    assert ended.done < 20
 
 
 def test_an_export_that_hangs_beside_a_push_is_given_up_too(
@@ -135,7 +135,7 @@ def test_an_export_that_hangs_beside_a_push_is_given_up_too(
     check_image(ended, registry, repository)
     assert ended.outputs["cache-written"] == ""
     assert "the export made no progress within cache-timeout" in ended.outputs["cache-write-error"]
-    assert ended.seconds < 25
+    assert ended.done < 25
 
 
 def test_an_import_that_hangs_after_a_good_probe_costs_its_cache(
@@ -150,7 +150,7 @@ def test_an_import_that_hangs_after_a_good_probe_costs_its_cache(
     check_image(ended, registry, repository)
     assert any("the registry stopped answering" in warning for warning in ended.warnings)
     assert len(ended.executed) == 2
-    assert ended.seconds < 30
+    assert ended.done < 30
 
 
 def test_a_cache_registry_that_hangs_slows_no_other_build_on_its_builder(

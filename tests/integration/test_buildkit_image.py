@@ -112,8 +112,9 @@ def test_no_image_anywhere(
     assert second.startswith(f"  | {nobody}: ")
     assert second.endswith("connection refused")
     assert "buildkit-image-mirrors" in advice
-    # Nobody listens at the mirror, which may pass: both are tried at 0, 1, 3 and 7 s.
-    assert ended.log.count("+ docker buildx create ") == 8
+    # Nobody listens at the mirror, which may pass: both are tried at 0, 1, 3 and 7 s. On a busy
+    # machine, the last of these is too late.
+    assert ended.log.count("+ docker buildx create ") in {6, 8}
     assert registry.tags(repository) == []
 
 
@@ -187,7 +188,7 @@ def test_a_pull_that_fails_always_is_given_up(
     assert ended.code == 3
     # At 0, 1, 3 and 7 s of the 8 s that the tests give.
     assert ended.log.count("+ docker buildx create ") == 4
-    assert 5 < ended.seconds < 20
+    assert 5 < ended.done < 20
     assert f"  | {wanted}: received unexpected HTTP status: 503 Service Unavailable" in ended.log
 
 

@@ -137,6 +137,7 @@ def test_a_builder_that_stays(
                 **{f"INPUT_{name}": value for name, value in inputs.items()},
                 "GITHUB_ACTIONS": "true",
                 "GITHUB_WORKSPACE": "/github/workspace",
+                "RUNNER_WORKSPACE": "/home/runner/work/shop",
                 "HOME": "/github/home",
                 **({"BUILDX_CONFIG": "/theirs"} if is_seen else {}),
             },
