@@ -220,11 +220,15 @@ def test_read_a_file_through_a_secret_that_an_input_names(
 
 
 def test_write_a_file_of_the_runner(attack: Callable[..., Ended], outside: Path) -> None:
-    """They replace the directory that the workflow exports to with a link."""
+    """They replace the directory that the workflow exports to, or its outputs, with a link."""
     dockerfile = "FROM scratch\nCOPY Dockerfile /authorized_keys\n"
     ended = attack(dockerfile, links={"out": outside}, outputs="type=local,dest=out")
     assert [path.name for path in outside.iterdir()] == ["secret.env"]
     check_refused(ended, "outputs: 'out' leads out of this directory by a link")
+    secret = (outside / "secret.env").read_text()
+    ended = attack(dockerfile, links={"o.json": outside / "secret.env"}, output_file="o.json")
+    assert (outside / "secret.env").read_text() == secret
+    check_refused(ended, "output-file: 'o.json' leads out of this directory by a link")
 
 
 def test_change_the_configuration_of_git(

@@ -11,9 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import csv_attributes, lazy
+from warmbuild import lazy
 from warmbuild.errors import InputError, InputProblem
 from warmbuild.files import read_text
+from warmbuild.inputs import paths
 from warmbuild.trust import Right
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ _GIT: Final = ".git"
 _LARGEST: Final = 256 * 1024
 # Bake definitions by their names; buildx takes every other file for a compose file first.
 _BAKE: Final = (".hcl", ".json")
+# Inputs of which buildx reads more than they name, or what looks like no path.
+_OF_BUILDX: Final = frozenset(("context", "file", "build-contexts"))
 
 
 def check_inputs(inputs: Inputs, trust: Trust) -> None:
@@ -90,27 +93,13 @@ def _wrong(target: Target) -> Iterator[str]:
 def _of_inputs(inputs: Inputs) -> Iterator[tuple[str, str]]:
     """Return the paths that inputs name; what is no path leads nowhere."""
     yield "context", inputs.context
-    yield "source", inputs.source
     if _is_below(inputs.context, _root()):
         file = inputs.file or posixpath.join(inputs.context, "Dockerfile")
         yield from (("file", path) for path in allowed.of_dockerfile(file))
     for item in inputs.build_contexts:
         places = allowed.directories(item.partition("=")[2])
         yield from (("build-contexts", place) for place in places)
-    yield from (("secret-files", secret.path) for secret in inputs.secrets)
-    for item in inputs.passed.ssh:
-        yield from (("ssh", path) for path in item.partition("=")[2].split(","))
-    for name, entries in (
-        ("outputs", inputs.outputs),
-        ("cache-from", inputs.cache_from),
-        ("cache-to", inputs.cache_to),
-    ):
-        for entry in entries:
-            # An output may be a directory alone.
-            found = dict(csv_attributes.pairs(entry))
-            yield from ((name, found[key]) for key in ("src", "dest", "ref") if key in found)
-    yield "cache-dir", inputs.cache_dir
-    yield "buildkitd-config", inputs.buildkitd_config
+    yield from ((one.name, one.path) for one in paths.named(inputs) if one.name not in _OF_BUILDX)
 
 
 def _links(given: Iterable[tuple[str, str]], untrusted: str) -> Iterator[InputProblem]:

@@ -69,6 +69,9 @@ class TestInputs:
             pytest.param(
                 {"buildkitd_config": "away/t"}, "buildkitd-config", "away/t", id="a configuration"
             ),
+            pytest.param({"output_file": "away/o"}, "output-file", "away/o", id="the outputs"),
+            pytest.param({"summary_file": "away/s"}, "summary-file", "away/s", id="the summary"),
+            pytest.param({"bake_files": "away/b.hcl"}, "bake-files", "away/b.hcl", id="a file"),
         ],
     )
     def test_a_link_leads_out(
