@@ -12,7 +12,7 @@ demo: lab  ## The main job on the lab: flask, cold on main, then warm on a new b
 
 test: PARTS := gha s3 azblob arm64 act gitlab-ci-local
 test: lint lab  ## Lint, types, unit, contract and integration tests
-	@$(RUN) pytest -n 4 --dist loadfile --no-loadscope-reorder --cov --cov-report=term-missing --durations=10
+	@$(RUN) pytest -n 3 --dist loadfile --no-loadscope-reorder --cov --cov-report=term-missing --durations=10
 
 lint: $(VENV)/ready
 	@source $(VENV)/bin/activate && ruff format --check . && ruff check . && mypy && codespell && \
