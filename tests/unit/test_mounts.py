@@ -10,12 +10,12 @@ MOUNTINFO = r"""179 100 0:65 / / rw,relatime master:9 - overlay overlay rw,lower
 180 179 0:71 / /proc rw,nosuid - proc proc rw
 181 179 0:72 / /dev rw,nosuid - tmpfs tmpfs rw,size=65536k
 195 181 0:76 / /dev/shm rw,nosuid - tmpfs shm rw,size=65536k
-196 179 254:0 /srv/shop /work rw,relatime - ext4 /dev/vda rw
+196 179 254:0 /srv/shop /checkout rw,relatime - ext4 /dev/vda rw
 197 179 254:0 /run/docker.sock /var/run/docker.sock rw - tmpfs tmpfs rw
 198 179 254:0 /x /a\040b rw,relatime - ext4 /dev/vda rw
 199
 """
-POINTS = ("/work", "/var/run/docker.sock", "/a b")
+POINTS = ("/checkout", "/var/run/docker.sock", "/a b")
 
 
 def test_the_points_are_those_that_a_user_may_have_wanted() -> None:
@@ -25,10 +25,10 @@ def test_the_points_are_those_that_a_user_may_have_wanted() -> None:
 @pytest.mark.parametrize(
     ("path", "held"),
     [
-        ("/work", True),
-        ("/work/out", True),
+        ("/checkout", True),
+        ("/checkout/out", True),
         ("/a b/out", True),
-        ("/workshop", False),
+        ("/checkouts", False),
         ("/tmp/out", False),  # noqa: S108 (a text)
         ("/", False),
     ],

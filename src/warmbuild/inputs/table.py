@@ -139,8 +139,8 @@ _ROWS: Final[Mapping[str, Input]] = {
         "What separates the items of the output annotations. Default: a newline.", Kind.RAW_TEXT
     ),
     "bake-target": Input(
-        "Name of the target with tags, labels and annotations in the files of bake-file and its "
-        "like, and of the one that targets of bake-files inherit for the tags of the run.",
+        "Name of the target that holds tags, labels and annotations: in the definitions of the "
+        "output bake-file, and in bake-files, whose targets inherit it for the tags of the run.",
         default="docker-metadata-action",
         check=checks.matches(r"[A-Za-z0-9_][A-Za-z0-9_-]*", "use letters, digits and _ -"),
     ),
