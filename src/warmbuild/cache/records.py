@@ -213,6 +213,19 @@ def holds(these: Records, those: Records) -> bool:
     return True
 
 
+def loses_results(written: Records, read: Records) -> bool:
+    """Return whether a step has no result in a cache that holds the results of all steps.
+
+    A step that had none in the caches that were read does not count. Sources never have one.
+    """
+    known = {one.digest for one in _without_results(read)}
+    return any(one.digest not in known for one in _without_results(written))
+
+
+def _without_results(cache: Records) -> Iterator[Record]:
+    return (one for one in cache.records if one.inputs and not one.results)
+
+
 def joined(caches: Iterable[Records]) -> Records:
     """Return the records of several caches as those of one."""
     found: list[Record] = []

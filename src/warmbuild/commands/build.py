@@ -101,6 +101,7 @@ def _built(run: Run, wanted: Sequence[Image], begun: float) -> Outcome:
             tool = replace(
                 _tool(run, decided[0].builder, own, private, made.state),
                 keep=lambda cache: caches.kept(cache, registries, log),
+                has_lost=lambda cache: caches.has_lost(cache, registries, log),
             )
             try:
                 with cleanup.beside(decided[0].builder, child, log):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from warmbuild.cache import directory, merging, probe, settling
+from warmbuild.cache import directory, merging, probe, records, settling
 from warmbuild.cache.probe import Answer, Found, Unasked
 from warmbuild.cache.problems import Kind, Problem
 from warmbuild.errors import RegistryError
@@ -81,6 +81,18 @@ def kept(cache: CachePlan, registries: Registries, log: Log) -> bool:
         log.line(str(error))
         return False
     return True
+
+
+def has_lost(cache: CachePlan, registries: Registries, log: Log) -> bool:
+    """Return whether BuildKit left the result of a step out of the cache that it wrote."""
+    home = cache.write.ref if cache.write else ""
+    if not isinstance(home, Reference) or home.host in registries.unasked or cache.mode != "max":
+        return False
+    written = client.ask([home], partial(registries.client, say=log.line))[home]
+    read = [one for read in cache.read if read.found for one in read.found.records]
+    return isinstance(written, Found) and records.loses_results(
+        records.joined(written.records), records.joined(read)
+    )
 
 
 def keep_history(

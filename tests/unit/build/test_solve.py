@@ -559,6 +559,33 @@ class TestSeveralTargets:
         )
         assert json.loads(outcome.metadata) == said
 
+    def test_a_cache_that_lost_a_step_beside_another_is_exported_again_alone(
+        self,
+        parsed: Callable[..., Inputs],
+        runner: FakeRunner,
+        tool: Tool,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        asked: list[str] = []
+
+        def has_lost(cache: CachePlan) -> bool:
+            asked.append(str(cache.write.ref) if cache.write else "")
+            return asked[-1].startswith("ghcr.io/me/web:")
+
+        for lines in ("bake-cold", "bake-cold", "cold"):
+            runner.answer(*BAKE, lines=recorded(lines))
+        decided = of_targets(parsed(image="", bake_files="b.hcl", push="true"), "web", "worker")
+        decided = [replace(one, cache=replace(one.cache, read=())) for one in decided]
+        outcome = solve.build(decided, replace(tool, has_lost=has_lost))
+        assert [command[-2:] for command in runner.commands[:2]] == [("web", "worker")] * 2
+        assert runner.commands[2][-2:] == ("--", "web")
+        assert asked == ["ghcr.io/me/web:cache-web--x", "ghcr.io/me/worker:cache-worker--x"]
+        assert outcome.cache_written == ",".join(asked)
+        assert shown(capsys) == [
+            "the image is done; now exporting its cache",
+            "web: BuildKit left a step out of the cache; it is exported again",
+        ]
+
     def test_those_whose_caches_share_steps_are_built_one_after_the_other(
         self,
         parsed: Callable[..., Inputs],

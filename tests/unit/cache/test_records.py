@@ -446,6 +446,29 @@ def test_caches_contradict(
     assert records.contradict(other, one) is expected
 
 
+@pytest.mark.parametrize(
+    ("written", "read", "expected"),
+    [
+        pytest.param([ROOT, step("run", [0], made="x")], [], False, id="every step has a result"),
+        pytest.param([ROOT, step("run", [0])], [], True, id="a step has none"),
+        pytest.param([ROOT], [], False, id="a source needs none"),
+        pytest.param(
+            [ROOT, step("run", [0])], [ROOT, step("run", [0])], False, id="it had none before"
+        ),
+        pytest.param(
+            [ROOT, step("run", [0])], [ROOT, step("run", [0], made="x")], True, id="it had one"
+        ),
+    ],
+)
+def test_an_export_loses_the_result_of_a_step(
+    written: list[Record],
+    read: list[Record],
+    expected: bool,  # noqa: FBT001
+) -> None:
+    these, those = Records(records=tuple(written)), Records(records=tuple(read))
+    assert records.loses_results(these, those) is expected
+
+
 def test_a_cache_may_be_as_deep_and_as_wide_as_buildkit_reads() -> None:
     deep = [*(step(str(at), [at + 1]) for at in range(5000)), ROOT]
     wide = step("last", [(str(at), at) for at in range(5000)], made="x")
