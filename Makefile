@@ -5,14 +5,18 @@ VENV := .venv
 UV := 0.13.9
 RUN := source $(VENV)/bin/activate && export PYTHONPATH=src && eval "$$($(PYTHON) -m lab env)" &&
 
-.PHONY: demo test lint unit bench bench-edit bench-push bench-replay bench-startup bench-variants soak lab lab-stop lab-env front-doors golden lock clean
+.PHONY: demo test test-long lint unit bench bench-edit bench-push bench-replay bench-startup bench-variants soak lab lab-stop lab-env front-doors golden lock clean
 
 demo: lab  ## The main job on the lab: flask, cold on main, then warm on a new branch
 	@eval "$$($(PYTHON) -m lab env)" && $(PYTHON) -m lab.demo
 
 test: PARTS := gha s3 azblob arm64 act gitlab-ci-local
 test: lint lab  ## Lint, types, unit, contract and integration tests
-	@$(RUN) pytest -n 3 --dist loadfile --no-loadscope-reorder --cov --cov-report=term-missing --durations=10
+	@$(RUN) pytest -m "not long" -n 3 --dist loadfile --no-loadscope-reorder --cov --cov-report=term-missing --durations=10
+
+test-long: PARTS := gha
+test-long: $(VENV)/ready lab  ## What compiles or measures for minutes
+	@$(RUN) pytest -m long
 
 lint: $(VENV)/ready
 	@source $(VENV)/bin/activate && ruff format --check . && ruff check . && mypy && codespell && \

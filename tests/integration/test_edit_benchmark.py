@@ -7,12 +7,17 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.integration.conftest import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.integration.conftest import GithubCache, Lab
+
+
+pytestmark = pytest.mark.long
 
 
 def measure(lab: Lab, *options: str) -> str:

@@ -48,6 +48,7 @@ def test_tests_run_in_the_image_that_is_for_them(
     assert "# fail 0" in output.decode()
 
 
+@pytest.mark.long
 def test_a_commit_that_is_baked_in_runs_the_last_step_alone(
     warmbuild: Warmbuild, tmp_path: Path, repository: str
 ) -> None:

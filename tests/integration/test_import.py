@@ -25,7 +25,7 @@ RUN cat /program > /checked
 COPY --from=build /installed /installed
 RUN cat /installed > /listed
 """
-REBUILDS = 20
+REBUILDS = 8  # Of caches that BuildKit reads by luck, every second one would miss a step
 
 APPLICATION = """\
 FROM busybox:1.37
@@ -189,7 +189,7 @@ def test_caches_that_are_read_as_one_miss_nothing(
 ) -> None:
     place = project(APPLICATION, {"requirements.txt": "one", "source.txt": "one"})
     warmbuild.succeed(place, image=repository)
-    for number in range(8):
+    for number in range(5):
         (place / "source.txt").write_text(f"feature {number}")
         warmbuild.succeed(place, image=repository, branch="feature")
         # BuildKit alone finds the last steps in every second of such rebuilds.
