@@ -37,7 +37,7 @@ def place(project: Callable[..., Path]) -> Path:
     return made
 
 
-@pytest.mark.parametrize("seconds", [1, 3, 25])
+@pytest.mark.parametrize("seconds", [1, 3, pytest.param(25, marks=pytest.mark.long)])
 @pytest.mark.parametrize(
     ("moment", "phase"),
     [

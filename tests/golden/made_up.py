@@ -60,13 +60,14 @@ def cache(
     link: int = 0,
     inputs: int = 1,
     weight: int = 0,
+    has_results: bool = True,
     home: str = HOME,
 ) -> dict[str, Reply]:
     """Return the replies of a registry that has a cache under a tag.
 
-    Its steps have the result `layer`, made `days` ago if that is given. `records` of it are
-    longer than they are worth, `size` is what its manifest says of the configuration, `padding` is
-    how much longer the manifest is, `weight` is the size of its layer, and `link` is the record
+    Its steps have the result `layer`, made `days` ago if that is given, or none. `records` of it
+    are longer than they are worth, `size` is what its manifest says of the configuration, `padding`
+    is how much longer the manifest is, `weight` is the size of its layer, and `link` is the record
     that its steps are upon, by each of their `inputs`.
     """
     made = (datetime.now(UTC) - timedelta(days=days, hours=1)).isoformat()
@@ -77,7 +78,7 @@ def cache(
             *(
                 {
                     "digest": digest(f"step{number}"),
-                    "layers": [{"layer": 0} | ({"createdAt": made} if days else {})],
+                    "layers": [{"layer": 0} | ({"createdAt": made} if days else {})] * has_results,
                     "inputs": [[{"selector": "", "link": link}]] * inputs,
                 }
                 for number in range(records)

@@ -188,9 +188,9 @@ def test_a_pull_that_fails_always_is_given_up(
     warmbuild: Warmbuild, repository: str, small: Path, hub: Proxy, wanted: str
 ) -> None:
     hub.answer(PULL, "/manifests/", 503, times=None)
-    ended = warmbuild.build(small, image=repository, driver_opts=of(wanted))
+    ended = warmbuild.build(small, image=repository, driver_opts=of(wanted), retry_timeout="13s")
     assert ended.code == 3
-    # At 0, 1, 3 and 7 s of the 8 s that the tests give.
+    # At 0, 1, 3 and 7 s and the length of the attempts; the next one would be after 15 s.
     assert ended.log.count("+ docker buildx create ") == 4
     assert 5 < ended.done < 20
     assert f"  | {wanted}: received unexpected HTTP status: 503 Service Unavailable" in ended.log

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.integration.clients import (
     GITHUB_URL,
     ROOT,
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 ACTION = "act-dockeraction:latest"
 
 
+@pytest.mark.long
 def test_act_runs_the_job_that_tries_the_action_on_itself(
     act: Act, engine: docker.DockerClient, lab: Lab, registry: Registry, name: str, tmp_path: Path
 ) -> None:

@@ -7,6 +7,8 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+import pytest
+
 from warmbuild.builder import memory
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ def watch(free: list[int], over: threading.Event) -> None:
         free += [now.available + now.in_files] if now else []
 
 
+@pytest.mark.long
 def test_twenty_builds_of_one_branch_at_once(
     warmbuild: Warmbuild, registry: Registry, repository: str, small: Path
 ) -> None:

@@ -122,7 +122,11 @@ OF_DEPENDENCIES = ["COPY deps.txt ./", "RUN cat deps.txt > used"]
     "values",
     [
         pytest.param({}, id="pushed"),
-        pytest.param({"push": "false", "load": "false"}, id="neither pushed nor loaded"),
+        pytest.param(
+            {"push": "false", "load": "false"},
+            id="neither pushed nor loaded",
+            marks=pytest.mark.long,
+        ),
         pytest.param({"push": "false", "load": "true"}, id="loaded"),
     ],
 )

@@ -120,6 +120,7 @@ def login(certificates: Path, index: int) -> dict[str, str]:
 
 # A fleet has its own image and options.
 FLEET: dict[str, Any] = {"driver": "remote", "driver_opts": ""}
+HASTY = {**FLEET, "driver_opts": "timeout=3s"}  # buildx waits for 20 s by itself
 
 
 def test_a_daemon_behind_a_socket_builds_and_keeps_its_state(
@@ -217,7 +218,7 @@ class TestTls:
         elif given == "an authority alone":
             tls = {name: text for name, text in login(certificates, 0).items() if "CA" in name}
         ended = warmbuild.build(
-            small, image=repository, endpoint=daemon.endpoint, extra=tls, **FLEET
+            small, image=repository, endpoint=daemon.endpoint, extra=tls, **HASTY
         )
         assert ended.code == 3
         (error, *_) = ended.errors
@@ -307,7 +308,11 @@ class TestTwoNodes:
     ) -> None:
         first, nowhere = on_socket().endpoint, f"tcp://127.0.0.1:{unused_port}"
         ended = warmbuild.build(
-            small, image=repository, endpoint=first, append=f"- endpoint: {nowhere}", **FLEET
+            small,
+            image=repository,
+            endpoint=first,
+            append=f"- endpoint: {nowhere}\n  driver-opts: timeout=3s",
+            **FLEET,
         )
         assert ended.code == 3
         assert f"no working BuildKit daemon answers at {first} or at {nowhere}" in ended.log

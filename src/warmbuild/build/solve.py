@@ -398,7 +398,9 @@ def _repeated(
     """
     again = [plan for plan in written if tool.has_lost(plan.cache)]
     for plan in again:
-        tool.log.line(f"{plan.name}: BuildKit left a step out of the cache; it is exported again")
+        tool.log.line(
+            f"{plan.name}: BuildKit left a step out of the cache, so the cache is exported again"
+        )
     return {plan.name: _exported(plan, built, _export([plan], wanted, tool)) for plan in again}
 
 

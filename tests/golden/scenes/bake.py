@@ -186,6 +186,11 @@ def _scenes() -> Iterator[Scene]:
             | made_up.cache("cache-web--feature", inputs=2),
         ),
     )
+    lost = made_up.cache("cache-web--feature", has_results=False)
+    asked = f"GET {made_up.HOME}/manifests/cache-web--feature"
+    said = _build(_TWO, lost | {asked: [(404, {}, ""), lost[asked]]})
+    again = [line for line in said.splitlines() if "exported again" in line]
+    yield Scene(title="a cache that lost a step beside another", said="\n".join(again))
 
 
 def _plan(event: str, buildx: dict[str, Any], *flags: str) -> str:

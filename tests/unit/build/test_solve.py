@@ -583,7 +583,7 @@ class TestSeveralTargets:
         assert outcome.cache_written == ",".join(asked)
         assert shown(capsys) == [
             "the image is done; now exporting its cache",
-            "web: BuildKit left a step out of the cache; it is exported again",
+            "web: BuildKit left a step out of the cache, so the cache is exported again",
         ]
 
     def test_those_whose_caches_share_steps_are_built_one_after_the_other(
