@@ -47,4 +47,4 @@ def test_a_step_without_a_result_is_seen(
     cache = CachePlan(write=CacheRef(ref=parse(ref), reason="this branch's own cache"), mode=mode)
     reachable = transports(f'[registry."{registry.host}"]\nhttp = true\n')
     registries = Registries(keyring=Keyring((), {}), transports=reachable, retry_timeout=8)
-    assert caches.has_lost(cache, registries, Log(ci.named("local"))) is expected
+    assert caches.have_lost([cache], registries, Log(ci.named("local"))) == [expected]

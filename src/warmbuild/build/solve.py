@@ -7,6 +7,7 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -66,8 +67,10 @@ class Tool:
     log: Log
     keep: Callable[[CachePlan], bool] = lambda _: False
     """Tags the cache that was read with the ref that is written; returns False on failure."""
-    has_lost: Callable[[CachePlan], bool] = lambda _: False
-    """Returns whether BuildKit left the result of a step out of the cache that it wrote."""
+    have_lost: Callable[[Sequence[CachePlan]], Sequence[bool]] = lambda caches: (
+        [False] * len(caches)
+    )
+    """Returns of each cache that was written whether BuildKit left the result of a step out."""
 
 
 @frozen
@@ -396,7 +399,8 @@ def _repeated(
     BuildKit v0.34.2 says nothing of that. It lost the result of one step in 2 of 135 pairs of
     exports that had a layer in common, and in none of 135 pairs that were exported in turn.
     """
-    again = [plan for plan in written if tool.has_lost(plan.cache)]
+    lost = tool.have_lost([plan.cache for plan in written])
+    again = list(compress(written, lost))
     for plan in again:
         tool.log.line(
             f"{plan.name}: BuildKit left a step out of the cache, so the cache is exported again"

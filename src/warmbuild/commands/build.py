@@ -101,7 +101,7 @@ def _built(run: Run, wanted: Sequence[Image], begun: float) -> Outcome:
             tool = replace(
                 _tool(run, decided[0].builder, own, private, made.state),
                 keep=lambda cache: caches.kept(cache, registries, log),
-                has_lost=lambda cache: caches.has_lost(cache, registries, log),
+                have_lost=lambda written: caches.have_lost(written, registries, log),
             )
             try:
                 with cleanup.beside(decided[0].builder, child, log):

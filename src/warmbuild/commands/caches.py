@@ -83,16 +83,26 @@ def kept(cache: CachePlan, registries: Registries, log: Log) -> bool:
     return True
 
 
-def has_lost(cache: CachePlan, registries: Registries, log: Log) -> bool:
-    """Return whether BuildKit left the result of a step out of the cache that it wrote."""
-    home = cache.write.ref if cache.write else ""
-    if not isinstance(home, Reference) or home.host in registries.unasked or cache.mode != "max":
-        return False
-    written = client.ask([home], partial(registries.client, say=log.line))[home]
+def have_lost(written: Sequence[CachePlan], registries: Registries, log: Log) -> Sequence[bool]:
+    """Return of each cache whether BuildKit left the result of a step out as it wrote it."""
+    homes = [_home(cache, registries) for cache in written]
+    known = client.ask(filter(None, homes), partial(registries.client, say=log.line))
+    answers = [known[home] if home else None for home in homes]
+    return [
+        isinstance(answer, Found) and _lacks_results(cache, answer)
+        for cache, answer in zip(written, answers, strict=True)
+    ]
+
+
+def _home(cache: CachePlan, registries: Registries) -> Reference | None:
+    """Return where a cache with the results of all steps is, if its registry may be asked."""
+    home = cache.write.ref if cache.write and cache.mode == "max" else ""
+    return home if isinstance(home, Reference) and home.host not in registries.unasked else None
+
+
+def _lacks_results(cache: CachePlan, written: Found) -> bool:
     read = [one for read in cache.read if read.found for one in read.found.records]
-    return isinstance(written, Found) and records.loses_results(
-        records.joined(written.records), records.joined(read)
-    )
+    return records.loses_results(records.joined(written.records), records.joined(read))
 
 
 def keep_history(

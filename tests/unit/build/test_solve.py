@@ -568,15 +568,15 @@ class TestSeveralTargets:
     ) -> None:
         asked: list[str] = []
 
-        def has_lost(cache: CachePlan) -> bool:
-            asked.append(str(cache.write.ref) if cache.write else "")
-            return asked[-1].startswith("ghcr.io/me/web:")
+        def have_lost(caches: Sequence[CachePlan]) -> Sequence[bool]:
+            asked.extend(str(cache.write.ref) for cache in caches if cache.write)
+            return [one.startswith("ghcr.io/me/web:") for one in asked]
 
         for lines in ("bake-cold", "bake-cold", "cold"):
             runner.answer(*BAKE, lines=recorded(lines))
         decided = of_targets(parsed(image="", bake_files="b.hcl", push="true"), "web", "worker")
         decided = [replace(one, cache=replace(one.cache, read=())) for one in decided]
-        outcome = solve.build(decided, replace(tool, has_lost=has_lost))
+        outcome = solve.build(decided, replace(tool, have_lost=have_lost))
         assert [command[-2:] for command in runner.commands[:2]] == [("web", "worker")] * 2
         assert runner.commands[2][-2:] == ("--", "web")
         assert asked == ["ghcr.io/me/web:cache-web--x", "ghcr.io/me/worker:cache-worker--x"]
