@@ -189,7 +189,7 @@ def test_caches_that_are_read_as_one_miss_nothing(
 ) -> None:
     place = project(APPLICATION, {"requirements.txt": "one", "source.txt": "one"})
     warmbuild.succeed(place, image=repository)
-    for number in range(3):
+    for number in range(6):
         (place / "source.txt").write_text(f"feature {number}")
         warmbuild.succeed(place, image=repository, branch="feature")
         # BuildKit alone finds the last steps in every second of such rebuilds.

@@ -114,6 +114,7 @@ FROM installed
 COPY source.txt ./
 RUN echo built $(cat source.txt)
 """
+REFUSED = "the push failed with a transient error (blob unknown"
 OF_AN_EDIT = ["COPY source.txt ./", "RUN echo built $(cat source.txt)"]
 OF_DEPENDENCIES = ["COPY deps.txt ./", "RUN cat deps.txt > used"]
 
@@ -139,27 +140,31 @@ def test_edits_after_a_change_of_dependencies_run_only_their_own_steps(
 ) -> None:
     place = project(CHAIN, {"source.txt": "one", "deps.txt": "one"})
 
-    def build() -> Ended:
-        return warmbuild.succeed(place, image=repository, lazy="true", **values)  # type: ignore[arg-type]
+    def build(image: str) -> Ended:
+        return warmbuild.succeed(place, image=image, lazy="true", **values)  # type: ignore[arg-type]
 
-    cold = build()
-    assert "compression=estargz,force-compression=true" in cold.log
-    (place / "deps.txt").write_text("two")
-    changed = build()
+    def of_dependencies(image: str) -> Ended:
+        (place / "deps.txt").write_text("one")
+        assert "compression=estargz,force-compression=true" in build(image).log
+        (place / "deps.txt").write_text("two")
+        return build(image)
+
+    # The registry refuses some pushes beside an export (docs/architecture.md), and what runs again
+    # for the next push is not what is asked here.
+    tried = ((image, of_dependencies(image)) for image in (repository, f"{repository}-again"))
+    image, changed = next(one for one in tried if REFUSED not in one[1].log)
     assert changed.executed == [*OF_DEPENDENCIES, *OF_AN_EDIT]
-    # The cache is exported with the image, so no step runs again for it, unless the registry
-    # refuses the push that runs beside the export (docs/architecture.md).
-    is_retried = "the push failed with a transient error (blob unknown" in changed.log
-    assert changed.log.count(" built one\n") == 1 or is_retried, changed.log
+    # The cache is exported with the image, so no step runs again for it.
+    assert changed.log.count(" built one\n") == 1, changed.log
     for text in ("two", "three"):
         edited(place, text)
-        edit = build()
+        edit = build(image)
         assert edit.executed == OF_AN_EDIT
         # What is loaded into the engine is packed as gzip, so it is unpacked later.
         assert bool(EXTRACTED.search(edit.log)) is (values.get("load") == "true")
-    assert build().executed == []
+    assert build(image).executed == []
     with suppress(ImageNotFound):
-        engine.images.remove(f"{repository}:main", force=True)
+        engine.images.remove(f"{image}:main", force=True)
 
 
 def test_a_new_base_image_is_packed_again(

@@ -24,7 +24,7 @@ _ENTRIES: Final = ("cache-from", "cache-to", "output", "secret")
 
 
 def named(target: Target, name: str) -> tuple[Named, ...]:
-    """Return the paths that a target names, but for those that are relative to its context.
+    """Return the paths that a target names, except those that are relative to its context.
 
     `name` is the input that names the file.
     """

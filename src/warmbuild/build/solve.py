@@ -67,9 +67,7 @@ class Tool:
     log: Log
     keep: Callable[[CachePlan], bool] = lambda _: False
     """Tags the cache that was read with the ref that is written; returns False on failure."""
-    have_lost: Callable[[Sequence[CachePlan]], Sequence[bool]] = lambda caches: (
-        [False] * len(caches)
-    )
+    have_lost: Callable[[Sequence[CachePlan]], Sequence[bool]] = lambda _: ()
     """Returns of each cache that was written whether BuildKit left the result of a step out."""
 
 

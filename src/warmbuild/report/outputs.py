@@ -237,8 +237,8 @@ _ROWS: Final = (
     Output("labels", "Labels of the image, one a line.", of_image=lambda plan: plan.labels),
     Output(
         "annotations",
-        "Annotations of the image, one a line. If tags has rules, those of "
-        "docker/metadata-action too, even if the image does not get them.",
+        "Annotations of the image, one a line. If there are rules for tags, also those of "
+        "docker/metadata-action, even if the image does not get them.",
         of_image=lambda plan: plan.told_annotations,
     ),
     Output("json", "Tags, labels and annotations as JSON in one line.", of_image=_image_json),
