@@ -102,9 +102,25 @@ def parse(text: str, given: Mapping[str, str]) -> Dockerfile:
 
 def declared(instruction: Instruction) -> Iterator[tuple[str, str]]:
     """Yield (name, default) of each argument of an ARG; without a default it is ""."""
-    for word in _WORD.findall(instruction.text) if instruction.word == "ARG" else ():
-        name, _, default = word.partition("=")
-        yield name, unquoted(default)
+    if instruction.word == "ARG":
+        for name, value in assignments(instruction):
+            yield name, unquoted(value or "")
+
+
+def assignments(instruction: Instruction) -> Iterator[tuple[str, str | None]]:
+    """Yield (name, value) of each variable of an ARG or ENV; None is an ARG without a default.
+
+    Values have their quotes and variables, as they are written.
+    """
+    words = _WORD.findall(instruction.text)
+    if instruction.word == "ENV" and words and "=" not in words[0]:
+        # ENV NAME and its value, with the spaces in it.
+        name, *rest = instruction.text.split(maxsplit=1)
+        yield name, rest[0] if rest else ""
+        return
+    for word in words:
+        name, equals, value = word.partition("=")
+        yield name, value if equals else None
 
 
 def takes_context(step: Instruction) -> bool:
@@ -273,14 +289,14 @@ def _stage(
 ) -> Stage:
     # FROM image AS name
     image, word, name = (*start.words(), "", "", "")[:3]
-    sources = (_named(text, names, number) for step in instructions for text in _sources(step))
+    numbers = (_named(text, names, number) for step in instructions for text in sources(step))
     return Stage(
         number=number,
         name=name.lower() if word.upper() == "AS" else "",
         start=start,
         instructions=tuple(instructions),
         bases=tuple(_bases(image, names, values)),
-        uses=tuple(source for source in sources if source is not None),
+        uses=tuple(used for used in numbers if used is not None),
     )
 
 
@@ -300,11 +316,18 @@ def _bases(base: str, names: Mapping[str, int], values: Mapping[str, str]) -> It
         yield names[parts[0]]
 
 
-def _sources(step: Instruction) -> Iterator[str]:
-    """Yield the stages, contexts and images that a step copies or mounts from."""
+def sources(step: Instruction) -> Iterator[str]:
+    """Yield the stages, contexts and images that a step copies or mounts from; some are empty."""
     yield step.flag("from")
     for mount in mounts(step):
         yield mount.get("from", "")
+
+
+def stage_named(file: Dockerfile, stage: Stage, name: str) -> Stage | None:
+    """Return the stage that a step of a stage copies from by this name or number, if it is one."""
+    earlier = file.stages[: stage.number]
+    number = _named(name, {one.name: one.number for one in earlier if one.name}, len(earlier))
+    return None if number is None else earlier[number]
 
 
 def mounts(instruction: Instruction) -> Iterator[Mapping[str, str]]:

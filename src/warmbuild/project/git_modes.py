@@ -6,6 +6,8 @@ import hashlib
 import os
 import re
 import stat
+from dataclasses import field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -14,9 +16,11 @@ from warmbuild.frozen import frozen
 from warmbuild.project import git_directory, git_index
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
+    from hashlib import _Hash
 
     from warmbuild.project.git_directory import WorkTree
+    from warmbuild.project.git_index import Tracked
 
 _SHA256: Final = re.compile(
     r"^[ \t]*objectformat[ \t]*=[ \t]*sha256[ \t]*$", re.IGNORECASE | re.MULTILINE
@@ -24,8 +28,8 @@ _SHA256: Final = re.compile(
 # In bytes, about 5 million files; git's own tools are slow long before.
 _LARGEST_INDEX: Final = 512 * 1024 * 1024
 _DIRECTORY: Final = 0o755
-# The length of a hash in bytes.
-_SHA1: Final = 20
+# Git's own hash, which a file has to match; it protects nothing here.
+_SHA1: Final = partial(hashlib.sha1, usedforsecurity=False)
 
 
 @frozen
@@ -74,7 +78,37 @@ def tracked_files(context: Path) -> Iterator[tuple[str, int, int]] | None:
     if tree is None or tracked is None:
         return None
     prefix = "" if context == tree.root else f"{context.relative_to(tree.root).as_posix()}/"
-    return _stated(context, prefix, ((path, permissions) for path, permissions, _ in tracked))
+    return _stated(context, prefix, ((one.path, one.permissions) for one in tracked))
+
+
+@frozen
+class Index:
+    """git's index, as far as it is about a directory."""
+
+    tracked: Mapping[str, Tracked] = field(default_factory=dict)  # by the path below the directory
+    written: int = 0  # when, in nanoseconds
+    hasher: Callable[[bytes], _Hash] = _SHA1  # what names the repository's objects
+
+
+def index_below(context: Path) -> Index:
+    """Return what git's index has below a directory; nothing without an index that can be read."""
+    context = Path(os.path.realpath(context))
+    tree = git_directory.find(context, read_text)
+    if tree is None:
+        return Index()
+    prefix = "" if context == tree.root else f"{context.relative_to(tree.root).as_posix()}/"
+    hasher = _hasher(tree)
+    try:
+        written = (tree.own / "index").stat().st_mtime_ns
+        tracked = {
+            one.path.removeprefix(prefix): one
+            for one in _tracked(tree) or ()
+            if one.path.startswith(prefix)
+        }
+    except (OSError, ValueError):
+        # There is none, it has an unknown format, or git is writing it.
+        return Index(hasher=hasher)
+    return Index(tracked=tracked, written=written, hasher=hasher)
 
 
 def objects(directory: Path, commit: str, paths: Collection[Path]) -> Mapping[Path, bytes] | None:
@@ -88,7 +122,7 @@ def objects(directory: Path, commit: str, paths: Collection[Path]) -> Mapping[Pa
         return None
     names = {os.path.relpath(os.path.realpath(path), tree.root): path for path in paths}
     try:
-        return {names[path]: name for path, _, name in tracked if path in names}
+        return {names[one.path]: one.name for one in tracked if one.path in names}
     except ValueError:
         return None
 
@@ -96,17 +130,20 @@ def objects(directory: Path, commit: str, paths: Collection[Path]) -> Mapping[Pa
 def is_object(data: bytes, name: bytes) -> bool:
     """Return whether a file's data has this hash in git, SHA-1 or SHA-256 by its length."""
     stored = b"blob %d\0%b" % (len(data), data)
-    # Git's own hash, which a file has to match; it protects nothing here.
-    hashed = hashlib.sha1(stored) if len(name) == _SHA1 else hashlib.sha256(stored)  # noqa: S324
-    return hashed.digest() == name
+    hashed = hashlib.sha256 if len(name) == hashlib.sha256().digest_size else _SHA1
+    return hashed(stored).digest() == name
 
 
-def _tracked(tree: WorkTree) -> Iterator[tuple[str, int, bytes]] | None:
+def _tracked(tree: WorkTree) -> Iterator[Tracked] | None:
     data = read_bytes(tree.own / "index", _LARGEST_INDEX)
     if data is None:
         return None
-    object_bytes = 32 if _SHA256.search(read_text(tree.common / "config") or "") else _SHA1
-    return git_index.files(data, object_bytes=object_bytes)
+    return git_index.files(data, object_bytes=_hasher(tree)().digest_size)
+
+
+def _hasher(tree: WorkTree) -> Callable[..., _Hash]:
+    """Return the function that names the objects of a repository."""
+    return hashlib.sha256 if _SHA256.search(read_text(tree.common / "config") or "") else _SHA1
 
 
 def _stated(

@@ -1,0 +1,13 @@
+"""What a build's context has at one path."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Entry(NamedTuple):
+    """A file, directory or link in a context."""
+
+    kind: str  # of "file", "directory", "link" and "other"
+    mode: int  # permissions, and the bits of set-user-ID, set-group-ID and sticky
+    digest: bytes  # of the content, or of a link's target; empty for what has neither

@@ -1,0 +1,1 @@
+"""What builds were made of: recorded beside their caches, and compared."""
