@@ -88,6 +88,11 @@ def parse(text: str) -> Reference:
     return Reference(host=name_host, path=path, tag=tag, digest=digest)
 
 
+def is_digest(text: str) -> bool:
+    """Return whether a text is a digest as images have it."""
+    return bool(_DIGEST.fullmatch(text))
+
+
 def host(text: str) -> str:
     """Return a registry's host, lower-cased; `docker.io` for every name of Docker Hub.
 

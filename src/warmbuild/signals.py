@@ -12,12 +12,13 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, NoReturn
+from functools import partial
+from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 
 from warmbuild import lazy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import FrameType
 
     from warmbuild import errors
@@ -25,6 +26,8 @@ else:
     # Signals are handled before anything else is loaded.
     errors = lazy.module("warmbuild.errors")
 
+_Key = TypeVar("_Key")
+_Result = TypeVar("_Result")
 # Seconds that what a run does at its end may take once it is told to stop: GitHub kills a cancelled
 # step after 10 s, and its child processes have had some of them.
 HURRY: Final = 3.0
@@ -88,6 +91,24 @@ def start_thread(work: Callable[[], object]) -> threading.Thread:
     else:
         begun.start()
     return begun
+
+
+def at_once(jobs: Mapping[_Key, Callable[[], _Result]], seconds: float) -> Mapping[_Key, _Result]:
+    """Do several jobs beside each other; return the results of those that end in time.
+
+    The threads are daemons, so that one that hangs does not delay the exit.
+    """
+    results: dict[_Key, _Result] = {}
+
+    def one(key: _Key) -> None:
+        results[key] = jobs[key]()
+
+    threads = [start_thread(partial(one, key)) for key in jobs]
+    deadline = time.monotonic() + seconds
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    # A copy, because a late thread still writes.
+    return dict(results)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from warmbuild.frozen import frozen
 from warmbuild.vendors import refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from warmbuild.buildkit.progress import Failure, Progress, Step, Transfer, Unpacked
     from warmbuild.plan.build_plan import BuildPlan
@@ -37,6 +37,9 @@ class Outcome:
     tags: tuple[str, ...] = ()
     steps: tuple[Step, ...] = ()
     unpacked: tuple[Unpacked, ...] = ()
+    images: Mapping[str, str] = field(default_factory=dict)
+    """Digests of the images that it is made of, by reference."""
+    changed: bool = True  # whether it may differ from the last build of its branch
     cache_read: tuple[str, ...] = ()
     cache_written: str = ""
     cache_age: timedelta | None = None  # age of the oldest result in the caches of cached steps

@@ -228,6 +228,7 @@ def _finished(
             tags=plan.tags,
             steps=progress.steps(),
             unpacked=progress.unpacked(),
+            images=progress.images(),
             cache_read=cache.read,
             cache_written=cache.written,
             cache_age=outcomes.cache_age(as_built, progress, datetime.now(UTC)),

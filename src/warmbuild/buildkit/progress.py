@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _STEP: Final = re.compile(
     r"\[(?P<inside>[^\]]*)\] (?P<instruction>(?:ONBUILD )?[A-Z]+\b.*)", re.DOTALL
 )
+# The digest that a base image has in this build.
+_BASE: Final = re.compile(r"(?:\[[^\]]*\] )?FROM (?P<image>\S+)@(?P<digest>sha256:[0-9a-f]{64})")
 _POSITION: Final = re.compile(r"[0-9]+/[0-9]+")
 # Not steps: the base of a stage, and what puts a linked step's layer upon the layers below.
 _NO_STEPS: Final = ("FROM", "LINK")
@@ -265,6 +267,11 @@ class Progress:
                 )
             )
         return tuple(found)
+
+    def images(self) -> Mapping[str, str]:
+        """Return the digests of the images that steps are upon or copy from, by reference."""
+        found = (_BASE.fullmatch(vertex.name) for vertex in self._vertices.values())
+        return {one["image"]: one["digest"] for one in found if one}
 
     def unpacked(self) -> tuple[Unpacked, ...]:
         """Return the layers that were unpacked below steps."""

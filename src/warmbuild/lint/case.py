@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from warmbuild.frozen import frozen
 from warmbuild.image import attestations
@@ -20,9 +19,6 @@ if TYPE_CHECKING:
     from warmbuild.project.installs import Install
     from warmbuild.project.linking import Linking
     from warmbuild.run_context import RunContext
-
-# Frontends that read a Dockerfile; any other frontend may have its own language.
-_SYNTAX: Final = re.compile(r"(?:|(?:.*/)?dockerfile(?:-upstream)?(?:[:@].*|\s.*)?)", re.DOTALL)
 
 
 @frozen
@@ -84,7 +80,7 @@ class Case:
     def file(self) -> Dockerfile:
         """The Dockerfile; without stages if its frontend is unknown."""
         found = dockerfile.parse(self.sources.text, self.arguments)
-        return found if _SYNTAX.fullmatch(found.syntax) else replace(found, stages=())
+        return found if dockerfile.is_own_syntax(found.syntax) else replace(found, stages=())
 
     @cached_property
     def arguments(self) -> Mapping[str, str]:

@@ -123,6 +123,11 @@ def assignments(instruction: Instruction) -> Iterator[tuple[str, str | None]]:
         yield name, value if equals else None
 
 
+def is_own_syntax(syntax: str) -> bool:
+    """Return whether a frontend reads Dockerfiles; any other one may have its own language."""
+    return bool(_SYNTAX.fullmatch(syntax))
+
+
 def takes_context(step: Instruction) -> bool:
     """Return whether a COPY or ADD takes files from the context."""
     is_local = step.word in {"ADD", "COPY"} and not step.flag("from")
@@ -173,6 +178,7 @@ def unquoted(word: str) -> str:
     return _QUOTED.sub(lambda found: found[1] or found[2] or found[3] or "", word)
 
 
+_SYNTAX: Final = re.compile(r"(?:|(?:.*/)?dockerfile(?:-upstream)?(?:[:@].*|\s.*)?)", re.DOTALL)
 # Sources outside of the context: a heredoc, a URL.
 _FOREIGN: Final = re.compile(r"\d*<<|[a-z]+://|git@")
 _EVERYTHING: Final = re.compile(r"(?:\.?/)*(?:\.|\*|\./|/)")

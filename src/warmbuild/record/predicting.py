@@ -44,22 +44,32 @@ class Forecast:
 
 
 def forecast(
-    compared: Sequence[Compared], *, ignored: Collection[str] = ()
+    compared: Sequence[Compared],
+    *,
+    ignored: Collection[str] = (),
+    is_complete: bool = True,
+    is_least: bool = False,
 ) -> tuple[Forecast, ...]:
     """Return what becomes of each step; nothing without a record.
 
     `ignored` are the stages that no cache is used for, as `no-cache-filters` names them.
+    `is_complete` tells whether nothing else has results of steps, and `is_least` whether caches
+    have those of the built stage alone (BuildKit's mode min).
     """
     if not compared:
         return ()
+    built = compared[0].now.built
     fates: dict[str, Fate] = {}  # Of stages, by their names and numbers
     found: list[Forecast] = []
     for number, step in enumerate(compared[0].now.steps):
         same = [one.now.steps[number] for one in compared]
         below = fates.get(step.stage, _fate_of_base(step, fates))
-        is_ignored = step.stage in ignored
-        fate = Fate.RUNS if is_ignored else _fate(compared, same, below, fates)
-        found.append(Forecast(step=step, fate=fate, seconds=_seconds(compared, step)))
+        fate = _fate(compared, same, below, fates)
+        if step.stage in ignored:
+            fate = Fate.RUNS
+        elif (fate is Fate.RUNS and not is_complete) or (is_least and step.stage not in built):
+            fate = Fate.UNKNOWN
+        found.append(Forecast(step=step, fate=fate, seconds=seconds_of(compared, step)))
         fates[step.stage] = _together(below, fate)
     return tuple(found)
 
@@ -131,7 +141,8 @@ def _keys(of: Record) -> Collection[str]:
     return {step.key for step in of.recipe.steps if step.key}
 
 
-def _seconds(compared: Sequence[Compared], step: Step) -> float:
+def seconds_of(compared: Sequence[Compared], step: Step) -> float:
+    """Return how long a step ran when it last did; 0 if no record has it."""
     for one in compared:
         then = counterpart(one.record.recipe, step)
         ran = one.record.ran.get((then.stage, then.position)) if then else None

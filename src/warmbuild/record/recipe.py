@@ -76,6 +76,7 @@ class Recipe:
 
     steps: tuple[Step, ...]
     image: Mapping[str, str]  # digests of what is in no step: platforms, the configuration
+    built: tuple[str, ...] = ()  # the built stage and those that it is upon, as BuildKit names them
     unknown: str = ""  # why what the image is made of is unknown; empty if every part is known
 
     @property
@@ -121,6 +122,7 @@ def recipe(file: Dockerfile, built: Stage, given: Given, salt: bytes) -> Recipe:
     return Recipe(
         steps=tuple(steps),
         image=settings | end.configuration | {**end.root} | {END: end.key},
+        built=tuple(stage_name(file, stage) for stage in dockerfile.lineage(file, built)),
         unknown=given.unknown or unknown,
     )
 

@@ -63,6 +63,8 @@ class Put:
 PROBE: Final = Patience(answer=15.0, total=15.0, retry=3.0, pause=0.5)
 # A push needs its login, so it gets the time that a push would have.
 LOGIN: Final = Patience(answer=30.0, total=30.0, pause=1.0)
+# Digests of images are asked for while other things are waited for.
+DIGEST: Final = Patience(answer=3.0, total=3.0, retry=0.0, pause=0.5)
 _ACCEPT: Final = (
     "application/vnd.oci.image.manifest.v1+json, "
     "application/vnd.oci.image.index.v1+json, "
@@ -146,6 +148,19 @@ class Registry:
         except exchange.SilentError as error:
             return Silent(f"the registry {self.host} {error}")
         return replace(found, vendor=vendors.detect(self.host, self._headers))
+
+    def digest(self, ref: Reference) -> str:
+        """Return the digest that a tag has at the moment; empty if the registry does not say.
+
+        It does not count as a pull, of which some registries allow a number an hour.
+        """
+        path, scope = f"/v2/{ref.path}/manifests/{ref.tag}", f"repository:{ref.path}:pull"
+        try:
+            reply = self._ask(path, scope=scope, put=Put(method="HEAD"))
+        except (RegistryError, exchange.SilentError):
+            return ""
+        said = reply.headers.get("docker-content-digest", "") if reply.is_ok else ""
+        return said if refs.is_digest(said) else ""
 
     def retag(self, ref: Reference, found: Found) -> None:
         """Tag a manifest of the same repository; raises RegistryError if that fails."""
@@ -289,7 +304,9 @@ class Registry:
         request = exchange.Request(
             method=put.method if put else "GET",
             url=self._url(path),
-            headers={"Content-Type": put.media_type} if put else {"Accept": _ACCEPT},
+            headers={"Content-Type": put.media_type}
+            if put and put.content
+            else {"Accept": _ACCEPT},
             authorization=self._authorization.get(scope, ""),
             content=put.content if put else b"",
             by_digest=by_digest,
@@ -370,23 +387,15 @@ class Registry:
 def ask(
     wanted: Iterable[Reference], registry_of: Callable[[str], Registry]
 ) -> Mapping[Reference, Answer]:
-    """Ask for every ref at once; a registry that exceeds the total of PROBE is Silent.
+    """Ask for every ref at once; a registry that exceeds the total of PROBE is Silent."""
 
-    The threads are daemons, so that a thread that hangs does not delay the exit.
-    """
-    answers: dict[Reference, Answer] = {}
+    def one(ref: Reference) -> Answer:
+        return registry_of(ref.host).answer(ref)
 
-    def one(ref: Reference) -> None:
-        answers[ref] = registry_of(ref.host).answer(ref)
-
-    threads = {ref: signals.start_thread(partial(one, ref)) for ref in dict.fromkeys(wanted)}
-    deadline = time.monotonic() + PROBE.total
-    for thread in threads.values():
-        thread.join(max(0.0, deadline - time.monotonic()))
+    asked = {ref: partial(one, ref) for ref in dict.fromkeys(wanted)}
     silence = "the registry {} does not answer within {:.0f} s"
-    late = {ref: Silent(silence.format(ref.host, PROBE.total)) for ref in threads}
-    # A copy, because a late thread still writes.
-    return late | dict(answers)
+    late = {ref: Silent(silence.format(ref.host, PROBE.total)) for ref in asked}
+    return {**late, **signals.at_once(asked, PROBE.total)}
 
 
 def unreached(known: Mapping[str, Transport]) -> set[str]:

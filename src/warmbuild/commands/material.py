@@ -1,0 +1,157 @@
+"""What the build of a plan is made of, read from its context and its Dockerfile."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from warmbuild import untrusted_json
+from warmbuild.commands import build_file
+from warmbuild.files import read_bytes
+from warmbuild.frozen import frozen
+from warmbuild.inputs.build_context import is_remote
+from warmbuild.lint import reading
+from warmbuild.project import context_files, dockerfile, ignore_file
+from warmbuild.record import recipe
+from warmbuild.record.content import Content
+from warmbuild.record.recipe import Given
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from warmbuild.commands.images import Image
+    from warmbuild.plan.build_plan import BuildPlan
+    from warmbuild.project.dockerfile import Dockerfile, Stage
+    from warmbuild.record.recipe import Recipe
+
+# As in BuildKit, which refuses a larger Dockerfile.
+_MOST: Final = 2 * 1024 * 1024
+# Members of a target that are told otherwise, or that change nothing of the image.
+_TOLD: Final = frozenset(
+    [
+        *("args", "annotations", "attest", "cache-from", "cache-to", "call", "context", "contexts"),
+        *("description", "dockerfile", "dockerfile-inline", "labels", "no-cache", "output"),
+        *("no-cache-filter", "platforms", "pull", "secret", "ssh", "tags", "target"),
+    ]
+)
+
+
+@frozen
+class Material:
+    """What a build is made of, but for the digests of images."""
+
+    file: Dockerfile
+    built: Stage | None
+    given: Given
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """The images whose digests belong to it, as `refs` writes them."""
+        return recipe.images(self.file, self.built, self.given) if self.built else ()
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The stages that the build needs, as BuildKit names them."""
+        needed = dockerfile.needed(self.file, self.built) if self.built else ()
+        return tuple(recipe.stage_name(self.file, stage) for stage in needed)
+
+    def recipe(self, images: Mapping[str, str], salt: bytes) -> Recipe:
+        """Return what it is made of, with the digests of images."""
+        if self.built is None:
+            return recipe.Recipe(steps=(), image={}, unknown=self.given.unknown)
+        return recipe.recipe(self.file, self.built, replace(self.given, images=images), salt)
+
+
+def read(decided: BuildPlan, image: Image, env: Mapping[str, str]) -> Material:
+    """Read what the build of a plan is made of; what cannot be known carries its reason.
+
+    `env` is the environment of buildx. The steps that get `--link` are read as they are built.
+    """
+    found = build_file.read(decided)
+    data = read_bytes(decided.linked_file, _MOST) if decided.linked_file else found.data
+    arguments = _arguments(decided, env)
+    file = dockerfile.parse((data or b"").decode("utf-8", "replace"), arguments)
+    built = dockerfile.built_stage(file, decided.stage)
+    syntax = arguments.get("BUILDKIT_SYNTAX", file.syntax)
+    why = found.why
+    if not why and not dockerfile.is_own_syntax(syntax):
+        why = f"only the frontend {syntax} can read the Dockerfile"
+    if not why and built is None:
+        why = "the Dockerfile has no stage of that name"
+    content, fault = (None, "") if why else _content(decided, found.context, found.ignore)
+    given = Given(
+        arguments=arguments,
+        platforms=decided.platforms,
+        images={},
+        content=content,
+        contexts=reading.contexts(decided),
+        further=_of_steps(decided),
+        settings=_of_image(decided, image),
+        unknown=why or fault,
+    )
+    return Material(file=file, built=built, given=given)
+
+
+def _arguments(decided: BuildPlan, env: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the build arguments; one without a value has the environment's, if there is any."""
+    pairs = (item.partition("=") for item in decided.build_args)
+    return {
+        name: value if equals else env[name]
+        for name, equals, value in pairs
+        if equals or name in env
+    }
+
+
+def _content(
+    decided: BuildPlan, context: Path | None, own: bytes | None
+) -> tuple[Content | None, str]:
+    """Return what the context holds, or why that is not known."""
+    if context is None or is_remote(decided.context):
+        return None, "the context is not a directory of this machine"
+    ignore = own if own is not None else read_bytes(context / ".dockerignore", _MOST)
+    patterns = ignore_file.patterns((ignore or b"").decode("utf-8", "replace"))
+    has_exceptions = any(pattern.startswith("!") for pattern in patterns)
+    try:
+        found = context_files.entries(
+            context, ignore_file.matcher(patterns), has_exceptions=has_exceptions
+        )
+    except OSError as error:
+        return None, f"the context cannot be read: {error.strerror}"
+    except ValueError as error:
+        return None, f"the context is not read: {error}"
+    return Content(found), ""
+
+
+def _of_steps(decided: BuildPlan) -> Mapping[str, str]:
+    """Return what goes into every RUN, beside the Dockerfile."""
+    passed = decided.passed
+    found = {row.name: json.dumps(value) for row, value in passed.given() if row.name != "allow"}
+    found |= {
+        name: json.dumps(value, sort_keys=True)
+        for name, value in (decided.definition or {}).items()
+        if name not in _TOLD
+    }
+    return {name: recipe.digest(text) for name, text in found.items()}
+
+
+def _of_image(decided: BuildPlan, image: Image) -> Mapping[str, str]:
+    """Return what goes into an image beside its steps.
+
+    Labels and annotations are those that inputs and files give: warmbuild's own, such as the
+    commit, change with each build.
+    """
+    inputs = image.inputs
+    ids = sorted(secret.id for secret in decided.secrets)
+    told = untrusted_json.items(decided.definition or {}, "secret")
+    found = {
+        "labels": inputs.labels,
+        "annotations": (*inputs.annotations, *inputs.annotations_levels),
+        "attestations": decided.attests,
+        "secrets": (*ids, *(json.dumps(one, sort_keys=True) for one in told)),
+        "ssh": tuple(item.partition("=")[0] for item in decided.passed.ssh),
+        "packing": (inputs.compression, *decided.cache.packing),
+        "outputs": decided.outputs,
+    }
+    return {name: json.dumps(texts) for name, texts in found.items()}

@@ -1,0 +1,300 @@
+"""Records of builds: read beside the caches of a run, compared with it, and written again."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import field, replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from warmbuild import __version__, refs, signals, stores
+from warmbuild.cache import directory
+from warmbuild.cache.probe import Found
+from warmbuild.commands import material
+from warmbuild.errors import RegistryError
+from warmbuild.frozen import frozen
+from warmbuild.record import forecasts, predicting, ran, record
+from warmbuild.record.predicting import Compared
+from warmbuild.record.record import Record
+from warmbuild.refs import Reference
+from warmbuild.registry import client
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from warmbuild.build.outcomes import Outcome
+    from warmbuild.cache.cache_plan import CachePlan, CacheRef, Place
+    from warmbuild.commands.images import Image
+    from warmbuild.commands.logins import Registries
+    from warmbuild.commands.material import Material
+    from warmbuild.log import Log
+    from warmbuild.plan.build_plan import BuildPlan
+    from warmbuild.record.predicting import Forecast
+    from warmbuild.registry.client import Registry
+
+# Seconds that the records of a run are waited for.
+_PATIENCE: Final = 6.0
+# Bytes.
+_SALT: Final = 16
+
+
+@frozen
+class Beside:
+    """What lies beside a cache that a run reads or writes."""
+
+    ref: CacheRef
+    record: Record | None = None
+    why: str = ""  # why there is none that can be used, as a clause
+
+    @property
+    def describes(self) -> bool:
+        """Whether the record is about the cache that it lies beside."""
+        found = self.ref.found
+        return self.record is not None and (found is None or self.record.cache == found.digest)
+
+
+@frozen
+class Known:
+    """What is known of a build before it begins."""
+
+    decided: BuildPlan
+    material: Material
+    read: tuple[Beside, ...] = ()  # beside the caches that are read, near before far
+    own: Record | None = None  # of the last build of the branch
+    images: Mapping[str, str] = field(default_factory=dict)  # digests, by reference
+
+    def compared(self, done: Outcome | None = None) -> tuple[Compared, ...]:
+        """Return the build beside each record of a cache that it reads.
+
+        After the build, its own digests of images count.
+        """
+        used = (one.record for one in self.read if one.record and one.describes)
+        return tuple(self._beside(one, done) for one in used)
+
+    def same(self, done: Outcome | None = None) -> Sequence[Record]:
+        """Return the records, near before far, of builds of what is built now."""
+        found = [one.record for one in self.read if one.record]
+        found = [*([self.own] if self.own else []), *found]
+        return [one for one in found if one.key and one.key == self._beside(one, done).now.key]
+
+    def _beside(self, known: Record, done: Outcome | None) -> Compared:
+        images = {**self.images, **(done.images if done else {})}
+        return Compared(record=known, now=self.material.recipe(images, known.salt))
+
+    @property
+    def forecast(self) -> tuple[Forecast, ...]:
+        """What becomes of the steps, as far as records tell."""
+        decided, compared = self.decided, self.compared()
+        cache = decided.cache
+        is_whole = len(compared) == len(cache.read) and not cache.sources
+        return predicting.forecast(
+            compared,
+            ignored=_ignored(self.material, decided),
+            is_complete=is_whole and decided.builder.is_fresh,
+            is_least=cache.mode == "min" or cache.backend.lies_in_image,
+        )
+
+
+def known(
+    decided: Sequence[BuildPlan],
+    wanted: Sequence[Image],
+    registries: Registries,
+    env: Mapping[str, str],
+    log: Log,
+) -> Sequence[Known]:
+    """Read what builds are made of, and what lies beside their caches.
+
+    `env` is the environment of buildx. A build without a cache has nothing to be compared with, and
+    nothing here fails a run.
+    """
+    recorded = [
+        (one, image)
+        for one, image in zip(decided, wanted, strict=True)
+        if one.cache.backend.store and (one.cache.read or one.cache.write)
+    ]
+    found = _records([one.cache for one, _ in recorded], registries, env, log)
+    materials = [material.read(one, image, env) for one, image in recorded]
+    named = {image for made in materials for image in made.images}
+    if any(one.run.trust.is_untrusted for one, _ in recorded):
+        # A stranger's file may name any server; it names only what a build of others was made of.
+        own = (one.record.images for one in found.values() if one.record)
+        named &= {image for images in own for image in images}
+    images = _digests(named, registries)
+    return [
+        Known(
+            decided=one,
+            material=made,
+            read=tuple(
+                replace(found[_place(one.cache, item)], ref=item) for item in one.cache.read
+            ),
+            own=next((found[_place(one.cache, item)].record for item in _own(one)), None),
+            images=images,
+        )
+        for (one, _), made in zip(recorded, materials, strict=True)
+    ]
+
+
+def say_forecast(builds: Sequence[Known], log: Log) -> None:
+    """Log which steps will run, and about how long."""
+    for one in builds:
+        of = f"{one.decided.name}: " if one.decided.name else ""
+        for text in forecasts.lines(one.forecast):
+            log.line(f"{of}{text}")
+
+
+def keep(
+    builds: Sequence[Known],
+    outcome: Outcome,
+    registries: Registries,
+    env: Mapping[str, str],
+    log: Log,
+) -> Outcome:
+    """Write the records of builds beside their caches; return the outcome with what has changed.
+
+    Where nothing has, the record of the last build stays.
+    """
+    done = {one.name: one for one in (*outcome.targets, outcome)}
+    changed: dict[str, bool] = {}
+    for one in builds:
+        target = done.get(one.decided.name)
+        if target is None:
+            continue
+        changed[target.name] = _is_changed(one, target)
+        cache = one.decided.cache
+        if cache.write and (target.cache_written or changed[target.name]):
+            try:
+                _write(one, target, registries, env, log)
+            except RegistryError as error:
+                log.line(f"{error}")
+    return _told(outcome, changed)
+
+
+def _told(outcome: Outcome, changed: Mapping[str, bool]) -> Outcome:
+    if not outcome.targets:
+        return replace(outcome, changed=changed.get(outcome.name, True))
+    targets = tuple(replace(one, changed=changed.get(one.name, True)) for one in outcome.targets)
+    return replace(outcome, targets=targets, changed=any(one.changed for one in targets))
+
+
+def _is_changed(one: Known, done: Outcome) -> bool:
+    """Return whether an image may differ from that of the last build of its branch."""
+    is_same = one.own is not None and one.own in one.same(done)
+    return not (is_same and all(step.cached for step in done.steps))
+
+
+def _write(
+    one: Known, done: Outcome, registries: Registries, env: Mapping[str, str], log: Log
+) -> None:
+    """Write the record of a build beside its cache; raises RegistryError if that fails."""
+    decided, write = one.decided, one.decided.cache.write
+    if write is None:
+        return
+    of = partial(registries.client, say=log.line)
+    salt, images = os.urandom(_SALT), {**one.images, **done.images}
+    made = one.material.recipe(images, salt)
+    run = decided.run
+    content = one.material.given.content
+    new = Record(
+        salt=salt,
+        made=datetime.now(UTC),
+        recipe=made,
+        ran=ran.ran(done.steps, made, one.compared(done)),
+        files=record.marks(content) if content else {},
+        cache=_digest_of_cache(write.ref, of),
+        key=made.key,
+        image=record.Image(
+            digest=done.digest,
+            image_id=done.image_id,
+            repositories=_repositories(decided) if decided.push else (),
+        ),
+        images=images,
+        stage=decided.stage,
+        platforms=decided.platforms,
+        branch=run.branch,
+        commit=run.commit,
+        versions={"warmbuild": __version__},
+    )
+    packed = record.packed(new)
+    if packed is None:
+        raise RegistryError("no record of the build is written: it would have more than 1 MiB")
+    stores.write(decided.cache, write.ref, env, of, packed)
+
+
+def _repositories(decided: BuildPlan) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(refs.parse(tag).repository for tag in decided.tags))
+
+
+def _digest_of_cache(place: Place, of: Callable[[str], Registry]) -> str:
+    """Return the digest of the cache's manifest; empty if its backend does not tell it."""
+    if isinstance(place, Reference):
+        return of(place.host).digest(place)
+    answer = directory.answer(place)
+    return answer.digest if isinstance(answer, Found) else ""
+
+
+def _own(decided: BuildPlan) -> Sequence[CacheRef]:
+    """Return the caches of the run's own branch, the one that it writes first."""
+    cache, branch = decided.cache, decided.run.branch
+    written = [cache.write] if cache.write else []
+    return [*written, *(item for item in cache.read if branch and item.branch == branch)]
+
+
+def _place(cache: CachePlan, item: CacheRef) -> tuple[str, Place]:
+    ref = item.ref
+    return cache.backend.name, replace(ref, digest="") if isinstance(ref, Reference) else ref
+
+
+def _records(
+    caches: Sequence[CachePlan], registries: Registries, env: Mapping[str, str], log: Log
+) -> Mapping[tuple[str, Place], Beside]:
+    """Return what lies beside each cache that is read or written."""
+    wanted = {
+        _place(cache, item): (cache, item)
+        for cache in caches
+        for item in (*cache.read, *([cache.write] if cache.write else []))
+    }
+    of = partial(registries.client, say=log.line)
+
+    def one(cache: CachePlan, item: CacheRef, place: Place) -> Beside:
+        if isinstance(place, Reference) and place.host in registries.unasked:
+            return Beside(ref=item, why="only BuildKit may reach the registry")
+        try:
+            content = stores.read(cache, place, env, of)
+            if content is None:
+                return Beside(ref=item, why="no record lies beside it")
+            return Beside(ref=item, record=record.unpacked(content))
+        except (RegistryError, ValueError) as error:
+            return Beside(ref=item, why=f"its record cannot be used: {error}")
+
+    jobs = {key: partial(one, *both, key[1]) for key, both in wanted.items()}
+    late = {
+        key: Beside(ref=item, why="its record was not read in time")
+        for key, (_, item) in wanted.items()
+    }
+    return {**late, **signals.at_once(jobs, _PATIENCE)}
+
+
+def _digests(named: Collection[str], registries: Registries) -> Mapping[str, str]:
+    """Return the digests that images have at the moment, as far as their registries tell."""
+
+    def one(ref: Reference) -> str:
+        asked = registries.client(ref.host, lambda _: None, patience=client.DIGEST)
+        return asked.digest(ref)
+
+    wanted = {name: refs.parse(name) for name in named}
+    jobs = {
+        name: partial(one, ref)
+        for name, ref in wanted.items()
+        if ref.host not in registries.unasked
+    }
+    found = signals.at_once(jobs, client.DIGEST.total)
+    return {name: digest for name, digest in found.items() if digest}
+
+
+def _ignored(made: Material, decided: BuildPlan) -> Collection[str]:
+    """Return the stages that no cache is used for."""
+    if decided.no_cache:
+        return made.stages
+    filters = {name.lower() for name in decided.no_cache_filters}
+    return [name for name in made.stages if name in filters]

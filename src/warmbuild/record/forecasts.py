@@ -1,0 +1,40 @@
+"""What is said of a build before it begins."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from warmbuild.record import predicting
+from warmbuild.record.predicting import Fate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from warmbuild.record.predicting import Forecast
+
+# The steps that are named, and the characters of each.
+_MOST: Final = 3
+_LONGEST: Final = 60
+
+
+def lines(forecast: Sequence[Forecast]) -> Iterator[str]:
+    """Yield which steps will run, about how long, and what is unknown; nothing without records."""
+    run = [one for one in forecast if one.fate is Fate.RUNS]
+    unknown = [one for one in forecast if one.fate is Fate.UNKNOWN]
+    if not forecast:
+        return
+    text = f"forecast: {len(run)} of {len(forecast)} steps will run"
+    if took := predicting.seconds(forecast):
+        text += f", for about {took:.0f} s"
+    if unknown:
+        text += f", and {len(unknown)} may"
+    if named := [_shown(one) for one in (run or unknown)[:_MOST]]:
+        more = len(run or unknown) - len(named)
+        text += f": {'; '.join(named)}{f'; and {more} more' if more else ''}"
+    yield text
+
+
+def _shown(one: Forecast) -> str:
+    title = one.step.title
+    title = title if len(title) <= _LONGEST else f"{title[: _LONGEST - 1]}…"
+    return f"line {one.step.line}, {title}"

@@ -1,0 +1,67 @@
+"""What became of the steps of a build, by BuildKit's progress."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol
+
+from warmbuild.record import predicting
+from warmbuild.record.record import Ran
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from warmbuild.record.predicting import Compared
+    from warmbuild.record.recipe import Recipe
+
+
+class Told(Protocol):
+    """A step as BuildKit's progress has it."""
+
+    @property
+    def prefix(self) -> str:
+        """The platform and the stage, of several."""
+
+    @property
+    def position(self) -> str:
+        """Its number among the vertices of its stage, such as 2/4."""
+
+    @property
+    def cached(self) -> bool:
+        """Whether it came from a cache."""
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it ran; None if it did not."""
+
+
+def ran(
+    told: Iterable[Told], made: Recipe, compared: Sequence[Compared] = ()
+) -> Mapping[tuple[str, int], Ran]:
+    """Return what became of steps, by their stage and position.
+
+    A step that ran for one of several platforms ran. One that was cached has the seconds that the
+    record of an earlier build has of it.
+    """
+    counts: dict[str, int] = {}
+    for step in made.steps:
+        counts[step.stage] = counts.get(step.stage, 0) + 1
+    found: dict[tuple[str, int], Ran] = {}
+    for one in told:
+        words = [word for word in one.prefix.split() if "/" not in word]
+        stage = words[-1] if words else ""
+        at, _, total = one.position.partition("/")
+        # The base, and steps that a base has for those upon it, come before.
+        position = int(at) - int(total) + counts.get(stage, 0)
+        if position < 1 or stage not in counts:
+            continue
+        before = found.get((stage, position), Ran(cached=True))
+        found[stage, position] = Ran(
+            cached=one.cached and before.cached, seconds=max(one.seconds or 0.0, before.seconds)
+        )
+    for step in made.steps:
+        key = (step.stage, step.position)
+        if key in found and found[key].cached:
+            known = predicting.seconds_of(compared, step)
+            found[key] = replace(found[key], seconds=known or found[key].seconds)
+    return found
