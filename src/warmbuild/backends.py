@@ -7,6 +7,7 @@ ignores unknown attributes, and a wrong `mode` too, so warmbuild checks the name
 from __future__ import annotations
 
 from dataclasses import field
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import csv_attributes
@@ -21,6 +22,16 @@ IGNORE_ERROR: Final = "ignore-error=true"
 COMPRESSION: Final = ("compression", "compression-level", "force-compression")
 _AZURE: Final = ("account_url", "account_name", "container")
 _PREFIXES: Final = ("prefix", "blobs_prefix", "manifests_prefix")
+
+
+class Store(Enum):
+    """How a record is kept beside a cache; `stores` has a module for each way."""
+
+    ARTIFACT = auto()  # In the cache's repository, under a tag of its own
+    DIRECTORY = auto()  # A file beside the cache's directory
+    GITHUB = auto()  # An entry of GitHub's cache service
+    S3 = auto()  # An object beside the cache's manifest
+    AZURE = auto()  # A blob beside the cache's manifest
 
 
 @frozen
@@ -55,6 +66,7 @@ class Backend:
     """warmbuild merges several caches into one, because BuildKit loses steps among several."""
     read_by_graph_driver: bool = False
     """The engine's own BuildKit reads it without the containerd image store."""
+    store: Store | None = None  # Keeps the records of builds; None if there are none
 
     @property
     def is_in_registry(self) -> bool:
@@ -83,6 +95,7 @@ BACKENDS: Final[Mapping[str, Backend]] = {
             lazy=True,
             merged=True,
             read_by_graph_driver=True,
+            store=Store.ARTIFACT,
         ),
         # The image is also pushed to the cache ref.
         Backend(
@@ -97,6 +110,7 @@ BACKENDS: Final[Mapping[str, Backend]] = {
             merged=True,
             untrusted_may_write=True,
             read_by_graph_driver=True,
+            store=Store.ARTIFACT,
         ),
         Backend(
             name="local",
@@ -111,6 +125,7 @@ BACKENDS: Final[Mapping[str, Backend]] = {
             local_run_may_write=True,
             merged=True,
             read_by_graph_driver=True,
+            store=Store.DIRECTORY,
         ),
         Backend(
             name="gha",
@@ -124,6 +139,7 @@ BACKENDS: Final[Mapping[str, Backend]] = {
                 ("ACTIONS_RUNTIME_TOKEN",),
                 ("ACTIONS_RESULTS_URL", "ACTIONS_CACHE_URL", "url", "url_v2"),
             ),
+            store=Store.GITHUB,
         ),
         Backend(
             name="s3",
@@ -141,6 +157,7 @@ BACKENDS: Final[Mapping[str, Backend]] = {
                 "secret_access_key": "AWS_SECRET_ACCESS_KEY",
                 "session_token": "AWS_SESSION_TOKEN",
             },
+            store=Store.S3,
         ),
         Backend(
             name="azblob",
@@ -150,6 +167,7 @@ BACKENDS: Final[Mapping[str, Backend]] = {
             required=("account_url",),
             secrets={"secret_access_key": "AZURE_STORAGE_KEY"},
             passed={"secret_access_key": "AZURE_STORAGE_KEY"},
+            store=Store.AZURE,
         ),
     )
 }

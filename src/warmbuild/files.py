@@ -100,11 +100,18 @@ def unwritable(path: str | Path) -> str:
 
 
 def write_text(path: Path, text: str, *, mode: int | None = None) -> None:
+    """Write a file as `write_bytes` does.
+
+    A lone surrogate, which UTF-8 cannot hold, is written as its escape.
+    """
+    write_bytes(path, _encoded(text), mode=mode)
+
+
+def write_bytes(path: Path, content: bytes, *, mode: int | None = None) -> None:
     """Write a file whole or not at all, for other processes may use it; raises OSError.
 
     A link is replaced, and what it points to stays; so nothing but a regular file or a link may be
-    there. `mode` is that of the file, by default as it is. A lone surrogate, which UTF-8 cannot
-    hold, is written as its escape.
+    there. `mode` is that of the file, by default as it is.
     """
     if not path.name:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
@@ -120,7 +127,7 @@ def write_text(path: Path, text: str, *, mode: int | None = None) -> None:
     )
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(_encoded(text))
+            file.write(content)
             if mode is not None:
                 os.fchmod(file.fileno(), mode)
         part.replace(path)

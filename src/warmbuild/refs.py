@@ -43,6 +43,8 @@ _SEPARATOR: Final = "--"
 # Precedes the number of an older generation; slugs never end in a hyphen, so it is unambiguous.
 _GENERATION: Final = "---"
 MOST_GENERATIONS: Final = 9
+# Ends the tag of a record; no slug ends so, and it is no generation's number.
+_RECORD: Final = "---record"
 
 
 @frozen
@@ -179,6 +181,15 @@ def read_cache_tag(tag: str, *, prefix: str) -> CacheTag | None:
     if is_older and not re.fullmatch(f"[1-{MOST_GENERATIONS - 1}]", number):
         return None
     return CacheTag(scope="".join(scope), branch=branch, generation=int(number or 0))
+
+
+def record_tag(tag: str) -> str:
+    """Return the tag of the record beside a cache: `<tag>---record`, which no cache has.
+
+    A tag that would be too long is cut and gets a hash.
+    """
+    room = LONGEST_TAG - len(_RECORD)
+    return (tag if len(tag) <= room else _hashed(tag, tag, room)) + _RECORD
 
 
 def _hashed(text: str, name: str, longest: int) -> str:

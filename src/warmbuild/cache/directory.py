@@ -63,7 +63,8 @@ def swap(new: str, place: str, *, prefix: str, keep: Collection[str]) -> str:
     """Replace a cache by a new one that is complete; return why that failed, or an empty text.
 
     Other caches of its scope that are not in `keep` are removed, because a file cache passes from
-    branch to branch and would gather the caches of all. Abandoned exports are removed too.
+    branch to branch and would gather the caches of all. Abandoned exports are removed too, and the
+    records of removed caches.
     """
     made = answer(new)
     if not isinstance(made, Found):
@@ -85,6 +86,8 @@ def swap(new: str, place: str, *, prefix: str, keep: Collection[str]) -> str:
             is_stale = is_stale and (path / "index.json").is_file()
         if is_stale:
             shutil.rmtree(path, ignore_errors=True)
+            with suppress(OSError):
+                path.with_name(refs.record_tag(path.name)).unlink()
     return ""
 
 

@@ -17,7 +17,7 @@ from warmbuild.cache import probe, records
 from warmbuild.frozen import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from warmbuild.cache.probe import Found
 
@@ -28,7 +28,7 @@ _MERGED: Final = "warmbuild.merged"
 
 @frozen
 class Merged:
-    """A merged cache: what a registry has to hold so that BuildKit can read it."""
+    """What warmbuild itself writes into a registry: a merged cache, or the record beside one."""
 
     config: bytes
     config_digest: str
@@ -58,16 +58,21 @@ def merge(caches: Iterable[Found]) -> Merged:
         for descriptor in _layers(manifest):
             descriptors.setdefault(untrusted_json.text(descriptor, "digest"), descriptor)
     joined = _written({"layers": layers, "records": merged})
-    digest = probe.digest_of(joined)
+    return in_manifest(joined, list(descriptors.values()), mark=_MERGED)
+
+
+def in_manifest(config: bytes, layers: Sequence[object], *, mark: str) -> Merged:
+    """Return a configuration in a manifest as that of a cache, which an annotation marks."""
+    digest = probe.digest_of(config)
     manifest = {
         "schemaVersion": 2,
         "mediaType": MANIFEST_TYPE,
-        "config": {"mediaType": records.CONFIG_TYPE, "digest": digest, "size": len(joined)},
-        "layers": list(descriptors.values()),
-        "annotations": {_MERGED: "true"},
+        "config": {"mediaType": records.CONFIG_TYPE, "digest": digest, "size": len(config)},
+        "layers": layers,
+        "annotations": {mark: "true"},
     }
     body = _written(manifest)
-    return Merged(config=joined, config_digest=digest, manifest=body, digest=probe.digest_of(body))
+    return Merged(config=config, config_digest=digest, manifest=body, digest=probe.digest_of(body))
 
 
 def is_merged(cache: Found) -> bool:

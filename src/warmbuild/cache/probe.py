@@ -39,6 +39,8 @@ _MOST_IMAGES: Final = 32
 _DIGEST: Final = re.compile(r"[a-z0-9]{1,32}:[A-Za-z0-9=_-]{1,128}")
 # Annotation of the attestations in an index, such as provenance.
 _ATTESTS: Final = "vnd.docker.reference.type"
+# Annotation of the record beside a cache, which has the same form.
+RECORD: Final = "warmbuild.record"
 # Annotation of an eStargz layer, by which the stargz snapshotter finds its table of contents.
 _TABLE: Final = "containerd.io/snapshot/stargz/toc.digest"
 _IMAGE_CONFIGS: Final = (
@@ -131,8 +133,9 @@ def look(body: bytes, *, media_type: str, digest: str, fetch: Fetch) -> Answer:
     )
     # BuildKit's cache is the config of a manifest, or an entry of an index.
     configs = (untrusted_json.child(manifest, "config"), *_entries(manifest))
+    is_record = RECORD in untrusted_json.child(manifest, "annotations")
     for config in configs:
-        if config.get("mediaType") == records.CONFIG_TYPE:
+        if config.get("mediaType") == records.CONFIG_TYPE and not is_record:
             return _look_at(config, manifest, found, fetch)
     return _look_inside(manifest, found, fetch)
 

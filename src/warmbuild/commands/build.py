@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from warmbuild.builder import handover
     from warmbuild.builder.memory import State
     from warmbuild.builder.private_directory import Private
-    from warmbuild.commands import caches, cleanup, linked_copy, reach
+    from warmbuild.commands import caches, cleanup, linked_copy, reach, recording
     from warmbuild.commands.images import Image
     from warmbuild.commands.logins import Registries
     from warmbuild.commands.run import Run
@@ -37,6 +37,7 @@ else:
     handover = lazy.module("warmbuild.builder.handover")
     linked_copy = lazy.module("warmbuild.commands.linked_copy")
     reach = lazy.module("warmbuild.commands.reach")
+    recording = lazy.module("warmbuild.commands.recording")
     publishing = lazy.module("warmbuild.report.publishing")
     solve = lazy.module("warmbuild.build.solve")
 
@@ -91,7 +92,9 @@ def _built(run: Run, wanted: Sequence[Image], begun: float) -> Outcome:
                     linked_copy.linked(one, private, number, child)
                     for number, one in enumerate(decided)
                 ]
+            known = recording.known(decided, wanted, registries, child, log)
             publishing.say_plan(decided, log)
+            recording.say_forecast(known, log)
             name = made.boot(state.need(decided))
             if not inputs.cleanup:
                 is_own = bool(run.provider.shared(env))
@@ -114,6 +117,7 @@ def _built(run: Run, wanted: Sequence[Image], begun: float) -> Outcome:
                 publishing.findings(decided, env, run.provider, log)
             outcome = replace(outcome, builder=made.inspected())
             outcome = caches.keep_history(decided, outcome, registries, log)
+            outcome = recording.keep(known, outcome, registries, child, log)
             seconds, warnings = time.monotonic() - begun, tuple(log.warnings)
             outcome = replace(outcome, seconds=seconds, warnings=warnings)
             # Everything is out before the builder goes.

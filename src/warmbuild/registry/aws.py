@@ -69,6 +69,25 @@ def tokens(login: Login, env: Mapping[str, str]) -> tuple[Login, ...]:
         ) from error
 
 
+def keys() -> tuple[str, str, str]:
+    """Return access key, secret and session token of AWS's own sources; empty if there are none.
+
+    There are none without boto3. Raises RegistryError if a source fails.
+    """
+    try:
+        session_of, known = boto3.Session, botocore.exceptions
+    except ImportError:
+        return "", "", ""
+    try:
+        found = session_of().get_credentials()
+        frozen_keys = found.get_frozen_credentials() if found else None
+    except known.BotoCoreError as error:
+        raise RegistryError(f"AWS's keys cannot be read: {excerpt(str(error))}") from error
+    if frozen_keys is None:
+        return "", "", ""
+    return frozen_keys.access_key, frozen_keys.secret_key, frozen_keys.token or ""
+
+
 @frozen
 class Question:
     """Which AWS service is asked, and for what."""

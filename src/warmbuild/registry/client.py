@@ -162,13 +162,25 @@ class Registry:
         said = reply.headers.get("docker-content-digest", "") if reply.is_ok else ""
         return said if refs.is_digest(said) else ""
 
+    def fetch(self, ref: Reference, kind: str, name: str) -> bytes | None:
+        """Return a part of a repository, in `manifests` or `blobs`; None if it is missing.
+
+        It is cut, and its digest is not checked, if it has more than 1 MiB. Raises RegistryError
+        if the registry refuses it, or does not answer.
+        """
+        try:
+            reply = self._get(ref, kind, name, self._end())
+        except exchange.SilentError as error:
+            raise RegistryError(f"the registry {self.host} {error}") from error
+        return reply.body if reply.is_ok else None
+
     def retag(self, ref: Reference, found: Found) -> None:
         """Tag a manifest of the same repository; raises RegistryError if that fails."""
         manifest = Put(content=found.manifest, media_type=found.media_type)
         self._put(ref, f"/v2/{ref.path}/manifests/{ref.tag}", manifest)
 
     def write(self, home: Reference, merged: Merged) -> Reference:
-        """Write a cache without a tag into a repository that has its layers.
+        """Write a cache or a record without a tag into a repository that has its layers.
 
         Raises RegistryError if the registry does not accept it in the time of one answer.
         """
@@ -208,23 +220,24 @@ class Registry:
     def _answer(self, ref: Reference) -> Answer:
         end = self._end()
 
-        def get(kind: str, name: str) -> Reply:
-            path, scope = f"/v2/{ref.path}/{kind}/{name}", f"repository:{ref.path}:pull"
-            reply = self._ask(path, scope=scope, digest=name if ":" in name else "", end=end)
-            if reply.is_ok or reply.status == HTTPStatus.NOT_FOUND:
-                return reply
-            raise RegistryError(self._refused(ref, reply, writing=False))
-
         def part(kind: str, digest: str) -> bytes | None:
-            reply = get(kind, digest)
+            reply = self._get(ref, kind, digest, end)
             return reply.body if reply.is_ok else None
 
-        found = get("manifests", ref.digest or ref.tag)
+        found = self._get(ref, "manifests", ref.digest or ref.tag, end)
         if not found.is_ok:
             return Missing()
         return probe.look(
             found.body, media_type=found.headers.get("content-type", ""), digest="", fetch=part
         )
+
+    def _get(self, ref: Reference, kind: str, name: str, end: float) -> Reply:
+        """Ask for a part of a repository; raises RegistryError if it is refused."""
+        path, scope = f"/v2/{ref.path}/{kind}/{name}", f"repository:{ref.path}:pull"
+        reply = self._ask(path, scope=scope, digest=name if ":" in name else "", end=end)
+        if reply.is_ok or reply.status == HTTPStatus.NOT_FOUND:
+            return reply
+        raise RegistryError(self._refused(ref, reply, writing=False))
 
     def _refused(self, ref: Reference, reply: Reply, *, writing: bool) -> str:
         """Return what the registry says of a cache ref, and what to do about it."""

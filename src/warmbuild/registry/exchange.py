@@ -75,6 +75,7 @@ class Request:
     authorization: str = field(default="", repr=False)
     content: bytes = field(default=b"", repr=False)
     by_digest: bool = False  # whether the caller checks the body, which then may come from anywhere
+    is_final: bool = False  # whether no redirect is followed, as the request is signed for its URL
 
 
 @frozen
@@ -195,7 +196,8 @@ def _followed(session: requests.Session, request: Request, timeout: tuple[float,
     asked = f"{request.method} {urlsplit(request.url).path}"
     for _ in range(_MOST_REDIRECTS + 1):
         status, headers, body = _sent(session, request, timeout)
-        location = headers.get("location", "") if status in _REDIRECTS else ""
+        follows = status in _REDIRECTS and not request.is_final
+        location = headers.get("location", "") if follows else ""
         further = _redirected(request, status, location) if location else None
         if further is None:
             return Reply(status=status, headers=headers, body=body, asked=asked)

@@ -174,6 +174,7 @@ def _target(done: Outcome) -> Mapping[str, object]:
         "digest": done.digest,
         "imageid": done.image_id,
         "tags": done.tags,
+        "changed": done.changed,
         "cache-read": done.cache_read,
         "cache-written": done.cache_written,
         "cache-write-error": _write_error(done),
@@ -242,6 +243,11 @@ _ROWS: Final = (
         of_image=lambda plan: plan.told_annotations,
     ),
     Output("json", "Tags, labels and annotations as JSON in one line.", of_image=_image_json),
+    Output(
+        "changed",
+        "Whether the image may differ from the last one of its branch: true or false.",
+        of_outcome=lambda done: str(done.changed).lower(),
+    ),
     Output(
         "cache-read",
         "Cache refs that were found and imported, separated by commas.",
