@@ -17,7 +17,7 @@ from warmbuild.registry.keyring import Keyring
 from warmbuild.registry.transports import Transport, transports
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from warmbuild.inputs.logins import Login
     from warmbuild.inputs.values import Inputs
@@ -48,6 +48,14 @@ class Registries:
         registry = Registry(host, login, self.transports.get(host), patience, say)
         registry.scoped = partial(self.keyring.scoped, host)
         return registry
+
+    def places(self, ref: Reference) -> Iterator[Reference]:
+        """Yield where BuildKit looks for an image: in the mirrors of its registry first."""
+        known = self.transports.get(ref.host)
+        for mirror in known.mirrors if known else ():
+            host, _, path = mirror.partition("/")
+            yield replace(ref, host=host, path=f"{path}/{ref.path}".lstrip("/"))
+        yield ref
 
 
 def registries(

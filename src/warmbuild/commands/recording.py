@@ -279,15 +279,14 @@ def _digests(named: Collection[str], registries: Registries) -> Mapping[str, str
     """Return the digests that images have at the moment, as far as their registries tell."""
 
     def one(ref: Reference) -> str:
-        asked = registries.client(ref.host, lambda _: None, patience=client.DIGEST)
-        return asked.digest(ref)
+        places = (place for place in registries.places(ref) if place.host not in registries.unasked)
+        found = (
+            registries.client(place.host, lambda _: None, patience=client.DIGEST).digest(place)
+            for place in places
+        )
+        return next(filter(None, found), "")
 
-    wanted = {name: refs.parse(name) for name in named}
-    jobs = {
-        name: partial(one, ref)
-        for name, ref in wanted.items()
-        if ref.host not in registries.unasked
-    }
+    jobs = {name: partial(one, refs.parse(name)) for name in named}
     found = signals.at_once(jobs, client.DIGEST.total)
     return {name: digest for name, digest in found.items() if digest}
 

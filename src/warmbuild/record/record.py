@@ -122,7 +122,7 @@ def mark_below(files: Mapping[str, str], directory: str) -> str:
 
 def part(text: str) -> str:
     """Return a part's digest as a record has it."""
-    return text[:_PART]
+    return text.removeprefix("sha256:")[:_PART]
 
 
 def _mark(entry: Entry) -> str:

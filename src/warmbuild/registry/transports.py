@@ -27,6 +27,7 @@ class Transport:
 
     scheme: str = "https"
     verify: bool | str = True  # whether to check certificates, or a file of authorities
+    mirrors: tuple[str, ...] = ()  # hosts that BuildKit asks before it, each with a path perhaps
     connect: Callable[[], socket.socket] | None = None
     """Connects to it if only the builder reaches it; raises OSError."""
 
@@ -50,7 +51,12 @@ def transports(buildkitd_config: str) -> Mapping[str, Transport]:
         if verify and isinstance(authorities, list) and authorities:
             verify = str(authorities[0])
         scheme = "http" if entry.get("http") is True else "https"
-        found[host] = Transport(scheme=scheme, verify=verify)
+        mirrors = entry.get("mirrors")
+        found[host] = Transport(
+            scheme=scheme,
+            verify=verify,
+            mirrors=tuple(map(str, mirrors)) if isinstance(mirrors, list) else (),
+        )
     return found
 
 
