@@ -88,8 +88,7 @@ def inputs(given: Inputs, context: RunContext, applied: Tags, target: Target) ->
         bare = file.removeprefix(HERE)
         file = bare if bare != file else posixpath.join(place, file)
     cache_from, cache_to = (tuple(map(_entry, untrusted_json.items(found, key))) for key in _CACHES)
-    is_explicit = bool(cache_from or cache_to)
-    return replace(
+    own = replace(
         given,
         image=(),
         tags=_tags(given, context, applied, target),
@@ -104,15 +103,19 @@ def inputs(given: Inputs, context: RunContext, applied: Tags, target: Target) ->
         outputs=(*map(_entry, untrusted_json.items(found, "output")), *given.outputs),
         no_cache=given.no_cache or found.get("no-cache") is True,
         no_cache_filters=(*_texts(found, "no-cache-filter"), *given.no_cache_filters),
-        # A linked target's steps are in the caches of those that are made of it.
-        cache="off" if target.linked and not is_explicit else given.cache,
         cache_repository=given.cache_repository or next(iter(given.image), None),
         cache_scope="/".join(filter(None, (given.cache_scope, target.name))),
         cache_from=cache_from,
         cache_to=cache_to,
-        push=False if target.linked else given.push,
-        load=False if target.linked else given.load,
     )
+    return as_part(own) if target.linked else own
+
+
+def as_part(own: Inputs) -> Inputs:
+    """Return the inputs of a target that is built only because others are made of it."""
+    # Its steps are in the caches of those.
+    cache = own.cache if own.cache_from or own.cache_to else "off"
+    return replace(own, tags=(), cache=cache, push=False, load=False)
 
 
 def planned(given: Inputs, context: RunContext, facts: Facts, target: Target) -> BuildPlan:
@@ -193,8 +196,6 @@ def _tags(given: Inputs, context: RunContext, applied: Tags, target: Target) -> 
 
     Untrusted code may not push to the name of a cache.
     """
-    if target.linked:
-        return ()
     own = _texts(target.definition, "tags")
     if not own:
         return naming.of_target(given, context, applied, target.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import field, replace
 from datetime import datetime, timedelta
@@ -77,6 +78,22 @@ def together(targets: Sequence[Outcome], *, metadata: str, steps: tuple[Step, ..
         notes=tuple(f"{one.name}: {note}" for one in targets for note in one.notes),
         problems=tuple(dict.fromkeys(problem for one in targets for problem in one.problems)),
         targets=tuple(targets),
+    )
+
+
+def with_unchanged(built: Outcome | None, unchanged: Sequence[Outcome]) -> Outcome:
+    """Return what a run did that took some of its images, or all, from earlier builds."""
+    if built and not unchanged:
+        return built
+    if built is None and not unchanged[0].name:
+        return unchanged[0]
+    targets = (*(built.targets if built else ()), *unchanged)
+    metadata = json.loads(built.metadata) if built else {}
+    metadata |= {one.name: json.loads(one.metadata) for one in unchanged}
+    return together(
+        targets,
+        metadata=json.dumps(metadata, separators=(",", ":")),
+        steps=built.steps if built else (),
     )
 
 

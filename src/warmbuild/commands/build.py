@@ -13,23 +13,24 @@ from warmbuild.builder.environment import Buildx
 from warmbuild.cache import problems
 from warmbuild.commands import checkout, confidential, images, logins, mounted
 from warmbuild.errors import CacheError
+from warmbuild.frozen import frozen
 from warmbuild.run_context import is_false
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from warmbuild.build import solve
+    from warmbuild.build import outcomes, solve
     from warmbuild.build.outcomes import Outcome
     from warmbuild.build.solve import Tool
     from warmbuild.builder import handover
     from warmbuild.builder.memory import State
     from warmbuild.builder.private_directory import Private
-    from warmbuild.commands import caches, cleanup, linked_copy, reach, recording
+    from warmbuild.commands import caches, cleanup, linked_copy, reach, recording, skipping
     from warmbuild.commands.images import Image
     from warmbuild.commands.logins import Registries
     from warmbuild.commands.run import Run
     from warmbuild.plan.build_plan import BuilderPlan, BuildPlan
-    from warmbuild.report import publishing
+    from warmbuild.report import plain_text, publishing
 else:
     # Loaded while the builder boots.
     caches = lazy.module("warmbuild.commands.caches")
@@ -38,6 +39,9 @@ else:
     linked_copy = lazy.module("warmbuild.commands.linked_copy")
     reach = lazy.module("warmbuild.commands.reach")
     recording = lazy.module("warmbuild.commands.recording")
+    skipping = lazy.module("warmbuild.commands.skipping")
+    outcomes = lazy.module("warmbuild.build.outcomes")
+    plain_text = lazy.module("warmbuild.report.plain_text")
     publishing = lazy.module("warmbuild.report.publishing")
     solve = lazy.module("warmbuild.build.solve")
 
@@ -78,50 +82,98 @@ def _built(run: Run, wanted: Sequence[Image], begun: float) -> Outcome:
         child = environment.of_building(child, trust, images.variables(decided))
         environment.take_certificates(used, private)
         buildx = Buildx(program=program, env=child, runner=run.runner)
-        with (
-            boot.booted(state.planned(decided), buildx, private, log) as made,
-            private_directory.forgotten(private),
-        ):
-            # The registry is asked while the builder boots.
-            if not boot.has_image_store(decided, child):
-                decided = images.decide(wanted, has_image_store=False)
-            registries = reach.routed(registries, decided, made, child, log)
-            decided = _ready(run, wanted, decided, registries)
-            if inputs.link:
-                decided = [
-                    linked_copy.linked(one, private, number, child)
-                    for number, one in enumerate(decided)
-                ]
-            known = recording.known(decided, wanted, registries, child, log)
-            publishing.say_plan(decided, log)
-            recording.say_forecast(known, log)
-            name = made.boot(state.need(decided))
-            if not inputs.cleanup:
-                is_own = bool(run.provider.shared(env))
-                user = handover.place(env, run.mounts, is_home_own=is_own)
-                handover.hand_over(decided[0].builder, name, private, user, log)
-            own = replace(buildx, env={**buildx.env, "BUILDX_BUILDER": name})
-            tool = replace(
-                _tool(run, decided[0].builder, own, private, made.state),
-                keep=lambda cache: caches.kept(cache, registries, log),
-                have_lost=lambda written: caches.have_lost(written, registries, log),
-            )
-            try:
-                with cleanup.beside(decided[0].builder, child, log):
-                    if decided[0].makes_an_image:
-                        outcome = solve.build(decided, tool)
-                    else:
-                        outcome = solve.ask(decided, tool)
-                decided = _with_later_findings(run, wanted, decided, outcome)
-            finally:
-                publishing.findings(decided, env, run.provider, log)
-            outcome = replace(outcome, builder=made.inspected())
-            outcome = caches.keep_history(decided, outcome, registries, log)
-            outcome = recording.keep(known, outcome, registries, child, log)
-            seconds, warnings = time.monotonic() - begun, tuple(log.warnings)
-            outcome = replace(outcome, seconds=seconds, warnings=warnings)
-            # Everything is out before the builder goes.
-            publishing.outcome(outcome, inputs, env, run.provider, log)
+        means = _Means(run=run, begun=begun, registries=registries, private=private, buildx=buildx)
+        unchanged = _unchanged(means, wanted, decided) if inputs.skip_unchanged else ()
+        left = images.without(wanted, decided, {one.name for one in unchanged})
+        if not left:
+            found = _with_findings(run, wanted, decided)
+            publishing.say_findings(plain_text.findings(found), log)
+            publishing.findings(found, env, run.provider, log)
+            return _published(means, outcomes.with_unchanged(None, unchanged))
+        return _with_builder(means, left, unchanged)
+
+
+@frozen
+class _Means:
+    """What a run builds with, before there is a builder."""
+
+    run: Run
+    begun: float  # when the run began, as `monotonic`
+    registries: Registries
+    private: Private
+    buildx: Buildx
+
+
+def _unchanged(
+    means: _Means, wanted: Sequence[Image], decided: Sequence[BuildPlan]
+) -> Sequence[Outcome]:
+    """Return what became of the images that need no build, and so no builder."""
+    run, registries, env = means.run, means.registries, means.buildx.env
+    _prepare(run, decided, registries)
+    settled = _linked(means, caches.settled(decided, registries))
+    return skipping.skipped(settled, wanted, registries, env, run.log)
+
+
+def _linked(means: _Means, decided: Sequence[BuildPlan]) -> Sequence[BuildPlan]:
+    """Return plans that build with links, if the inputs ask for that."""
+    if not means.run.inputs.link:
+        return decided
+    return [
+        linked_copy.linked(one, means.private, number, means.buildx.env)
+        for number, one in enumerate(decided)
+    ]
+
+
+def _with_builder(means: _Means, wanted: Sequence[Image], unchanged: Sequence[Outcome]) -> Outcome:
+    """Build images and publish the outcome, with that of images that needed no build."""
+    run, private, buildx = means.run, means.private, means.buildx
+    inputs, env, log, child = run.inputs, run.env, run.log, buildx.env
+    decided = images.decide(wanted)
+    with (
+        boot.booted(state.planned(decided), buildx, private, log) as made,
+        private_directory.forgotten(private),
+    ):
+        # The registry is asked while the builder boots.
+        if not boot.has_image_store(decided, child):
+            decided = images.decide(wanted, has_image_store=False)
+        registries = reach.routed(means.registries, decided, made, child, log)
+        decided = _linked(means, _ready(run, wanted, decided, registries))
+        known = recording.known(decided, wanted, registries, child, log)
+        publishing.say_plan(decided, log)
+        recording.say_forecast(known, log)
+        name = made.boot(state.need(decided))
+        if not inputs.cleanup:
+            is_own = bool(run.provider.shared(env))
+            user = handover.place(env, run.mounts, is_home_own=is_own)
+            handover.hand_over(decided[0].builder, name, private, user, log)
+        own = replace(buildx, env={**child, "BUILDX_BUILDER": name})
+        tool = replace(
+            _tool(run, decided[0].builder, own, private, made.state),
+            keep=lambda cache: caches.kept(cache, registries, log),
+            have_lost=lambda written: caches.have_lost(written, registries, log),
+        )
+        try:
+            with cleanup.beside(decided[0].builder, child, log):
+                if decided[0].makes_an_image:
+                    outcome = solve.build(decided, tool)
+                else:
+                    outcome = solve.ask(decided, tool)
+            decided = _with_later_findings(run, wanted, decided, outcome)
+        finally:
+            publishing.findings(decided, env, run.provider, log)
+        outcome = caches.keep_history(decided, outcome, registries, log)
+        outcome = recording.keep(known, outcome, registries, child, log)
+        outcome = outcomes.with_unchanged(outcome, unchanged)
+        # Everything is out before the builder goes.
+        return _published(means, replace(outcome, builder=made.inspected()))
+
+
+def _published(means: _Means, outcome: Outcome) -> Outcome:
+    """Publish the outcome of a run and return it, with what the whole run has taken."""
+    run = means.run
+    seconds, warnings = time.monotonic() - means.begun, tuple(run.log.warnings)
+    outcome = replace(outcome, seconds=seconds, warnings=warnings)
+    publishing.outcome(outcome, run.inputs, run.env, run.provider, run.log)
     return outcome
 
 
@@ -136,18 +188,29 @@ def _ready(
     run: Run, wanted: Sequence[Image], decided: Sequence[BuildPlan], registries: Registries
 ) -> Sequence[BuildPlan]:
     """Return the final plans: with the caches in the registries, and findings."""
-    inputs, env, log = run.inputs, run.env, run.log
+    _prepare(run, decided, registries)
+    settled = caches.settled(decided, registries)
+    decided = [caches.merged(one, registries, run.log) for one in settled]
+    return _with_findings(run, wanted, decided)
+
+
+def _prepare(run: Run, decided: Sequence[BuildPlan], registries: Registries) -> None:
+    """Check the logins, keep them if the inputs ask for that, and set the files' modes."""
+    inputs, log = run.inputs, run.log
     logins.check(registries, decided, log)
     if not inputs.logout:
-        logins.leave(registries.keyring, env, log.warning)
-    settled = caches.settled(decided, registries)
-    decided = [caches.merged(one, registries, log) for one in settled]
-    if inputs.normalize_modes:
-        for one in decided:
-            checkout.normalize_modes(one, log)
-    pipeline_file = run.provider.pipeline_file(env)
+        logins.leave(registries.keyring, run.env, log.warning)
+    for one in decided if inputs.normalize_modes else ():
+        checkout.normalize_modes(one, log)
+
+
+def _with_findings(
+    run: Run, wanted: Sequence[Image], decided: Sequence[BuildPlan]
+) -> Sequence[BuildPlan]:
+    """Return plans with what the lints find in the project."""
+    pipeline_file = run.provider.pipeline_file(run.env)
     return [
-        checkout.with_findings(one, image.inputs, pipeline_file, env)
+        checkout.with_findings(one, image.inputs, pipeline_file, run.env)
         for one, image in zip(decided, wanted, strict=True)
     ]
 
@@ -157,11 +220,11 @@ def _with_later_findings(
 ) -> Sequence[BuildPlan]:
     """Return the plans with what the lints find in the outcome, after logging that."""
     pipeline_file = run.provider.pipeline_file(run.env)
-    outcomes = {one.name: one for one in (outcome.targets or (outcome,))}
+    built = {one.name: one for one in (outcome.targets or (outcome,))}
     plans = []
     for plan, image in zip(decided, wanted, strict=True):
         # A target that is only a part of others has no outcome.
-        done = outcomes.get(plan.name)
+        done = built.get(plan.name)
         found = (
             checkout.later_findings(plan, image.inputs, done, pipeline_file, run.env)
             if done

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import lazy, signals
-from warmbuild.bake import targets
+from warmbuild.bake import bake_file, targets
 from warmbuild.cache.permission import Facts
 from warmbuild.commands import confidential
 from warmbuild.errors import InputError, InputProblem
@@ -15,7 +15,7 @@ from warmbuild.image import tags
 from warmbuild.plan import making
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from warmbuild.bake.targets import Target
     from warmbuild.commands import build_file, definitions
@@ -116,6 +116,22 @@ def _decided(image: Image, *, has_image_store: bool) -> BuildPlan:
     if image.target is None:
         return making.decide(image.inputs, image.context, facts)
     return targets.planned(image.inputs, image.context, facts, image.target)
+
+
+def without(
+    wanted: Sequence[Image], decided: Sequence[BuildPlan], names: Collection[str]
+) -> Sequence[Image]:
+    """Return images without the targets of these names, of which others may still be made."""
+    left = [plan for plan in decided if plan.name not in names]
+    parts = {name for plan in left for name in bake_file.parts(plan, decided)}
+    found = []
+    for image, plan in zip(wanted, decided, strict=True):
+        if plan.name not in names:
+            found.append(image)
+        elif plan.name in parts and image.target:
+            target, own = replace(image.target, linked=True), targets.as_part(image.inputs)
+            found.append(replace(image, target=target, inputs=own))
+    return found
 
 
 def variables(decided: Sequence[BuildPlan]) -> frozenset[str]:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from warmbuild.log import Log
     from warmbuild.plan.build_plan import BuildPlan
     from warmbuild.record.predicting import Forecast
+    from warmbuild.record.recipe import Recipe
     from warmbuild.registry.client import Registry
 
 # Seconds that the records of a run are waited for.
@@ -70,17 +71,21 @@ class Known:
         After the build, its own digests of images count.
         """
         used = (one.record for one in self.read if one.record and one.describes)
-        return tuple(self._beside(one, done) for one in used)
+        return tuple(Compared(record=one, now=self.recipe(one, done)) for one in used)
 
-    def same(self, done: Outcome | None = None) -> Sequence[Record]:
-        """Return the records, near before far, of builds of what is built now."""
-        found = [one.record for one in self.read if one.record]
-        found = [*([self.own] if self.own else []), *found]
-        return [one for one in found if one.key and one.key == self._beside(one, done).now.key]
+    def is_of(self, known: Record, done: Outcome | None = None) -> bool:
+        """Return whether a record is of a build of the same, with nothing unknown."""
+        return bool(known.key) and known.key == self.recipe(known, done).key
 
-    def _beside(self, known: Record, done: Outcome | None) -> Compared:
+    def recipe(self, known: Record, done: Outcome | None = None) -> Recipe:
+        """Return what is built, so that it can be compared with a record."""
         images = {**self.images, **(done.images if done else {})}
-        return Compared(record=known, now=self.material.recipe(images, known.salt))
+        return self.material.recipe(images, known.salt)
+
+    @property
+    def unknown(self) -> str:
+        """Why it is not known what is built; empty if every part is known."""
+        return self.material.recipe(self.images, b"").unknown
 
     @property
     def forecast(self) -> tuple[Forecast, ...]:
@@ -170,6 +175,23 @@ def keep(
     return _told(outcome, changed)
 
 
+def hand_on(
+    one: Known, made: Record, registries: Registries, env: Mapping[str, str], log: Log
+) -> None:
+    """Write the record of another branch's build beside the cache that this branch has of it."""
+    cache, run = one.decided.cache, one.decided.run
+    of = partial(registries.client, say=log.line)
+    if cache.write is None:
+        return
+    own = replace(
+        made, branch=run.branch, commit=run.commit, cache=_digest_of_cache(cache.write.ref, of)
+    )
+    try:
+        _store(cache, own, of, env)
+    except RegistryError as error:
+        log.line(str(error))
+
+
 def _told(outcome: Outcome, changed: Mapping[str, bool]) -> Outcome:
     if not outcome.targets:
         return replace(outcome, changed=changed.get(outcome.name, True))
@@ -179,7 +201,7 @@ def _told(outcome: Outcome, changed: Mapping[str, bool]) -> Outcome:
 
 def _is_changed(one: Known, done: Outcome) -> bool:
     """Return whether an image may differ from that of the last build of its branch."""
-    is_same = one.own is not None and one.own in one.same(done)
+    is_same = one.own is not None and one.is_of(one.own, done)
     return not (is_same and all(step.cached for step in done.steps))
 
 
@@ -215,10 +237,17 @@ def _write(
         commit=run.commit,
         versions={"warmbuild": __version__},
     )
+    _store(decided.cache, new, of, env)
+
+
+def _store(
+    cache: CachePlan, new: Record, of: Callable[[str], Registry], env: Mapping[str, str]
+) -> None:
     packed = record.packed(new)
     if packed is None:
         raise RegistryError("no record of the build is written: it would have more than 1 MiB")
-    stores.write(decided.cache, write.ref, env, of, packed)
+    if cache.write:
+        stores.write(cache, cache.write.ref, env, of, packed)
 
 
 def _repositories(decided: BuildPlan) -> tuple[str, ...]:

@@ -511,6 +511,10 @@ _ROWS: Final[Mapping[str, Input]] = {
     "cache-strict": Switch(
         "Fail, after the image is exported, if the cache could not be read or written."
     ),
+    "skip-unchanged": Switch(
+        "Build nothing if everything that goes into the image is as in an earlier build whose "
+        "cache may be read: its image gets the tags."
+    ),
     "refresh": Switch("Read no cache, pull newer base images, and write a fresh cache."),
     "cache-from": Input(
         "Cache sources in the syntax of buildx; they replace the automatic refs.",

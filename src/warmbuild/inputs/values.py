@@ -134,6 +134,7 @@ class Inputs:
     push_timeout: timedelta
     retry_timeout: timedelta
     cache_strict: bool
+    skip_unchanged: bool
     refresh: bool
     cache_from: tuple[str, ...]
     cache_to: tuple[str, ...]

@@ -111,7 +111,7 @@ def _fate(
 def _differs_by_stages_alone(compared: Sequence[Compared], same: Sequence[Step]) -> bool:
     for one, now in zip(compared, same, strict=True):
         then = counterpart(one.record.recipe, now)
-        if then and all(name.startswith(_STAGE) for name in changed(then, now)):
+        if then and all(name.startswith(_STAGE) for name in changed(then.parts, now.parts)):
             return True
     return False
 
@@ -127,13 +127,12 @@ def counterpart(then: Recipe, now: Step) -> Step | None:
     return min(same, key=lambda step: abs(step.position - now.position), default=None)
 
 
-def changed(then: Step, now: Step) -> tuple[str, ...]:
-    """Return the names of the parts in which a step differs from one of a record."""
-    names = dict.fromkeys((*now.parts, *then.parts))
+def changed(then: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the names of the parts in which a step, or an image, differs from a record's."""
     return tuple(
         name
-        for name in names
-        if record.part(now.parts.get(name, "")) != record.part(then.parts.get(name, ""))
+        for name in dict.fromkeys((*now, *then))
+        if record.part(now.get(name, "")) != record.part(then.get(name, ""))
     )
 
 

@@ -150,11 +150,14 @@ class Registry:
         return replace(found, vendor=vendors.detect(self.host, self._headers))
 
     def digest(self, ref: Reference) -> str:
-        """Return the digest that a tag has at the moment; empty if the registry does not say.
+        """Return the digest that a ref has at the moment; empty if the registry does not say.
 
         It does not count as a pull, of which some registries allow a number an hour.
         """
-        path, scope = f"/v2/{ref.path}/manifests/{ref.tag}", f"repository:{ref.path}:pull"
+        path, scope = (
+            f"/v2/{ref.path}/manifests/{ref.digest or ref.tag}",
+            f"repository:{ref.path}:pull",
+        )
         try:
             reply = self._ask(path, scope=scope, put=Put(method="HEAD"))
         except (RegistryError, exchange.SilentError):
