@@ -94,8 +94,10 @@ def _tagged(
     for ref in map(refs.parse, plan.tags):
         registries.client(ref.host, log.line).retag(ref, earlier.manifest)
     is_changed = known.own is None or not known.is_of(known.own)
-    if is_changed and caches.kept(plan.cache, registries, log):
+    written = ""
+    if is_changed and plan.cache.write and caches.kept(plan.cache, registries, log):
         recording.hand_on(known, made, registries, env, log)
+        written = str(plan.cache.write.ref)
     where = f"of branch {made.branch}" if made.branch else "of an earlier run"
     parts = ((known.material.images, "base image"), (made.recipe.steps, "step"))
     what = [_counted(len(items), name) for items, name in (*parts, (made.files, "file"))]
@@ -112,6 +114,7 @@ def _tagged(
         metadata=json.dumps(metadata, separators=(",", ":")),
         tags=plan.tags,
         changed=is_changed,
+        cache_written=written,
         notes=(note, *plan.notes, *plan.cache.notes),
         image=None if plan.name else plan,
     )
