@@ -286,18 +286,23 @@ def _answering(replies: Replies) -> Iterator[None]:
             address = re.sub(r"^https?://", "", request.url or "").partition("?")[0]
             key = f"{request.method} {address}"
             wild = (one for one in replies if one.endswith("*") and key.startswith(one[:-1]))
-            found = replies.get(key) or replies.get(next(wild, "")) or _unknown(address)
+            found = replies.get(key) or replies.get(next(wild, "")) or _unknown(request, address)
             if isinstance(found, list):
                 number = count[key] = count.get(key, -1) + 1
                 return found[min(number, len(found) - 1)]
             return found
 
-        for method in ("GET", "POST", "PUT"):
+        for method in ("GET", "HEAD", "POST", "PUT"):
             mocked.add_callback(method, re.compile(r"https?://.*"), answer)
         yield
 
 
-def _unknown(address: str) -> Reply:
+def _unknown(request: requests.PreparedRequest, address: str) -> Reply:
+    """Answer as a registry that is empty, and takes what it gets, such as records."""
     if address.endswith("/v2/"):
         return 200, {}, "{}"
+    if request.method == "POST":
+        return 202, {"Location": f"{request.url}1"}, ""
+    if request.method == "PUT":
+        return 201, {}, ""
     return refusal(404, "MANIFEST_UNKNOWN", "manifest unknown")

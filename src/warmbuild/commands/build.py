@@ -138,7 +138,7 @@ def _with_builder(means: _Means, wanted: Sequence[Image], unchanged: Sequence[Ou
             decided = images.decide(wanted, has_image_store=False)
         registries = reach.routed(means.registries, decided, made, child, log)
         decided = _linked(means, _ready(run, wanted, decided, registries))
-        known = recording.known(decided, wanted, registries, child, log)
+        known = recording.known(decided, wanted, registries, child)
         publishing.say_plan(decided, log)
         recording.say_forecast(known, log)
         name = made.boot(state.need(decided))

@@ -106,7 +106,6 @@ def known(
     wanted: Sequence[Image],
     registries: Registries,
     env: Mapping[str, str],
-    log: Log,
 ) -> Sequence[Known]:
     """Read what builds are made of, and what lies beside their caches.
 
@@ -118,7 +117,7 @@ def known(
         for one, image in zip(decided, wanted, strict=True)
         if one.cache.backend.store and (one.cache.read or one.cache.write)
     ]
-    found = _records([one.cache for one, _ in recorded], registries, env, log)
+    found = _records([one.cache for one, _ in recorded], registries, env)
     materials = [material.read(one, image, env) for one, image in recorded]
     named = {image for made in materials for image in made.images}
     if any(one.run.trust.is_untrusted for one, _ in recorded):
@@ -167,9 +166,10 @@ def keep(
             continue
         changed[target.name] = _is_changed(one, target)
         cache = one.decided.cache
-        if cache.write and (target.cache_written or changed[target.name]):
+        is_there = target.cache_written or not target.cache_error
+        if cache.write and is_there and (target.cache_written or changed[target.name]):
             try:
-                _write(one, target, registries, env, log)
+                _write(one, target, registries, env)
             except RegistryError as error:
                 log.line(f"{error}")
     return _told(outcome, changed)
@@ -180,7 +180,7 @@ def hand_on(
 ) -> None:
     """Write the record of another branch's build beside the cache that this branch has of it."""
     cache, run = one.decided.cache, one.decided.run
-    of = partial(registries.client, say=log.line)
+    of = _clients(registries)
     if cache.write is None:
         return
     own = replace(
@@ -190,6 +190,11 @@ def hand_on(
         _store(cache, own, of, env)
     except RegistryError as error:
         log.line(str(error))
+
+
+def _clients(registries: Registries) -> Callable[[str], Registry]:
+    """Return what makes clients that ask once, and say nothing of what others have said."""
+    return partial(registries.client, say=lambda _: None, patience=client.BRIEF)
 
 
 def _told(outcome: Outcome, changed: Mapping[str, bool]) -> Outcome:
@@ -205,14 +210,12 @@ def _is_changed(one: Known, done: Outcome) -> bool:
     return not (is_same and all(step.cached for step in done.steps))
 
 
-def _write(
-    one: Known, done: Outcome, registries: Registries, env: Mapping[str, str], log: Log
-) -> None:
+def _write(one: Known, done: Outcome, registries: Registries, env: Mapping[str, str]) -> None:
     """Write the record of a build beside its cache; raises RegistryError if that fails."""
     decided, write = one.decided, one.decided.cache.write
     if write is None:
         return
-    of = partial(registries.client, say=log.line)
+    of = _clients(registries)
     salt, images = os.urandom(_SALT), {**one.images, **done.images}
     made = one.material.recipe(images, salt)
     run = decided.run
@@ -275,7 +278,7 @@ def _place(cache: CachePlan, item: CacheRef) -> tuple[str, Place]:
 
 
 def _records(
-    caches: Sequence[CachePlan], registries: Registries, env: Mapping[str, str], log: Log
+    caches: Sequence[CachePlan], registries: Registries, env: Mapping[str, str]
 ) -> Mapping[tuple[str, Place], Beside]:
     """Return what lies beside each cache that is read or written."""
     wanted = {
@@ -283,7 +286,7 @@ def _records(
         for cache in caches
         for item in (*cache.read, *([cache.write] if cache.write else []))
     }
-    of = partial(registries.client, say=log.line)
+    of = _clients(registries)
 
     def one(cache: CachePlan, item: CacheRef, place: Place) -> Beside:
         if isinstance(place, Reference) and place.host in registries.unasked:
@@ -306,17 +309,15 @@ def _records(
 
 def _digests(named: Collection[str], registries: Registries) -> Mapping[str, str]:
     """Return the digests that images have at the moment, as far as their registries tell."""
+    of = _clients(registries)
 
     def one(ref: Reference) -> str:
         places = (place for place in registries.places(ref) if place.host not in registries.unasked)
-        found = (
-            registries.client(place.host, lambda _: None, patience=client.DIGEST).digest(place)
-            for place in places
-        )
+        found = (of(place.host).digest(place) for place in places)
         return next(filter(None, found), "")
 
     jobs = {name: partial(one, refs.parse(name)) for name in named}
-    found = signals.at_once(jobs, client.DIGEST.total)
+    found = signals.at_once(jobs, client.BRIEF.total)
     return {name: digest for name, digest in found.items() if digest}
 
 

@@ -53,7 +53,7 @@ def skipped(
     `decided` are final plans, and `env` is the environment of buildx. The log says of every image
     why it is built, or what was compared.
     """
-    read = recording.known(decided, wanted, registries, env, log)
+    read = recording.known(decided, wanted, registries, env)
     builds = {one.decided.name: one for one in read}
     found: list[Outcome] = []
     for plan in decided:

@@ -63,8 +63,8 @@ class Put:
 PROBE: Final = Patience(answer=15.0, total=15.0, retry=3.0, pause=0.5)
 # A push needs its login, so it gets the time that a push would have.
 LOGIN: Final = Patience(answer=30.0, total=30.0, pause=1.0)
-# Digests of images are asked for while other things are waited for.
-DIGEST: Final = Patience(answer=3.0, total=3.0, retry=0.0, pause=0.5)
+# What a run can do without: digests of images, and records.
+BRIEF: Final = Patience(answer=4.0, total=4.0, retry=0.0, pause=0.5)
 _ACCEPT: Final = (
     "application/vnd.oci.image.manifest.v1+json, "
     "application/vnd.oci.image.index.v1+json, "

@@ -747,6 +747,7 @@ def test_what_became_of_targets(parsed: Callable[..., Inputs]) -> None:
         "digest": "sha256:job",
         "imageid": "",
         "tags": ["r.io/job:1"],
+        "changed": True,
         "cache-read": ["r.io/c:main"],
         "cache-written": "",
         "cache-write-error": "no space",

@@ -781,7 +781,7 @@ def test_buildkits_configuration_says_how_a_registry_is_reached(
         "plain.io": Transport(scheme="http"),
         "self.io": Transport(verify=False),
         "own.io": Transport(verify="/own.pem"),
-        "docker.io": Transport(),
+        "docker.io": Transport(mirrors=("plain.io",)),
     }
     fake = FakeRegistry(mocked, "open", host="plain.io")
     Registry("plain.io", None, found["plain.io"]).answer(refs.parse("plain.io/a:b"))

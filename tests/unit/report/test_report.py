@@ -108,6 +108,7 @@ def test_outputs_are_those_of_the_table(parsed: Callable[..., Inputs]) -> None:
         "metadata": '{"a":1}',
         "tags": "r.io/a:1,r.io/a:2",
         **named,
+        "changed": "true",
         "cache-read": "r.io/a:cache-main@sha256:3",
         "cache-written": "r.io/a:cache-x",
         "cache-write-error": "",
