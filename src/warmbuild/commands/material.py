@@ -108,8 +108,10 @@ def _content(
     decided: BuildPlan, context: Path | None, own: bytes | None
 ) -> tuple[Content | None, str]:
     """Return what the context holds, or why that is not known."""
-    if context is None or is_remote(decided.context):
-        return None, "the context is not a directory of this machine"
+    if context is None:
+        return None, "the context is not on this machine"
+    if is_remote(decided.context):
+        return _committed(context, decided.run.commit)
     ignore = own if own is not None else read_bytes(context / ".dockerignore", _MOST)
     patterns = ignore_file.patterns((ignore or b"").decode("utf-8", "replace"))
     has_exceptions = any(pattern.startswith("!") for pattern in patterns)
@@ -121,6 +123,17 @@ def _content(
         return None, f"the context cannot be read: {error.strerror}"
     except ValueError as error:
         return None, f"the context is not read: {error}"
+    return Content(found), ""
+
+
+def _committed(context: Path, commit: str) -> tuple[Content | None, str]:
+    """Return what the run's own commit holds, which BuildKit fetches by itself."""
+    try:
+        found = context_files.committed(context, commit)
+    except ValueError as error:
+        return None, f"the context is not read: {error}"
+    if found is None:
+        return None, "the commit that is built is not checked out here"
     return Content(found), ""
 
 

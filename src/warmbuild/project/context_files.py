@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from warmbuild.project import git_modes
 from warmbuild.project.entry import Entry
+from warmbuild.project.git_index import LINK, MODES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 # Files and directories; a checkout of Linux has a fifth of it.
 MOST: Final = 500_000
 _PART: Final = 1024 * 1024
+_DIRECTORY: Final = 0o755
 _LOW: Final = 0xFFFF_FFFF
 
 
@@ -65,10 +67,34 @@ def entries(
     return found
 
 
+def committed(context: Path, commit: str) -> Mapping[str, Entry] | None:
+    """Return what BuildKit finds in a context of git; None if the commit is not checked out here.
+
+    It has no .git, and BuildKit heeds no .dockerignore there (`dockerui`, v0.34.2). Raises
+    ValueError for submodules, whose files the index does not have.
+    """
+    tracked = git_modes.committed(context, commit)
+    if tracked is None:
+        return None
+    found: dict[str, Entry] = {}
+    for path, one in tracked.items():
+        if one.mode in MODES:
+            found[path] = Entry("file", MODES[one.mode], _digest(one.name, one.size))
+        elif one.mode == LINK:
+            found[path] = Entry("link", 0, one.name)
+        else:
+            raise ValueError(f"{path} is a submodule")
+        parent = path.rpartition("/")[0]
+        while parent and parent not in found:
+            found[parent] = Entry("directory", _DIRECTORY, b"")
+            parent = parent.rpartition("/")[0]
+    return found
+
+
 def _entry(place: str, path: str, status: os.stat_result, index: Index) -> Entry:
     if stat.S_ISLNK(status.st_mode):
         target = os.fsencode(os.readlink(place))  # noqa: PTH115 (fast)
-        return Entry("link", 0, index.hasher(target).digest())
+        return Entry("link", 0, index.hasher(b"blob %d\0%b" % (len(target), target)).digest())
     if not stat.S_ISREG(status.st_mode):
         return _plain("other", status)
     known = index.tracked.get(path)
@@ -76,7 +102,11 @@ def _entry(place: str, path: str, status: os.stat_result, index: Index) -> Entry
         name = known.name
     else:
         name = _hashed(place, status.st_size, index.hasher)
-    return Entry("file", stat.S_IMODE(status.st_mode), b"%b %d" % (name, status.st_size))
+    return Entry("file", stat.S_IMODE(status.st_mode), _digest(name, status.st_size))
+
+
+def _digest(name: bytes, size: int) -> bytes:
+    return b"%b %d" % (name, size)
 
 
 def _hashed(path: str, size: int, hasher: Callable[[bytes], _Hash]) -> bytes:

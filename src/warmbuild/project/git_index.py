@@ -13,27 +13,26 @@ if TYPE_CHECKING:
 
 # The mode in the index, and the permissions that it means.
 MODES: Final = {0o100644: 0o644, 0o100755: 0o755}
+LINK: Final = 0o120000
 _VERSIONS: Final = (2, 3, 4)
 _PREFIXED: Final = 4
-_MODE_AT: Final = 24
 # The length of a file's times, owner and size in bytes; the object's name follows.
-_STAT: Final = 40
-_TIMES: Final = struct.Struct(">10L")
+_STAT: Final = struct.Struct(">10L")
 # The bytes of a path that Linux takes.
 _LONGEST: Final = 4096
 _EXTENDED: Final = 0x4000
-_MODE: Final = struct.Struct(">L")
 _FLAGS: Final = struct.Struct(">H")
+_EXTENSION: Final = struct.Struct(">4sL")
 
 
 class Tracked(NamedTuple):
-    """A regular file in the index, and what it was on the disk when git last looked at it.
+    """A file in the index, and what it was on the disk when git last looked at it.
 
     Of the size and the number of the inode, the index keeps the lowest 32 bits.
     """
 
     path: str
-    permissions: int
+    mode: int  # one of MODES, LINK, or that of a submodule
     name: bytes  # of the object
     changed: int  # nanoseconds, its ctime
     modified: int  # nanoseconds, its mtime
@@ -41,34 +40,41 @@ class Tracked(NamedTuple):
     size: int
 
 
+class Listing(NamedTuple):
+    """Everything that an index has."""
+
+    entries: list[Tracked]
+    tree: bytes  # name of the tree that it equals; empty if git has not noted one
+
+
 def modes(data: bytes, *, object_bytes: int = 20) -> Iterator[tuple[str, int]]:
-    """Yield (path, permissions) of each regular file, as `files` does."""
-    return ((one.path, one.permissions) for one in files(data, object_bytes=object_bytes))
+    """Yield (path, permissions) of each regular file, not of links and submodules."""
+    found = read(data, object_bytes=object_bytes).entries
+    return ((one.path, MODES[one.mode]) for one in found if one.mode in MODES)
 
 
-def files(data: bytes, *, object_bytes: int = 20) -> Iterator[Tracked]:
-    """Yield each regular file, not links and submodules.
+def read(data: bytes, *, object_bytes: int = 20) -> Listing:
+    """Read an index.
 
     `object_bytes` is the length of an object's name: 32 in a SHA-256 repository. Raises ValueError
     if the data is not an index.
     """
     try:
-        yield from _entries(data, object_bytes)
+        return _read(data, object_bytes)
     except (IndexError, struct.error) as error:
         raise ValueError("the index ends too early") from error
 
 
-def _entries(data: bytes, object_bytes: int) -> Iterator[Tracked]:
+def _read(data: bytes, object_bytes: int) -> Listing:
     signature, version, count = struct.unpack_from(">4sLL", data)
     if signature != b"DIRC" or version not in _VERSIONS:
         raise ValueError("this is not a git index of version 2 to 4")
-    at, path = 12, b""
+    at, path, entries = 12, b"", list[Tracked]()
     for _ in range(count):
-        begin = at
-        (mode,) = _MODE.unpack_from(data, at + _MODE_AT)
-        blob = data[at + _STAT : at + _STAT + object_bytes]
-        (flags,) = _FLAGS.unpack_from(data, at + _STAT + object_bytes)
-        name = at + _STAT + object_bytes + (4 if flags & _EXTENDED else 2)
+        stat = _STAT.unpack_from(data, at)
+        named = at + _STAT.size
+        (flags,) = _FLAGS.unpack_from(data, named + object_bytes)
+        name = named + object_bytes + (4 if flags & _EXTENDED else 2)
         if version == _PREFIXED:
             # A path is the previous one without some bytes at its end, and a suffix.
             less, name = _offset(data, name)
@@ -81,17 +87,22 @@ def _entries(data: bytes, object_bytes: int) -> Iterator[Tracked]:
             at += (end - at) // 8 * 8 + 8
         if len(path) > _LONGEST:
             raise ValueError("a path in the index is too long")
-        if mode in MODES:
-            stat = _TIMES.unpack_from(data, begin)
-            yield Tracked(
-                path.decode("utf-8", "surrogateescape"),
-                MODES[mode],
-                blob,
-                stat[0] * 1_000_000_000 + stat[1],
-                stat[2] * 1_000_000_000 + stat[3],
-                stat[5],
-                stat[9],
-            )
+        changed, modified = (stat[of] * 1_000_000_000 + stat[of + 1] for of in (0, 2))
+        text = path.decode("utf-8", "surrogateescape")
+        blob = data[named : named + object_bytes]
+        entries.append(Tracked(text, stat[6], blob, changed, modified, stat[5], stat[9]))
+    return Listing(entries, _tree(data, at, object_bytes))
+
+
+def _tree(data: bytes, at: int, object_bytes: int) -> bytes:
+    """Read the tree of the top directory, if the first extension has it."""
+    begin = at + _EXTENSION.size
+    if data[at : at + 4] != b"TREE" or data[begin : begin + 1] != b"\0":
+        return b""
+    # An empty path, and how many files and directories are in it; no files are an unknown tree.
+    end = data.index(b"\n", begin)
+    is_known = data[begin + 1 : end].partition(b" ")[0].isdigit()
+    return data[end + 1 : end + 1 + object_bytes] if is_known else b""
 
 
 def _offset(data: bytes, at: int) -> tuple[int, int]:

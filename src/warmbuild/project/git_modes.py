@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Final
 
 from warmbuild.files import read_bytes, read_text
 from warmbuild.frozen import frozen
-from warmbuild.project import git_directory, git_index
+from warmbuild.project import git_directory, git_index, git_objects
+from warmbuild.project.git_index import MODES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
     from hashlib import _Hash
 
     from warmbuild.project.git_directory import WorkTree
-    from warmbuild.project.git_index import Tracked
+    from warmbuild.project.git_index import Listing, Tracked
 
 _SHA256: Final = re.compile(
     r"^[ \t]*objectformat[ \t]*=[ \t]*sha256[ \t]*$", re.IGNORECASE | re.MULTILINE
@@ -74,11 +75,11 @@ def tracked_files(context: Path) -> Iterator[tuple[str, int, int]] | None:
     """Return (path below the context, mode, mode in git) of each regular file."""
     context = Path(os.path.realpath(context))
     tree = git_directory.find(context, read_text)
-    tracked = _tracked(tree) if tree else None
-    if tree is None or tracked is None:
+    listing = _listing(tree) if tree else None
+    if tree is None or listing is None:
         return None
-    prefix = "" if context == tree.root else f"{context.relative_to(tree.root).as_posix()}/"
-    return _stated(context, prefix, ((one.path, one.permissions) for one in tracked))
+    modes = ((one.path, MODES[one.mode]) for one in listing.entries if one.mode in MODES)
+    return _stated(context, _prefix(tree, context), modes)
 
 
 @frozen
@@ -96,19 +97,30 @@ def index_below(context: Path) -> Index:
     tree = git_directory.find(context, read_text)
     if tree is None:
         return Index()
-    prefix = "" if context == tree.root else f"{context.relative_to(tree.root).as_posix()}/"
     hasher = _hasher(tree)
     try:
         written = (tree.own / "index").stat().st_mtime_ns
-        tracked = {
-            one.path.removeprefix(prefix): one
-            for one in _tracked(tree) or ()
-            if one.path.startswith(prefix)
-        }
-    except (OSError, ValueError):
-        # There is none, it has an unknown format, or git is writing it.
+    except OSError:
         return Index(hasher=hasher)
+    listing = _listing(tree)
+    tracked = _below(listing, _prefix(tree, context)) if listing else {}
     return Index(tracked=tracked, written=written, hasher=hasher)
+
+
+def committed(directory: Path, commit: str) -> Mapping[str, Tracked] | None:
+    """Return what a commit has below a directory, by path; None if that cannot be told.
+
+    The index has it if it equals the commit's tree, as after a checkout. What was changed since
+    then in the work tree does not matter.
+    """
+    directory = Path(os.path.realpath(directory))
+    tree = git_directory.find(directory, read_text)
+    listing = _listing(tree) if tree else None
+    if tree is None or not (listing and listing.tree):
+        return None
+    if git_objects.tree(tree.common / "objects", commit) != listing.tree:
+        return None
+    return _below(listing, _prefix(tree, directory))
 
 
 def objects(directory: Path, commit: str, paths: Collection[Path]) -> Mapping[Path, bytes] | None:
@@ -117,14 +129,12 @@ def objects(directory: Path, commit: str, paths: Collection[Path]) -> Mapping[Pa
     An object's name is the hash of the file as it is in the commit.
     """
     tree = git_directory.find(Path(os.path.realpath(directory)), read_text)
-    tracked = _tracked(tree) if tree else None
-    if tree is None or tracked is None or git_directory.head(tree, read_text)[1] != commit:
+    listing = _listing(tree) if tree else None
+    if tree is None or listing is None or git_directory.head(tree, read_text)[1] != commit:
         return None
     names = {os.path.relpath(os.path.realpath(path), tree.root): path for path in paths}
-    try:
-        return {names[one.path]: one.name for one in tracked if one.path in names}
-    except ValueError:
-        return None
+    files = (one for one in listing.entries if one.mode in MODES)
+    return {names[one.path]: one.name for one in files if one.path in names}
 
 
 def is_object(data: bytes, name: bytes) -> bool:
@@ -134,11 +144,24 @@ def is_object(data: bytes, name: bytes) -> bool:
     return hashed(stored).digest() == name
 
 
-def _tracked(tree: WorkTree) -> Iterator[Tracked] | None:
+def _listing(tree: WorkTree) -> Listing | None:
+    """Read the index; None if there is none, it has an unknown format, or git is writing it."""
     data = read_bytes(tree.own / "index", _LARGEST_INDEX)
-    if data is None:
+    try:
+        return git_index.read(data, object_bytes=_hasher(tree)().digest_size) if data else None
+    except ValueError:
         return None
-    return git_index.files(data, object_bytes=_hasher(tree)().digest_size)
+
+
+def _prefix(tree: WorkTree, directory: Path) -> str:
+    """Return what the paths below a directory begin with in the index."""
+    return "" if directory == tree.root else f"{directory.relative_to(tree.root).as_posix()}/"
+
+
+def _below(listing: Listing, prefix: str) -> Mapping[str, Tracked]:
+    return {
+        one.path.removeprefix(prefix): one for one in listing.entries if one.path.startswith(prefix)
+    }
 
 
 def _hasher(tree: WorkTree) -> Callable[..., _Hash]:

@@ -1,4 +1,4 @@
-"""When a commit was made, and what a tag is of, read from git's objects without git.
+"""When a commit was made, its tree, and what a tag is of, read from git's objects without git.
 
 The formats are documented in git's "gitformat-pack" and "gitrepository-layout".
 """
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _COMMITTER: Final = re.compile(rb"^committer .*> (?P<seconds>\d{1,11}) [+-]\d{4}$", re.MULTILINE)
 # In bytes; only this much of a larger object is read.
 _MOST: Final = 64 * 1024
+_TREE: Final = re.compile(rb"tree (?P<tree>[0-9a-f]{40}|[0-9a-f]{64})\n")
 _TAGGED: Final = re.compile(rb"object (?P<commit>[0-9a-f]{40,64})\ntype commit\n")
 # The types of objects, with their numbers in packs.
 _NUMBERS: Final[Mapping[str, int]] = {"commit": 1, "tag": 4}
@@ -45,6 +46,12 @@ def committed(directory: Path, commit: str) -> datetime | None:
         return datetime.fromtimestamp(int(found["seconds"]), UTC) if found else None
     except (ValueError, OverflowError, OSError):
         return None
+
+
+def tree(objects: Path, commit: str) -> bytes:
+    """Return the name of a commit's tree; empty if that cannot be read."""
+    found = _TREE.match(_header(objects, commit, "commit"))
+    return bytes.fromhex(found["tree"].decode()) if found else b""
 
 
 def tagged(objects: Path, tag: str) -> str:
