@@ -16,17 +16,20 @@ from warmbuild.mounts import Mounts
 from warmbuild.report import plain_text, plan_json, publishing
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from warmbuild.commands import caches, logins
+    from warmbuild.builder import environment
+    from warmbuild.commands import caches, logins, recording
+    from warmbuild.commands.images import Image
+    from warmbuild.commands.recording import Known
     from warmbuild.commands.run import Run
-    from warmbuild.inputs.values import Inputs
-    from warmbuild.log import Log
     from warmbuild.plan.build_plan import BuildPlan
 else:
     # Only for `probe`.
     caches = lazy.module("warmbuild.commands.caches")
+    environment = lazy.module("warmbuild.builder.environment")
     logins = lazy.module("warmbuild.commands.logins")
+    recording = lazy.module("warmbuild.commands.recording")
 
 
 def plan(run: Run, *, as_json: bool) -> None:
@@ -41,16 +44,20 @@ def plan(run: Run, *, as_json: bool) -> None:
         checkout.with_findings(one, image.inputs, pipeline_file, env)
         for one, image in zip(images.decide(wanted), wanted, strict=True)
     ]
-    published = decided
+    published: Sequence[BuildPlan] = decided
+    known: Sequence[Known] = ()
     if inputs.probe:
-        decided = _probed(decided, inputs, env, log)
+        decided, known = _probed(run, wanted, decided)
         published = [caches.unmerged(one) for one in decided]
     if as_json:
-        text = plan_json.plan_json(*decided, redact=log.redact)
+        forecasts = {one.decided.name: one.forecast for one in known}
+        text = plan_json.plan_json(*decided, redact=log.redact, forecasts=forecasts)
     else:
         text = plain_text.plan_text(*decided)
     for line in text.splitlines():
         log.line(line)
+    if not as_json and known:
+        recording.say_forecast(known, log)
     is_step = run.context.ci != "local" and not as_json
     if is_step or inputs.plan_only or inputs.output_file:
         with mounted.handed_over(mounted.written(inputs, ()), run.mounts, log):
@@ -58,10 +65,15 @@ def plan(run: Run, *, as_json: bool) -> None:
 
 
 def _probed(
-    decided: Sequence[BuildPlan], inputs: Inputs, env: Mapping[str, str], log: Log
-) -> Sequence[BuildPlan]:
-    """Return the plans with the caches that the registries hold, and notes of what they said."""
-    notes: list[str] = []
+    run: Run, wanted: Sequence[Image], decided: Sequence[BuildPlan]
+) -> tuple[Sequence[BuildPlan], Sequence[Known]]:
+    """Return the plans with the caches that the registries hold, and what lies beside these.
+
+    Notes of the plans tell what the registries said.
+    """
+    inputs, env, log, notes = run.inputs, run.env, run.log, list[str]()
     registries = logins.registries(inputs, env, decided, notes.append, notes.append)
     log.hide(login.password for login in registries.keyring.own)
-    return caches.settled(decided, registries, notes)
+    settled = caches.settled(decided, registries, notes)
+    child = environment.of_building(env, run.context.trust, images.variables(decided))
+    return settled, recording.known(settled, wanted, registries, child)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from warmbuild.plan.build_plan import BuildPlan
+    from warmbuild.record.predicting import Forecast
 
 _CONTEXT: Final = (
     *("ci", "branch", "default_branch", "target_branch", "pull_request", "tag", "commit"),
@@ -22,17 +23,30 @@ _CONTEXT: Final = (
 )
 
 
-def plan_json(*plans: BuildPlan, redact: Callable[[str], str]) -> str:
-    """Return the decisions as JSON, in whose texts `redact` hides secrets."""
+def plan_json(
+    *plans: BuildPlan,
+    redact: Callable[[str], str],
+    forecasts: Mapping[str, Sequence[Forecast]] | None = None,
+) -> str:
+    """Return the decisions as JSON, in whose texts `redact` hides secrets.
+
+    `forecasts` are those of targets, by name; without a probe, there are none.
+    """
     first = plans[0]
+    known = forecasts or {}
     found: dict[str, object] = {
         "argv": _arguments(plans),
         "commands": [_arguments(part) for part in calls.parts(plans)],
         "builder": _builder_json(first),
         **(
-            {"targets": {plan.name: _target_json(plan) | _notes(plan) for plan in plans}}
+            {
+                "targets": {
+                    plan.name: _target_json(plan) | _forecast(plan, known) | _notes(plan)
+                    for plan in plans
+                }
+            }
             if first.name
-            else _target_json(first)
+            else _target_json(first) | _forecast(first, known)
         ),
         "context": {key: getattr(first.run, key) for key in _CONTEXT},
         "trust": {
@@ -58,6 +72,22 @@ def _arguments(plans: Sequence[BuildPlan]) -> Sequence[str]:
 
 def _notes(plan: BuildPlan) -> dict[str, object]:
     return {"notes": [*plan.notes, *plan.cache.notes, *plan.warnings]}
+
+
+def _forecast(plan: BuildPlan, known: Mapping[str, Sequence[Forecast]]) -> dict[str, object]:
+    """Return what becomes of the steps, in the order of the Dockerfile, if anything is known."""
+    found = [
+        {
+            "stage": one.step.stage,
+            "position": one.step.position,
+            "line": one.step.line,
+            "instruction": one.step.title,
+            "fate": one.fate.value,
+            "seconds": round(one.seconds, 1),
+        }
+        for one in known.get(plan.name, ())
+    ]
+    return {"forecast": found} if found else {}
 
 
 def _target_json(plan: BuildPlan) -> dict[str, object]:
