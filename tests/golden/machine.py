@@ -8,6 +8,7 @@ only while somebody sleeps.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import json
 import os
@@ -21,6 +22,7 @@ from contextlib import ExitStack, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from unittest import mock
+from urllib.parse import unquote
 
 import docker
 import docker.errors
@@ -129,6 +131,27 @@ def _is_asked_by_warmbuild() -> bool:
     """Say whether the caller of the caller is a module of warmbuild."""
     name = sys._getframe(2).f_globals.get("__name__", "")  # noqa: SLF001 (there is no other way)
     return str(name).startswith("warmbuild.")
+
+
+class Keeping(dict[str, "Reply | list[Reply]"]):
+    """Replies of registries that keep the blobs and manifests that they are given."""
+
+    def kept(
+        self, request: requests.PreparedRequest, address: str, found: Reply | list[Reply]
+    ) -> Reply | list[Reply]:
+        """Keep what a request brings, and return the answer to it."""
+        body = request.body if isinstance(request.body, bytes) else b""
+        host, _, rest = address.partition("/blobs/uploads/")
+        if request.method == "PUT" and rest:
+            name = unquote((request.url or "").rpartition("digest=")[2])
+            self[f"GET {host}/blobs/{name}"] = (200, {}, body)  # type: ignore[assignment]  # bytes
+        elif request.method == "PUT":
+            headers = {"Docker-Content-Digest": f"sha256:{hashlib.sha256(body).hexdigest()}"}
+            self[f"GET {address}"] = (200, headers, body.decode())
+        elif request.method == "HEAD":
+            there = self.get(f"GET {address}")
+            return (*there[:2], "") if isinstance(there, tuple) else found
+        return found
 
 
 class Interrupted(dict[str, str]):
@@ -287,6 +310,8 @@ def _answering(replies: Replies) -> Iterator[None]:
             key = f"{request.method} {address}"
             wild = (one for one in replies if one.endswith("*") and key.startswith(one[:-1]))
             found = replies.get(key) or replies.get(next(wild, "")) or _unknown(request, address)
+            if isinstance(replies, Keeping):
+                found = replies.kept(request, address, found)
             if isinstance(found, list):
                 number = count[key] = count.get(key, -1) + 1
                 return found[min(number, len(found) - 1)]

@@ -23,11 +23,16 @@ def lines(forecast: Sequence[Forecast]) -> Iterator[str]:
     unknown = [one for one in forecast if one.fate is Fate.UNKNOWN]
     if not forecast:
         return
-    text = f"forecast: {len(run)} of {len(forecast)} steps will run"
-    if took := predicting.seconds(forecast):
+    if not (run or unknown):
+        yield "forecast: no step will run"
+        return
+    text = (
+        f"forecast: {len(run or unknown)} of {len(forecast)} steps {'will' if run else 'may'} run"
+    )
+    if (took := predicting.seconds(forecast)) >= 1:
         text += f", for about {took:.0f} s"
-    if unknown:
-        text += f", and {len(unknown)} may"
+    if run and unknown:
+        text += f", and {len(unknown)} more may"
     if named := [_shown(one) for one in (run or unknown)[:_MOST]]:
         more = len(run or unknown) - len(named)
         text += f": {'; '.join(named)}{f'; and {more} more' if more else ''}"

@@ -24,6 +24,7 @@ from tests.golden.scenes import (
     plans,
     probing,
     reach,
+    records,
     refusals,
 )
 
@@ -48,6 +49,7 @@ SUBJECTS: Final[tuple[Subject, ...]] = (
     probing.SUBJECT,
     builds.SUBJECT,
     refusals.SUBJECT,
+    records.SUBJECT,
     checkout.SUBJECT,
     mounts.SUBJECT,
     ci_logs.SUBJECT,
