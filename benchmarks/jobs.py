@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import secrets
+import subprocess
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,12 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import bare
+from foreseen import counted_forecasts
 
 from warmbuild.buildkit.progress import Progress
 from warmbuild.inputs.table import variable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections import Counter
+    from collections.abc import Iterator, Mapping, Sequence
 
 SOURCES: Final = Path(__file__).resolve().parents[1] / "src"
 # Prefixes of the variables of a CI system in which a benchmark itself may run.
@@ -37,10 +41,16 @@ class Job:
     log: Path
 
 
-def warmbuild(job: Job, inputs: Mapping[str, str], sources: Path = SOURCES) -> Mapping[str, str]:
+def warmbuild(
+    job: Job,
+    inputs: Mapping[str, str],
+    sources: Path = SOURCES,
+    foreseen: Counter[str] | None = None,
+) -> Mapping[str, str]:
     """Build by the warmbuild of `sources`, with further inputs; return the steps that ran.
 
-    The steps are by their position.
+    The steps are by their position. If forecasts are `foreseen`, a plan is asked for one before
+    the build, and how many steps it was right of is added.
     """
     outputs, summary = job.state / "outputs.json", job.state / "summary.md"
     given = {
@@ -54,17 +64,37 @@ def warmbuild(job: Job, inputs: Mapping[str, str], sources: Path = SOURCES) -> M
         **inputs,
     }
     env = {variable(name): value for name, value in given.items() if value}
+    env |= {**job.env, "PYTHONPATH": str(sources)}
+    forecast = [] if foreseen is None else _forecast(job, env)
     argv = [sys.executable, "-m", "warmbuild", "build"]
-    done = bare.run(argv, {**env, **job.env, "PYTHONPATH": str(sources)}, job.checkout)
+    done = bare.run(argv, env, job.checkout)
     job.log.write_text(done.stdout, encoding="utf-8")
     if done.returncode:
         sys.exit(f"{done.stdout}\nexit code {done.returncode}")
     rows = [_STEP_ROW.match(line) for line in summary.read_text(encoding="utf-8").splitlines()]
     ran = {row["place"]: row["step"] for row in rows if row and row["took"] != "cached"}
+    if foreseen is not None:
+        cached = {row["place"]: row["took"] == "cached" for row in rows if row}
+        foreseen.update(counted_forecasts(forecast, cached))
     counted = json.loads(outputs.read_text(encoding="utf-8"))
     if len(ran) != int(counted["cache-steps"]) - int(counted["cache-hits"]):
         sys.exit(f"{done.stdout}\nThe summary and the outputs count other steps.")
     return ran
+
+
+def _forecast(job: Job, env: Mapping[str, str]) -> Sequence[Mapping[str, object]]:
+    """Return what a plan says of each step."""
+    argv = [sys.executable, "-m", "warmbuild", "plan", "--probe", "--format=json"]
+    done = subprocess.run(  # noqa: S603 (a list of arguments, no shell)
+        argv,
+        cwd=job.checkout,
+        env=os.environ | {**env, "INPUT_OUTPUT_FILE": ""},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    found: Sequence[Mapping[str, object]] = json.loads(done.stdout).get("forecast", [])
+    return found
 
 
 def buildx(job: Job, *arguments: str) -> Mapping[str, str]:

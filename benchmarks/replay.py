@@ -18,6 +18,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections import Counter
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -84,6 +85,8 @@ def main() -> int:
     examples = arguments.example or ["flask", "go-server"]
     builds = [built for name in examples for built in replayed(PROJECTS[name], options)]
     print(tally.table(builds))
+    if said := tally.foreseen(builds):
+        print(f"\n{said}")
     for strategy in WARMBUILD:
         if more := list(tally.beyond(builds, strategy)):
             print(f"\nRun by {strategy}, not by the ideal:\n", *more, sep="\n")
@@ -134,7 +137,7 @@ def replayed(project: Project, options: Options) -> Iterator[Built]:
                     log=(options.logs or state) / f"{project.name}-{number}-{state.name}.log",
                 )
                 begun = time.perf_counter()
-                ran = _run(strategy, job, pipeline, options.inputs, lasting)
+                ran, foreseen = _run(strategy, job, pipeline, options.inputs, lasting)
                 built = Built(
                     example=project.name,
                     number=number,
@@ -142,6 +145,7 @@ def replayed(project: Project, options: Options) -> Iterator[Built]:
                     strategy=strategy,
                     ran=ran,
                     seconds=time.perf_counter() - begun,
+                    foreseen=foreseen,
                 )
                 _say(built)
                 yield built
@@ -149,18 +153,21 @@ def replayed(project: Project, options: Options) -> Iterator[Built]:
 
 def _run(
     strategy: str, job: Job, pipeline: Pipeline, inputs: Mapping[str, str], lasting: str
-) -> Mapping[str, str]:
-    """Run a job by a strategy; return the steps that ran, by their position.
+) -> tuple[Mapping[str, str], Counter[str]]:
+    """Run a job by a strategy; return the steps that ran, by their position, and its forecasts.
 
-    A fork may read, and neither push nor write a cache.
+    These are how many steps a plan was right of. A fork may read, and neither push nor write a
+    cache.
     """
+    foreseen = Counter[str]()
     if strategy in WARMBUILD:
-        return jobs.warmbuild(job, {**WARMBUILD[strategy], **inputs})
+        ran = jobs.warmbuild(job, {**WARMBUILD[strategy], **inputs}, foreseen=foreseen)
+        return ran, foreseen
     image = "" if pipeline.fork else f"{job.repository}:{refs.image_tag(pipeline.name)}"
     if strategy == tally.IDEAL:
-        return by_hand(job, lasting, image=image)
+        return by_hand(job, lasting, image=image), foreseen
     with jobs.fresh_builder("replay", job.state) as builder:
-        return by_hand(job, builder, ref=BY_HAND[strategy](pipeline), image=image)
+        return by_hand(job, builder, ref=BY_HAND[strategy](pipeline), image=image), foreseen
 
 
 def _environment(ci: str, pipeline: Pipeline, event_path: Path) -> Mapping[str, str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ class Built:
     strategy: str
     ran: Mapping[str, str]
     seconds: float
+    foreseen: Mapping[str, int] = field(default_factory=dict)
+    """How many steps a plan was right of, wrong of, and did not know."""
 
 
 def steps(builds: Sequence[Built], example: str, strategy: str) -> int:
@@ -50,6 +53,19 @@ def table(builds: Sequence[Built]) -> str:
             ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def foreseen(builds: Sequence[Built]) -> str:
+    """Return how many steps plans were right of, by strategy and example, as Markdown."""
+    counts: dict[tuple[str, str], Counter[str]] = {}
+    for build in builds:
+        if build.foreseen:
+            counts.setdefault((build.strategy, build.example), Counter()).update(build.foreseen)
+    lines = ["| forecast of the steps | right | wrong | unknown |", "| --- | ---: | ---: | ---: |"]
+    for (strategy, example), found in counts.items():
+        cells = (str(found[name]) for name in ("right", "wrong", "unknown"))
+        lines.append(f"| {example}, {strategy} | {' | '.join(cells)} |")
+    return "\n".join(lines) if counts else ""
 
 
 def beyond(builds: Sequence[Built], strategy: str) -> Iterator[str]:

@@ -15,7 +15,7 @@ from warmbuild.commands import material
 from warmbuild.errors import RegistryError
 from warmbuild.frozen import frozen
 from warmbuild.record import forecasts, predicting, ran, record
-from warmbuild.record.predicting import Compared
+from warmbuild.record.predicting import Compared, Fate, Forecast
 from warmbuild.record.record import Record
 from warmbuild.refs import Reference
 from warmbuild.registry import client
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from warmbuild.commands.material import Material
     from warmbuild.log import Log
     from warmbuild.plan.build_plan import BuildPlan
-    from warmbuild.record.predicting import Forecast
     from warmbuild.record.recipe import Recipe
     from warmbuild.registry.client import Registry
 
@@ -93,6 +92,9 @@ class Known:
         decided, compared = self.decided, self.compared()
         cache = decided.cache
         is_whole = len(compared) == len(cache.read) and not cache.sources
+        if is_whole and decided.builder.is_fresh and not compared:
+            steps = self.material.recipe(self.images, b"").steps
+            return tuple(Forecast(step=step, fate=Fate.RUNS) for step in steps)
         return predicting.forecast(
             compared,
             ignored=_ignored(self.material, decided),
