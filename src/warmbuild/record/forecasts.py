@@ -18,10 +18,11 @@ _LONGEST: Final = 60
 
 
 def lines(forecast: Sequence[Forecast]) -> Iterator[str]:
-    """Yield which steps will run, about how long, and what is unknown; nothing without records."""
+    """Yield which steps will run, about how long, and what is unknown; nothing if all is new."""
     run = [one for one in forecast if one.fate is Fate.RUNS]
     unknown = [one for one in forecast if one.fate is Fate.UNKNOWN]
-    if not forecast:
+    if all(one.fate is Fate.RUNS and not one.seconds for one in forecast):
+        # There is no cache, as the plan says, or none with such steps.
         return
     if not (run or unknown):
         yield "forecast: no step will run"
