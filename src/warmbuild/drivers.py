@@ -26,6 +26,7 @@ class Driver:
     needs_image_store: bool = False
     """Multiple platforms and caches outside of the image need the containerd image store."""
     has_attestations: bool = True  # Images can have attestations
+    rewrites_times: bool = True  # An export can write other times than the builder's files have
     unsupported: tuple[str, ...] = ()  # Inputs that ask for what the driver cannot do
     daemon: str = ""  # What its daemon is, as the reason why inputs are ignored
     ignored: tuple[str, ...] = ()  # Inputs that choose what the driver has already
@@ -56,6 +57,9 @@ DRIVERS: Final[Mapping[str, Driver]] = {
             is_engines_own=True,
             needs_image_store=True,
             has_attestations=False,
+            # The engine's own exporter cannot, and that into the containerd image store refuses to
+            # before BuildKit 0.34 (`rewrite-timestamp` conflicts with `unpack`).
+            rewrites_times=False,
             unsupported=("keep-state", "append", "lazy"),
             daemon="the engine's own",
             ignored=(

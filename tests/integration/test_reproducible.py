@@ -1,14 +1,22 @@
-"""Labels that name the commit change an image with each commit, and no layer or cache of it."""
+"""A commit is one image, and the next commit runs no step again."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import subprocess
 from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.integration.conftest import written
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.integration.conftest import Registry, Warmbuild
+    import docker
+
+    from tests.integration.conftest import Ended, Registry, Warmbuild
 
 # An event that says nothing of when the commit was made.
 SCHEDULE = {
@@ -77,3 +85,199 @@ def test_a_commit_is_one_image_and_the_next_one_is_warm(
     labels = registry.config(f"{repository}:edge")["config"]["Labels"]
     assert labels[f"{prefix}.created"] == "2026-01-02T00:00:00Z"
     assert labels[f"{prefix}.revision"] == second
+
+
+# Steps that write files, whose content is the same each time. BuildKit makes the time of a commit a
+# part of the key of WORKDIR if it is a build argument.
+MADE = """\
+FROM --platform=$BUILDPLATFORM busybox:1.37 AS made
+WORKDIR /made
+RUN sleep 1 && echo made > file && mkdir -p deep/er && ln -s file link
+FROM busybox:1.37
+WORKDIR /app
+COPY source.txt .
+COPY --from=made /made made
+"""
+RUN = "RUN mkdir run && echo here > run/file\n"
+FIRST, SECOND = 1767225598, 1767312000
+ON: dict[str, Any] = {"reproducible": "true", "no_cache": "true"}
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Path:
+    """Return a project whose steps make the same files each time, with a commit."""
+    project = written(tmp_path, {"Dockerfile": MADE + RUN, "source.txt": "one"})
+    commit(project, FIRST)
+    return project
+
+
+def event(project: Path) -> dict[str, str]:
+    """Return an event that says nothing of when the HEAD was committed."""
+    head = (project / ".git" / "refs" / "heads" / "main").read_text().strip()
+    return {**SCHEDULE, "CI_COMMIT_SHA": head}
+
+
+def test_two_builders_give_one_digest(
+    warmbuild: Warmbuild, registry: Registry, repository: str, made: Path
+) -> None:
+    def digest(**inputs: Any) -> str:
+        done = warmbuild.succeed(made, ci=event(made), image=repository, **inputs)
+        assert done.cached == []
+        return done.outputs["digest"]
+
+    (made / "source.txt").touch()
+    first = digest(**ON)
+    (made / "source.txt").touch()
+    assert digest(**ON) == first
+    assert registry.config(f"{repository}:main")["created"] == "2025-12-31T23:59:58Z"
+    plain: dict[str, Any] = {"no_cache": "true", "provenance": "false"}
+    assert len({first, digest(**plain), digest(**plain)}) == 3
+
+
+def test_the_next_commit_runs_no_step_again(
+    warmbuild: Warmbuild, registry: Registry, repository: str, made: Path
+) -> None:
+    inputs: dict[str, Any] = {"image": repository, "reproducible": "true"}
+    first = warmbuild.succeed(made, ci=event(made), **inputs)
+    again = warmbuild.succeed(made, ci=event(made), **inputs)
+    assert again.outputs["digest"] == first.outputs["digest"]
+    commit(made, SECOND)
+    later = warmbuild.succeed(made, ci=event(made), **inputs)
+    assert later.outputs["cache-hit-ratio"] == again.outputs["cache-hit-ratio"] == "1.00"
+    assert later.outputs["digest"] != first.outputs["digest"]
+    assert registry.config(f"{repository}:main")["created"] == "2026-01-02T00:00:00Z"
+
+
+def test_with_1970_the_caches_that_are_read_make_no_difference(
+    warmbuild: Warmbuild, repository: str, made: Path
+) -> None:
+    """A step that is cached keeps its times if they are before the commit, which is later here."""
+    first = warmbuild.succeed(made, ci=event(made), image=repository, reproducible="true")
+    (made / "other").touch()
+    commit(made, int((made / "other").stat().st_mtime) + 1)
+
+    def digests(**extra: str) -> set[str]:
+        cached: dict[str, Any] = {"reproducible": "true", "cache": "read-only"}
+        runs = (
+            warmbuild.succeed(made, ci=event(made), image=repository, extra=extra, **inputs)
+            for inputs in (cached, ON)
+        )
+        return {run.outputs["digest"] for run in runs}
+
+    assert first.code == 0
+    assert len(digests()) == 2
+    assert len(digests(SOURCE_DATE_EPOCH="0")) == 1
+
+
+def test_images_of_two_platforms(warmbuild: Warmbuild, repository: str, tmp_path: Path) -> None:
+    made = written(
+        tmp_path,
+        {"Dockerfile": MADE.replace("FROM busybox:1.37\n", "FROM scratch\n"), "source.txt": "one"},
+    )
+    commit(made, FIRST)
+    inputs: dict[str, Any] = {"image": repository, "platforms": "linux/amd64,linux/arm64", **ON}
+    runs = [warmbuild.succeed(made, ci=event(made), **inputs) for _ in range(2)]
+    assert len({run.outputs["digest"] for run in runs}) == 1
+
+
+def test_targets_of_a_bake_file(warmbuild: Warmbuild, repository: str, made: Path) -> None:
+    target: dict[str, Any] = {"context": ".", "output": ["type=image"]}
+    targets = {
+        "app": {**target, "tags": [f"{repository}:app"]},
+        "other": {**target, "tags": [f"{repository}:other"], "args": {"SOURCE_DATE_EPOCH": "7"}},
+    }
+    bake = {"group": {"default": {"targets": [*targets]}}, "target": targets}
+    (made / "docker-bake.json").write_text(json.dumps(bake))
+    (made / ".dockerignore").write_text(".git\ndocker-bake.json\n")
+    inputs: dict[str, Any] = {
+        "bake_files": "docker-bake.json",
+        "image": repository,
+        "push": "true",
+        **ON,
+    }
+    runs = [warmbuild.succeed(made, ci=event(made), **inputs) for _ in range(2)]
+    one, two = (json.loads(run.outputs["targets"]) for run in runs)
+    assert {name: found["digest"] for name, found in one.items()} == {
+        name: found["digest"] for name, found in two.items()
+    }
+    assert one["app"]["digest"] != one["other"]["digest"]
+
+
+def test_provenance_changes_the_index_and_not_the_image(
+    warmbuild: Warmbuild, registry: Registry, repository: str, made: Path
+) -> None:
+    def images() -> tuple[str, str, Ended]:
+        done = warmbuild.succeed(
+            made, ci=event(made), image=repository, provenance="mode=min", **ON
+        )
+        place = f"{registry.host}/{repository.partition('/')[2]}"
+        index = registry.get(f"{place.partition('/')[2]}/manifests/main").json()
+        return done.outputs["digest"], index["manifests"][0]["digest"], done
+
+    first, second = images(), images()
+    assert first[0] != second[0]
+    assert first[1] == second[1]
+    assert "the digest of the index differs in each build" in "\n".join(first[2].warnings)
+
+
+def test_an_inline_cache_changes_the_image_and_no_layer(
+    warmbuild: Warmbuild, registry: Registry, repository: str, made: Path
+) -> None:
+    found = []
+    for _ in range(2):
+        done = warmbuild.succeed(
+            made, ci=event(made), image=repository, cache_backend="inline", **ON
+        )
+        found.append((done.outputs["digest"], tuple(registry.layers(f"{repository}:main"))))
+        assert "because the inline cache in it holds times" in "\n".join(done.warnings)
+    assert found[0][0] != found[1][0]
+    assert found[0][1] == found[1][1]
+
+
+def test_without_a_time_of_the_commit_it_is_1970(
+    warmbuild: Warmbuild, registry: Registry, repository: str, made: Path
+) -> None:
+    (made / ".git").rename(made.parent / "git")
+    runs = [warmbuild.succeed(made, image=repository, **ON) for _ in range(2)]
+    assert runs[0].outputs["digest"] == runs[1].outputs["digest"]
+    assert registry.config(f"{repository}:main")["created"] == "1970-01-01T00:00:00Z"
+    assert "all times in what is exported are in 1970" in runs[0].log
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        pytest.param({"build_args": "SOURCE_DATE_EPOCH=7"}, id="in build-args"),
+        pytest.param({"extra": {"SOURCE_DATE_EPOCH": "7"}}, id="in the environment"),
+        pytest.param({"outputs": "type=image,source-date-epoch=7"}, id="in outputs"),
+    ],
+)
+def test_an_epoch_of_the_users_own_wins(
+    warmbuild: Warmbuild, registry: Registry, repository: str, made: Path, given: dict[str, Any]
+) -> None:
+    warmbuild.succeed(made, ci=event(made), image=repository, push="true", **given, **ON)
+    assert registry.config(f"{repository}:main")["created"] == "1970-01-01T00:00:07Z"
+
+
+def test_every_other_output_is_the_same(
+    warmbuild: Warmbuild, engine: docker.DockerClient, name: str, made: Path
+) -> None:
+    found = []
+    for _ in range(2):
+        done = warmbuild.succeed(
+            made,
+            ci=event(made),
+            tags=f"local/{name}:1",
+            load="true",
+            outputs="type=oci,dest=../a.oci\ntype=tar,dest=../a.tar\n../out",
+            **ON,
+        )
+        assert done.cached == []
+        files = [made.parent / "a.oci", made.parent / "a.tar"]
+        image = engine.images.get(f"local/{name}:1")
+        exported = made.parent / "out" / "app"
+        times = {path.lstat().st_mtime for path in exported.rglob("*") if not path.is_dir()}
+        assert times == {FIRST}
+        found.append((image.id, *(hashlib.sha256(path.read_bytes()).digest() for path in files)))
+        engine.images.remove(f"local/{name}:1", force=True)
+    assert found[0] == found[1]

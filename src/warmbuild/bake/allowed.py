@@ -49,7 +49,7 @@ _ENTRIES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "output": (
         *("type", "dest", "tar", "oci-mediatypes", "platform-split", "rewrite-timestamp"),
-        *_COMPRESSION,
+        *("source-date-epoch", *_COMPRESSION),
     ),
     "secret": ("id", "src"),
 }

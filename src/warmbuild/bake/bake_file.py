@@ -19,6 +19,7 @@ from warmbuild import csv_attributes, untrusted_json
 from warmbuild.buildkit import command_line
 from warmbuild.image import labels
 from warmbuild.inputs import build_context
+from warmbuild.plan import reproducibility
 from warmbuild.trust import Right
 
 if TYPE_CHECKING:
@@ -349,7 +350,7 @@ def _outputs(plan: BuildPlan) -> Sequence[object]:
         found.append({"type": "docker"})
     # See command_line.outputs.
     found.sort(key=partial(command_line.is_pushed, push=plan.push))
-    return [_escaped(entry) for entry in found]
+    return [_escaped({**entry, **reproducibility.missing(entry, plan.times)}) for entry in found]
 
 
 def attributes(entry: object) -> Mapping[str, str]:

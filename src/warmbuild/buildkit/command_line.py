@@ -8,6 +8,7 @@ from warmbuild import csv_attributes
 from warmbuild.cache import packing
 from warmbuild.frozen import frozen
 from warmbuild.image import attestations
+from warmbuild.plan import reproducibility
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -88,9 +89,12 @@ def outputs(plan: BuildPlan) -> tuple[str, ...]:
     found = {entry: dict(csv_attributes.pairs(entry)) for entry in plan.outputs}
     pushed = [entry for entry in plan.outputs if is_pushed(found[entry], push=plan.push)]
     others = [entry for entry in plan.outputs if entry not in pushed]
-    if plan.load and (plan.push or pushed) and not any(map(is_loaded, found.values())):
+    if plan.times and plan.push and not pushed:
+        pushed.append("type=image")
+    is_written_out = plan.push or pushed or plan.times
+    if plan.load and is_written_out and not any(map(is_loaded, found.values())):
         others.append(_LOADED)
-    return (*others, *pushed)
+    return tuple(reproducibility.timed(entry, plan.times) for entry in (*others, *pushed))
 
 
 def is_pushed(output: Mapping[str, str], *, push: bool) -> bool:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from warmbuild.project import git_objects, git_refs
     from warmbuild.run_context import RunContext
 else:
-    # Only rules for tags need the first, and only `context: git` the second.
+    # Only rules for tags and `reproducible` need the first, and only `context: git` the second.
     git_objects = lazy.module("warmbuild.project.git_objects")
     git_refs = lazy.module("warmbuild.project.git_refs")
 
@@ -53,7 +53,7 @@ def named(inputs: Inputs, run: RunContext, source: str) -> RunContext:
         found = _checked_out(found)
     elif inputs.pr_head_sha and run.source_commit:
         found = replace(found, commit=run.source_commit)
-    if inputs.tag_rules:
+    if inputs.tag_rules or inputs.reproducible:
         # git knows the time for every kind of event, and CI systems for some.
         committed = git_objects.committed(Path.cwd(), found.commit)
         found = replace(found, committed=committed or found.committed)

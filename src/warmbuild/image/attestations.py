@@ -6,7 +6,7 @@ build on GitHub names the run as its builder.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from warmbuild import csv_attributes, run_context
 
@@ -14,21 +14,36 @@ if TYPE_CHECKING:
     from warmbuild.inputs.values import Inputs
     from warmbuild.run_context import RunContext
 
+_OFF: Final = "disabled=true"
+# buildx would add one by itself.
+NO_PROVENANCE: Final = f"type=provenance,{_OFF}"
+
 
 def attests(inputs: Inputs, run: RunContext) -> tuple[str, ...]:
     """Return the attestations that the inputs ask for, as `--attest` takes them."""
     asked = {"provenance": inputs.provenance, "sbom": inputs.sbom}
     own = [_own(kind, value) for kind, value in asked.items() if value]
     others = [entry for entry in inputs.attests if not asked.get(kind_of(entry))]
-    return tuple(_written(entry, run) for entry in (*own, *others))
+    written = tuple(_written(entry, run) for entry in (*own, *others))
+    return (*written, NO_PROVENANCE) if leaves_out(inputs) else written
+
+
+def leaves_out(inputs: Inputs) -> bool:
+    """Return whether an image lacks the provenance that it would have by default."""
+    return inputs.reproducible and not _mentions_provenance(inputs)
+
+
+def enabled(attests: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the attestations that are made, and not turned off."""
+    return tuple(one for one in attests if _OFF not in csv_attributes.fields(one))
 
 
 def defaults(inputs: Inputs, run: RunContext) -> tuple[str, ...]:
     """Return the provenance that the CI system adds if no input mentions it.
 
-    The engine's images cannot have one, nor can those that its own driver builds.
+    The engine's images cannot have one, nor can those that its own driver builds. It holds times.
     """
-    is_said = inputs.provenance or any(kind_of(entry) == "provenance" for entry in inputs.attests)
+    is_said = inputs.reproducible or _mentions_provenance(inputs)
     is_for_engine = inputs.load or "docker" in kinds(inputs.outputs)
     if is_said or is_for_engine or not (run.provenance and inputs.driver.has_attestations):
         return ()
@@ -48,6 +63,11 @@ def kind_of(entry: str) -> str:
     return next((value for name, value in pairs if name == "type"), "")
 
 
+def _mentions_provenance(inputs: Inputs) -> bool:
+    named = any(kind_of(entry) == "provenance" for entry in inputs.attests)
+    return bool(inputs.provenance) or named
+
+
 def _own(kind: str, value: str) -> str:
     # docker/build-push-action omits this one word, and so leaves the mode to the builder.
     is_plain = kind == "provenance" and value.lower() == "true"
@@ -62,7 +82,7 @@ def _pair(field: str) -> tuple[str, str]:
 def _written(entry: str, run: RunContext) -> str:
     """Write an attestation out: `disabled` in words, provenance with its builder."""
     fields = [_switched(field) for field in csv_attributes.fields(entry)]
-    is_on = "disabled=true" not in fields
+    is_on = _OFF not in fields
     has_builder = "builder-id" in {_pair(field)[0] for field in fields}
     if kind_of(entry) == "provenance" and run.builder_id and is_on and not has_builder:
         fields.append(f"builder-id={run.builder_id}")
@@ -72,7 +92,7 @@ def _written(entry: str, run: RunContext) -> str:
 def _switched(field: str) -> str:
     if run_context.is_true(field):
         return "disabled=false"
-    return "disabled=true" if run_context.is_false(field) else field
+    return _OFF if run_context.is_false(field) else field
 
 
 def holds_files(outputs: tuple[str, ...]) -> bool:

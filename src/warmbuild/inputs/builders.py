@@ -70,6 +70,9 @@ def check(reader: Reader, driver: Driver) -> None:
         if driver.is_engines_own and reader.text(name):
             text = "only tells warmbuild how to reach registries: the daemon of driver "
             reader.warn(name, f"{text}'{driver.name}' is {driver.daemon}")
+    if not driver.rewrites_times:
+        text = f"an export of driver '{driver.name}' keeps the times of files"
+        reader.ignore("reproducible", text)
     is_nameless = not (reader.text("builder") or reader.text("name"))
     if is_nameless and "keep-state" not in driver.unsupported:
         text = "the next run finds a state by the name of its builder; set builder"

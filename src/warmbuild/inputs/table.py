@@ -183,6 +183,11 @@ _ROWS: Final[Mapping[str, Input]] = {
     "sbom": Input(
         "SBOM attestation: true, false or attributes such as generator=IMAGE. Default: none."
     ),
+    "reproducible": Switch(
+        "Give builds of one commit the same digest: no time in what is exported is after the "
+        "commit, or after 1970 if its time is unknown. SOURCE_DATE_EPOCH in build-args or in the "
+        "environment takes precedence. There is no provenance by default."
+    ),
     "github-token": Input(
         "Token for git contexts on GitHub, and for ghcr.io if password is omitted.",
         secret=True,

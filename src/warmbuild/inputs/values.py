@@ -79,6 +79,7 @@ class Inputs:
     no_cache_filters: tuple[str, ...]
     provenance: str
     sbom: str
+    reproducible: bool
     passed: Passed
     attests: tuple[str, ...]
     build_contexts: tuple[str, ...]

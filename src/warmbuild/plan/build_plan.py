@@ -92,6 +92,8 @@ class BuildPlan:
     build_contexts: tuple[str, ...]
     call: str  # Question that BuildKit answers instead of building, or "build" or empty
     notes: tuple[str, ...]
+    times: tuple[tuple[str, str], ...] = ()
+    """Attributes by which exports write the same times in each build of a commit."""
     problems: tuple[Problem, ...] = ()  # Problems other than the cache's
     findings: tuple[Finding, ...] = ()  # What the lint rules found
     name: str = ""  # Name of the target, if a bake or compose file defines it

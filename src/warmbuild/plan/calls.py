@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from warmbuild.cache import packing, records
+from warmbuild.image import attestations
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,7 +99,7 @@ def stages(plan: BuildPlan) -> tuple[BuildPlan, ...]:
             stage=item.stage,
             tags=(),
             load=False,
-            attests=("type=provenance,disabled=true",),
+            attests=(attestations.NO_PROVENANCE,),
             default_attests=(),
             outputs=(),
             push=True,
@@ -132,4 +133,4 @@ def _again(plan: BuildPlan) -> BuildPlan:
     """
     is_forced = plan.no_cache or bool(plan.no_cache_filters)
     cache = replace(plan.cache, read=(), sources=()) if is_forced else plan.cache
-    return replace(plan, cache=cache, pull=False, no_cache=False, no_cache_filters=())
+    return replace(plan, cache=cache, times=(), pull=False, no_cache=False, no_cache_filters=())

@@ -46,6 +46,10 @@ def why_not(inputs: Inputs) -> str:
             "outputs makes no image, or packs one as zstd",
         ),
         (
+            inputs.reproducible,
+            "reproducible is on, which rewrites the layers of the image, and so unpacks them",
+        ),
+        (
             SNAPSHOTTER in inputs.buildkitd_flags and STARGZ not in inputs.buildkitd_flags,
             "buildkitd-flags names another snapshotter",
         ),

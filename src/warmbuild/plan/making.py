@@ -12,7 +12,7 @@ from warmbuild.errors import InputError, InputProblem
 from warmbuild.image import attestations, naming
 from warmbuild.inputs import build_context
 from warmbuild.inputs.values import Inputs, Secret
-from warmbuild.plan import builders
+from warmbuild.plan import builders, reproducibility
 from warmbuild.plan.build_plan import BuildPlan
 from warmbuild.trust import Right
 
@@ -77,7 +77,7 @@ def decide(inputs: Inputs, context: RunContext, facts: Facts) -> BuildPlan:
     if not decided.makes_an_image:
         return _asking(decided)
     _check_platforms(decided, facts)
-    return decided
+    return reproducibility.applied(decided, inputs, facts)
 
 
 def with_cache(plan: BuildPlan, cache: CachePlan) -> BuildPlan:
