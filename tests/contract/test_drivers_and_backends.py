@@ -40,6 +40,7 @@ OTHERS: Final = {
     "inputs/registry_auth.py": {"registry"},
     "plan/build_plan.py": {"docker"},
     "plan/making.py": {"registry"},
+    "plan/reproducibility.py": {"docker", "local", "registry"},
 }
 
 

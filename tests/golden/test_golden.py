@@ -63,6 +63,8 @@ EXCEPTIONS: Final = {
             "the engine does not start the command",
             "a mapping has more than … keys",
             "a path in the index is too long",
+            "it has more than … layers or steps",
+            "a layer has no digest",
             "it is no JSON object",
             "its inline cache is not base64",
             "the index ends too early",

@@ -184,8 +184,8 @@ _ROWS: Final[Mapping[str, Input]] = {
         "SBOM attestation: true, false or attributes such as generator=IMAGE. Default: none."
     ),
     "reproducible": Switch(
-        "Give builds of one commit the same digest: no time in what is exported is after the "
-        "commit, or after 1970 if its time is unknown. SOURCE_DATE_EPOCH in build-args or in the "
+        "Give builds of one commit the same digest: what they make has no time after the commit, "
+        "or after 1970 if that of the commit is unknown. SOURCE_DATE_EPOCH in build-args or in the "
         "environment takes precedence. There is no provenance by default."
     ),
     "github-token": Input(

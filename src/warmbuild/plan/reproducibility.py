@@ -25,9 +25,14 @@ if TYPE_CHECKING:
 _VARIABLE: Final = "SOURCE_DATE_EPOCH"
 _TIME: Final = "source-date-epoch"
 _LAYERS: Final = "rewrite-timestamp"
-_IMAGES: Final = ("image", "registry", "oci", "docker")
+# Outputs that may have attestations, and with them an index.
+_WITH_INDEX: Final = ("image", "registry", "oci")
+_IMAGES: Final = (*_WITH_INDEX, "docker")
 # Outputs of files, which all get the time. They have no layers.
 _FILES: Final = ("local", "tar")
+_NO_PROVENANCE: Final = (
+    "there is no provenance by default: it holds times, and the digest would differ in each build"
+)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -40,24 +45,28 @@ def applied(plan: BuildPlan, inputs: Inputs, facts: Facts) -> BuildPlan:
     if not inputs.reproducible:
         return plan
     kinds = attestations.kinds(plan.outputs)
+    has_index = plan.push or bool(kinds & {*_WITH_INDEX})
     if not (plan.push or plan.load or kinds & {*_IMAGES, *_FILES}):
         note = "reproducible has no effect: nothing is exported"
         return replace(plan, notes=(*plan.notes, note))
     committed = plan.run.naming.committed
-    shown = committed.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if committed else ""
-    seconds = int((committed or _EPOCH).timestamp())
+    time = (committed or _EPOCH).astimezone(UTC)
+    shown = time.strftime("%Y-%m-%dT%H:%M:%SZ")
     is_given = _is_given(plan, facts)
-    note = (
-        f"no time in what is exported is after {_VARIABLE}, which is given"
+    latest = (
+        f"{_VARIABLE}, which is given"
         if is_given
-        else f"no time in what is exported is after the commit, {shown}"
-        if shown
-        else "all times in what is exported are in 1970: the time of the commit is unknown"
+        else f"the commit, {shown}"
+        if committed
+        else f"{shown}, because that of the commit is unknown"
     )
     return replace(
         plan,
-        times=(*(() if is_given else ((_TIME, str(seconds)),)), (_LAYERS, "true")),
-        notes=(*plan.notes, note),
+        times=(*(() if is_given else ((_TIME, str(int(time.timestamp()))),)), (_LAYERS, "true")),
+        notes=(
+            *(*plan.notes, f"what the build makes has no time after {latest}"),
+            *((_NO_PROVENANCE,) if has_index and attestations.leaves_out(inputs) else ()),
+        ),
         problems=(*plan.problems, *problems.advice(_obstacles(plan))),
     )
 
@@ -93,8 +102,8 @@ def _obstacles(plan: BuildPlan) -> Iterator[str]:
     made = attestations.enabled(plan.attests)
     if kinds := ", ".join(dict.fromkeys(map(attestations.kind_of, made))):
         yield (
-            f"reproducible: the digest of the index differs in each build, because {kinds} in it "
-            "holds times; the digests of the images below it do not"
+            "reproducible: the digest of the index differs in each build, because attestations "
+            f"hold times ({kinds}); the digests of the images below it do not"
         )
     given = filter(None, map(backends.of_entry, plan.cache.destinations))
     written = [*given, *((plan.cache.backend,) if plan.cache.write else ())]

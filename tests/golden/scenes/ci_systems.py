@@ -51,7 +51,12 @@ _EVENTS: Final[dict[str, tuple[str, str, dict[str, object]]]] = {
     "a push to another branch": ("push", "refs/heads/feature", {}),
     "a push of a merge": (
         *("push", "refs/heads/main"),
-        {"head_commit": {"message": "Merge pull request #7 from me/feature"}},
+        {
+            "head_commit": {
+                "message": "Merge pull request #7 from me/feature",
+                "timestamp": "2026-01-01T00:59:58+01:00",
+            }
+        },
     ),
     "a tag": ("push", "refs/tags/v1.2.3", {"base_ref": "refs/heads/main"}),
     "a pull request": ("pull_request", "refs/pull/7/merge", {"pull_request": _pull(_HERE)}),

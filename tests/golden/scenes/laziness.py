@@ -22,6 +22,7 @@ _CASES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
         ("--platforms=linux/amd64,linux/arm64", "--append=- endpoint: ssh://arm"),
     ),
     "files alone": (_CHAIN, ("--outputs=type=local,dest=out",)),
+    "the same digest each time": (_CHAIN, ("--reproducible",)),
 }
 
 

@@ -44,6 +44,11 @@ ZSTD = "type=registry,name=a,compression=zstd"
             id="a node for each platform",
         ),
         pytest.param(
+            {"reproducible": "true"},
+            "reproducible is on, which rewrites the layers of the image, and so unpacks them",
+            id="the same digest each time",
+        ),
+        pytest.param(
             {"outputs": "type=local,dest=out"},
             "outputs makes no image, or packs one as zstd",
             id="files alone",
