@@ -26,6 +26,7 @@ VARIANTS: Final = {
     "after": {"CACHE_EXPORT": "after"},
     "with": {"CACHE_EXPORT": "with"},
     "zstd": {"CACHE_OPTIONS": "compression=zstd"},
+    "reproducible": {"REPRODUCIBLE": "true"},
 }
 
 
@@ -40,7 +41,8 @@ def main() -> None:
                 (kind, name): [] for kind in KINDS for name in VARIANTS
             }
             for number in range(ROUNDS + 1):
-                order = list(VARIANTS)[number % 3 :] + list(VARIANTS)[: number % 3]
+                shift = number % len(VARIANTS)
+                order = list(VARIANTS)[shift:] + list(VARIANTS)[:shift]
                 text = (place / source).read_text()
                 comment = "#" if source.endswith(".py") else "//"
                 (place / source).write_text(f"{text}{comment} edit {number}\n")
