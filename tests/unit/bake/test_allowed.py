@@ -30,7 +30,11 @@ def test_what_reaches_nothing_is_kept() -> None:
         extra_hosts={"a": "1.1.1.1"},
         labels={"a": "b"},
         network="none",
-        output=[{"type": "local", "dest": "out"}, {"type": "cacheonly"}, "type=docker,dest=a.tar"],
+        output=[
+            {"type": "local", "dest": "out", "source-date-epoch": "7"},
+            {"type": "cacheonly"},
+            "type=docker,dest=a.tar,rewrite-timestamp=true",
+        ],
         platforms=["linux/amd64"],
         pull=True,
         secret=[{"id": "a", "src": "file"}],
@@ -49,9 +53,9 @@ def test_what_reaches_nothing_is_kept() -> None:
             {"type": "local", "src": "c"},
         ],
         "output": [
-            {"type": "local", "dest": "out"},
+            {"type": "local", "dest": "out", "source-date-epoch": "7"},
             {"type": "cacheonly"},
-            {"type": "docker", "dest": "a.tar"},
+            {"type": "docker", "dest": "a.tar", "rewrite-timestamp": "true"},
         ],
     }
 
