@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from warmbuild import __version__, refs, signals, stores
 from warmbuild.cache import directory
 from warmbuild.cache.probe import Found
-from warmbuild.commands import material
+from warmbuild.commands import material, reproducing
 from warmbuild.errors import RegistryError
 from warmbuild.frozen import frozen
 from warmbuild.record import forecasts, predicting, ran, record
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from warmbuild.commands.images import Image
     from warmbuild.commands.logins import Registries
     from warmbuild.commands.material import Material
+    from warmbuild.image.layers import Step
     from warmbuild.log import Log
     from warmbuild.plan.build_plan import BuildPlan
     from warmbuild.record.recipe import Recipe
@@ -75,6 +76,11 @@ class Known:
     def is_of(self, known: Record, done: Outcome | None = None) -> bool:
         """Return whether a record is of a build of the same, with nothing unknown."""
         return bool(known.key) and known.key == self.recipe(known, done).key
+
+    def same(self, done: Outcome) -> Record | None:
+        """Return the record of a build of the same, that of the branch first; None without one."""
+        found = (self.own, *(one.record for one in self.read))
+        return next((one for one in found if one and self.is_of(one, done)), None)
 
     def recipe(self, known: Record, done: Outcome | None = None) -> Recipe:
         """Return what is built, so that it can be compared with a record."""
@@ -167,11 +173,16 @@ def keep(
         if target is None:
             continue
         changed[target.name] = _is_changed(one, target)
-        cache = one.decided.cache
+        cache, made = (
+            one.decided.cache,
+            reproducing.steps(one.decided, target, _clients(registries)),
+        )
+        if earlier := one.same(target):
+            reproducing.say_differences(target.name, made, earlier, log)
         is_there = target.cache_written or not target.cache_error
         if cache.write and is_there and (target.cache_written or changed[target.name]):
             try:
-                _write(one, target, registries, env)
+                _write(one, target, made, registries, env)
             except RegistryError as error:
                 log.line(f"{error}")
     return _told(outcome, changed)
@@ -212,7 +223,13 @@ def _is_changed(one: Known, done: Outcome) -> bool:
     return not (is_same and all(step.cached for step in done.steps))
 
 
-def _write(one: Known, done: Outcome, registries: Registries, env: Mapping[str, str]) -> None:
+def _write(
+    one: Known,
+    done: Outcome,
+    layers: Sequence[Step],
+    registries: Registries,
+    env: Mapping[str, str],
+) -> None:
     """Write the record of a build beside its cache; raises RegistryError if that fails."""
     decided, write = one.decided, one.decided.cache.write
     if write is None:
@@ -234,6 +251,7 @@ def _write(one: Known, done: Outcome, registries: Registries, env: Mapping[str, 
             digest=done.digest,
             image_id=done.image_id,
             repositories=_repositories(decided) if decided.push else (),
+            layers=tuple(step.digest for step in layers if not step.is_empty),
         ),
         images=images,
         stage=decided.stage,
