@@ -286,3 +286,18 @@ def test_every_other_output_is_the_same(
         found.append((image.id, *(hashlib.sha256(path.read_bytes()).digest() for path in files)))
         engine.images.remove(f"local/{name}:1", force=True)
     assert found[0] == found[1]
+
+
+def test_the_layers_that_differ_from_a_build_of_the_same_are_named(
+    warmbuild: Warmbuild, repository: str, made: Path
+) -> None:
+    chance = "RUN cat /proc/sys/kernel/random/uuid > chance"
+    (made / "Dockerfile").write_text(f"{MADE}{RUN}{chance}\n")
+    commit(made, FIRST)
+    first = warmbuild.succeed(made, ci=event(made), image=repository, **ON)
+    second = warmbuild.succeed(made, ci=event(made), image=repository, **ON)
+    named = [line for line in second.log.splitlines() if line.startswith("not reproducible: ")]
+    assert first.outputs["digest"] != second.outputs["digest"]
+    assert "not reproducible" not in first.log
+    (only,) = named
+    assert only.endswith(f": {chance}")
