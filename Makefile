@@ -5,7 +5,7 @@ VENV := .venv
 UV := 0.13.9
 RUN := source $(VENV)/bin/activate && export PYTHONPATH=src && eval "$$($(PYTHON) -m lab env)" &&
 
-.PHONY: demo test test-long lint unit bench bench-edit bench-push bench-replay bench-startup bench-variants soak lab lab-stop lab-env front-doors golden lock clean
+.PHONY: demo test test-long lint unit bench bench-edit bench-forecast bench-push bench-replay bench-startup bench-variants soak lab lab-stop lab-env front-doors golden lock clean
 
 demo: lab  ## The main job on the lab: flask, cold on main, then warm on a new branch
 	@eval "$$($(PYTHON) -m lab env)" && $(PYTHON) -m lab.demo
@@ -33,6 +33,9 @@ bench: $(VENV)/ready lab  ## An all-cached rebuild: warmbuild against the bare c
 bench-edit: PARTS := gha
 bench-edit: $(VENV)/ready lab  ## What an edit costs, by strategy; half an hour without OPTIONS
 	@$(RUN) python benchmarks/edit.py $(OPTIONS)
+
+bench-forecast: $(VENV)/ready lab  ## How many steps plans foresee; OPTIONS has clones of histories
+	@$(RUN) python benchmarks/forecasts.py $(OPTIONS)
 
 bench-push: $(VENV)/ready lab  ## How often a push fails beside the export of its cache
 	@$(RUN) python benchmarks/side_by_side.py

@@ -14,6 +14,7 @@ from tests.golden.scenes import (
     ci_systems,
     command_line,
     descriptions,
+    forecasts,
     inputs,
     laziness,
     leftovers,
@@ -24,7 +25,6 @@ from tests.golden.scenes import (
     plans,
     probing,
     reach,
-    records,
     refusals,
 )
 
@@ -49,7 +49,7 @@ SUBJECTS: Final[tuple[Subject, ...]] = (
     probing.SUBJECT,
     builds.SUBJECT,
     refusals.SUBJECT,
-    records.SUBJECT,
+    forecasts.SUBJECT,
     checkout.SUBJECT,
     mounts.SUBJECT,
     ci_logs.SUBJECT,

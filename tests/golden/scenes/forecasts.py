@@ -70,4 +70,4 @@ def _scenes() -> Iterator[Scene]:
         yield Scene(title=title, said=_after(*flags, **parts))
 
 
-SUBJECT = Subject(name="records", about="What is said before a build.", scenes=_scenes)
+SUBJECT = Subject(name="forecasts", about="What is said before a build.", scenes=_scenes)
