@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
+import time
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.integration.conftest import PATIENCE
 from tests.integration.github_cache import github_cache_service
 from warmbuild import refs, stores
 from warmbuild.backends import BACKENDS
@@ -16,6 +21,10 @@ from warmbuild.cache.probe import Found, NotACache
 from warmbuild.errors import RegistryError
 from warmbuild.inputs.logins import Login
 from warmbuild.registry.client import Registry as Client
+from warmbuild.registry.exchange import Request
+from warmbuild.stores import azblob as azblob_store
+from warmbuild.stores import s3 as s3_store
+from warmbuild.stores import servers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -76,6 +85,12 @@ class Kept:
         with pytest.raises(RegistryError, match="larger than 1 MiB"):
             self.write(place, bytes(stores.MOST_PACKED + 1))
         assert self.read(place) == content
+
+
+def check_cache(request: Request) -> None:
+    """Check that a request gets what BuildKit wrote."""
+    reply = servers.send(request, time.monotonic() + PATIENCE, "it")
+    assert json.loads(reply.body)["records"]
 
 
 def check_beside(kept: Kept, warmbuild: Warmbuild, small: Path, repository: str) -> str:
@@ -162,7 +177,11 @@ def test_a_record_is_no_cache_by_its_own_tag(repository: str) -> None:
 
 def test_in_a_directory(warmbuild: Warmbuild, repository: str, small: Path, tmp_path: Path) -> None:
     kept = Kept("local")
-    inputs = {"image": repository, "cache_backend": "local", "cache_dir": str(tmp_path / "cache")}
+    inputs: dict[str, Any] = {
+        "image": repository,
+        "cache_backend": "local",
+        "cache_dir": str(tmp_path / "cache"),
+    }
     for branch in ("main", "feature", "other"):
         ended = warmbuild.succeed(small, **inputs, branch=branch)
         kept.check(ended.outputs["cache-written"])
@@ -231,7 +250,13 @@ def test_in_s3(warmbuild: Warmbuild, repository: str, small: Path, name: str, s3
         f"prefix={name} ä+~/",
     )
     kept = Kept("s3", options, s3.environment)
-    check_beside(kept, warmbuild, small, repository)
+    place = check_beside(kept, warmbuild, small, repository)
+    # The name of a record differs from BuildKit's own in its end alone.
+    settings = dict(option.split("=", 1) for option in options)
+    url = s3_store.address(settings, place)
+    keys = s3_store.Keys(access=s3.key_id, secret=s3.secret)
+    request = s3_store.signed(Request(url=url, headers={}), keys, s3.region, datetime.now(UTC))
+    check_cache(request)
     wrong = replace(kept, env={**kept.env, "AWS_SECRET_ACCESS_KEY": "hunter2"})
     with pytest.raises(RegistryError, match=r"says 403 SignatureDoesNotMatch$") as raised:
         wrong.read("cache-main")
@@ -253,7 +278,11 @@ def test_in_azure_blob_storage(
     assert kept.read("cache-main") is None
     with pytest.raises(RegistryError, match="says 404 ContainerNotFound"):
         kept.write("cache-main", RECORD)
-    check_beside(kept, warmbuild, small, repository)
+    place = check_beside(kept, warmbuild, small, repository)
+    url = azblob_store.address(dict(option.split("=", 1) for option in options), place)
+    key = base64.b64decode(azblob.key)
+    request = Request(url=url, headers={})
+    check_cache(azblob_store.signed(request, azblob.account, key, datetime.now(UTC)))
     wrong = replace(kept, env={"AZURE_STORAGE_KEY": "aHVudGVyMg=="})
     with pytest.raises(RegistryError, match="says 403") as raised:
         wrong.read("cache-main")
@@ -269,11 +298,11 @@ def test_what_is_not_there_is_said(backend: str, unused_port: int) -> None:
         "gha": (f"url_v2={url}",),
         "registry": (),
     }
-    env = {variable: "bm8=" for variable in BACKENDS[backend].secrets.values()}
+    env = dict.fromkeys(BACKENDS[backend].secrets.values(), "bm8=")
     ref = refs.parse(f"127.0.0.1:{unused_port}/a:cache-main")
     place = ref if backend == "registry" else "cache-main"
     kept = Kept(backend, options[backend], env)
-    with pytest.raises(RegistryError, match="cannot be read: .* cannot be reached"):
+    with pytest.raises(RegistryError, match=r"cannot be read: .* cannot be reached"):
         kept.read(place)
-    with pytest.raises(RegistryError, match="cannot be written: .* cannot be reached"):
+    with pytest.raises(RegistryError, match=r"cannot be written: .* cannot be reached"):
         kept.write(place, RECORD)
