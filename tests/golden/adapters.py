@@ -7,21 +7,26 @@ import errno
 import json
 import os
 import tempfile
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from unittest import mock
 
-from warmbuild import files, refs, vendors
+from warmbuild import files, refs, stores, vendors
+from warmbuild.backends import BACKENDS
 from warmbuild.builder import engine_calls, leftovers, memory
 from warmbuild.builder.engine_calls import Volume
 from warmbuild.builder.state import Memory
 from warmbuild.cache import directory
+from warmbuild.cache.cache_plan import CachePlan
 from warmbuild.commands import mounted
-from warmbuild.errors import EngineError
+from warmbuild.errors import EngineError, RegistryError
 from warmbuild.inputs import table
 from warmbuild.registry import exchange
+from warmbuild.registry.client import Registry
 from warmbuild.report import outputs as report
+from warmbuild.stores import artifact
 from warmbuild.vendors import refusal
 
 if TYPE_CHECKING:
@@ -189,6 +194,29 @@ def advice(status: int, words: str, *, writing: bool) -> Iterator[tuple[str, str
         vendor = vendors.detect(ref.host, headers)
         text = refusal.advice(vendor, ref, said, writing=writing)
         yield vendor.name if vendor.hosts else ref.host, text
+
+
+def record(
+    backend: str, *options: str, env: Mapping[str, str], place: str = "", content: bytes | None
+) -> str:
+    """Return why the record beside a cache cannot be written, or read if it has no content."""
+    cache = CachePlan(backend=replace(BACKENDS["local"], name=backend, store=None))
+    if backend in BACKENDS:
+        cache = CachePlan(backend=BACKENDS[backend], options=options)
+    home = refs.parse("ghcr.io/me/app:cache-main") if cache.backend.is_in_registry else place
+    of = (cache, home, env, lambda host: Registry(host, None, None))
+    try:
+        if content is None:
+            return "a record" if stores.read(*of) else "no record"
+        stores.write(*of, content)
+    except RegistryError as error:
+        return str(error)
+    return "it is written"
+
+
+def record_manifest() -> str:
+    """Return the manifest of a record."""
+    return artifact.pack(b"a record").manifest.decode()
 
 
 def unread_pipe() -> str:

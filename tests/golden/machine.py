@@ -206,7 +206,7 @@ def run(
             stack.enter_context(mock.patch(place, stand_in))
         own = {"COLUMNS": "9999", "NO_COLOR": "1", "PATH": f"{root / 'bin'}:{os.environ['PATH']}"}
         stack.enter_context(mock.patch.dict(os.environ, own))
-        stack.enter_context(_answering(registries or {}))
+        stack.enter_context(answering(registries or {}))
         said = stack.enter_context(redirect_stdout(io.StringIO()))
         base = {"PATH": str(root / "bin"), "HOME": str(root / "home")}
         base |= {"DOCKER_HOST": "unix:///machine/docker.sock"}
@@ -301,7 +301,8 @@ def _no_engine(**_options: object) -> object:
 
 
 @contextlib.contextmanager
-def _answering(replies: Replies) -> Iterator[None]:
+def answering(replies: Replies) -> Iterator[None]:
+    """Have servers that answer so."""
     with responses.RequestsMock(assert_all_requests_are_fired=False) as mocked:
         count: dict[str, int] = {}
 

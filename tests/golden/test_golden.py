@@ -39,6 +39,7 @@ EXCEPTIONS: Final = {
             "both are there",
         ),
         "an HTTP header": (
+            "AWS4-HMAC-SHA256 Credential=…/…/…,SignedHeaders=…,Signature=…",
             "Content-Type: application/json",
             (
                 "application/vnd.oci.image.manifest.v1+json, "

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from contextlib import suppress
 
 import pytest
@@ -134,6 +135,31 @@ def test_a_generation_stands_behind_the_branch() -> None:
     assert tag == "cache-api--main---2"
     read = refs.read_cache_tag(tag, prefix="cache-")
     assert read == CacheTag(scope="api", branch="main", generation=2)
+
+
+def test_a_record_stands_behind_its_cache() -> None:
+    assert refs.record_tag("cache-api--main---1") == "cache-api--main---1---record"
+    assert refs.record_tag("c" * 119) == "c" * 119 + "---record"
+    cut = refs.record_tag("c" * 99 + "-" * 20 + "d")
+    assert re.fullmatch("c{98}-[0-9a-f]{20}---record", cut)
+
+
+@given(st.lists(st.tuples(SCOPES, NAMES, GENERATIONS), unique=True, max_size=30))
+def test_no_record_has_the_tag_of_a_cache_or_of_another_record(
+    keys: list[tuple[str, str, int]],
+) -> None:
+    caches = {
+        refs.cache_tag(prefix="c-", scope=scope, branch=branch, generation=generation)
+        for scope, branch, generation in keys
+    }
+    tags = {refs.record_tag(tag) for tag in caches}
+    assert len(tags) == len(caches)
+    assert all(map(refs.is_tag, tags))
+    assert all(refs.read_cache_tag(tag, prefix="c-") is None for tag in tags)
+    # Nor does a branch that is called so.
+    assert tags.isdisjoint(
+        refs.cache_tag(prefix="c-", scope="", branch=tag.removeprefix("c-")) for tag in tags
+    )
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ def _call(spot: Spot, method: str, question: Mapping[str, object]) -> Mapping[st
         found = untrusted_json.parsed(reply.body)
     except ValueError as error:
         servers.accepted(reply, _WHO)
-        raise RegistryError(f"{_WHO} answers with something else than JSON") from error
+        raise RegistryError(f"{_WHO} answers with something other than JSON") from error
     code = untrusted_json.text(found, "code")
     servers.accepted(reply, _WHO, code if _CODE.fullmatch(code) else "")
     return found

@@ -17,9 +17,7 @@ else:
     # It imports requests.
     exchange = lazy.module("warmbuild.registry.exchange")
 
-# Seconds to connect, and to wait for a part of an answer.
-_CONNECT: Final = 2.0
-_ANSWER: Final = 15.0
+_CONNECT: Final = 2.0  # seconds
 
 
 def send(request: Request, end: float, who: str) -> Reply:
@@ -30,7 +28,7 @@ def send(request: Request, end: float, who: str) -> Reply:
     left = end - time.monotonic()
     session = exchange.session(Transport(), request.url)
     try:
-        return exchange.exchange(session, request, connect=_CONNECT, answer=_ANSWER, left=left)
+        return exchange.exchange(session, request, connect=_CONNECT, answer=left, left=left)
     except exchange.SilentError as error:
         raise RegistryError(f"{who} {error}") from error
 

@@ -25,6 +25,7 @@ from tests.golden.scenes import (
     plans,
     probing,
     reach,
+    records,
     refusals,
 )
 
@@ -50,6 +51,7 @@ SUBJECTS: Final[tuple[Subject, ...]] = (
     builds.SUBJECT,
     refusals.SUBJECT,
     forecasts.SUBJECT,
+    records.SUBJECT,
     checkout.SUBJECT,
     mounts.SUBJECT,
     ci_logs.SUBJECT,

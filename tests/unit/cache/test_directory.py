@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from warmbuild import refs
 from warmbuild.cache import directory, probe, records
 from warmbuild.cache.probe import Found, Missing, NotACache, Refused
 from warmbuild.cache.records import Record, Records
@@ -127,6 +128,18 @@ def test_caches_of_other_branches_go_but_for_those_that_were_read(tmp_path: Path
     directory.swap(str(new), str(tmp_path / "cache-feature"), prefix=PREFIX, keep=keep)
     # Another scope's may be another job's.
     assert names(tmp_path) == ["cache-api--main", "cache-feature", "cache-main"]
+
+
+def test_a_record_stays_as_long_as_its_cache(tmp_path: Path) -> None:
+    long = f"cache-{'x' * 118}"
+    for name in ("cache-main", "cache-old", "cache-api--main", "cache-feature", long):
+        make(tmp_path / name)
+        (tmp_path / refs.record_tag(name)).write_bytes(b"a record")
+    new = make(tmp_path / ".cache-feature.01234567")
+    keep = [str(tmp_path / "cache-main")]
+    directory.swap(str(new), str(tmp_path / "cache-feature"), prefix=PREFIX, keep=keep)
+    kept = ["cache-api--main", "cache-feature", "cache-main"]
+    assert names(tmp_path) == sorted([*kept, *map(refs.record_tag, kept)])
 
 
 def test_a_scopes_cache_leaves_those_of_none(tmp_path: Path) -> None:

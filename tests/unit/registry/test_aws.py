@@ -196,6 +196,32 @@ def test_no_keys_at_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
     assert str(raised.value) == f"AWS gives no token for {HOST}: Unable to locate credentials"
 
 
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Have the keys of a machine in a file alone, which is returned."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    return tmp_path / "credentials"
+
+
+def test_keys_of_other_sources(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert aws.keys() == ("", "", "")
+    elsewhere.write_text("[default]\naws_access_key_id = AKIA\naws_secret_access_key = hunter2\n")
+    assert aws.keys() == ("AKIA", "hunter2", "")
+    with elsewhere.open("a") as file:
+        file.write("aws_session_token = token\n")
+    assert aws.keys() == ("AKIA", "hunter2", "token")
+    monkeypatch.setenv("AWS_PROFILE", "gone")
+    with pytest.raises(RegistryError) as raised:
+        aws.keys()
+    assert str(raised.value) == (
+        "AWS's keys cannot be read: The config profile (gone) could not be found"
+    )
+
+
 class TestWithoutBoto:
     """The extra is not installed."""
 
@@ -219,6 +245,10 @@ class TestWithoutBoto:
     def test_the_helper_is_not_given_keys(self, helper: dict[str, str]) -> None:
         with pytest.raises(InputError):
             aws.tokens(LOGIN, helper)
+
+    def test_there_are_no_keys(self, elsewhere: Path) -> None:
+        elsewhere.write_text("[default]\naws_access_key_id = A\naws_secret_access_key = B\n")
+        assert aws.keys() == ("", "", "")
 
     def test_there_is_nothing_to_ask_with(self) -> None:
         with pytest.raises(InputError) as raised:

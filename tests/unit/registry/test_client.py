@@ -143,6 +143,22 @@ def mocked() -> Iterator[responses.RequestsMock]:
         yield mock
 
 
+def test_a_part_of_a_repository_is_fetched(mocked: responses.RequestsMock) -> None:
+    FakeRegistry(mocked, "basic")
+    registry = Registry("r.io", LOGIN, None)
+    assert registry.fetch(REF, "blobs", DIGEST) == RECORDS.encode()
+    assert registry.fetch(REF, "manifests", "cache-main") is None
+    with pytest.raises(RegistryError, match=r"the registry r\.io says 401"):
+        Registry("r.io", None, None).fetch(REF, "blobs", DIGEST)
+
+
+def test_a_part_that_is_not_answered_is_said(mocked: responses.RequestsMock) -> None:
+    mocked.get(BLOB, body=requests.ConnectTimeout("timed out"))
+    with pytest.raises(RegistryError) as raised:
+        Registry("r.io", None, None).fetch(REF, "blobs", DIGEST)
+    assert str(raised.value) == "the registry r.io cannot be reached within 2 s"
+
+
 @pytest.mark.parametrize("kind", ["open", "bearer", "basic"])
 def test_a_cache_is_found_through_every_challenge(
     mocked: responses.RequestsMock, kind: str

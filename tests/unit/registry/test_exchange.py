@@ -71,6 +71,18 @@ def test_a_redirect_is_followed_with_the_login_on_the_same_host_alone(
     assert last is (then != "without the login")
 
 
+@pytest.mark.parametrize("location", ["/x", "https://cdn.io/x", "http://r.io/x"])
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+def test_a_signed_request_follows_no_redirect(
+    mocked: responses.RequestsMock, method: str, location: str
+) -> None:
+    mocked.add(method, URL, status=307, headers={"Location": location})
+    request = Request(method=method, url=URL, headers={}, is_final=True)
+    session = exchange.session(Transport(), URL)
+    reply = exchange.exchange(session, request, connect=1.0, answer=2.0, left=30.0)
+    assert reply.status == 307
+
+
 @pytest.mark.parametrize("location", ["http://r.io/x", "http://cdn.io/x", "ftp://cdn.io/x"])
 def test_a_redirect_to_an_address_without_tls_is_not_followed(
     mocked: responses.RequestsMock, location: str
