@@ -87,6 +87,8 @@ _NORMALIZED: Final = (
     (re.compile(r"section_(start|end):\d+:\S+?(?=[\[\r\n]|$)"), r"section_\1:0:step"),
     (re.compile(re.escape(f"warmbuild {__version__} (Python ") + r"[^)]*\)"), "warmbuild V (…)"),
     (re.compile(r"(sha256:[0-9a-f]{8})[0-9a-f]{56}\b"), r"\1…"),
+    # A record has a salt.
+    (re.compile(r"(the record beside .*@sha256:)[0-9a-f]{8}"), r"\1"),
     (re.compile(r"\x1b"), r"\\e"),
     (re.compile(r"\r"), r"\\r"),
     (re.compile(r"[ \t]+$", re.MULTILINE), ""),
