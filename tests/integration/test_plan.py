@@ -8,10 +8,13 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+from tests.integration.git_server import committed, served
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-    from tests.integration.conftest import Registry, Warmbuild
+    from tests.integration.conftest import Ended, Registry, Warmbuild
 
 BRANCH = {
     "GITLAB_CI": "true",
@@ -72,3 +75,46 @@ def test_a_plan_with_a_probe_is_the_command_that_the_build_runs(
     written = f"type=registry,ref={repository}:cache-feature-x-217d2bf51f16e9dc49a2"
     assert cache[cache.index("--cache-to") + 1].startswith(written)
     assert set(found["argv"]) - set(image) == {"--cache-to", cache[cache.index("--cache-to") + 1]}
+
+
+def fates(found: dict[str, Any]) -> dict[str, str]:
+    return {step["instruction"]: step["fate"] for step in found["forecast"]}
+
+
+def test_a_plan_foresees_what_the_build_runs(
+    warmbuild: Warmbuild, repository: str, small: Path
+) -> None:
+    once = "RUN cat /proc/sys/kernel/random/uuid > /once"
+    assert "forecast" not in plan(warmbuild, small, repository)
+    warmbuild.succeed(small, image=repository)
+    found = plan(warmbuild, small, repository, "--probe")
+    assert fates(found) == {once: "cached", "COPY source.txt /": "cached"}
+    (small / "source.txt").write_text("two")
+    found = plan(warmbuild, small, repository, "--probe")
+    assert fates(found) == {once: "cached", "COPY source.txt /": "runs"}
+    ended = warmbuild.succeed(small, ci=BRANCH, image=repository)
+    assert "forecast: 1 of 2 steps will run: line 3, COPY source.txt /" in ended.log.splitlines()
+    assert ended.outputs["cache-hits"] == "1"
+
+
+def test_a_commit_that_buildkit_fetches_is_foreseen_from_its_checkout(
+    warmbuild: Warmbuild, github: Callable[..., dict[str, str]], repository: str, small: Path
+) -> None:
+    with served(small, is_public=True) as server:
+        event = github("push", "github-push.json", "refs/heads/main")
+        event |= {"GITHUB_SERVER_URL": server.url}
+
+        def built(**inputs: Any) -> Ended:
+            ci = event | {"GITHUB_SHA": committed(small)}
+            return warmbuild.succeed(small, ci=ci, image=repository, context="", **inputs)
+
+        built()
+        (small / "source.txt").write_text("two")
+        (small / "other.txt").write_text("nobody takes it")
+        second = built()
+        assert "forecast: 1 of 2 steps will run: line 3, COPY source.txt /" in second.log
+        assert second.outputs["cache-hits"] == "1"
+        (small / "other.txt").write_text("nobody takes it now")
+        third = built(skip_unchanged="true")
+    assert "nothing is built" in third.log
+    assert third.outputs["digest"] == second.outputs["digest"]
