@@ -69,6 +69,8 @@ class Record:
     key: str = ""  # of the whole image; empty if that was unknown
     image: Image = field(default_factory=Image)
     images: Mapping[str, str] = field(default_factory=dict)  # digests of base images, by reference
+    mode: str = ""  # BuildKit's mode of the cache's export
+    ignored: tuple[str, ...] = ()  # patterns of the .dockerignore
     stage: str = ""  # what was built, if not the last stage
     platforms: tuple[str, ...] = ()
     branch: str = ""
@@ -82,11 +84,12 @@ def packed(record: Record) -> bytes | None:
     If all files do not fit, directories are folded, those with the most files first: of their files
     only a digest is kept, so that causes name the directory alone.
     """
+    whole = record.files
     while True:
         content = gzip.compress(_json(record), compresslevel=6, mtime=0)
         if len(content) <= MOST_PACKED:
             return content
-        smaller = _folded(record)
+        smaller = _folded(record, whole)
         if smaller is None:
             return None
         record = smaller
@@ -135,8 +138,12 @@ def _short(content: bytes | str) -> str:
     return base64.b64encode(hashlib.blake2b(data, digest_size=_MARK).digest())[:-1].decode()
 
 
-def _folded(record: Record) -> Record | None:
-    """Return a record with one more directory folded; None if all are."""
+def _folded(record: Record, whole: Mapping[str, str]) -> Record | None:
+    """Return a record with one more directory folded; None if all are.
+
+    `whole` are the marks of all files, for a directory's is that of files and not of directories
+    that are folded in it.
+    """
     counts: dict[str, int] = {}
     for path in record.files:
         top = path.removesuffix("/").rpartition("/")[0]
@@ -147,7 +154,7 @@ def _folded(record: Record) -> Record | None:
     directory = f"{name}/"
     files = {path: mark for path, mark in record.files.items() if not path.startswith(directory)}
     folded = tuple(one for one in record.folded if not one.startswith(directory))
-    files[directory] = mark_below(record.files, directory)
+    files[directory] = mark_below(whole, directory)
     return replace(record, files=files, folded=(*folded, directory))
 
 
@@ -163,6 +170,8 @@ def _json(record: Record) -> bytes:
         "made": record.made.isoformat(timespec="seconds"),
         "key": record.key,
         "cache": record.cache,
+        "mode": record.mode,
+        "ignored": record.ignored,
         "stage": record.stage,
         "platforms": record.platforms,
         "branch": record.branch,
@@ -218,6 +227,8 @@ def _record(read: Mapping[str, object]) -> Record:
         made=made if made.tzinfo else made.replace(tzinfo=UTC),
         key=untrusted_json.text(read, "key"),
         cache=untrusted_json.text(read, "cache"),
+        mode=untrusted_json.text(read, "mode"),
+        ignored=_texts(read, "ignored"),
         stage=untrusted_json.text(read, "stage"),
         platforms=_texts(read, "platforms"),
         branch=untrusted_json.text(read, "branch"),
