@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from warmbuild.buildkit.progress import Failure, Progress, Step, Transfer, Unpacked
     from warmbuild.plan.build_plan import BuildPlan
+    from warmbuild.record.comparing import Miss
 
 # How gRPC says that a server has gone; errors of a step have its title.
 _LOST: Final = re.compile(r"\bUnavailable(?::| desc = )")
@@ -40,6 +41,7 @@ class Outcome:
     unpacked: tuple[Unpacked, ...] = ()
     images: Mapping[str, str] = field(default_factory=dict)
     """Digests of the images that it is made of, by reference."""
+    misses: tuple[Miss, ...] = ()  # the first step of each stage that ran, if it is known why
     changed: bool = True  # whether it may differ from the last build of its branch
     cache_read: tuple[str, ...] = ()
     cache_written: str = ""
@@ -108,6 +110,7 @@ def shown(done: Outcome, redact: Callable[[str], str]) -> Outcome:
             replace(one, prefix=redact(one.prefix), instruction=redact(one.instruction))
             for one in done.steps
         ),
+        misses=tuple(one.shown(redact) for one in done.misses),
         notes=tuple(map(redact, done.notes)),
         warnings=tuple(map(redact, done.warnings)),
         problems=tuple(

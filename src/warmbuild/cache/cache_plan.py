@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from warmbuild.cache.probe import Found
     from warmbuild.cache.problems import Problem
+    from warmbuild.record.cause import Cause
     from warmbuild.vendors.base import Vendor
 
 # The name of a cache: a reference in a registry; a directory, scope or name for other backends.
@@ -58,6 +59,7 @@ class CachePlan:
     stale: bool = False  # Whether every step has to run: all caches too old, or `refresh` is on
     sources: tuple[str, ...] = ()  # The user's own --cache-from
     destinations: tuple[str, ...] = ()  # The user's own --cache-to
+    unread: tuple[Cause, ...] = ()  # Why steps may miss: caches that are not read, near before far
     notes: tuple[str, ...] = ()  # Decisions that no ref carries
     problems: tuple[Problem, ...] = ()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from warmbuild.frozen import frozen
+from warmbuild.record.cause import Kind
 from warmbuild.trust import Right
 
 if TYPE_CHECKING:
@@ -37,18 +38,19 @@ class Permission:
     is_granted: bool
     reason: str = ""
     is_problem: bool = False  # Whether a user would want to fix the refusal
+    kind: Kind = Kind.NOT_READ  # What a refusal to read is to a step that runs
 
 
 def may_read(inputs: Inputs, facts: Facts) -> Permission:
     """Return whether a run may read caches; the first obstacle that holds is the reason."""
     obstacles = (
-        (inputs.cache == "write-only", "cache is write-only"),
-        (inputs.refresh, "refresh is on"),
-        (inputs.no_cache, "no-cache is on"),
+        (inputs.cache == "write-only", "cache is write-only", Kind.NOT_READ),
+        (inputs.refresh, "refresh is on", Kind.REFRESH),
+        (inputs.no_cache, "no-cache is on", Kind.NO_CACHE),
     )
-    for holds, reason in obstacles:
+    for holds, reason, kind in obstacles:
         if holds:
-            return Permission(is_granted=False, reason=f"no cache is read: {reason}")
+            return Permission(is_granted=False, reason=f"no cache is read: {reason}", kind=kind)
     backend = inputs.cache_backend
     problem = _missing_variables(inputs, facts)
     if not problem and not facts.has_image_store and not backend.read_by_graph_driver:

@@ -14,6 +14,7 @@ from warmbuild.cache import packing, permission
 from warmbuild.cache.cache_plan import CachePlan
 from warmbuild.cache.places import Places
 from warmbuild.cache.problems import Kind, Problem
+from warmbuild.record.cause import Cause
 from warmbuild.trust import Right
 
 if TYPE_CHECKING:
@@ -69,7 +70,9 @@ def _automatic(
     if is_filtered:
         why_together = "no-cache-filters is given"
     is_after = inputs.cache_export == "after"
-    notes = [] if near or not reads else [_UNKNOWN_DEFAULT]
+    unknown = "" if near or not reads else _UNKNOWN_DEFAULT
+    why_not = reading.reason or unknown
+    notes = [unknown] if unknown else []
     notes += [may.reason for may in (reading, writing) if not (may.is_granted or may.is_problem)]
     if why_together and is_after and writes and not is_apart:
         notes.append(f"the cache is exported with the image because {why_together}")
@@ -92,6 +95,7 @@ def _automatic(
         imports=inputs.cache_import,
         packing=packing.of_inputs(inputs),
         lazy=inputs.lazy,
+        unread=(Cause(kind=reading.kind, text=why_not),) if why_not else (),
         repacks=inputs.lazy,
         after=is_apart or (is_after and not why_together),
         max_age=inputs.cache_max_age,

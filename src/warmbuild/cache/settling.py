@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Final, assert_never
 from warmbuild.cache import packing, records
 from warmbuild.cache.probe import Answer, Found, Missing, NotACache, Refused, Silent, Unasked
 from warmbuild.cache.problems import Kind, Problem
+from warmbuild.record import cause
+from warmbuild.record.cause import Cause
 from warmbuild.refs import Reference
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from warmbuild.cache.cache_plan import CachePlan, CacheRef, Place
 
@@ -55,8 +57,17 @@ def unmerged(plan: CachePlan, why: str) -> CachePlan:
     kept = [first]
     if first.beside:
         kept = [item for item in plan.read if item.beside and item.branch == first.branch]
-    left = tuple(f"{item.ref} is not read: {why}" for item in plan.read if item not in kept)
-    return replace(plan, read=tuple(kept), notes=(*plan.notes, *left))
+    left = tuple(
+        _unread(item, cause.Kind.NOT_READ, f"is not read: {why}")
+        for item in plan.read
+        if item not in kept
+    )
+    return replace(
+        plan,
+        read=tuple(kept),
+        unread=(*plan.unread, *left),
+        notes=(*plan.notes, *(one.text for one in left)),
+    )
 
 
 def shifted(plan: CachePlan, written: Found) -> tuple[tuple[Reference, Found], ...]:
@@ -83,42 +94,44 @@ def _identity(found: Found) -> str:
 
 def _settle_reads(plan: CachePlan, answers: Mapping[Place, Answer], now: datetime) -> CachePlan:
     kept: list[CacheRef] = []
+    unread: list[Cause] = []
     notes: list[str] = []
     advice: list[Problem] = []
-    lost: list[Problem] = []
-    any_old = False
     for item in plan.read:
         match answers[item.ref]:
             case Found() as found:
                 advice += _of_size(item.ref, found.size)
-                too_old = _too_old(found, plan.max_age, now)
-                any_old = any_old or bool(too_old)
-                if why_not := too_old or _why_not_with(kept, item, found, plan.imports):
-                    notes.append(f"{item.ref} is not read: {why_not}")
+                why_not = _too_old(plan, item, found, now)
+                if why_not := why_not or _why_not_with(plan, kept, item, found):
+                    unread.append(why_not)
                 else:
                     kept.append(_pinned(item, found))
             case Missing():
                 if not item.beside:
-                    notes.append(f"{item.ref} does not exist yet")
+                    unread.append(_unread(item, cause.Kind.MISSING, "does not exist yet"))
             case Unasked():
                 notes.append(f"{item.ref} is left to BuildKit: only it may reach the registry")
                 kept.append(item)
             case NotACache() as image if _is_empty(plan, image):
-                notes.append(f"{item.ref} is not read: its image contains no cache")
+                why = "is not read: its image contains no cache"
+                unread.append(_unread(item, cause.Kind.MISSING, why))
             case Refused(reason=reason) | Silent(reason=reason) | NotACache(reason=reason):
-                text = f"{item.ref} is not read: {reason}"
-                lost.append(Problem(kind=Kind.READ, text=text))
+                unread.append(_unread(item, cause.Kind.UNREADABLE, f"is not read: {reason}"))
             case _ as never:
                 assert_never(never)
-    all_old = any_old and not kept
+    lost = [one.text for one in unread if one.kind is cause.Kind.UNREADABLE]
+    notes += [one.text for one in unread if one.kind is not cause.Kind.UNREADABLE]
+    all_old = not kept and any(one.kind is cause.Kind.TOO_OLD for one in unread)
     if all_old:
         notes.append("every step runs on freshly pulled base images because every cache is too old")
+    advice += [Problem(kind=Kind.READ, text=text) for text in lost]
     return replace(
         plan,
         read=tuple(kept),
         stale=plan.stale or all_old,
+        unread=(*plan.unread, *unread),
         notes=(*plan.notes, *notes),
-        problems=tuple(dict.fromkeys((*plan.problems, *advice, *lost))),
+        problems=tuple(dict.fromkeys((*plan.problems, *advice))),
     )
 
 
@@ -167,29 +180,39 @@ def _pinned(item: CacheRef, found: Found) -> CacheRef:
     return replace(item, ref=ref, found=found)
 
 
-def _too_old(found: Found, max_age: timedelta | None, now: datetime) -> str:
-    """Return why a cache is too old to be read, or an empty text."""
+def _too_old(plan: CachePlan, item: CacheRef, found: Found, now: datetime) -> Cause | None:
+    """Return why a cache is too old to be read; None if it is not."""
     oldest = records.oldest(found.records)
-    if max_age is None or oldest is None or now - oldest <= max_age:
-        return ""
+    if plan.max_age is None or oldest is None or now - oldest <= plan.max_age:
+        return None
     age = records.age_text(now - oldest)
-    return f"its oldest result is {age} old, more than cache-max-age allows"
+    why = f"is not read: its oldest result is {age} old, more than cache-max-age allows"
+    return _unread(item, cause.Kind.TOO_OLD, why)
 
 
-def _why_not_with(kept: Sequence[CacheRef], item: CacheRef, found: Found, imports: str) -> str:
-    """Return why a cache is not read together with those kept, or an empty text."""
-    if imports == "union" or not kept:
-        return ""
-    if imports == "first" and item.branch != kept[0].branch:
-        return "cache-import is first, and a nearer ref exists"
+def _why_not_with(
+    plan: CachePlan, kept: Sequence[CacheRef], item: CacheRef, found: Found
+) -> Cause | None:
+    """Return why a cache is not read together with those kept; None if it is."""
+    if plan.imports == "union" or not kept:
+        return None
+    if plan.imports == "first" and item.branch != kept[0].branch:
+        why = "is not read: cache-import is first, and a nearer ref exists"
+        return _unread(item, cause.Kind.NOT_READ, why)
     these = records.joined(found.records)
     for near in kept:
         theirs = records.joined(near.found.records if near.found else ())
         if these.records and records.holds(theirs, these):
-            return f"{near.ref} has all of its steps"
+            why = f"is not read: {near.ref} has all of its steps"
+            return _unread(item, cause.Kind.NOT_NEEDED, why)
         if records.contradict(theirs, these):
-            return f"it has other results than {near.ref} for the same steps"
-    return ""
+            why = f"is not read: it has other results than {near.ref} for the same steps"
+            return _unread(item, cause.Kind.CONTRADICTS, why)
+    return None
+
+
+def _unread(item: CacheRef, kind: cause.Kind, why: str) -> Cause:
+    return Cause(kind=kind, text=f"{item.ref} {why}", names=(str(item.ref),))
 
 
 def _of_size(ref: Place, size: int) -> Iterator[Problem]:

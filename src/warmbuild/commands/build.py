@@ -25,7 +25,15 @@ if TYPE_CHECKING:
     from warmbuild.builder import handover
     from warmbuild.builder.memory import State
     from warmbuild.builder.private_directory import Private
-    from warmbuild.commands import caches, cleanup, linked_copy, reach, recording, skipping
+    from warmbuild.commands import (
+        caches,
+        cleanup,
+        explaining,
+        linked_copy,
+        reach,
+        recording,
+        skipping,
+    )
     from warmbuild.commands.images import Image
     from warmbuild.commands.logins import Registries
     from warmbuild.commands.run import Run
@@ -36,6 +44,7 @@ else:
     caches = lazy.module("warmbuild.commands.caches")
     cleanup = lazy.module("warmbuild.commands.cleanup")
     handover = lazy.module("warmbuild.builder.handover")
+    explaining = lazy.module("warmbuild.commands.explaining")
     linked_copy = lazy.module("warmbuild.commands.linked_copy")
     reach = lazy.module("warmbuild.commands.reach")
     recording = lazy.module("warmbuild.commands.recording")
@@ -162,6 +171,7 @@ def _with_builder(means: _Means, wanted: Sequence[Image], unchanged: Sequence[Ou
         finally:
             publishing.findings(decided, env, run.provider, log)
         outcome = caches.keep_history(decided, outcome, registries, log)
+        outcome = explaining.explained(known, outcome)
         outcome = recording.keep(known, outcome, registries, child, log)
         outcome = outcomes.with_unchanged(outcome, unchanged)
         # Everything is out before the builder goes.

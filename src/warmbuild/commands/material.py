@@ -18,7 +18,7 @@ from warmbuild.record.content import Content
 from warmbuild.record.recipe import Given
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from warmbuild.commands.images import Image
@@ -45,6 +45,7 @@ class Material:
     file: Dockerfile
     built: Stage | None
     given: Given
+    ignored: tuple[str, ...] = ()  # patterns of the .dockerignore
 
     @property
     def images(self) -> tuple[str, ...]:
@@ -80,7 +81,8 @@ def read(decided: BuildPlan, image: Image, env: Mapping[str, str]) -> Material:
         why = f"only the frontend {syntax} can read the Dockerfile"
     if not why and built is None:
         why = "the Dockerfile has no stage of that name"
-    content, fault = (None, "") if why else _content(decided, found.context, found.ignore)
+    patterns = () if is_remote(decided.context) else _patterns(found.context, found.ignore)
+    content, fault = (None, "") if why else _content(decided, found.context, patterns)
     given = Given(
         arguments=arguments,
         platforms=decided.platforms,
@@ -91,7 +93,7 @@ def read(decided: BuildPlan, image: Image, env: Mapping[str, str]) -> Material:
         settings=_of_image(decided, image),
         unknown=why or fault,
     )
-    return Material(file=file, built=built, given=given)
+    return Material(file=file, built=built, given=given, ignored=patterns)
 
 
 def _arguments(decided: BuildPlan, env: Mapping[str, str]) -> Mapping[str, str]:
@@ -104,16 +106,21 @@ def _arguments(decided: BuildPlan, env: Mapping[str, str]) -> Mapping[str, str]:
     }
 
 
+def _patterns(context: Path | None, own: bytes | None) -> tuple[str, ...]:
+    """Return the patterns of the .dockerignore; `own` is what lies beside the Dockerfile."""
+    if own is None and context:
+        own = read_bytes(context / ".dockerignore", _MOST)
+    return ignore_file.patterns((own or b"").decode("utf-8", "replace"))
+
+
 def _content(
-    decided: BuildPlan, context: Path | None, own: bytes | None
+    decided: BuildPlan, context: Path | None, patterns: Sequence[str]
 ) -> tuple[Content | None, str]:
     """Return what the context holds, or why that is not known."""
     if context is None:
         return None, "the context is not on this machine"
     if is_remote(decided.context):
         return _committed(context, decided.run.commit)
-    ignore = own if own is not None else read_bytes(context / ".dockerignore", _MOST)
-    patterns = ignore_file.patterns((ignore or b"").decode("utf-8", "replace"))
     has_exceptions = any(pattern.startswith("!") for pattern in patterns)
     try:
         found = context_files.entries(

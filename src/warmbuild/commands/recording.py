@@ -14,7 +14,7 @@ from warmbuild.cache.probe import Found
 from warmbuild.commands import material, reproducing
 from warmbuild.errors import RegistryError
 from warmbuild.frozen import frozen
-from warmbuild.record import forecasts, predicting, ran, record
+from warmbuild.record import changed_files, forecasts, predicting, ran, record
 from warmbuild.record.predicting import Compared, Fate, Forecast
 from warmbuild.record.record import Record
 from warmbuild.refs import Reference
@@ -93,6 +93,13 @@ class Known:
         return self.material.recipe(self.images, b"").unknown
 
     @property
+    def ignored(self) -> Collection[str]:
+        """The stages that no cache is used for."""
+        stages = self.material.stages
+        filters = {name.lower() for name in self.decided.no_cache_filters}
+        return [name for name in stages if self.decided.no_cache or name in filters]
+
+    @property
     def forecast(self) -> tuple[Forecast, ...]:
         """What becomes of the steps, as far as records tell."""
         decided, compared = self.decided, self.compared()
@@ -103,7 +110,7 @@ class Known:
             return tuple(Forecast(step=step, fate=Fate.RUNS) for step in steps)
         return predicting.forecast(
             compared,
-            ignored=_ignored(self.material, decided),
+            ignored=self.ignored,
             is_complete=is_whole and decided.builder.is_fresh,
             is_least=cache.mode == "min" or cache.backend.lies_in_image,
         )
@@ -254,6 +261,8 @@ def _write(
             layers=tuple(step.digest for step in layers if not step.is_empty),
         ),
         images=images,
+        mode=decided.cache.mode,
+        ignored=changed_files.kept(one.material.ignored),
         stage=decided.stage,
         platforms=decided.platforms,
         branch=run.branch,
@@ -339,11 +348,3 @@ def _digests(named: Collection[str], registries: Registries) -> Mapping[str, str
     jobs = {name: partial(one, refs.parse(name)) for name in named}
     found = signals.at_once(jobs, client.BRIEF.total)
     return {name: digest for name, digest in found.items() if digest}
-
-
-def _ignored(made: Material, decided: BuildPlan) -> Collection[str]:
-    """Return the stages that no cache is used for."""
-    if decided.no_cache:
-        return made.stages
-    filters = {name.lower() for name in decided.no_cache_filters}
-    return [name for name in made.stages if name in filters]

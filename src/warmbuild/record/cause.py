@@ -50,6 +50,7 @@ class Kind(Enum):
     NO_CACHE = "no-cache"
     REFRESH = "refresh"
     NOT_READ = "not-read"
+    NOT_NEEDED = "not-needed"  # a cache of which another one has all steps
     MISSING = "missing"
     TOO_OLD = "too-old"
     CONTRADICTS = "contradicts"

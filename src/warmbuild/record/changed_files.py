@@ -35,7 +35,7 @@ class Files:
     """Files of a context, then or now."""
 
     marks: Mapping[str, str]  # as a record has them, by path
-    ignored: Sequence[str] = ()  # patterns of the .dockerignore
+    ignored: tuple[str, ...] = ()  # patterns of the .dockerignore
 
 
 @frozen
@@ -65,6 +65,11 @@ def changed(then: Files, now: Files, folded: Collection[str], step: Step) -> Seq
     _tell_ignored(found, Kind.FILE_ADDED, then.ignored, Kind.NOT_IGNORED)
     both, paths = {**then.marks, **marks}, list(found)
     return [one for one in found.values() if not _is_told(one, both, paths)]
+
+
+def kept(patterns: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the patterns of a .dockerignore for a record; none if there are too many."""
+    return patterns if sum(map(len, patterns)) <= _MOST_PATTERNS else ()
 
 
 def causes(found: Sequence[Changed]) -> Iterator[Cause]:
@@ -113,10 +118,10 @@ def _read(mark: str) -> tuple[str, str, str]:
 
 
 def _tell_ignored(
-    found: dict[str, Changed], kind: Kind, patterns: Sequence[str], told: Kind
+    found: dict[str, Changed], kind: Kind, patterns: tuple[str, ...], told: Kind
 ) -> None:
     """Tell the files apart that only the .dockerignore takes away or leaves."""
-    if not patterns or sum(map(len, patterns)) > _MOST_PATTERNS:
+    if not kept(patterns):
         return
     is_excluded, left = ignore_file.matcher(patterns), _MOST_PATHS
     for path, one in found.items():

@@ -12,7 +12,7 @@ from warmbuild.record.cause import Cause, Kind, shown
 from warmbuild.record.differences import Case
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from warmbuild.record.differences import Against, Build
     from warmbuild.record.recipe import Step
@@ -43,6 +43,15 @@ class Miss:
     def place(self) -> str:
         """Where the step is."""
         return f"line {self.line}, {shown(self.step, _SHORT)}"
+
+    def shown(self, redact: Callable[[str], str]) -> Miss:
+        """Return the miss as it may be shown: `redact` hides secrets in what others wrote."""
+        causes = (
+            replace(one, text=redact(one.text), names=tuple(map(redact, one.names)))
+            for one in self.causes
+        )
+        saving = self.saving and replace(self.saving, text=redact(self.saving.text))
+        return replace(self, step=redact(self.step), causes=tuple(causes), saving=saving)
 
     @property
     def why(self) -> str:
@@ -107,6 +116,12 @@ def costliest(found: Sequence[Miss]) -> Miss | None:
         seconds[root.stage] = seconds.get(root.stage, 0.0) + miss.seconds
     most = max(seconds, key=lambda stage: seconds[stage], default=None)
     return None if most is None else replace(by_stage[most], seconds=seconds[most])
+
+
+def best_saving(found: Sequence[Miss]) -> Saving | None:
+    """Return what would have saved the most seconds; None if nothing would have saved one."""
+    savings = (miss.saving for miss in found)
+    return max(filter(None, savings), key=lambda one: one.seconds, default=None)
 
 
 def _key(step: Step) -> tuple[str, int]:

@@ -150,7 +150,7 @@ class Case:
         if isinstance(then, Cause):
             yield then
             return
-        for name in predicting.changed(then, self.step):
+        for name in predicting.changed(then.parts, self.step.parts):
             yield from self._of_part(name, then)
 
     def _of_new_stage(self) -> Cause:
@@ -270,7 +270,7 @@ def _instruction(step: Step) -> str:
 
 
 def _differ(then: Step, now: Step, name: str) -> bool:
-    return name in predicting.changed(then, now)
+    return name in predicting.changed(then.parts, now.parts)
 
 
 def _is_base(part: str) -> bool:

@@ -100,7 +100,7 @@ class Missed:
     def differs(self, step: Step, *, but: Collection[str] = ()) -> bool:
         """Return whether a step is made of something else than in the record, beside some parts."""
         then = predicting.counterpart(self.case.against.compared.record.recipe, step)
-        return then is None or not set(but).issuperset(predicting.changed(then, step))
+        return then is None or not set(but).issuperset(predicting.changed(then.parts, step.parts))
 
     def instructions(self) -> Sequence[Instruction]:
         """Return the instructions of the stage."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from warmbuild.cache import records
+from warmbuild.record import comparing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from warmbuild.cache.cache_plan import CacheRef
     from warmbuild.finding import Finding
     from warmbuild.plan.build_plan import BuildPlan
+    from warmbuild.record.comparing import Miss
 
 
 def plan_text(*plans: BuildPlan) -> str:
@@ -104,4 +106,16 @@ def _outcome_rows(outcome: Outcome) -> Sequence[tuple[str, str]]:
     if outcome.cache_age is not None:
         rows.append(("cache age", records.age_text(outcome.cache_age)))
     rows.append(("cache written", outcome.cache_written or "nothing"))
-    return rows
+    return [*rows, *_miss_rows(outcome)]
+
+
+def _miss_rows(outcome: Outcome) -> Sequence[tuple[str, str]]:
+    """Return why the most expensive step ran, and what would have saved the most."""
+    worst, best = comparing.costliest(outcome.misses), comparing.best_saving(outcome.misses)
+    rows = [("missed", missed(worst))] if worst else []
+    return [*rows, *([("to save it", best.text)] if best else [])]
+
+
+def missed(miss: Miss) -> str:
+    """Return what a miss cost, and why."""
+    return f"{miss.place}: {miss.why} ({miss.seconds:.1f} s)"
