@@ -27,13 +27,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from warmbuild.ci.provider import Provider
-    from warmbuild.commands import build, cleanup, plan
+    from warmbuild.commands import build, cleanup, explain, plan
 else:
     # Most runs need neither of the first two, and a plan does not need `build`.
     platform = lazy.module("platform")
     traceback = lazy.module("traceback")
     build = lazy.module("warmbuild.commands.build")
     cleanup = lazy.module("warmbuild.commands.cleanup")
+    explain = lazy.module("warmbuild.commands.explain")
     plan = lazy.module("warmbuild.commands.plan")
 
 # What a machine is short of, or has lost: space, files, memory, a disk, the reader of the log.
@@ -108,7 +109,7 @@ def _command(argv: Sequence[str], env: Mapping[str, str], provider: Provider, lo
         return 0
     if arguments.ci:
         provider = ci.named(arguments.ci)
-    as_json = arguments.command == "plan" and arguments.format == "json"
+    as_json = arguments.command != "build" and arguments.format == "json"
     if as_json or not provider.detect(env):
         # A mask is a command that holds the secret: nothing hides it here.
         provider = replace(provider, mask=None)
@@ -123,7 +124,7 @@ def _command(argv: Sequence[str], env: Mapping[str, str], provider: Provider, lo
     given = {name: value for name, value in given.items() if name not in ignored}
     inputs, source = naming_source.placed(parsing.parse(given, provider.known_inputs(env, given)))
     shared = mounted.of_run(provider, env)
-    mounted.check(inputs, shared, is_plan=arguments.command == "plan" or inputs.plan_only)
+    mounted.check(inputs, shared, is_plan=arguments.command != "build" or inputs.plan_only)
     context = provider.context(env, _here(), files.read_text).legible()
     # Before any file that an input names is read, also to hide what it holds.
     confinement.check_inputs(inputs, context.trust)
@@ -141,6 +142,8 @@ def _command(argv: Sequence[str], env: Mapping[str, str], provider: Provider, lo
     )
     if arguments.command == "build" and not inputs.plan_only:
         build.build(run)
+    elif arguments.command == "explain":
+        explain.explain(run, against=arguments.against, as_json=as_json)
     else:
         plan.plan(run, as_json=as_json)
     return 0
@@ -244,6 +247,17 @@ def _parser() -> argparse.ArgumentParser:
         "a source that is a repository starts a builder.",
     )
     planner.add_argument("--format", choices=("text", "json"), default="text")
+    explainer = commands.add_parser(
+        "explain",
+        parents=[common],
+        allow_abbrev=False,
+        help="show which steps build would run, and why, without starting anything",
+        description="Compare the files here with the records beside the caches that build would "
+        "read, and show which steps would run and why. With --against, the record is that of "
+        "another branch; with --branch too, it is compared with the last build of that branch.",
+    )
+    explainer.add_argument("--format", choices=("text", "json"), default="text")
+    explainer.add_argument("--against", default="", metavar="BRANCH", help="branch to compare with")
     cleaner = commands.add_parser(
         "cleanup",
         allow_abbrev=False,

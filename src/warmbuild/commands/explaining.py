@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from warmbuild.cache import problems
-from warmbuild.record import comparing, ran, record
-from warmbuild.record.cause import Cause, Kind
+from warmbuild.project.dockerfile import Dockerfile
+from warmbuild.record import comparing, predicting, ran, record
+from warmbuild.record.cause import Cause, Kind, shown
 from warmbuild.record.changed_files import Files
 from warmbuild.record.differences import Against, Build
-from warmbuild.record.predicting import Compared
+from warmbuild.record.explanation import Explanation, source
+from warmbuild.record.predicting import Compared, Fate, Forecast
+from warmbuild.record.record import Ran
 from warmbuild.refs import Reference
 
 if TYPE_CHECKING:
@@ -18,9 +21,12 @@ if TYPE_CHECKING:
 
     from warmbuild.build.outcomes import Outcome
     from warmbuild.cache.cache_plan import Place
-    from warmbuild.commands.recording import Beside, Known
+    from warmbuild.commands.recording import Known
     from warmbuild.record.comparing import Miss
-    from warmbuild.record.record import Ran
+    from warmbuild.record.record import Record
+
+# What is compared, unless it is the last build of a branch.
+FILES: Final = "the files here"
 
 
 def explained(builds: Sequence[Known], outcome: Outcome) -> Outcome:
@@ -56,12 +62,93 @@ def misses(
         target=decided.stage,
     )
     failed = _failed(one, done) if done else {}
-    unread = [why for why in decided.cache.unread if why.kind is not Kind.NOT_NEEDED]
-    silent = [*unread, *failed.values(), *filter(None, map(_silent, one.read))]
     # Without a cache, no record tells why steps run.
     used = _against(one, done, failed) if one.read else ()
     ignored = () if decided.no_cache else one.ignored
-    return comparing.misses(build, used, became, ignored=ignored, otherwise=silent)
+    otherwise = (*_silent(one), *failed.values())
+    return comparing.misses(build, used, became, ignored=ignored, otherwise=otherwise)
+
+
+def explanation(one: Known, of: str, against: str) -> Explanation:
+    """Return what becomes of the steps of a build, and why.
+
+    The last build of the branch `of` takes the place of the files here, if there is a name. If
+    `against` is one, the caches that are read are those of these two branches.
+    """
+    if of:
+        return _of_records(one, of, against)
+    if against:
+        one = replace(one, own=None)
+    steps = one.forecast
+    if not steps:
+        # What a cache without a record has is unknown.
+        fate = Fate.UNKNOWN if one.read else Fate.RUNS
+        recipe = one.material.recipe(one.images, b"")
+        steps = tuple(Forecast(step=step, fate=fate) for step in recipe.steps)
+    notes = [cause.text for cause in _silent(one)]
+    notes += [one.material.given.unknown] if one.material.given.unknown else []
+    return Explanation(
+        name=one.decided.name,
+        subject=FILES,
+        sources=tuple(
+            source(_name(beside.ref.ref), beside.record)
+            for beside in one.read
+            if beside.record and beside.describes
+        ),
+        steps=steps,
+        misses=misses(one, _fates(steps)),
+        notes=tuple(notes),
+    )
+
+
+def _of_records(one: Known, of: str, against: str) -> Explanation:
+    """Return what would become of the last build of a branch beside that of another one."""
+    name, subject = one.decided.name, f"the last build of {shown(of)}"
+    found = {beside.ref.branch: beside for beside in reversed(one.read) if beside.record}
+    now, then = found.get(of), found.get(against)
+    notes = [cause.text for cause in _silent(one)]
+    if now is None or then is None or now.record is None or then.record is None:
+        return Explanation(name=name, subject=subject, notes=tuple(notes))
+    built, known = now.record, then.record
+    sources = (source(_name(then.ref.ref), known),)
+    subject = source(_name(now.ref.ref), built).text
+    if built.salt != known.salt:
+        note = "neither build has read the record of the other, so their values cannot be compared"
+        return Explanation(name=name, subject=subject, sources=sources, notes=(*notes, note))
+    compared = Compared(record=known, now=built.recipe)
+    steps = tuple(_as_it_ran(step, built) for step in predicting.forecast([compared]))
+    build = Build(
+        recipe=built.recipe,
+        file=Dockerfile(syntax="", arguments=(), stages=()),
+        files=Files(marks=built.files, ignored=built.ignored, folded=built.folded),
+        images=built.images,
+        platforms=built.platforms,
+        target=built.stage,
+    )
+    told = [Against(compared=compared, ref=_name(then.ref.ref))]
+    return Explanation(
+        name=name,
+        subject=subject,
+        sources=sources,
+        steps=steps,
+        misses=comparing.misses(build, told, _fates(steps)),
+        notes=tuple(notes),
+    )
+
+
+def _as_it_ran(one: Forecast, built: Record) -> Forecast:
+    done = built.ran.get((one.step.stage, one.step.position))
+    return replace(one, seconds=done.seconds) if done else one
+
+
+def _fates(steps: Sequence[Forecast]) -> Mapping[tuple[str, int], Ran]:
+    """Return what becomes of steps as if they had run."""
+    return {
+        (one.step.stage, one.step.position): Ran(
+            cached=one.fate is Fate.CACHED, seconds=one.seconds
+        )
+        for one in steps
+    }
 
 
 def _against(one: Known, done: Outcome | None, failed: Mapping[str, Cause]) -> Sequence[Against]:
@@ -95,16 +182,17 @@ def _failed(one: Known, done: Outcome) -> Mapping[str, Cause]:
     return found
 
 
-def _silent(beside: Beside) -> Cause | None:
-    """Return why the record of a cache that is read tells nothing; None if it tells something."""
-    ref = _name(beside.ref.ref)
-    if beside.record is None:
-        text = f"{ref} cannot tell: {beside.why}"
-        return Cause(kind=Kind.NO_RECORD, text=text, names=(ref,))
-    if not beside.describes:
-        text = f"{ref} cannot tell: its record is of another cache"
-        return Cause(kind=Kind.OTHER_CACHE, text=text, names=(ref,))
-    return None
+def _silent(one: Known) -> Sequence[Cause]:
+    """Return why caches are not read, and why the records of others tell nothing."""
+    found = [why for why in one.decided.cache.unread if why.kind is not Kind.NOT_NEEDED]
+    for beside in one.read:
+        kind, why = Kind.OTHER_CACHE, "its record is of another cache"
+        if beside.record is None:
+            kind, why = Kind.NO_RECORD, beside.why
+        if not beside.describes:
+            ref = _name(beside.ref.ref)
+            found.append(Cause(kind=kind, text=f"{ref} cannot tell: {why}", names=(ref,)))
+    return found
 
 
 def _name(place: Place) -> str:

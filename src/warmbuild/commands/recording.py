@@ -242,7 +242,7 @@ def _write(
     if write is None:
         return
     of = _clients(registries)
-    salt, images = os.urandom(_SALT), {**one.images, **done.images}
+    salt, images = _salt(one), {**one.images, **done.images}
     made = one.material.recipe(images, salt)
     run = decided.run
     content = one.material.given.content
@@ -270,6 +270,17 @@ def _write(
         versions={"warmbuild": __version__},
     )
     _store(decided.cache, new, of, env)
+
+
+def _salt(one: Known) -> bytes:
+    """Return the salt of a new record.
+
+    It is that of the record that it follows, so that records of branches can be compared.
+    """
+    known = [one.own, *(beside.record for beside in one.read)]
+    return next(
+        (found.salt for found in known if found and len(found.salt) == _SALT), os.urandom(_SALT)
+    )
 
 
 def _store(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from warmbuild.frozen import frozen
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 # of one is compared with each of the other, and others may have written both.
 _MOST_PATTERNS: Final = 5_000
 _MOST_PATHS: Final = 200_000
+# Follows every character that may come after a directory's name.
+_AFTER: Final = "\U0010ffff"
 # What is said around the names of files.
 _TEXTS: Final = {
     Kind.IGNORED: (".dockerignore now excludes", ""),
@@ -36,6 +39,7 @@ class Files:
 
     marks: Mapping[str, str]  # as a record has them, by path
     ignored: tuple[str, ...] = ()  # patterns of the .dockerignore
+    folded: tuple[str, ...] = ()  # directories of which only one digest is known
 
 
 @frozen
@@ -47,24 +51,40 @@ class Changed:
     modes: tuple[str, str] = ("", "")  # then and now
 
 
-def changed(then: Files, now: Files, folded: Collection[str], step: Step) -> Sequence[Changed]:
-    """Return the files of a step that differ, by path; `folded` are directories of the record."""
-    marks = dict(now.marks)
-    for directory in folded:
-        below = [path for path in marks if path.startswith(directory)]
-        mark = record.mark_below(now.marks, directory)
-        for path in below:
-            del marks[path]
-        marks |= {directory: mark} if below else {}
-    different = (path for path in {*marks, *then.marks} if marks.get(path) != then.marks.get(path))
+def changed(then: Files, now: Files, step: Step) -> Sequence[Changed]:
+    """Return the files of a step that differ, by path."""
+    before, marks = _folded(then, now.folded), _folded(now, then.folded)
+    # Nobody knows what a directory's mark would be that one side folds in parts.
+    folded = sorted({*then.folded, *now.folded})
+    unknown = tuple(one for one, inner in pairwise(folded) if inner.startswith(one))
+    different = (
+        path
+        for path in {*marks, *before}
+        if marks.get(path) != before.get(path) and not path.startswith(unknown)
+    )
     found = {
-        path: _changed(path, then.marks.get(path, ""), marks.get(path, ""))
+        path: _changed(path, before.get(path, ""), marks.get(path, ""))
         for path in sorted(filter(_taken(step), different))
     }
     _tell_ignored(found, Kind.FILE_REMOVED, now.ignored, Kind.IGNORED)
     _tell_ignored(found, Kind.FILE_ADDED, then.ignored, Kind.NOT_IGNORED)
-    both, paths = {**then.marks, **marks}, list(found)
+    both, paths = {**before, **marks}, list(found)
     return [one for one in found.values() if not _is_told(one, both, paths)]
+
+
+def _folded(files: Files, directories: Collection[str]) -> dict[str, str]:
+    """Return the marks of files with directories folded as they are on the other side."""
+    found, paths = dict(files.marks), sorted(files.marks)
+    for directory in directories:
+        end = bisect_left(paths, directory + _AFTER)
+        below = paths[bisect_left(paths, directory) : end]
+        if below and directory not in files.marks:
+            found[directory] = record.mark_below(
+                {one: files.marks[one] for one in below}, directory
+            )
+            for path in below:
+                found.pop(path, None)
+    return found
 
 
 def kept(patterns: tuple[str, ...]) -> tuple[str, ...]:

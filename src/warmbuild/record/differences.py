@@ -102,8 +102,9 @@ class Case:
     @cached_property
     def files(self) -> Sequence[Changed]:
         """The files that the step takes, and that differ."""
-        then = Files(marks=self._record.files, ignored=self._record.ignored)
-        return changed_files.changed(then, self.build.files, self._record.folded, self.step)
+        found = self._record
+        then = Files(marks=found.files, ignored=found.ignored, folded=found.folded)
+        return changed_files.changed(then, self.build.files, self.step)
 
     @cached_property
     def causes(self) -> Sequence[Cause]:

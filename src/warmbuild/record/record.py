@@ -205,6 +205,7 @@ def _written(step: Step, ran: Mapping[tuple[str, int], Ran]) -> Mapping[str, obj
         "parts": _cut(step.parts),
         "takes": step.takes,
         "excludes": step.excludes,
+        **({"linked": True} if step.linked else {}),
         **({"cached": done.cached, "milliseconds": round(done.seconds * 1000)} if done else {}),
     }
 
@@ -270,6 +271,7 @@ def _step(read: Mapping[str, object]) -> Step:
         parts=_pairs(read, "parts"),
         takes=_texts(read, "takes"),
         excludes=_texts(read, "excludes"),
+        linked=read.get("linked") is True,
     )
 
 

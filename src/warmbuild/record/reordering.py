@@ -106,7 +106,7 @@ class Missed:
         """Return the instructions of the stage."""
         file, name = self.case.build.file, self.case.stage
         named = (one for one in file.stages if recipe.stage_name(file, one) == name)
-        return next(named).instructions
+        return next(named).instructions if file.stages else ()
 
 
 def saving(case: Case, ran: Mapping[tuple[str, int], Ran]) -> Saving | None:
@@ -147,7 +147,7 @@ def _by_installing_first(missed: Missed) -> Iterator[Saving]:
     """Yield what installing dependencies above the files would have saved."""
     first, *rest = missed.steps
     lines = {one.line: one for one in missed.instructions()}
-    if lines[first.line].word not in recipe.COPIES:
+    if first.line not in lines or lines[first.line].word not in recipe.COPIES:
         return
     has_sources_alone = all(
         _SOURCES.fullmatch(one) and not _NO_SOURCES.fullmatch(one) for one in missed.names

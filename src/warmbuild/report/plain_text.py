@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from warmbuild.cache.cache_plan import CacheRef
     from warmbuild.finding import Finding
     from warmbuild.plan.build_plan import BuildPlan
-    from warmbuild.record.comparing import Miss
 
 
 def plan_text(*plans: BuildPlan) -> str:
@@ -106,16 +105,11 @@ def _outcome_rows(outcome: Outcome) -> Sequence[tuple[str, str]]:
     if outcome.cache_age is not None:
         rows.append(("cache age", records.age_text(outcome.cache_age)))
     rows.append(("cache written", outcome.cache_written or "nothing"))
-    return [*rows, *_miss_rows(outcome)]
+    return [*rows, *((name.lower(), text) for name, text in miss_rows(outcome))]
 
 
-def _miss_rows(outcome: Outcome) -> Sequence[tuple[str, str]]:
+def miss_rows(outcome: Outcome) -> Sequence[tuple[str, str]]:
     """Return why the most expensive step ran, and what would have saved the most."""
     worst, best = comparing.costliest(outcome.misses), comparing.best_saving(outcome.misses)
-    rows = [("missed", missed(worst))] if worst else []
-    return [*rows, *([("to save it", best.text)] if best else [])]
-
-
-def missed(miss: Miss) -> str:
-    """Return what a miss cost, and why."""
-    return f"{miss.place}: {miss.why} ({miss.seconds:.1f} s)"
+    cost = f"{worst.place}: {worst.why} ({worst.seconds:.1f} s)" if worst else ""
+    return [*([("Missed", cost)] if cost else []), *([("To save it", best.text)] if best else [])]

@@ -9,7 +9,7 @@ from warmbuild import untrusted_json
 from warmbuild.bake import bake_file
 from warmbuild.buildkit import command_line
 from warmbuild.plan import calls
-from warmbuild.report import plain_text
+from warmbuild.report import explanations, plain_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -76,18 +76,8 @@ def _notes(plan: BuildPlan) -> dict[str, object]:
 
 def _forecast(plan: BuildPlan, known: Mapping[str, Sequence[Forecast]]) -> dict[str, object]:
     """Return what becomes of the steps, in the order of the Dockerfile, if anything is known."""
-    found = [
-        {
-            "stage": one.step.stage,
-            "position": one.step.position,
-            "line": one.step.line,
-            "instruction": one.step.title,
-            "fate": one.fate.value,
-            "seconds": round(one.seconds, 1),
-        }
-        for one in known.get(plan.name, ())
-    ]
-    return {"forecast": found} if found else {}
+    found = known.get(plan.name)
+    return {"forecast": explanations.steps(found)} if found else {}
 
 
 def _target_json(plan: BuildPlan) -> dict[str, object]:

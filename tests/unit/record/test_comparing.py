@@ -7,8 +7,9 @@ import pytest
 
 from tests.unit.record.projects import APP, DIGESTS, FILES, REF, Project, changed, stored
 from warmbuild.project.entry import Entry
-from warmbuild.record import comparing, record
+from warmbuild.record import changed_files, comparing, record
 from warmbuild.record.cause import Cause, Kind
+from warmbuild.record.changed_files import Files
 from warmbuild.record.content import Content
 
 if TYPE_CHECKING:
@@ -165,6 +166,23 @@ def test_a_directory_that_the_record_folds() -> None:
     gone = Project(files={path: one for path, one in FILES.items() if not path.startswith("src/")})
     (miss,) = comparing.misses(gone.build, [gone.against(folded)], gone.ran(6))
     assert miss.why == "src/ removed"
+
+
+def test_directories_that_the_build_folds() -> None:
+    # What is explained is then another record.
+    then = Project()
+    marks = record.marks(then.content)
+    whole = Files(marks=marks)
+    kept = {path: mark for path, mark in marks.items() if not path.startswith("src/")}
+    same = Files(marks={**kept, "src/": record.mark_below(marks, "src/")}, folded=("src/",))
+    step = then.steps[3]
+    assert changed_files.changed(whole, same, step) == []
+    assert changed_files.changed(same, same, step) == []
+    other = Files(marks={**kept, "src/": "x"}, folded=("src/",))
+    (found,) = changed_files.changed(whole, other, step)
+    assert (found.path, found.kind) == ("src/", Kind.FILE_CHANGED)
+    part = Files(marks={**marks, "src/x/": "y"}, folded=("src/x/",))
+    assert changed_files.changed(part, other, step) == []
 
 
 def test_files_that_differ_although_the_record_has_none_that_do() -> None:
@@ -571,7 +589,7 @@ SLOW: dict[str, Callable[[], Mapping[str, Any]]] = {
     },
     "deep paths": lambda: {"files": {"a/" * 100_000 + str(one): "f644 x" for one in range(20)}},
     "folded directories": lambda: {
-        "files": {f"{one}/": "x" for one in range(2000)},
+        "files": {"x/": "x", **{"x/" * one: "x" for one in range(2, 300)}},
     },
 }
 
