@@ -235,6 +235,14 @@ def built(*argv: str, **parts: Any) -> str:  # noqa: ANN401 (of `run`)
     return "\n".join(line for line in lines if not _KEPT_OUT.match(line))
 
 
+def explained(*argv: str, **parts: Any) -> str:  # noqa: ANN401 (of `run`)
+    """Run `explain` as such a build would run, and return all that it prints."""
+    flags = [flag.partition("=")[0] for flag in argv]
+    defaults = [] if {"--driver", "--builder"} & {*flags} else [*REMOTE]
+    defaults += [f"--{name}" for name in _RUN if f"--{name.partition('=')[0]}" not in flags]
+    return run("explain", *defaults, *argv, **parts)
+
+
 def unusual(said: str, usual: str) -> str:
     """Return the lines that are not in the usual text."""
     known = usual.splitlines()

@@ -57,6 +57,7 @@ EXCEPTIONS: Final = {
             "ddd, MMM D, YYYY h:mm A",
             "MMM D, YYYY h:mm A",
             "MMM D, YYYY",
+            "%Y-%m-%d %H:%M",
         ),
         "an error that is caught, and its text dropped": (
             "a command did not end in time",

@@ -81,10 +81,9 @@ def explanation(one: Known, of: str, against: str) -> Explanation:
         one = replace(one, own=None)
     steps = one.forecast
     if not steps:
-        # What a cache without a record has is unknown.
-        fate = Fate.UNKNOWN if one.read else Fate.RUNS
+        # What a cache without a record has is unknown, and so is what a builder has.
         recipe = one.material.recipe(one.images, b"")
-        steps = tuple(Forecast(step=step, fate=fate) for step in recipe.steps)
+        steps = tuple(Forecast(step=step, fate=Fate.UNKNOWN) for step in recipe.steps)
     notes = [cause.text for cause in _silent(one)]
     notes += [one.material.given.unknown] if one.material.given.unknown else []
     return Explanation(

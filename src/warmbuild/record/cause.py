@@ -63,6 +63,15 @@ class Kind(Enum):
     UNEXPLAINED = "unexplained"
 
 
+# Kinds of causes that say nothing of a step itself.
+OF_CACHES: Final = frozenset(
+    [
+        *(Kind.NOT_READ, Kind.MISSING, Kind.TOO_OLD, Kind.CONTRADICTS, Kind.UNREADABLE),
+        *(Kind.NO_RECORD, Kind.OTHER_CACHE),
+    ]
+)
+
+
 @frozen
 class Cause:
     """One cause."""

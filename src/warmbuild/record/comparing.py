@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from warmbuild.frozen import frozen
 from warmbuild.record import reordering
-from warmbuild.record.cause import Cause, Kind, shown
+from warmbuild.record.cause import OF_CACHES, Cause, Kind, shown
 from warmbuild.record.differences import Case
 
 if TYPE_CHECKING:
@@ -55,8 +55,10 @@ class Miss:
 
     @property
     def why(self) -> str:
-        """The causes as a clause."""
-        return "; ".join(cause.text for cause in self.causes[:_LISTED])
+        """The causes as a clause; where something differs, what became of caches is left out."""
+        is_of_caches = self.causes[0].kind in OF_CACHES
+        told = [one.text for one in self.causes if is_of_caches or one.kind not in OF_CACHES]
+        return "; ".join(told[:_LISTED])
 
 
 def misses(

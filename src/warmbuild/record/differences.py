@@ -110,7 +110,7 @@ class Case:
     def causes(self) -> Sequence[Cause]:
         """Why it was not cached, as far as the record tells; one at least."""
         if self.step.key and self.step.key in {one.key for one in self._record.recipe.steps}:
-            return [self.against.unread or self._lost()]
+            return list(self._known())
         found = list(self._differences()) or [self._unknown()]
         # A stage that ran has causes of its own.
         return sorted(found, key=lambda one: one.kind is Kind.STAGE)
@@ -123,6 +123,19 @@ class Case:
     def _stages(self) -> frozenset[str]:
         """The names of all stages that the build needs."""
         return frozenset(step.stage for step in self.build.recipe.steps)
+
+    def _known(self) -> Iterator[Cause]:
+        """Yield why a step ran that the record has."""
+        verbs = {recipe.BASE: "is built on", recipe.STAGE: "copies from"}
+        sources = [part.partition(" ") for part in self.step.parts]
+        ran = [(verbs[word], name) for word, _, name in sources if word in verbs]
+        ran = [(verb, name) for verb, name in ran if name in self.missed]
+        if self.against.unread:
+            yield self.against.unread
+        elif ran:
+            yield from (self._of_stage(name, verb) for verb, name in ran)
+        else:
+            yield self._lost()
 
     def _lost(self) -> Cause:
         is_least = self._record.mode == "min"

@@ -132,7 +132,8 @@ def _by_ignoring(missed: Missed) -> Saving | None:
     sources = [one for step in missed.case.build.recipe.steps for one in step.takes if one]
     is_named = ignore_file.matcher(sources)
     is_rare = all(_RARELY_NEEDED.fullmatch(name) and not is_named(name) for name in names)
-    if not is_rare or len(names) > _MOST or "" not in first.takes:
+    is_gone = any(one.kind is Kind.FILE_REMOVED for one in missed.case.files)
+    if not is_rare or is_gone or not 0 < len(names) <= _MOST or "" not in first.takes:
         return None
     kept = [first, *takewhile(lambda step: not missed.differs(step), rest)]
     them = "it" if len(names) == 1 else "them"
@@ -149,7 +150,7 @@ def _by_installing_first(missed: Missed) -> Iterator[Saving]:
     lines = {one.line: one for one in missed.instructions()}
     if first.line not in lines or lines[first.line].word not in recipe.COPIES:
         return
-    has_sources_alone = all(
+    has_sources_alone = bool(missed.names) and all(
         _SOURCES.fullmatch(one) and not _NO_SOURCES.fullmatch(one) for one in missed.names
     )
     for step in rest:
@@ -188,14 +189,13 @@ def _by_declaring_later(missed: Missed, names: set[str]) -> Saving | None:
     ]
     if not kept or first not in kept:
         return None
-    is_one = len(setting) == 1
-    where = " and ".join(str(one.line) for one in setting)
-    them, verb = (
-        ("it", f"is set on line {where}") if is_one else ("them", f"is set on lines {where}")
-    )
+    changes, them = ("changes", "it") if len(names) == 1 else ("change", "them")
+    where = f"line {setting[0].line} sets"
+    if len(setting) > 1:
+        where = f"lines {' and '.join(str(one.line) for one in setting)} set"
     advice = (
-        f"{listed(sorted(names))} {verb} and changes: set {them} below line {kept[-1].line}, "
-        f"unless a program above that reads {them}, and "
+        f"{listed(sorted(names))} {changes}, which {where}: set {them} below line "
+        f"{kept[-1].line}, unless a program above that reads {them}, and "
     )
     return _kept(missed, kept, advice)
 

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 
 def _scenes() -> Iterator[Scene]:
-    for argv in (["--help"], ["build", "--help"], ["plan", "--help"], ["cleanup", "--help"]):
+    for command in ([], ["build"], ["plan"], ["explain"], ["cleanup"]):
+        argv = [*command, "--help"]
         yield Scene(title=f"warmbuild {' '.join(argv)}", said=machine.run(*argv))
     yield Scene(title="inputs that no flag has", said=_rows(adapters.secret_inputs()))
     yield Scene(title="kinds of inputs", said="\n".join(adapters.kinds_of_inputs()))

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.unit.record.projects import FILES, Project, changed
+from tests.recorded import FILES, Project, changed, stored
 from warmbuild.project.entry import Entry
-from warmbuild.record import comparing
+from warmbuild.record import comparing, record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,6 +80,17 @@ def test_no_file_that_the_dockerfile_names_is_to_be_ignored(dockerfile: str) -> 
     assert ".dockerignore" not in text(
         Project(text=dockerfile), project(dockerfile, readme=b"2"), 2, 3, 4
     )
+
+
+def test_no_file_that_is_gone_is_to_be_ignored() -> None:
+    assert text(Project(text=NODE), project(NODE, readme=None), 2) == ""
+
+
+def test_nothing_is_said_of_files_that_the_record_has_too() -> None:
+    now = project(NODE, a=b"2")
+    then = stored(replace(Project(text=NODE).record(), files=record.marks(now.content)))
+    (miss,) = comparing.misses(now.build, [now.against(then)], now.ran(2, 3, 4))
+    assert miss.saving is None
 
 
 def test_many_files_are_not_to_be_ignored_one_by_one() -> None:
@@ -164,7 +175,7 @@ def value(dockerfile: str, *lines: int) -> str:
 
 def test_an_argument_that_is_set_early() -> None:
     assert value(ARG, 3, 4, 5, 6) == (
-        "VERSION is set on line 2 and changes: set it below line 4, unless a program above that "
+        "VERSION changes, which line 2 sets: set it below line 4, unless a program above that "
         "reads it, and lines 3 to 4 (76 s) stay cached"
     )
 
@@ -172,8 +183,12 @@ def test_an_argument_that_is_set_early() -> None:
 def test_a_variable_that_has_the_argument() -> None:
     dockerfile = ARG.replace("RUN a", "ENV VERSION=$VERSION\nRUN a")
     assert value(dockerfile, 4, 5, 6, 7) == (
-        "VERSION is set on lines 2 and 3 and changes: set them below line 5, unless a program "
-        "above that reads them, and lines 4 to 5 (76 s) stay cached"
+        "VERSION changes, which lines 2 and 3 set: set it below line 5, unless a program above "
+        "that reads it, and lines 4 to 5 (76 s) stay cached"
+    )
+    dockerfile = dockerfile.replace("ENV VERSION=", "ENV OTHER=")
+    assert value(dockerfile, 4, 5, 6, 7).startswith(
+        "OTHER and VERSION change, which lines 2 and 3 set: set them below line 5"
     )
 
 

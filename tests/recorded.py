@@ -78,6 +78,8 @@ class Project:
     ignored: tuple[str, ...] = ()
     further: Mapping[str, str] = field(default_factory=dict)
     mode: str = "max"
+    contexts: tuple[str, ...] = ()
+    is_here: bool = True  # whether the context is on this machine
 
     @property
     def file(self) -> dockerfile.Dockerfile:
@@ -94,7 +96,8 @@ class Project:
             arguments=self.arguments,
             platforms=self.platforms,
             images=self.digests,
-            content=self.content,
+            content=self.content if self.is_here else None,
+            contexts=frozenset(self.contexts),
             further=self.further,
         )
         return recipe.recipe(self.file, built, given, salt)
