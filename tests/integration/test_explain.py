@@ -6,6 +6,8 @@ import gzip
 import hashlib
 import io
 import json
+import re
+import shlex
 import subprocess
 import sys
 import tarfile
@@ -17,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from tests.integration.conftest import OCI_MANIFEST, gitlab, written
+from tests.integration.conftest import OCI_MANIFEST, ROOT, gitlab, written
 from warmbuild import refs, stores
 from warmbuild.cache.cache_plan import CachePlan
 from warmbuild.cache.probe import Found
@@ -129,7 +131,7 @@ STAGES: Mapping[str, tuple[str, str, tuple[str, list[str], str]]] = {
     "above": (
         "FROM changed\nCOPY LICENSE /",
         "",
-        ("stage", ["changed"], "stage changed that it is built on ran"),
+        ("stage", ["changed"], "stage changed that it is built on is not cached"),
     ),
 }
 FILES = {
@@ -309,7 +311,12 @@ def test_each_kind_of_change(
     )
     assert {one["stage"]: one["causes"] for one in between["misses"]} == before
     assert [one["branch"] for one in between["with"]] == ["main"]
-    assert explained(warmbuild, project, repository, *flags, branch="feature")["misses"] == []
+    # What is left is what nobody knows, and what takes that.
+    left = explained(warmbuild, project, repository, *flags, branch="feature")["misses"]
+    assert [(one["stage"], one["causes"][0]["kind"]) for one in left] == [
+        ("unknown", "unknown"),
+        (f"stage-{len(STAGES)}", "unknown"),
+    ]
     assert "hunter" not in json.dumps([misses(ended), foretold, between])
 
 
@@ -363,7 +370,7 @@ def test_caches_that_are_not_read(warmbuild: Warmbuild, repository: str, two_sta
     ended = warmbuild.succeed(two_stages, image=repository, branch="feature")
     assert causes(ended) == [
         (3, ["file-changed", "contradicts"], "a changed"),
-        (6, ["stage", "contradicts"], "stage build that it copies from ran"),
+        (6, ["stage", "contradicts"], "stage build that it copies from is not cached"),
     ]
     assert misses(ended)[0]["causes"][1]["names"] == [main]
     old = built("feature", cache_max_age="1s", cache_import="first")
@@ -374,7 +381,7 @@ def test_caches_that_are_not_read(warmbuild: Warmbuild, repository: str, two_sta
     assert old[0][2].startswith(f"{feature} is not read: its oldest result is ")
     assert built("feature", no_cache_filters="build", cache_import="first") == [
         (2, ["no-cache"], "no-cache-filters names its stage"),
-        (6, ["stage", "not-read"], "stage build that it copies from ran"),
+        (6, ["stage", "not-read"], "stage build that it copies from is not cached"),
     ]
 
 
@@ -406,7 +413,7 @@ def test_records_that_do_not_tell_and_caches_that_have_lost_steps(
     put_record(client, place, packed)
     assert built() == [
         (3, ["lost"], f"{main} had it, by its record, and has lost it"),
-        (6, ["stage"], "stage build that it copies from ran"),
+        (6, ["stage"], "stage build that it copies from is not cached"),
     ]
     put_record(client, place, b"garbage")
     edit("b", "2")
@@ -415,8 +422,8 @@ def test_records_that_do_not_tell_and_caches_that_have_lost_steps(
     move(registry, client, place, "main")
     first = built("other", cache_mode="min")
     assert [(line, kinds) for line, kinds, _ in first] == [
-        (2, ["missing", "unreadable"]),
-        (5, ["missing", "unreadable"]),
+        (2, ["unreadable", "missing"]),
+        (5, ["unreadable", "missing"]),
     ]
     # The steps of the first stage are in no cache of this mode.
     edit("Dockerfile", TWO_STAGES.replace("COPY --from", "WORKDIR /new\nCOPY --from"))
@@ -440,3 +447,62 @@ def test_platforms_and_targets(
     ended = warmbuild.succeed(project, image=repository, target="two", platforms=BOTH)
     text = "stage two was not needed for target one, which the record is of"
     assert causes(ended) == [(4, ["target"], text)]
+
+
+PAGE = ROOT / "docs" / "explain.md"
+
+
+def blocks(kind: str) -> list[str]:
+    """Return the blocks of the page of a kind."""
+    return re.findall(rf"^```{kind}\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def masked(text: str, repository: str) -> list[str]:
+    """Return lines without what is another one in each run: names, times and seconds."""
+    text = text.replace(repository, "registry.example/shop")
+    text = re.sub(r" +\d+(?:\.\d)? s\b", " N s", text)
+    text = re.sub(r"\(\d+(?:\.\d)? s\)", "(N s)", text)
+    text = re.sub(r'("seconds": )[\d.]+', r"\1N", text)
+    return re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d", "TIME", text).splitlines()
+
+
+def test_the_page_shows_what_warmbuild_prints(
+    warmbuild: Warmbuild, repository: str, tmp_path: Path
+) -> None:
+    (dockerfile,) = blocks("dockerfile")
+    (said,) = blocks("text")
+    (before, between), (as_json,) = blocks("console"), blocks("json")
+    programs = {
+        "install": "#!/bin/sh\nsleep 2\n",
+        "compile": '#!/bin/sh\nsleep 3\necho "$VERSION" > app\n',
+    }
+    files = {"Dockerfile": dockerfile, "package.json": "{}", "README.md": "one", **programs}
+    project = written(tmp_path, files)
+    for name in programs:
+        (project / name).chmod(0o755)
+    arguments = "VERSION=1"
+    warmbuild.succeed(project, image=repository, build_args=arguments)
+    (project / "README.md").write_text("two")
+
+    def shown(block: str, branch: str) -> tuple[list[str], list[str]]:
+        """Return what the command of a block prints, and what the block shows of that."""
+        command, _, output = block.partition("\n")
+        argv = shlex.split(command.replace("registry.example/shop", repository))[2:]
+        done = subprocess.run(  # noqa: S603 (the page's own commands)
+            [sys.executable, "-m", "warmbuild", *argv, "--context=."],
+            cwd=project,
+            env={**warmbuild.environment, **gitlab(branch)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return masked(done.stdout, repository), masked(output, repository)
+
+    printed, expected = shown(before, "feature")
+    assert printed == expected
+    ended = warmbuild.succeed(project, image=repository, branch="feature", build_args=arguments)
+    log = masked(ended.log, repository)
+    assert [line for line in masked(said, repository) if line not in log] == []
+    assert masked(json.dumps(misses(ended), indent=2), "-") == masked(as_json, "-")
+    printed, expected = shown(between, "main")
+    assert printed == expected

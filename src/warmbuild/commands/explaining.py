@@ -65,7 +65,7 @@ def misses(
     # Without a cache, no record tells why steps run.
     used = _against(one, done, failed) if one.read else ()
     ignored = () if decided.no_cache else one.ignored
-    otherwise = (*_silent(one), *failed.values())
+    otherwise = (*failed.values(), *_silent(one))
     return comparing.misses(build, used, became, ignored=ignored, otherwise=otherwise)
 
 
@@ -182,8 +182,11 @@ def _failed(one: Known, done: Outcome) -> Mapping[str, Cause]:
 
 
 def _silent(one: Known) -> Sequence[Cause]:
-    """Return why caches are not read, and why the records of others tell nothing."""
-    found = [why for why in one.decided.cache.unread if why.kind is not Kind.NOT_NEEDED]
+    """Return why records of caches tell nothing, and why caches are not read.
+
+    That there is none yet comes last, because it is so for each new branch.
+    """
+    found: list[Cause] = []
     for beside in one.read:
         kind, why = Kind.OTHER_CACHE, "its record is of another cache"
         if beside.record is None:
@@ -191,7 +194,8 @@ def _silent(one: Known) -> Sequence[Cause]:
         if not beside.describes:
             ref = _name(beside.ref.ref)
             found.append(Cause(kind=kind, text=f"{ref} cannot tell: {why}", names=(ref,)))
-    return found
+    unread = [why for why in one.decided.cache.unread if why.kind is not Kind.NOT_NEEDED]
+    return [*found, *sorted(unread, key=lambda why: why.kind is Kind.MISSING)]
 
 
 def _name(place: Place) -> str:

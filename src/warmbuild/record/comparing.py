@@ -55,9 +55,10 @@ class Miss:
 
     @property
     def why(self) -> str:
-        """The causes as a clause; where something differs, what became of caches is left out."""
-        is_of_caches = self.causes[0].kind in OF_CACHES
-        told = [one.text for one in self.causes if is_of_caches or one.kind not in OF_CACHES]
+        """The causes as a clause; of those that are about caches, the first one, if it is first."""
+        told = [one.text for one in self.causes if one.kind not in OF_CACHES]
+        if self.causes[0].kind in OF_CACHES:
+            told = [self.causes[0].text]
         return "; ".join(told[:_LISTED])
 
 

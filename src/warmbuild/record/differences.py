@@ -198,7 +198,7 @@ class Case:
             yield self._moved(Kind.BASE_MOVED, name, "base image")
 
     def _of_stage(self, name: str, verb: str) -> Cause:
-        after = "ran" if name in self.missed else "differs"
+        after = "is not cached" if name in self.missed else "differs"
         return named(Kind.STAGE, [name], "stage", f"that it {verb} {after}")
 
     def _moved(self, kind: Kind, name: str, what: str) -> Cause:

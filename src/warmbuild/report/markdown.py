@@ -39,7 +39,10 @@ def _tables(outcome: Outcome) -> Sequence[str]:
         *([f"| Digest | {_code([outcome.digest])} |"] if outcome.digest else []),
         f"| Cache read | {_code(outcome.cache_read)} |",
         f"| Cache written | {_code((outcome.cache_written,) if outcome.cache_written else ())} |",
-        *(f"| {name} | {_inline(text)} |" for name, text in plain_text.miss_rows(outcome)),
+        *(
+            f"| {name.capitalize()} | {_inline(text)} |"
+            for name, text in plain_text.miss_rows(outcome)
+        ),
         "",
     ]
     if outcome.steps:

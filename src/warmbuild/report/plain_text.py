@@ -105,11 +105,11 @@ def _outcome_rows(outcome: Outcome) -> Sequence[tuple[str, str]]:
     if outcome.cache_age is not None:
         rows.append(("cache age", records.age_text(outcome.cache_age)))
     rows.append(("cache written", outcome.cache_written or "nothing"))
-    return [*rows, *((name.lower(), text) for name, text in miss_rows(outcome))]
+    return [*rows, *miss_rows(outcome)]
 
 
 def miss_rows(outcome: Outcome) -> Sequence[tuple[str, str]]:
     """Return why the most expensive step ran, and what would have saved the most."""
     worst, best = comparing.costliest(outcome.misses), comparing.best_saving(outcome.misses)
     cost = f"{worst.place}: {worst.why} ({worst.seconds:.1f} s)" if worst else ""
-    return [*([("Missed", cost)] if cost else []), *([("To save it", best.text)] if best else [])]
+    return [*([("missed", cost)] if cost else []), *([("to save it", best.text)] if best else [])]
