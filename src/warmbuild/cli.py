@@ -109,7 +109,7 @@ def _command(argv: Sequence[str], env: Mapping[str, str], provider: Provider, lo
         return 0
     if arguments.ci:
         provider = ci.named(arguments.ci)
-    as_json = arguments.command != "build" and arguments.format == "json"
+    as_json = getattr(arguments, "format", "text") == "json"
     if as_json or not provider.detect(env):
         # A mask is a command that holds the secret: nothing hides it here.
         provider = replace(provider, mask=None)

@@ -107,7 +107,7 @@ def test_flags_may_be_repeated(capsys: pytest.CaptureFixture[str]) -> None:
             (
                 "error: one input is not usable, so nothing was started:\n"
                 "  command line: argument COMMAND: invalid choice: 'bild' (choose from 'build', "
-                "'plan', 'cleanup').\n"
+                "'plan', 'explain', 'cleanup').\n"
             ),
         ),
     ],

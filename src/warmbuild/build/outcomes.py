@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from warmbuild.buildkit.progress import Failure, Progress, Step, Transfer, Unpacked
     from warmbuild.plan.build_plan import BuildPlan
-    from warmbuild.record.comparing import Miss
+    from warmbuild.record.miss import Miss
 
 # How gRPC says that a server has gone; errors of a step have its title.
 _LOST: Final = re.compile(r"\bUnavailable(?::| desc = )")

@@ -212,7 +212,9 @@ def _why_not_with(
 
 
 def _unread(item: CacheRef, kind: cause.Kind, why: str) -> Cause:
-    return Cause(kind=kind, text=f"{item.ref} {why}", names=(str(item.ref),))
+    ref = item.ref
+    name = replace(ref, digest="") if isinstance(ref, Reference) else ref
+    return Cause(kind=kind, text=f"{ref} {why}", names=(str(name),))
 
 
 def _of_size(ref: Place, size: int) -> Iterator[Problem]:

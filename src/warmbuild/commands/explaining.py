@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from warmbuild.build.outcomes import Outcome
     from warmbuild.cache.cache_plan import Place
     from warmbuild.commands.recording import Known
-    from warmbuild.record.comparing import Miss
+    from warmbuild.record.miss import Miss
     from warmbuild.record.record import Record
 
 # What is compared, unless it is the last build of a branch.

@@ -10,7 +10,7 @@ from warmbuild.record.cause import shown
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from warmbuild.record.comparing import Miss
+    from warmbuild.record.miss import Miss
     from warmbuild.record.predicting import Forecast
     from warmbuild.record.record import Record
 

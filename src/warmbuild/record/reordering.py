@@ -8,10 +8,10 @@ from functools import cached_property
 from itertools import takewhile
 from typing import TYPE_CHECKING, Final
 
-from warmbuild.frozen import frozen
 from warmbuild.project import dockerfile, ignore_file, installs
 from warmbuild.record import predicting, recipe
 from warmbuild.record.cause import Kind, listed, shown
+from warmbuild.record.miss import Saving
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -65,14 +65,6 @@ _HARMLESS: Final = re.compile(
     r"|corepack (?:enable|prepare)\b.*|(?:set|rm|mkdir|cd|true|echo|export)\b.*",
     re.DOTALL,
 )
-
-
-@frozen
-class Saving:
-    """What would have kept steps cached."""
-
-    text: str  # what to do, as a sentence without its full stop
-    seconds: float  # that it would have saved
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from warmbuild import untrusted_json
 from warmbuild.record import predicting
 from warmbuild.record.cause import shown
 from warmbuild.record.predicting import Fate
+from warmbuild.report import steps_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from warmbuild.record.comparing import Miss
     from warmbuild.record.explanation import Explanation
     from warmbuild.record.predicting import Forecast
 
@@ -82,43 +82,6 @@ def _json(one: Explanation) -> Mapping[str, object]:
             for source in one.sources
         ],
         "notes": one.notes,
-        "steps": steps(one.steps),
-        "misses": misses(one.misses),
+        "steps": steps_json.steps(one.steps),
+        "misses": steps_json.misses(one.misses),
     }
-
-
-def steps(found: Sequence[Forecast]) -> Sequence[Mapping[str, object]]:
-    """Return what becomes of steps, in the order of the Dockerfile."""
-    return [
-        {
-            "stage": one.step.stage,
-            "position": one.step.position,
-            "line": one.step.line,
-            "instruction": one.step.title,
-            "fate": one.fate.value,
-            "seconds": round(one.seconds, 1),
-        }
-        for one in found
-    ]
-
-
-def misses(found: Sequence[Miss]) -> Sequence[Mapping[str, object]]:
-    """Return the first missed step of each stage, with the causes."""
-    return [
-        {
-            "stage": one.stage,
-            "line": one.line,
-            "instruction": one.step,
-            "seconds": round(one.seconds, 1),
-            "causes": [
-                {"kind": cause.kind.value, "text": cause.text, "names": cause.names}
-                for cause in one.causes
-            ],
-            "saving": (
-                {"text": one.saving.text, "seconds": round(one.saving.seconds, 1)}
-                if one.saving
-                else None
-            ),
-        }
-        for one in found
-    ]

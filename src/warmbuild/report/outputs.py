@@ -11,7 +11,7 @@ from warmbuild.buildkit import command_line
 from warmbuild.cache.cache_plan import CachePlan
 from warmbuild.frozen import frozen
 from warmbuild.image import labels
-from warmbuild.report import explanations
+from warmbuild.report import steps_json
 from warmbuild.report.plain_text import hit_ratio
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ def _target(done: Outcome) -> Mapping[str, object]:
         "imageid": done.image_id,
         "tags": done.tags,
         "changed": done.changed,
-        "misses": explanations.misses(done.misses),
+        "misses": steps_json.misses(done.misses),
         "cache-read": done.cache_read,
         "cache-written": done.cache_written,
         "cache-write-error": _write_error(done),
@@ -289,7 +289,7 @@ _ROWS: Final = (
         "misses",
         "The first step of each stage that ran, with the causes and what would have saved it, as "
         "JSON in one line; see docs/explain.md.",
-        of_outcome=lambda done: _line(explanations.misses(done.misses)),
+        of_outcome=lambda done: _line(steps_json.misses(done.misses)),
     ),
     Output(
         "targets",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from warmbuild.cache import records
-from warmbuild.record import comparing
+from warmbuild.record import miss
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -110,6 +110,6 @@ def _outcome_rows(outcome: Outcome) -> Sequence[tuple[str, str]]:
 
 def miss_rows(outcome: Outcome) -> Sequence[tuple[str, str]]:
     """Return why the most expensive step ran, and what would have saved the most."""
-    worst, best = comparing.costliest(outcome.misses), comparing.best_saving(outcome.misses)
+    worst, best = miss.costliest(outcome.misses), miss.best_saving(outcome.misses)
     cost = f"{worst.place}: {worst.why} ({worst.seconds:.1f} s)" if worst else ""
     return [*([("missed", cost)] if cost else []), *([("to save it", best.text)] if best else [])]

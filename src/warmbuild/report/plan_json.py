@@ -9,7 +9,7 @@ from warmbuild import untrusted_json
 from warmbuild.bake import bake_file
 from warmbuild.buildkit import command_line
 from warmbuild.plan import calls
-from warmbuild.report import explanations, plain_text
+from warmbuild.report import plain_text, steps_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -77,7 +77,7 @@ def _notes(plan: BuildPlan) -> dict[str, object]:
 def _forecast(plan: BuildPlan, known: Mapping[str, Sequence[Forecast]]) -> dict[str, object]:
     """Return what becomes of the steps, in the order of the Dockerfile, if anything is known."""
     found = known.get(plan.name)
-    return {"forecast": explanations.steps(found)} if found else {}
+    return {"forecast": steps_json.steps(found)} if found else {}
 
 
 def _target_json(plan: BuildPlan) -> dict[str, object]:

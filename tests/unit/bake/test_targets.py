@@ -754,6 +754,7 @@ def test_what_became_of_targets(parsed: Callable[..., Inputs]) -> None:
         "cache-hits": 5,
         "cache-steps": 5,
         "cache-hit-ratio": 1.0,
+        "misses": [],
     }
     assert plain_text.outcome_text(found).splitlines()[:4] == [
         "all            0 of 5 steps run, 5 cached, 0.0 s",

@@ -12,6 +12,7 @@ from tests.runs import FORK, LOCAL, PULL, PUSH, QUEUE, TAG, TRAIN
 from warmbuild.cache import problems
 from warmbuild.cache.cache_plan import CachePlan
 from warmbuild.cache.probe import Found
+from warmbuild.record.cause import Cause, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -296,31 +297,36 @@ def test_branches_that_are_only_told_of_are_read_if_the_inputs_trust_them(
 def test_a_tag_that_finds_no_cache_says_what_to_set(parsed: Callable[..., Inputs]) -> None:
     found = cache_of(parsed(), replace(TAG, default_branch=""))
     assert found.notes[0].endswith("which is not known; set default-branch")
+    assert found.unread == (Cause(kind=Kind.NOT_READ, text=found.notes[0]),)
     assert read(cache_of(parsed(cache_fallback="main"), replace(TAG, default_branch=""))) == [
         ("cache-main", "named by cache-fallback")
     ]
 
 
 @pytest.mark.parametrize(
-    ("values", "note"),
+    ("values", "note", "kind"),
     [
-        pytest.param({"refresh": "true"}, "refresh is on", id="a refresh"),
-        pytest.param({"no_cache": "true"}, "no-cache is on", id="no cache"),
-        pytest.param({"cache": "write-only"}, "cache is write-only", id="write-only"),
+        pytest.param({"refresh": "true"}, "refresh is on", Kind.REFRESH, id="a refresh"),
+        pytest.param({"no_cache": "true"}, "no-cache is on", Kind.NO_CACHE, id="no cache"),
+        pytest.param(
+            {"cache": "write-only"}, "cache is write-only", Kind.NOT_READ, id="write-only"
+        ),
         pytest.param(
             {"refresh": "true", "no_cache": "true"},
             "refresh is on",
+            Kind.REFRESH,
             id="both: refresh is the reason",
         ),
     ],
 )
 def test_a_run_that_reads_no_cache_still_writes_one(
-    parsed: Callable[..., Inputs], values: dict[str, str], note: str
+    parsed: Callable[..., Inputs], values: dict[str, str], note: str, kind: Kind
 ) -> None:
     found = cache_of(parsed(cache_history="2", **values), PUSH)
     assert found.read == ()
     assert written(found) == "cache-feature"
     assert found.notes == (f"no cache is read: {note}",)
+    assert found.unread == (Cause(kind=kind, text=found.notes[0]),)
     assert found.stale is ("refresh" in values)
     # The registry is asked all the same, or the generation before would be lost.
     assert found.asked == (FEATURE, at("feature---1"))

@@ -15,12 +15,14 @@ from warmbuild.cache import problems, records, settling
 from warmbuild.cache.cache_plan import CachePlan, CacheRef
 from warmbuild.cache.probe import Answer, Found, Missing, NotACache, Refused, Silent, Unasked
 from warmbuild.cache.records import Record, Records
+from warmbuild.record.cause import Cause, Kind
 from warmbuild.vendors import harbor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from warmbuild.inputs.values import Inputs
+    from warmbuild.refs import Reference
 
 DIGESTS = ("sha256:" + "1" * 64, "sha256:" + "2" * 64)
 # Digits of the SHA-256 of `+build` and `+test`.
@@ -32,12 +34,17 @@ def settled(parsed: Callable[..., Inputs], own: Answer, main: Answer, **values: 
     return settling.settle(cache_of(parsed(**values), PUSH), {FEATURE: own, MAIN: main}, NOW)
 
 
+def unread(kind: Kind, ref: Reference, text: str) -> tuple[Cause, ...]:
+    return (Cause(kind=kind, text=text, names=(str(ref),)),)
+
+
 def test_the_nearest_ref_that_exists_is_read_pinned_by_digest(
     parsed: Callable[..., Inputs],
 ) -> None:
     found = settled(parsed, Found(DIGESTS[0]), Found(DIGESTS[1]), cache_import="first")
     assert [str(item.ref) for item in found.read] == [f"{FEATURE}@{DIGESTS[0]}"]
     assert found.notes == (f"{MAIN} is not read: cache-import is first, and a nearer ref exists",)
+    assert found.unread == unread(Kind.NOT_READ, MAIN, found.notes[0])
     assert problems.texts(found.problems) == ()
     assert written(found) == "cache-feature"
 
@@ -46,6 +53,7 @@ def test_a_new_branch_reads_the_default_branch(parsed: Callable[..., Inputs]) ->
     found = settled(parsed, Missing(), Found(DIGESTS[1]))
     assert [str(item.ref) for item in found.read] == [f"{MAIN}@{DIGESTS[1]}"]
     assert found.notes == (f"{FEATURE} does not exist yet",)
+    assert found.unread == unread(Kind.MISSING, FEATURE, found.notes[0])
     assert problems.texts(found.problems) == ()
 
 
@@ -85,7 +93,9 @@ def test_anything_but_a_cache_is_not_read_and_is_reported(
     found = settled(parsed, answer, Missing())
     assert found.read == ()
     assert written(found) == write
-    assert problems.texts(found.problems)[0] == f"{FEATURE} is not read: {answer.reason}"
+    why = f"{FEATURE} is not read: {answer.reason}"
+    assert problems.texts(found.problems)[0] == why
+    assert found.unread[:1] == unread(Kind.UNREADABLE, FEATURE, why)
     assert (f"{FEATURE} is not written: {answer.reason}" in problems.texts(found.problems)) == (
         write is None
     )
@@ -328,6 +338,9 @@ def test_which_of_several_caches_are_read(
         )
         for tag, nearer in why_not.items()
     ]
+    assert [one.kind for one in found.unread if one.kind is not Kind.MISSING] == [
+        Kind.CONTRADICTS if nearer else Kind.NOT_READ for nearer in why_not.values()
+    ]
     assert problems.texts(found.problems) == ()
 
 
@@ -346,9 +359,9 @@ def test_a_cache_that_a_nearer_one_has_whole_is_not_read(
     own = cached("x", also="main")
     found = answered(decided, **{"feature": own, "feature---1": farther})
     assert keys(found.read) == [f"feature@{DIGESTS[0]}"]
-    assert f"{at('feature---1')} is not read: {FEATURE}@{DIGESTS[0]} has all of its steps" in (
-        found.notes
-    )
+    why = f"{at('feature---1')} is not read: {FEATURE}@{DIGESTS[0]} has all of its steps"
+    assert why in found.notes
+    assert found.unread[:1] == unread(Kind.NOT_NEEDED, at("feature---1"), why)
     assert problems.texts(found.problems) == ()
 
 
@@ -462,6 +475,8 @@ def test_caches_that_are_too_old_are_not_read(
     assert keys(found.read) == [f"{tag}@{DIGESTS[0]}" for tag in expected]
     assert found.stale is stale
     assert list(found.notes) == notes
+    too_old = [one.text for one in found.unread if one.kind is Kind.TOO_OLD]
+    assert too_old == [note for note in notes if "its oldest result" in note]
     assert problems.texts(found.problems) == ()
     assert written(found) == "cache-feature"
 
@@ -612,10 +627,9 @@ def test_several_caches_are_read_as_one(
 def test_if_caches_cannot_be_merged_only_the_nearest_is_read() -> None:
     cache = CachePlan(read=(OWN_CACHE, MAIN_CACHE), notes=("first",))
     assert settling.unmerged(cache, "no").read == (OWN_CACHE,)
-    assert settling.unmerged(cache, "no").notes == (
-        "first",
-        f"{REPOSITORY}:cache-main is not read: no",
-    )
+    why = f"{REPOSITORY}:cache-main is not read: no"
+    assert settling.unmerged(cache, "no").notes == ("first", why)
+    assert settling.unmerged(cache, "no").unread == unread(Kind.NOT_READ, MAIN, why)
 
 
 def test_if_inline_caches_cannot_be_merged_all_are_read() -> None:

@@ -11,11 +11,11 @@ from warmbuild.record import changed_files, comparing, record
 from warmbuild.record.cause import Cause, Kind
 from warmbuild.record.changed_files import Files
 from warmbuild.record.content import Content
+from warmbuild.record.miss import Miss, Saving, best_saving, costliest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from warmbuild.record.comparing import Miss
     from warmbuild.record.record import Record
 
 STAGES = """\
@@ -378,10 +378,10 @@ def test_stages() -> None:
     ]
     assert found[1].causes[0].kind is Kind.STAGE
     assert found[1].causes[0].names == ("tools",)
-    costs = comparing.costliest(found)
+    costs = costliest(found)
     assert costs
     assert (costs.stage, costs.seconds) == ("tools", 40.0)
-    assert comparing.costliest(()) is None
+    assert costliest(()) is None
 
 
 def test_a_stage_that_a_stage_is_built_on() -> None:
@@ -398,13 +398,30 @@ def test_a_stage_that_ran_and_is_cached() -> None:
     miss = only(then, now, 7)
     assert miss.why == "stage tools that it copies from differs"
     # Its cause is not among those of the others.
-    assert comparing.costliest([miss]) == miss
+    assert costliest([miss]) == miss
+
+
+def test_what_would_have_saved_the_most() -> None:
+    cause = Cause(kind=Kind.ADDED, text="it is new")
+    savings = (None, Saving(text="a", seconds=2.0), Saving(text="b", seconds=3.0))
+    found = [Miss(stage="a", line=1, step="RUN a", causes=(cause,), saving=one) for one in savings]
+    assert best_saving(found) == savings[2]
+    assert best_saving(found[:1]) is None
+
+
+def test_a_miss_hides_secrets() -> None:
+    cause = Cause(kind=Kind.EDITED, text="hunter2", names=("hunter2",))
+    saving = Saving(text="hunter2", seconds=2.0)
+    found = Miss(stage="a", line=1, step="RUN hunter2", causes=(cause,), saving=saving)
+    assert "hunter2" not in repr(found.shown(lambda text: text.replace("hunter2", "***")))
+    bare = Miss(stage="a", line=1, step="RUN a", causes=(cause,))
+    assert bare.shown(str).saving is None
 
 
 def test_causes_in_a_circle_end() -> None:
     cause = Cause(kind=Kind.STAGE, text="", names=("a",))
-    one = comparing.Miss(stage="a", line=1, step="RUN a", causes=(cause,), seconds=1.0)
-    assert comparing.costliest([one]) == one
+    one = Miss(stage="a", line=1, step="RUN a", causes=(cause,), seconds=1.0)
+    assert costliest([one]) == one
 
 
 def test_a_new_stage_and_another_target() -> None:

@@ -12,7 +12,7 @@ from warmbuild.record import comparing, record
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from warmbuild.record.reordering import Saving
+    from warmbuild.record.miss import Saving
 
 NODE = "FROM alpine:3\nCOPY . .\nRUN npm ci\nRUN make\n"
 

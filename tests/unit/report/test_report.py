@@ -19,6 +19,8 @@ from warmbuild.cache.probe import Found
 from warmbuild.cache.records import Records
 from warmbuild.errors import BuildError, EngineError, RegistryError
 from warmbuild.finding import Finding
+from warmbuild.record.cause import Cause, Kind
+from warmbuild.record.miss import Miss, Saving
 from warmbuild.report import markdown, outputs, plain_text, plan_json
 from warmbuild.run_context import RunContext
 from warmbuild.vendors import harbor
@@ -64,6 +66,24 @@ OUTCOME = Outcome(
     seconds=12.34,
     notes=("tagged by the branch",),
     warnings=("careful\nnow",),
+)
+# The second one is because of the first.
+MISSES = (
+    Miss(
+        stage="build",
+        line=3,
+        step="COPY . .",
+        causes=(Cause(kind=Kind.FILE_CHANGED, text="a|b changed", names=("a|b",)),),
+        seconds=1.26,
+        saving=Saving(text="add a|b to .dockerignore", seconds=1.2),
+    ),
+    Miss(
+        stage="",
+        line=5,
+        step="COPY --from=build / /",
+        causes=(Cause(kind=Kind.STAGE, text="stage build is not cached", names=("build",)),),
+        seconds=2.0,
+    ),
 )
 EMPTY = replace(
     OUTCOME,
@@ -116,6 +136,7 @@ def test_outputs_are_those_of_the_table(parsed: Callable[..., Inputs]) -> None:
         "cache-hits": "1",
         "cache-steps": "2",
         "cache-hit-ratio": "0.50",
+        "misses": "[]",
         "targets": "{}",
         "cache-from": "",
         "cache-to": "",
@@ -181,6 +202,39 @@ def test_the_outcome_in_the_log() -> None:
         "cache read     nothing",
         "cache written  nothing",
     ]
+
+
+def test_the_costliest_miss_in_the_log_and_the_summary() -> None:
+    found = replace(EMPTY, misses=MISSES)
+    assert plain_text.outcome_text(found).splitlines()[3:] == [
+        "missed         line 3, COPY . .: a|b changed (3.3 s)",
+        "to save it     add a|b to .dockerignore",
+    ]
+    assert markdown.summary(found).splitlines()[4:8] == [
+        "| Cache read | nothing |",
+        "| Cache written | nothing |",
+        r"| Missed | line 3, COPY . .: a\|b changed (3.3 s) |",
+        r"| To save it | add a\|b to .dockerignore |",
+    ]
+
+
+def test_all_misses_for_programs(parsed: Callable[..., Inputs]) -> None:
+    found = outputs.outputs(replace(EMPTY, misses=MISSES), parsed())
+    first, second = json.loads(found["misses"])
+    assert first == {
+        "stage": "build",
+        "line": 3,
+        "instruction": "COPY . .",
+        "seconds": 1.3,
+        "causes": [{"kind": "file-changed", "text": "a|b changed", "names": ["a|b"]}],
+        "saving": {"text": "add a|b to .dockerignore", "seconds": 1.2},
+    }
+    assert second["saving"] is None
+
+
+def test_no_secret_is_in_a_miss() -> None:
+    found = outcomes.shown(replace(EMPTY, misses=MISSES), lambda text: text.replace("a|b", "***"))
+    assert "a|b" not in repr(found.misses)
 
 
 def test_the_plan_for_people(parsed: Callable[..., Inputs]) -> None:
