@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import takewhile
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Final
 
 from warmbuild.frozen import frozen
@@ -27,6 +27,8 @@ _UNNAMED: Final = re.compile(r"(?:stage-\d+)?")
 # Characters of an instruction that a text quotes, and of a reason.
 _SHORT: Final = 60
 _LONGEST: Final = 200
+# Causes of a step.
+MOST: Final = 50
 # Hexadecimal digits of a digest that is shown.
 _DIGITS: Final = 12
 _SETTINGS: Final = {
@@ -111,7 +113,8 @@ class Case:
         """Why it was not cached, as far as the record tells; one at least."""
         if self.step.key and self.step.key in {one.key for one in self._record.recipe.steps}:
             return list(self._known())
-        found = list(self._differences()) or [self._unknown()]
+        # Others may have written any number of parts.
+        found = list(islice(self._differences(), MOST)) or [self._unknown()]
         # A stage that ran has causes of its own.
         return sorted(found, key=lambda one: one.kind is Kind.STAGE)
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from warmbuild import untrusted_json
 from warmbuild.frozen import frozen
+from warmbuild.project.dockerfile import MOST_INSTRUCTIONS
 from warmbuild.record.recipe import Recipe, Step
 
 if TYPE_CHECKING:
@@ -216,6 +217,8 @@ def _cut(parts: Mapping[str, str]) -> Mapping[str, str]:
 
 def _record(read: Mapping[str, object]) -> Record:
     steps = list(untrusted_json.children(read, "steps"))
+    if len(steps) > MOST_INSTRUCTIONS:
+        raise ValueError("it has too many steps")
     image = untrusted_json.child(read, "image")
     files = dict(_files(untrusted_json.child(read, "files")))
     try:

@@ -9,7 +9,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Final
 
 from warmbuild.project import dockerfile, ignore_file, installs
-from warmbuild.record import predicting, recipe
+from warmbuild.record import differences, predicting, recipe
 from warmbuild.record.cause import Kind, listed, shown
 from warmbuild.record.miss import Saving
 
@@ -109,6 +109,8 @@ def saving(case: Case, ran: Mapping[tuple[str, int], Ran]) -> Saving | None:
     missed, causes = Missed(case, ran), case.causes
     kinds = {cause.kind for cause in causes}
     found: list[Saving | None] = []
+    if len(causes) == differences.MOST:
+        return None
     if kinds <= _OF_FILES:
         found = [_by_ignoring(missed), *_by_installing_first(missed)]
     elif kinds <= _OF_VALUES:

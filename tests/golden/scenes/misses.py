@@ -189,6 +189,9 @@ def _unusable() -> Iterator[Scene]:
         "a record that is too large": bytes(record.MOST_PACKED + 1),
         "a record that is cut off": gzip.compress(b"{}")[:-4],
         "a record of a later version": gzip.compress(b'{"format": 99}'),
+        "a record of too many steps": gzip.compress(
+            b'{"format": 1, "steps": [' + b"{}," * 3000 + b"{}]}"
+        ),
         "a record without a salt": gzip.compress(b'{"format": 1}'),
     }
     for title, content in texts.items():

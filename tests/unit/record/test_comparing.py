@@ -600,6 +600,18 @@ def test_names_that_others_wrote(case: tuple[str, str]) -> None:
     assert all(cause.text.isprintable() for cause in only(now, later, 6).causes)
 
 
+def test_a_record_with_any_number_of_parts() -> None:
+    now = Project(text="FROM alpine:3\nRUN a\n")
+    recipe = now.recipe(b"then")
+    more = {f"argument {number}": "1" for number in range(10_000)}
+    (step,) = recipe.steps
+    steps = (replace(step, key="", parts={**step.parts, **more}),)
+    then = stored(replace(now.record(), recipe=replace(recipe, steps=steps)))
+    (found,) = comparing.misses(now.build, [now.against(then)], now.ran(2))
+    assert len(found.causes) == 50
+    assert found.saving is None
+
+
 SLOW: dict[str, Callable[[], Mapping[str, Any]]] = {
     "patterns and paths": lambda: {
         "ignored": ("*a" * 2000,),
