@@ -104,7 +104,7 @@ def test_a_commit_that_buildkit_fetches_is_foreseen_from_its_checkout(
         event = github("push", "github-push.json", "refs/heads/main")
         event |= {"GITHUB_SERVER_URL": server.url}
 
-        def built(**inputs: Any) -> Ended:
+        def built(**inputs: Any) -> Ended:  # noqa: ANN401 (of `succeed`)
             ci = event | {"GITHUB_SHA": committed(small)}
             return warmbuild.succeed(small, ci=ci, image=repository, context="", **inputs)
 
