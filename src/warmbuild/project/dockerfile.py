@@ -37,9 +37,13 @@ class Instruction:
         """Return the value of a flag that is not repeated."""
         return dict(self.flags).get(name, "")
 
+    def items(self) -> tuple[str, ...]:
+        """Return the items of the text's JSON list; nothing if it is not one."""
+        return _json_list(self.text)
+
     def words(self) -> tuple[str, ...]:
         """Return the items of the text's JSON list, or its words."""
-        return _json_list(self.text) or tuple(self.text.split())
+        return self.items() or tuple(self.text.split())
 
     def __str__(self) -> str:
         return f"{self.word} {' '.join(self.words())}"

@@ -10,7 +10,7 @@ import hashlib
 import posixpath
 import re
 from bisect import bisect_left
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from warmbuild.project.entry import Entry
 
-# Follows every character that may come after a directory's name.
-_AFTER: Final = "\U0010ffff"
 _WILD: Final = re.compile(r"[*?\[\\]")
+# What --parents makes in the destination begins after it.
+_PIVOT: Final = "/./"
 
 
 @dataclass(frozen=True)
@@ -31,38 +31,65 @@ class Content:
     """What a context holds, without what its .dockerignore excludes."""
 
     entries: Mapping[str, Entry]  # by their paths below the context
+    _digests: dict[tuple[str, tuple[str, ...], bool], str] = field(default_factory=dict)
 
     @cached_property
     def paths(self) -> Sequence[str]:
         """All paths, sorted."""
         return sorted(self.entries)
 
-    def below(self, path: str) -> Iterator[str]:
-        """Yield a path, if it exists, and everything below it."""
+    def below(self, path: str) -> Iterable[str]:
+        """Return a path, if it exists, and everything below it."""
         if not path:
-            yield from self.paths
-            return
-        if path in self.entries:
-            yield path
+            return self.paths
         begin = bisect_left(self.paths, f"{path}/")
-        yield from self.paths[begin : bisect_left(self.paths, f"{path}/{_AFTER}")]
+        # The character after a slash is 0.
+        inside = self.paths[begin : bisect_left(self.paths, f"{path}0")]
+        return (path, *inside) if path in self.entries else inside
 
-    def taken(self, sources: Iterable[str], excluded: Sequence[str]) -> Sequence[str]:
-        """Return the paths that sources of a COPY name, with what is below them.
+    def digest(self, source: str, excluded: Sequence[str] = (), *, parents: bool = False) -> str:
+        """Return a digest of what a source of a COPY names, with the paths below it.
 
-        Raises ValueError, with the reason as a clause, if BuildKit alone knows what they take.
+        `excluded` are the patterns of --exclude; `parents` is that flag. Raises ValueError, with
+        the reason as a clause, if BuildKit alone knows what the source takes.
         """
-        found: dict[str, None] = {}
-        for source in sources:
-            found |= dict.fromkeys(self._named(normal(source)))
-        is_excluded = ignore_file.matcher(excluded)
-        return [path for path in found if not (excluded and is_excluded(path))]
+        key = (source, tuple(excluded), parents)
+        if key not in self._digests:
+            found = hashlib.sha256()
+            for below, path in sorted(self._taken(source, excluded, parents=parents)):
+                kind, mode, content = self.entries[path]
+                found.update(b"%b\0%b %o %b\0" % (_bytes(below), kind.encode(), mode, content))
+            self._digests[key] = found.hexdigest()
+        return self._digests[key]
 
-    def _named(self, source: str) -> Iterator[str]:
+    def taken(
+        self, source: str, excluded: Sequence[str] = (), *, parents: bool = False
+    ) -> Sequence[str]:
+        """Return the paths that a source of a COPY names, as `digest` has them."""
+        return [path for _, path in self._taken(source, excluded, parents=parents)]
+
+    def _taken(
+        self, source: str, excluded: Sequence[str], *, parents: bool
+    ) -> Iterator[tuple[str, str]]:
+        """Yield each path that a source takes, after the same path as the destination has it."""
+        if parents:
+            root, pivot, pattern = source.partition(_PIVOT)
+            root, pattern = (normal(root), pattern) if pivot else ("", source)
+            self._check(root)
+            yield from self._left(root, root, [normal(pattern)], excluded)
+            return
+        source = normal(source)
         if not _WILD.search(source):
             self._check(source)
-            yield from self.below(source)
+            yield from self._left(source, source, (), excluded)
             return
+        above = posixpath.dirname(_WILD.split(source)[0])
+        self._check(above)
+        for path in self._matching(source, above):
+            self._check(path)
+            yield from self._left(path, above, (), excluded)
+
+    def _matching(self, source: str, above: str) -> Iterator[str]:
         if "\\" in source or "[" in source:
             raise ValueError(f"{source} has characters of patterns that are not compared")
         pattern = re.compile(
@@ -70,11 +97,33 @@ class Content:
             re.DOTALL,
         )
         depth = source.count("/")
-        fixed = posixpath.dirname(_WILD.split(source)[0])
-        for path in self.below(fixed):
-            if path.count("/") == depth and pattern.fullmatch(path):
-                self._check(path)
-                yield from self.below(path)
+        return (
+            path
+            for path in self.below(above)
+            if path.count("/") == depth and pattern.fullmatch(path)
+        )
+
+    def _left(
+        self, source: str, above: str, included: Sequence[str], excluded: Sequence[str]
+    ) -> Iterator[tuple[str, str]]:
+        """Yield what patterns leave of a path and what is below it; they begin below the path.
+
+        A directory comes with what is left in it. The first of each pair is the path below `above`.
+        """
+        start, cut = len(source) + bool(source), len(above) + bool(above)
+        if not (included or excluded):
+            yield from ((path[cut:], path) for path in self.below(source))
+            return
+        is_included, is_excluded = ignore_file.matcher(included), ignore_file.matcher(excluded)
+        done: set[str] = set()
+        for path in self.below(source):
+            name = path[start:]
+            if (included and not is_included(name)) or is_excluded(name):
+                continue
+            while path not in done and len(path) >= len(source) and path:
+                done.add(path)
+                yield path[cut:], path
+                path = posixpath.dirname(path)  # noqa: PLW2901 (one after the other)
 
     def _check(self, source: str) -> None:
         """Raise ValueError if a source is reached through a link, which BuildKit follows."""
@@ -83,14 +132,6 @@ class Content:
             entry = self.entries.get("/".join(parts[:end]))
             if entry and entry.kind == "link":
                 raise ValueError(f"{source} is reached through a link")
-
-    def digest(self, paths: Iterable[str]) -> str:
-        """Return a digest of the paths, modes and contents of these files."""
-        found = hashlib.sha256()
-        for path in sorted(paths):
-            kind, mode, content = self.entries[path]
-            found.update(b"%b\0%b %o %b\0" % (_bytes(path), kind.encode(), mode, content))
-        return found.hexdigest()
 
 
 def normal(source: str) -> str:

@@ -9,13 +9,15 @@ from warmbuild.frozen import frozen
 from warmbuild.record import recipe, record
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from warmbuild.record.recipe import Recipe, Step
     from warmbuild.record.record import Record
 
-_STAGE: Final = f"{recipe.STAGE} "
+# Parts that may have another digest and the same content, which is what BuildKit compares.
+_SOURCES: Final = (f"{recipe.STAGE} ", f"{recipe.IMAGE} ")
 _BASE: Final = f"{recipe.BASE} "
+_ROOT: Final = (recipe.PLATFORMS, recipe.SYNTAX)
 
 
 class Fate(Enum):
@@ -55,22 +57,29 @@ def forecast(
     `ignored` are the stages that no cache is used for, as `no-cache-filters` names them.
     `is_complete` tells whether nothing else has results of steps, and `is_least` whether caches
     have those of the built stage alone (BuildKit's mode min).
+
+    A step is unknown if only BuildKit knows what it is made of, and if it differs from that of a
+    record by nothing but images or stages that it is upon or takes something from: BuildKit
+    compares their content, which may be the same. An edit of the Dockerfile that means the same to
+    BuildKit, such as another order of mounts, counts as an edit.
     """
     if not compared:
         return ()
     built = compared[0].now.built
-    fates: dict[str, Fate] = {}  # Of stages, by their names and numbers
+    known = [_known(one.record) for one in compared]
+    fates: dict[str, Fate] = {}  # Of stages, by their names
     found: list[Forecast] = []
     for number, step in enumerate(compared[0].now.steps):
-        same = [one.now.steps[number] for one in compared]
-        below = fates.get(step.stage, _fate_of_base(step, fates))
-        fate = _fate(compared, same, below, fates)
-        if step.stage in ignored:
+        pairs = [(then, one.now.steps[number]) for then, one in zip(known, compared, strict=True)]
+        below = fates.get(step.stage) or _fate_of_base(known, step, fates)
+        fate = _fate(pairs, below)
+        fates[step.stage] = _together(below, fate)
+        if step.stage in ignored and not step.title.startswith("WORKDIR"):
+            # What is upon it is cached nevertheless, for its result counts as the same.
             fate = Fate.RUNS
         elif (fate is Fate.RUNS and not is_complete) or (is_least and step.stage not in built):
             fate = Fate.UNKNOWN
         found.append(Forecast(step=step, fate=fate, seconds=seconds_of(compared, step)))
-        fates[step.stage] = _together(below, fate)
     return tuple(found)
 
 
@@ -78,42 +87,47 @@ def seconds(steps: Sequence[Forecast]) -> float:
     """Return about how long the steps that run take, with stages beside each other."""
     ends: dict[str, float] = {}
     for one in steps:
-        names = [name.partition(" ")[2] for name in one.step.parts]
+        sources = (*_SOURCES, _BASE)
+        names = [name.partition(" ")[2] for name in one.step.parts if name.startswith(sources)]
         taken = [ends.get(name, 0.0) for name in names]
         begin = max((ends.get(one.step.stage, 0.0), *taken))
         ends[one.step.stage] = begin + (one.seconds if one.fate is Fate.RUNS else 0.0)
     return max(ends.values(), default=0.0)
 
 
-def _fate(
-    compared: Sequence[Compared],
-    same: Sequence[Step],
-    below: Fate,
-    fates: Mapping[str, Fate],
-) -> Fate:
-    step = same[0]
-    if step.unknown:
-        return Fate.UNKNOWN
-    pairs = zip(compared, same, strict=True)
-    if any(now.key in _keys(one.record) for one, now in pairs):
+@frozen
+class _Known:
+    """What a record has of steps."""
+
+    keys: Collection[str]
+    owns: Mapping[str, bool]  # whether a step is unknown, by what is surely compared
+    roots: Collection[Sequence[str]]
+
+
+def _known(record: Record) -> _Known:
+    owns: dict[str, bool] = {}
+    for step in record.recipe.steps:
+        owns[step.own] = owns.get(step.own, False) or bool(step.unknown)
+    return _Known(
+        keys={step.key for step in record.recipe.steps if step.key},
+        owns=owns,
+        roots={_root(step) for step in record.recipe.steps},
+    )
+
+
+def _fate(pairs: Sequence[tuple[_Known, Step]], below: Fate) -> Fate:
+    """Return what becomes of a step, by each record and the step with the salt of that."""
+    step = pairs[0][1]
+    if any(now.key in then.keys for then, now in pairs):
         return Fate.CACHED
-    if below is Fate.RUNS and not step.linked:
+    alike = [then.owns[now.own] for then, now in pairs if now.own in then.owns]
+    if not alike:
         return Fate.RUNS
-    if below is Fate.UNKNOWN and not step.linked:
-        return Fate.UNKNOWN
-    # BuildKit compares what is taken from a stage by its content, which a step may leave as it is.
-    sources = {fates.get(name, Fate.CACHED) for name in _stages(step)}
-    if sources <= {Fate.CACHED} or not _differs_by_stages_alone(compared, same):
-        return Fate.RUNS
-    return Fate.UNKNOWN
-
-
-def _differs_by_stages_alone(compared: Sequence[Compared], same: Sequence[Step]) -> bool:
-    for one, now in zip(compared, same, strict=True):
-        then = counterpart(one.record.recipe, now)
-        if then and all(name.startswith(_STAGE) for name in changed(then.parts, now.parts)):
-            return True
-    return False
+    if below is not Fate.CACHED and not step.linked:
+        return below
+    takes = any(name.startswith(_SOURCES) for name in step.parts)
+    is_open = step.linked or takes or step.unknown or any(alike)
+    return Fate.UNKNOWN if is_open else Fate.RUNS
 
 
 def counterpart(then: Recipe, now: Step) -> Step | None:
@@ -136,10 +150,6 @@ def changed(then: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...]:
     )
 
 
-def _keys(of: Record) -> Collection[str]:
-    return {step.key for step in of.recipe.steps if step.key}
-
-
 def seconds_of(compared: Sequence[Compared], step: Step) -> float:
     """Return how long a step ran when it last did; 0 if no record has it."""
     for one in compared:
@@ -150,15 +160,19 @@ def seconds_of(compared: Sequence[Compared], step: Step) -> float:
     return 0.0
 
 
-def _stages(step: Step) -> Iterator[str]:
-    """Yield the stages that a step takes something from."""
-    return (name.removeprefix(_STAGE) for name in step.parts if name.startswith(_STAGE))
+def _fate_of_base(known: Sequence[_Known], step: Step, fates: Mapping[str, Fate]) -> Fate:
+    """Return the fate of what the first step of a stage is upon: another stage, or an image."""
+    bases = [name.removeprefix(_BASE) for name in step.parts if name.startswith(_BASE)]
+    if found := next((fates[name] for name in bases if name in fates), None):
+        return found
+    is_known = bases and any(_root(step) in one.roots for one in known)
+    return Fate.CACHED if is_known else Fate.UNKNOWN
 
 
-def _fate_of_base(step: Step, fates: Mapping[str, Fate]) -> Fate:
-    """Return the fate of the stage that the first step of another one is upon."""
-    bases = (name.removeprefix(_BASE) for name in step.parts if name.startswith(_BASE))
-    return next((fates[name] for name in bases if name in fates), Fate.CACHED)
+def _root(step: Step) -> tuple[str, ...]:
+    """Return the digests of what the first step of a stage is upon; none of any other step."""
+    parts = (part for name, part in step.parts.items() if name in _ROOT or name.startswith(_BASE))
+    return tuple(map(record.part, parts))
 
 
 def _together(below: Fate, own: Fate) -> Fate:

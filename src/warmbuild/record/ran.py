@@ -43,9 +43,7 @@ def ran(
     A step that ran for one of several platforms ran. One that was cached has the seconds that the
     record of an earlier build has of it.
     """
-    counts: dict[str, int] = {}
-    for step in made.steps:
-        counts[step.stage] = counts.get(step.stage, 0) + 1
+    counts = {step.stage: step.total for step in made.steps}
     found: dict[tuple[str, int], Ran] = {}
     for one in told:
         words = [word for word in one.prefix.split() if "/" not in word]

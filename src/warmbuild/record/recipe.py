@@ -1,22 +1,26 @@
 """What each step of a build is made of, as far as that can be known without building.
 
-A step is known by its parts: its instruction, and digests of the values, files, images and stages
-that go into it. BuildKit takes a step from a cache if everything is equal that the parts stand for,
-in this step and in those that it is upon (`dockerfile2llb` and `solver/llbsolver/ops`, v0.34.2).
+BuildKit takes a step from a cache if the step itself is the same, and what it is upon, and what it
+takes from stages and images (`dockerfile2llb` and `solver/llbsolver/ops`, v0.34.2). So a step has
+two digests: `own` is what surely has to be the same for that, and `key` has the rest too. The rest
+are stages and images: they may differ in their digests and have the same content, which BuildKit
+compares. The parts of a step tell causes: each is a digest of something that people know by name.
 """
 
 from __future__ import annotations
 
 import hashlib
+import posixpath
 import re
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import refs
+from warmbuild import platforms, refs
 from warmbuild.frozen import frozen
 from warmbuild.project import dockerfile
 from warmbuild.record.content import Content, normal
+from warmbuild.record.expanding import expanded, names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
 INSTRUCTION: Final = "instruction"
 FILES: Final = "files"
 PLATFORMS: Final = "platforms"
+SYNTAX: Final = "syntax"
 END: Final = "steps"
 ARGUMENT: Final = "argument"
 VARIABLE: Final = "variable"
@@ -38,27 +43,25 @@ BASE: Final = "base"
 STEPS: Final = frozenset(["ADD", "COPY", "RUN", "WORKDIR"])
 SCRATCH: Final = "scratch"
 COPIES: Final = frozenset(["ADD", "COPY"])
-_SETTINGS: Final = frozenset(["SHELL", "USER", "WORKDIR"])
-# Arguments that every RUN gets, and that are not part of what it is known by.
-_PROXIES: Final = frozenset(
-    name
-    for word in ("ALL_PROXY", "FTP_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
-    for name in (word, word.lower())
-)
-_REFERENCE: Final = re.compile(r"\$(?:\{(\w+)(?:(:?[-+])([^}]*))?\}|(\w+))")
+# Arguments that BuildKit itself takes account of: in WORKDIR, in each RUN, and in cache mounts.
+_EPOCH: Final = "SOURCE_DATE_EPOCH"
+_HOSTNAME: Final = "BUILDKIT_SANDBOX_HOSTNAME"
+_NAMESPACE: Final = "BUILDKIT_CACHE_MOUNT_NS"
+_HTTP: Final = re.compile(r"https?://(?!.*\.git(?:$|[?#]))")
 _REMOTE: Final = re.compile(r"[a-z][a-z0-9+.-]*://|git@")
 _HEREDOC: Final = re.compile(r"\d*<<")
 # Characters of a title.
 _LONGEST: Final = 200
-_WRITABLE: Final = ("rw", "readwrite")
 _MOUNTS: Final = frozenset(["bind", "cache", "tmpfs", "secret", "ssh"])
+# Other names of a mount's attributes.
+_SAME: Final = {"src": "source", "dst": "target", "destination": "target"}
 
 
 @frozen
 class Step:
     """One step, and what it is made of."""
 
-    stage: str  # as BuildKit names it: its name, or stage-1; empty if the file has a single one
+    stage: str  # as BuildKit names it, such as stage-1; empty if there is a single one
     position: int  # among the steps of its stage, from 1 on
     line: int
     title: str  # the instruction as it is written, in one line
@@ -67,7 +70,9 @@ class Step:
     excludes: tuple[str, ...] = ()  # what it does not take of that
     linked: bool = False  # whether it is upon no other step
     unknown: str = ""  # why nobody can know it before the build, as a clause
-    key: str = ""  # of the parts, and of the steps below; empty if that is unknown
+    own: str = ""  # digest of what is surely compared, apart from what it is upon
+    key: str = ""  # digest of all that it is made of; empty if that is unknown
+    total: int = 0  # steps that BuildKit counts in its stage, without those of its base
 
 
 @frozen
@@ -95,7 +100,7 @@ class Given:
     content: Content | None  # None if the context is not on this machine
     contexts: frozenset[str] = frozenset()  # names of other contexts
     further: Mapping[str, str] = field(default_factory=dict)
-    """What goes into every RUN, such as added hosts."""
+    """Digests of what goes into every RUN, such as added hosts."""
     settings: Mapping[str, str] = field(default_factory=dict)
     """What goes into the image beside its steps, such as labels."""
     unknown: str = ""  # why nothing of the build is known, as a clause
@@ -106,22 +111,23 @@ def recipe(file: Dockerfile, built: Stage, given: Given, salt: bytes) -> Recipe:
 
     Values of arguments become digests with the salt.
     """
+    values = _global_values(file, given, built)
     scopes: dict[int, _Scope] = {}
     steps: list[Step] = []
     for stage in dockerfile.needed(file, built):
-        places = _Places(file=file, stage=stage, scopes=scopes, given=given)
+        places = _Places(file=file, stage=stage, scopes=scopes, given=given, values=values)
         scope = _begun(places, salt)
         for instruction in stage.instructions:
             scope.follow(instruction)
-            if instruction.word in STEPS:
+            if scope.is_step(instruction):
                 steps.append(scope.step(instruction, places.source))
         scopes[stage.number] = scope
     end = scopes[built.number]
-    settings = {name: digest(salt.hex(), text) for name, text in given.settings.items()}
+    image = {name: digest(salt.hex(), text) for name, text in given.settings.items()}
     unknown = next((step.unknown for step in steps if step.unknown), end.unknown)
     return Recipe(
         steps=tuple(steps),
-        image=settings | end.configuration | {**end.root} | {END: end.key},
+        image={**image, **end.image()},
         built=tuple(stage_name(file, stage) for stage in dockerfile.lineage(file, built)),
         unknown=given.unknown or unknown,
     )
@@ -129,17 +135,18 @@ def recipe(file: Dockerfile, built: Stage, given: Given, salt: bytes) -> Recipe:
 
 def images(file: Dockerfile, built: Stage, given: Given) -> tuple[str, ...]:
     """Return the images that a build needs, as `refs` writes them, without those with a digest."""
+    values = _global_values(file, given, built)
     found: dict[str, None] = {}
     for stage in dockerfile.needed(file, built):
-        names = [] if stage.bases else [_base(file, stage, given)]
-        names += [
+        used = [] if stage.bases else [_base(stage, values) or ""]
+        used += [
             source
             for step in stage.instructions
             for source in dockerfile.sources(step)
             if dockerfile.stage_named(file, stage, source) is None
         ]
-        for name in names:
-            reference = _reference(name or "", given)
+        for name in used:
+            reference = None if _is_replaced(name, given) else _reference(name)
             if reference and not reference.digest:
                 found[str(reference)] = None
     return tuple(found)
@@ -151,8 +158,14 @@ def digest(*texts: str) -> str:
 
 
 def stage_name(file: Dockerfile, stage: Stage) -> str:
-    """Return how BuildKit names a stage in its progress."""
-    return stage.name or (f"stage-{stage.number}" if len(file.stages) > 1 else "")
+    """Return how BuildKit names a stage in its progress.
+
+    A single stage has no name there; every mount, and each image that is copied from, counts.
+    """
+    has_others = len(file.stages) > 1 or any(
+        step.flag("from") or step.flag("mount") for step in stage.instructions
+    )
+    return (stage.name or f"stage-{stage.number}") if has_others else ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -165,30 +178,64 @@ class _Scope:
     global_values: Mapping[str, str | None]
     root: Mapping[str, str]  # the parts of its base
     unknown: str  # why what it is made of is unknown
-    key: str = ""  # of the last step; empty if that is unknown
+    key: str  # of the last step
+    total: int
     position: int = 0
     values: dict[str, str | None] = field(default_factory=dict)  # None if only BuildKit knows it
-    digests: dict[str, str] = field(default_factory=dict)  # of the same, by the part's name
-    setting: dict[str, str] = field(default_factory=dict)  # digests of directory, user and shell
+    # Digests of the same by the part's name, in the order in which steps have them.
+    digests: dict[str, str] = field(default_factory=dict)
+    directory: str = ""  # below that of the base image if it is relative
+    user: str = ""
+    shell: str = ""
+    setting: dict[str, str] = field(default_factory=dict)  # digests of the same three
     configuration: dict[str, str] = field(default_factory=dict)  # digests by instruction
+    history: str = ""  # digest of all instructions
 
     def follow(self, instruction: Instruction) -> None:
         """Take account of an instruction that changes what later ones are made of."""
         word, text = instruction.word, instruction.text
-        if word == "ARG":
-            for name, default in dockerfile.assignments(instruction):
-                self._declare(name, default)
-        elif word == "ENV":
-            for name, value in dockerfile.assignments(instruction):
-                self._set(VARIABLE, name, expanded(value or "", self.values), value or "")
-        elif word in _SETTINGS:
-            # A relative directory is below the one before.
-            self.setting[word] = self._after(self.setting if word == "WORKDIR" else {}, word, text)
+        match word:
+            case "ARG":
+                for name, default in dockerfile.assignments(instruction):
+                    self._declare(name, default)
+            case "ENV":
+                # Each value has the variables as they were before the instruction.
+                pairs = [(name, text or "") for name, text in dockerfile.assignments(instruction)]
+                for name, text, value in [(*one, expanded(one[1], self.values)) for one in pairs]:
+                    self._set(VARIABLE, name, value, text)
+            case "WORKDIR":
+                self.directory = _joined(self.directory, self.told(text))
+                self.setting[word] = digest(self.salt, self.directory)
+            case "USER":
+                self.user = self.told(text)
+                self.setting[word] = digest(self.salt, self.user)
+            case "SHELL":
+                self.shell = text
+                self.setting[word] = digest(text)
+            case _:
+                pass
+        told = (text, *_flat(self.named(text)))
         if word not in {*STEPS, "ARG"}:
-            self.configuration[word] = self._after(self.configuration, word, text)
+            self.configuration[word] = digest(self.configuration.get(word, ""), *told)
+        # An image has them all in its history.
+        declared = (name for name, _ in dockerfile.assignments(instruction) if word == "ARG")
+        values = (self.digests.get(f"{ARGUMENT} {name}", "") for name in declared)
+        self.history = digest(self.history, word, *told, *values)
 
-    def _after(self, before: Mapping[str, str], word: str, text: str) -> str:
-        return digest(before.get(word, ""), text, *_flat(self._named(text)))
+    def is_step(self, instruction: Instruction) -> bool:
+        """Return whether an instruction that was followed is a step; `WORKDIR /` makes nothing."""
+        is_root = instruction.word == "WORKDIR" and self.directory == "/"
+        return instruction.word in STEPS and not is_root
+
+    def image(self) -> Mapping[str, str]:
+        """Return the parts of the image that the stage makes."""
+        epoch = {f"{ARGUMENT} {_EPOCH}": digest(self.salt, self.epoch)} if self.epoch else {}
+        return {**self.configuration, **self.root, **epoch, END: digest(self.key, self.history)}
+
+    @property
+    def epoch(self) -> str:
+        """The time that BuildKit gives to what it makes itself."""
+        return self.given.arguments.get(_EPOCH) or self.global_values.get(_EPOCH) or ""
 
     def _declare(self, name: str, default: str | None) -> None:
         """Declare an argument; without any value it is not in the environment of steps."""
@@ -202,58 +249,59 @@ class _Scope:
 
     def _set(self, part: str, name: str, value: str | None, text: str) -> None:
         """Set a variable; a value that only BuildKit knows is known by its text."""
-        told = [text, *_flat(self._named(text))] if value is None else [value]
+        made = digest(self.salt, *([text, *_flat(self.named(text))] if value is None else [value]))
         for known in (ARGUMENT, VARIABLE):
             self.digests.pop(f"{known} {name}", None)
         self.values[name] = value
-        if name not in _PROXIES:
-            self.digests[f"{part} {name}"] = digest(self.salt, *told)
+        self.digests[f"{part} {name}"] = made
 
-    def _named(self, *texts: str) -> dict[str, str]:
+    def told(self, text: str) -> str:
+        """Return a word's value; if only BuildKit knows it, what stands for it."""
+        value = expanded(text, self.values)
+        return f"?{digest(text, *_flat(self.named(text)))}" if value is None else value
+
+    def named(self, *texts: str) -> dict[str, str]:
         """Return the parts of the values that texts refer to, by their names."""
-        names = {found[1] or found[4] for text in texts for found in _REFERENCE.finditer(text)}
-        return {part: made for part, made in self.digests.items() if part.split()[1] in names}
+        used = {name for text in texts if "$" in text for name in names(text)}
+        return {part: made for part, made in self.digests.items() if part.split()[1] in used}
 
     def step(self, instruction: Instruction, sources: Callable[[str], _Source]) -> Step:
         """Return what a step is made of, and make it the one that the next is upon."""
         flags = [f"{name}={value}" for name, value in instruction.flags]
-        own = (instruction.word, instruction.text, *flags, *instruction.heredocs)
-        taken = _Taken(sources=sources, values=self.values)
-        parts = {INSTRUCTION: digest(*own)}
+        texts = (instruction.word, instruction.text, *flags, *instruction.heredocs)
+        made = _Made(scope=self, sources=sources, parts={INSTRUCTION: digest(*texts)})
         if instruction.word == "RUN":
-            parts |= self.digests | self.setting | {**self.given.further}
-            taken.mounts(instruction)
+            made.run(instruction)
         else:
-            parts |= self._named(*own)
-            names = ("WORKDIR",) if instruction.word in COPIES else ("USER", "WORKDIR")
-            parts |= {name: self.setting[name] for name in names if name in self.setting}
-            if instruction.word in COPIES:
-                taken.copy(instruction)
-        if content := self.given.content:
-            parts |= taken.files(content)
-        elif taken.takes:
-            taken.unknown = taken.unknown or "the context is not on this machine"
-        parts |= taken.parts
-        is_linked = instruction.word in COPIES and _is_on(instruction, "link")
+            made.parts |= self.named(*texts)
+            if instruction.word == "WORKDIR":
+                made.directory()
+            else:
+                made.copy(instruction)
+        is_linked = made.is_linked
+        own = digest(self.salt, instruction.word, str(is_linked), *map(repr, made.own))
         # A linked step is made from nothing, and then put upon the layers below.
-        unknown = taken.unknown if is_linked else self.unknown or taken.unknown
-        key = digest(*(() if is_linked else (self.key,)), *_flat(parts))
-        self.unknown = self.unknown or taken.unknown
+        below = () if is_linked else (self.key,)
+        key = digest(*below, own, *made.others)
+        unknown = made.unknown if is_linked else self.unknown or made.unknown
+        self.unknown = self.unknown or made.unknown
         self.key = digest(self.key, key) if is_linked else key
         if not self.position:
-            parts |= self.root
+            made.parts |= self.root
         self.position += 1
         return Step(
             stage=self.name,
             position=self.position,
             line=instruction.line,
             title=_title(instruction),
-            parts=parts,
-            takes=tuple(taken.takes),
-            excludes=taken.excludes,
-            unknown=unknown,
-            key="" if unknown else key,
+            parts=made.parts,
+            takes=tuple(made.takes),
+            excludes=made.excludes,
             linked=is_linked,
+            unknown=unknown,
+            own=own,
+            key="" if unknown else key,
+            total=self.total,
         )
 
 
@@ -267,67 +315,140 @@ class _Source:
 
 
 @dataclass(slots=True, kw_only=True)
-class _Taken:
-    """What a step takes from the context and from elsewhere."""
+class _Made:
+    """What a step is made of."""
 
+    scope: _Scope
     sources: Callable[[str], _Source]
-    values: Mapping[str, str | None]
-    parts: dict[str, str] = field(default_factory=dict)
+    parts: dict[str, str]
+    own: list[object] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)  # stages and images, and what is taken there
     takes: list[str] = field(default_factory=list)
     excludes: tuple[str, ...] = ()
+    is_linked: bool = False
     unknown: str = ""
 
-    def copy(self, step: Instruction) -> None:
-        """Take what a COPY or ADD names."""
-        if step.flag("from"):
-            self._from(step.flag("from"))
-            return
-        if dict(step.flags).keys() & {"parents", "keep-git-dir"}:
-            self.unknown = f"{step.word} has a flag whose files are not compared"
-        self.excludes = tuple(value for name, value in step.flags if name == "exclude")
-        for source in step.words()[:-1]:
-            if _HEREDOC.match(source):
-                continue
-            if not _REMOTE.match(source):
-                self._take(source)
-            elif not step.flag("checksum") or source.startswith("git@"):
-                self.unknown = f"{step.word} takes what {source} has then"
-
-    def mounts(self, step: Instruction) -> None:
-        """Take what is mounted into a RUN."""
+    def run(self, step: Instruction) -> None:
+        """Follow a RUN."""
+        scope, given = self.scope, self.scope.given
+        self.parts |= scope.digests | scope.setting | dict(given.further)
+        listed = step.items()
+        self.own += [listed or (scope.shell, step.text), step.heredocs, scope.directory, scope.user]
+        flags = [pair for pair in step.flags if pair[0] != "mount"]
+        self.own += [sorted(flags), list(scope.digests.items()), sorted(given.further.items())]
+        self._argument(_HOSTNAME)
         for mount in dockerfile.mounts(step):
-            kind = mount.get("type", "bind")
-            if mount.get("from"):
-                self._from(mount["from"])
-            elif kind == "bind":
-                self._take(mount.get("source", mount.get("src", "")))
-            if kind == "bind" and any(mount.get(mode, "false") != "false" for mode in _WRITABLE):
-                self.unknown = "a bind mount is writable"
-            if kind not in _MOUNTS:
-                self.unknown = "the type of a mount is unknown"
+            self._mount({_SAME.get(name, name): value for name, value in mount.items()})
 
-    def files(self, content: Content) -> Mapping[str, str]:
-        """Return the part for the files of the context."""
-        if not self.takes:
-            return {}
+    def directory(self) -> None:
+        """Follow a WORKDIR, which makes a directory of the current user."""
+        scope = self.scope
+        self.parts |= {word: scope.setting[word] for word in scope.setting if word != "SHELL"}
+        self.own += [scope.directory, scope.user]
+        self._argument(_EPOCH, scope.epoch)
+        if scope.epoch.strip("-0123456789"):
+            self.unknown = f"only BuildKit knows the time of {_EPOCH}"
+
+    def copy(self, step: Instruction) -> None:
+        """Follow a COPY or ADD."""
+        scope, flags = self.scope, dict(step.flags)
+        # BuildKit does not link what gets another mode.
+        self.is_linked = _is_on(flags, "link") and not flags.get("chmod")
+        self.excludes = tuple(value for name, value in step.flags if name == "exclude")
+        told = {name: scope.told(value) for name, value in step.flags if name != "exclude"}
+        self.own += [
+            sorted((name, value) for name, value in told.items() if name not in {"from", "link"}),
+            self.excludes,
+            [(body, scope.named(body)) for body in step.heredocs],
+        ]
+        *sources, destination = step.words() or ("",)
+        place = _joined(scope.directory, scope.told(destination))
+        is_directory = destination.endswith(("/", "/.")) or destination in {"", "."}
+        self.own += [place, is_directory]
+        if not place.startswith("/"):
+            self.parts |= {word: scope.setting[word] for word in scope.setting if word == "WORKDIR"}
+            if self.is_linked:
+                # The base image says where that is.
+                self.others += scope.root.values()
+        for source in sources:
+            self._copied(source, step, parents=_is_on(flags, "parents"))
+
+    def _copied(self, source: str, step: Instruction, *, parents: bool) -> None:
+        value = expanded(source, self.scope.values)
+        if _HEREDOC.match(source):
+            self.own.append(source)
+        elif value is None:
+            self.own.append(self.scope.told(source))
+            self.unknown = f"only BuildKit knows the value of {source}"
+        elif step.flag("from"):
+            # BuildKit compares what is there, and not its place.
+            self.own.append(value if parents else posixpath.basename(normal(value)))
+            self._from(step.flag("from"), value)
+        elif not _REMOTE.match(value):
+            self.own.append(value if parents else posixpath.basename(normal(value)))
+            self._take(value, parents=parents)
+        elif not step.flag("checksum"):
+            self.own.append(value)
+            self.unknown = f"{step.word} takes what {value} has then"
+        else:
+            self.own.append(posixpath.basename(value) if _HTTP.match(value) else value)
+
+    def _mount(self, mount: Mapping[str, str]) -> None:
+        """Follow a mount of a RUN."""
+        scope = self.scope
+        kind, source = mount.get("type", "bind"), mount.get("source", "")
+        target = _joined(scope.directory, scope.told(mount.get("target", "")))
+        told = {name: scope.told(value) for name, value in mount.items() if name != "from"}
+        told |= {"type": kind, "target": target}
+        if kind == "cache":
+            self._argument(_NAMESPACE)
+            is_own = mount.get("id", target) != target
+            if is_own or mount.get("sharing", "shared") != "shared":
+                # BuildKit then compares neither.
+                told |= {"id": "?", "sharing": "?"}
+            else:
+                told |= {"id": target, "sharing": "shared"}
+        elif kind not in _MOUNTS:
+            self.unknown = "the type of a mount is unknown"
+        if kind in {"bind", "cache"}:
+            told.pop("source", None)
+        self.own.append(sorted(told.items()))
+        if mount.get("from"):
+            self._from(mount["from"], source)
+        elif kind == "bind" and (value := expanded(source, scope.values)) is not None:
+            self._take(value)
+        elif kind == "bind":
+            self.unknown = f"only BuildKit knows the value of {source}"
+
+    def _argument(self, name: str, value: str = "") -> None:
+        """Follow an argument of BuildKit itself, which needs no ARG."""
+        if value := value or self.scope.given.arguments.get(name, ""):
+            made = digest(self.scope.salt, value)
+            self.parts[f"{ARGUMENT} {name}"] = made
+            self.own.append((name, made))
+
+    def _take(self, source: str, *, parents: bool = False) -> None:
+        """Take files of the context."""
+        self.takes.append(normal(source))
+        content = self.scope.given.content
+        if content is None:
+            self.unknown = self.unknown or "the context is not on this machine"
+            return
         try:
-            return {FILES: content.digest(content.taken(self.takes, self.excludes))}
+            made = content.digest(source, self.excludes, parents=parents)
         except ValueError as error:
             self.unknown = self.unknown or str(error)
-            return {}
+            return
+        self.own.append(made)
+        self.parts[FILES] = digest(self.parts.get(FILES, ""), made)
 
-    def _take(self, source: str) -> None:
-        found = expanded(source, self.values)
-        if found is None:
-            self.unknown = f"only BuildKit knows the value of {source}"
-        else:
-            self.takes.append(normal(found))
-
-    def _from(self, name: str) -> None:
+    def _from(self, name: str, source: str) -> None:
+        """Take files of a stage or an image."""
         found = self.sources(name)
         self.unknown = self.unknown or found.unknown
         if not found.unknown:
             self.parts[found.part] = found.digest
+        self.others += [found.digest, self.scope.told(source)]
 
 
 @frozen
@@ -338,10 +459,11 @@ class _Places:
     stage: Stage
     scopes: Mapping[int, _Scope]
     given: Given
+    values: Mapping[str, str | None]  # of the arguments before the first FROM
 
     def source(self, name: str) -> _Source:
         """Return the stage, image or context of a name."""
-        if name.lower() in self.given.contexts:
+        if _is_replaced(name, self.given):
             return _Source(unknown=f"the context {name} is not looked at")
         if stage := dockerfile.stage_named(self.file, self.stage, name):
             return self._of_stage(stage)
@@ -349,49 +471,22 @@ class _Places:
 
     def base(self) -> _Source:
         """Return what the stage is built on."""
-        name = _base(self.file, self.stage, self.given)
+        name = _base(self.stage, self.values)
         if name is None or len(self.stage.bases) > 1:
             return _Source(unknown="only BuildKit knows what FROM names")
-        if {name.lower(), self.stage.name} & self.given.contexts:
+        if _is_replaced(name, self.given) or _is_replaced(self.stage.name, self.given):
             return _Source(unknown=f"a context takes the place of {name}")
-        if self.stage.bases:
-            return self._of_stage(self.file.stages[self.stage.bases[0]])
-        return _of_image(name, self.given)
+        if not self.stage.bases:
+            return _of_image(name, self.given)
+        below = self.file.stages[self.stage.bases[0]]
+        if any(one.word == "ONBUILD" for one in below.instructions):
+            return _Source(unknown=f"{name} has instructions for what is built on it")
+        return self._of_stage(below)
 
     def _of_stage(self, stage: Stage) -> _Source:
         scope = self.scopes[stage.number]
         part = f"{STAGE} {stage_name(self.file, stage)}"
-        return _Source(part=part, digest="" if scope.unknown else scope.key, unknown=scope.unknown)
-
-
-def expanded(text: str, values: Mapping[str, str | None]) -> str | None:
-    """Return a word with its variables and without its quotes; None if only BuildKit knows it."""
-    parts, end = [], 0
-    if "$" in text and ("'" in text or "\\" in text):
-        return None
-    for found in _REFERENCE.finditer(text):
-        value = _value(found, values)
-        if value is None:
-            return None
-        parts += [text[end : found.start()], value]
-        end = found.end()
-    rest = text[end:]
-    if "$" in rest or "$" in "".join(parts[::2]):
-        return None
-    return dockerfile.unquoted("".join((*parts, rest)))
-
-
-def _value(found: re.Match[str], values: Mapping[str, str | None]) -> str | None:
-    name, sign, other = found[1] or found[4], found[2], found[3]
-    value = values.get(name)
-    if value is None or "$" in (other or ""):
-        return None
-    if not sign:
-        return value
-    is_set = bool(value) or ":" not in sign
-    if "-" in sign:
-        return value if is_set else other
-    return other if is_set else ""
+        return _Source(part=part, digest=scope.key, unknown=scope.unknown)
 
 
 def _begun(places: _Places, salt: bytes) -> _Scope:
@@ -400,45 +495,62 @@ def _begun(places: _Places, salt: bytes) -> _Scope:
     base = places.base()
     below = places.scopes[stage.bases[0]] if len(stage.bases) == 1 and not base.unknown else None
     flag = stage.start.flag("platform")
-    root = {PLATFORMS: digest(*given.platforms, flag)}
+    platform = expanded(flag, places.values, unset="")
+    root = {PLATFORMS: digest(*given.platforms, flag if platform is None else platform)}
+    if syntax := given.arguments.get("BUILDKIT_SYNTAX", file.syntax):
+        root[SYNTAX] = digest(syntax)
     if base.part:
         root[f"{BASE} {base.part.partition(' ')[2]}"] = base.digest
+    is_empty = base.part == f"{IMAGE} {SCRATCH}"
     return _Scope(
         name=stage_name(file, stage),
         given=given,
         salt=salt.hex(),
-        global_values=_global_values(file, given),
+        global_values=places.values,
         root=root,
         unknown=given.unknown or base.unknown,
-        key=digest(*_flat(root)),
+        key=digest(*root.values()),
+        total=sum(one.word in STEPS for one in stage.instructions),
         values=dict(below.values) if below else {},
         digests=dict(below.digests) if below else {},
+        directory=below.directory if below else "/" if is_empty else "",
+        user=below.user if below else "",
+        shell=below.shell if below else "",
         setting=dict(below.setting) if below else {},
         configuration=dict(below.configuration) if below else {},
+        history=below.history if below else "",
     )
 
 
-def _global_values(file: Dockerfile, given: Given) -> Mapping[str, str | None]:
-    values: dict[str, str | None] = {}
+def _global_values(file: Dockerfile, given: Given, built: Stage) -> Mapping[str, str | None]:
+    """Return the values of arguments before the first FROM, and of those that BuildKit sets."""
+    kinds = ("PLATFORM", "OS", "ARCH", "VARIANT")
+    values: dict[str, str | None] = {"TARGETSTAGE": built.name or "default"}
+    for kind in kinds:
+        values |= {f"BUILD{kind}": None, f"TARGET{kind}": None}
+    if len(given.platforms) == 1:
+        platform = platforms.normalized(given.platforms[0])
+        parts = (platform, *f"{platform}//".split("/"))
+        values |= {f"TARGET{kind}": part for kind, part in zip(kinds, parts, strict=False)}
+    values |= {name: given.arguments[name] for name in values if name in given.arguments}
     for instruction in file.arguments:
         for name, default in dockerfile.assignments(instruction):
+            if default is not None:
+                values[name] = expanded(default, values, unset="")
             if name in given.arguments:
                 values[name] = given.arguments[name]
-            elif default is not None:
-                values[name] = expanded(default, values)
     return values
 
 
-def _base(file: Dockerfile, stage: Stage, given: Given) -> str | None:
+def _base(stage: Stage, values: Mapping[str, str | None]) -> str | None:
     """Return what a FROM names; None if only BuildKit knows it."""
-    name = next(iter(stage.start.words()), "")
-    return expanded(name, _global_values(file, given))
+    return expanded(next(iter(stage.start.words()), ""), values, unset="")
 
 
 def _of_image(name: str, given: Given) -> _Source:
     if name == SCRATCH:
         return _Source(part=f"{IMAGE} {SCRATCH}", digest=digest(SCRATCH))
-    reference = _reference(name, given)
+    reference = _reference(name)
     if reference is None:
         return _Source(unknown=f"{name} is not the name of an image")
     known = reference.digest or given.images.get(str(reference), "")
@@ -448,9 +560,9 @@ def _of_image(name: str, given: Given) -> _Source:
     return _Source(part=f"{IMAGE} {shown}", digest=known, unknown=unknown)
 
 
-def _reference(name: str, given: Given) -> Reference | None:
+def _reference(name: str) -> Reference | None:
     """Return the reference of an image, with a tag or a digest; None if it is no image."""
-    if name == SCRATCH or name.lower() in given.contexts:
+    if name == SCRATCH:
         return None
     try:
         found = refs.parse(name)
@@ -459,9 +571,21 @@ def _reference(name: str, given: Given) -> Reference | None:
     return found if found.tag or found.digest else replace(found, tag="latest")
 
 
-def _is_on(instruction: Instruction, name: str) -> bool:
-    """Return whether a flag without a value, or with a boolean one, is set."""
-    return dict(instruction.flags).get(name, "false") != "false"
+def _is_replaced(name: str, given: Given) -> bool:
+    """Return whether another context has the name of a stage or an image, in any form of it."""
+    own = _reference(name.lower())
+    return own is not None and any(_reference(one.lower()) == own for one in given.contexts)
+
+
+def _is_on(flags: Mapping[str, str], name: str) -> bool:
+    """Return whether a flag that may have a boolean value is set."""
+    return flags.get(name, "false") in {"", "true"}
+
+
+def _joined(directory: str, path: str) -> str:
+    """Return a path from the root, or from the directory of the base image."""
+    found = posixpath.join(directory, path)
+    return f"/{posixpath.normpath(found).lstrip('/')}" if found.startswith("/") else found
 
 
 def _title(instruction: Instruction) -> str:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from warmbuild import untrusted_json
 from warmbuild.frozen import frozen
-from warmbuild.project.dockerfile import MOST_INSTRUCTIONS
+from warmbuild.project import dockerfile
 from warmbuild.record.recipe import Recipe, Step
 
 if TYPE_CHECKING:
@@ -201,6 +201,7 @@ def _written(step: Step, ran: Mapping[tuple[str, int], Ran]) -> Mapping[str, obj
         "position": step.position,
         "line": step.line,
         "title": step.title,
+        "own": step.own,
         "key": step.key,
         "unknown": step.unknown,
         "parts": _cut(step.parts),
@@ -217,7 +218,7 @@ def _cut(parts: Mapping[str, str]) -> Mapping[str, str]:
 
 def _record(read: Mapping[str, object]) -> Record:
     steps = list(untrusted_json.children(read, "steps"))
-    if len(steps) > MOST_INSTRUCTIONS:
+    if len(steps) > dockerfile.MOST_INSTRUCTIONS:
         raise ValueError("it has too many steps")
     image = untrusted_json.child(read, "image")
     files = dict(_files(untrusted_json.child(read, "files")))
@@ -269,6 +270,7 @@ def _step(read: Mapping[str, object]) -> Step:
         position=untrusted_json.number(read, "position"),
         line=untrusted_json.number(read, "line"),
         title=untrusted_json.text(read, "title"),
+        own=untrusted_json.text(read, "own"),
         key=untrusted_json.text(read, "key"),
         unknown=untrusted_json.text(read, "unknown"),
         parts=_pairs(read, "parts"),
