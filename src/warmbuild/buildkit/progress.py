@@ -242,8 +242,9 @@ class Progress:
 
         `new` leaves out those that an earlier call had. BuildKit cancels a step that it has begun
         if a later one turns out to be cached, so in a build without errors such a step is cached.
+        The download of an ADD has the name of its step, and is never cached.
         """
-        found: list[Step] = []
+        found: dict[str, Step] = {}
         is_failed = any(True for _ in self._failed())
         for vertex in self._vertices.values():
             match = _STEP.fullmatch(vertex.name)
@@ -255,18 +256,18 @@ class Progress:
                 continue
             if match["instruction"].split(" ", 1)[0] in _NO_STEPS:
                 continue
+            if vertex.name in found and found[vertex.name].cached:
+                continue
             is_needless = vertex.is_cancelled and not is_failed
-            found.append(
-                Step(
-                    prefix=prefix.rstrip(" "),
-                    position=position,
-                    instruction=match["instruction"],
-                    cached=vertex.cached or is_needless,
-                    seconds=vertex.seconds if vertex.intervals and not is_needless else None,
-                    error="" if is_needless else vertex.error,
-                )
+            found[vertex.name] = Step(
+                prefix=prefix.rstrip(" "),
+                position=position,
+                instruction=match["instruction"],
+                cached=vertex.cached or is_needless,
+                seconds=vertex.seconds if vertex.intervals and not is_needless else None,
+                error="" if is_needless else vertex.error,
             )
-        return tuple(found)
+        return tuple(found.values())
 
     def images(self) -> Mapping[str, str]:
         """Return the digests of the images that steps are upon or copy from, by reference."""

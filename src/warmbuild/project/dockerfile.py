@@ -31,7 +31,7 @@ class Instruction:
     text: str  # everything after the word and its flags, with continued lines joined
     line: int
     comments: tuple[str, ...] = ()  # above it, without `#`
-    heredocs: tuple[str, ...] = ()  # their bodies, in order
+    heredocs: tuple[str, ...] = ()  # their bodies with the ends of their lines, in order
 
     def flag(self, name: str) -> str:
         """Return the value of a flag that is not repeated."""
@@ -76,7 +76,7 @@ def parse(text: str, given: Mapping[str, str]) -> Dockerfile:
     `given` are the build arguments. If a variable in FROM has no value, the stage is built on every
     earlier stage that FROM may name.
     """
-    lines = [line.removesuffix("\r") for line in text.removeprefix("\ufeff").split("\n")]
+    lines = text.removeprefix("\ufeff").split("\n")
     directives = _directives(lines)
     arguments: list[Instruction] = []
     parts: list[tuple[Instruction, list[Instruction]]] = []
@@ -203,7 +203,7 @@ def _directives(lines: Sequence[str]) -> dict[str, str]:
     """Return the parser's directives, which must be the first lines."""
     directives: dict[str, str] = {}
     for line in lines:
-        found = _DIRECTIVE.fullmatch(line.lstrip())
+        found = _DIRECTIVE.fullmatch(line.strip())
         if found:
             directives[found[1].lower()] = found[2].rstrip()
         elif not line.startswith("#!"):
@@ -217,7 +217,7 @@ def _instructions(lines: Sequence[str], escape: str) -> Iterator[Instruction]:
     comments: list[str] = []
     rest = iter(enumerate(lines, start=1))
     for number, first in rest:
-        line = first.lstrip()
+        line = first.lstrip().removesuffix("\r")
         if line.startswith("#"):
             comment = line[1:].strip()
             if comment:
@@ -232,7 +232,7 @@ def _instructions(lines: Sequence[str], escape: str) -> Iterator[Instruction]:
             following = next((text for _, text in rest if text.lstrip()[:1] not in {"", "#"}), None)
             if following is None:
                 break
-            parts.append(following)
+            parts.append(following.removesuffix("\r"))
         joined = "".join(parts).strip()
         if joined:
             instruction = _instruction(joined, number, tuple(comments))
@@ -273,7 +273,8 @@ def _body(opening: re.Match[str], rest: Iterator[tuple[int, str]]) -> str:
     """Consume a heredoc's lines."""
     name, body = unquoted(opening[2]), []
     for _, line in rest:
-        if (line.lstrip("\t") if opening[1] else line) == name:
+        end = line.removesuffix("\r")
+        if (end.lstrip("\t") if opening[1] else end) == name:
             break
         body.append(line)
     return "\n".join(body)

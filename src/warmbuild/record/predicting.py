@@ -60,7 +60,8 @@ def forecast(
 
     A step is unknown if only BuildKit knows what it is made of, and if it differs from that of a
     record by nothing but images or stages that it is upon or takes something from: BuildKit
-    compares their content, which may be the same. An edit of the Dockerfile that means the same to
+    compares their content, which may be the same. So is one that is upon a step for which no cache
+    is used: BuildKit takes some of them from a cache. An edit of the Dockerfile that means the same to
     BuildKit, such as another order of mounts, counts as an edit.
     """
     if not compared:
@@ -68,16 +69,20 @@ def forecast(
     built = compared[0].now.built
     known = [_known(one.record) for one in compared]
     fates: dict[str, Fate] = {}  # Of stages, by their names
+    redone: set[str] = set()  # Stages with something of which no cache is used
     found: list[Forecast] = []
     for number, step in enumerate(compared[0].now.steps):
         pairs = [(then, one.now.steps[number]) for then, one in zip(known, compared, strict=True)]
         below = fates.get(step.stage) or _fate_of_base(known, step, fates)
         fate = _fate(pairs, below)
-        fates[step.stage] = _together(below, fate)
-        if step.stage in ignored and not step.title.startswith("WORKDIR"):
-            # What is upon it is cached nevertheless, for its result counts as the same.
+        if not redone.isdisjoint((step.stage, *_sources(step))):
+            redone.add(step.stage)
+            fate = Fate.UNKNOWN if fate is Fate.CACHED else fate
+        if step.stage in ignored and not step.title.startswith("WORKDIR "):
+            redone.add(step.stage)
             fate = Fate.RUNS
-        elif (fate is Fate.RUNS and not is_complete) or (is_least and step.stage not in built):
+        fates[step.stage] = _together(below, fate)
+        if (fate is Fate.RUNS and not is_complete) or (is_least and step.stage not in built):
             fate = Fate.UNKNOWN
         found.append(Forecast(step=step, fate=fate, seconds=seconds_of(compared, step)))
     return tuple(found)
@@ -87,9 +92,7 @@ def seconds(steps: Sequence[Forecast]) -> float:
     """Return about how long the steps that run take, with stages beside each other."""
     ends: dict[str, float] = {}
     for one in steps:
-        sources = (*_SOURCES, _BASE)
-        names = [name.partition(" ")[2] for name in one.step.parts if name.startswith(sources)]
-        taken = [ends.get(name, 0.0) for name in names]
+        taken = [ends.get(name, 0.0) for name in _sources(one.step)]
         begin = max((ends.get(one.step.stage, 0.0), *taken))
         ends[one.step.stage] = begin + (one.seconds if one.fate is Fate.RUNS else 0.0)
     return max(ends.values(), default=0.0)
@@ -158,6 +161,12 @@ def seconds_of(compared: Sequence[Compared], step: Step) -> float:
         if ran and ran.seconds:
             return ran.seconds
     return 0.0
+
+
+def _sources(step: Step) -> Sequence[str]:
+    """Return the names of what a step is upon or takes something from: stages and images."""
+    sources = (*_SOURCES, _BASE)
+    return [name.partition(" ")[2] for name in step.parts if name.startswith(sources)]
 
 
 def _fate_of_base(known: Sequence[_Known], step: Step, fates: Mapping[str, Fate]) -> Fate:

@@ -312,6 +312,7 @@ class _Source:
     part: str = ""  # its name as a part
     digest: str = ""
     unknown: str = ""  # why it has no digest
+    is_counted: bool = False  # whether BuildKit counts it among the steps, and has no such step
 
 
 @dataclass(slots=True, kw_only=True)
@@ -344,7 +345,7 @@ class _Made:
         """Follow a WORKDIR, which makes a directory of the current user."""
         scope = self.scope
         self.parts |= {word: scope.setting[word] for word in scope.setting if word != "SHELL"}
-        self.own += [scope.directory, scope.user]
+        self.own += [posixpath.normpath(scope.directory), scope.user]
         self._argument(_EPOCH, scope.epoch)
         if scope.epoch.strip("-0123456789"):
             self.unknown = f"only BuildKit knows the time of {_EPOCH}"
@@ -364,7 +365,7 @@ class _Made:
         *sources, destination = step.words() or ("",)
         place = _joined(scope.directory, scope.told(destination))
         is_directory = destination.endswith(("/", "/.")) or destination in {"", "."}
-        self.own += [place, is_directory]
+        self.own += [posixpath.normpath(place), is_directory]
         if not place.startswith("/"):
             self.parts |= {word: scope.setting[word] for word in scope.setting if word == "WORKDIR"}
             if self.is_linked:
@@ -475,7 +476,7 @@ class _Places:
         if name is None or len(self.stage.bases) > 1:
             return _Source(unknown="only BuildKit knows what FROM names")
         if _is_replaced(name, self.given) or _is_replaced(self.stage.name, self.given):
-            return _Source(unknown=f"a context takes the place of {name}")
+            return _Source(unknown=f"a context takes the place of {name}", is_counted=True)
         if not self.stage.bases:
             return _of_image(name, self.given)
         below = self.file.stages[self.stage.bases[0]]
@@ -510,7 +511,7 @@ def _begun(places: _Places, salt: bytes) -> _Scope:
         root=root,
         unknown=given.unknown or base.unknown,
         key=digest(*root.values()),
-        total=sum(one.word in STEPS for one in stage.instructions),
+        total=sum(one.word in STEPS for one in stage.instructions) + base.is_counted,
         values=dict(below.values) if below else {},
         digests=dict(below.digests) if below else {},
         directory=below.directory if below else "/" if is_empty else "",
@@ -583,9 +584,12 @@ def _is_on(flags: Mapping[str, str], name: str) -> bool:
 
 
 def _joined(directory: str, path: str) -> str:
-    """Return a path from the root, or from the directory of the base image."""
+    """Return a path from the root, or from the directory of the base image.
+
+    As in BuildKit, an absolute path stays as it is written.
+    """
     found = posixpath.join(directory, path)
-    return f"/{posixpath.normpath(found).lstrip('/')}" if found.startswith("/") else found
+    return posixpath.normpath(found) if directory.startswith("/") and found != path else found
 
 
 def _title(instruction: Instruction) -> str:
