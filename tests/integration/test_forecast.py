@@ -167,7 +167,9 @@ TABLE: Mapping[str, Row] = {
     "link-as-source-nothing": Row(f"{B}COPY linked.ref /x\n", unknown=1),
     "link-as-source": Row(f"{B}COPY linked.ref /x\n", write("a.txt"), unknown=1),
     "link-above-the-source": Row(f"{B}COPY linked/main.py /x\n", write("app/main.py"), unknown=1),
-    "ignored-file": Row(ALL, both(write("x.log"), write(".dockerignore", "*.log\n.dockerignore\n"))),
+    "ignored-file": Row(
+        ALL, both(write("x.log"), write(".dockerignore", "*.log\n.dockerignore\n"))
+    ),
     "ignore-file-changes-in-the-context": Row(ALL, write(".dockerignore", "*.log\n")),
     "ignore-now-excludes": Row(APP, write(".dockerignore", "**/*.md\n")),
     "ignore-now-excludes-elsewhere": Row(APP, write(".dockerignore", "docs\n")),
@@ -199,9 +201,7 @@ TABLE: Mapping[str, Row] = {
     "exclude-hit": Row(f"{B}COPY --exclude=*.md app /x/\n", write("app/main.py")),
     "exclude-all": Row(f"{B}COPY --exclude=*.md . /x/\n", write("README.md")),
     "exclude-wildcard": Row(f"{B}COPY --exclude=*.md ap* /x/\n", write("app/doc.md")),
-    "exclude-pattern-edited": Row(
-        f"{B}COPY --exclude=*.md app /x/\n", edit("*.md", "*.rst")
-    ),
+    "exclude-pattern-edited": Row(f"{B}COPY --exclude=*.md app /x/\n", edit("*.md", "*.rst")),
     "parents": Row(f"{B}COPY --parents app/sub/deep.txt /x/\n", write("app/sub/deep.txt")),
     "parents-elsewhere": Row(f"{B}COPY --parents app/sub/deep.txt /x/\n", write("app/main.py")),
     "parents-mode": Row(f"{B}COPY --parents app/sub/deep.txt /x/\n", mode("app", 0o700)),
@@ -214,9 +214,7 @@ TABLE: Mapping[str, Row] = {
     "chown-edited": Row(f"{B}COPY --chown=1:1 a.txt /\n", edit("1:1", "2:2")),
     "chown-by-name": Row(f"{B}COPY --chown=daemon a.txt /\n", write("b.txt")),
     "chmod-edited": Row(f"{B}COPY --chmod=600 a.txt /\n", edit("600", "644")),
-    "chown-by-argument": Row(
-        f"{B}ARG U=1\nCOPY --chown=$U a.txt /\nRUN :\n", edit("U=1", "U=2")
-    ),
+    "chown-by-argument": Row(f"{B}ARG U=1\nCOPY --chown=$U a.txt /\nRUN :\n", edit("U=1", "U=2")),
     "link": Row(f"{B}RUN echo 1\nCOPY --link a.txt /x/\nRUN true\n", edit("echo 1", "echo 2")),
     "link-content": Row(f"{B}COPY --link a.txt /x/\nRUN true\n", write("a.txt")),
     "link-below-copy": Row(
@@ -237,13 +235,17 @@ TABLE: Mapping[str, Row] = {
         STAGES.replace("--from", "--link --from"), write("app/main.py", "xxxx"), unknown=2
     ),
     "several-sources": Row(f"{B}COPY a.txt b.txt app /x/\n", write("app/util.py")),
-    "several-sources-reordered": Row(f"{B}COPY a.txt b.txt /x/\n", edit("a.txt b.txt", "b.txt a.txt")),
+    "several-sources-reordered": Row(
+        f"{B}COPY a.txt b.txt /x/\n", edit("a.txt b.txt", "b.txt a.txt")
+    ),
     "several-sources-nested": Row(f"{B}COPY app app/sub /x/\n", write("app/sub/deep.txt")),
     "json-form": Row(f'{B}COPY ["a.txt", "/x/"]\n', write("b.txt")),
     "json-form-spaces": Row(f'{B}COPY ["a.txt", "/x/"]\n', edit('["a', '[ "a')),
     "json-form-to-words": Row(f'{B}COPY ["a.txt", "/x/"]\n', edit('["a.txt", "/x/"]', "a.txt /x/")),
     "copy-spaces": Row(f"{B}COPY a.txt /x/\n", edit("a.txt /x/", "  a.txt \t /x/  ")),
-    "copy-continued": Row(f"{B}COPY a.txt /x/\n", edit("a.txt /x/", "\\\n  a.txt \\\n# no\n\n  /x/")),
+    "copy-continued": Row(
+        f"{B}COPY a.txt /x/\n", edit("a.txt /x/", "\\\n  a.txt \\\n# no\n\n  /x/")
+    ),
     "copy-dot": Row(f"{B}COPY a.txt /x/\n", edit("a.txt", "./a.txt")),
     "copy-slash": Row(f"{B}COPY app /x/\n", edit("app", "app/")),
     "copy-destination-slash": Row(f"{B}COPY app /x/\n", edit("/x/", "/x")),
@@ -254,10 +256,10 @@ TABLE: Mapping[str, Row] = {
     "copy-relative": Row(f"{B}WORKDIR /x\nCOPY a.txt y/\n", edit("y/", "/x/y/")),
     "add": Row(f"{B}ADD a.txt /x/\n", write("a.txt")),
     "heredoc-copy": Row(f"{B}COPY <<EOF /x\nhello\nEOF\n", edit("hello", "bye")),
-    "heredoc-copy-same": Row(f"{B}COPY <<EOF /x\nhello\nEOF\nRUN true\n", edit("RUN true", "RUN false || true")),
-    "heredoc-copy-variable": Row(
-        f"{B}ARG X=1\nCOPY <<EOF /x\nhello $X\nEOF\n", edit("X=1", "X=2")
+    "heredoc-copy-same": Row(
+        f"{B}COPY <<EOF /x\nhello\nEOF\nRUN true\n", edit("RUN true", "RUN false || true")
     ),
+    "heredoc-copy-variable": Row(f"{B}ARG X=1\nCOPY <<EOF /x\nhello $X\nEOF\n", edit("X=1", "X=2")),
     "heredoc-copy-other-variable": Row(
         f"{B}ARG X=1\nCOPY <<EOF /x\nhello\nEOF\n", edit("X=1", "X=2")
     ),
@@ -287,9 +289,7 @@ TABLE: Mapping[str, Row] = {
     "arg-in-from-default": Row(
         f"ARG V\n{B.replace('1.37', '${V:-1.37}')}RUN true\n", edit("RUN true", "RUN false || :")
     ),
-    "arg-default-operator": Row(
-        f"{B}ARG X\nARG Y=${{X:-d}}\nRUN true\n", edit("{X:-d}", "{X:-e}")
-    ),
+    "arg-default-operator": Row(f"{B}ARG X\nARG Y=${{X:-d}}\nRUN true\n", edit("{X:-d}", "{X:-e}")),
     "arg-default-operator-same": Row(
         f"{B}ARG X=1\nENV Y=${{X:-d}}\nRUN true\n", edit("{X:-d}", "{X:-e}")
     ),
@@ -311,7 +311,9 @@ TABLE: Mapping[str, Row] = {
     ),
     "arg-twice": Row(f"{B}ARG X=1\nARG X=2\nRUN true\n", edit("X=1", "X=3")),
     "arg-several": Row(f"{B}ARG X=1 Y=$X\nRUN true\n", edit("X=1", "X=2")),
-    "arg-order": Row(f"{B}ARG X=1\nARG Y=2\nRUN true\n", edit("ARG X=1\nARG Y=2", "ARG Y=2\nARG X=1")),
+    "arg-order": Row(
+        f"{B}ARG X=1\nARG Y=2\nRUN true\n", edit("ARG X=1\nARG Y=2", "ARG Y=2\nARG X=1")
+    ),
     "arg-predefined": Row(f"{B}ARG TARGETARCH\nRUN echo $TARGETARCH\n"),
     "arg-targetstage": Row(f"{B}ARG TARGETSTAGE\nRUN true\n"),
     "proxy-argument": Row(f"{B}RUN true\n", after=args(HTTP_PROXY="http://127.0.0.1:9")),
@@ -351,14 +353,14 @@ TABLE: Mapping[str, Row] = {
     "env-refers-to-the-base": Row(
         f"{B}ENV PATH=/x:$PATH\nRUN true\n", edit("RUN true", "RUN false || :")
     ),
-    "env-refers-to-the-base-edited": Row(
-        f"{B}ENV PATH=/x:$PATH\nRUN true\n", edit("/x:", "/y:")
+    "env-refers-to-the-base-edited": Row(f"{B}ENV PATH=/x:$PATH\nRUN true\n", edit("/x:", "/y:")),
+    "env-moved-up": Row(
+        f"{B}RUN echo\nENV X=1\nRUN true\n", edit("RUN echo\nENV X=1", "ENV X=1\nRUN echo")
     ),
-    "env-moved-up": Row(f"{B}RUN echo\nENV X=1\nRUN true\n", edit("RUN echo\nENV X=1", "ENV X=1\nRUN echo")),
     "env-last": Row(f"{B}RUN true\nENV X=1\n", edit("X=1", "X=2")),
     "env-over-arg": Row(f"{B}ARG X=1\nENV X=2\nRUN true\n", after=args(X="3")),
     "arg-over-env": Row(f"{B}ENV X=2\nARG X=1\nRUN true\n", after=args(X="3")),
-    "env-single-quotes": Row(f"{B}ENV X='$Y'\nRUN true\n", edit("'$Y'", '\\$Y')),
+    "env-single-quotes": Row(f"{B}ENV X='$Y'\nRUN true\n", edit("'$Y'", "\\$Y")),
     "workdir": Row(f"{B}WORKDIR /one\nRUN true\n", edit("/one", "/two")),
     "workdir-slash": Row(f"{B}WORKDIR /one\nRUN true\n", edit("/one", "/one/")),
     "workdir-quotes": Row(f"{B}WORKDIR /one\nRUN true\n", edit("/one", '"/one"')),
@@ -383,7 +385,9 @@ TABLE: Mapping[str, Row] = {
     "run-spaces-around": Row(f"{B}RUN echo a\n", edit("RUN echo a", "  RUN   echo a  ")),
     "run-continued": Row(f"{B}RUN echo a && echo b\n", edit("a && ", "a && \\\n")),
     "run-continued-indented": Row(f"{B}RUN echo a && \\\n  echo b\n", edit("  echo", "    echo")),
-    "run-continued-spaces-at-the-end": Row(f"{B}RUN echo a && \\\n  echo b\n", edit("\\\n", "\\  \n")),
+    "run-continued-spaces-at-the-end": Row(
+        f"{B}RUN echo a && \\\n  echo b\n", edit("\\\n", "\\  \n")
+    ),
     "run-continued-comment": Row(f"{B}RUN echo a && \\\n  echo b\n", edit("\\\n", "\\\n# no\n")),
     "run-continued-empty-line": Row(f"{B}RUN echo a && \\\n  echo b\n", edit("\\\n", "\\\n\n")),
     "run-tabs": Row(f"{B}RUN echo a\n", edit("RUN echo a", "RUN\techo a")),
@@ -393,11 +397,15 @@ TABLE: Mapping[str, Row] = {
     "run-windows-lines": Row(f"{B}RUN echo a\nRUN true\n", edit("\n", "\r\n")),
     "run-inserted": Row(LAYERED, edit("COPY app", "RUN : new\nCOPY app")),
     "run-removed": Row(LAYERED, edit("RUN cat a.txt\n", "")),
-    "runs-reordered": Row(f"{B}RUN echo 1\nRUN echo 2\nRUN echo 3\n", edit("1\nRUN echo 2", "2\nRUN echo 1")),
+    "runs-reordered": Row(
+        f"{B}RUN echo 1\nRUN echo 2\nRUN echo 3\n", edit("1\nRUN echo 2", "2\nRUN echo 1")
+    ),
     "copies-reordered": Row(
         f"{B}COPY a.txt /\nCOPY b.txt /\n", edit("a.txt /\nCOPY b.txt", "b.txt /\nCOPY a.txt")
     ),
-    "first-run-moved": Row(f"FROM busybox:1.37\nRUN : {{id}} 1\nRUN : {{id}} 2\n", edit("1\nRUN : {id} 2", "2")),
+    "first-run-moved": Row(
+        f"FROM busybox:1.37\nRUN : {{id}} 1\nRUN : {{id}} 2\n", edit("1\nRUN : {id} 2", "2")
+    ),
     "step-twice": Row(f"{B}RUN echo 1\nRUN echo 2\n", edit("RUN echo 2", "RUN echo 1\nRUN echo 2")),
     "run-network": Row(f"{B}RUN true\n", edit("RUN true", "RUN --network=none true")),
     "comment": Row(LAYERED, edit("RUN echo x", "# comment\n\nRUN echo x")),
@@ -446,7 +454,9 @@ TABLE: Mapping[str, Row] = {
         before={"target": "one"},
     ),
     "scratch": Row("FROM scratch\nCOPY a.txt /\nCOPY app /app\n", write("app/main.py")),
-    "scratch-workdir": Row("FROM scratch\nCOPY a.txt /\nWORKDIR x\nCOPY app .\n", write("app/main.py")),
+    "scratch-workdir": Row(
+        "FROM scratch\nCOPY a.txt /\nWORKDIR x\nCOPY app .\n", write("app/main.py")
+    ),
     "single-named-stage": Row(f"{B.replace('1.37', '1.37 AS only')}COPY a.txt /\n", write("a.txt")),
     "copy-from-image": Row(f"{B}COPY --from=busybox:1.37 /bin/sh /x\nRUN true\n", write("a.txt")),
     "copy-from-image-edited": Row(
@@ -454,7 +464,9 @@ TABLE: Mapping[str, Row] = {
     ),
     "from-by-digest": Row(f"{B}COPY a.txt /\n", edit("busybox:1.37", "busybox@{busybox}")),
     "from-by-tag-and-digest": Row(f"{B}RUN echo\n", edit("busybox:1.37", "busybox:1.37@{busybox}")),
-    "from-spelled-out": Row(f"{B}RUN echo\n", edit("busybox:1.37", "docker.io/library/busybox:1.37")),
+    "from-spelled-out": Row(
+        f"{B}RUN echo\n", edit("busybox:1.37", "docker.io/library/busybox:1.37")
+    ),
     "from-another-tag-of-the-same": Row(
         "FROM {registry}/same:one\nRUN : {id}\nRUN true\n", edit("same:one", "same:two")
     ),
@@ -463,7 +475,9 @@ TABLE: Mapping[str, Row] = {
     ),
     "base-moved": Row("FROM {registry}/moved\nRUN : {id}\nCOPY a.txt /\n", unknown=2),
     "base-moved-and-edited": Row(
-        "FROM {registry}/moved\nRUN : {id}\nCOPY a.txt /\nRUN echo 1\n", edit("echo 1", "echo 2"), unknown=2
+        "FROM {registry}/moved\nRUN : {id}\nCOPY a.txt /\nRUN echo 1\n",
+        edit("echo 1", "echo 2"),
+        unknown=2,
     ),
     "base-moved-below-link": Row(
         "FROM {registry}/moved\nRUN : {id}\nCOPY --link a.txt /\nRUN true\n", unknown=2
@@ -471,17 +485,24 @@ TABLE: Mapping[str, Row] = {
     "base-moved-below-relative-link": Row(
         "FROM {registry}/moved\nRUN : {id}\nCOPY --link a.txt x/\nRUN true\n", unknown=3
     ),
-    "base-has-other-label-alone": Row("FROM {registry}/relabeled\nRUN : {id}\nCOPY a.txt /\n", unknown=2),
+    "base-has-other-label-alone": Row(
+        "FROM {registry}/relabeled\nRUN : {id}\nCOPY a.txt /\n", unknown=2
+    ),
     "copied-image-moved": Row(f"{B}COPY --from={{registry}}/moved /etc /x\nRUN true\n", unknown=2),
-    "copied-image-moved-elsewhere": Row(f"{B}COPY --from={{registry}}/moved /bin/sh /x\nRUN true\n", unknown=2),
+    "copied-image-moved-elsewhere": Row(
+        f"{B}COPY --from={{registry}}/moved /bin/sh /x\nRUN true\n", unknown=2
+    ),
     "mount-bind": Row(f"{B}RUN --mount=target=/m true\n", write("a.txt")),
     "mount-bind-nothing": Row(f"{B}RUN --mount=target=/m true\n"),
-    "mount-bind-source": Row(f"{B}RUN --mount=type=bind,source=app,target=/m true\n", write("app/main.py")),
+    "mount-bind-source": Row(
+        f"{B}RUN --mount=type=bind,source=app,target=/m true\n", write("app/main.py")
+    ),
     "mount-bind-source-elsewhere": Row(
         f"{B}RUN --mount=type=bind,source=app,target=/m true\n", write("a.txt")
     ),
     "mount-bind-other-source": Row(
-        f"{B}RUN --mount=type=bind,source=a.txt,target=/m true\n", edit("source=a.txt", "source=b.txt")
+        f"{B}RUN --mount=type=bind,source=a.txt,target=/m true\n",
+        edit("source=a.txt", "source=b.txt"),
     ),
     "mount-bind-src": Row(
         f"{B}RUN --mount=type=bind,source=app,target=/m true\n", edit("source=", "src=")
@@ -489,12 +510,16 @@ TABLE: Mapping[str, Row] = {
     "mount-bind-default-type": Row(
         f"{B}RUN --mount=type=bind,source=app,target=/m true\n", edit("type=bind,", "")
     ),
-    "mount-bind-writable": Row(f"{B}RUN --mount=source=app,target=/m,rw touch /m/x\n", write("a.txt")),
+    "mount-bind-writable": Row(
+        f"{B}RUN --mount=source=app,target=/m,rw touch /m/x\n", write("a.txt")
+    ),
     "mount-bind-writable-hit": Row(
         f"{B}RUN --mount=source=app,target=/m,rw touch /m/x\n", write("app/main.py")
     ),
     "mount-bind-target": Row(f"{B}RUN --mount=source=app,target=/m true\n", edit("=/m", "=/n")),
-    "mount-bind-relative": Row(f"{B}WORKDIR /m\nRUN --mount=source=app,target=x true\n", edit("=x", "=/m/x")),
+    "mount-bind-relative": Row(
+        f"{B}WORKDIR /m\nRUN --mount=source=app,target=x true\n", edit("=x", "=/m/x")
+    ),
     "mount-bind-by-argument": Row(
         f"{B}ARG D=app\nRUN --mount=source=$D,target=/m true\n", write("app/main.py")
     ),
@@ -515,9 +540,7 @@ TABLE: Mapping[str, Row] = {
     ),
     "mount-from-image": Row(f"{B}RUN --mount=from=busybox:1.37,target=/m true\n", write("a.txt")),
     "mount-cache": Row(f"{B}RUN --mount=type=cache,target=/c true\n", write("a.txt")),
-    "mount-cache-id": Row(
-        f"{B}RUN --mount=type=cache,target=/c,id=x true\n", edit("id=x", "id=y")
-    ),
+    "mount-cache-id": Row(f"{B}RUN --mount=type=cache,target=/c,id=x true\n", edit("id=x", "id=y")),
     "mount-cache-id-added": Row(
         f"{B}RUN --mount=type=cache,target=/c true\n", edit("/c", "/c,id=y")
     ),
@@ -531,7 +554,9 @@ TABLE: Mapping[str, Row] = {
         f"{B}RUN --mount=type=cache,target=/c true\n", edit("/c", "/c,sharing=locked")
     ),
     "mount-cache-target": Row(f"{B}RUN --mount=type=cache,target=/c true\n", edit("/c", "/d")),
-    "mount-cache-mode": Row(f"{B}RUN --mount=type=cache,target=/c,uid=1 true\n", edit("uid=1", "uid=2")),
+    "mount-cache-mode": Row(
+        f"{B}RUN --mount=type=cache,target=/c,uid=1 true\n", edit("uid=1", "uid=2")
+    ),
     "mount-tmpfs": Row(f"{B}RUN --mount=type=tmpfs,target=/c true\n", write("a.txt")),
     "mount-tmpfs-size": Row(
         f"{B}RUN --mount=type=tmpfs,target=/c,size=1m true\n", edit("size=1m", "size=2m")
@@ -544,7 +569,8 @@ TABLE: Mapping[str, Row] = {
         after={"secret": [{"id": "s", "env": "HOME"}]},
     ),
     "mount-several": Row(
-        f"{B}RUN --mount=source=app,target=/m --mount=type=cache,target=/c true\n", write("app/doc.md")
+        f"{B}RUN --mount=source=app,target=/m --mount=type=cache,target=/c true\n",
+        write("app/doc.md"),
     ),
     "onbuild-of-a-stage": Row(
         f"{B.replace('1.37', '1.37 AS one')}ONBUILD COPY a.txt /\nFROM one\nRUN true\n",
@@ -554,12 +580,18 @@ TABLE: Mapping[str, Row] = {
     "onbuild-edited": Row(
         f"{B}ONBUILD RUN true\nRUN echo\n", edit("ONBUILD RUN true", "ONBUILD RUN false")
     ),
-    "platform-argument": Row(f"FROM --platform=$BUILDPLATFORM busybox:1.37\nRUN : {{id}}\nARG TARGETOS\nRUN true\n"),
-    "extra-hosts": Row(f"{B}COPY a.txt /\nRUN true\n", after={"extra-hosts": {"x.test": "127.0.0.1"}}),
+    "platform-argument": Row(
+        f"FROM --platform=$BUILDPLATFORM busybox:1.37\nRUN : {{id}}\nARG TARGETOS\nRUN true\n"
+    ),
+    "extra-hosts": Row(
+        f"{B}COPY a.txt /\nRUN true\n", after={"extra-hosts": {"x.test": "127.0.0.1"}}
+    ),
     "network": Row(f"{B}COPY a.txt /\nRUN true\n", after={"network": "none"}),
     "ulimits": Row(f"{B}COPY a.txt /\nRUN true\n", after={"ulimits": ["nofile=100:100"]}),
     "shm-size": Row(f"{B}COPY a.txt /\nRUN true\n", after={"shm-size": "1m"}),
-    "no-cache": Row(f"{B}WORKDIR /x\nCOPY a.txt /\nRUN true\n", after={"no-cache": True}, unknown=1),
+    "no-cache": Row(
+        f"{B}WORKDIR /x\nCOPY a.txt /\nRUN true\n", after={"no-cache": True}, unknown=1
+    ),
     "no-cache-filter": Row(
         f"{B.replace('1.37', '1.37 AS one')}RUN echo 1\nWORKDIR /x\nFROM one AS two\nRUN echo 2\n"
         "COPY a.txt /\n",
@@ -572,7 +604,9 @@ TABLE: Mapping[str, Row] = {
         after={"no-cache-filter": ["two"]},
     ),
     "no-cache-filter-copied": Row(STAGES, after={"no-cache-filter": ["build"]}, unknown=2),
-    "escape": Row(f"# escape=`\n{B}RUN echo a && `\n  echo b\nCOPY a.txt `\n  /x/\n", write("a.txt")),
+    "escape": Row(
+        f"# escape=`\n{B}RUN echo a && `\n  echo b\nCOPY a.txt `\n  /x/\n", write("a.txt")
+    ),
     "escape-changed": Row(
         f"# escape=`\n{B}RUN echo a && `\n  echo b\n",
         both(edit("# escape=`\n", ""), edit("&& `", "&& \\")),
@@ -581,11 +615,14 @@ TABLE: Mapping[str, Row] = {
         f"{B}COPY --from=other /main.py /x\n", before={"contexts": {"other": "app"}}, unknown=1
     ),
     "named-context-for-the-base": Row(
-        "FROM base\nRUN : {id}\n", before={"contexts": {"base": "docker-image://busybox:1.37"}}, unknown=1
+        "FROM base\nRUN : {id}\n",
+        before={"contexts": {"base": "docker-image://busybox:1.37"}},
+        unknown=1,
     ),
     "add-url": Row(f"{B}ADD http://{{server}}/v2/ /x\nRUN true\n", unknown=2),
     "add-checksum": Row(
-        f"{B}ADD --checksum=sha256:{{checksum}} http://{{server}}/v2/ /x\nRUN true\n", write("a.txt")
+        f"{B}ADD --checksum=sha256:{{checksum}} http://{{server}}/v2/ /x\nRUN true\n",
+        write("a.txt"),
     ),
     "context-empty-directory": Row(f"{B}COPY docs /x/\n", both(remove("docs/one.md"))),
     "target-with-unused-copy": Row(ALL, write("app/sub/deep.txt")),
@@ -671,7 +708,9 @@ class Project:
             further={name: recipe.digest(json.dumps(target[name])) for name in further},
         )
         digests = {name: images(name) for name in recipe.images(file, built, given)}
-        given = Given(**{**{f: getattr(given, f) for f in given.__dataclass_fields__}, "images": digests})
+        given = Given(
+            **{**{f: getattr(given, f) for f in given.__dataclass_fields__}, "images": digests}
+        )
         return recipe.recipe(file, built, given, salt)
 
 
@@ -688,7 +727,7 @@ def builder(lab: Lab) -> Iterator[str]:
 
 def bake(lab: Lab, builder: str, place: Path, targets: Mapping[str, object]) -> Progress:
     """Build several targets in one call, and return what happened."""
-    t=time.time()
+    t = time.time()
     definition = place / "bake.json"
     groups = {"default": {"targets": list(targets)}}
     definition.write_text(json.dumps({"group": groups, "target": targets}))
@@ -703,7 +742,7 @@ def bake(lab: Lab, builder: str, place: Path, targets: Mapping[str, object]) -> 
         text=True,
         check=False,
     )
-    print("bake", len(targets), time.time()-t)
+    print("bake", len(targets), time.time() - t)
     progress = Progress(tuple(targets))
     lines = [text for line in done.stdout.splitlines() for text in progress.feed(line)]
     assert done.returncode == 0, "\n".join(lines[-60:])
@@ -718,9 +757,7 @@ BASES = {
 
 
 @pytest.fixture(scope="module")
-def done(
-    lab: Lab, builder: str, tmp_path_factory: pytest.TempPathFactory
-) -> Mapping[str, Done]:
+def done(lab: Lab, builder: str, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Done]:
     """Build each row, change it, say what the next build will do, and build it again."""
     place, own = tmp_path_factory.mktemp("projects"), f"forecast-{secrets.token_hex(4)}"
     registry = f"{lab.registry}/{own}"
@@ -753,11 +790,15 @@ def done(
         "registry": registry,
         "busybox": digest_of("busybox:1.37"),
         "server": lab.registry,
-        "checksum": __import__("hashlib").sha256(requests.get(f"http://{lab.registry}/v2/", timeout=10).content).hexdigest(),
+        "checksum": __import__("hashlib")
+        .sha256(requests.get(f"http://{lab.registry}/v2/", timeout=10).content)
+        .hexdigest(),
     }
     only = os.environ.get("ROWS", "").split()
     projects = {
-        name: Project(name=name, row=row, place=place / name, context={"id": f"{own}-{name}", **fields})
+        name: Project(
+            name=name, row=row, place=place / name, context={"id": f"{own}-{name}", **fields}
+        )
         for name, row in TABLE.items()
         if not only or name in only
     }
@@ -773,7 +814,9 @@ def done(
     for name, one in projects.items():
         one.change()
         after[name] = one.recipe(digest_of, salt, is_after=True)
-    progress = bake(lab, builder, place, {n: one.target(is_after=True) for n, one in projects.items()})
+    progress = bake(
+        lab, builder, place, {n: one.target(is_after=True) for n, one in projects.items()}
+    )
     for name, one in projects.items():
         made = Record(salt=salt, made=datetime.now(UTC), recipe=before[name], ran={}, files={})
         packed = record.packed(made)
@@ -781,7 +824,9 @@ def done(
         target = one.target(is_after=True)
         names = {step.stage for step in after[name].steps}
         ignored = names if target.get("no-cache") else target.get("no-cache-filter", ())
-        said = predicting.forecast([Compared(record=record.unpacked(packed), now=after[name])], ignored=ignored)
+        said = predicting.forecast(
+            [Compared(record=record.unpacked(packed), now=after[name])], ignored=ignored
+        )
         became = ran.ran(progress.of(name).steps(), after[name])
         found[name] = Done(
             said={(one.step.stage, one.step.position): one.fate for one in said},

@@ -58,11 +58,11 @@ def forecast(
     `is_complete` tells whether nothing else has results of steps, and `is_least` whether caches
     have those of the built stage alone (BuildKit's mode min).
 
-    A step is unknown if only BuildKit knows what it is made of, and if it differs from that of a
-    record by nothing but images or stages that it is upon or takes something from: BuildKit
-    compares their content, which may be the same. So is one that is upon a step for which no cache
-    is used: BuildKit takes some of them from a cache. An edit of the Dockerfile that means the same to
-    BuildKit, such as another order of mounts, counts as an edit.
+    A step is unknown if only BuildKit knows what it is made of. It is also unknown if it differs
+    from that of a record by nothing but images or stages that it is upon or takes something from:
+    BuildKit compares their content, which may be the same. What is upon a step for which no cache
+    is used is unknown too: BuildKit takes some of it from a cache. An edit of the Dockerfile that
+    means the same to BuildKit, such as another order of mounts, counts as an edit.
     """
     if not compared:
         return ()
