@@ -8,10 +8,12 @@ content, which has another size.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from typing import TYPE_CHECKING, Final
 
+from warmbuild.files import opened
 from warmbuild.project import git_modes
 from warmbuild.project.entry import Entry
 from warmbuild.project.git_index import LINK, MODES
@@ -29,6 +31,9 @@ MOST: Final = 500_000
 _PART: Final = 1024 * 1024
 _DIRECTORY: Final = 0o755
 _LOW: Final = 0xFFFF_FFFF
+# Beginnings of attributes that BuildKit's client does not send, or that BuildKit does not compare.
+_UNSENT: Final = ("com.apple.", "security.", "system.")
+_CAPABILITY: Final = "security.capability"
 
 
 def entries(
@@ -54,7 +59,9 @@ def entries(
                 status = one.stat(follow_symlinks=False)
                 if stat.S_ISDIR(status.st_mode):
                     waiting.append(path)
-                    (hidden if excluded else found)[path] = _plain("directory", status)
+                    mode, attributes = stat.S_IMODE(status.st_mode), _attributes(one.path)
+                    made = Entry("directory", mode, attributes)
+                    (hidden if excluded else found)[path] = made
                 elif not excluded:
                     found[path] = _entry(one.path, path, status, index)
             if len(found) + len(hidden) > MOST:
@@ -92,17 +99,19 @@ def committed(context: Path, commit: str) -> Mapping[str, Entry] | None:
 
 
 def _entry(place: str, path: str, status: os.stat_result, index: Index) -> Entry:
+    mode = stat.S_IMODE(status.st_mode)
     if stat.S_ISLNK(status.st_mode):
         target = os.fsencode(os.readlink(place))  # noqa: PTH115 (fast)
         return Entry("link", 0, index.hasher(b"blob %d\0%b" % (len(target), target)).digest())
     if not stat.S_ISREG(status.st_mode):
-        return _plain("other", status)
+        # A pipe, a device, or a socket, which becomes an empty file.
+        return Entry("other", mode, b"%o %d" % (stat.S_IFMT(status.st_mode), status.st_rdev))
     known = index.tracked.get(path)
     if known and _is_unchanged(known, status, index.written):
         name = known.name
     else:
         name = _hashed(place, status.st_size, index.hasher)
-    return Entry("file", stat.S_IMODE(status.st_mode), _digest(name, status.st_size))
+    return Entry("file", mode, _digest(name, status.st_size) + _attributes(place))
 
 
 def _digest(name: bytes, size: int) -> bytes:
@@ -112,14 +121,23 @@ def _digest(name: bytes, size: int) -> bytes:
 def _hashed(path: str, size: int, hasher: Callable[[bytes], _Hash]) -> bytes:
     """Return the name that git would give to a file's content."""
     found = hasher(b"blob %d\0" % size)
-    with open(path, "rb") as file:  # noqa: PTH123 (fast)
+    with opened(path) as file:
         while part := file.read(_PART):
             found.update(part)
     return found.digest()
 
 
-def _plain(kind: str, status: os.stat_result) -> Entry:
-    return Entry(kind, stat.S_IMODE(status.st_mode), b"")
+def _attributes(place: str) -> bytes:
+    """Return the extended attributes that BuildKit compares; nothing if there are none."""
+    try:
+        names = os.listxattr(place, follow_symlinks=False)
+    except OSError as error:
+        if error.errno == errno.ENOTSUP:
+            return b""
+        raise
+    kept = sorted(name for name in names if name == _CAPABILITY or not name.startswith(_UNSENT))
+    pairs = [(name, os.getxattr(place, name, follow_symlinks=False)) for name in kept]
+    return repr(pairs).encode() if pairs else b""
 
 
 def _is_unchanged(known: Tracked, status: os.stat_result, written: int) -> bool:

@@ -10,4 +10,4 @@ class Entry(NamedTuple):
 
     kind: str  # of "file", "directory", "link" and "other"
     mode: int  # permissions, and the bits of set-user-ID, set-group-ID and sticky
-    digest: bytes  # of the content, or of a link's target; empty for what has neither
+    digest: bytes  # what else tells it from others: content, target of a link, attributes
