@@ -89,3 +89,22 @@ def test_a_file_that_changes_at_once_is_read(repository: Path) -> None:
     os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
     after = context_files.entries(repository, excluded[0], has_exceptions=excluded[1])
     assert {path for path in after if after[path] != before[path]} == {"README.md"}
+
+
+@pytest.mark.parametrize(
+    ("attributes", "is_read"),
+    [("", False), ("*.txt filter=lfs\n", False), ("*.txt filter=dated\n", True)],
+)
+def test_what_a_program_of_git_writes_is_read(
+    attributes: str, tmp_path: Path, *, is_read: bool
+) -> None:
+    git(tmp_path, "init", "--quiet")
+    below = tmp_path / "below"
+    below.mkdir()
+    (below / ".gitattributes").write_text(attributes)
+    # A program writes another text with each checkout, of the same size.
+    git(tmp_path, "config", "filter.dated.clean", "echo one")
+    git(tmp_path, "config", "filter.lfs.clean", "cat")
+    (below / "a.txt").write_text("one")
+    git(tmp_path, "add", "--all")
+    assert ("a.txt" in git_modes.index_below(below).tracked) is not is_read

@@ -43,6 +43,7 @@ class Outcome:
     """Digests of the images that it is made of, by reference."""
     misses: tuple[Miss, ...] = ()  # the first step of each stage that ran, if it is known why
     changed: bool = True  # whether it may differ from the last build of its branch
+    unbuilt: bool = False  # whether nothing was built: the image is that of an earlier build
     cache_read: tuple[str, ...] = ()
     cache_written: str = ""
     cache_age: timedelta | None = None  # age of the oldest result in the caches of cached steps
@@ -74,6 +75,8 @@ def together(targets: Sequence[Outcome], *, metadata: str, steps: tuple[Step, ..
         metadata=metadata,
         tags=tuple(tag for one in targets for tag in one.tags),
         steps=steps,
+        changed=any(one.changed for one in targets),
+        unbuilt=all(one.unbuilt for one in targets),
         cache_read=tuple(dict.fromkeys(ref for one in targets for ref in one.cache_read)),
         cache_written=",".join(one.cache_written for one in targets if one.cache_written),
         cache_age=max(ages, default=None),
@@ -92,11 +95,14 @@ def with_unchanged(built: Outcome | None, unchanged: Sequence[Outcome]) -> Outco
     targets = (*(built.targets if built else ()), *unchanged)
     metadata = json.loads(built.metadata) if built else {}
     metadata |= {one.name: json.loads(one.metadata) for one in unchanged}
-    return together(
+    found = together(
         targets,
         metadata=json.dumps(metadata, separators=(",", ":")),
         steps=built.steps if built else (),
     )
+    # Some problems are of no single target.
+    of_run = built.problems if built else ()
+    return replace(found, problems=tuple(dict.fromkeys((*of_run, *found.problems))))
 
 
 def shown(done: Outcome, redact: Callable[[str], str]) -> Outcome:

@@ -40,6 +40,8 @@ _NEAR: Final = frozenset({"localhost", "127.0.0.1", "::1", "docker"})
 _MOST: Final = 4 * 1024 * 1024
 # How long the engine may take for an answer, in seconds.
 _TIMEOUT: Final = 10.0
+# How long an answer is waited for that a run can do without, in seconds.
+_GLIMPSE: Final = 3.0
 # How long an attached command may take to say something, in seconds.
 _FIRST_WORD: Final = 3.0
 # How long it may take to kill and remove a container, in seconds; a busy disk delays that.
@@ -168,6 +170,17 @@ def volumes(at: Address, label: str = "", *, timeout: float = _TIMEOUT) -> Seque
         )
         for one in _listed(found)
     )
+
+
+def platform(at: Address) -> str:
+    """Return the platform of an engine, such as linux/amd64; empty if it does not say all of it.
+
+    Raises EngineError.
+    """
+    answer = _object(_call(at, "GET", "/version", timeout=_GLIMPSE))
+    system, machine = (untrusted_json.text(answer, name) for name in ("Os", "Arch"))
+    # An arm of 32 bits has variants.
+    return f"{system}/{machine}" if system and machine not in {"", "arm"} else ""
 
 
 def running(at: Address) -> frozenset[str]:

@@ -92,14 +92,15 @@ def _built(run: Run, wanted: Sequence[Image], begun: float) -> Outcome:
         environment.take_certificates(used, private)
         buildx = Buildx(program=program, env=child, runner=run.runner)
         means = _Means(run=run, begun=begun, registries=registries, private=private, buildx=buildx)
-        unchanged = _unchanged(means, wanted, decided) if inputs.skip_unchanged else ()
+        skips = inputs.skip_unchanged and not _is_far(means, decided)
+        unchanged = _unchanged(means, wanted, decided) if skips else ()
         left = images.without(wanted, decided, {one.name for one in unchanged})
         if not left:
             found = _with_findings(run, wanted, decided)
             publishing.say_findings(plain_text.findings(found), log)
             publishing.findings(found, env, run.provider, log)
             return _published(means, outcomes.with_unchanged(None, unchanged))
-        return _with_builder(means, left, unchanged)
+        return _with_builder(replace(means, is_prepared=skips), left, unchanged)
 
 
 @frozen
@@ -111,6 +112,17 @@ class _Means:
     registries: Registries
     private: Private
     buildx: Buildx
+    is_prepared: bool = False  # whether logins are checked, and modes set
+
+
+def _is_far(means: _Means, decided: Sequence[BuildPlan]) -> bool:
+    """Return whether only a builder may reach the registries of a run."""
+    far = reach.far(means.registries, decided)
+    if far:
+        means.run.log.line(
+            f"skip-unchanged: built, because only the builder reaches {' and '.join(far)}"
+        )
+    return bool(far)
 
 
 def _unchanged(
@@ -120,7 +132,8 @@ def _unchanged(
     run, registries, env = means.run, means.registries, means.buildx.env
     _prepare(run, decided, registries)
     settled = _linked(means, caches.settled(decided, registries))
-    return skipping.skipped(settled, wanted, registries, env, run.log)
+    outputs = {plan.name: image.inputs.outputs for plan, image in zip(decided, wanted, strict=True)}
+    return skipping.skipped(settled, outputs, registries, env, run.log)
 
 
 def _linked(means: _Means, decided: Sequence[BuildPlan]) -> Sequence[BuildPlan]:
@@ -146,8 +159,8 @@ def _with_builder(means: _Means, wanted: Sequence[Image], unchanged: Sequence[Ou
         if not boot.has_image_store(decided, child):
             decided = images.decide(wanted, has_image_store=False)
         registries = reach.routed(means.registries, decided, made, child, log)
-        decided = _linked(means, _ready(run, wanted, decided, registries))
-        known = recording.known(decided, wanted, registries, child)
+        decided = _linked(means, _ready(means, wanted, decided, registries))
+        known = recording.known(decided, registries, child)
         publishing.say_plan(decided, log)
         recording.say_forecast(known, log)
         name = made.boot(state.need(decided))
@@ -172,6 +185,8 @@ def _with_builder(means: _Means, wanted: Sequence[Image], unchanged: Sequence[Ou
             publishing.findings(decided, env, run.provider, log)
         outcome = caches.keep_history(decided, outcome, registries, log)
         outcome = explaining.explained(known, outcome)
+        # What was to be skipped and was not may lack its image.
+        known = [replace(one, renews=inputs.skip_unchanged) for one in known]
         outcome = recording.keep(known, outcome, registries, child, log)
         outcome = outcomes.with_unchanged(outcome, unchanged)
         # Everything is out before the builder goes.
@@ -195,10 +210,12 @@ def _logged_in(run: Run, decided: Sequence[BuildPlan]) -> Registries:
 
 
 def _ready(
-    run: Run, wanted: Sequence[Image], decided: Sequence[BuildPlan], registries: Registries
+    means: _Means, wanted: Sequence[Image], decided: Sequence[BuildPlan], registries: Registries
 ) -> Sequence[BuildPlan]:
     """Return the final plans: with the caches in the registries, and findings."""
-    _prepare(run, decided, registries)
+    run = means.run
+    if not means.is_prepared:
+        _prepare(run, decided, registries)
     settled = caches.settled(decided, registries)
     decided = [caches.merged(one, registries, run.log) for one in settled]
     return _with_findings(run, wanted, decided)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -10,6 +11,7 @@ from warmbuild import untrusted_json
 from warmbuild.commands import build_file
 from warmbuild.files import read_bytes
 from warmbuild.frozen import frozen
+from warmbuild.image import attestations, labels
 from warmbuild.inputs.build_context import is_remote
 from warmbuild.lint import reading
 from warmbuild.project import context_files, dockerfile, ignore_file
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from warmbuild.commands.images import Image
     from warmbuild.plan.build_plan import BuildPlan
     from warmbuild.project.dockerfile import Dockerfile, Stage
     from warmbuild.record.recipe import Recipe
@@ -36,6 +37,18 @@ _TOLD: Final = frozenset(
         *("no-cache-filter", "platforms", "pull", "secret", "ssh", "tags", "target"),
     ]
 )
+# Variables by which buildx builds otherwise, but not those that say where things are.
+_SWITCHES: Final = re.compile(
+    "BUILDX_(?!BUILDER$|CONFIG$|METADATA_|GIT_INFO$).+|DOCKER_DEFAULT_PLATFORM|SOURCE_DATE_EPOCH"
+)
+# A file with rules that may put another image in the place of a base image.
+_POLICY: Final = "EXPERIMENTAL_BUILDKIT_SOURCE_POLICY"
+# Arguments that BuildKit itself obeys, whether a stage declares them or not.
+_OBEYED: Final = re.compile("BUILDKIT_.+|SOURCE_DATE_EPOCH")
+# Arguments that have the platform of the builder, and not that of the image.
+_NATIVE: Final = re.compile(rb"\bBUILD(?:PLATFORM|OS|ARCH|VARIANT)\b")
+# What BuildKit's scanners look at, in whichever stage it is declared.
+_SCANS: Final = re.compile(r"BUILDKIT_SBOM_SCAN_.*")
 
 
 @frozen
@@ -46,6 +59,7 @@ class Material:
     built: Stage | None
     given: Given
     ignored: tuple[str, ...] = ()  # patterns of the .dockerignore
+    unknown: str = ""  # why the image is unknown, even if its steps are not
 
     @property
     def images(self) -> tuple[str, ...]:
@@ -62,38 +76,59 @@ class Material:
         """Return what it is made of, with the digests of images."""
         if self.built is None:
             return recipe.Recipe(steps=(), image={}, unknown=self.given.unknown)
-        return recipe.recipe(self.file, self.built, replace(self.given, images=images), salt)
+        made = recipe.recipe(self.file, self.built, replace(self.given, images=images), salt)
+        return replace(made, unknown=made.unknown or self.unknown)
 
 
-def read(decided: BuildPlan, image: Image, env: Mapping[str, str]) -> Material:
+def read(decided: BuildPlan, env: Mapping[str, str], native: str) -> Material:
     """Read what the build of a plan is made of; what cannot be known carries its reason.
 
-    `env` is the environment of buildx. The steps that get `--link` are read as they are built.
+    `env` is the environment of buildx, and `native` the platform of the builder, empty if it is not
+    known. The steps that get `--link` are read as they are built.
     """
     found = build_file.read(decided)
-    data = read_bytes(decided.linked_file, _MOST) if decided.linked_file else found.data
+    data = (read_bytes(decided.linked_file, _MOST) if decided.linked_file else found.data) or b""
     arguments = _arguments(decided, env)
-    file = dockerfile.parse((data or b"").decode("utf-8", "replace"), arguments)
+    text = data.decode("utf-8", "replace")
+    file = dockerfile.parse(text, arguments)
     built = dockerfile.built_stage(file, decided.stage)
     syntax = arguments.get("BUILDKIT_SYNTAX", file.syntax)
     why = found.why
     if not why and not dockerfile.is_own_syntax(syntax):
         why = f"only the frontend {syntax} can read the Dockerfile"
+    directives = dockerfile.directives(text)
+    if not why and (not _is_text(data) or directives.get("escape", "\\") != "\\"):
+        why = "the Dockerfile is not UTF-8, or has another escape character"
     if not why and built is None:
         why = "the Dockerfile has no stage of that name"
     patterns = () if is_remote(decided.context) else _patterns(found.context, found.ignore)
     content, fault = (None, "") if why else _content(decided, found.context, patterns)
     given = Given(
         arguments=arguments,
-        platforms=decided.platforms,
+        platforms=decided.platforms or ((native,) if native else ()),
         images={},
         content=content,
         contexts=reading.contexts(decided),
         further=_of_steps(decided),
-        settings=_of_image(decided, image),
+        settings={**_of_image(decided, env), **_of_file(text, native, directives, arguments)},
         unknown=why or fault,
     )
-    return Material(file=file, built=built, given=given, ignored=patterns)
+    obstacle = ""
+    if not native and (not decided.platforms or _NATIVE.search(data)):
+        obstacle = "the platform of the builder is not known before it is there"
+    elif env.get(_POLICY):
+        obstacle = f"{_POLICY} may put other images in the place of base images"
+    return Material(
+        file=file, built=built, given=given, ignored=patterns, unknown=obstacle
+    )
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _arguments(decided: BuildPlan, env: Mapping[str, str]) -> Mapping[str, str]:
@@ -156,22 +191,38 @@ def _of_steps(decided: BuildPlan) -> Mapping[str, str]:
     return {name: recipe.digest(text) for name, text in found.items()}
 
 
-def _of_image(decided: BuildPlan, image: Image) -> Mapping[str, str]:
+def _of_image(decided: BuildPlan, env: Mapping[str, str]) -> Mapping[str, str]:
     """Return what goes into an image beside its steps.
 
-    Labels and annotations are those that inputs and files give: warmbuild's own, such as the
-    commit, change with each build.
+    What changes with each commit or run is left out, whoever gave it: when and of which commit the
+    image was made, its version, and the run that built it.
     """
-    inputs = image.inputs
     ids = sorted(secret.id for secret in decided.secrets)
     told = untrusted_json.items(decided.definition or {}, "secret")
+    switches = sorted(item for item in env.items() if _SWITCHES.fullmatch(item[0]))
     found = {
-        "labels": inputs.labels,
-        "annotations": (*inputs.annotations, *inputs.annotations_levels),
-        "attestations": decided.attests,
+        "labels": labels.lasting(decided.labels),
+        "annotations": labels.lasting(decided.annotations),
+        "attestations": attestations.lasting(decided.attests),
         "secrets": (*ids, *(json.dumps(one, sort_keys=True) for one in told)),
         "ssh": tuple(item.partition("=")[0] for item in decided.passed.ssh),
-        "packing": (inputs.compression, *decided.cache.packing),
+        "packing": decided.cache.packing,
         "outputs": decided.outputs,
+        "times": [name for name, _ in decided.times],
+        "environment": switches,
     }
     return {name: json.dumps(texts) for name, texts in found.items()}
+
+
+def _of_file(
+    text: str, native: str, directives: Mapping[str, str], arguments: Mapping[str, str]
+) -> Mapping[str, str]:
+    """Return what a Dockerfile says to the builder itself."""
+    obeyed = sorted(item for item in arguments.items() if _OBEYED.fullmatch(item[0]))
+    is_native = bool(_NATIVE.search(text.encode()))
+    found = {
+        "directives": sorted(directives.items()),
+        "arguments of BuildKit": [obeyed, _SCANS.findall(text)],
+        "builder": native if is_native else "",
+    }
+    return {name: json.dumps(value) for name, value in found.items()}

@@ -1,7 +1,7 @@
 """Shows what a build would do and why.
 
 It starts nothing except buildx, which reads bake and compose files, and a builder if these are in a
-repository. It contacts nothing else except the registry, with `probe`.
+repository. It contacts nothing else except registries and the engine, with `probe`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from warmbuild.builder import environment
     from warmbuild.commands import caches, logins, recording
-    from warmbuild.commands.images import Image
     from warmbuild.commands.recording import Known
     from warmbuild.commands.run import Run
     from warmbuild.plan.build_plan import BuildPlan
@@ -47,7 +46,7 @@ def plan(run: Run, *, as_json: bool) -> None:
     published: Sequence[BuildPlan] = decided
     known: Sequence[Known] = ()
     if inputs.probe:
-        decided, known = _probed(run, wanted, decided)
+        decided, known = _probed(run, decided)
         published = [caches.unmerged(one) for one in decided]
     if as_json:
         forecasts = {one.decided.name: one.forecast for one in known}
@@ -64,9 +63,7 @@ def plan(run: Run, *, as_json: bool) -> None:
             publishing.plan(published, inputs, env, run.provider, log)
 
 
-def _probed(
-    run: Run, wanted: Sequence[Image], decided: Sequence[BuildPlan]
-) -> tuple[Sequence[BuildPlan], Sequence[Known]]:
+def _probed(run: Run, decided: Sequence[BuildPlan]) -> tuple[Sequence[BuildPlan], Sequence[Known]]:
     """Return the plans with the caches that the registries hold, and what lies beside these.
 
     Notes of the plans tell what the registries said.
@@ -76,4 +73,4 @@ def _probed(
     log.hide(login.password for login in registries.keyring.own)
     settled = caches.settled(decided, registries, notes)
     child = environment.of_building(env, run.context.trust, images.variables(decided))
-    return settled, recording.known(settled, wanted, registries, child)
+    return settled, recording.known(settled, registries, child)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from warmbuild.commands.logins import Registries
     from warmbuild.log import Log
     from warmbuild.plan.build_plan import BuilderPlan, BuildPlan
+    from warmbuild.registry.transports import Transport
 
 
 def routed(
@@ -32,11 +33,7 @@ def routed(
     Only what may be another server in the builder's network is asked there, such as a service of
     the job at `localhost`. If the builder cannot be entered, such a registry is not asked at all.
     """
-    known = {
-        host: registries.transports.get(host) or transports.default(host)
-        for host in logins.hosts(registries, decided)
-        if transports.is_private(host)
-    }
+    known = _private(registries, decided)
     far = sorted(client.unreached(known))
     if not far:
         return registries
@@ -60,6 +57,19 @@ def routed(
         for host in far
     }
     return replace(registries, transports={**registries.transports, **ways})
+
+
+def far(registries: Registries, decided: Sequence[BuildPlan]) -> Sequence[str]:
+    """Return the hosts of registries that only a builder may reach."""
+    return sorted(client.unreached(_private(registries, decided)))
+
+
+def _private(registries: Registries, decided: Sequence[BuildPlan]) -> Mapping[str, Transport]:
+    return {
+        host: registries.transports.get(host) or transports.default(host)
+        for host in logins.hosts(registries, decided)
+        if transports.is_private(host)
+    }
 
 
 def _own_loopback(builder: BuilderPlan, hosts: Sequence[str]) -> str:

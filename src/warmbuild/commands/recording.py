@@ -9,28 +9,28 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import __version__, refs, signals, stores
+from warmbuild.builder import engine_calls
 from warmbuild.cache import directory
 from warmbuild.cache.probe import Found
 from warmbuild.commands import material, reproducing
-from warmbuild.errors import RegistryError
+from warmbuild.errors import EngineError, RegistryError
 from warmbuild.frozen import frozen
 from warmbuild.record import changed_files, forecasts, predicting, ran, record
 from warmbuild.record.predicting import Compared, Fate, Forecast
 from warmbuild.record.record import Record
 from warmbuild.refs import Reference
-from warmbuild.registry import client
+from warmbuild.registry import client, docker_config
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from warmbuild.build.outcomes import Outcome
     from warmbuild.cache.cache_plan import CachePlan, CacheRef, Place
-    from warmbuild.commands.images import Image
     from warmbuild.commands.logins import Registries
     from warmbuild.commands.material import Material
     from warmbuild.image.layers import Step
     from warmbuild.log import Log
-    from warmbuild.plan.build_plan import BuildPlan
+    from warmbuild.plan.build_plan import BuilderPlan, BuildPlan
     from warmbuild.record.recipe import Recipe
     from warmbuild.registry.client import Registry
 
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 _PATIENCE: Final = 6.0
 # Bytes.
 _SALT: Final = 16
+# How BuildKit begins the steps that a base image has for what is built on it.
+_OF_BASE: Final = "ONBUILD "
 
 
 @frozen
@@ -64,6 +66,7 @@ class Known:
     read: tuple[Beside, ...] = ()  # beside the caches that are read, near before far
     own: Record | None = None  # of the last build of the branch
     images: Mapping[str, str] = field(default_factory=dict)  # digests, by reference
+    renews: bool = False  # whether its record is written even if nothing has changed
 
     def compared(self, done: Outcome | None = None) -> tuple[Compared, ...]:
         """Return the build beside each record of a cache that it reads.
@@ -117,10 +120,7 @@ class Known:
 
 
 def known(
-    decided: Sequence[BuildPlan],
-    wanted: Sequence[Image],
-    registries: Registries,
-    env: Mapping[str, str],
+    decided: Sequence[BuildPlan], registries: Registries, env: Mapping[str, str]
 ) -> Sequence[Known]:
     """Read what builds are made of, and what lies beside their caches.
 
@@ -128,14 +128,13 @@ def known(
     nothing here fails a run.
     """
     recorded = [
-        (one, image)
-        for one, image in zip(decided, wanted, strict=True)
-        if one.cache.backend.store and (one.cache.read or one.cache.write)
+        one for one in decided if one.cache.backend.store and (one.cache.read or one.cache.write)
     ]
-    found = _records([one.cache for one, _ in recorded], registries, env)
-    materials = [material.read(one, image, env) for one, image in recorded]
+    found = _records([one.cache for one in recorded], registries, env)
+    native = _platform(recorded[0].builder, env) if recorded else ""
+    materials = [material.read(one, env, native) for one in recorded]
     named = {image for made in materials for image in made.images}
-    if any(one.run.trust.is_untrusted for one, _ in recorded):
+    if any(one.run.trust.is_untrusted for one in recorded):
         # A stranger's file may name any server; it names only what a build of others was made of.
         own = (one.record.images for one in found.values() if one.record)
         named &= {image for images in own for image in images}
@@ -148,9 +147,9 @@ def known(
                 replace(found[_place(one.cache, item)], ref=item) for item in one.cache.read
             ),
             own=next((found[_place(one.cache, item)].record for item in _own(one)), None),
-            images=images,
+            images=images if _asks_registries(one) else {},
         )
-        for (one, _), made in zip(recorded, materials, strict=True)
+        for one, made in zip(recorded, materials, strict=True)
     ]
 
 
@@ -187,7 +186,8 @@ def keep(
         if earlier := one.same(target):
             reproducing.say_differences(target.name, made, earlier, log)
         is_there = target.cache_written or not target.cache_error
-        if cache.write and is_there and (target.cache_written or changed[target.name]):
+        is_new = target.cache_written or changed[target.name] or one.renews
+        if cache.write and is_there and (is_new or _is_elsewhere(one)):
             try:
                 _write(one, target, made, registries, env)
             except RegistryError as error:
@@ -224,6 +224,12 @@ def _told(outcome: Outcome, changed: Mapping[str, bool]) -> Outcome:
     return replace(outcome, targets=targets, changed=any(one.changed for one in targets))
 
 
+def _is_elsewhere(one: Known) -> bool:
+    """Return whether an image was pushed to a repository that the record does not name."""
+    known = one.own.image.repositories if one.own else ()
+    return one.decided.push and not set(_repositories(one.decided)) <= set(known)
+
+
 def _is_changed(one: Known, done: Outcome) -> bool:
     """Return whether an image may differ from that of the last build of its branch."""
     is_same = one.own is not None and one.is_of(one.own, done)
@@ -244,6 +250,9 @@ def _write(
     of = _clients(registries)
     salt, images = _salt(one), {**one.images, **done.images}
     made = one.material.recipe(images, salt)
+    # A base image may have steps of its own, and its tag may have moved as the build began.
+    has_others = any(step.instruction.startswith(_OF_BASE) for step in done.steps)
+    is_known = not has_others and done.images.keys() >= set(one.material.images)
     run = decided.run
     content = one.material.given.content
     new = Record(
@@ -253,7 +262,7 @@ def _write(
         ran=ran.ran(done.steps, made, one.compared(done)),
         files=record.marks(content) if content else {},
         cache=_digest_of_cache(write.ref, of),
-        key=made.key,
+        key=made.key if is_known else "",
         image=record.Image(
             digest=done.digest,
             image_id=done.image_id,
@@ -359,3 +368,20 @@ def _digests(named: Collection[str], registries: Registries) -> Mapping[str, str
     jobs = {name: partial(one, refs.parse(name)) for name in named}
     found = signals.at_once(jobs, client.BRIEF.total)
     return {name: digest for name, digest in found.items() if digest}
+
+
+def _asks_registries(decided: BuildPlan) -> bool:
+    """Return whether base images are those of registries: the engine's own may come first."""
+    builder = decided.builder
+    is_engines = builder.driver.is_engines_own or builder.name == docker_config.DEFAULT_CONTEXT
+    return decided.pull or not is_engines
+
+
+def _platform(builder: BuilderPlan, env: Mapping[str, str]) -> str:
+    """Return the platform of a builder of this run's engine; empty for any other builder."""
+    is_of_engine = builder.driver.runs_on_engine and not (builder.name or builder.endpoint)
+    at = engine_calls.address(env) if is_of_engine and not builder.appended else None
+    try:
+        return engine_calls.platform(at) if at else ""
+    except EngineError:
+        return ""

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final
 from warmbuild import csv_attributes, run_context
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from warmbuild.inputs.values import Inputs
     from warmbuild.run_context import RunContext
 
@@ -66,6 +68,16 @@ def kind_of(entry: str) -> str:
 def _mentions_provenance(inputs: Inputs) -> bool:
     named = any(kind_of(entry) == "provenance" for entry in inputs.attests)
     return bool(inputs.provenance) or named
+
+
+def lasting(attests: Iterable[str]) -> tuple[str, ...]:
+    """Return attestations without the builder's identity, which names the run."""
+    return tuple(
+        csv_attributes.joined(
+            *(field for field in csv_attributes.fields(entry) if _pair(field)[0] != "builder-id")
+        )
+        for entry in attests
+    )
 
 
 def _own(kind: str, value: str) -> str:

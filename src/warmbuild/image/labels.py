@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from warmbuild.run_context import RunContext
 
 _PREFIX: Final = "org.opencontainers.image."
+_OF_COMMIT: Final = frozenset(f"{_PREFIX}{name}" for name in ("created", "revision", "version"))
 _LEVEL: Final = re.compile(r"(?:manifest|index)(?:-descriptor)?(?:\[[^\]]*\])?(?:,[^:=]*)?:")
 
 
@@ -44,6 +45,11 @@ def pair(text: str) -> tuple[str, str]:
     """Split `key=value`."""
     key, _, value = text.partition("=")
     return key, value
+
+
+def lasting(given: Iterable[str]) -> tuple[str, ...]:
+    """Return labels or annotations without those that change with each commit."""
+    return tuple(text for text in given if pair(_LEVEL.sub("", text))[0] not in _OF_COMMIT)
 
 
 def _filled(run: RunContext, given: Iterable[str]) -> tuple[str, ...]:

@@ -104,6 +104,12 @@ def parse(text: str, given: Mapping[str, str]) -> Dockerfile:
     )
 
 
+def directives(text: str) -> Mapping[str, str]:
+    """Return the parser's directives, which must be the first lines."""
+    lines = text.removeprefix("\ufeff").split("\n")
+    return _directives([line.removesuffix("\r") for line in lines])
+
+
 def declared(instruction: Instruction) -> Iterator[tuple[str, str]]:
     """Yield (name, default) of each argument of an ARG; without a default it is ""."""
     if instruction.word == "ARG":

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _SHA256: Final = re.compile(
     r"^[ \t]*objectformat[ \t]*=[ \t]*sha256[ \t]*$", re.IGNORECASE | re.MULTILINE
 )
+_ATTRIBUTES: Final = ".gitattributes"
+_FILTERED: Final = re.compile(r"\bfilter=(?!lfs\b)|\bworking-tree-encoding=")
 # In bytes, about 5 million files; git's own tools are slow long before.
 _LARGEST_INDEX: Final = 512 * 1024 * 1024
 _DIRECTORY: Final = 0o755
@@ -103,8 +105,19 @@ def index_below(context: Path) -> Index:
     except OSError:
         return Index(hasher=hasher)
     listing = _listing(tree)
-    tracked = _below(listing, _prefix(tree, context)) if listing else {}
+    is_known = listing is not None and not _is_filtered(tree, listing)
+    tracked = _below(listing, _prefix(tree, context)) if listing and is_known else {}
     return Index(tracked=tracked, written=written, hasher=hasher)
+
+
+def _is_filtered(tree: WorkTree, listing: Listing) -> bool:
+    """Return whether git may write different files of one object: by a program, or an encoding.
+
+    What Git LFS writes has the object's digest in it.
+    """
+    places = [tree.root / one.path for one in listing.entries if one.path.endswith(_ATTRIBUTES)]
+    places += [tree.root / _ATTRIBUTES, tree.common / "info" / "attributes"]
+    return any(_FILTERED.search(read_text(place) or "") for place in dict.fromkeys(places))
 
 
 def committed(directory: Path, commit: str) -> Mapping[str, Tracked] | None:

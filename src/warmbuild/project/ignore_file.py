@@ -26,7 +26,7 @@ _SUFFIX: Final = re.compile(r"\*\*[^/*?\[\\][^*?\[\\]*")
 def patterns(text: str) -> tuple[str, ...]:
     """Return the patterns of a .dockerignore; an exception begins with `!`."""
     found = []
-    for line in text.removeprefix("\ufeff").splitlines():
+    for line in text.removeprefix("\ufeff").split("\n"):
         pattern = "" if line.startswith("#") else line.strip()
         sign = "!" if pattern.startswith("!") else ""
         pattern = pattern.removeprefix("!").strip()

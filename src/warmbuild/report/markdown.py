@@ -22,9 +22,8 @@ def summary(outcome: Outcome) -> str:
     lines = [f"### warmbuild: {plain_text.headline(outcome)}", ""]
     for one in outcome.targets or (outcome,):
         hits, steps, _ = plain_text.hit_ratio(one.steps)
-        lines += (
-            [f"#### {_inline(one.name)}: {hits} of {steps} steps cached", ""] if one.name else []
-        )
+        done = plain_text.NOTHING if one.unbuilt else f"{hits} of {steps} steps cached"
+        lines += [f"#### {_inline(one.name)}: {done}", ""] if one.name else []
         lines += _tables(one)
     lines += [f"> **Warning:** {_inline(warning)}\n" for warning in outcome.warnings]
     lines += [f"- {_inline(note)}" for note in outcome.notes]

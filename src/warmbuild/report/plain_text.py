@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from warmbuild.cache import records
 from warmbuild.record import miss
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from warmbuild.cache.cache_plan import CacheRef
     from warmbuild.finding import Finding
     from warmbuild.plan.build_plan import BuildPlan
+
+# What is said of the steps of an image that an earlier build has made.
+NOTHING: Final = "nothing was built"
 
 
 def plan_text(*plans: BuildPlan) -> str:
@@ -84,15 +87,16 @@ def headline(outcome: Outcome) -> str:
     """Return the build in one line."""
     hits, steps, _ = hit_ratio(outcome.steps)
     done = f"{steps - hits} of {steps} steps run, {hits} cached" if steps else "no steps"
-    return f"{done}, {outcome.seconds:.1f} s"
+    return f"{NOTHING if outcome.unbuilt else done}, {outcome.seconds:.1f} s"
 
 
 def outcome_text(outcome: Outcome) -> str:
     """Return the outcome for the log."""
     rows = [("all" if outcome.targets else "steps", headline(outcome))]
     for one in outcome.targets:
-        hits, steps, _ = hit_ratio(one.steps)
-        rows += [("target", one.name), ("steps", f"{steps - hits} of {steps} run, {hits} cached")]
+        hits, count, _ = hit_ratio(one.steps)
+        done = f"{count - hits} of {count} run, {hits} cached"
+        rows += [("target", one.name), ("steps", NOTHING if one.unbuilt else done)]
         rows += _outcome_rows(one)
     rows += [] if outcome.targets else _outcome_rows(outcome)
     return "\n".join(f"{name:<15}{value}" for name, value in rows)

@@ -28,6 +28,7 @@ from tests.golden.scenes import (
     reach,
     records,
     refusals,
+    skipping,
 )
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ SUBJECTS: Final[tuple[Subject, ...]] = (
     builds.SUBJECT,
     refusals.SUBJECT,
     forecasts.SUBJECT,
+    skipping.SUBJECT,
     records.SUBJECT,
     misses.SUBJECT,
     checkout.SUBJECT,

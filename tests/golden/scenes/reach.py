@@ -46,6 +46,7 @@ _REGISTRIES: Final[dict[str, tuple[tuple[str, ...], dict[str, Any], dict[str, An
     "an engine over SSH": (_HOST, {"env": {"DOCKER_HOST": "ssh://me@there"}}, {}),
     "an engine elsewhere": ((*_HOST, "--endpoint=tcp://b:1"), {}, {}),
     "a remote daemon": ((_HISTORY,), {}, {}),
+    "an image that may be unchanged": ((*_HOST, "--skip-unchanged=true"), {}, {"says": _THERE}),
 }
 
 

@@ -10,7 +10,7 @@ from tests.caches import FEATURE, REPOSITORY
 from tests.plans import planned
 from tests.runs import PUSH
 from warmbuild.build import outcomes
-from warmbuild.build.outcomes import CacheOutcome
+from warmbuild.build.outcomes import CacheOutcome, Outcome
 from warmbuild.buildkit.progress import Progress
 from warmbuild.cache.probe import Found
 from warmbuild.cache.problems import Kind, Problem
@@ -53,3 +53,21 @@ def test_a_cache_that_may_not_exist_yet_is_no_loss(
     done = outcomes.cache_outcome(plan, imported=imported, exported=None)
     text = f"{FEATURE} is not read: {error}"
     assert [one.text for one in done.problems] == ([text] if is_lost else [])
+
+
+def test_what_was_not_built_is_told_with_what_was() -> None:
+    web = Outcome(
+        name="web", digest="d", metadata='{"a":1}', notes=("n",), tags=("t",), changed=False
+    )
+    web = replace(web, unbuilt=True)
+    assert outcomes.with_unchanged(None, [replace(web, name="")]) == replace(web, name="")
+    lost = Problem(kind=Kind.HISTORY, text="lost")
+    job = Outcome(name="job", metadata="{}", notes=())
+    built = replace(outcomes.together([job], metadata='{"job":{}}', steps=()), problems=(lost,))
+    assert outcomes.with_unchanged(built, []) is built
+    both = outcomes.with_unchanged(built, [web])
+    assert [one.name for one in both.targets] == ["job", "web"]
+    assert both.metadata == '{"job":{},"web":{"a":1}}'
+    assert (both.changed, both.unbuilt, both.problems) == (True, False, (lost,))
+    alone = outcomes.with_unchanged(None, [web, replace(web, name="other")])
+    assert (alone.changed, alone.unbuilt, alone.tags) == (False, True, ("t", "t"))

@@ -155,6 +155,22 @@ def test_volumes_are_listed(engine: Engine) -> None:
     assert engine.requests == [("GET /volumes?filters=%7B%22label%22%3A%20%5B%22l%22%5D%7D", None)]
 
 
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ({"Os": "linux", "Arch": "arm64"}, "linux/arm64"),
+        # Its variant is not said.
+        ({"Os": "linux", "Arch": "arm"}, ""),
+        ({"Os": 7}, ""),
+        ([], ""),
+    ],
+)
+def test_the_platform_of_an_engine(engine: Engine, answer: object, expected: str) -> None:
+    engine.answers = [(200, answer)]
+    assert engine_calls.platform(HERE) == expected
+    assert engine.requests == [("GET /version", None)]
+
+
 def test_an_engine_has_no_volumes(engine: Engine) -> None:
     engine.answers = [(200, {"Volumes": None})]
     assert engine_calls.volumes(HERE, "l") == ()

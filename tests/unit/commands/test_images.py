@@ -184,3 +184,20 @@ def test_layers_of_several_images_do_not_stay_packed(parsed: Callable[..., Input
     decided = images.decide([image, image])
     assert not any(one.builder.lazy or one.cache.lazy for one in decided)
     assert decided[0].notes[-1].startswith("lazy has no effect: the images share a builder")
+
+
+def test_what_is_left_to_build_without_some_targets(
+    parsed: Callable[..., Inputs], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Target(name="whole", definition={"contexts": {"part": "target:web"}}, linked=False)
+    monkeypatch.setattr(definitions, "read", lambda *_arguments: [*FOUND, whole])
+    wanted = made(parsed(bake_files="docker-bake.hcl"))
+    decided = images.decide(wanted)
+    left = images.decide(images.without(wanted, decided, {"web", "job"}))
+    # What another target is made of is built with it.
+    assert [(one.name, one.linked, one.tags) for one in left] == [
+        ("web", True, ()),
+        ("whole", False, ("ghcr.io/me/app:whole-x",)),
+    ]
+    assert not left[0].push
+    assert images.without(wanted, decided, {one.name for one in decided}) == []

@@ -31,3 +31,8 @@ def test_the_types_of_exports(outputs: tuple[str, ...], expected: set[str]) -> N
 )
 def test_the_type_of_an_attestation(entry: str, expected: str) -> None:
     assert attestations.kind_of(entry) == expected
+
+
+def test_the_run_that_builds_is_no_part_of_what_lasts() -> None:
+    given = ("type=provenance,mode=max,builder-id=https://ci/1", "type=sbom")
+    assert attestations.lasting(given) == ("type=provenance,mode=max", "type=sbom")

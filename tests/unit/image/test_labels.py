@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tests.plans import planned
 from tests.runs import SHA, SHOP
 from warmbuild import trust
+from warmbuild.image import labels
 from warmbuild.run_context import Project, RunContext
 
 if TYPE_CHECKING:
@@ -107,3 +108,11 @@ def test_expressions_in_annotations(parsed: Callable[..., Inputs]) -> None:
 
 def test_labels_without_rules_are_not_changed(parsed: Callable[..., Inputs]) -> None:
     assert planned(parsed(labels="rule={{ .Host }}"), SHOP).labels == ("rule={{ .Host }}",)
+
+
+def test_what_changes_with_each_commit_is_no_part_of_what_lasts() -> None:
+    names = ("created", "revision", "version", "title")
+    given = [f"org.opencontainers.image.{name}=x" for name in names]
+    assert labels.lasting(given) == (given[-1],)
+    leveled = [f"index[linux/amd64]:{text}" for text in given]
+    assert labels.lasting(("a=b", *leveled)) == ("a=b", leveled[-1])

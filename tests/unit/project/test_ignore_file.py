@@ -19,6 +19,7 @@ def test_lines_become_patterns() -> None:
     ("text", "path", "out"),
     [
         (".git", ".git", True),
+        ("a\x0bb\x85c", "a\x0bb\x85c", True),
         (".git", ".git/index", True),
         (".git", "sub/.git/index", False),
         ("**/.git", "sub/.git/index", True),
