@@ -332,9 +332,10 @@ def test_a_base_image_that_moves_or_adds_steps_is_noticed(
     assert not skipped(moved)
     assert f"in its base {repository}/base:1" in moved.log
     # What such steps take is nowhere in the Dockerfile.
-    based("ONBUILD COPY . /all")
-    assert not skipped(build())
-    assert not skipped(build())
+    for instruction in ("ONBUILD COPY . /all", "ONBUILD ARG X"):
+        based(instruction)
+        assert not skipped(build())
+        assert not skipped(build())
 
 
 @pytest.fixture

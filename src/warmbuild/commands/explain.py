@@ -20,7 +20,6 @@ from warmbuild.report import explanations
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from warmbuild.commands.images import Image
     from warmbuild.commands.recording import Known
     from warmbuild.commands.run import Run
     from warmbuild.inputs.values import Inputs
@@ -41,7 +40,7 @@ def explain(run: Run, *, against: str, as_json: bool) -> None:
     with redirect_stdout(sys.stderr if as_json else sys.stdout):
         wanted = images.images(run, Mounts())
         decided = [_without_others(one, branches) for one in images.decide(wanted)]
-        known = _known(run, wanted, decided)
+        known = _known(run, decided)
     told = {one.decided.name: explaining.explanation(one, of, against) for one in known}
     found = [told.get(one.name) or _unknown(one) for one in decided if not one.linked]
     text = explanations.as_json(found, log.redact) if as_json else explanations.text(found)
@@ -61,7 +60,7 @@ def _without_others(decided: BuildPlan, branches: tuple[str, ...]) -> BuildPlan:
     return replace(decided, cache=replace(cache, read=read))
 
 
-def _known(run: Run, wanted: Sequence[Image], decided: Sequence[BuildPlan]) -> Sequence[Known]:
+def _known(run: Run, decided: Sequence[BuildPlan]) -> Sequence[Known]:
     """Return what is known of builds, as they would know it themselves."""
     env, log, trust = run.env, run.log, run.context.trust
     registries = logins.registries(run.inputs, env, decided, log.line, log.warning)
@@ -77,7 +76,7 @@ def _known(run: Run, wanted: Sequence[Image], decided: Sequence[BuildPlan]) -> S
                 linked_copy.linked(one, private, number, child)
                 for number, one in enumerate(settled)
             ]
-        return recording.known(settled, wanted, registries, child)
+        return recording.known(settled, registries, child)
 
 
 def _unknown(decided: BuildPlan) -> Explanation:

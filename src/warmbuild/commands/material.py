@@ -118,9 +118,7 @@ def read(decided: BuildPlan, env: Mapping[str, str], native: str) -> Material:
         obstacle = "the platform of the builder is not known before it is there"
     elif env.get(_POLICY):
         obstacle = f"{_POLICY} may put other images in the place of base images"
-    return Material(
-        file=file, built=built, given=given, ignored=patterns, unknown=obstacle
-    )
+    return Material(file=file, built=built, given=given, ignored=patterns, unknown=obstacle)
 
 
 def _is_text(data: bytes) -> bool:

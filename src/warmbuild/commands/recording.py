@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 _PATIENCE: Final = 6.0
 # Bytes.
 _SALT: Final = 16
-# How BuildKit begins the steps that a base image has for what is built on it.
-_OF_BASE: Final = "ONBUILD "
 
 
 @frozen
@@ -251,8 +249,8 @@ def _write(
     salt, images = _salt(one), {**one.images, **done.images}
     made = one.material.recipe(images, salt)
     # A base image may have steps of its own, and its tag may have moved as the build began.
-    has_others = any(step.instruction.startswith(_OF_BASE) for step in done.steps)
-    is_known = not has_others and done.images.keys() >= set(one.material.images)
+    has_more = ran.has_more(done.steps, made)
+    is_known = not has_more and done.images.keys() >= set(one.material.images)
     run = decided.run
     content = one.material.given.content
     new = Record(

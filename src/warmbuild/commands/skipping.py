@@ -17,7 +17,7 @@ from warmbuild.commands import caches, recording
 from warmbuild.errors import RegistryError
 from warmbuild.frozen import frozen
 from warmbuild.plan import unchanged
-from warmbuild.record import predicting
+from warmbuild.record import predicting, recipe, record
 from warmbuild.registry import client
 
 if TYPE_CHECKING:
@@ -168,10 +168,14 @@ def _of_record(known: Known, beside: Beside, registries: Registries) -> _Earlier
 def _difference(known: Known, beside: Beside, made: Record) -> str:
     """Return in what a build differs from an earlier one."""
     then, now = made.recipe, known.recipe(made)
+    instructions = {step.parts.get(recipe.INSTRUCTION) for step in then.steps}
     for step in now.steps:
+        if record.part(step.parts[recipe.INSTRUCTION]) not in instructions:
+            return f"line {step.line} is new or was edited since {_of(beside)}"
         before = predicting.counterpart(then, step)
         if before is None:
-            return f"line {step.line} is new or was edited since {_of(beside)}"
+            # BuildKit names its stage otherwise.
+            continue
         # The names in a record may be anything.
         names = [one for one in predicting.changed(before.parts, step.parts) if one in step.parts]
         if names:

@@ -35,6 +35,21 @@ class Told(Protocol):
         """How long it ran; None if it did not."""
 
 
+def has_more(told: Iterable[Told], made: Recipe) -> bool:
+    """Return whether a stage has instructions of its base image (ONBUILD) before its own.
+
+    BuildKit counts each of them, and the base image itself as one.
+    """
+    counts = {step.stage: step.total for step in made.steps}
+    positions = [(_stage(one), one.position.partition("/")[2]) for one in told]
+    return any(int(total) > counts.get(stage, 0) + 1 for stage, total in positions)
+
+
+def _stage(one: Told) -> str:
+    words = [word for word in one.prefix.split() if "/" not in word]
+    return words[-1] if words else ""
+
+
 def ran(
     told: Iterable[Told], made: Recipe, compared: Sequence[Compared] = ()
 ) -> Mapping[tuple[str, int], Ran]:
@@ -46,8 +61,7 @@ def ran(
     counts = {step.stage: step.total for step in made.steps}
     found: dict[tuple[str, int], Ran] = {}
     for one in told:
-        words = [word for word in one.prefix.split() if "/" not in word]
-        stage = words[-1] if words else ""
+        stage = _stage(one)
         at, _, total = one.position.partition("/")
         # The base, and steps that a base has for those upon it, come before.
         position = int(at) - int(total) + counts.get(stage, 0)

@@ -214,7 +214,10 @@ class _Scope:
                 self.setting[word] = digest(text)
             case _:
                 pass
-        told = (text, *_flat(self.named(text)))
+        # Those of a step are part of its key, as far as BuildKit compares them.
+        flags = [] if word in STEPS else [f"--{name}={value}" for name, value in instruction.flags]
+        texts = (text, *flags, *([] if word in STEPS else instruction.heredocs))
+        told = (*texts, *_flat(self.named(*texts)))
         if word not in {*STEPS, "ARG"}:
             self.configuration[word] = digest(self.configuration.get(word, ""), *told)
         # An image has them all in its history.
