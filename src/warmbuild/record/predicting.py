@@ -138,10 +138,14 @@ def counterpart(then: Recipe, now: Step) -> Step | None:
 
     It has the same instruction in the same stage; of several, it has the nearest position.
     """
-    own = record.part(now.parts[recipe.INSTRUCTION])
-    stage = [step for step in then.steps if step.stage == now.stage]
-    same = [step for step in stage if step.parts.get(recipe.INSTRUCTION) == own]
+    own = _instruction(now)
+    stage = (step for step in then.steps if step.stage == now.stage)
+    same = (step for step in stage if _instruction(step) == own)
     return min(same, key=lambda step: abs(step.position - now.position), default=None)
+
+
+def _instruction(step: Step) -> str:
+    return record.part(step.parts.get(recipe.INSTRUCTION, ""))
 
 
 def changed(then: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...]:
