@@ -58,6 +58,7 @@ EXCEPTIONS: Final = {
             "MMM D, YYYY h:mm A",
             "MMM D, YYYY",
             "%Y-%m-%d %H:%M",
+            "%Y-%m-%d at %H:%M",
         ),
         "an error that is caught, and its text dropped": (
             "a command did not end in time",
@@ -67,6 +68,7 @@ EXCEPTIONS: Final = {
             "a path in the index is too long",
             "it has more than … layers or steps",
             "a layer has no digest",
+            "a part of the image is missing",
             "it is no JSON object",
             "its inline cache is not base64",
             "the index ends too early",

@@ -72,6 +72,10 @@ _BUILDS: Final[dict[str, tuple[tuple[str, ...], dict[str, str]]]] = {
     "a stage of its own context": (("--build-contexts=alpine:3.22=/job",), {}),
     "a builder with a name": (("--builder=mine",), {}),
     "a context that is elsewhere": (("--context=https://github.com/me/other.git",), {}),
+    "a time that is no number": (
+        ("--build-args=SOURCE_DATE_EPOCH=context",),
+        {"Dockerfile": f"{_FILES['Dockerfile']}WORKDIR /srv\n"},
+    ),
     "another escape character": ((), {"Dockerfile": f"# escape=`\n{_FILES['Dockerfile']}"}),
     "a variable that may replace images": ((), {}),
     "an argument that moves the base": (("--build-args=BUILDKIT_SYNTAX=me/other",), {}),
@@ -85,6 +89,8 @@ _UNKNOWN: Final = {
     "files of no image": "COPY --from=UPPER /srv /srv",
     "files of another context": "COPY --from=more /srv /srv",
     "a base in a variable": "FROM $TARGETSTAGE",
+    "a base by the builder's processor": "FROM base-$BUILDARCH",
+    "a base that has instructions for others": "FROM scratch AS a\nONBUILD RUN b\nFROM a\nRUN c",
     "a file of git": "ADD --keep-git-dir=true https://example.com/a.git /srv",
 }
 
