@@ -263,7 +263,6 @@ def _write(
         key=made.key if is_known else "",
         image=record.Image(
             digest=done.digest,
-            image_id=done.image_id,
             repositories=_repositories(decided) if decided.push else (),
             layers=tuple(step.digest for step in layers if not step.is_empty),
         ),

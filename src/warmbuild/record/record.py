@@ -51,7 +51,6 @@ class Image:
     """The image that a build made."""
 
     digest: str = ""  # of what was pushed: an index, or a manifest
-    image_id: str = ""  # digest of its configuration
     repositories: tuple[str, ...] = ()  # where it was pushed to
     layers: tuple[str, ...] = ()  # digests of its layers, of the first platform
 
@@ -181,7 +180,6 @@ def _json(record: Record) -> bytes:
         "images": dict(record.images),
         "image": {
             "digest": record.image.digest,
-            "id": record.image.image_id,
             "repositories": record.image.repositories,
             "layers": record.image.layers,
             "parts": _cut(record.recipe.image),
@@ -242,7 +240,6 @@ def _record(read: Mapping[str, object]) -> Record:
         images=_pairs(read, "images"),
         image=Image(
             digest=untrusted_json.text(image, "digest"),
-            image_id=untrusted_json.text(image, "id"),
             repositories=_texts(image, "repositories"),
             layers=_texts(image, "layers"),
         ),
