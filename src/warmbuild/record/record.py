@@ -30,12 +30,20 @@ if TYPE_CHECKING:
 FORMAT: Final = 1
 # In bytes: what lies beside a cache, and its JSON.
 MOST_PACKED: Final = 1024 * 1024
-_MOST_JSON: Final = 16 * 1024 * 1024
+_MOST_JSON: Final = 8 * 1024 * 1024
+# Of a step, and of a salt in bytes: every comparison takes time for each.
+_MOST_PARTS: Final = 20_000
+_MOST_SALT: Final = 64
+# Directories: those that are folded here, and those that are read.
+_MOST_FOLDS: Final = 50
+_MOST_FOLDED: Final = 1_000
 # Hexadecimal digits of a part's digest.
 _PART: Final = 16
 _KINDS: Final = {"file": "f", "directory": "d", "link": "l", "other": "o"}
 # Bytes of a file's digest.
 _MARK: Final = 8
+# Files pack unequally well.
+_LESS: Final = 0.97
 
 
 @frozen
@@ -81,15 +89,17 @@ class Record:
 def packed(record: Record) -> bytes | None:
     """Return a record as it is stored; None if it is too large.
 
-    If all files do not fit, directories are folded, those with the most files first: of their files
+    If all files do not fit, directories are folded, as few files as suffice: of what is below them
     only a digest is kept, so that causes name the directory alone.
     """
     whole = record.files
     while True:
-        content = gzip.compress(_json(record), compresslevel=6, mtime=0)
-        if len(content) <= MOST_PACKED:
+        text = _json(record)
+        content = gzip.compress(text, compresslevel=6, mtime=0)
+        share = min(MOST_PACKED / len(content), _MOST_JSON / len(text))
+        if share >= 1:
             return content
-        smaller = _folded(record, whole)
+        smaller = _folded(record, whole, int(len(record.files) * share * _LESS))
         if smaller is None:
             return None
         record = smaller
@@ -138,24 +148,36 @@ def _short(content: bytes | str) -> str:
     return base64.b64encode(hashlib.blake2b(data, digest_size=_MARK).digest())[:-1].decode()
 
 
-def _folded(record: Record, whole: Mapping[str, str]) -> Record | None:
-    """Return a record with one more directory folded; None if all are.
+def _folded(record: Record, whole: Mapping[str, str], most: int) -> Record | None:
+    """Return a record with at most this many marks; None if folding does not suffice.
 
     `whole` are the marks of all files, for a directory's is that of files and not of directories
     that are folded in it.
     """
+    files, folded = dict(record.files), record.folded
+    while len(files) > most:
+        counts = [(count, name) for name, count in _counts(files).items()]
+        excess = len(files) - most
+        largest, name = max(counts, default=(0, ""))
+        if (largest - 1) * (_MOST_FOLDS - len(folded)) < excess:
+            return None
+        _, name = min((one for one in counts if one[0] > excess), default=(largest, name))
+        files = {path: mark for path, mark in files.items() if not path.startswith(name)}
+        files[name] = mark_below(whole, name)
+        folded = (*(one for one in folded if not one.startswith(name)), name)
+    return replace(record, files=files, folded=folded)
+
+
+def _counts(files: Mapping[str, str]) -> Mapping[str, int]:
+    """Return how many marks are below each directory, whose name ends in a slash."""
     counts: dict[str, int] = {}
-    for path in record.files:
-        top = path.removesuffix("/").rpartition("/")[0]
-        counts[top] = counts.get(top, 0) + (not path.endswith("/"))
-    name = max((one for one in counts if one), key=lambda one: counts[one], default="")
-    if not name or not counts[name]:
-        return None
-    directory = f"{name}/"
-    files = {path: mark for path, mark in record.files.items() if not path.startswith(directory)}
-    folded = tuple(one for one in record.folded if not one.startswith(directory))
-    files[directory] = mark_below(whole, directory)
-    return replace(record, files=files, folded=(*folded, directory))
+    for path in files:
+        end = path.removesuffix("/").rfind("/")
+        while end >= 0:
+            name = path[: end + 1]
+            counts[name] = counts.get(name, 0) + 1
+            end = path.rfind("/", 0, end)
+    return counts
 
 
 def _json(record: Record) -> bytes:
@@ -220,14 +242,20 @@ def _record(read: Mapping[str, object]) -> Record:
         raise ValueError("it has too many steps")
     image = untrusted_json.child(read, "image")
     files = dict(_files(untrusted_json.child(read, "files")))
+    folded = tuple(path for path in files if path.endswith("/"))
+    if len(folded) > _MOST_FOLDED:
+        raise ValueError("it has too many folded directories")
     try:
         salt = bytes.fromhex(untrusted_json.text(read, "salt"))
         made = datetime.fromisoformat(untrusted_json.text(read, "made"))
-    except ValueError as error:
+        made = made.astimezone(UTC) if made.tzinfo else made.replace(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:
         raise ValueError("it has no salt, or no time") from error
+    if len(salt) > _MOST_SALT:
+        raise ValueError("its salt is too long")
     return Record(
         salt=salt,
-        made=made if made.tzinfo else made.replace(tzinfo=UTC),
+        made=made,
         key=untrusted_json.text(read, "key"),
         cache=untrusted_json.text(read, "cache"),
         mode=untrusted_json.text(read, "mode"),
@@ -257,11 +285,14 @@ def _record(read: Mapping[str, object]) -> Record:
             if "cached" in one
         },
         files=files,
-        folded=tuple(path for path in files if path.endswith("/")),
+        folded=folded,
     )
 
 
 def _step(read: Mapping[str, object]) -> Step:
+    parts = _pairs(read, "parts")
+    if len(parts) > _MOST_PARTS:
+        raise ValueError("a step has too many parts")
     return Step(
         stage=untrusted_json.text(read, "stage"),
         position=untrusted_json.number(read, "position"),
@@ -270,7 +301,7 @@ def _step(read: Mapping[str, object]) -> Step:
         own=untrusted_json.text(read, "own"),
         key=untrusted_json.text(read, "key"),
         unknown=untrusted_json.text(read, "unknown"),
-        parts=_pairs(read, "parts"),
+        parts=parts,
         takes=_texts(read, "takes"),
         excludes=_texts(read, "excludes"),
         linked=read.get("linked") is True,

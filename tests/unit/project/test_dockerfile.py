@@ -87,6 +87,17 @@ def test_lines_become_instructions(text: str, expected: list[tuple[str, str, int
 def test_a_heredoc_is_no_instruction(run: str, bodies: list[str]) -> None:
     (stage,) = parse(f"FROM a\n{run}\nUSER x").stages
     assert list(stage.instructions[0].heredocs) == bodies
+
+
+def test_line_ends_of_windows_stay_in_heredocs_alone() -> None:
+    text = "# escape=`\r\nFROM a\r\nRUN one `\r\n\r\n  two\r\nCOPY <<-E /x\r\n1\r\n\tE\r\nRUN x\r\n"
+    (stage,) = dockerfile.parse(text, {}).stages
+    found = [(one.word, one.text, one.heredocs) for one in stage.instructions]
+    assert found == [
+        ("RUN", "one   two", ()),
+        ("COPY", "<<-E /x", ("1\r",)),
+        ("RUN", "x", ()),
+    ]
     assert [step.word for step in stage.instructions[1:]] == ["USER"] * (bodies != ["one\nUSER x"])
 
 

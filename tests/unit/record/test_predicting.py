@@ -24,14 +24,16 @@ GIVEN = Given(
     arguments={}, platforms=("linux/amd64",), images={BUSYBOX: "sha256:1"}, content=CONTENT
 )
 B = "FROM busybox:1.37\n"
-CHANGED = {"content": Content({**CONTENT.entries, "a.txt": Entry("file", 0o755, b"")})}
-MOVED = {"images": {BUSYBOX: "sha256:2"}}
+CHANGED: Mapping[str, Any] = {
+    "content": Content({**CONTENT.entries, "a.txt": Entry("file", 0o755, b"")})
+}
+MOVED: Mapping[str, Any] = {"images": {BUSYBOX: "sha256:2"}}
 LINEAR = f"{B}RUN 1\nCOPY a.txt /\nRUN 2\nCOPY b.txt /\n"
 STAGES = f"{B[:-1]} AS one\nCOPY a.txt /\n{B}RUN 1\nCOPY --from=one /a.txt /\nRUN 2\n"
 LINKED = f"{B}COPY a.txt /\nCOPY --link b.txt /\nRUN 1\n"
 
 
-def made(text: str, *, salt: bytes = b"salt", **told: Any) -> Recipe:
+def made(text: str, *, salt: bytes = b"salt", **told: Any) -> Recipe:  # noqa: ANN401 (of Given)
     file = dockerfile.parse(text, told.get("arguments", {}))
     return recipe.recipe(file, file.stages[-1], replace(GIVEN, **told), salt)
 
@@ -48,7 +50,7 @@ def kept(of: Recipe, *, salt: bytes = b"salt", **seconds: float) -> Record:
     return unpacked(found)
 
 
-def fates(before: Recipe, now: Recipe, **told: Any) -> list[Fate]:
+def fates(before: Recipe, now: Recipe, **told: Any) -> list[Fate]:  # noqa: ANN401 (of forecast)
     found = predicting.forecast([Compared(record=kept(before), now=now)], **told)
     return [one.fate for one in found]
 

@@ -24,7 +24,7 @@ GIVEN = Given(arguments={}, platforms=("linux/amd64",), images={BUSYBOX: DIGEST}
 B = "FROM busybox:1.37\n"
 
 
-def made(text: str, target: str = "", *, salt: bytes = b"salt", **told: Any) -> Recipe:
+def made(text: str, target: str = "", *, salt: bytes = b"salt", **told: Any) -> Recipe:  # noqa: ANN401 (of Given)
     of = replace(GIVEN, **told)
     file = dockerfile.parse(text, of.arguments)
     built = dockerfile.built_stage(file, target)
@@ -32,11 +32,11 @@ def made(text: str, target: str = "", *, salt: bytes = b"salt", **told: Any) -> 
     return recipe.recipe(file, built, of, salt)
 
 
-def step(text: str, **told: Any) -> Step:
+def step(text: str, **told: Any) -> Step:  # noqa: ANN401 (of Given)
     return made(text, **told).steps[-1]
 
 
-def kinds(text: str, **told: Any) -> list[str]:
+def kinds(text: str, **told: Any) -> list[str]:  # noqa: ANN401 (of Given)
     return sorted(step(text, **told).parts)
 
 
