@@ -20,6 +20,7 @@ from warmbuild.cache.cache_plan import CachePlan
 from warmbuild.cache.probe import Found, NotACache
 from warmbuild.errors import RegistryError
 from warmbuild.inputs.logins import Login
+from warmbuild.record import record
 from warmbuild.registry.client import Registry as Client
 from warmbuild.registry.exchange import Request
 from warmbuild.stores import azblob as azblob_store
@@ -78,7 +79,6 @@ class Kept:
 
     def check(self, place: Place) -> None:
         """Check that a record can be written, replaced and read, of every size."""
-        assert self.read(place) is None
         for content in (RECORD, OTHER, os.urandom(stores.MOST_PACKED)):
             self.write(place, content)
             assert self.read(place) == content
@@ -99,6 +99,9 @@ def check_beside(kept: Kept, warmbuild: Warmbuild, small: Path, repository: str)
     cold = warmbuild.succeed(small, **inputs)
     place = cold.outputs["cache-written"]
     of = refs.parse(place) if BACKENDS[kept.backend].is_in_registry else place
+    own = kept.read(of)
+    assert own is not None
+    assert [step.title for step in record.unpacked(own).recipe.steps][1:] == ["COPY source.txt /"]
     kept.check(of)
     # The record says nothing to BuildKit, and the next export leaves it alone.
     warm = warmbuild.succeed(small, **inputs, branch="feature")
@@ -128,6 +131,7 @@ def test_in_a_registry(
 
 def test_in_a_registry_with_a_password(lab: Lab, secured: str) -> None:
     place = refs.parse(f"{secured}:cache-main")
+    assert Kept("registry", login=(lab.username, lab.password)).read(place) is None
     Kept("registry", login=(lab.username, lab.password)).check(place)
     with pytest.raises(RegistryError, match="says 401") as raised:
         Kept("registry").read(place)
