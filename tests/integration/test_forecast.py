@@ -247,6 +247,13 @@ TABLE: Mapping[str, Row] = {
     "exclude-hit": Row(f"{B}COPY --exclude=*.md app /x/\n", write("app/main.py")),
     "exclude-all": Row(f"{B}COPY --exclude=*.md . /x/\n", write("README.md")),
     "exclude-wildcard": Row(f"{B}COPY --exclude=*.md ap* /x/\n", write("app/doc.md")),
+    "exclude-wildcard-file": Row(f"{B}COPY --exclude=*.md */*.md /x/\n", write("app/doc.md")),
+    "exclude-exception": Row(
+        f"{B}COPY --exclude=sub --exclude=!sub/deep.txt app /x/\n", write("app/sub/deep.txt")
+    ),
+    "exclude-exception-elsewhere": Row(
+        f"{B}COPY --exclude=sub --exclude=!sub/deep.txt app /x/\n", write("app/sub/other.md")
+    ),
     "exclude-pattern-edited": Row(f"{B}COPY --exclude=*.md app /x/\n", edit("*.md", "*.rst")),
     "parents": Row(f"{B}COPY --parents app/sub/deep.txt /x/\n", write("app/sub/deep.txt")),
     "parents-elsewhere": Row(f"{B}COPY --parents app/sub/deep.txt /x/\n", write("app/main.py")),

@@ -87,6 +87,7 @@ def test_lines_become_instructions(text: str, expected: list[tuple[str, str, int
 def test_a_heredoc_is_no_instruction(run: str, bodies: list[str]) -> None:
     (stage,) = parse(f"FROM a\n{run}\nUSER x").stages
     assert list(stage.instructions[0].heredocs) == bodies
+    assert [step.word for step in stage.instructions[1:]] == ["USER"] * (bodies != ["one\nUSER x"])
 
 
 def test_line_ends_of_windows_stay_in_heredocs_alone() -> None:
@@ -98,7 +99,6 @@ def test_line_ends_of_windows_stay_in_heredocs_alone() -> None:
         ("COPY", "<<-E /x", ("1\r",)),
         ("RUN", "x", ()),
     ]
-    assert [step.word for step in stage.instructions[1:]] == ["USER"] * (bodies != ["one\nUSER x"])
 
 
 def test_flags_are_split_from_the_text() -> None:
