@@ -107,14 +107,14 @@ class _Known:
     roots: Collection[Sequence[str]]
 
 
-def _known(record: Record) -> _Known:
+def _known(of: Record) -> _Known:
     owns: dict[str, bool] = {}
-    for step in record.recipe.steps:
+    for step in of.recipe.steps:
         owns[step.own] = owns.get(step.own, False) or bool(step.unknown)
     return _Known(
-        keys={step.key for step in record.recipe.steps if step.key},
+        keys={step.key for step in of.recipe.steps if step.key},
         owns=owns,
-        roots={_root(step) for step in record.recipe.steps},
+        roots={_root(step) for step in of.recipe.steps},
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
@@ -183,6 +184,10 @@ def _unknown() -> Iterator[Scene]:
     yield Scene(title="a context that is not here", said=_miss(away.record(), away, 2))
 
 
+def _of_record(**members: object) -> bytes:
+    return gzip.compress(json.dumps({"format": 1, **members}).encode())
+
+
 def _unusable() -> Iterator[Scene]:
     texts = {
         "nothing that is packed": b"no record",
@@ -192,7 +197,16 @@ def _unusable() -> Iterator[Scene]:
         "a record of too many steps": gzip.compress(
             b'{"format": 1, "steps": [' + b"{}," * 3000 + b"{}]}"
         ),
-        "a record without a salt": gzip.compress(b'{"format": 1}'),
+        "a record of a step with too many parts": _of_record(
+            salt="00",
+            made="2026-01-01",
+            steps=[{"parts": dict.fromkeys(map(str, range(20_001)), "")}],
+        ),
+        "a record with too many folded directories": _of_record(
+            files={"": {f"{number}/": "" for number in range(1_001)}}
+        ),
+        "a record without a salt": _of_record(),
+        "a record with a long salt": _of_record(salt="00" * 65, made="2026-01-01"),
     }
     for title, content in texts.items():
         try:

@@ -54,7 +54,7 @@ WHOLE = Record(
     folded=("b/", "x/y/z/"),
     cache=DIGEST,
     key="3" * 64,
-    image=Image(digest=DIGEST, image_id=DIGEST, repositories=("a.test/b",), layers=(DIGEST,)),
+    image=Image(digest=DIGEST, repositories=("a.test/b",), layers=(DIGEST,)),
     images={"docker.io/library/a:1": DIGEST},
     mode="max",
     ignored=("*.md", "!a"),
