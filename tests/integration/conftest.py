@@ -52,6 +52,7 @@ SMALL = {
     ),
     "source.txt": "one",
 }
+_RECORD = "---record"
 _BUILDER = re.compile(r"^\+ docker buildx create --name (\S+)", re.MULTILINE)
 _STEP_ROW = re.compile(r"^\| (?P<place>.*\d+/\d+) \| `(?P<step>.*)` \| (?P<took>.*) \|$")
 
@@ -404,7 +405,15 @@ class Registry:
         )
 
     def tags(self, repository: str) -> list[str]:
-        """Return the tags of `host/path`; none where there is no such repository."""
+        """Return the tags of `host/path` but those of records; none without such a repository."""
+        return [tag for tag in self._tags(repository) if not tag.endswith(_RECORD)]
+
+    def records(self, repository: str) -> list[str]:
+        """Return the tags of the caches that have a record beside them."""
+        found = self._tags(repository)
+        return [tag.removesuffix(_RECORD) for tag in found if tag.endswith(_RECORD)]
+
+    def _tags(self, repository: str) -> list[str]:
         response = self.get(f"{self._path(repository)}/tags/list")
         return sorted(response.json()["tags"] or []) if response.ok else []
 
