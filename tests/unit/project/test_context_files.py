@@ -389,3 +389,31 @@ def test_fifty_thousand_files_take_a_second(tmp_path: Path) -> None:
     assert len(found(tmp_path)) == 50_500
     # The processor's time, for other tests take some too; it is 0.5 s alone.
     assert time.process_time() - begun < 2
+
+
+def test_what_buildkit_finds_in_a_commit(tree: Path) -> None:
+    write(tree, a_txt="changed", new_txt="new")
+    commit = git(tree, "rev-parse", "HEAD")
+    shutil.rmtree(tree / "dir")
+    entries = context_files.committed(tree, commit)
+    git(tree, "checkout", "--quiet", "--", ".")
+    (tree / "new.txt").unlink()
+    assert entries == found(tree)
+    below = context_files.committed(tree / "dir", commit)
+    assert below == found(tree / "dir")
+
+
+def test_a_commit_that_is_not_checked_out(tree: Path, tmp_path: Path) -> None:
+    assert context_files.committed(tree, "0" * 40) is None
+    assert context_files.committed(tmp_path, git(tree, "rev-parse", "HEAD")) is None
+    write(tree, a_txt="staged")
+    git(tree, "add", ".")
+    assert context_files.committed(tree, git(tree, "rev-parse", "HEAD")) is None
+
+
+def test_a_commit_with_a_submodule(tree: Path, tmp_path: Path) -> None:
+    inner = shutil.copytree(tree, tmp_path / "inner", symlinks=True)
+    git(tree, "submodule", "--quiet", "add", str(inner), "module")
+    git(tree, "commit", "--quiet", "--message=y")
+    with pytest.raises(ValueError, match="module is a submodule"):
+        context_files.committed(tree, git(tree, "rev-parse", "HEAD"))
