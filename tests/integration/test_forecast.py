@@ -627,6 +627,11 @@ TABLE: Mapping[str, Row] = {
     "extra-hosts": Row(
         f"{B}COPY a.txt /\nRUN true\n", after={"extra-hosts": {"x.test": "127.0.0.1"}}
     ),
+    "extra-hosts-address": Row(
+        f"{B}RUN true\n",
+        before={"extra-hosts": {"x.test": "127.0.0.1"}},
+        after={"extra-hosts": {"x.test": "127.0.0.2"}},
+    ),
     "network": Row(f"{B}COPY a.txt /\nRUN true\n", after={"network": "none"}),
     "ulimits": Row(f"{B}COPY a.txt /\nRUN true\n", after={"ulimits": ["nofile=100:100"]}),
     "shm-size": Row(f"{B}COPY a.txt /\nRUN true\n", after={"shm-size": "1m"}),
@@ -741,7 +746,8 @@ class Project:
             images={},
             content=Content(entries),
             contexts=frozenset(target.get("contexts", {})),
-            further={name: recipe.digest(json.dumps(target[name])) for name in further},
+            # Of hosts, the names alone are compared.
+            further={name: recipe.digest(*target[name]) for name in further},
         )
         digests = {name: digest_of(name) for name in recipe.images(file, built, given)}
         return recipe.recipe(file, built, replace(given, images=digests), SALT)

@@ -33,10 +33,20 @@ _MOST: Final = 2 * 1024 * 1024
 _TOLD: Final = frozenset(
     [
         *("args", "annotations", "attest", "cache-from", "cache-to", "call", "context", "contexts"),
-        *("description", "dockerfile", "dockerfile-inline", "labels", "no-cache", "output"),
+        *(
+            "description",
+            "dockerfile",
+            "dockerfile-inline",
+            "entitlements",
+            "labels",
+            "no-cache",
+            "output",
+        ),
         *("no-cache-filter", "platforms", "pull", "secret", "ssh", "tags", "target"),
     ]
 )
+# Inputs that change no step: what a build may do, and whose keys it may use.
+_UNCOMPARED: Final = frozenset(["allow", "ssh"])
 # Variables by which buildx builds otherwise, but not those that say where things are.
 _SWITCHES: Final = re.compile(
     "BUILDX_(?!BUILDER$|CONFIG$|METADATA_|GIT_INFO$).+|DOCKER_DEFAULT_PLATFORM|SOURCE_DATE_EPOCH"
@@ -178,15 +188,20 @@ def _committed(context: Path, commit: str) -> tuple[Content | None, str]:
 
 
 def _of_steps(decided: BuildPlan) -> Mapping[str, str]:
-    """Return what goes into every RUN, beside the Dockerfile."""
-    passed = decided.passed
-    found = {row.name: json.dumps(value) for row, value in passed.given() if row.name != "allow"}
-    found |= {
-        name: json.dumps(value, sort_keys=True)
-        for name, value in (decided.definition or {}).items()
-        if name not in _TOLD
+    """Return what goes into every RUN, beside the Dockerfile.
+
+    Of added hosts BuildKit compares the names alone.
+    """
+    passed, definition = decided.passed, decided.definition or {}
+    found: dict[str, object] = {
+        row.name: value for row, value in passed.given() if row.name not in _UNCOMPARED
     }
-    return {name: recipe.digest(text) for name, text in found.items()}
+    found |= {name: value for name, value in definition.items() if name not in _TOLD}
+    if passed.add_hosts:
+        found["add-hosts"] = [re.split("[:=]", host)[0] for host in passed.add_hosts]
+    if hosts := untrusted_json.child(definition, "extra-hosts"):
+        found["extra-hosts"] = list(hosts)
+    return {name: recipe.digest(json.dumps(found[name], sort_keys=True)) for name in found}
 
 
 def _of_image(decided: BuildPlan, env: Mapping[str, str]) -> Mapping[str, str]:
