@@ -784,7 +784,7 @@ def bake(
             text=True,
             check=False,
         )
-        progress = Progress(tuple(some))
+        progress = Progress(tuple(some) if len(some) > 1 else ())
         lines = [text for line in done.stdout.splitlines() for text in progress.feed(line)]
         assert done.returncode == 0, "\n".join(lines[-60:])
         found |= {name: progress.of(name).steps() for name in some}

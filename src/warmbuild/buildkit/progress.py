@@ -120,6 +120,7 @@ class _Vertex:
     names: dict[str, str] = field(default_factory=dict)  # by target, without the target's name
     intervals: dict[datetime, datetime | None] = field(default_factory=dict)
     cached: bool = False
+    has_inputs: bool = False
     met: bool = False  # whether an earlier call had it
     error: str = ""
     closed: int = 0  # intervals whose end was printed
@@ -242,7 +243,7 @@ class Progress:
 
         `new` leaves out those that an earlier call had. BuildKit cancels a step that it has begun
         if a later one turns out to be cached, so in a build without errors such a step is cached.
-        The download of an ADD has the name of its step, and is never cached.
+        The download of an ADD has the name of its step, but is made of nothing else.
         """
         found: dict[str, Step] = {}
         is_failed = any(True for _ in self._failed())
@@ -256,7 +257,7 @@ class Progress:
                 continue
             if match["instruction"].split(" ", 1)[0] in _NO_STEPS:
                 continue
-            if vertex.name in found and found[vertex.name].cached:
+            if vertex.name in found and not vertex.has_inputs:
                 continue
             is_needless = vertex.is_cancelled and not is_failed
             found[vertex.name] = Step(
@@ -389,6 +390,7 @@ class Progress:
         if named := self._named(untrusted_json.text(item, "name")):
             vertex.names.setdefault(*named)
         vertex.cached = vertex.cached or bool(cached)
+        vertex.has_inputs = vertex.has_inputs or bool(item.get("inputs"))
         vertex.error = vertex.error or untrusted_json.text(item, "error")
         if started:
             completed = _time(item, "completed")

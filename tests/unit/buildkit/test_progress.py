@@ -155,17 +155,16 @@ def test_a_step_that_turned_out_to_be_needless_is_cached() -> None:
     assert [step.cached for step in progress.steps()] == [False, False]
 
 
-def test_the_download_of_an_add_is_no_step_of_its_own() -> None:
-    """BuildKit calls both `[2/2] ADD https://...`; the download is never cached."""
-    name = "[2/2] ADD https://x.test/a /"
-    download = vertex(digest="sha256:2", name=name, started=T0, completed=time(2))
-    copy = vertex(digest="sha256:3", name=name, cached=True)
-    ran = vertex(digest="sha256:3", name=name, started=time(2), completed=time(5))
-    for vertices in ((download, copy), (copy, download)):
+@pytest.mark.parametrize("is_cached", [False, True])
+def test_the_download_of_an_add_is_no_step_of_its_own(*, is_cached: bool) -> None:
+    """BuildKit calls both `[2/2] ADD https://...`, and each may be cached without the other."""
+    name, download = "[2/2] ADD https://x.test/a /", "sha256:2"
+    first = vertex(digest=download, name=name, started=T0, completed=time(2), cached=not is_cached)
+    second = {"started": time(2), "completed": time(5), "cached": is_cached}
+    copy = vertex(digest="sha256:3", name=name, inputs=[download], **second)
+    for vertices in ((first, copy), (copy, first)):
         progress, _ = fed(*vertices)
-        assert [step.cached for step in progress.steps()] == [True]
-    progress, _ = fed(download, ran)
-    assert [(step.cached, step.seconds) for step in progress.steps()] == [(False, 3.0)]
+        assert [(step.cached, step.seconds) for step in progress.steps()] == [(is_cached, 3.0)]
 
 
 def test_a_step_that_never_started_is_neither_hit_nor_miss() -> None:
