@@ -132,7 +132,7 @@ def _built(repository: Repository, clone: Path, commits: int) -> Iterator[Built]
                 strategy="warmbuild",
                 ran=ran,
                 seconds=took,
-                foreseen=foreseen,
+                foreseen=dict(foreseen),
             )
 
 

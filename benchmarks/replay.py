@@ -145,7 +145,7 @@ def replayed(project: Project, options: Options) -> Iterator[Built]:
                     strategy=strategy,
                     ran=ran,
                     seconds=time.perf_counter() - begun,
-                    foreseen=foreseen,
+                    foreseen=dict(foreseen),
                 )
                 _say(built)
                 yield built
