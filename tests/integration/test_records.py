@@ -14,7 +14,7 @@ import pytest
 
 from tests.integration.conftest import PATIENCE
 from tests.integration.github_cache import github_cache_service
-from warmbuild import refs, stores
+from warmbuild import __version__, refs, stores
 from warmbuild.backends import BACKENDS
 from warmbuild.cache.cache_plan import CachePlan
 from warmbuild.cache.probe import Found, NotACache
@@ -102,6 +102,7 @@ def check_beside(kept: Kept, warmbuild: Warmbuild, small: Path, repository: str)
     own = kept.read(of)
     assert own is not None
     assert [step.title for step in record.unpacked(own).recipe.steps][1:] == ["COPY source.txt /"]
+    assert record.unpacked(own).versions == {"warmbuild": __version__, "buildkit": "v0.34.2"}
     kept.check(of)
     # The record says nothing to BuildKit, and the next export leaves it alone.
     warm = warmbuild.succeed(small, **inputs, branch="feature")

@@ -183,14 +183,15 @@ def _with_builder(means: _Means, wanted: Sequence[Image], unchanged: Sequence[Ou
             decided = _with_later_findings(run, wanted, decided, outcome)
         finally:
             publishing.findings(decided, env, run.provider, log)
+        outcome = replace(outcome, builder=made.inspected())
         outcome = caches.keep_history(decided, outcome, registries, log)
         outcome = explaining.explained(known, outcome)
         # What was to be skipped and was not may lack its image.
         known = [replace(one, renews=inputs.skip_unchanged) for one in known]
         outcome = recording.keep(known, outcome, registries, child, log)
-        outcome = outcomes.with_unchanged(outcome, unchanged)
+        whole = outcomes.with_unchanged(outcome, unchanged)
         # Everything is out before the builder goes.
-        return _published(means, replace(outcome, builder=made.inspected()))
+        return _published(means, replace(whole, builder=outcome.builder))
 
 
 def _published(means: _Means, outcome: Outcome) -> Outcome:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from warmbuild.project.dockerfile import Dockerfile
 
 # As in BuildKit, which refuses a larger Dockerfile.
-_MOST: Final = 2 * 1024 * 1024
+MOST: Final = 2 * 1024 * 1024
 
 
 @frozen
@@ -52,7 +52,7 @@ def read(decided: BuildPlan) -> BuildFile:
             name="", data=b"", why="the Dockerfile is not in the context of this checkout"
         )
     _, file = places
-    data, ignore = read_bytes(file, _MOST), read_bytes(f"{file}.dockerignore", _MOST)
+    data, ignore = read_bytes(file, MOST), read_bytes(f"{file}.dockerignore", MOST)
     found = BuildFile(name=file.name, data=data or b"", ignore=ignore, context=context)
     if data is None:
         return replace(found, why=f"{file} cannot be read")
@@ -80,6 +80,10 @@ def _committed(decided: BuildPlan, file: Path, found: BuildFile) -> BuildFile:
 
 
 def given(decided: BuildPlan, env: Mapping[str, str]) -> dict[str, str]:
-    """Return the build arguments; those without a value have that of the environment."""
+    """Return the build arguments; one without a value has the environment's, if there is any."""
     parts = (item.partition("=") for item in decided.build_args)
-    return {name: value if equals else env.get(name, "") for name, equals, value in parts}
+    return {
+        name: value if equals else env[name]
+        for name, equals, value in parts
+        if equals or name in env
+    }

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from warmbuild.project.dockerfile import Dockerfile, Stage
     from warmbuild.record.recipe import Recipe
 
-# As in BuildKit, which refuses a larger Dockerfile.
-_MOST: Final = 2 * 1024 * 1024
 # Members of a target that are told otherwise, or that change nothing of the image.
 _TOLD: Final = frozenset(
     [
@@ -97,8 +95,10 @@ def read(decided: BuildPlan, env: Mapping[str, str], native: str) -> Material:
     known. The steps that get `--link` are read as they are built.
     """
     found = build_file.read(decided)
-    data = (read_bytes(decided.linked_file, _MOST) if decided.linked_file else found.data) or b""
-    arguments = _arguments(decided, env)
+    data = (
+        read_bytes(decided.linked_file, build_file.MOST) if decided.linked_file else found.data
+    ) or b""
+    arguments = build_file.given(decided, env)
     text = data.decode("utf-8", "replace")
     file = dockerfile.parse(text, arguments)
     built = dockerfile.built_stage(file, decided.stage)
@@ -139,20 +139,10 @@ def _is_text(data: bytes) -> bool:
     return True
 
 
-def _arguments(decided: BuildPlan, env: Mapping[str, str]) -> Mapping[str, str]:
-    """Return the build arguments; one without a value has the environment's, if there is any."""
-    pairs = (item.partition("=") for item in decided.build_args)
-    return {
-        name: value if equals else env[name]
-        for name, equals, value in pairs
-        if equals or name in env
-    }
-
-
 def _patterns(context: Path | None, own: bytes | None) -> tuple[str, ...]:
     """Return the patterns of the .dockerignore; `own` is what lies beside the Dockerfile."""
     if own is None and context:
-        own = read_bytes(context / ".dockerignore", _MOST)
+        own = read_bytes(context / ".dockerignore", build_file.MOST)
     return ignore_file.patterns((own or b"").decode("utf-8", "replace"))
 
 

@@ -176,11 +176,10 @@ def keep(
         target = done.get(one.decided.name)
         if target is None:
             continue
+        target = replace(target, builder=outcome.builder)
         changed[target.name] = _is_changed(one, target)
-        cache, made = (
-            one.decided.cache,
-            reproducing.steps(one.decided, target, _clients(registries)),
-        )
+        cache = one.decided.cache
+        made = reproducing.steps(one.decided, target, _clients(registries))
         if earlier := one.same(target):
             reproducing.say_differences(target.name, made, earlier, log)
         is_there = target.cache_written or not target.cache_error
@@ -189,7 +188,7 @@ def keep(
             try:
                 _write(one, target, made, registries, env)
             except RegistryError as error:
-                log.line(f"{error}")
+                log.line(str(error))
     return _told(outcome, changed)
 
 
@@ -273,7 +272,7 @@ def _write(
         platforms=decided.platforms,
         branch=run.branch,
         commit=run.commit,
-        versions={"warmbuild": __version__},
+        versions={"warmbuild": __version__, "buildkit": _buildkit(done)},
     )
     _store(decided.cache, new, of, env)
 
@@ -297,6 +296,11 @@ def _store(
         raise RegistryError("no record of the build is written: it would have more than 1 MiB")
     if cache.write:
         stores.write(cache, cache.write.ref, env, of, packed)
+
+
+def _buildkit(done: Outcome) -> str:
+    """Return the version of BuildKit on the first node; empty if the builder does not tell it."""
+    return next((node.buildkit for node in done.builder.nodes), "")
 
 
 def _repositories(decided: BuildPlan) -> tuple[str, ...]:

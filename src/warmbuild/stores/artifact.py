@@ -8,7 +8,6 @@ registries take no manifest without layers, so the record is its own layer.
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
 # A type that each registry takes, whatever it is of.
 _LAYER_TYPE: Final = "application/vnd.oci.image.layer.v1.tar+gzip"
-_DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 def read(spot: Spot) -> bytes | None:
@@ -70,9 +68,8 @@ def _digest(ref: Reference, manifest: bytes) -> str:
     except ValueError:
         parsed = {}
     digest = untrusted_json.text(untrusted_json.child(parsed, "config"), "digest")
-    if probe.RECORD not in untrusted_json.child(parsed, "annotations") or not _DIGEST.fullmatch(
-        digest
-    ):
+    is_marked = probe.RECORD in untrusted_json.child(parsed, "annotations")
+    if not (is_marked and refs.is_digest(digest)):
         raise RegistryError(
             f"{ref} holds no record; remove it, or choose another cache-repository or "
             "cache-tag-prefix"

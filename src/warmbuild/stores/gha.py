@@ -16,7 +16,7 @@ import time
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from warmbuild import lazy, untrusted_json
+from warmbuild import lazy, run_context, untrusted_json
 from warmbuild.errors import RegistryError
 from warmbuild.stores import azblob, servers
 
@@ -38,8 +38,6 @@ _GITHUB: Final = "results-receiver.actions.githubusercontent.com"
 _VERSION: Final = b"warmbuild record 1"
 _WHO: Final = "GitHub's cache service"
 _STORAGE: Final = f"the storage of {_WHO}"
-# What Go's strconv.ParseBool takes for true.
-_TRUE: Final = ("1", "t", "T", "true", "TRUE", "True")
 _CODE: Final = re.compile(r"[a-z_]{1,40}")
 # The longest signed URL, in characters: servers take no longer ones.
 _LONGEST_URL: Final = 8 * 1024
@@ -78,7 +76,8 @@ def service(settings: Mapping[str, str], env: Mapping[str, str]) -> str:
     Raises RegistryError if they would use version 1, whose entries need another interface.
     """
     version, results = settings.get("version", ""), env.get("ACTIONS_RESULTS_URL", "")
-    is_new = version == "2" or (not version and env.get("ACTIONS_CACHE_SERVICE_V2", "") in _TRUE)
+    is_on = run_context.is_true(env.get("ACTIONS_CACHE_SERVICE_V2", ""))
+    is_new = version == "2" or (not version and is_on)
     newer = settings.get("url_v2") or (results if is_new else "")
     if version != "1" and newer:
         return newer

@@ -13,7 +13,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlsplit
 
-from warmbuild import lazy
+from warmbuild import lazy, run_context
 from warmbuild.errors import RegistryError
 from warmbuild.frozen import frozen
 from warmbuild.registry import aws, transports
@@ -33,8 +33,6 @@ else:
     # It imports requests.
     exchange = lazy.module("warmbuild.registry.exchange")
 
-# What Go's strconv.ParseBool takes for true.
-_TRUE: Final = ("1", "t", "T", "true", "TRUE", "True")
 # A bucket that can be a part of a host; one with a dot would have no valid certificate.
 _IN_HOST: Final = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 _ADDRESS: Final = re.compile(r"[0-9.]+|.*:.*")
@@ -69,7 +67,7 @@ def address(settings: Mapping[str, str], name: str) -> str:
     end = ".cn" if region.startswith("cn-") else ""
     base = urlsplit(given or f"https://s3.{region}.amazonaws.com{end}")
     is_in_path = (
-        (given and settings.get("use_path_style", "") in _TRUE)
+        (given and run_context.is_true(settings.get("use_path_style", "")))
         or not _IN_HOST.fullmatch(bucket)
         or _ADDRESS.fullmatch(base.hostname or "")
     )
