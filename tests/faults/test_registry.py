@@ -112,15 +112,20 @@ def test_a_token_for_a_question(
 
 @pytest.fixture(scope="module")
 def logins(together: Warmbuild, lab: Lab, place: Path) -> Iterator[Runs]:
-    """Have builds that push, each to a registry with another answer."""
+    """Have builds that push, each to a registry with another answer.
+
+    Each has a repository of its own, because the registry answers 500 to who asks for a tag while
+    another writes it.
+    """
 
     def one(case: tuple[str, str]) -> Ended:
         path, answer = case
+        repository = f"faults-login-{secrets.token_hex(4)}"
         with token_registry(lab.registry, USERS) as registry:
             registry.raw("GET", path, {**ALL, **answers.TOKENS}[answer])
             return together.build(
                 place,
-                image=f"{registry.host}/a",
+                image=f"{registry.host}/{repository}",
                 username="me",
                 password="hunter2",
                 driver="docker",
