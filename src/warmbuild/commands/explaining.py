@@ -72,8 +72,8 @@ def misses(
 def explanation(one: Known, of: str, against: str) -> Explanation:
     """Return what becomes of the steps of a build, and why.
 
-    The last build of the branch `of` takes the place of the files here, if there is a name. If
-    `against` is one, the caches that are read are those of these two branches.
+    If `of` names a branch, the last build of that branch takes the place of the files here. If
+    `against` names one, no caches are read but those of these branches.
     """
     if of:
         return _of_records(one, of, against)

@@ -45,7 +45,7 @@ _TOLD: Final = frozenset(
 )
 # Inputs that change no step: what a build may do, and whose keys it may use.
 _UNCOMPARED: Final = frozenset(["allow", "ssh"])
-# Variables by which buildx builds otherwise, but not those that say where things are.
+# Variables that change what buildx builds, without those that only name places.
 _SWITCHES: Final = re.compile(
     "BUILDX_(?!BUILDER$|CONFIG$|METADATA_|GIT_INFO$).+|DOCKER_DEFAULT_PLATFORM|SOURCE_DATE_EPOCH"
 )

@@ -316,7 +316,7 @@ def _digest_of_cache(place: Place, of: Callable[[str], Registry]) -> str:
 
 
 def _own(decided: BuildPlan) -> Sequence[CacheRef]:
-    """Return the caches of the run's own branch, the one that it writes first."""
+    """Return the caches of the run's own branch; the cache that it writes is the first."""
     cache, branch = decided.cache, decided.run.branch
     written = [cache.write] if cache.write else []
     return [*written, *(item for item in cache.read if branch and item.branch == branch)]
@@ -372,7 +372,7 @@ def _digests(named: Collection[str], registries: Registries) -> Mapping[str, str
 
 
 def _asks_registries(decided: BuildPlan) -> bool:
-    """Return whether base images are those of registries: the engine's own may come first."""
+    """Return whether base images come from registries, and not from the engine's own images."""
     builder = decided.builder
     is_engines = builder.driver.is_engines_own or builder.name == docker_config.DEFAULT_CONTEXT
     return decided.pull or not is_engines

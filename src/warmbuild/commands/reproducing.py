@@ -1,4 +1,4 @@
-"""Compares the layers of an image with those of an earlier build of the same."""
+"""Compares the layers of an image with the layers of an earlier build of the same content."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def steps(decided: BuildPlan, done: Outcome, of: Callable[[str], Registry]) -> S
 
 
 def say_differences(name: str, now: Sequence[Step], earlier: Record, log: Log) -> None:
-    """Log the layers that differ from those of an earlier build of the same."""
+    """Log the layers that differ from the layers of an earlier build of the same content."""
     then = [layers.Step(digest=digest, created_by="") for digest in earlier.image.layers]
     found = layers.differing(now, then) if now and then else ()
     of = f"{name}: " if name else ""

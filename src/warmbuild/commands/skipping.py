@@ -54,8 +54,9 @@ def skipped(
 ) -> Sequence[Outcome]:
     """Tag the images that need no build; return what became of them.
 
-    `decided` are final plans, `outputs` those that inputs and files ask for, by target, and `env`
-    is the environment of buildx. The log says of every image why it is built, or what was compared.
+    `decided` are the final plans, and `env` is the environment of buildx. `outputs` are the outputs
+    of each target that inputs and files ask for. The log says why an image is built, or what it was
+    compared with.
     """
     reasons = {plan.name: unchanged.why_not(plan, outputs[plan.name]) for plan in decided}
     wanted = [plan for plan in decided if not (plan.linked or reasons[plan.name])]
@@ -138,7 +139,7 @@ def _of(beside: Beside) -> str:
 
 
 def _earlier(known: Known, registries: Registries) -> _Earlier | str:
-    """Return the image of a build of the same, or why the nearest one cannot be taken."""
+    """Return the image of a build of the same content, or why the nearest one cannot be taken."""
     if known.unknown:
         return known.unknown
     reasons: list[str] = []
@@ -183,7 +184,9 @@ def _difference(known: Known, beside: Beside, made: Record) -> str:
     names = [one for one in predicting.changed(then.image, now.image) if one in now.image]
     if names:
         return f"the image differs from {_of(beside)} in its {names[0]}"
-    return f"{_of(beside)} had more in it, or something that nobody could know"
+    return (
+        f"{_of(beside)} had something that this build lacks, or that cannot be known before a build"
+    )
 
 
 def _there(plan: BuildPlan, digest: str, registries: Registries) -> Found | None:

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
-import responses
 
 from tests.unit.stores.spots import spot
 from warmbuild.errors import RegistryError
@@ -14,16 +13,10 @@ from warmbuild.registry.exchange import Request
 from warmbuild.stores import azblob
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import responses
 
 SETTINGS = {"account_url": "https://me.blob.core.windows.net", "secret_access_key": "aHVudGVyMg=="}
 URL = "https://me.blob.core.windows.net/buildkit-cache/manifests/cache-main---record"
-
-
-@pytest.fixture
-def mocked() -> Iterator[responses.RequestsMock]:
-    with responses.RequestsMock() as mock:
-        yield mock
 
 
 @pytest.mark.parametrize(

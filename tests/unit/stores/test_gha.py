@@ -5,14 +5,13 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-import responses
 
 from tests.unit.stores.spots import spot
 from warmbuild.errors import RegistryError
 from warmbuild.stores import gha
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import responses
 
 SERVICE = "https://r.io/twirp/github.actions.results.api.v1.CacheService/"
 SETTINGS = {"url_v2": "https://r.io/", "token": "hunter2"}
@@ -21,12 +20,6 @@ RESULTS = {"ACTIONS_RESULTS_URL": "https://results.io/"}
 OLD = {"ACTIONS_CACHE_URL": "https://cache.io/"}
 V2 = {"ACTIONS_CACHE_SERVICE_V2": "true"}
 GITHUB = "https://results-receiver.actions.githubusercontent.com/"
-
-
-@pytest.fixture
-def mocked() -> Iterator[responses.RequestsMock]:
-    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
-        yield mock
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 import botocore.auth
 import pytest
-import responses
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
@@ -17,18 +16,12 @@ from warmbuild.stores import s3
 from warmbuild.stores.s3 import Keys
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import responses
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 SETTINGS = {"bucket": "b-1", "region": "eu-west-1"}
 KEYS = {"access_key_id": "AKIA", "secret_access_key": "hunter2"}
 URL = "https://b-1.s3.eu-west-1.amazonaws.com/manifests/cache-main---record"
-
-
-@pytest.fixture
-def mocked() -> Iterator[responses.RequestsMock]:
-    with responses.RequestsMock() as mock:
-        yield mock
 
 
 @pytest.mark.parametrize(
