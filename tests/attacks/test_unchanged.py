@@ -11,6 +11,7 @@ import pytest
 
 from tests.integration import deciding
 from warmbuild import refs, stores
+from warmbuild.cache import probe
 from warmbuild.cache.cache_plan import CachePlan
 from warmbuild.registry.client import Registry as Client
 
@@ -24,6 +25,15 @@ DOCKERFILE = "FROM scratch\nCOPY source.txt /\n"
 EVIL = "\x1b[2J\r::set-output name=a::b\n../../etc/passwd"
 
 
+def record_of(repository: str) -> tuple[dict[str, Any], Callable[[bytes], object]]:
+    """Return the record beside the cache of main, and what puts another in its place."""
+    place = refs.parse(f"{repository}:cache-main")
+    client = partial(Client, login=None, transport=None)
+    there = stores.read(CachePlan(), place, {}, client)
+    assert there is not None
+    return json.loads(gzip.decompress(there)), partial(stores.write, CachePlan(), place, {}, client)
+
+
 @pytest.fixture
 def recorded(
     lab: Lab, registry: Registry, repository: str, project: Callable[..., Path]
@@ -31,11 +41,7 @@ def recorded(
     """Return what replaces the record of a build, or members of it, and decides once more."""
     root = project(DOCKERFILE, {"source.txt": "one"})
     deciding.built(lab, registry, root, {"image": repository})
-    place = refs.parse(f"{repository}:cache-main")
-    write = partial(stores.write, CachePlan(), place, {}, lambda host: Client(host, None, None))
-    there = stores.read(CachePlan(), place, {}, lambda host: Client(host, None, None))
-    assert there is not None
-    record = json.loads(gzip.decompress(there))
+    record, write = record_of(repository)
 
     def decided(instead: bytes | dict[str, Any]) -> str:
         if isinstance(instead, dict):
@@ -83,19 +89,31 @@ def test_put_a_text_into_outputs_by_a_record(
     """The record of a build of the same has lines and escape sequences where others look."""
     root = project(DOCKERFILE, {"source.txt": "one"})
     cold = warmbuild.succeed(root, image=repository)
-    place = refs.parse(f"{repository}:cache-main")
-    client = partial(Client, login=None, transport=None)
-    there = stores.read(CachePlan(), place, {}, client)
-    assert there is not None
-    record = json.loads(gzip.decompress(there))
+    record, write = record_of(repository)
     record |= {"branch": EVIL, "commit": EVIL, "platforms": [EVIL], "files": {EVIL: {EVIL: EVIL}}}
     record["image"]["id"] = EVIL
-    stores.write(CachePlan(), place, {}, client, gzip.compress(json.dumps(record).encode()))
+    write(gzip.compress(json.dumps(record).encode()))
     warm = warmbuild.succeed(root, image=repository, skip_unchanged="true")
     assert "skip-unchanged: nothing is built: " in warm.log
     said = f"{warm.log}{warm.summary}{json.dumps(warm.outputs)}"
     assert not [text for text in ("[2J", "::set", "passwd") if text in said]
     assert warm.outputs["imageid"] == cold.outputs["imageid"]
+
+
+def test_have_a_part_of_a_manifest_tagged(
+    warmbuild: Warmbuild, registry: Registry, repository: str, project: Callable[..., Path]
+) -> None:
+    """The record names a manifest that ends with 1 MiB of spaces, and is read only in part."""
+    root = project(DOCKERFILE, {"source.txt": "one"})
+    cold = warmbuild.succeed(root, image=repository, provenance="false")
+    record, write = record_of(repository)
+    long = json.dumps(registry.manifest(repository + ":main")).encode().ljust(2 * probe.LARGEST)
+    registry.put_manifest(f"{repository}:long", long)
+    record["image"]["digest"] = probe.digest_of(long)
+    write(gzip.compress(json.dumps(record).encode()))
+    warm = warmbuild.succeed(root, image=repository, provenance="false", skip_unchanged="true")
+    assert "the registry no longer has the image of the build of branch main" in warm.log
+    assert warm.outputs["digest"] == cold.outputs["digest"] == registry.digest(f"{repository}:main")
 
 
 @pytest.mark.parametrize("told", [False, True], ids=["by default", "if the inputs trust it"])

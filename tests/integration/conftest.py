@@ -475,11 +475,11 @@ class Registry:
         }
         self.put_manifest(ref, manifest)
 
-    def put_manifest(self, ref: str, manifest: Mapping[str, object]) -> None:
+    def put_manifest(self, ref: str, manifest: Mapping[str, object] | bytes) -> None:
         path, tag = self._split(ref)
         requests.put(
             f"http://{self.host}/v2/{path}/manifests/{tag}",
-            data=json.dumps(manifest),
+            data=manifest if isinstance(manifest, bytes) else json.dumps(manifest),
             headers={"Content-Type": OCI_MANIFEST},
             timeout=10,
         ).raise_for_status()
