@@ -172,6 +172,9 @@ def test_every_repository_needs_the_image(
     digest = warmbuild.succeed(root, image=both).outputs["digest"]
     assert skipped(warmbuild.succeed(root, image=both, tags="new", **ON))
     assert {registry.digest(f"{one}:new") for one in both.split()} == {digest}
+    # The record of a build that skips nothing has the repositories of that build too.
+    assert warmbuild.succeed(root, image=f"{both}\n{repository}/d").executed == []
+    assert skipped(warmbuild.succeed(root, image=f"{both}\n{repository}/d", **ON))
     third = warmbuild.succeed(root, image=f"{both}\n{repository}/c", **ON)
     assert not skipped(third)
     assert f"did not push its image to the repository of {repository}/c:main" in third.log
