@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import secret_texts
+from warmbuild.ci.provider import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -66,7 +67,7 @@ class Log:
 
     def line(self, text: str) -> None:
         """Write a line that the CI system cannot take for a command."""
-        print(self._inert(text))
+        say(self._inert(text))
 
     @contextmanager
     def group(self, title: str) -> Iterator[None]:

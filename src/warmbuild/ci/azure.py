@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from warmbuild import trust
 from warmbuild.ci import variables
-from warmbuild.ci.provider import Environment, Provider
+from warmbuild.ci.provider import Environment, Provider, say
 from warmbuild.run_context import RunContext
 
 if TYPE_CHECKING:
@@ -60,13 +60,13 @@ def _branch(name: str) -> str:
 
 def _warning(text: str, file: str = "", line: int = 0) -> None:
     place = f"sourcepath={_escaped(file, *_IN_PROPERTIES)};linenumber={line};" if file else ""
-    print(f"##vso[task.logissue type=warning;{place}]{_escaped(text)}")
+    say(f"##vso[task.logissue type=warning;{place}]{_escaped(text)}")
 
 
 def _publish(_env: Environment, outputs: Mapping[str, str], _summary: str) -> None:
     """Set output variables, which later steps read as $(NAME.WARMBUILD_DIGEST)."""
     for name, value in variables.named(outputs).items():
-        print(f"##vso[task.setvariable variable={name};isOutput=true]{_escaped(value)}")
+        say(f"##vso[task.setvariable variable={name};isOutput=true]{_escaped(value)}")
 
 
 def _escaped(text: str, *more: tuple[str, str]) -> str:
@@ -80,10 +80,10 @@ PROVIDER: Final = Provider(
     detect=lambda env: env.get("TF_BUILD", "").lower() == "true",
     context=_context,
     pipeline_file=lambda _env: "azure-pipelines.yml",  # the name that Azure proposes
-    open_group=lambda title: print(f"##[group]{title}"),
-    close_group=lambda: print("##[endgroup]"),
+    open_group=lambda title: say(f"##[group]{title}"),
+    close_group=lambda: say("##[endgroup]"),
     warning=_warning,
-    fail=lambda text: print(f"##vso[task.logissue type=error;]{_escaped(text)}"),
-    mask=lambda secret: print(f"##vso[task.setsecret]{_escaped(secret)}"),
+    fail=lambda text: say(f"##vso[task.logissue type=error;]{_escaped(text)}"),
+    mask=lambda secret: say(f"##vso[task.setsecret]{_escaped(secret)}"),
     publish=_publish,
 )

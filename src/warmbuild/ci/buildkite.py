@@ -15,7 +15,7 @@ from typing import Final
 
 from warmbuild import trust
 from warmbuild.ci import variables
-from warmbuild.ci.provider import Environment, Provider, fail
+from warmbuild.ci.provider import Environment, Provider, fail, say
 from warmbuild.run_context import RunContext, is_commit, merged_branch
 
 _NAME: Final = "buildkite"
@@ -71,7 +71,7 @@ def _repository(address: str) -> str:
 
 def _fail(text: str) -> None:
     """Write an error, and unfold the group that contains it."""
-    print("^^^ +++")
+    say("^^^ +++")
     fail(text)
 
 
@@ -81,7 +81,7 @@ PROVIDER: Final = Provider(
     context=_context,
     pipeline_file=lambda _env: ".buildkite/pipeline.yml",  # what `pipeline upload` tries first
     # A group ends at the next one.
-    open_group=lambda title: print(f"--- {title}"),
+    open_group=lambda title: say(f"--- {title}"),
     fail=_fail,
     publish=variables.publish,
     output_files=variables.output_files,

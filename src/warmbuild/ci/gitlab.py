@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from warmbuild import files, lazy, trust
 from warmbuild.ci import variables
-from warmbuild.ci.provider import Environment, Provider
+from warmbuild.ci.provider import Environment, Provider, say
 from warmbuild.run_context import Project, RunContext, merged_branch, moment
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def _known_inputs(env: Environment, _given: Mapping[str, str]) -> Mapping[str, s
 
 
 def _section(mark: str, title: str = "") -> None:
-    print(f"\x1b[0Ksection_{mark}:{time.time():.0f}:warmbuild\r\x1b[0K{title}")
+    say(f"\x1b[0Ksection_{mark}:{time.time():.0f}:warmbuild\r\x1b[0K{title}")
 
 
 def _publish(env: Environment, outputs: Mapping[str, str], _summary: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -21,14 +22,23 @@ else:
 Environment: TypeAlias = Mapping[str, str]
 
 
+def say(text: str) -> None:
+    """Write a line to standard output at once.
+
+    `print` writes the line's end for itself, and a signal between the two writes would leave half a
+    line, behind which a CI system does not see the command that says why the run has failed.
+    """
+    sys.stdout.write(f"{text}\n")
+
+
 def warning(text: str, file: str = "", line: int = 0) -> None:
     """Write a warning for a CI system without annotations."""
-    print(f"warning: {file}:{line}: {text}" if file else f"warning: {text}")
+    say(f"warning: {file}:{line}: {text}" if file else f"warning: {text}")
 
 
 def fail(text: str) -> None:
     """Write an error for a CI system without annotations."""
-    print(f"error: {text}")
+    say(f"error: {text}")
 
 
 def _temporary_file(_env: Environment, name: str) -> tuple[Path, str]:
@@ -52,7 +62,7 @@ class Provider:
     pipeline_file: Callable[[Environment], str] = lambda _env: ""
     """Return the path of the file that describes this run, from the repository's root, or ""."""
     # What these three get is without control characters, and no line of it is a command.
-    open_group: Callable[[str], None] = lambda title: print(f"== {title}")
+    open_group: Callable[[str], None] = lambda title: say(f"== {title}")
     """Begin a part of the log that can be folded."""
     close_group: Callable[[], None] = lambda: None
     warning: Callable[[str, str, int], None] = warning

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +17,8 @@ from warmbuild.finding import Finding
 from warmbuild.log import Log
 
 if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
     from warmbuild.ci.provider import Provider
 
 FINDING = Finding(
@@ -77,6 +81,39 @@ def test_the_others_have_a_plain_log(name: str, capsys: pytest.CaptureFixture[st
     provider.close_group()
     assert capsys.readouterr().out == "== plan\nwarning: careful\nerror: gone\n"
     assert provider.mask is None
+
+
+class Writes(io.RawIOBase):
+    """A standard output that keeps what each write to it had."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Buffer, /) -> int:
+        self.texts.append(bytes(data).decode())
+        return len(bytes(data))
+
+
+@pytest.mark.parametrize("name", sorted(ci.NAMES))
+def test_a_signal_cannot_come_between_a_line_and_its_end(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stdout = Writes()
+    monkeypatch.setattr(
+        sys, "stdout", io.TextIOWrapper(io.BufferedWriter(stdout), line_buffering=True)
+    )
+    log = Log(ci.named(name))
+    with log.group("plan"):
+        log.line("a first line\nand a second one")
+        log.line("long" * 10_000)
+        log.warning("careful")
+        log.fail("gone")
+    texts = "".join(stdout.texts)
+    assert all(line in texts for line in ("plan", "and a second one", "long", "careful", "gone"))
+    assert [text for text in stdout.texts if not text.endswith("\n")] == []
 
 
 @pytest.mark.parametrize("name", sorted({*ci.NAMES} - {"github", "gitlab"}))
