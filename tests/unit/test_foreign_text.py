@@ -195,6 +195,7 @@ def of_run(env: dict[str, str]) -> None:
         mock.patch("warmbuild.signals.install"),
         mock.patch("pathlib.Path.touch"),
         mock.patch("warmbuild.files.write_text"),
+        mock.patch("warmbuild.report.publishing.write_text"),
         mock.patch("warmbuild.ci.variables.write"),
     ):
         code = cli.main(["plan", "--image=r.io/a", "--tags=type=ref,event=branch\ntype=sha"], env)
