@@ -23,10 +23,11 @@ Environment: TypeAlias = Mapping[str, str]
 
 
 def say(text: str) -> None:
-    """Write a line to standard output at once.
+    """Write a line to standard output in a single write.
 
-    `print` writes the line's end for itself, and a signal between the two writes would leave half a
-    line, behind which a CI system does not see the command that says why the run has failed.
+    `print` may write the end of a line apart, and always does so in the image, where the output is
+    not buffered. A signal between the two writes would leave half a line, and a CI system does not
+    recognize a command that follows on it, such as the one that says why the run has failed.
     """
     sys.stdout.write(f"{text}\n")
 

@@ -73,7 +73,7 @@ def explanation(one: Known, of: str, against: str) -> Explanation:
     """Return what becomes of the steps of a build, and why.
 
     If `of` names a branch, the last build of that branch takes the place of the files here. If
-    `against` names one, no caches are read but those of these branches.
+    `against` names one, the caches of these branches are the only ones that are read.
     """
     if of:
         return _of_records(one, of, against)

@@ -45,7 +45,8 @@ _TOLD: Final = frozenset(
 )
 # Inputs that change no step: what a build may do, and whose keys it may use.
 _UNCOMPARED: Final = frozenset(["allow", "ssh"])
-# Variables that change what buildx builds, without those that only name places.
+# Variables of the environment that may change the image. Those that are left out choose the builder
+# and its configuration, or say what buildx tells of the build.
 _SWITCHES: Final = re.compile(
     "BUILDX_(?!BUILDER$|CONFIG$|METADATA_|GIT_INFO$).+|DOCKER_DEFAULT_PLATFORM|SOURCE_DATE_EPOCH"
 )

@@ -6,7 +6,7 @@ import io
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import pytest
 
@@ -17,6 +17,8 @@ from warmbuild.finding import Finding
 from warmbuild.log import Log
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from typing_extensions import Buffer
 
     from warmbuild.ci.provider import Provider
@@ -97,14 +99,23 @@ class Writes(io.RawIOBase):
         return len(bytes(data))
 
 
+@pytest.mark.parametrize(
+    "text_of",
+    [
+        pytest.param(
+            lambda raw: io.TextIOWrapper(io.BufferedWriter(raw), line_buffering=True),
+            id="line by line",
+        ),
+        # The image sets PYTHONUNBUFFERED.
+        pytest.param(lambda raw: io.TextIOWrapper(raw, write_through=True), id="in the image"),
+    ],
+)
 @pytest.mark.parametrize("name", sorted(ci.NAMES))
 def test_a_signal_cannot_come_between_a_line_and_its_end(
-    name: str, monkeypatch: pytest.MonkeyPatch
+    name: str, text_of: Callable[[Writes], TextIO], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stdout = Writes()
-    monkeypatch.setattr(
-        sys, "stdout", io.TextIOWrapper(io.BufferedWriter(stdout), line_buffering=True)
-    )
+    monkeypatch.setattr(sys, "stdout", text_of(stdout))
     log = Log(ci.named(name))
     with log.group("plan"):
         log.line("a first line\nand a second one")
