@@ -56,6 +56,7 @@ def entry() -> NoReturn:
     needed: `main` has cleaned up when it returns.
     """
     code = main(sys.argv[1:], os.environ)
+    signals.block()
     with suppress(OSError):
         sys.stdout.flush()
     os._exit(code)

@@ -64,6 +64,11 @@ def _handle(handler: Callable[[int, FrameType | None], object]) -> None:
             signal.signal(number, handler)
 
 
+def block() -> None:
+    """Let no signal interrupt this thread any more; its exit code is decided."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+
+
 @contextmanager
 def held() -> Iterator[None]:
     """Delay the signals to the end of the block, which creates something to clean up.
@@ -152,6 +157,7 @@ def _handled(handler: Callable[[int, FrameType | None], object]) -> Iterator[Non
 
 
 def _end(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001
+    block()
     os._exit(128 + number)
 
 
