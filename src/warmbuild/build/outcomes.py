@@ -154,7 +154,7 @@ def cache_outcome(
     exports = exported.exports() if exported else ()
     if failed:
         # Why it did not finish is known.
-        exports = tuple(done for done in exports if done.error != progress.UNFINISHED)
+        exports = tuple(done for done in exports if not done.is_unfinished)
     causes = [(_advised(plan, export), export.error) for export in exports if export.error]
     causes += [(failed, failed)] if failed and not causes else []
     not_written = [

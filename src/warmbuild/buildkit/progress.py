@@ -42,7 +42,9 @@ _OF_ENGINE: Final = "Error response from daemon: "
 # What `waiting_for` says of a push.
 PUSHED: Final = ("push", "manifest")
 # The error of an import or export that has neither ended nor failed.
-UNFINISHED: Final = "it did not finish"
+_UNFINISHED: Final = "it did not finish"
+# The error of what ends because the whole build does.
+_CANCELLED: Final = "context canceled"
 _SOURCE_LINE: Final = re.compile(r"\S.*:\d+")
 _IMPORT: Final = "importing cache manifest from "
 # GitHub's exporter has a name of its own; an inline cache is exported as part of its image.
@@ -108,6 +110,11 @@ class Transfer:
     digest: str = ""  # manifest that an export wrote; empty if there was nothing to write
 
     @property
+    def is_unfinished(self) -> bool:
+        """Whether it has neither ended nor failed by itself."""
+        return self.error == _UNFINISHED or _CANCELLED in self.error
+
+    @property
     def is_to_registry(self) -> bool:
         """Whether this is an export to a registry."""
         return self.name == "registry"
@@ -139,7 +146,7 @@ class _Vertex:
     @property
     def is_cancelled(self) -> bool:
         """Whether BuildKit ended it early, after a failure elsewhere or without a need for it."""
-        return "context canceled" in self.error
+        return _CANCELLED in self.error
 
     @property
     def bares(self) -> tuple[str, ...]:
@@ -366,7 +373,7 @@ class Progress:
                 continue
             yield Transfer(
                 name=vertex.bare.removeprefix(prefix) or vertex.bare,
-                error=vertex.error or ("" if vertex.ended else UNFINISHED),
+                error=vertex.error or ("" if vertex.ended else _UNFINISHED),
                 digest=vertex.manifest,
             )
 

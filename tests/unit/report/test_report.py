@@ -593,6 +593,23 @@ def test_an_export_that_came_to_nothing_says_why(parsed: Callable[..., Inputs]) 
     )
 
 
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        pytest.param("PUT of a manifest: context canceled", "it hung", id="it was ended"),
+        pytest.param("403 Forbidden", "403 Forbidden", id="it had failed before"),
+    ],
+)
+def test_an_export_that_was_ended_says_why(
+    parsed: Callable[..., Inputs], error: str, expected: str
+) -> None:
+    """BuildKit may still tell that it cancels an export, if warmbuild ends a build that hangs."""
+    found = outcomes.cache_outcome(
+        planned(parsed()), imported=Progress(), exported=failed_export(error), failed="it hung"
+    )
+    assert (found.written, problems.write_error(found.problems)) == ("", expected)
+
+
 def test_what_became_of_an_inline_cache(parsed: Callable[..., Inputs]) -> None:
     decided = planned(parsed(cache_backend="inline", cache_stages="build"))
     failed = "no cache is written to r.io/a:build: exit code: 1"
