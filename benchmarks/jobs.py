@@ -111,7 +111,7 @@ def buildx(job: Job, *arguments: str) -> Mapping[str, str]:
         bare.must(argv, env, job.checkout)
     progress = Progress()
     for line in done.stdout.splitlines():
-        list(progress.feed(line))
+        progress.take(line)
     return {
         f"{step.prefix} {step.position}".strip(): step.instruction
         for step in progress.steps()

@@ -21,6 +21,7 @@ import pytest
 
 from tests.golden import machine
 from tests.golden.made_up import BUILT
+from tests.printed import printed
 from warmbuild import retries
 from warmbuild.bake import allowed, targets
 from warmbuild.buildkit.progress import Progress
@@ -320,10 +321,10 @@ def test_stall_the_build_by_an_endless_line() -> None:
     """A step prints without end and never begins a new line."""
     progress, begun = Progress(), time.process_time()
     started = {"digest": "a", "name": "a", "started": "2026-01-09T00:00:00Z"}
-    tuple(progress.feed(json.dumps({"vertexes": [started]})))
+    begin = json.dumps({"vertexes": [started]})
     data = base64.b64encode(b"x" * 20).decode()
     line = json.dumps({"logs": [{"vertex": "a", "data": data}]})
-    said = [text for _ in range(20_000) for text in progress.feed(line)]
+    said = printed(progress, [begin, *[line] * 20_000])
     assert sum(map(len, said)) > 300_000
     assert time.process_time() - begun < 10
 
@@ -344,9 +345,9 @@ def test_crash_the_build_by_what_a_frontend_says() -> None:
         {"vertexes": [vertex, {**vertex, "started": "2026-01-09"}]},
         {"statuses": [{**status, "completed": "2026-01-09T00:00:01Z"}], "logs": [log]},
     ):
-        assert tuple(progress.feed(json.dumps(message)))
+        assert printed(progress, [json.dumps(message)])
     deep = '{"vertexes":' + "[" * 5_000
-    assert tuple(progress.feed(deep)) == (deep,)
+    assert printed(progress, [deep]) == [deep]
     assert progress.steps() == ()
 
 

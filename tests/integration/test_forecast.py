@@ -24,6 +24,7 @@ import pytest
 import requests
 
 from tests.integration.conftest import Registry, buildx
+from tests.printed import printed
 from warmbuild import refs
 from warmbuild.buildkit.progress import Progress
 from warmbuild.project import context_files, dockerfile, ignore_file
@@ -785,7 +786,7 @@ def bake(
             check=False,
         )
         progress = Progress(tuple(some) if len(some) > 1 else ())
-        lines = [text for line in done.stdout.splitlines() for text in progress.feed(line)]
+        lines = printed(progress, done.stdout.splitlines())
         assert done.returncode == 0, "\n".join(lines[-60:])
         found |= {name: progress.of(name).steps() for name in some}
     return found

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.printed import printed
 from warmbuild import (
     ci,
     cli,
@@ -31,7 +32,7 @@ from warmbuild import (
 from warmbuild.bake import allowed, targets
 from warmbuild.build import outcomes
 from warmbuild.buildkit import answers, checks
-from warmbuild.buildkit.progress import Progress, is_progress
+from warmbuild.buildkit.progress import Progress
 from warmbuild.errors import InputError
 from warmbuild.inputs import (
     build_context,
@@ -150,11 +151,9 @@ def of_ignore_file(text: str) -> None:
 
 def of_progress(lines: list[str]) -> None:
     progress = Progress(["a", "b"])
-    for line in lines:
-        is_progress(line)
-        for said in progress.feed(line):
-            assert isinstance(said, str)
-        progress.waiting_for()
+    for said in printed(progress, lines):
+        assert isinstance(said, str)
+    progress.waiting_for()
     for part in (progress, progress.of("a")):
         tuple(part.steps()), part.imports(), part.exports(), part.warnings()
         of_error(part.failure().error)

@@ -48,7 +48,7 @@ def lint(text: str) -> None:
 def progress(lines: Sequence[str]) -> None:
     seen = Progress()
     for line in lines:
-        tuple(seen.feed(line))
+        seen.take(line)
         seen.waiting_for()
     seen.steps()
     seen.failure()

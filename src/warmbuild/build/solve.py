@@ -20,7 +20,8 @@ from warmbuild.build.patience import Patience
 from warmbuild.builder import private_directory, state
 from warmbuild.buildkit import checks, command_line
 from warmbuild.buildkit.command_line import Files
-from warmbuild.buildkit.progress import Progress, Step, is_progress
+from warmbuild.buildkit.progress import Progress, Step
+from warmbuild.buildkit.vertices import Text
 from warmbuild.cache import directory, problems
 from warmbuild.errors import BuildError, EngineError
 from warmbuild.files import read_text, write_text
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from warmbuild.build.attempts import AnotherExport
+    from warmbuild.build.display import Display
     from warmbuild.builder.environment import Buildx
     from warmbuild.builder.memory import Guard, State
     from warmbuild.builder.private_directory import Private
@@ -63,6 +65,7 @@ class Tool:
     limits: Limits
     annotates: bool  # whether BuildKit's warnings become warnings of the run
     restart: Callable[[], None]  # restarts the builder
+    display: Display  # shows what buildx does
     state: State  # of the builder
     log: Log
     keep: Callable[[CachePlan], bool] = lambda _: False
@@ -249,12 +252,11 @@ def ask(decided: Sequence[BuildPlan], tool: Tool) -> Outcome:
     with log.group(f"warmbuild: {decided[0].call}"):
         log.line(f"+ docker buildx {process.shown(argv, log.redact)}")
         with tool.buildx.started(argv) as running:
-            for line in running.lines():
-                for text in progress.feed(line):
-                    if is_progress(line):
-                        log.line(text)
-                    else:
-                        said.append(text)
+            with tool.display.call() as show:
+                for line in running.lines():
+                    news = progress.take(line, time.monotonic())
+                    said += (one.text for one in news if isinstance(one, Text))
+                    show([one for one in news if not isinstance(one, Text)])
             code = running.wait()
     # The answers stay out of the folded group.
     for text in said:
@@ -513,10 +515,10 @@ def _attempt(decided: Sequence[BuildPlan], tool: Tool) -> _Attempt:
             patience.over(running),
             tool.state.guarded(running) as guard,
         ):
-            for line in running.lines():
-                for text in progress.feed(line):
-                    log.line(text)
-                patience.news(progress.waiting_for(), progress.moves)
+            with tool.display.call() as show:
+                for line in running.lines():
+                    show(progress.take(line, time.monotonic()))
+                    patience.news(progress.waiting_for(), progress.moves)
             code = running.wait()
     return _Attempt(
         code=code,

@@ -19,12 +19,13 @@ from warmbuild.run_context import is_false
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from warmbuild.build import outcomes, solve
+    from warmbuild.build import display, outcomes, solve
     from warmbuild.build.outcomes import Outcome
     from warmbuild.build.solve import Tool
     from warmbuild.builder import handover
     from warmbuild.builder.memory import State
     from warmbuild.builder.private_directory import Private
+    from warmbuild.buildkit import plain_progress
     from warmbuild.commands import (
         caches,
         cleanup,
@@ -43,6 +44,7 @@ else:
     # Loaded while the builder boots.
     caches = lazy.module("warmbuild.commands.caches")
     cleanup = lazy.module("warmbuild.commands.cleanup")
+    display = lazy.module("warmbuild.build.display")
     handover = lazy.module("warmbuild.builder.handover")
     explaining = lazy.module("warmbuild.commands.explaining")
     linked_copy = lazy.module("warmbuild.commands.linked_copy")
@@ -50,6 +52,7 @@ else:
     recording = lazy.module("warmbuild.commands.recording")
     skipping = lazy.module("warmbuild.commands.skipping")
     outcomes = lazy.module("warmbuild.build.outcomes")
+    plain_progress = lazy.module("warmbuild.buildkit.plain_progress")
     plain_text = lazy.module("warmbuild.report.plain_text")
     publishing = lazy.module("warmbuild.report.publishing")
     solve = lazy.module("warmbuild.build.solve")
@@ -283,6 +286,7 @@ def _tool(run: Run, builder: BuilderPlan, buildx: Buildx, private: Private, wher
         ),
         annotates=not is_false(run.env.get("DOCKER_BUILD_CHECKS_ANNOTATIONS", "")),
         restart=restart,
+        display=display.Display(plain_progress.Printer(), run.log),
         state=where,
         log=run.log,
     )

@@ -657,21 +657,21 @@ class TestProgress:
 
     def test_a_failure_is_said_without_the_target(self) -> None:
         found = Progress(["web"])
-        list(found.feed("ERROR: target web: failed to solve: it is so"))
+        found.take("ERROR: target web: failed to solve: it is so")
         assert found.failure().error == "it is so"
 
     def test_a_name_of_no_target_is_nobodys(self) -> None:
         found = Progress(["web"])
         for name in ("[auth] r.io", "plain"):
             item = {"digest": name, "name": name, "cached": True}
-            list(found.feed(json.dumps({"vertexes": [item]})))
+            found.take(json.dumps({"vertexes": [item]}))
         assert found.of("web").steps() == ()
 
 
 def replayed(name: str) -> Progress:
     found = Progress(["base", "web", "worker"])
     for line in (DATA / f"buildx-0.36.1-{name}.jsonl").read_text().splitlines():
-        list(found.feed(line))
+        found.take(line)
     return found
 
 

@@ -177,7 +177,7 @@ def test_an_export_that_is_worth_another_try(
     at = "2026-11-21T05:00:00Z"
     vertex = {"digest": "d", "name": "exporting cache to registry", "started": at, "completed": at}
     progress = Progress()
-    list(progress.feed(json.dumps({"vertexes": [vertex | {"error": error}]})))
+    progress.take(json.dumps({"vertexes": [vertex | {"error": error}]}))
     assert attempts.another_export(planned(parsed(**values)), progress, tried(1)) == expected
 
 
@@ -391,7 +391,7 @@ def test_a_cache_that_is_there_already_is_not_written_again(
         write=replace(cache.write, found=write) if cache.write else None,
     )
     progress = Progress()
-    list(progress.feed(json.dumps({"vertexes": [IMPORT, *vertices]})))
+    progress.take(json.dumps({"vertexes": [IMPORT, *vertices]}))
     assert attempts.needs_no_export(replace(decided, cache=cache), progress) is expected
 
 
@@ -414,7 +414,7 @@ def test_an_export_packs_again_what_is_not_lazy(
     decided = planned(parsed(lazy=lazy))
     cache = replace(decided.cache, repacks=decided.cache.repacks and not is_packed_so)
     progress = Progress()
-    list(progress.feed(json.dumps({"vertexes": [IMPORT, *vertices]})))
+    progress.take(json.dumps({"vertexes": [IMPORT, *vertices]}))
     assert attempts.repacks(replace(decided, cache=cache), progress) is expected
 
 
@@ -494,7 +494,7 @@ def test_a_cache_that_was_read_may_become_the_written_one(
     )
     decided = replace(decided, cache=replace(decided.cache, read=read, **change))
     progress = Progress()
-    list(progress.feed(json.dumps({"vertexes": [IMPORT, *vertices]})))
+    progress.take(json.dumps({"vertexes": [IMPORT, *vertices]}))
     assert attempts.may_become_written(decided, progress) is expected
     # One that was merged before would grow with each build.
     if write := decided.cache.write:

@@ -49,7 +49,7 @@ def test_a_cache_that_may_not_exist_yet_is_no_loss(
     name = f"importing cache manifest from {REPOSITORY}:cache-feature"
     times = dict.fromkeys(("started", "completed"), "2026-01-02T03:04:05Z")
     vertex = {"digest": "d", "name": name, "error": error, **times}
-    list(imported.feed(json.dumps({"vertexes": [vertex]})))
+    imported.take(json.dumps({"vertexes": [vertex]}))
     done = outcomes.cache_outcome(plan, imported=imported, exported=None)
     text = f"{FEATURE} is not read: {error}"
     assert [one.text for one in done.problems] == ([text] if is_lost else [])

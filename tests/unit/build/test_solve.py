@@ -18,10 +18,12 @@ from warmbuild import ci, trust
 from warmbuild.bake import targets
 from warmbuild.bake.targets import Target
 from warmbuild.build import solve
+from warmbuild.build.display import Display
 from warmbuild.build.solve import Limits, Tool
 from warmbuild.builder.environment import Buildx
 from warmbuild.builder.memory import State
 from warmbuild.builder.private_directory import Private
+from warmbuild.buildkit.plain_progress import Printer
 from warmbuild.cache.probe import Found
 from warmbuild.errors import BuildError, EngineError, RegistryError
 from warmbuild.log import Log
@@ -104,6 +106,7 @@ def tool(
         limits=Limits(cache=600.0, push=600.0, retry=600.0),
         annotates=True,
         restart=lambda: restarts.append("again"),
+        display=Display(Printer(), log),
         state=where,
         keep=keep,
         log=log,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.printed import printed
 from warmbuild.build import outcomes
 from warmbuild.buildkit.progress import Failure, Progress, Step, Transfer, Unpacked
 from warmbuild.report.plain_text import hit_ratio
@@ -18,7 +19,7 @@ T0 = "2026-11-21T05:00:00Z"
 def replay(name: str) -> tuple[Progress, list[str]]:
     text = (DATA / f"buildx-0.36.1-{name}.jsonl").read_text()
     progress = Progress()
-    return progress, [shown for line in text.splitlines() for shown in progress.feed(line)]
+    return progress, printed(progress, text.splitlines())
 
 
 def time(seconds: float) -> str:
@@ -36,7 +37,7 @@ def log(text: str, at: float = 1.0, stream: int = 1) -> dict[str, object]:
 
 def fed(*lines: str) -> tuple[Progress, list[str]]:
     progress = Progress()
-    return progress, [shown for line in lines for shown in progress.feed(line)]
+    return progress, printed(progress, lines)
 
 
 def test_a_cold_build_runs_every_step() -> None:
@@ -221,35 +222,6 @@ def test_a_cached_step_without_times_is_cached() -> None:
     progress, shown = fed(vertex(cached=True))
     assert shown == ["#1 [2/3] RUN make", "#1 CACHED"]
     assert progress.steps()[0].seconds is None
-
-
-def test_a_cached_step_that_is_fetched_afterwards_says_so() -> None:
-    fetching = {
-        "id": "extracting sha256:1",
-        "vertex": "sha256:1",
-        "current": 2_500_000,
-        "total": 3_000_000_000,
-        "timestamp": time(3),
-        "started": time(2),
-        "completed": time(3),
-    }
-    _, shown = fed(
-        vertex(cached=True, started=time(1), completed=time(1)),
-        json.dumps({"statuses": [fetching]}),
-        vertex(cached=True, started=time(2), completed=time(3)),
-    )
-    assert shown[2:] == ["#1 extracting sha256:1 2.50MB / 3.00GB 1.0s done", "#1 DONE 1.0s"]
-
-
-def test_what_is_under_way_is_shown_now_and_then() -> None:
-    def status(at: float, current: int) -> str:
-        item = {"id": "x", "vertex": "sha256:1", "current": current, "timestamp": time(at)}
-        return json.dumps({"statuses": [item]})
-
-    _, shown = fed(
-        vertex(started=T0), status(1, 10), status(2, 20), status(6.5, 1500), status(7, 1600)
-    )
-    assert shown == ["#1 [2/3] RUN make", "#1 x 1.50kB"]
 
 
 def test_output_comes_before_the_end_that_arrives_with_it() -> None:

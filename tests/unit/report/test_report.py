@@ -105,7 +105,7 @@ def planned(inputs: Inputs, context: RunContext = PUSH) -> BuildPlan:
 def replayed(name: str) -> Progress:
     progress = Progress()
     for line in (DATA / f"buildx-0.36.1-{name}.jsonl").read_text().splitlines():
-        list(progress.feed(line))
+        progress.take(line)
     return progress
 
 
@@ -357,7 +357,7 @@ def failed_export(error: str, backend: str = "registry") -> Progress:
     at, progress = "2026-11-21T05:00:00Z", Progress()
     vertex = {"digest": "d", "name": f"exporting cache to {backend}", "started": at}
     failed = vertex | {"completed": at, "error": error}
-    list(progress.feed(json.dumps({"vertexes": [failed]})))
+    progress.take(json.dumps({"vertexes": [failed]}))
     return progress
 
 
@@ -475,7 +475,7 @@ def test_what_an_export_wrote(
     lines.append({"vertexes": [vertex | {"completed": at}]})
     progress = Progress()
     for line in lines:
-        list(progress.feed(json.dumps(line)))
+        progress.take(json.dumps(line))
     decided = planned(parsed(cache_to=cache_to))
     found = outcomes.cache_outcome(decided, imported=progress, exported=progress)
     assert found == CacheOutcome(read=(), written=expected, problems=())
@@ -500,7 +500,7 @@ def imported(*errors: str, cached: bool) -> Progress:
         ended | {"digest": name, "name": f"importing cache manifest from {name}", "error": "gone"}
         for name in errors
     ]
-    list(progress.feed(json.dumps({"vertexes": [*imports, step]})))
+    progress.take(json.dumps({"vertexes": [*imports, step]}))
     return progress
 
 
@@ -569,14 +569,14 @@ def test_what_a_backend_that_is_no_registry_has_read(parsed: Callable[..., Input
     decided = planned(parsed(cache_backend="gha"))
     at, progress = "2026-11-21T05:00:00Z", Progress()
     vertex = {"digest": "i", "name": "importing cache manifest from gha:123", "started": at}
-    list(progress.feed(json.dumps({"vertexes": [vertex | {"completed": at}]})))
+    progress.take(json.dumps({"vertexes": [vertex | {"completed": at}]}))
     read = outcomes.cache_outcome(decided, imported=progress, exported=None).read
     assert read == ("cache-x", "cache-develop", "cache-main")
     nothing = outcomes.cache_outcome(decided, imported=Progress(), exported=None)
     assert nothing.read == ()
     failed = vertex | {"completed": at, "error": "403"}
     refused = Progress()
-    list(refused.feed(json.dumps({"vertexes": [failed]})))
+    refused.take(json.dumps({"vertexes": [failed]}))
     found = outcomes.cache_outcome(decided, imported=refused, exported=None)
     assert found.read == ()
     assert problems.texts(found.problems) == ("gha:123 is not read: 403",)

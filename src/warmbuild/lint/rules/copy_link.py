@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from warmbuild.buildkit import progress
+from warmbuild.buildkit import vertices
 from warmbuild.lint.case import Case, Found, Rule
 from warmbuild.project import dockerfile
 
@@ -29,7 +29,7 @@ def _find(case: Case) -> Iterator[Found]:
     }
     ran = [step for step in case.done.steps if not step.cached and _stage(step.prefix) in names]
     first = _first(linked, ran)
-    waited = progress.length(
+    waited = vertices.length(
         (one.begun, one.ended) for one in case.done.unpacked if _stage(one.prefix) in names
     )
     if first is None or waited < _WORTH:

@@ -1,0 +1,250 @@
+"""Prints what a build does as plain progress: a line for each thing that begins, moves or ends.
+
+Each vertex is begun and ended once, though BuildKit may end and begin it several times: it says of
+a cached step that it is done, and downloads the step's layers afterwards.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from warmbuild.buildkit.vertices import Begun, Cautioned, Ended, Line, Moved, Text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from warmbuild.buildkit.vertices import News, Status, Vertex
+
+# Seconds that the end of a vertex or the begin of a status waits for what may still change it.
+_HELD: Final = 0.3
+# Seconds between two lines about the same status.
+_INTERVAL: Final = 5.0
+# Seconds that a vertex which an earlier call had may take before it is shown after all.
+_NOTICED: Final = 1.0
+# Seconds without a line after which one says what is waited for.
+_SILENCE: Final = 15.0
+# The most that such a line names.
+_NAMED: Final = 3
+_LINE_ENDS: Final = re.compile(r"\r\n|\n|\r")
+
+
+@dataclass(slots=True, kw_only=True)
+class _Shown:
+    """What is printed of a status."""
+
+    since: float  # when it was first told of
+    at: float = 0.0  # when it was last printed; 0.0 if it was not
+    current: int = 0  # what was last printed of it
+    is_done: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class _Entry:
+    """What is printed of a vertex."""
+
+    vertex: Vertex
+    since: float  # when it was first told of
+    is_known: bool  # whether an earlier call had it, which printed it
+    number: int = 0  # 0 if nothing is printed of it
+    held: float | None = None  # since when its end waits
+    is_ended: bool = False  # whether its end is printed
+    statuses: dict[str, _Shown] = field(default_factory=dict)
+
+
+class Printer:
+    """Turns news into lines; times are seconds of any clock that does not go back.
+
+    A call of the same build that follows, such as an export of its cache, shows only what is new:
+    of the vertices that were met before, it prints those that do something.
+    """
+
+    def __init__(self, *, is_verbose: bool = False) -> None:
+        """Begin with nothing printed; a verbose printer prints everything, and at once."""
+        self._is_verbose = is_verbose
+        self._held = 0.0 if is_verbose else _HELD
+        self._known: frozenset[str] = frozenset()
+        self._entries: dict[str, _Entry] = {}
+        self._count = 0
+        self._last: float | None = None  # when a line was last printed
+
+    def begin(self) -> None:
+        """Begin a call; what earlier calls have met is known."""
+        if not self._is_verbose:
+            met = (name for entry in self._entries.values() for name in entry.vertex.bares)
+            self._known = self._known.union(met)
+        self._entries, self._last = {}, None
+
+    def lines(self, news: Iterable[News], now: float) -> Iterator[str]:
+        """Yield the lines that news make."""
+        for one in news:
+            for line in self._of(one, now):
+                self._last = now
+                yield line
+
+    def settle(self, now: float) -> Iterator[str]:
+        """Yield the lines that are due because nothing has come; call it twice a second or so."""
+        if self._last is None:
+            self._last = now
+        for line in (*self._due(now), *self._heartbeat(now)):
+            self._last = now
+            yield line
+
+    def close(self, now: float) -> Iterator[str]:
+        """Yield the lines that were held back, at the end of the stream."""
+        for entry in self._entries.values():
+            yield from self._moved_at_last(entry, now)
+            if entry.held is not None:
+                yield from self._end(entry)
+
+    def _of(self, one: News, now: float) -> Iterator[str]:
+        if isinstance(one, Text):
+            yield one.text
+        elif isinstance(one, Cautioned):
+            yield f"WARNING: {one_line(one.text)}"
+        else:
+            yield from self._of_vertex(one, now)
+
+    def _of_vertex(self, one: Begun | Moved | Line | Ended, now: float) -> Iterator[str]:
+        vertex = one.vertex
+        entry = self._entries.get(vertex.digest)
+        if entry is None:
+            is_known = any(name in self._known for name in vertex.bares)
+            entry = _Entry(vertex=vertex, since=now, is_known=is_known)
+            self._entries[vertex.digest] = entry
+        if isinstance(one, Begun):
+            yield from () if entry.is_known else self._begin(entry)
+            yield from self._release(vertex) if vertex.is_running else ()
+        elif isinstance(one, Line):
+            yield from self._begin(entry)
+            yield f"#{entry.number} {one.elapsed:.3f} {one_line(one.text)}"
+        elif isinstance(one, Moved):
+            yield from self._moved(entry, one.status, now)
+        else:
+            yield from self._ended(entry, now)
+
+    def _begin(self, entry: _Entry) -> Iterator[str]:
+        if not entry.number:
+            self._count += 1
+            entry.number = self._count
+            yield f"#{entry.number} {one_line(entry.vertex.name)}"
+
+    def _release(self, vertex: Vertex) -> Iterator[str]:
+        """Print the ends of the sources that a vertex has waited for."""
+        for digest in vertex.inputs:
+            source = self._entries.get(digest)
+            if source and source.held is not None and source.vertex.is_source:
+                yield from self._end(source)
+
+    def _ended(self, entry: _Entry, now: float) -> Iterator[str]:
+        yield from self._release(entry.vertex)
+        vertex = entry.vertex
+        if entry.is_ended:
+            return
+        has_run = vertex.place and not vertex.place.is_base and not vertex.cached
+        if vertex.error or (entry.is_known and has_run):
+            yield from self._begin(entry)
+        if vertex.error or (vertex.cached and not vertex.is_source) or not self._held:
+            yield from self._end(entry)
+        else:
+            entry.held = now
+
+    def _end(self, entry: _Entry) -> Iterator[str]:
+        entry.held, entry.is_ended, vertex = None, True, entry.vertex
+        if not entry.number:
+            return
+        for name, shown in entry.statuses.items():
+            if vertex.statuses[name].ended and not shown.is_done:
+                yield self._status(entry, vertex.statuses[name], shown)
+        if vertex.error:
+            yield f"#{entry.number} ERROR: {one_line(vertex.error)}"
+        elif vertex.cached:
+            yield f"#{entry.number} CACHED"
+        else:
+            yield f"#{entry.number} DONE {vertex.seconds:.1f}s"
+
+    def _moved(self, entry: _Entry, status: Status, now: float) -> Iterator[str]:
+        shown = entry.statuses.setdefault(status.name, _Shown(since=now))
+        if shown.is_done:
+            return
+        if entry.number and (status.ended or self._is_due(shown, now)):
+            shown.at, shown.current = now, status.current
+            yield self._status(entry, status, shown)
+
+    def _is_due(self, shown: _Shown, now: float) -> bool:
+        if not shown.at:
+            return now - shown.since >= self._held
+        return now - shown.at >= _INTERVAL
+
+    def _moved_at_last(self, entry: _Entry, now: float) -> Iterator[str]:
+        """Print what is new of the statuses of a vertex, if it is due."""
+        for name, shown in entry.statuses.items():
+            status = entry.vertex.statuses[name]
+            is_new = not shown.at or status.current != shown.current or status.ended
+            if entry.number and not shown.is_done and is_new and self._is_due(shown, now):
+                shown.at, shown.current = now, status.current
+                yield self._status(entry, status, shown)
+
+    @staticmethod
+    def _status(entry: _Entry, status: Status, shown: _Shown) -> str:
+        shown.is_done = status.ended is not None
+        amount = amount_text(status.current, status.total)
+        took = ""
+        if status.ended and status.begun:
+            took = f" {(status.ended - status.begun).total_seconds():.1f}s"
+        done = f"{took} done" if status.ended else ""
+        return f"#{entry.number} {one_line(status.name)}{amount}{done}"
+
+    def _due(self, now: float) -> Iterator[str]:
+        for entry in self._entries.values():
+            is_slow = entry.vertex.is_running and now - entry.since >= _NOTICED
+            if entry.is_known and not entry.number and is_slow:
+                yield from self._begin(entry)
+            yield from self._moved_at_last(entry, now)
+            is_late = entry.held is not None and now - entry.held >= self._held
+            # More may come of these until a step needs them, or until the very end.
+            if is_late and not (entry.vertex.is_source or entry.vertex.is_export):
+                yield from self._end(entry)
+
+    def _heartbeat(self, now: float) -> Iterator[str]:
+        """Yield what is waited for, if no line has been printed for long."""
+        if self._last is None or now - self._last < _SILENCE:
+            return
+        running = [entry for entry in self._entries.values() if entry.vertex.is_running]
+        waits = [text for entry in running for text in self._waits(entry, now)]
+        more = f", and {len(waits) - _NAMED} more" if len(waits) > _NAMED else ""
+        if waits:
+            yield f"still {', '.join(waits[:_NAMED])}{more}"
+
+    @staticmethod
+    def _waits(entry: _Entry, now: float) -> Iterator[str]:
+        """Yield what a vertex does at the moment."""
+        name, since = one_line(entry.vertex.bare), f"for {now - entry.since:.0f} s"
+        open_ = [one for one in entry.vertex.statuses.values() if not one.ended]
+        for status in open_:
+            amount = amount_text(status.current, status.total)
+            yield f"{name}: {one_line(status.name)}{amount} {since}"
+        if not open_:
+            yield f"{name} {since}"
+
+
+def one_line(text: str) -> str:
+    """Return a text without line ends."""
+    return " ".join(_LINE_ENDS.split(text))
+
+
+def amount_text(current: int, total: int) -> str:
+    """Return how far a status is, behind a space, or an empty text if that is not known."""
+    of = f" / {size_text(total)}" if total else ""
+    return f" {size_text(current)}{of}" if current else ""
+
+
+def size_text(count: int) -> str:
+    """Return a number of bytes in decimal units, as buildx has them."""
+    size = float(count)
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:  # noqa: PLR2004 (decimal units)
+            return f"{size:.0f}B" if unit == "B" else f"{size:.2f}{unit}"
+        size /= 1000
+    return f"{size:.2f}GB"
