@@ -120,7 +120,7 @@ class Vertex:
         return tuple(
             status.name
             for status in self.statuses.values()
-            if status.name.startswith(_PUSHING) and not status.ended
+            if is_push(status.name) and not status.ended
         )
 
     def unpacked(self) -> Iterator[tuple[datetime, datetime]]:
@@ -151,6 +151,11 @@ def place(name: str) -> Place | None:
     if not match or not _POSITION.fullmatch(position):
         return None
     return Place(prefix=prefix.rstrip(" "), position=position, instruction=match["instruction"])
+
+
+def is_push(status: str) -> bool:
+    """Return whether a status of an image's export, by its name, is of the push."""
+    return status.startswith(_PUSHING)
 
 
 def length(intervals: Iterable[tuple[datetime, datetime]]) -> float:
