@@ -82,7 +82,10 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
             if code == 1:
                 for line in traceback.format_exception(error):
                     log.line(line.rstrip("\n"))
-            log.fail(text)
+            if isinstance(error, WarmbuildError):
+                log.fail(text, error.file, error.line)
+            else:
+                log.fail(text)
         return code
 
 

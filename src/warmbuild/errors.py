@@ -26,6 +26,9 @@ class WarmbuildError(Exception):
     """An error that a user can act on; its text says what happened and what to do."""
 
     exit_code: int = 1
+    # What it is about, from the repository's root, for CI systems that show it there.
+    file: str = ""
+    line: int = 0
 
 
 @frozen

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from contextlib import contextmanager
+import sys
+from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import secret_texts
@@ -90,9 +91,11 @@ class Log:
         self.is_clean = False
         self.warning(text)
 
-    def fail(self, text: str) -> None:
-        """Report why the run failed."""
-        self._provider.fail(self._inert(text))
+    def fail(self, text: str, file: str = "", line: int = 0) -> None:
+        """Report why the run failed, to standard error, after everything said so far."""
+        sys.stdout.flush()
+        with redirect_stdout(sys.stderr):
+            self._provider.fail(self._inert(text), _one_line(self.redact(file)), line)
 
     def _inert(self, text: str) -> str:
         """Return a text without secrets, of which no line is a command."""

@@ -181,7 +181,7 @@ def test_add_an_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path.touch()
     monkeypatch.setenv("GITHUB_OUTPUT", str(path))
     value = "a\nghadelimiter_\nEOF\ndigest=evil\r\ntags<<EOF\nevil\nEOF"
-    ci.named("github").publish({"GITHUB_OUTPUT": str(path)}, {"labels": value}, "")
+    ci.named("github").publish({"GITHUB_OUTPUT": str(path)}, {"labels": value})
     head, *body, last = path.read_bytes().decode().removesuffix("\n").split("\n")
     assert head == f"labels<<{last}"
     assert "\n".join(body) == value
@@ -207,8 +207,8 @@ def test_set_a_variable_of_a_later_step(tmp_path: Path, monkeypatch: pytest.Monk
     value = "it's $(touch stolen) `touch stolen`\nPATH=/evil; touch stolen #"
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "env.sh"
-    circleci.PROVIDER.publish({"BASH_ENV": str(path)}, {"cache-write-error": value}, "")
-    variables.publish({}, {"cache-write-error": value}, "")
+    circleci.PROVIDER.publish({"BASH_ENV": str(path)}, {"cache-write-error": value})
+    variables.publish({}, {"cache-write-error": value})
     for file in ("env.sh", variables.FILE):
         script = f'. ./{file}; printf %s "$WARMBUILD_CACHE_WRITE_ERROR"; command -v sh >&2'
         done = subprocess.run(  # noqa: S603 (the attack is in the file)
@@ -216,7 +216,7 @@ def test_set_a_variable_of_a_later_step(tmp_path: Path, monkeypatch: pytest.Monk
         )
         assert done.stdout == value
         assert not (tmp_path / "stolen").exists()
-    gitlab.PROVIDER.publish({"CI_PROJECT_DIR": str(tmp_path)}, {"labels": value, "a": "b"}, "")
+    gitlab.PROVIDER.publish({"CI_PROJECT_DIR": str(tmp_path)}, {"labels": value, "a": "b"})
     assert (tmp_path / gitlab.DOTENV).read_text() == "WARMBUILD_A=b\n"
 
 

@@ -18,7 +18,7 @@ import sys
 import tempfile
 import threading
 import time
-from contextlib import ExitStack, redirect_stdout
+from contextlib import ExitStack, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from unittest import mock
@@ -30,6 +30,7 @@ import responses
 
 from tests.golden import adapters
 from warmbuild import __version__, cli
+from warmbuild.commands import clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -196,10 +197,11 @@ def run(
             _install(root, buildx)
         prepare(job)
         stack.enter_context(contextlib.chdir(job))
-        clock = _Clock(hurried=hurried)
+        passing = _Clock(hurried=hurried)
         ours: tuple[tuple[object, str, object], ...] = (
-            (time, "monotonic", clock.monotonic),
-            (time, "sleep", clock.sleep),
+            (time, "monotonic", passing.monotonic),
+            (time, "sleep", passing.sleep),
+            (clock, "_begun", passing.monotonic),
             (tempfile, "tempdir", str(root / "tmp")),
             (docker, "from_env", engine or _no_engine),
         )
@@ -211,6 +213,7 @@ def run(
         stack.enter_context(mock.patch.dict(os.environ, own))
         stack.enter_context(answering(registries or {}))
         said = stack.enter_context(redirect_stdout(io.StringIO()))
+        stack.enter_context(redirect_stderr(said))
         base = {"PATH": str(root / "bin"), "HOME": str(root / "home")}
         base |= {"DOCKER_HOST": "unix:///machine/docker.sock"}
         given = env if isinstance(env, Interrupted) else base | dict(env or {})

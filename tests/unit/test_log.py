@@ -26,12 +26,13 @@ def test_a_log_hides_secrets_everywhere(capsys: pytest.CaptureFixture[str]) -> N
     with log.group("g hunter2"):
         pass
     properties = "title=warmbuild,file=,line=,endLine=,col=,endColumn="
-    assert capsys.readouterr().out.splitlines() == [
+    said = capsys.readouterr()
+    assert said.err == f"::error {properties}::f ***\n"
+    assert said.out.splitlines() == [
         "::add-mask::hunter2",
         "::add-mask::sesame",
         "| ::a *** ***",
         f"::warning {properties}::w ***",
-        f"::error {properties}::f ***",
         "::group::g ***",
         "::endgroup::",
     ]

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import backends, csv_attributes, refs, vendors
+from warmbuild.build.timeline import Timeline
 from warmbuild.buildkit import progress
 from warmbuild.buildkit.answers import Inspected
 from warmbuild.cache import problems, records
@@ -33,6 +34,7 @@ class Outcome:
     """What a build did; the defaults are those of a build without an image and a cache."""
 
     name: str = ""  # name of the target, if a file defines it
+    ending: str = ""  # what became of the image: pushed, loaded, exported or built
     digest: str = ""
     image_id: str = ""
     metadata: str
@@ -53,7 +55,20 @@ class Outcome:
     problems: tuple[Problem, ...] = ()  # what went wrong with the caches
     targets: tuple[Outcome, ...] = ()  # outcomes of several targets; this one has their sums
     image: BuildPlan | None = None  # plan of the one image, if no file defines it
+    error: str = ""  # why the run has failed; empty if it has not
+    is_stopped: bool = False  # whether it was told to stop
+    failure: Failure | None = None  # what failed, if it was a part of a build
+    timeline: Timeline = field(default_factory=Timeline)  # of the whole run
     builder: Inspected = field(default_factory=Inspected)
+
+    @property
+    def saved(self) -> float:
+        """Seconds that the steps from caches took when they last ran, as far as records tell."""
+        steps = self.steps
+        if self.targets:
+            # A step that targets share is one.
+            steps = tuple({step.title: step for one in self.targets for step in one.steps}.values())
+        return sum(step.usual for step in steps if step.cached)
 
     @property
     def cache_error(self) -> str:
@@ -69,7 +84,9 @@ def together(targets: Sequence[Outcome], *, metadata: str, steps: tuple[Step, ..
     """Return what several targets did; `steps` has a step that they share once."""
     ages = [one.cache_age for one in targets if one.cache_age is not None]
     only = targets[0] if len(targets) == 1 else None
+    endings = {one.ending for one in targets}
     return Outcome(
+        ending=endings.pop() if len(endings) == 1 else "built",
         digest=only.digest if only else "",
         image_id=only.image_id if only else "",
         metadata=metadata,
@@ -123,6 +140,9 @@ def shown(done: Outcome, redact: Callable[[str], str]) -> Outcome:
             replace(one, text=redact(one.text), cause=redact(one.cause)) for one in done.problems
         ),
         targets=tuple(shown(one, redact) for one in done.targets),
+        error=redact(done.error),
+        failure=done.failure and done.failure.shown(redact),
+        timeline=done.timeline.shown(redact),
         builder=replace(
             done.builder,
             nodes=tuple(

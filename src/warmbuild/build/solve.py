@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import replace
+from contextlib import contextmanager
+from dataclasses import field, replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import compress
@@ -17,6 +18,7 @@ from warmbuild.build import attempts, outcomes
 from warmbuild.build.attempts import Tried
 from warmbuild.build.outcomes import CacheOutcome, Outcome
 from warmbuild.build.patience import Patience
+from warmbuild.build.timeline import Call
 from warmbuild.builder import private_directory, state
 from warmbuild.buildkit import checks, command_line
 from warmbuild.buildkit.command_line import Files
@@ -27,6 +29,7 @@ from warmbuild.errors import BuildError, EngineError
 from warmbuild.files import read_text, write_text
 from warmbuild.frozen import frozen
 from warmbuild.lint import reading
+from warmbuild.phases import Phase
 from warmbuild.plan import calls
 
 if TYPE_CHECKING:
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
     from warmbuild.builder.memory import Guard, State
     from warmbuild.builder.private_directory import Private
     from warmbuild.buildkit.checks import Warned
+    from warmbuild.buildkit.vertices import News
     from warmbuild.cache.cache_plan import CachePlan
     from warmbuild.log import Log
     from warmbuild.plan.build_plan import BuildPlan
@@ -72,6 +76,9 @@ class Tool:
     """Tags the cache that was read with the ref that is written; returns False on failure."""
     have_lost: Callable[[Sequence[CachePlan]], Sequence[bool]] = lambda _: ()
     """Returns of each cache that was written whether BuildKit left the result of a step out."""
+    announce: Callable[[Outcome], None] = lambda _: None
+    """Takes what is known once images are out, before their caches are exported."""
+    calls: list[Call] = field(default_factory=list)  # every call of buildx that has ended
 
 
 @frozen
@@ -146,15 +153,22 @@ def build(decided: Sequence[BuildPlan], tool: Tool) -> Outcome:
         steps += built.progress.steps(new=True)
         said = _metadata(tool)
         metadata |= said
-        finished += _finished(call, built, said, tool)
+        images = _images(call, built, said, tool)
+        shown = _shown_metadata(metadata, tool.log)
+        tool.announce(_whole(decided, [*finished, *images], shown, steps))
+        finished += _finished(call, built, images, tool)
+    return _whole(decided, finished, _shown_metadata(metadata, tool.log), steps)
+
+
+def _whole(
+    decided: Sequence[BuildPlan], done: Sequence[Outcome], metadata: str, steps: Sequence[Step]
+) -> Outcome:
+    """Return the outcome of a run, by those of its images."""
     if not decided[0].name:
-        return replace(finished[0], image=decided[0])
+        return replace(done[0], image=decided[0])
     names = [plan.name for plan in decided]
-    return outcomes.together(
-        sorted(finished, key=lambda one: names.index(one.name)),
-        metadata=_shown_metadata(metadata, tool.log),
-        steps=tuple(steps),
-    )
+    in_order = sorted(done, key=lambda one: names.index(one.name))
+    return outcomes.together(in_order, metadata=metadata, steps=tuple(steps))
 
 
 def _calls(decided: Sequence[BuildPlan], log: Log) -> Iterator[Sequence[BuildPlan]]:
@@ -201,30 +215,30 @@ def _built(decided: Sequence[BuildPlan], tool: Tool) -> _Built:
     if tried.code and tool.private.is_full(f"{failure.error} {failure.tail}"):
         raise private_directory.unwritable("no space is left on it")
     if tried.code:
-        raise outcomes.failure_error(tried.progress.failure(), waited_for=tried.waited_for)
+        failed = outcomes.failure_error(failure, waited_for=tried.waited_for)
+        failed.file, failed.line = reading.place(now, failure.source)
+        raise failed
     progress = counted or tried.progress
     return _Built(plans=now, progress=progress, last=tried, export_after=export_after)
 
 
-def _finished(
+def _images(
     decided: Sequence[BuildPlan], built: _Built, said: Mapping[str, object], tool: Tool
 ) -> Sequence[Outcome]:
-    """Export the caches of images that are built; return what became of the images.
+    """Return what became of images, without their caches.
 
     `said` is the metadata that buildx wrote of them.
     """
     image_id = (read_text(tool.files.iid) or "").strip()
-    caches = _caches(decided, built, tool)
-    for warning in problems.texts(problem for cache in caches for problem in cache.problems):
-        tool.log.warning(warning)
-    finished = []
-    for plan, as_built, cache in zip(decided, built.plans, caches, strict=True):
+    images = []
+    for plan, as_built in zip(decided, built.plans, strict=True):
         if plan.linked:
             continue
         progress = built.progress.of(plan.name)
         metadata = bake_file.metadata(said, bake_file.name_of(plan)) or said
         outcome = Outcome(
             name=plan.name,
+            ending=_ending(plan),
             digest=untrusted_json.text(metadata, "containerimage.digest"),
             image_id=image_id or untrusted_json.text(metadata, "containerimage.config.digest"),
             metadata=_shown_metadata(metadata, tool.log),
@@ -232,14 +246,37 @@ def _finished(
             steps=progress.steps(),
             unpacked=progress.unpacked(),
             images=progress.images(),
-            cache_read=cache.read,
-            cache_written=cache.written,
             cache_age=outcomes.cache_age(as_built, progress, datetime.now(UTC)),
             notes=(*plan.notes, *plan.cache.notes),
-            problems=(*as_built.cache.problems, *cache.problems),
+            problems=as_built.cache.problems,
         )
-        finished.append(outcome)
-    return finished
+        images.append(outcome)
+    return images
+
+
+def _ending(plan: BuildPlan) -> str:
+    """Return what becomes of an image, in a word."""
+    endings = {"pushed": plan.push, "loaded": plan.load, "exported": bool(plan.outputs)}
+    return next((word for word, is_so in endings.items() if is_so), "built")
+
+
+def _finished(
+    decided: Sequence[BuildPlan], built: _Built, images: Sequence[Outcome], tool: Tool
+) -> Sequence[Outcome]:
+    """Export the caches of images that are built; return what became of both."""
+    caches = _caches(decided, built, tool)
+    for warning in problems.texts(problem for cache in caches for problem in cache.problems):
+        tool.log.warning(warning)
+    found = {plan.name: cache for plan, cache in zip(decided, caches, strict=True)}
+    return [
+        replace(
+            one,
+            cache_read=found[one.name].read,
+            cache_written=found[one.name].written,
+            problems=(*one.problems, *found[one.name].problems),
+        )
+        for one in images
+    ]
 
 
 def ask(decided: Sequence[BuildPlan], tool: Tool) -> Outcome:
@@ -252,7 +289,7 @@ def ask(decided: Sequence[BuildPlan], tool: Tool) -> Outcome:
     with log.group(f"warmbuild: {decided[0].call}"):
         log.line(f"+ docker buildx {process.shown(argv, log.redact)}")
         with tool.buildx.started(argv) as running:
-            with tool.display.call() as show:
+            with _called(tool, progress, Phase.BUILDX) as show:
                 for line in running.lines():
                     news = progress.take(line, time.monotonic())
                     said += (one.text for one in news if isinstance(one, Text))
@@ -420,7 +457,7 @@ def _exported(plan: BuildPlan, built: _Built, exported: _Attempt) -> CacheOutcom
 
 def _export(exporting: Sequence[BuildPlan], wanted: Sequence[BuildPlan], tool: Tool) -> _Attempt:
     """Export caches alone, and once more if their error is transient."""
-    attempt = _attempt(_alone(exporting, wanted), tool)
+    attempt = _attempt(_alone(exporting, wanted), tool, Phase.CACHE)
     if attempt.waited_for:
         return attempt
     return _once_more(exporting, wanted, attempt, tool)
@@ -441,7 +478,7 @@ def _once_more(
         time.sleep(again.pause)
         if again.on_disk:
             tool.state.to_disk(last.lacking)
-        last = _attempt(_alone(exporting, wanted), tool)
+        last = _attempt(_alone(exporting, wanted), tool, Phase.CACHE)
 
 
 def _another(plan: BuildPlan, last: _Attempt, tried: Tried) -> AnotherExport | None:
@@ -475,7 +512,7 @@ def _stages(wanted: BuildPlan, built: _Built, tool: Tool) -> CacheOutcome:
     write = wanted.cache.write
     written, failed = [str(write.ref)] if write else [], []
     for stage in calls.stages(wanted) if write else ():
-        attempt = _attempt((stage,), tool)
+        attempt = _attempt((stage,), tool, Phase.CACHE)
         ref = stage.cache.write.ref if stage.cache.write else ""
         if attempt.code:
             failed.append(f"no cache is written to {ref}: {attempt.error}")
@@ -484,8 +521,22 @@ def _stages(wanted: BuildPlan, built: _Built, tool: Tool) -> CacheOutcome:
     return outcomes.inline_outcome(wanted, imported=built.progress, written=written, failed=failed)
 
 
-def _attempt(decided: Sequence[BuildPlan], tool: Tool) -> _Attempt:
-    """Run one call of buildx and print its progress.
+@contextmanager
+def _called(
+    tool: Tool, progress: Progress, phase: Phase
+) -> Iterator[Callable[[Sequence[News]], None]]:
+    """Show a call of buildx while the block runs, and note it, also if it is ended."""
+    begun = time.monotonic()
+    try:
+        with tool.display.call() as show:
+            yield show
+    finally:
+        ended = time.monotonic()
+        tool.calls.append(Call(progress=progress, begun=begun, ended=ended, phase=phase))
+
+
+def _attempt(decided: Sequence[BuildPlan], tool: Tool, phase: Phase = Phase.BUILDX) -> _Attempt:
+    """Run one call of buildx and print its progress; `phase` is what it counts as.
 
     A cache in a directory is written beside the one before, and then takes its place.
     """
@@ -508,14 +559,14 @@ def _attempt(decided: Sequence[BuildPlan], tool: Tool) -> _Attempt:
         Patience(tool.limits.cache, tool.limits.push),
         tool.log,
     )
-    with log.group("warmbuild: build"):
+    with log.group(f"warmbuild: {'cache' if phase is Phase.CACHE else 'build'}"):
         log.line(f"+ docker buildx {process.shown(argv, log.redact)}")
         with (
             tool.buildx.started(argv) as running,
             patience.over(running),
             tool.state.guarded(running) as guard,
         ):
-            with tool.display.call() as show:
+            with _called(tool, progress, phase) as show:
                 for line in running.lines():
                     show(progress.take(line, time.monotonic()))
                     patience.news(progress.waiting_for(), progress.moves)

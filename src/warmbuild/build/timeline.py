@@ -6,16 +6,16 @@ clock may be another: its times are moved so that none lies after the message th
 
 from __future__ import annotations
 
-from dataclasses import field
-from enum import Enum
+from dataclasses import field, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from warmbuild.buildkit import progress, vertices
 from warmbuild.frozen import frozen
+from warmbuild.phases import Phase, Span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from warmbuild.buildkit.progress import Progress
@@ -23,24 +23,6 @@ if TYPE_CHECKING:
 
 # Seconds by which what a step waited for may seem to end after the step has begun.
 _TOLERANCE: Final = 0.05
-
-
-class Phase(Enum):
-    """What a run does at a moment."""
-
-    START = "start"  # until the builder is asked for: inputs, the plan, logins
-    BOOT = "boot"  # until the builder is up, if that takes longer than the registry
-    PROBE = "probe"  # until the registry has answered, if that takes longer than the builder
-    CONTEXT = "context"  # the Dockerfile and the context are read and sent
-    PULL = "pull and unpack"  # images and layers of caches
-    STEPS = "steps"
-    EXPORT = "export"  # of the image
-    PUSH = "push"  # of the image
-    IMPORT = "cache import"  # the records of caches
-    CACHE = "cache export"
-    BUILDX = "buildx"  # buildx and BuildKit between all that
-    REPORT = "report"  # records, causes, outputs
-    REMOVAL = "removal"  # of the builder
 
 
 # What a moment counts as if several things happen at once: the first one of these.
@@ -87,6 +69,18 @@ class Bar:
         """How long it is."""
         return self.ended - self.begun
 
+    def shown(self, redact: Callable[[str], str]) -> Bar:
+        """Return the bar as it may be shown: `redact` hides secrets in what others wrote."""
+        return replace(
+            self,
+            name=redact(self.name),
+            prefix=redact(self.prefix),
+            instruction=redact(self.instruction),
+            error=redact(self.error),
+            tail=tuple(map(redact, self.tail)),
+            parts=tuple(replace(part, name=redact(part.name)) for part in self.parts),
+        )
+
 
 @frozen
 class Call:
@@ -99,15 +93,6 @@ class Call:
 
 
 @frozen
-class Span:
-    """A time that is of one phase."""
-
-    phase: Phase
-    begun: float
-    ended: float
-
-
-@frozen
 class Timeline:
     """A run from its begin to its end."""
 
@@ -115,6 +100,10 @@ class Timeline:
     ended: float = 0.0
     bars: tuple[Bar, ...] = ()
     phases: Mapping[Phase, float] = field(default_factory=dict)  # seconds; only those that were
+
+    def shown(self, redact: Callable[[str], str]) -> Timeline:
+        """Return the timeline as it may be shown, without secrets."""
+        return replace(self, bars=tuple(bar.shown(redact) for bar in self.bars))
 
 
 def timeline(calls: Sequence[Call], own: Sequence[Span]) -> Timeline:
@@ -207,8 +196,10 @@ def _spans(vertex: Vertex, clock: _Clock) -> Iterator[Span]:
     times = [(clock.ours(begun), clock.ours(ended)) for begun, ended in vertex.intervals.items()]
     parts = list(_parts(vertex, clock))
     if phase is Phase.STEPS and vertex.cached:
-        at = clock.first(vertex)
-        yield Span(phase=phase, begun=at, ended=at)
+        # An export of a cache alone finds everything cached.
+        if clock.phase is not Phase.CACHE:
+            at = clock.first(vertex)
+            yield Span(phase=phase, begun=at, ended=at)
         phase = Phase.PULL
     if phase is Phase.PULL:
         times += [(part.begun, part.ended) for part in parts]

@@ -110,7 +110,7 @@ def booted(plan: BuilderPlan, buildx: Buildx, private: Private, log: Log) -> Ite
         yield Made(
             up=wait,
             boot=boot,
-            inspected=lambda: _inspected(seen[0]),
+            inspected=cache(lambda: _inspected(seen[0])),
             state=state,
         )
 

@@ -29,7 +29,7 @@ from warmbuild.buildkit.vertices import (
 from warmbuild.frozen import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from warmbuild.buildkit.checks import Warned
     from warmbuild.buildkit.vertices import News
@@ -67,6 +67,10 @@ class Step:
     cached: bool
     seconds: float | None  # None if it never ran
     error: str
+    # What records beside the caches tell of it:
+    line: int = 0  # in the Dockerfile; 0 if that is not known
+    origin: str = ""  # ref of the nearest cache that has it; empty if none is known to
+    usual: float = 0.0  # seconds that it took when it last ran; 0 if that is not known
 
     @property
     def title(self) -> str:
@@ -93,6 +97,16 @@ class Failure:
     tail: tuple[str, ...]  # its last lines
     source: str  # file and line of the Dockerfile, if buildx prints them
     unconfirmed: bool = False  # whether it is a push that has ended, and of which nothing is known
+
+    def shown(self, redact: Callable[[str], str]) -> Failure:
+        """Return the failure as it may be shown: `redact` hides secrets in what others wrote."""
+        return replace(
+            self,
+            title=redact(self.title),
+            error=redact(self.error),
+            tail=tuple(map(redact, self.tail)),
+            source=redact(self.source),
+        )
 
 
 @frozen

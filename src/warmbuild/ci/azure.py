@@ -8,6 +8,7 @@ refs/pull/N/merge, and never names the default branch.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import trust
@@ -58,12 +59,12 @@ def _branch(name: str) -> str:
     return name.removeprefix("refs/heads/")
 
 
-def _warning(text: str, file: str = "", line: int = 0) -> None:
+def _issue(kind: str, text: str, file: str, line: int) -> None:
     place = f"sourcepath={_escaped(file, *_IN_PROPERTIES)};linenumber={line};" if file else ""
-    say(f"##vso[task.logissue type=warning;{place}]{_escaped(text)}")
+    say(f"##vso[task.logissue type={kind};{place}]{_escaped(text)}")
 
 
-def _publish(_env: Environment, outputs: Mapping[str, str], _summary: str) -> None:
+def _publish(_env: Environment, outputs: Mapping[str, str]) -> None:
     """Set output variables, which later steps read as $(NAME.WARMBUILD_DIGEST)."""
     for name, value in variables.named(outputs).items():
         say(f"##vso[task.setvariable variable={name};isOutput=true]{_escaped(value)}")
@@ -82,8 +83,8 @@ PROVIDER: Final = Provider(
     pipeline_file=lambda _env: "azure-pipelines.yml",  # the name that Azure proposes
     open_group=lambda title: say(f"##[group]{title}"),
     close_group=lambda: say("##[endgroup]"),
-    warning=_warning,
-    fail=lambda text: say(f"##vso[task.logissue type=error;]{_escaped(text)}"),
+    warning=partial(_issue, "warning"),
+    fail=partial(_issue, "error"),
     mask=lambda secret: say(f"##vso[task.setsecret]{_escaped(secret)}"),
     publish=_publish,
 )

@@ -30,7 +30,7 @@ def _context(env: Environment, *_: object) -> RunContext:
     return run if tag else run.on_branch(branch)
 
 
-def _publish(env: Environment, outputs: Mapping[str, str], _summary: str) -> None:
+def _publish(env: Environment, outputs: Mapping[str, str]) -> None:
     """Append to the file of variables; the step passes on the variables that it names."""
     if path := env.get("BITBUCKET_PIPELINES_VARIABLES_PATH"):
         variables.write(Path(path), variables.lines(outputs), append=True)

@@ -69,10 +69,10 @@ def _repository(address: str) -> str:
     return f"{found['host']}/{path}".lower() if found else ""
 
 
-def _fail(text: str) -> None:
+def _fail(text: str, file: str = "", line: int = 0) -> None:
     """Write an error, and unfold the group that contains it."""
     say("^^^ +++")
-    fail(text)
+    fail(text, file, line)
 
 
 PROVIDER: Final = Provider(

@@ -41,7 +41,7 @@ def _context(env: Environment, *_: object) -> RunContext:
     return run if run.tag else run.on_branch(branch)
 
 
-def _publish(env: Environment, outputs: Mapping[str, str], _summary: str) -> None:
+def _publish(env: Environment, outputs: Mapping[str, str]) -> None:
     """Append to the script that the shell of every later step runs first."""
     if path := env.get("BASH_ENV"):
         variables.write(Path(path), variables.lines(outputs, before="export "), append=True)

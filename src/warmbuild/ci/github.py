@@ -291,23 +291,31 @@ def _warning(text: str, file: str = "", line: int = 0) -> None:
     core.warning(text, title="warmbuild", file=file or None, start_line=at, end_line=at)
 
 
-def _publish(env: Environment, outputs: Mapping[str, str], summary: str) -> None:
-    """Write outputs and summary to the files that the runner names.
+def _fail(text: str, file: str = "", line: int = 0) -> None:
+    at = line or None
+    core.error(text, title="warmbuild", file=file or None, start_line=at, end_line=at)
 
-    Raises EngineError if the outputs cannot be written, which later steps use; without the summary
-    nothing is lost.
+
+def _publish(env: Environment, outputs: Mapping[str, str]) -> None:
+    """Write outputs to the file that the runner names; it takes the last value of each.
+
+    Raises EngineError if they cannot be written, for later steps use them.
     """
-    lost = ""
+    place = env.get("GITHUB_OUTPUT")
     try:
-        if place := env.get("GITHUB_OUTPUT"):
+        if place:
             # actions-toolkit writes only to a file that exists.
             Path(place).touch()
             for name, value in outputs.items():
                 core.set_output(name, surrogates.escaped(value))
     except OSError as error:
-        lost = f"the outputs could not be written to GITHUB_OUTPUT: {error.strerror}"
-    summary = surrogates.escaped(summary)
-    place = env.get("GITHUB_STEP_SUMMARY")
+        text = f"the outputs could not be written to GITHUB_OUTPUT: {error.strerror}"
+        raise EngineError(text) from error
+
+
+def _summarize(env: Environment, summary: str) -> None:
+    """Write the summary to the file that the runner names; without it nothing is lost."""
+    summary, place = surrogates.escaped(summary), env.get("GITHUB_STEP_SUMMARY")
     try:
         if summary and place and len(summary.encode()) < _LONGEST_SUMMARY:
             Path(place).touch()
@@ -315,8 +323,6 @@ def _publish(env: Environment, outputs: Mapping[str, str], summary: str) -> None
             core.issue_file_command("STEP_SUMMARY", summary)
     except OSError as error:
         _warning(f"the summary could not be written to GITHUB_STEP_SUMMARY: {error.strerror}")
-    if lost:
-        raise EngineError(lost)
 
 
 def _export(env: Environment, variables: Mapping[str, str]) -> None:
@@ -438,9 +444,10 @@ PROVIDER: Final = Provider(
     open_group=lambda title: core.start_group(title),  # noqa: PLW0108
     close_group=lambda: core.end_group(),  # noqa: PLW0108
     warning=_warning,
-    fail=lambda text: core.error(text, title="warmbuild"),
+    fail=_fail,
     mask=lambda secret: core.set_secret(secret),  # noqa: PLW0108
     publish=_publish,
+    summarize=_summarize,
     shared=_shared,
     export=_export,
     later_file=_later_file,

@@ -120,7 +120,7 @@ def _section(mark: str, title: str = "") -> None:
     say(f"\x1b[0Ksection_{mark}:{time.time():.0f}:warmbuild\r\x1b[0K{title}")
 
 
-def _publish(env: Environment, outputs: Mapping[str, str], _summary: str) -> None:
+def _publish(env: Environment, outputs: Mapping[str, str]) -> None:
     """Write the dotenv report, without JSON outputs if the file would be too large.
 
     GitLab accepts no spaces in a value; only JSON outputs can have spaces, so they are escaped. It

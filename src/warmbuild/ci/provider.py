@@ -37,7 +37,7 @@ def warning(text: str, file: str = "", line: int = 0) -> None:
     say(f"warning: {file}:{line}: {text}" if file else f"warning: {text}")
 
 
-def fail(text: str) -> None:
+def fail(text: str, file: str = "", line: int = 0) -> None:  # noqa: ARG001 (the text has them)
     """Write an error for a CI system without annotations."""
     say(f"error: {text}")
 
@@ -68,14 +68,17 @@ class Provider:
     close_group: Callable[[], None] = lambda: None
     warning: Callable[[str, str, int], None] = warning
     """Show a warning: its text, and the file and line that it is about ("" and 0 for none)."""
-    fail: Callable[[str], None] = fail  # say why the run failed
+    fail: Callable[[str, str, int], None] = fail
+    """Say why the run failed, and at which file and line ("" and 0 for none)."""
     mask: Callable[[str], None] | None = None
     """Have the CI system hide a text of one line in everything that follows, if it can.
 
     It prints the text, as a command that the CI system does not show.
     """
-    publish: Callable[[Environment, Mapping[str, str], str], None] = lambda *_: None
-    """Hand outputs and the Markdown summary to the CI system."""
+    publish: Callable[[Environment, Mapping[str, str]], None] = lambda *_: None
+    """Hand outputs to the CI system; what was handed over before is replaced."""
+    summarize: Callable[[Environment, str], None] = lambda *_: None
+    """Hand the Markdown summary to the CI system."""
     export: Callable[[Environment, Mapping[str, str]], None] = lambda *_: None
     """Set variables for the later steps of the job, where a container can do that."""
     publish_findings: Callable[[Environment, Sequence[Finding]], None] = lambda *_: None

@@ -49,7 +49,7 @@ def lines(outputs: Mapping[str, str], *, before: str = "") -> str:
     )
 
 
-def publish(_env: Environment, outputs: Mapping[str, str], _summary: str) -> None:
+def publish(_env: Environment, outputs: Mapping[str, str]) -> None:
     """Write the outputs to FILE, replacing what it holds."""
     write(Path(FILE), lines(outputs))
 

@@ -2,39 +2,43 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from warmbuild import lazy
 from warmbuild.builder import boot, environment, private_directory, state
 from warmbuild.builder.environment import Buildx
 from warmbuild.cache import problems
 from warmbuild.commands import checkout, confidential, images, logins, mounted
-from warmbuild.errors import CacheError
+from warmbuild.errors import CacheError, EngineError, WarmbuildError
 from warmbuild.frozen import frozen
+from warmbuild.phases import Phase
 from warmbuild.run_context import is_false
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from warmbuild.build import display, outcomes, solve
+    from warmbuild.build import display, outcomes, solve, timeline
     from warmbuild.build.outcomes import Outcome
     from warmbuild.build.solve import Tool
     from warmbuild.builder import handover
+    from warmbuild.builder.boot import Made
     from warmbuild.builder.memory import State
     from warmbuild.builder.private_directory import Private
     from warmbuild.buildkit import plain_progress
     from warmbuild.commands import (
         caches,
         cleanup,
+        draft,
         explaining,
         linked_copy,
         reach,
         recording,
         skipping,
     )
+    from warmbuild.commands.clock import Clock
+    from warmbuild.commands.draft import Draft
     from warmbuild.commands.images import Image
     from warmbuild.commands.logins import Registries
     from warmbuild.commands.run import Run
@@ -45,6 +49,7 @@ else:
     caches = lazy.module("warmbuild.commands.caches")
     cleanup = lazy.module("warmbuild.commands.cleanup")
     display = lazy.module("warmbuild.build.display")
+    draft = lazy.module("warmbuild.commands.draft")
     handover = lazy.module("warmbuild.builder.handover")
     explaining = lazy.module("warmbuild.commands.explaining")
     linked_copy = lazy.module("warmbuild.commands.linked_copy")
@@ -56,25 +61,58 @@ else:
     plain_text = lazy.module("warmbuild.report.plain_text")
     publishing = lazy.module("warmbuild.report.publishing")
     solve = lazy.module("warmbuild.build.solve")
+    timeline = lazy.module("warmbuild.build.timeline")
+
+# Seconds; a wait that is shorter was for what had happened already.
+_AT_ONCE: Final = 0.05
 
 
 def build(run: Run) -> Outcome:
-    """Build the images of a run and publish the outcome; raises WarmbuildError on failure."""
-    begun = time.monotonic()
+    """Build the images of a run and publish the outcome; raises WarmbuildError on failure.
+
+    What is known of a run that fails is published, too.
+    """
     wanted = images.images(run, run.mounts)
     written = mounted.written(run.inputs, [image.target for image in wanted])
+    begun = draft.Draft()
     with mounted.handed_over(written, run.mounts, run.log):
-        outcome = _built(run, wanted, begun)
-    losses = problems.losses(outcome.problems)
-    if run.inputs.cache_strict and losses:
-        raise CacheError(losses)
+        try:
+            outcome = _built(run, wanted, begun)
+            losses = problems.losses(outcome.problems)
+            if run.inputs.cache_strict and losses:
+                raise CacheError(losses)
+        except WarmbuildError as error:
+            failed = draft.failed(begun, error)
+            if begun.outcome is None:
+                with suppress(EngineError):
+                    publishing.set_outputs(failed, run.inputs, run.env, run.provider, run.log)
+            for text in _conclude(run, begun, failed):
+                run.log.warning(text)
+            raise
+        if lost := _conclude(run, begun, outcome):
+            raise EngineError("; ".join((*lost, "everything else is done")))
     return outcome
 
 
-def _built(run: Run, wanted: Sequence[Image], begun: float) -> Outcome:
-    """Build images and publish the outcome; `begun` is when the run began, as `monotonic`."""
+def _conclude(run: Run, begun: Draft, outcome: Outcome) -> Sequence[str]:
+    """Say how a run has ended, and where its time went; return what could not be written.
+
+    Nothing follows but the error, if there is one.
+    """
+    where = timeline.timeline(begun.calls, run.clock.spans())
+    outcome = replace(
+        outcome,
+        timeline=where,
+        seconds=where.ended - where.begun,
+        warnings=tuple(run.log.warnings),
+    )
+    return publishing.conclude(outcome, run.inputs, run.env, run.provider, run.log)
+
+
+def _built(run: Run, wanted: Sequence[Image], begun: Draft) -> Outcome:
+    """Build images and publish the outputs; `begun` gets what is known."""
     inputs, env, log = run.inputs, run.env, run.log
-    decided = images.decide(wanted)
+    decided = begun.decided = images.decide(wanted)
     checkout.check(inputs, env, decided, log.redact)
     trust = run.context.trust
     used, unused = checkout.certificates(inputs, env)
@@ -100,6 +138,7 @@ def _built(run: Run, wanted: Sequence[Image], begun: float) -> Outcome:
         left = images.without(wanted, decided, {one.name for one in unchanged})
         if not left:
             found = _with_findings(run, wanted, decided)
+            run.clock.enter(Phase.REPORT)
             publishing.say_findings(plain_text.findings(found), log)
             publishing.findings(found, env, run.provider, log)
             return _published(means, outcomes.with_unchanged(None, unchanged))
@@ -111,7 +150,7 @@ class _Means:
     """What a run builds with, before there is a builder."""
 
     run: Run
-    begun: float  # when the run began, as `monotonic`
+    begun: Draft
     registries: Registries
     private: Private
     buildx: Buildx
@@ -154,6 +193,8 @@ def _with_builder(means: _Means, wanted: Sequence[Image], unchanged: Sequence[Ou
     run, private, buildx = means.run, means.private, means.buildx
     inputs, env, log, child = run.inputs, run.env, run.log, buildx.env
     decided = images.decide(wanted)
+    clock = run.clock
+    clock.enter(Phase.PROBE)
     with (
         boot.booted(state.planned(decided), buildx, private, log) as made,
         private_directory.forgotten(private),
@@ -166,7 +207,8 @@ def _with_builder(means: _Means, wanted: Sequence[Image], unchanged: Sequence[Ou
         known = recording.known(decided, registries, child)
         publishing.say_plan(decided, log)
         recording.say_forecast(known, log)
-        name = made.boot(state.need(decided))
+        name = _up(made, decided, clock)
+        means.begun.decided = decided
         if not inputs.cleanup:
             is_own = bool(run.provider.shared(env))
             user = handover.place(env, run.mounts, is_home_own=is_own)
@@ -176,6 +218,8 @@ def _with_builder(means: _Means, wanted: Sequence[Image], unchanged: Sequence[Ou
             _tool(run, decided[0].builder, own, private, made.state),
             keep=lambda cache: caches.kept(cache, registries, log),
             have_lost=lambda written: caches.have_lost(written, registries, log),
+            announce=lambda known: _announce(means, known, made, unchanged),
+            calls=means.begun.calls,
         )
         try:
             with cleanup.beside(decided[0].builder, child, log):
@@ -185,6 +229,7 @@ def _with_builder(means: _Means, wanted: Sequence[Image], unchanged: Sequence[Ou
                     outcome = solve.ask(decided, tool)
             decided = _with_later_findings(run, wanted, decided, outcome)
         finally:
+            clock.enter(Phase.REPORT)
             publishing.findings(decided, env, run.provider, log)
         outcome = replace(outcome, builder=made.inspected())
         outcome = caches.keep_history(decided, outcome, registries, log)
@@ -194,15 +239,40 @@ def _with_builder(means: _Means, wanted: Sequence[Image], unchanged: Sequence[Ou
         outcome = recording.keep(known, outcome, registries, child, log)
         whole = outcomes.with_unchanged(outcome, unchanged)
         # Everything is out before the builder goes.
-        return _published(means, replace(whole, builder=outcome.builder))
+        published = _published(means, replace(whole, builder=outcome.builder))
+        clock.enter(Phase.REMOVAL)
+        return published
+
+
+def _up(made: Made, decided: Sequence[BuildPlan], clock: Clock) -> str:
+    """Wait for the builder, and return its name.
+
+    It booted while the registry was asked, so the time of both is that of whichever was longer.
+    """
+    clock.enter(Phase.BOOT)
+    name = made.boot(state.need(decided))
+    if clock.seconds > _AT_ONCE:
+        clock.was(Phase.BOOT)
+    clock.enter(Phase.BUILDX)
+    return name
+
+
+def _announce(means: _Means, known: Outcome, made: Made, unchanged: Sequence[Outcome]) -> None:
+    """Publish the outputs of images that are out, before their caches are exported.
+
+    A job that is ended from now on has them. What fails is reported at the end.
+    """
+    run, builder = means.run, made.inspected()
+    whole = replace(outcomes.with_unchanged(known, unchanged), builder=builder)
+    means.begun.outcome = whole
+    with suppress(EngineError):
+        publishing.set_outputs(whole, run.inputs, run.env, run.provider, run.log)
 
 
 def _published(means: _Means, outcome: Outcome) -> Outcome:
-    """Publish the outcome of a run and return it, with what the whole run has taken."""
-    run = means.run
-    seconds, warnings = time.monotonic() - means.begun, tuple(run.log.warnings)
-    outcome = replace(outcome, seconds=seconds, warnings=warnings)
-    publishing.outcome(outcome, run.inputs, run.env, run.provider, run.log)
+    """Publish the outputs of a run and return its outcome."""
+    means.begun.outcome, run = outcome, means.run
+    publishing.set_outputs(outcome, run.inputs, run.env, run.provider, run.log)
     return outcome
 
 

@@ -30,20 +30,47 @@ FILES: Final = "the files here"
 
 
 def explained(builds: Sequence[Known], outcome: Outcome) -> Outcome:
-    """Return an outcome with the causes of its misses."""
+    """Return an outcome with the causes of its misses, and where its hits came from."""
     known = {one.decided.name: one for one in builds}
-
-    def told(done: Outcome) -> Outcome:
-        one = known.get(done.name)
-        if one is None or all(step.cached for step in done.steps):
-            return done
-        made = one.material.recipe({**one.images, **done.images}, b"")
-        became = ran.ran(done.steps, made, one.compared(done))
-        return replace(done, misses=misses(one, became, done))
-
     if outcome.targets:
-        return replace(outcome, targets=tuple(map(told, outcome.targets)))
-    return told(outcome)
+        told = (_told(known.get(done.name), done) for done in outcome.targets)
+        return replace(outcome, targets=tuple(told))
+    return _told(known.get(outcome.name), outcome)
+
+
+def _told(one: Known | None, done: Outcome) -> Outcome:
+    if one is None or not done.steps:
+        return done
+    made = one.material.recipe({**one.images, **done.images}, b"")
+    became = ran.ran(done.steps, made, one.compared(done))
+    lines = {(step.stage, step.position): step.line for step in made.steps}
+    origins = _origins(one, done)
+    steps = [
+        replace(
+            step,
+            line=lines.get(place, 0),
+            origin=origins.get(place, "") if step.cached else "",
+            usual=became[place].seconds if step.cached and place in became else 0.0,
+        )
+        if place
+        else step
+        for step, place in zip(done.steps, ran.places(done.steps, made), strict=True)
+    ]
+    is_warm = all(step.cached for step in steps)
+    found = () if is_warm else misses(one, became, done)
+    return replace(done, steps=tuple(steps), misses=found)
+
+
+def _origins(one: Known, done: Outcome) -> Mapping[tuple[str, int], str]:
+    """Return the nearest cache whose record has each step, by stage and position."""
+    origins: dict[tuple[str, int], str] = {}
+    for beside in one.read:
+        if beside.record and beside.describes:
+            keys = {step.key for step in beside.record.recipe.steps if step.key}
+            for step in one.recipe(beside.record, done).steps:
+                if step.key in keys:
+                    origins.setdefault((step.stage, step.position), _name(beside.ref.ref))
+    return origins
 
 
 def misses(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from warmbuild.commands.clock import Clock
 from warmbuild.frozen import frozen
 
 if TYPE_CHECKING:
@@ -28,3 +30,4 @@ class Run:
     provider: Provider  # The CI system
     runner: Runner  # Starts other programs
     mounts: Mounts  # What its container shares with the job
+    clock: Clock = field(default_factory=Clock)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import surrogates, untrusted_json
+from warmbuild import surrogates, untrusted_json, whole_numbers
 from warmbuild.files import read_bytes, read_text
 from warmbuild.inputs import build_context
 from warmbuild.inputs.build_context import is_remote
@@ -78,6 +78,22 @@ def named(decided: BuildPlan, warned: Warned) -> str:
     texts = (read_bytes(path) for path in (decided.linked_file, places[1]) if path)
     is_same = warned.source in texts
     return _shown(places[1], _root(Path.cwd())) if is_same else ""
+
+
+def place(plans: Iterable[BuildPlan], source: str) -> tuple[str, int]:
+    """Return the file and the line that buildx calls NAME:LINE, or "" and 0.
+
+    Several builds may have files of that name; then it is not known which one is meant.
+    """
+    name, _, line = source.rpartition(":")
+    found = {
+        _shown(places[1], _root(Path.cwd()))
+        for one in plans
+        if (places := places_of(one))
+        and Path(name).name in {Path(path).name for path in (one.linked_file, places[1]) if path}
+    }
+    number = whole_numbers.read(line)
+    return (found.pop(), number) if len(found) == 1 and number else ("", 0)
 
 
 def directories(context: Path, sources: Iterable[str]) -> Mapping[str, bool]:

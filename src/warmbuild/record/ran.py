@@ -50,6 +50,20 @@ def _stage(one: Told) -> str:
     return words[-1] if words else ""
 
 
+def places(told: Iterable[Told], made: Recipe) -> Sequence[tuple[str, int] | None]:
+    """Return the stage and the position of each step in the Dockerfile; None if it has it not."""
+    counts = {step.stage: step.total for step in made.steps}
+    return [_place(one, counts) for one in told]
+
+
+def _place(one: Told, counts: Mapping[str, int]) -> tuple[str, int] | None:
+    stage = _stage(one)
+    at, _, total = one.position.partition("/")
+    # The base, and steps that a base has for those upon it, come before.
+    position = int(at) - int(total) + counts.get(stage, 0)
+    return None if position < 1 or stage not in counts else (stage, position)
+
+
 def ran(
     told: Iterable[Told], made: Recipe, compared: Sequence[Compared] = ()
 ) -> Mapping[tuple[str, int], Ran]:
@@ -61,14 +75,11 @@ def ran(
     counts = {step.stage: step.total for step in made.steps}
     found: dict[tuple[str, int], Ran] = {}
     for one in told:
-        stage = _stage(one)
-        at, _, total = one.position.partition("/")
-        # The base, and steps that a base has for those upon it, come before.
-        position = int(at) - int(total) + counts.get(stage, 0)
-        if position < 1 or stage not in counts:
+        place = _place(one, counts)
+        if place is None:
             continue
-        before = found.get((stage, position), Ran(cached=True))
-        found[stage, position] = Ran(
+        before = found.get(place, Ran(cached=True))
+        found[place] = Ran(
             cached=one.cached and before.cached, seconds=max(one.seconds or 0.0, before.seconds)
         )
     for step in made.steps:

@@ -5,19 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from warmbuild.cache import records
-from warmbuild.record import miss
+from warmbuild.record import cause, miss
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from warmbuild.build.outcomes import Outcome
-    from warmbuild.buildkit.progress import Step
+    from warmbuild.buildkit.progress import Failure, Step
     from warmbuild.cache.cache_plan import CacheRef
     from warmbuild.finding import Finding
+    from warmbuild.phases import Phase
     from warmbuild.plan.build_plan import BuildPlan
 
 # What is said of the steps of an image that an earlier build has made.
 NOTHING: Final = "nothing was built"
+# Characters of the name of a step in a headline.
+_SHORT: Final = 80
+# Seconds that are worth a word.
+_LONG: Final = 0.1
 
 
 def plan_text(*plans: BuildPlan) -> str:
@@ -84,22 +89,64 @@ def hit_ratio(steps: Iterable[Step]) -> tuple[int, int, float]:
 
 
 def headline(outcome: Outcome) -> str:
-    """Return the build in one line."""
+    """Return how a run has ended, in a sentence without its full stop."""
     hits, steps, _ = hit_ratio(outcome.steps)
     done = f"{steps - hits} of {steps} steps run, {hits} cached" if steps else "no steps"
-    return f"{NOTHING if outcome.unbuilt else done}, {outcome.seconds:.1f} s"
+    took = f"{outcome.seconds:.1f} s"
+    if outcome.error:
+        where = f" in {_failed_at(outcome.failure)}" if outcome.failure else ""
+        end = "stopped" if outcome.is_stopped else "failed"
+        return f"{end} after {took}{where}: {done}"
+    if outcome.unbuilt:
+        return f"{NOTHING}, {took}"
+    return f"{_ending(outcome)}{done}, {took}"
+
+
+def _ending(outcome: Outcome) -> str:
+    """Return what became of the image, or of several, before what was done for that."""
+    if len(outcome.targets) > 1:
+        return f"{outcome.ending} {len(outcome.targets)} images: "
+    if not (outcome.ending and outcome.tags):
+        return f"{outcome.ending}: " if outcome.ending else ""
+    first, *others = outcome.tags
+    more = f" and {len(others)} more tag{'s' if len(others) > 1 else ''}" if others else ""
+    return f"{outcome.ending} {first}{more}: "
+
+
+def _failed_at(failure: Failure) -> str:
+    title = cause.shown(failure.title, _SHORT)
+    return f"{title} ({failure.source})" if failure.source else title
 
 
 def outcome_text(outcome: Outcome) -> str:
-    """Return the outcome for the log."""
-    rows = [("all" if outcome.targets else "steps", headline(outcome))]
+    """Return the outcome for the log: the headline, and then a row for each fact."""
+    rows: list[tuple[str, str]] = []
     for one in outcome.targets:
         hits, count, _ = hit_ratio(one.steps)
         done = f"{count - hits} of {count} run, {hits} cached"
         rows += [("target", one.name), ("steps", NOTHING if one.unbuilt else done)]
         rows += _outcome_rows(one)
-    rows += [] if outcome.targets else _outcome_rows(outcome)
-    return "\n".join(f"{name:<15}{value}" for name, value in rows)
+    is_out = outcome.digest or not outcome.error
+    rows += _outcome_rows(outcome) if is_out and not outcome.targets else []
+    if outcome.saved >= 1:
+        rows.append(("saved", f"about {outcome.saved:.0f} s that the cached steps took before"))
+    if outcome.timeline.phases:
+        rows.append(("time", phases_text(outcome.timeline.phases)))
+    return "\n".join((f"warmbuild: {headline(outcome)}", *map(_row, rows)))
+
+
+def _row(row: tuple[str, str]) -> str:
+    name, value = row
+    return f"  {name:<15}{value}"
+
+
+def phases_text(phases: Mapping[Phase, float]) -> str:
+    """Return where the time went; what is short is added up."""
+    long = {phase: taken for phase, taken in phases.items() if taken >= _LONG}
+    texts = [f"{phase.value} {taken:.1f} s" for phase, taken in long.items()]
+    rest = sum(phases.values()) - sum(long.values())
+    texts += [f"the rest {rest:.1f} s"] if rest >= _LONG else []
+    return ", ".join(texts) or "next to nothing"
 
 
 def _outcome_rows(outcome: Outcome) -> Sequence[tuple[str, str]]:

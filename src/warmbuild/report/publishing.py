@@ -49,41 +49,51 @@ def say_findings(found: Sequence[Finding], log: Log) -> None:
         log.warning(plain_text.finding(one), one.file, one.line)
 
 
-def outcome(
+def set_outputs(
     done: Outcome, inputs: Inputs, env: Mapping[str, str], provider: Provider, log: Log
 ) -> None:
-    """Publish outputs and summary; raises EngineError if outputs cannot be written.
+    """Publish the outputs; raises EngineError if they cannot be written.
 
-    The outputs are in the log then. What no input asks for is a warning.
+    They are in the log then. They may be published again with more.
     """
-    # Markdown escapes characters, so secrets are hidden before and, in names, after it.
-    done = outcomes.shown(done, log.redact)
-    values, summary = outputs.outputs(done, inputs), log.redact(markdown.summary(done))
-    with log.group("warmbuild: result"):
-        for line in plain_text.outcome_text(done).splitlines():
-            log.line(line)
+    values = outputs.outputs(outcomes.shown(done, log.redact), inputs)
     lost = []
-    # As for docker/build-push-action; a file that an input names is written in any case.
-    is_unwanted = is_false(env.get("DOCKER_BUILD_SUMMARY", ""))
     try:
-        provider.publish(env, values, "" if is_unwanted else summary)
+        provider.publish(env, values)
         provider.export(env, outputs.variables(values, inputs))
     except EngineError as error:
         lost.append(str(error))
     if inputs.output_file:
         lost += _write(inputs.output_file, json.dumps(values, indent=2) + "\n")
-    if inputs.summary_file:
-        lost += _write(inputs.summary_file, summary)
-    elif not (env.get("GITHUB_STEP_SUMMARY") or is_unwanted):
-        # Another user may have put anything there.
-        with suppress(OSError):
-            write_text(Path(tempfile.gettempdir(), _SUMMARY), summary)
     if lost:
         for name, value in values.items():
             log.line(f"output {name}={value}")
         raise EngineError(
             "; ".join([*lost, "everything else is done, and the log has the outputs"])
         )
+
+
+def conclude(
+    done: Outcome, inputs: Inputs, env: Mapping[str, str], provider: Provider, log: Log
+) -> Sequence[str]:
+    """Publish the summary and say the result; return what inputs ask for and is not written."""
+    lost: list[str] = []
+    # Markdown escapes characters, so secrets are hidden before and, in names, after it.
+    done = outcomes.shown(done, log.redact)
+    summary = log.redact(markdown.summary(done))
+    # As for docker/build-push-action; a file that an input names is written in any case.
+    is_unwanted = is_false(env.get("DOCKER_BUILD_SUMMARY", ""))
+    if not is_unwanted:
+        provider.summarize(env, summary)
+    if inputs.summary_file:
+        lost += _write(inputs.summary_file, summary)
+    elif not (env.get("GITHUB_STEP_SUMMARY") or is_unwanted):
+        # Another user may have put anything there.
+        with suppress(OSError):
+            write_text(Path(tempfile.gettempdir(), _SUMMARY), summary)
+    for line in plain_text.outcome_text(done).splitlines():
+        log.line(line)
+    return lost
 
 
 def plan(
@@ -117,7 +127,7 @@ def plan(
     for text in bake_file.left_to_files(decided):
         log.warning(text)
     values = outputs.plan_outputs(handed_on, definitions, inputs)
-    provider.publish(env, values, "")
+    provider.publish(env, values)
     provider.export(env, outputs.variables(values, inputs))
     if inputs.output_file:
         values = outputs.plan_outputs(bare, definitions, inputs)

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from warmbuild.build import timeline
-from warmbuild.build.timeline import Call, Phase, Span
+from warmbuild.build.timeline import Call
 from warmbuild.buildkit.progress import Progress
+from warmbuild.phases import Phase, Span
 
 DATA = Path(__file__).parents[2] / "data"
 EPOCH = datetime(2026, 11, 21, 5, tzinfo=UTC)
@@ -183,7 +184,8 @@ def test_a_step_has_what_is_shown_of_it() -> None:
     assert (cached.cached, cached.seconds, cached.phase) == (True, 0.0, Phase.STEPS)
     assert (ran.prefix, ran.position) == ("linux/arm64 build", "3/3")
     assert (ran.instruction, ran.error, ran.needs) == ("RUN make", "it failed", (cached.number,))
-    assert (ran.begun, ran.ended) == (pytest.approx(HERE + 20), pytest.approx(HERE + 30))
+    assert ran.begun == pytest.approx(HERE + 20)
+    assert ran.seconds == pytest.approx(10)
 
 
 def test_vertices_of_several_calls_have_numbers_of_their_own() -> None:
@@ -193,7 +195,7 @@ def test_vertices_of_several_calls_have_numbers_of_their_own() -> None:
 
 
 def test_what_has_not_ended_ends_with_its_call() -> None:
-    begun = {"digest": RUN, "name": RUN, "started": time(20)}
+    begun: dict[str, object] = {"digest": RUN, "name": RUN, "started": time(20)}
     assert seconds(call([begun], ended=50))["steps"] == 30.0
 
 

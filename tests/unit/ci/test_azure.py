@@ -181,7 +181,7 @@ def test_the_file_that_describes_a_run() -> None:
 
 
 def test_later_steps_get_output_variables(capsys: pytest.CaptureFixture[str]) -> None:
-    PROVIDER.publish({}, OUTPUTS, "")
+    PROVIDER.publish({}, OUTPUTS)
     command = "##vso[task.setvariable variable=WARMBUILD_"
     assert capsys.readouterr().out.splitlines() == [
         f"{command}DIGEST;isOutput=true]sha256:1",
@@ -196,7 +196,7 @@ def test_it_annotates_folds_and_masks(capsys: pytest.CaptureFixture[str]) -> Non
     PROVIDER.open_group("plan")
     PROVIDER.warning("50%\nless", "", 0)
     PROVIDER.warning("late", "a;b].txt", 3)
-    PROVIDER.fail("gone")
+    PROVIDER.fail("gone", "", 0)
     assert PROVIDER.mask
     PROVIDER.mask("one%")
     PROVIDER.close_group()

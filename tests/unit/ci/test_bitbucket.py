@@ -90,7 +90,7 @@ def test_the_file_that_describes_a_run() -> None:
 
 def test_a_step_gets_variables_to_hand_on(tmp_path: Path) -> None:
     file = tmp_path / "variables"
-    PROVIDER.publish({"BITBUCKET_PIPELINES_VARIABLES_PATH": str(file)}, OUTPUTS, "")
+    PROVIDER.publish({"BITBUCKET_PIPELINES_VARIABLES_PATH": str(file)}, OUTPUTS)
     assert file.read_text().splitlines() == LINES
-    PROVIDER.publish({}, OUTPUTS, "")
+    PROVIDER.publish({}, OUTPUTS)
     assert PROVIDER.output_files({}) == ()

@@ -202,7 +202,7 @@ def test_the_file_that_describes_a_run() -> None:
 def test_the_log_has_groups(capsys: pytest.CaptureFixture[str]) -> None:
     PROVIDER.open_group("plan")
     PROVIDER.warning("careful", "Dockerfile", 3)
-    PROVIDER.fail("gone")
+    PROVIDER.fail("gone", "", 0)
     PROVIDER.close_group()
     assert capsys.readouterr().out.splitlines() == [
         "--- plan",

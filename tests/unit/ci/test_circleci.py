@@ -147,8 +147,8 @@ def test_the_file_that_describes_a_run() -> None:
 def test_later_steps_get_exports(tmp_path: Path) -> None:
     script = tmp_path / "bash_env"
     script.write_text("export OTHER=1\n")
-    PROVIDER.publish({"BASH_ENV": str(script)}, OUTPUTS, "")
+    PROVIDER.publish({"BASH_ENV": str(script)}, OUTPUTS)
     expected = ["export OTHER=1", *(f"export {line}" for line in LINES)]
     assert script.read_text().splitlines() == expected
-    PROVIDER.publish({}, OUTPUTS, "")
+    PROVIDER.publish({}, OUTPUTS)
     assert PROVIDER.output_files({}) == ()

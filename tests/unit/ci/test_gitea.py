@@ -81,7 +81,7 @@ def test_outputs_and_commands_are_githubs(
     output = tmp_path / "output"
     output.touch()
     monkeypatch.setenv("GITHUB_OUTPUT", str(output))
-    PROVIDER.publish({"GITHUB_OUTPUT": str(output)}, {"digest": "sha256:1"}, "")
+    PROVIDER.publish({"GITHUB_OUTPUT": str(output)}, {"digest": "sha256:1"})
     assert "sha256:1" in output.read_text()
     assert PROVIDER.mask
     PROVIDER.mask("hidden")

@@ -113,7 +113,8 @@ def test_the_runner_gets_outputs_and_a_summary(
     env = {"GITHUB_OUTPUT": str(output), "GITHUB_STEP_SUMMARY": str(summary)}
     for name, value in env.items():
         monkeypatch.setenv(name, value)
-    PROVIDER.publish(env, {"digest": "sha256:1"}, "### fine")
+    PROVIDER.publish(env, {"digest": "sha256:1"})
+    PROVIDER.summarize(env, "### fine")
     assert re.fullmatch(r"digest<<(\S+)\nsha256:1\n\1\n", output.read_text())
     assert summary.read_text() == "### fine\n"
 
@@ -132,7 +133,7 @@ def test_outside_a_runner_there_are_no_variables(capsys: pytest.CaptureFixture[s
 
 
 def test_outside_a_runner_there_are_no_outputs(capsys: pytest.CaptureFixture[str]) -> None:
-    PROVIDER.publish({}, {"digest": "sha256:1"}, "### fine")
+    PROVIDER.publish({}, {"digest": "sha256:1"})
     assert capsys.readouterr().out == ""
     assert PROVIDER.output_files({}) == ()
 
@@ -140,7 +141,7 @@ def test_outside_a_runner_there_are_no_outputs(capsys: pytest.CaptureFixture[str
 def test_it_annotates_folds_and_masks(capsys: pytest.CaptureFixture[str]) -> None:
     PROVIDER.open_group("plan")
     PROVIDER.warning("50%\nless", "", 0)
-    PROVIDER.fail("gone")
+    PROVIDER.fail("gone", "", 0)
     assert PROVIDER.mask
     PROVIDER.mask("one%")
     PROVIDER.close_group()
@@ -251,9 +252,9 @@ def test_a_file_that_is_gone_costs_the_outputs_or_the_summary(
     text = f"the {what} could not be written to {name}: No such file or directory"
     if name == "GITHUB_OUTPUT":
         with pytest.raises(EngineError, match=text):
-            PROVIDER.publish(place, {"digest": "sha256:1"}, "### fine")
+            PROVIDER.publish(place, {"digest": "sha256:1"})
         return
-    PROVIDER.publish(place, {"digest": "sha256:1"}, "### fine")
+    PROVIDER.summarize(place, "### fine")
     assert text in capsys.readouterr().out
 
 
@@ -262,7 +263,7 @@ def test_a_file_that_the_runner_did_not_make_is_made(
 ) -> None:
     output = tmp_path / "output"
     monkeypatch.setenv("GITHUB_OUTPUT", str(output))
-    PROVIDER.publish({"GITHUB_OUTPUT": str(output)}, {"digest": "\udcff"}, "")
+    PROVIDER.publish({"GITHUB_OUTPUT": str(output)}, {"digest": "\udcff"})
     assert "\\udcff" in output.read_text()
 
 

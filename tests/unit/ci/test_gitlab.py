@@ -35,32 +35,32 @@ def test_the_registry_and_its_login_are_known() -> None:
 
 def test_outputs_are_a_dotenv_file(tmp_path: Path) -> None:
     env = {"CI_PROJECT_DIR": str(tmp_path)}
-    PROVIDER.publish(env, {"cache-hit-ratio": "1.00", "metadata": '{"a":"b c"}'}, "")
+    PROVIDER.publish(env, {"cache-hit-ratio": "1.00", "metadata": '{"a":"b c"}'})
     text = (tmp_path / "warmbuild.env").read_text()
     assert text == ('WARMBUILD_CACHE_HIT_RATIO=1.00\nWARMBUILD_METADATA={"a":"b\\u0020c"}\n')
 
 
 def test_nodes_have_no_space(tmp_path: Path) -> None:
-    PROVIDER.publish({"CI_PROJECT_DIR": str(tmp_path)}, {"nodes": '["--debug --oci"]'}, "")
+    PROVIDER.publish({"CI_PROJECT_DIR": str(tmp_path)}, {"nodes": '["--debug --oci"]'})
     text = (tmp_path / "warmbuild.env").read_text()
     assert text == 'WARMBUILD_NODES=["--debug\\u0020--oci"]\n'
 
 
 def test_metadata_that_is_too_long_is_left_out(tmp_path: Path) -> None:
     env = {"CI_PROJECT_DIR": str(tmp_path)}
-    PROVIDER.publish(env, {"digest": "sha256:1", "metadata": "x" * 6000}, "")
+    PROVIDER.publish(env, {"digest": "sha256:1", "metadata": "x" * 6000})
     assert (tmp_path / "warmbuild.env").read_text() == "WARMBUILD_DIGEST=sha256:1\n"
 
 
 def test_no_output_has_several_lines(tmp_path: Path) -> None:
     outputs = {"cache-from": "a\nb", "cache-to": "c", "targets": '{"a":"b c"}'}
-    PROVIDER.publish({"CI_PROJECT_DIR": str(tmp_path)}, outputs, "")
+    PROVIDER.publish({"CI_PROJECT_DIR": str(tmp_path)}, outputs)
     written = (tmp_path / gitlab.DOTENV).read_text()
     assert written == 'WARMBUILD_CACHE_TO=c\nWARMBUILD_TARGETS={"a":"b\\u0020c"}\n'
 
 
 def test_without_a_project_directory_there_are_no_outputs() -> None:
-    PROVIDER.publish({}, {"digest": "sha256:1"}, "")
+    PROVIDER.publish({}, {"digest": "sha256:1"})
     assert PROVIDER.output_files({}) == ()
 
 

@@ -186,7 +186,7 @@ def test_a_shell_reads_the_file_as_it_was_meant(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    PROVIDER.publish({}, OUTPUTS, "")
+    PROVIDER.publish({}, OUTPUTS)
     done = subprocess.run(
         ["sh", "-ec", '. ./warmbuild.env; printf %s "$WARMBUILD_CACHE_WRITE_ERROR"'],  # noqa: S607
         stdout=subprocess.PIPE,

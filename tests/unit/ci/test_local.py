@@ -55,9 +55,9 @@ def test_a_local_run_reads_gits_own_files(
 def test_a_local_run_writes_plain_text(capsys: pytest.CaptureFixture[str]) -> None:
     PROVIDER.open_group("plan")
     PROVIDER.warning("careful", "", 0)
-    PROVIDER.fail("gone")
+    PROVIDER.fail("gone", "", 0)
     PROVIDER.close_group()
-    PROVIDER.publish({}, {"digest": "x"}, "y")
+    PROVIDER.publish({}, {"digest": "x"})
     assert capsys.readouterr().out == "== plan\nwarning: careful\nerror: gone\n"
     assert PROVIDER.known_inputs({}, {}) == {}
     assert PROVIDER.output_files({}) == ()

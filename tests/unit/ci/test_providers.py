@@ -57,7 +57,7 @@ def test_a_file_in_the_workspace(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "warmbuild.env").write_text("OLD=1\n")
     provider = ci.named(name)
-    provider.publish({}, OUTPUTS, "")
+    provider.publish({}, OUTPUTS)
     assert (tmp_path / "warmbuild.env").read_text().splitlines() == LINES
     assert [path.name for path in provider.output_files({})] == ["warmbuild.env"]
 
@@ -79,7 +79,7 @@ def test_the_others_have_a_plain_log(name: str, capsys: pytest.CaptureFixture[st
     provider = ci.named(name)
     provider.open_group("plan")
     provider.warning("careful", "", 0)
-    provider.fail("gone")
+    provider.fail("gone", "", 0)
     provider.close_group()
     assert capsys.readouterr().out == "== plan\nwarning: careful\nerror: gone\n"
     assert provider.mask is None
@@ -115,7 +115,9 @@ def test_a_signal_cannot_come_between_a_line_and_its_end(
     name: str, text_of: Callable[[Writes], TextIO], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stdout = Writes()
-    monkeypatch.setattr(sys, "stdout", text_of(stdout))
+    text = text_of(stdout)
+    for stream in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, stream, text)
     log = Log(ci.named(name))
     with log.group("plan"):
         log.line("a first line\nand a second one")
