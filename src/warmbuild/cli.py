@@ -80,8 +80,10 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
         # The reader of the log may have gone.
         with suppress(OSError):
             if code == 1:
-                for line in traceback.format_exception(error):
-                    log.line(line.rstrip("\n"))
+                sys.stdout.flush()
+                with redirect_stdout(sys.stderr):
+                    for line in traceback.format_exception(error):
+                        log.line(line.rstrip("\n"))
             if isinstance(error, WarmbuildError):
                 log.fail(text, error.file, error.line)
             else:

@@ -44,7 +44,7 @@ def test_a_clean_up_takes_an_age_alone(
     argv: list[str], text: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run("cleanup", *argv) == 2
-    assert text in capsys.readouterr().out
+    assert text in capsys.readouterr().err
 
 
 def test_a_plan_is_json_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
@@ -116,7 +116,7 @@ def test_a_wrong_command_line_is_a_wrong_input(
     argv: list[str], env: dict[str, str], text: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(*argv, **env) == 2
-    assert capsys.readouterr().out == text
+    assert capsys.readouterr().err == text
 
 
 ON_GITLAB = {"GITLAB_CI": "true", **PUSH, "INPUT_IMAGE": "r.io/a", "INPUT_PUSHH": "hunter2"}
@@ -153,7 +153,7 @@ def test_an_unknown_input_is_an_error(
     argv: tuple[str, ...], env: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run("plan", *argv, **env) == 2
-    assert REFUSED in capsys.readouterr().out
+    assert REFUSED in capsys.readouterr().err
 
 
 def test_a_password_may_come_by_standard_input(
@@ -187,7 +187,7 @@ def test_files_that_are_not_there_stop_a_build_before_it_starts(
         "--output-file=none/out.json",
     ]
     assert run("build", *flags) == 2
-    assert capsys.readouterr().out == (
+    assert capsys.readouterr().err == (
         "error: 5 inputs are not usable, so nothing was started:\n"
         "  buildkitd-config: there is no file '/none.toml'.\n"
         "  secret-files: there is no file '/none'.\n"
@@ -205,13 +205,13 @@ def test_a_dockerfile_that_is_not_there_stops_a_build_before_it_starts(
     flags: tuple[str, ...], name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run("build", "--image=a", *flags) == 2
-    assert capsys.readouterr().out.endswith(f"\n  file: there is no file {name!r}.\n")
+    assert capsys.readouterr().err.endswith(f"\n  file: there is no file {name!r}.\n")
 
 
 def test_a_machine_without_buildx(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     (tmp_path / "Dockerfile").touch()
     assert run("build", "--image=a", PATH=str(tmp_path), HOME=str(tmp_path)) == 3
-    assert capsys.readouterr().out.startswith("error: buildx is not installed. Install it")
+    assert capsys.readouterr().err.startswith("error: buildx is not installed. Install it")
 
 
 def test_a_bug_is_reported_with_what_a_report_needs(
@@ -223,7 +223,7 @@ def test_a_bug_is_reported_with_what_a_report_needs(
     monkeypatch.setattr(build, "build", broken)
     env = {"INPUT_IMAGE": "a", "INPUT_SECRETS": "A=hunter2"}
     assert run("build", **env) == 1
-    said = capsys.readouterr().out
+    said = capsys.readouterr().err
     assert "ZeroDivisionError: ***" in said
     assert f"this is a bug in warmbuild {__version__} (Python 3." in said
 

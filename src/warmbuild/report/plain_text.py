@@ -95,8 +95,8 @@ def headline(outcome: Outcome) -> str:
     took = f"{outcome.seconds:.1f} s"
     if outcome.error:
         where = f" in {_failed_at(outcome.failure)}" if outcome.failure else ""
-        end = "stopped" if outcome.is_stopped else "failed"
-        return f"{end} after {took}{where}: {done}"
+        end = f"{'stopped' if outcome.is_stopped else 'failed'} after {took}{where}"
+        return f"{_ending(outcome)}{end}, {done}"
     if outcome.unbuilt:
         return f"{NOTHING}, {took}"
     return f"{_ending(outcome)}{done}, {took}"
@@ -105,7 +105,7 @@ def headline(outcome: Outcome) -> str:
 def _ending(outcome: Outcome) -> str:
     """Return what became of the image, or of several, before what was done for that."""
     if len(outcome.targets) > 1:
-        return f"{outcome.ending} {len(outcome.targets)} images: "
+        return f"{outcome.ending or 'built'} {len(outcome.targets)} images: "
     if not (outcome.ending and outcome.tags):
         return f"{outcome.ending}: " if outcome.ending else ""
     first, *others = outcome.tags

@@ -757,10 +757,10 @@ def test_what_became_of_targets(parsed: Callable[..., Inputs]) -> None:
         "misses": [],
     }
     assert plain_text.outcome_text(found).splitlines()[:4] == [
-        "all            0 of 5 steps run, 5 cached, 0.0 s",
-        "target         web",
-        "steps          0 of 2 run, 2 cached",
-        "digest         sha256:web",
+        "warmbuild: built 2 images: 0 of 5 steps run, 5 cached, 0.0 s",
+        "  target         web",
+        "  steps          0 of 2 run, 2 cached",
+        "  digest         sha256:web",
     ]
     summary = markdown.summary(found)
     assert "#### web: 2 of 2 steps cached" in summary

@@ -190,25 +190,25 @@ def test_a_summary_of_nothing_is_short() -> None:
 
 def test_the_outcome_in_the_log() -> None:
     assert plain_text.outcome_text(OUTCOME).splitlines() == [
-        "steps          1 of 2 steps run, 1 cached, 12.3 s",
-        "digest         sha256:1",
-        "tag            r.io/a:1",
-        "tag            r.io/a:2",
-        "cache read     r.io/a:cache-main@sha256:3",
-        "cache age      5 hours",
-        "cache written  r.io/a:cache-x",
+        "warmbuild: 1 of 2 steps run, 1 cached, 12.3 s",
+        "  digest         sha256:1",
+        "  tag            r.io/a:1",
+        "  tag            r.io/a:2",
+        "  cache read     r.io/a:cache-main@sha256:3",
+        "  cache age      5 hours",
+        "  cache written  r.io/a:cache-x",
     ]
     assert plain_text.outcome_text(EMPTY).splitlines()[1:] == [
-        "cache read     nothing",
-        "cache written  nothing",
+        "  cache read     nothing",
+        "  cache written  nothing",
     ]
 
 
 def test_the_costliest_miss_in_the_log_and_the_summary() -> None:
     found = replace(EMPTY, misses=MISSES)
     assert plain_text.outcome_text(found).splitlines()[3:] == [
-        "missed         line 3, COPY . .: a|b changed (3.3 s)",
-        "to save it     add a|b to .dockerignore",
+        "  missed         line 3, COPY . .: a|b changed (3.3 s)",
+        "  to save it     add a|b to .dockerignore",
     ]
     assert markdown.summary(found).splitlines()[4:8] == [
         "| Cache read | nothing |",
