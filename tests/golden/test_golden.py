@@ -27,6 +27,8 @@ EXCEPTIONS: Final = {
             "exporting to GitHub Actions Cache",
             "failed size validation",
             "importing cache manifest from",
+            "load metadata for",
+            "resolve image config for",
             "missing descriptor handlers",
             "short read: expected",
             "transport is closing",

@@ -83,7 +83,7 @@ def build(run: Run) -> Outcome:
                 raise CacheError(losses)
         except WarmbuildError as error:
             failed = draft.failed(begun, error)
-            if begun.outcome is None:
+            if begun.calls and begun.outcome is None:
                 with suppress(EngineError):
                     publishing.set_outputs(failed, run.inputs, run.env, run.provider, run.log)
             for text in _conclude(run, begun, failed):

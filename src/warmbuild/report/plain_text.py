@@ -119,7 +119,12 @@ def _failed_at(failure: Failure) -> str:
 
 
 def outcome_text(outcome: Outcome) -> str:
-    """Return the outcome for the log: the headline, and then a row for each fact."""
+    """Return the outcome for the log: the headline, and then a row for each fact.
+
+    Of a run that failed before a build began, its error says all.
+    """
+    if outcome.error and not (outcome.steps or outcome.ending):
+        return ""
     rows: list[tuple[str, str]] = []
     for one in outcome.targets:
         hits, count, _ = hit_ratio(one.steps)
@@ -130,8 +135,8 @@ def outcome_text(outcome: Outcome) -> str:
     rows += _outcome_rows(outcome) if is_out and not outcome.targets else []
     if outcome.saved >= 1:
         rows.append(("saved", f"about {outcome.saved:.0f} s that the cached steps took before"))
-    if outcome.timeline.phases:
-        rows.append(("time", phases_text(outcome.timeline.phases)))
+    if where := phases_text(outcome.timeline.phases):
+        rows.append(("time", where))
     return "\n".join((f"warmbuild: {headline(outcome)}", *map(_row, rows)))
 
 
@@ -146,7 +151,7 @@ def phases_text(phases: Mapping[Phase, float]) -> str:
     texts = [f"{phase.value} {taken:.1f} s" for phase, taken in long.items()]
     rest = sum(phases.values()) - sum(long.values())
     texts += [f"the rest {rest:.1f} s"] if rest >= _LONG else []
-    return ", ".join(texts) or "next to nothing"
+    return ", ".join(texts)
 
 
 def _outcome_rows(outcome: Outcome) -> Sequence[tuple[str, str]]:
