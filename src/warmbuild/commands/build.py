@@ -11,7 +11,7 @@ from warmbuild.builder import boot, environment, private_directory, state
 from warmbuild.builder.environment import Buildx
 from warmbuild.cache import problems
 from warmbuild.commands import checkout, confidential, images, logins, mounted
-from warmbuild.errors import CacheError, EngineError, WarmbuildError
+from warmbuild.errors import CacheError, EngineError, InputError, WarmbuildError
 from warmbuild.frozen import frozen
 from warmbuild.phases import Phase
 from warmbuild.run_context import is_false
@@ -86,7 +86,9 @@ def build(run: Run) -> Outcome:
             if begun.calls and begun.outcome is None:
                 with suppress(EngineError):
                     publishing.set_outputs(failed, run.inputs, run.env, run.provider, run.log)
-            for text in _conclude(run, begun, failed):
+            lost = _conclude(run, begun, failed)
+            # Errors of inputs tell of their files themselves.
+            for text in () if isinstance(error, InputError) else lost:
                 run.log.warning(text)
             raise
         if lost := _conclude(run, begun, outcome):

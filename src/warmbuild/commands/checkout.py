@@ -61,8 +61,7 @@ def check(
 
 
 def _of_written_files(inputs: Inputs) -> Iterator[InputProblem]:
-    named = (("output-file", inputs.output_file), ("summary-file", inputs.summary_file))
-    for name, path in named:
+    for name, path in inputs.written_files:
         if path and (fault := files.unwritable(path)):
             yield InputProblem(name=name, text=fault)
 

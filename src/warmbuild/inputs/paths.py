@@ -54,8 +54,7 @@ def named(inputs: Inputs) -> Iterator[Named]:
     for name, found in (("bake-files", inputs.bake_files), ("compose-files", inputs.compose_files)):
         yield from _read(name, (_of_source(inputs.source, path) for path in found))
     yield from _read("buildkitd-config", [inputs.buildkitd_config])
-    written = (inputs.cache_dir, inputs.output_file, inputs.summary_file)
-    for name, path in zip(("cache-dir", "output-file", "summary-file"), written, strict=True):
+    for name, path in (("cache-dir", inputs.cache_dir), *inputs.written_files):
         if path:
             yield Named(name=name, path=path, is_written=True)
 

@@ -573,6 +573,25 @@ _ROWS: Final[Mapping[str, Input]] = {
         "File to write the Markdown summary to. Default: on GitHub the step summary, elsewhere "
         "warmbuild-summary.md in the temporary directory."
     ),
+    "report-file": Input(
+        "File to write the report to: a page of HTML with a timeline, which needs no network."
+    ),
+    "quiet": Switch("Log warnings, errors and the result, and nothing else."),
+    "verbose": Switch("Log all that buildx and BuildKit say, as soon as they say it."),
+    "log-format": Input(
+        "text, or json: an object on each line.", default="text", choices=("text", "json")
+    ),
+    "otel": Switch(
+        "Send a trace of the run to OTEL_EXPORTER_OTLP_ENDPOINT; needs warmbuild[otel]. Default: "
+        "true if that variable is set and the package is installed."
+    ),
+    "merge-request-note": Switch(
+        "On GitLab, keep a note with the result in the merge request, one for each job."
+    ),
+    "merge-request-token": Input(
+        "Token for the note, which may write notes (scope api). Default: the token of the job.",
+        secret=True,
+    ),
 }
 # What docker/metadata-action reads from the environment alone.
 _VARIABLES: Final[Mapping[str, Input]] = {

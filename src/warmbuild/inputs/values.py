@@ -149,11 +149,27 @@ class Inputs:
     probe: bool
     output_file: str
     summary_file: str
+    report_file: str
+    quiet: bool
+    verbose: bool
+    log_format: str
+    otel: bool
+    merge_request_note: bool
+    merge_request_token: str
     short_sha_length: int
     pr_head_sha: bool
     annotations_levels: tuple[str, ...]
     set_output_env: bool
     warnings: tuple[str, ...]  # Which of the inputs are ignored, and why
+
+    @property
+    def written_files(self) -> tuple[tuple[str, str], ...]:
+        """The inputs that name files to write, and the paths of these; some may be empty."""
+        return (
+            ("output-file", self.output_file),
+            ("summary-file", self.summary_file),
+            ("report-file", self.report_file),
+        )
 
     @property
     def endpoints(self) -> tuple[str, ...]:
