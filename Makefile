@@ -75,8 +75,9 @@ lock: $(VENV)/ready  ## Pin the newest versions that pyproject.toml allows
 		--no-annotate --no-header pyproject.toml -o requirements.lock \
 		$(addprefix --no-emit-package ,$(UNUSED))
 
-# What actions-toolkit asks for and its part that we import does not use; and Windows.
-UNUSED := pygithub cryptography pynacl cffi pycparser pyjwt typing-extensions pywin32
+# What actions-toolkit and rich ask for and their parts that we import do not use; and Windows.
+UNUSED := pygithub cryptography pynacl cffi pycparser pyjwt typing-extensions pywin32 \
+	markdown-it-py mdurl pygments
 
 $(VENV)/ready: requirements-dev.lock
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { apt-get update -qq && apt-get install -y -qq python3-venv; }
