@@ -82,6 +82,9 @@ class Printer:
             for line in self._of(one, now):
                 self._last = now
                 yield line
+        for line in self._due(now):
+            self._last = now
+            yield line
 
     def settle(self, now: float) -> Iterator[str]:
         """Yield the lines that are due because nothing has come; call it twice a second or so."""
@@ -114,8 +117,8 @@ class Printer:
             entry = _Entry(vertex=vertex, since=now, is_known=is_known)
             self._entries[vertex.digest] = entry
         if isinstance(one, Begun):
-            yield from () if entry.is_known else self._begin(entry)
             yield from self._release(vertex) if vertex.is_running else ()
+            yield from () if entry.is_known else self._begin(entry)
         elif isinstance(one, Line):
             yield from self._begin(entry)
             yield f"#{entry.number} {one.elapsed:.3f} {one_line(one.text)}"
@@ -131,10 +134,10 @@ class Printer:
             yield f"#{entry.number} {one_line(entry.vertex.name)}"
 
     def _release(self, vertex: Vertex) -> Iterator[str]:
-        """Print the ends of the sources that a vertex has waited for."""
+        """Print the ends of what a vertex has waited for."""
         for digest in vertex.inputs:
             source = self._entries.get(digest)
-            if source and source.held is not None and source.vertex.is_source:
+            if source and source.held is not None:
                 yield from self._end(source)
 
     def _ended(self, entry: _Entry, now: float) -> Iterator[str]:
@@ -145,10 +148,9 @@ class Printer:
         has_run = vertex.place and not vertex.place.is_base and not vertex.cached
         if vertex.error or (entry.is_known and has_run):
             yield from self._begin(entry)
-        if vertex.error or (vertex.cached and not vertex.is_source) or not self._held:
+        entry.held = now
+        if vertex.error or not self._held or self._is_over(vertex):
             yield from self._end(entry)
-        else:
-            entry.held = now
 
     def _end(self, entry: _Entry) -> Iterator[str]:
         entry.held, entry.is_ended, vertex = None, True, entry.vertex
@@ -171,6 +173,23 @@ class Printer:
         if entry.number and (status.ended or self._is_due(shown, now)):
             shown.at, shown.current = now, status.current
             yield self._status(entry, status, shown)
+        if entry.held is not None and self._is_over(entry.vertex):
+            yield from self._end(entry)
+
+    @staticmethod
+    def _is_over(vertex: Vertex) -> bool:
+        """Return whether nothing more is expected of a vertex that has ended.
+
+        A command may have written lines that come later, a source has parts that do, and what is
+        exported has one part after another.
+        """
+        if vertex.is_source or vertex.is_export:
+            return False
+        if vertex.place:
+            return vertex.cached or not vertex.place.is_command
+        is_silent = vertex.is_metadata
+        statuses = vertex.statuses.values()
+        return is_silent or (bool(statuses) and all(one.ended for one in statuses))
 
     def _is_due(self, shown: _Shown, now: float) -> bool:
         if not shown.at:

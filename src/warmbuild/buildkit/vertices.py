@@ -110,6 +110,11 @@ class Vertex:
         return bool(self.place and self.place.is_base)
 
     @property
+    def is_metadata(self) -> bool:
+        """Whether it asks for an image alone, of which it says nothing more."""
+        return "load metadata for " in self.bare
+
+    @property
     def is_export(self) -> bool:
         """Whether it exports an image or a cache."""
         return self.bare.startswith("exporting ")
@@ -142,6 +147,11 @@ class Place:
     def is_base(self) -> bool:
         """Whether it is the image below a stage."""
         return self.instruction.startswith("FROM ")
+
+    @property
+    def is_command(self) -> bool:
+        """Whether it runs a program, which writes lines."""
+        return self.instruction.removeprefix("ONBUILD ").startswith("RUN ")
 
 
 def place(name: str) -> Place | None:

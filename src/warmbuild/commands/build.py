@@ -84,8 +84,7 @@ def build(run: Run) -> Outcome:
         except WarmbuildError as error:
             failed = draft.failed(begun, error)
             if begun.calls and begun.outcome is None:
-                with suppress(EngineError):
-                    publishing.set_outputs(failed, run.inputs, run.env, run.provider, run.log)
+                publishing.hand_over(failed, run.inputs, run.env, run.provider, run.log)
             lost = _conclude(run, begun, failed)
             # Errors of inputs tell of their files themselves.
             for text in () if isinstance(error, InputError) else lost:
@@ -267,8 +266,7 @@ def _announce(means: _Means, known: Outcome, made: Made, unchanged: Sequence[Out
     run, builder = means.run, made.inspected()
     whole = replace(outcomes.with_unchanged(known, unchanged), builder=builder)
     means.begun.outcome = whole
-    with suppress(EngineError):
-        publishing.set_outputs(whole, run.inputs, run.env, run.provider, run.log)
+    publishing.hand_over(whole, run.inputs, run.env, run.provider, run.log)
 
 
 def _published(means: _Means, outcome: Outcome) -> Outcome:

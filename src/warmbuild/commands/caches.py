@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from warmbuild.cache import directory, merging, probe, records, settling
-from warmbuild.cache.probe import Answer, Found, Unasked
+from warmbuild import refs
+from warmbuild.cache import directory, merging, probe, problems, records, settling
+from warmbuild.cache.probe import Answer, Found, Silent, Unasked
 from warmbuild.cache.problems import Kind, Problem
 from warmbuild.errors import RegistryError
 from warmbuild.plan import making
@@ -16,7 +17,7 @@ from warmbuild.refs import Reference
 from warmbuild.registry import client
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from warmbuild.build.outcomes import Outcome
     from warmbuild.cache.cache_plan import CachePlan, Place
@@ -37,16 +38,26 @@ def settled(
     answers |= {ref: Unasked() for ref in references if ref.host in registries.unasked}
     references = [ref for ref in references if ref not in answers]
     retried: list[str] = []
-    if references:
-        found = client.ask(references, partial(registries.client, say=retried.append))
-        answers.update(found.items())
+    found = client.ask(references, partial(registries.client, say=retried.append))
+    answers |= found
     now = datetime.now(UTC)
     caches = [settling.settle(one.cache, answers, now) for one in decided]
     later = dict.fromkeys(retried)
+    silent = {ref.host: known.reason for ref, known in found.items() if isinstance(known, Silent)}
     return [
-        making.with_cache(one, replace(cache, notes=(*notes, *cache.notes, *later)))
+        making.with_cache(
+            replace(one, problems=(*one.problems, *problems.advice(_unpushable(one, silent)))),
+            replace(cache, notes=(*notes, *cache.notes, *later)),
+        )
         for one, cache in zip(decided, caches, strict=True)
     ]
+
+
+def _unpushable(plan: BuildPlan, silent: Mapping[str, str]) -> Iterator[str]:
+    """Yield what cannot be pushed as things are; `silent` has the reasons, by registry."""
+    for tag in plan.tags if plan.push else ():
+        if why := silent.get(refs.parse(tag).host):
+            yield f"{tag} will not be pushed unless its registry answers by then: {why}"
 
 
 def merged(decided: BuildPlan, registries: Registries, log: Log) -> BuildPlan:

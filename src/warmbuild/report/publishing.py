@@ -54,23 +54,31 @@ def set_outputs(
 ) -> None:
     """Publish the outputs; raises EngineError if they cannot be written.
 
-    They are in the log then. They may be published again with more.
+    They are in the log then.
     """
-    values = outputs.outputs(outcomes.shown(done, log.redact), inputs)
-    lost = []
-    try:
-        provider.publish(env, values)
-        provider.export(env, outputs.variables(values, inputs))
-    except EngineError as error:
-        lost.append(str(error))
-    if inputs.output_file:
-        lost += _write(inputs.output_file, json.dumps(values, indent=2) + "\n")
+    values, lost = hand_over(done, inputs, env, provider, log)
+    provider.export(env, outputs.variables(values, inputs))
     if lost:
         for name, value in values.items():
             log.line(f"output {name}={value}")
         raise EngineError(
             "; ".join([*lost, "everything else is done, and the log has the outputs"])
         )
+
+
+def hand_over(
+    done: Outcome, inputs: Inputs, env: Mapping[str, str], provider: Provider, log: Log
+) -> tuple[Mapping[str, str], Sequence[str]]:
+    """Publish the outputs, which may be published again; return them, and what is not written."""
+    values = outputs.outputs(outcomes.shown(done, log.redact), inputs)
+    lost: list[str] = []
+    try:
+        provider.publish(env, values)
+    except EngineError as error:
+        lost.append(str(error))
+    if inputs.output_file:
+        lost += _write(inputs.output_file, json.dumps(values, indent=2) + "\n")
+    return values, lost
 
 
 def conclude(

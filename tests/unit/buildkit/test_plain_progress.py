@@ -107,9 +107,9 @@ def test_a_source_ends_when_a_step_needs_it() -> None:
         f"#2 {NAMES['context']}",
         "#2 transferring context: 1.50kB 1.0s done",
         "#1 sha256:b 4.0s done",
-        f"#3 {NAMES['copy']}",
         "#1 DONE 1.0s",
         "#2 DONE 1.0s",
+        f"#3 {NAMES['copy']}",
         "#3 DONE 1.0s",
     ]
 
