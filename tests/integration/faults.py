@@ -174,6 +174,20 @@ class Proxy:
 
         self._add(method, path, "trickle", lambda at: at.forward(slowly), after=after, times=times)
 
+    def sip(self, method: str, path: str, *, interval: float, times: int | None = None) -> None:
+        """Take a piece of 64 KiB of the request's body every `interval` seconds."""
+
+        def slowly(body: Iterator[bytes]) -> Iterator[bytes]:
+            for piece in body:
+                self._stopped.wait(interval)
+                yield piece
+
+        def act(connection: _Connection) -> None:
+            connection.body = slowly(connection.body)
+            connection.forward()
+
+        self._add(method, path, "sip", act, after=0, times=times)
+
     def raw(
         self,
         method: str,

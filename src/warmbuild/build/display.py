@@ -28,8 +28,14 @@ class View(Protocol):
     def lines(self, news: Sequence[News], now: float) -> Iterator[str]:
         """Yield the lines that news make."""
 
-    def settle(self, now: float) -> Iterator[str]:
-        """Yield the lines that are due because nothing has come."""
+    def counts(self, now: float) -> bool:
+        """Return whether `settle` can use the bytes that the builder has written."""
+
+    def settle(self, now: float, written: int | None = None) -> Iterator[str]:
+        """Yield the lines that are due because nothing has come.
+
+        `written` is how many bytes the builder has written by now, if that is known.
+        """
 
     def close(self, now: float) -> Iterator[str]:
         """Yield what was held back, at the end of the call."""
@@ -38,8 +44,11 @@ class View(Protocol):
 class Display:
     """Writes a view of a build to the log, also while nothing comes."""
 
-    def __init__(self, view: View, log: Log) -> None:
-        self._view, self._log = view, log
+    def __init__(
+        self, view: View, log: Log, written: Callable[[], int | None] = lambda: None
+    ) -> None:
+        """Show a view; `written` counts the bytes that the builder has written."""
+        self._view, self._log, self._written = view, log, written
         # What watches for silence writes from a thread of its own.
         self._lock = threading.Lock()
 
@@ -53,7 +62,11 @@ class Display:
         def watch() -> None:
             while not over.wait(_GLANCE):
                 with self._lock:
-                    self._write(self._view.settle(time.monotonic()))
+                    counts = self._view.counts(time.monotonic())
+                # The engine may take seconds to tell, in which news are shown.
+                count = self._written() if counts else None
+                with self._lock:
+                    self._write(self._view.settle(time.monotonic(), count))
 
         def take(news: Sequence[News]) -> None:
             with self._lock:

@@ -207,11 +207,11 @@ def attached(at: Address, container: str, argv: Sequence[str]) -> socket.socket:
     return connection
 
 
-def said(connection: socket.socket, *, most: int, enough: str) -> str:
+def said(connection: socket.socket, *, most: int, enough: str = "") -> str:
     """Return what an attached command prints, up to `enough`, its end, or about `most` bytes."""
-    # The engine's answer and its frames come before.
     heard = _heard(connection, _FIRST_WORD, most=most, enough=enough.encode())
-    return heard.decode(errors="replace")
+    _, _, framed = heard.partition(b"\r\n\r\n")
+    return b"".join(unframed([framed])).decode(errors="replace")
 
 
 def daemon_said(at: Address, builder: str) -> str:
@@ -427,7 +427,7 @@ def _heard(connection: socket.socket, timeout: float, *, most: int, enough: byte
     with suppress(OSError):
         for part in _parts(connection, timeout):
             heard += part
-            if len(heard) >= most or enough in heard:
+            if len(heard) >= most or (enough and enough in heard):
                 break
     return heard
 

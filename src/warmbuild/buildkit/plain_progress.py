@@ -25,6 +25,8 @@ _INTERVAL: Final = 5.0
 _NOTICED: Final = 1.0
 # Seconds without a line after which one says what is waited for.
 _SILENCE: Final = 15.0
+# Seconds before it in which is counted what is written meanwhile.
+_COUNTED: Final = 5.0
 # The most that such a line names.
 _NAMED: Final = 3
 _LINE_ENDS: Final = re.compile(r"\r\n|\n|\r")
@@ -68,13 +70,15 @@ class Printer:
         self._entries: dict[str, _Entry] = {}
         self._count = 0
         self._last: float | None = None  # when a line was last printed
+        # What the builder had written by then, as last counted.
+        self._count_at: tuple[float, int] | None = None
 
     def begin(self) -> None:
         """Begin a call; what earlier calls have met is known."""
         if not self._is_verbose:
             met = (name for entry in self._entries.values() for name in entry.vertex.bares)
             self._known = self._known.union(met)
-        self._entries, self._last = {}, None
+        self._entries, self._last, self._count_at = {}, None, None
 
     def lines(self, news: Iterable[News], now: float) -> Iterator[str]:
         """Yield the lines that news make."""
@@ -86,11 +90,23 @@ class Printer:
             self._last = now
             yield line
 
-    def settle(self, now: float) -> Iterator[str]:
-        """Yield the lines that are due because nothing has come; call it twice a second or so."""
+    def counts(self, now: float) -> bool:
+        """Return whether `settle` can use the bytes that the builder has written."""
+        silent = now - (now if self._last is None else self._last)
+        limit = _SILENCE if self._count_at else _SILENCE - _COUNTED
+        return silent >= limit and any(
+            entry.vertex.is_export and entry.vertex.is_running for entry in self._entries.values()
+        )
+
+    def settle(self, now: float, written: int | None = None) -> Iterator[str]:
+        """Yield the lines that are due because nothing has come; call it twice a second or so.
+
+        `written` is how many bytes the builder has written by now, if that is known.
+        """
         if self._last is None:
             self._last = now
-        for line in (*self._due(now), *self._heartbeat(now)):
+        pace = self._pace(now, written)
+        for line in (*self._due(now), *self._heartbeat(now, pace)):
             self._last = now
             yield line
 
@@ -226,7 +242,18 @@ class Printer:
             if is_late and not (entry.vertex.is_source or entry.vertex.is_export):
                 yield from self._end(entry)
 
-    def _heartbeat(self, now: float) -> Iterator[str]:
+    def _pace(self, now: float, written: int | None) -> str:
+        """Return what was written since the last count, or an empty text."""
+        before, self._count_at = self._count_at, (now, written) if written else self._count_at
+        if not (before and written):
+            return ""
+        took, size = now - before[0], written - before[1]
+        if took < 1 or size < 0:
+            return ""
+        pace = size_text(round(size / took))
+        return f"; {size_text(size)} written in the last {took:.0f} s, {pace}/s"
+
+    def _heartbeat(self, now: float, pace: str) -> Iterator[str]:
         """Yield what is waited for, if no line has been printed for long."""
         if self._last is None or now - self._last < _SILENCE:
             return
@@ -234,7 +261,7 @@ class Printer:
         waits = [text for entry in running for text in self._waits(entry, now)]
         more = f", and {len(waits) - _NAMED} more" if len(waits) > _NAMED else ""
         if waits:
-            yield f"still {', '.join(waits[:_NAMED])}{more}"
+            yield f"still {', '.join(waits[:_NAMED])}{more}{pace}"
 
     @staticmethod
     def _waits(entry: _Entry, now: float) -> Iterator[str]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import lazy
-from warmbuild.builder import boot, environment, private_directory, state
+from warmbuild.builder import boot, engine_calls, environment, private_directory, state
 from warmbuild.builder.environment import Buildx
 from warmbuild.cache import problems
 from warmbuild.commands import checkout, confidential, images, logins, mounted
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from warmbuild.build import display, outcomes, solve, timeline
     from warmbuild.build.outcomes import Outcome
     from warmbuild.build.solve import Tool
-    from warmbuild.builder import handover
+    from warmbuild.builder import handover, traffic
     from warmbuild.builder.boot import Made
     from warmbuild.builder.memory import State
     from warmbuild.builder.private_directory import Private
@@ -57,6 +57,7 @@ else:
     recording = lazy.module("warmbuild.commands.recording")
     skipping = lazy.module("warmbuild.commands.skipping")
     outcomes = lazy.module("warmbuild.build.outcomes")
+    traffic = lazy.module("warmbuild.builder.traffic")
     plain_progress = lazy.module("warmbuild.buildkit.plain_progress")
     plain_text = lazy.module("warmbuild.report.plain_text")
     publishing = lazy.module("warmbuild.report.publishing")
@@ -344,6 +345,10 @@ def _tool(run: Run, builder: BuilderPlan, buildx: Buildx, private: Private, wher
         boot.restart(builder, buildx.env, name, run.log)
         where.watch()
 
+    def written() -> int | None:
+        is_ours = builder.driver.has_container and not builder.endpoint
+        return traffic.written(engine_calls.address(buildx.env), name) if is_ours else None
+
     return solve.Tool(
         buildx=buildx,
         files=solve.files(private),
@@ -356,7 +361,7 @@ def _tool(run: Run, builder: BuilderPlan, buildx: Buildx, private: Private, wher
         ),
         annotates=not is_false(run.env.get("DOCKER_BUILD_CHECKS_ANNOTATIONS", "")),
         restart=restart,
-        display=display.Display(plain_progress.Printer(), run.log),
+        display=display.Display(plain_progress.Printer(), run.log, written),
         state=where,
         log=run.log,
     )

@@ -39,7 +39,7 @@ def settled(
     references = [ref for ref in references if ref not in answers]
     retried: list[str] = []
     found = client.ask(references, partial(registries.client, say=retried.append))
-    answers |= found
+    answers.update(found.items())
     now = datetime.now(UTC)
     caches = [settling.settle(one.cache, answers, now) for one in decided]
     later = dict.fromkeys(retried)

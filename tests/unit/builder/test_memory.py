@@ -71,7 +71,8 @@ class Engine:
         assert container == "buildx_buildkit_b0"
         assert list(argv[:2]) == ["sh", "-c"]
         ours, theirs = socket.socketpair()
-        theirs.sendall(f"HTTP/1.1 200 OK\r\n\r\n{self.says}\n".encode())
+        said = f"{self.says}\n".encode()
+        theirs.sendall(b"HTTP/1.1 200 OK\r\n\r\n\1\0\0\0" + len(said).to_bytes(4) + said)
         theirs.settimeout(5)
         if self.says != "the kernel":
             theirs.shutdown(socket.SHUT_WR)

@@ -172,6 +172,36 @@ def test_silence_is_broken_by_what_is_waited_for() -> None:
     assert len(list(printer.settle(131.0))) == 1
 
 
+def test_a_heartbeat_of_a_push_says_what_was_written_meanwhile() -> None:
+    progress, printer = Progress(), Printer()
+    printer.begin()
+    list(printer.lines(progress.take(vertex("image", 0)), 100.0))
+    list(printer.lines(progress.take(status("image", "pushing layers", 1)), 101.0))
+    list(printer.settle(102.0))
+    assert not printer.counts(111.9)
+    assert printer.counts(112.0)
+    assert list(printer.settle(112.0, 7_000_000)) == []
+    assert not printer.counts(116.9)
+    assert printer.counts(117.0)
+    what = "still exporting to image: pushing layers"
+    assert list(printer.settle(117.0, 47_000_000)) == [
+        f"{what} for 17 s; 40.00MB written in the last 5 s, 8.00MB/s"
+    ]
+    assert list(printer.settle(132.0, 62_000_000)) == [
+        f"{what} for 32 s; 15.00MB written in the last 15 s, 1.00MB/s"
+    ]
+    # The builder cannot be entered any more, and has restarted after that.
+    assert list(printer.settle(147.0)) == [f"{what} for 47 s"]
+    assert list(printer.settle(162.0, 5)) == [f"{what} for 62 s"]
+
+
+def test_what_is_written_is_counted_for_exports_alone() -> None:
+    progress, printer = Progress(), Printer()
+    printer.begin()
+    list(printer.lines(progress.take(vertex("run", 0)), 0.0))
+    assert not printer.counts(60.0)
+
+
 @pytest.mark.parametrize("ending", [vertex("run", 0, 1), vertex("run", 0, error="exit code: 1")])
 def test_nothing_is_waited_for_once_everything_has_ended(ending: str) -> None:
     progress, printer = Progress(), Printer()
