@@ -17,9 +17,7 @@ HERE = Address(path="/engine.sock")
 
 def framed(*parts: str) -> bytes:
     head = b"HTTP/1.1 200 OK\r\nServer: Docker\r\n\r\n"
-    return head + b"".join(
-        b"\1\0\0\0" + len(part).to_bytes(4) + part.encode() for part in parts
-    )
+    return head + b"".join(b"\1\0\0\0" + len(part).to_bytes(4) + part.encode() for part in parts)
 
 
 @pytest.fixture

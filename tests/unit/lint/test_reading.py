@@ -27,6 +27,31 @@ def read(pipeline_file: str = "", **given: str) -> Sources:
     return reading.read(decided, pipeline_file)
 
 
+class TestPlace:
+    def test_the_file_that_buildx_names_is_told_from_the_root(self, project: Path) -> None:
+        (project / "images").mkdir()
+        (project / "images" / "Dockerfile").write_text("FROM a\n")
+        asked = parsing.parse({"image": "a", "context": "images"}, {})
+        decided = planned(asked, RunContext(ci="local", trust=trust.LOCAL))
+        assert reading.place([decided], "Dockerfile:7") == ("images/Dockerfile", 7)
+        assert reading.place([decided, decided], "Dockerfile:7") == ("images/Dockerfile", 7)
+
+    @pytest.mark.parametrize("source", ["", "Dockerfile", "Dockerfile:x", "other:3", "Dockerfile:"])
+    @pytest.mark.usefixtures("project")
+    def test_what_names_no_line_of_a_file_that_is_known(self, source: str) -> None:
+        decided = planned(
+            parsing.parse({"image": "a"}, {}), RunContext(ci="local", trust=trust.LOCAL)
+        )
+        assert reading.place([decided], source) == ("", 0)
+
+    @pytest.mark.usefixtures("project")
+    def test_two_files_of_one_name_leave_it_open(self) -> None:
+        run = RunContext(ci="local", trust=trust.LOCAL)
+        asked = [parsing.parse({"image": "a", "context": at}, {}) for at in ("x", "y")]
+        decided = [planned(one, run) for one in asked]
+        assert reading.place(decided, "Dockerfile:7") == ("", 0)
+
+
 class TestRead:
     def test_a_project_as_it_should_be(self, project: Path) -> None:
         (project / "Dockerfile").write_text("FROM a\n")
