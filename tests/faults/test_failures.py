@@ -123,8 +123,12 @@ def test_a_step_that_fails_is_shown_with_its_last_lines(
     assert lines[where].endswith("exit code: 7")
     last = [*range(20, 31), "it is broken"]
     assert lines[where + 1 :] == [f"  | {text}" for text in last]
-    assert ended.outputs == {}
     assert registry.tags(repository) == []
+    assert "failed after" in ended.summary.splitlines()[0]
+    assert "it is broken" in ended.summary
+    known = {name: ended.outputs[name] for name in ("digest", "cache-steps", "cache-hits", "tags")}
+    tags = f"{repository}:main\n{repository}:latest"
+    assert known == {"digest": "", "cache-steps": "1", "cache-hits": "0", "tags": tags}
 
 
 def test_a_dockerfile_that_cannot_be_read(
@@ -179,5 +183,5 @@ def test_a_push_that_is_forbidden(
     (error,) = ended.errors
     assert error.startswith("error: the image is built and was not pushed: ")
     assert "username, password" in error
-    assert ended.outputs == {}
+    assert not ended.outputs.get("digest")
     assert auth_registry.tags(secured) == []

