@@ -52,10 +52,10 @@ ERROR = "the build failed"
                 ending="",
                 error=ERROR,
                 failure=Failure(
-                    title="[3/3] RUN " + "x" * 9, error="exit 1", tail=(), source="Dockerfile:3"
+                    title="[3/3] RUN make", error="exit 1", tail=(), source="Dockerfile:3"
                 ),
             ),
-            f"failed after 41.3 s in [3/3] RUN {'x' * 9} (Dockerfile:3), 1 of 3 steps run, 2 cached",
+            "failed after 41.3 s in [3/3] RUN make (Dockerfile:3), 1 of 3 steps run, 2 cached",
         ),
     ],
 )
