@@ -77,6 +77,7 @@ def test_no_engine(warmbuild: Warmbuild, repository: str, small: Path, tmp_path:
     assert ended.code == 3
     (error,) = ended.errors
     assert error.startswith(f"error: there is no Docker engine at {host}. Mount its socket ")
+    assert "warmbuild: plan" not in ended.log
 
 
 def test_no_buildx(warmbuild: Warmbuild, repository: str, small: Path, tmp_path: Path) -> None:
@@ -126,9 +127,8 @@ def test_a_step_that_fails_is_shown_with_its_last_lines(
     assert registry.tags(repository) == []
     assert "failed after" in ended.summary.splitlines()[0]
     assert "it is broken" in ended.summary
-    known = {name: ended.outputs[name] for name in ("digest", "cache-steps", "cache-hits", "tags")}
-    tags = f"{repository}:main\n{repository}:latest"
-    assert known == {"digest": "", "cache-steps": "1", "cache-hits": "0", "tags": tags}
+    known = {name: ended.outputs[name] for name in ("digest", "cache-steps", "version")}
+    assert known == {"digest": "", "cache-steps": "1", "version": "main"}
 
 
 def test_a_dockerfile_that_cannot_be_read(

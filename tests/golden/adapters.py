@@ -38,6 +38,8 @@ PATCHED: Final[Mapping[str, object]] = {
     "warmbuild.signals.install": mock.Mock(),
     # Where buildx may be installed on the true machine.
     "warmbuild.builder.environment._PLUGIN_DIRECTORIES": (),
+    # Most scenes need no engine, but for what their buildx says.
+    "warmbuild.builder.engine_calls.listens": lambda _at: True,
     # How often it is looked whether a build waits for its cache alone, in seconds.
     "warmbuild.build.patience._GLANCE": 0.01,
     # How long a build waits for the clean-up beside it, in seconds: here to its end.

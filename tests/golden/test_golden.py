@@ -34,8 +34,10 @@ EXCEPTIONS: Final = {
             "transport is closing",
             "unexpected commit digest",
         ),
+        "what only a test of its own brings about": ("; … written in the last … s, …/s",),
         "what a label holds": ("user=… pid=… begun=… pids=… boot=… at=…",),
         "a script": (
+            "cat /proc/[0-9]*/io",
             "cat …; cat; kill 1; sleep 1; kill 1; kill 1",
             "command -v timeout && command -v nc && echo …",
             "both are there",

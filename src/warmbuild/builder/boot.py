@@ -121,6 +121,11 @@ def _created(
 ) -> Iterator[Callable[[], str]]:
     """Create a builder for the block; yield a function that waits for it and returns its name."""
     begun, up = time.monotonic(), False
+    # Before a registry is asked, which may take long.
+    is_here = plan.driver.has_container and not plan.endpoint
+    at = engine_calls.address(buildx.env) if is_here else None
+    if at and at.path and not engine_calls.listens(at):
+        engine.connect(buildx.env, wait=False)
 
     def started(now: BuilderPlan, mirror: str) -> AbstractContextManager[Running]:
         here = replace(own, in_memory=bool(state.size), processors=os.cpu_count() or 0)

@@ -143,6 +143,14 @@ def _is_gone(error: BaseException | None) -> bool:
     return error is not None
 
 
+def listens(at: Address) -> bool:
+    """Return whether something takes connections where an engine should be."""
+    with suppress(OSError):
+        connected(at, _GLIMPSE).close()
+        return True
+    return False
+
+
 def create_volume(
     at: Address, name: str, options: Mapping[str, str], labels: Mapping[str, str]
 ) -> None:

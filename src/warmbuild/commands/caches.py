@@ -54,10 +54,10 @@ def settled(
 
 
 def _unpushable(plan: BuildPlan, silent: Mapping[str, str]) -> Iterator[str]:
-    """Yield what cannot be pushed as things are; `silent` has the reasons, by registry."""
+    """Yield which pushes may fail; `silent` has the reasons, by registry."""
     for tag in plan.tags if plan.push else ():
         if why := silent.get(refs.parse(tag).host):
-            yield f"{tag} will not be pushed unless its registry answers by then: {why}"
+            yield f"the push of {tag} may fail: {why}"
 
 
 def merged(decided: BuildPlan, registries: Registries, log: Log) -> BuildPlan:

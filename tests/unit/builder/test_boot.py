@@ -151,6 +151,7 @@ def test_a_builder_is_not_waited_for_without_limit(
     monkeypatch.setattr(boot, "_LINGER", 0.0)
     monkeypatch.setattr(engine, "container", lambda *_arguments: None)
     monkeypatch.setattr(engine, "connect", lambda *_arguments, **_options: None)
+    monkeypatch.setattr(engine_calls, "listens", lambda _at: True)
     monkeypatch.setattr(engine_calls, "daemon_said", lambda *_arguments: "")
     monkeypatch.setattr(engine_calls, "create_volume", lambda *_arguments: None)
     fake = tmp_path / "buildx"
