@@ -136,13 +136,19 @@ def write_bytes(path: Path, content: bytes, *, mode: int | None = None) -> None:
         raise
 
 
+def is_replaceable(path: str) -> bool:
+    """Return whether a file is written as a whole, which may happen several times."""
+    there = _mode(Path(path), follow_symlinks=True)
+    return there is None or stat.S_ISREG(there)
+
+
 def write_through(path: Path, text: str) -> None:
     """Write what a user has named: a file whole, at the end of links, anything else as it is.
 
     Raises OSError, also if nothing reads a pipe.
     """
     there = _mode(path, follow_symlinks=True)
-    if there is None or stat.S_ISREG(there):
+    if is_replaceable(str(path)):
         real = Path(os.path.realpath(path))
         try:
             write_text(real, text)

@@ -56,7 +56,10 @@ def set_outputs(
 
     They are in the log then.
     """
-    values, lost = hand_over(done, inputs, env, provider, log)
+    values = outputs.outputs(outcomes.shown(done, log.redact), inputs)
+    lost = _hand_over(values, env, provider)
+    if inputs.output_file:
+        lost += _write(inputs.output_file, _json(values))
     provider.export(env, outputs.variables(values, inputs))
     if lost:
         for name, value in values.items():
@@ -68,17 +71,27 @@ def set_outputs(
 
 def hand_over(
     done: Outcome, inputs: Inputs, env: Mapping[str, str], provider: Provider, log: Log
-) -> tuple[Mapping[str, str], Sequence[str]]:
-    """Publish the outputs, which may be published again; return them, and what is not written."""
+) -> None:
+    """Publish the outputs so far, which will be published again; what fails then fails later.
+
+    What reads a pipe or a terminal is to get them once.
+    """
     values = outputs.outputs(outcomes.shown(done, log.redact), inputs)
-    lost: list[str] = []
+    _hand_over(values, env, provider)
+    if inputs.output_file and files.is_replaceable(inputs.output_file):
+        _write(inputs.output_file, _json(values))
+
+
+def _hand_over(values: Mapping[str, str], env: Mapping[str, str], provider: Provider) -> list[str]:
     try:
         provider.publish(env, values)
     except EngineError as error:
-        lost.append(str(error))
-    if inputs.output_file:
-        lost += _write(inputs.output_file, json.dumps(values, indent=2) + "\n")
-    return values, lost
+        return [str(error)]
+    return []
+
+
+def _json(values: Mapping[str, str]) -> str:
+    return json.dumps(values, indent=2) + "\n"
 
 
 def conclude(
@@ -139,7 +152,7 @@ def plan(
     provider.export(env, outputs.variables(values, inputs))
     if inputs.output_file:
         values = outputs.plan_outputs(bare, definitions, inputs)
-        if lost := _write(inputs.output_file, json.dumps(values, indent=2) + "\n"):
+        if lost := _write(inputs.output_file, _json(values)):
             raise EngineError("; ".join(lost))
 
 
