@@ -9,6 +9,7 @@ from warmbuild.buildkit.plain_progress import Printer
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from warmbuild.buildkit.plain_progress import Said
     from warmbuild.buildkit.progress import Progress
 
 
@@ -16,10 +17,11 @@ def printed(
     progress: Progress, lines: Iterable[str], printer: Printer | None = None, *, pause: float = 1.0
 ) -> list[str]:
     """Feed a stream of one call, a line each `pause` seconds; return what is printed of it."""
-    printer, now, shown = printer or Printer(), 0.0, list[str]()
+    printer, now = printer or Printer(), 0.0
+    shown: list[Said] = []
     printer.begin()
     for line in lines:
         shown += printer.lines(progress.take(line, now), now)
         now += pause
         shown += printer.settle(now)
-    return [*shown, *printer.close(now)]
+    return [one.text for one in (*shown, *printer.close(now))]

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from warmbuild.ci.provider import Provider
     from warmbuild.commands import build, cleanup, explain, plan
+    from warmbuild.inputs.table import Input
 else:
     # Most runs need neither of the first two, and a plan does not need `build`.
     platform = lazy.module("platform")
@@ -71,24 +72,32 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
         # As in the environment and in arguments, for the check of inputs.
         sys.stdin.reconfigure(errors="surrogateescape")
     provider = ci.detect(env)
-    log = Log(provider)
+    log = _log(argv, env, provider)
     try:
         signals.install()
         return _command(argv, env, provider, log)
     except Exception as error:  # noqa: BLE001 (the last resort: a bug in warmbuild)
         code, text = _failed(error, log)
+        trace = "".join(traceback.format_exception(error)).rstrip("\n") if code == 1 else ""
+        file, line = (error.file, error.line) if isinstance(error, WarmbuildError) else ("", 0)
         # The reader of the log may have gone.
         with suppress(OSError):
-            if code == 1:
-                sys.stdout.flush()
-                with redirect_stdout(sys.stderr):
-                    for line in traceback.format_exception(error):
-                        log.line(line.rstrip("\n"))
-            if isinstance(error, WarmbuildError):
-                log.fail(text, error.file, error.line)
-            else:
-                log.fail(text)
+            log.fail(text, file, line, trace)
         return code
+
+
+def _log(argv: Sequence[str], env: Mapping[str, str], provider: Provider) -> Log:
+    """Return the log of a run in the form that its inputs ask for, also if others are wrong."""
+    parser = _Parser(add_help=False, allow_abbrev=False)
+    for name in ("log-format", "quiet"):
+        _add(parser, table.BY_NAME[name])
+    flags: dict[str, str] = {}
+    with suppress(InputError):
+        arguments, _ = parser.parse_known_args(argv)
+        flags = _given(arguments)
+    given = {name: value.strip() for name, value in parsing.gather(flags, env).items()}
+    is_quiet = given.get("quiet") in reading.TRUE
+    return Log(provider, is_json=given.get("log-format") == "json", is_quiet=is_quiet)
 
 
 def _failed(error: Exception, log: Log) -> tuple[int, str]:
@@ -113,6 +122,21 @@ def _command(argv: Sequence[str], env: Mapping[str, str], provider: Provider, lo
     if arguments.command == "cleanup":
         _clean_up(arguments, unknown, env, log)
         return 0
+    # A document of JSON is alone on standard output.
+    is_document = getattr(arguments, "format", "text") == "json"
+    with redirect_stdout(sys.stderr if is_document else sys.stdout):
+        _run(arguments, unknown, env, provider, log)
+    return 0
+
+
+def _run(
+    arguments: argparse.Namespace,
+    unknown: Sequence[str],
+    env: Mapping[str, str],
+    provider: Provider,
+    log: Log,
+) -> None:
+    """Read the inputs of a command, and run it."""
     if arguments.ci:
         provider = ci.named(arguments.ci)
     as_json = getattr(arguments, "format", "text") == "json"
@@ -124,9 +148,8 @@ def _command(argv: Sequence[str], env: Mapping[str, str], provider: Provider, lo
     given = parsing.gather(flags, env)
     confidential.hide_given(given, log)
     ignored = {} if provider.refuses_unknown else parsing.ignored(given, flags)
-    with redirect_stdout(sys.stderr if as_json else sys.stdout):
-        for text in ignored.values():
-            log.warning(text, in_summary=False)
+    for text in ignored.values():
+        log.warning(text, in_summary=False)
     given = {name: value for name, value in given.items() if name not in ignored}
     inputs, source = naming_source.placed(parsing.parse(given, provider.known_inputs(env, given)))
     shared = mounted.of_run(provider, env)
@@ -152,7 +175,6 @@ def _command(argv: Sequence[str], env: Mapping[str, str], provider: Provider, lo
         explain.explain(run, against=arguments.against, as_json=as_json)
     else:
         plan.plan(run, as_json=as_json)
-    return 0
 
 
 def _here() -> str:
@@ -179,11 +201,7 @@ def _clean_up(
 
 def _flags(arguments: argparse.Namespace, unknown: Sequence[str]) -> Mapping[str, str]:
     """Return the inputs given as flags; raises InputError for secret ones and stray arguments."""
-    flags = {
-        row.name: "\n".join(values)
-        for row in table.TABLE
-        if (values := getattr(arguments, row.field, None))
-    }
+    flags = _given(arguments)
     if arguments.password_stdin:
         flags["password"] = sys.stdin.readline(_LONGEST_PASSWORD).rstrip("\r\n")
     named = False
@@ -201,6 +219,14 @@ def _flags(arguments: argparse.Namespace, unknown: Sequence[str]) -> Mapping[str
             reason = f"is secret, and arguments are not; set {table.variable(name)} instead."
             raise InputError([InputProblem(name=name, text=reason)])
     return flags
+
+
+def _given(arguments: argparse.Namespace) -> dict[str, str]:
+    return {
+        row.name: "\n".join(values)
+        for row in table.TABLE
+        if (values := getattr(arguments, row.field, None))
+    }
 
 
 class _Parser(argparse.ArgumentParser):
@@ -222,17 +248,8 @@ def _parser() -> argparse.ArgumentParser:
         f"Secret inputs are read only from there: {', '.join(_SECRET)}.",
     )
     for row in table.TABLE:
-        if row.secret:
-            continue
-        is_flag = row.kind is Kind.BOOLEAN
-        group.add_argument(
-            f"--{row.name}",
-            action="append",
-            nargs="?" if is_flag else None,
-            const="true" if is_flag else None,
-            metavar="true|false" if is_flag else "|".join(row.choices) or row.field.upper(),
-            help=row.help.replace("%", "%%"),
-        )
+        if not row.secret:
+            _add(group, row)
     description = "Docker image builds in CI that start warm."
     parser = _Parser(prog="warmbuild", description=description, allow_abbrev=False)
     parser.add_argument("--version", action="version", version=__version__)
@@ -275,3 +292,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     cleaner.add_argument("--dry-run", action="store_true", help="remove nothing, only say what")
     return parser
+
+
+def _add(group: argparse._ActionsContainer, row: Input) -> None:
+    is_flag = row.kind is Kind.BOOLEAN
+    group.add_argument(
+        f"--{row.name}",
+        action="append",
+        nargs="?" if is_flag else None,
+        const="true" if is_flag else None,
+        metavar="true|false" if is_flag else "|".join(row.choices) or row.field.upper(),
+        help=row.help.replace("%", "%%"),
+    )

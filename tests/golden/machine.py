@@ -90,6 +90,7 @@ _NORMALIZED: Final = (
     (re.compile(r"(sha256:[0-9a-f]{8})[0-9a-f]{56}\b"), r"\1…"),
     # A record has a salt.
     (re.compile(r"(the record beside .*@sha256:)[0-9a-f]{8}"), r"\1"),
+    (re.compile(r'"time": "[-0-9]{10}T[:.0-9]{12}Z"'), '"time": "2026-01-02T03:04:05.678Z"'),
     (re.compile(r" on \d{4}-\d\d-\d\d \d\d:\d\d UTC"), " on 2026-01-02 03:04 UTC"),
     (re.compile(r"\x1b"), r"\\e"),
     (re.compile(r"\r"), r"\\r"),

@@ -11,6 +11,7 @@ import base64
 import hashlib
 import json
 import os
+import pty
 import re
 import secrets
 import shutil
@@ -20,7 +21,7 @@ import sys
 import tempfile
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -236,7 +237,8 @@ class Run:
 
     def _read(self) -> None:
         assert self.process.stdout is not None
-        with self.process.stdout as stream:
+        # A terminal whose last program has ended gives no more than an error.
+        with suppress(OSError), self.process.stdout as stream:
             for line in stream:
                 self._memory = max(self._memory, _memory(self.process.pid))
                 with self._news:
@@ -274,14 +276,19 @@ class Warmbuild:
         branch: str = "main",
         ci: Mapping[str, str] | None = None,
         extra: Mapping[str, str] | None = None,
+        on_terminal: bool = False,
         **inputs: str,
     ) -> Run:
-        """Start a build in a project: by default a push to `branch` on GitLab, or as `ci` says."""
+        """Start a build in a project: by default a push to `branch` on GitLab, or as `ci` says.
+
+        On a terminal, a line is what comes before a newline, with what moves the cursor.
+        """
         files = Path(tempfile.mkdtemp(prefix="run-", dir=self.directory))
         outputs, summary = files / "outputs.json", files / "summary.md"
         # Without a context it is the commit on GitHub that is built there.
         place = {} if {"bake_files", "compose_files"} & inputs.keys() else {"context": "."}
         inputs = {**place, "output_file": str(outputs), "summary_file": str(summary)} | inputs
+        ours, theirs = pty.openpty() if on_terminal else (-1, subprocess.PIPE)
         process = subprocess.Popen(
             [sys.executable, "-m", "warmbuild", "build"],
             cwd=project,
@@ -292,10 +299,13 @@ class Warmbuild:
                 **(extra or {}),
             },
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=theirs,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+        if on_terminal:
+            os.close(theirs)
+            process.stdout = os.fdopen(ours, "rb")
         run = Run(process, outputs, summary)
         self.runs.append(run)
         return run
@@ -310,7 +320,9 @@ class Warmbuild:
         **inputs: str,
     ) -> Ended:
         """Run a build to its end."""
-        return self.start(project, branch=branch, ci=ci, extra=extra, **inputs).end()
+        return self.start(
+            project, branch=branch, ci=ci, extra=extra, on_terminal=False, **inputs
+        ).end()
 
     def succeed(
         self,

@@ -255,3 +255,74 @@ def test_a_plan_may_be_made_where_its_files_are_not(capsys: pytest.CaptureFixtur
     flags = ("--image=127.0.0.1:1/a", "--buildkitd-config=/none.toml", "--context=nowhere")
     assert run("plan", *flags) == 0
     assert "the registry" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("argv", "env"),
+    [
+        pytest.param(["plan", "--log-format=json", "--imgae=x"], {}, id="a flag"),
+        pytest.param(["plan", "--imgae=x", "--log-format", "json"], {}, id="a flag at the end"),
+        pytest.param(["bild", "--log-format=json"], {}, id="no such command"),
+        pytest.param(["plan", "--log-format=json", "--ci=x"], {}, id="no such CI system"),
+        pytest.param(["cleanup", "--older-than=soon"], {"INPUT_LOG_FORMAT": "json"}, id="cleanup"),
+        pytest.param(["plan", "--imgae=x"], {"INPUT_LOG-FORMAT": " json "}, id="GitHub's variable"),
+        pytest.param(
+            ["plan", "--log-format=json", "--quiet=perhaps"], {"INPUT_IMAGE": "x"}, id="another"
+        ),
+    ],
+)
+def test_what_is_wrong_with_inputs_is_json_if_the_log_is(
+    argv: list[str], env: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*argv, **env) == 2
+    said = capsys.readouterr()
+    record = json.loads(said.err)
+    assert record["level"] == "error"
+    assert record["text"].startswith("one input is not usable, so nothing was started:\n  ")
+    assert said.out == ""
+
+
+@pytest.mark.parametrize("form", ["jsno", "json\ntext", ""])
+def test_a_log_whose_form_is_wrong_is_text(form: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("plan", "--imgae=x", INPUT_LOG_FORMAT=form) == 2
+    assert capsys.readouterr().err.startswith("error: ")
+
+
+def test_a_bug_is_one_object_in_a_log_of_json(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build, "build", lambda _run: [][len("x")])
+    assert run("build", "--image=x", "--log-format=json", "--quiet") == 1
+    record = json.loads(capsys.readouterr().err)
+    assert record["text"].startswith("this is a bug in warmbuild")
+    assert record["trace"].endswith("IndexError: list index out of range")
+
+
+# What makes a plan warn of something: a lint's finding, an unknown input, and output variables.
+WARNS = {"TF_BUILD": "True", "INPUT_UNKNOWN": "x", "INPUT_OUTPUT_FILE": "outputs.json"}
+
+
+@pytest.mark.parametrize("command", ["plan", "explain"])
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_document_is_alone_on_standard_output(
+    command: str, form: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM alpine\nCOPY . .\nRUN apk add curl\n")
+    (tmp_path / ".git").mkdir()
+    env = {**WARNS, "HOME": str(tmp_path), "TMPDIR": str(tmp_path), "PATH": ""}
+    flags = ("--image=localhost:1/x", "--cache=off", f"--log-format={form}")
+    assert run(command, "--format=json", *flags, **env) == 0
+    said = capsys.readouterr()
+    document = json.loads(said.out)
+    assert document["findings"] if command == "plan" else document
+    assert "unknown is not an input" in said.err
+    if form == "json":
+        assert said.out.count("\n") == 1
+        # But for the variables, without which Azure has no outputs.
+        lines = [line for line in said.err.splitlines() if not line.startswith("##vso[task.setv")]
+        assert {json.loads(line)["level"] for line in lines} == {"warning"}
+
+
+def test_a_quiet_plan_is_the_plan(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("plan", "--image=x", "--quiet") == 0
+    assert "image       docker.io/library/x:latest" in capsys.readouterr().out

@@ -297,7 +297,7 @@ def ask(decided: Sequence[BuildPlan], tool: Tool) -> Outcome:
             code = running.wait()
     # The answers stay out of the folded group.
     for text in said:
-        log.line(text)
+        log.answer(text)
     written = _metadata(tool)
     asked = [plan for plan in decided if not plan.linked]
     answers = [bake_file.metadata(written, bake_file.name_of(plan)) or written for plan in asked]

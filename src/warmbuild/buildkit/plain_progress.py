@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from warmbuild.buildkit.vertices import Begun, Cautioned, Ended, Line, Moved, Text
+from warmbuild.frozen import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from warmbuild.buildkit.vertices import News, Status, Vertex
 
@@ -30,6 +32,47 @@ _COUNTED: Final = 5.0
 # The most that such a line names.
 _NAMED: Final = 3
 _LINE_ENDS: Final = re.compile(r"\r\n|\n|\r")
+
+
+class Event(StrEnum):
+    """What a line of progress tells, of a vertex but for the last one."""
+
+    BEGUN = "begun"
+    STATUS = "status"  # a part of it begins, moves or ends
+    OUTPUT = "output"  # its command has written a line
+    DONE = "done"
+    CACHED = "cached"
+    FAILED = "failed"
+    WAITING = "waiting"  # nothing has come for long
+
+    @property
+    def is_end(self) -> bool:
+        """Whether nothing but output and statuses follows."""
+        return self in {Event.DONE, Event.CACHED, Event.FAILED}
+
+
+@frozen
+class Said:
+    """A line of progress, and what it tells."""
+
+    words: str  # the line without the number of the vertex
+    event: Event | None = None  # None of what buildx says itself, and of warnings
+    number: int = 0  # of the vertex, from 1; 0 if it is of none
+    name: str = ""  # of the vertex
+    more: Mapping[str, object] = field(default_factory=dict)  # further fields of its JSON
+
+    @property
+    def text(self) -> str:
+        """The line."""
+        return f"#{self.number} {self.words}" if self.number else self.words
+
+    @property
+    def fields(self) -> Mapping[str, object]:
+        """What its JSON has in addition to the line: a public contract, see docs/ci.md."""
+        level = {"level": "debug"} if self.event is Event.STATUS else {}
+        event = {"event": self.event.value} if self.event else {}
+        vertex = {"vertex": self.number, "name": self.name} if self.number else {}
+        return {**level, **event, **vertex, **self.more}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -54,6 +97,11 @@ class _Entry:
     is_ended: bool = False  # whether its end is printed
     statuses: dict[str, _Shown] = field(default_factory=dict)
 
+    def said(self, words: str, event: Event, **more: object) -> Said:
+        """Return a line about it."""
+        name = one_line(self.vertex.name)
+        return Said(words=words, event=event, number=self.number, name=name, more=more)
+
 
 class Printer:
     """Turns news into lines; times are seconds of any clock that does not go back.
@@ -61,6 +109,8 @@ class Printer:
     A call of the same build that follows, such as an export of its cache, shows only what is new:
     of the vertices that were met before, it prints those that do something.
     """
+
+    glance: Final = 0.5
 
     def __init__(self, *, is_verbose: bool = False) -> None:
         """Begin with nothing printed; a verbose printer prints everything, and at once."""
@@ -80,7 +130,7 @@ class Printer:
             self._known = self._known.union(met)
         self._entries, self._last, self._count_at = {}, None, None
 
-    def lines(self, news: Iterable[News], now: float) -> Iterator[str]:
+    def lines(self, news: Iterable[News], now: float) -> Iterator[Said]:
         """Yield the lines that news make."""
         for one in news:
             for line in self._of(one, now):
@@ -98,7 +148,7 @@ class Printer:
             entry.vertex.is_export and entry.vertex.is_running for entry in self._entries.values()
         )
 
-    def settle(self, now: float, written: int | None = None) -> Iterator[str]:
+    def settle(self, now: float, written: int | None = None) -> Iterator[Said]:
         """Yield the lines that are due because nothing has come; call it twice a second or so.
 
         `written` is how many bytes the builder has written by now, if that is known.
@@ -110,22 +160,22 @@ class Printer:
             self._last = now
             yield line
 
-    def close(self, now: float) -> Iterator[str]:
+    def close(self, now: float) -> Iterator[Said]:
         """Yield the lines that were held back, at the end of the stream."""
         for entry in self._entries.values():
             yield from self._moved_at_last(entry, now)
             if entry.held is not None:
                 yield from self._end(entry)
 
-    def _of(self, one: News, now: float) -> Iterator[str]:
+    def _of(self, one: News, now: float) -> Iterator[Said]:
         if isinstance(one, Text):
-            yield one.text
+            yield Said(words=one.text)
         elif isinstance(one, Cautioned):
-            yield f"WARNING: {one_line(one.text)}"
+            yield Said(words=f"WARNING: {one_line(one.text)}")
         else:
             yield from self._of_vertex(one, now)
 
-    def _of_vertex(self, one: Begun | Moved | Line | Ended, now: float) -> Iterator[str]:
+    def _of_vertex(self, one: Begun | Moved | Line | Ended, now: float) -> Iterator[Said]:
         vertex = one.vertex
         entry = self._entries.get(vertex.digest)
         if entry is None:
@@ -137,26 +187,29 @@ class Printer:
             yield from () if entry.is_known else self._begin(entry)
         elif isinstance(one, Line):
             yield from self._begin(entry)
-            yield f"#{entry.number} {one.elapsed:.3f} {one_line(one.text)}"
+            text = one_line(one.text)
+            yield entry.said(
+                f"{one.elapsed:.3f} {text}", Event.OUTPUT, seconds=one.elapsed, output=text
+            )
         elif isinstance(one, Moved):
             yield from self._moved(entry, one.status, now)
         else:
             yield from self._ended(entry, now)
 
-    def _begin(self, entry: _Entry) -> Iterator[str]:
+    def _begin(self, entry: _Entry) -> Iterator[Said]:
         if not entry.number:
             self._count += 1
             entry.number = self._count
-            yield f"#{entry.number} {one_line(entry.vertex.name)}"
+            yield entry.said(one_line(entry.vertex.name), Event.BEGUN)
 
-    def _release(self, vertex: Vertex) -> Iterator[str]:
+    def _release(self, vertex: Vertex) -> Iterator[Said]:
         """Print the ends of what a vertex has waited for."""
         for digest in vertex.inputs:
             source = self._entries.get(digest)
             if source and source.held is not None:
                 yield from self._end(source)
 
-    def _ended(self, entry: _Entry, now: float) -> Iterator[str]:
+    def _ended(self, entry: _Entry, now: float) -> Iterator[Said]:
         yield from self._release(entry.vertex)
         vertex = entry.vertex
         if entry.is_ended:
@@ -168,7 +221,7 @@ class Printer:
         if vertex.error or not self._held or self._is_over(vertex):
             yield from self._end(entry)
 
-    def _end(self, entry: _Entry) -> Iterator[str]:
+    def _end(self, entry: _Entry) -> Iterator[Said]:
         entry.held, entry.is_ended, vertex = None, True, entry.vertex
         if not entry.number:
             return
@@ -176,13 +229,16 @@ class Printer:
             if vertex.statuses[name].ended and not shown.is_done:
                 yield self._status(entry, vertex.statuses[name], shown)
         if vertex.error:
-            yield f"#{entry.number} ERROR: {one_line(vertex.error)}"
+            error = one_line(vertex.error)
+            yield entry.said(f"ERROR: {error}", Event.FAILED, error=error)
         elif vertex.cached:
-            yield f"#{entry.number} CACHED"
+            yield entry.said("CACHED", Event.CACHED)
         else:
-            yield f"#{entry.number} DONE {vertex.seconds:.1f}s"
+            yield entry.said(
+                f"DONE {vertex.seconds:.1f}s", Event.DONE, seconds=round(vertex.seconds, 3)
+            )
 
-    def _moved(self, entry: _Entry, status: Status, now: float) -> Iterator[str]:
+    def _moved(self, entry: _Entry, status: Status, now: float) -> Iterator[Said]:
         shown = entry.statuses.setdefault(status.name, _Shown(since=now))
         if shown.is_done:
             return
@@ -212,7 +268,7 @@ class Printer:
             return now - shown.since >= self._held
         return now - shown.at >= _INTERVAL
 
-    def _moved_at_last(self, entry: _Entry, now: float) -> Iterator[str]:
+    def _moved_at_last(self, entry: _Entry, now: float) -> Iterator[Said]:
         """Print what is new of the statuses of a vertex, if it is due."""
         for name, shown in entry.statuses.items():
             status = entry.vertex.statuses[name]
@@ -222,16 +278,19 @@ class Printer:
                 yield self._status(entry, status, shown)
 
     @staticmethod
-    def _status(entry: _Entry, status: Status, shown: _Shown) -> str:
+    def _status(entry: _Entry, status: Status, shown: _Shown) -> Said:
         shown.is_done = status.ended is not None
-        amount = amount_text(status.current, status.total)
+        name, amount = one_line(status.name), amount_text(status.current, status.total)
+        more: dict[str, object] = {"status": name, "current": status.current, "total": status.total}
         took = ""
         if status.ended and status.begun:
-            took = f" {(status.ended - status.begun).total_seconds():.1f}s"
+            seconds = (status.ended - status.begun).total_seconds()
+            took, more["seconds"] = f" {seconds:.1f}s", seconds
         done = f"{took} done" if status.ended else ""
-        return f"#{entry.number} {one_line(status.name)}{amount}{done}"
+        more["done"] = shown.is_done
+        return entry.said(f"{name}{amount}{done}", Event.STATUS, **more)
 
-    def _due(self, now: float) -> Iterator[str]:
+    def _due(self, now: float) -> Iterator[Said]:
         for entry in self._entries.values():
             is_slow = entry.vertex.is_running and now - entry.since >= _NOTICED
             if entry.is_known and not entry.number and is_slow:
@@ -253,7 +312,7 @@ class Printer:
         pace = size_text(round(size / took))
         return f"; {size_text(size)} written in the last {took:.0f} s, {pace}/s"
 
-    def _heartbeat(self, now: float, pace: str) -> Iterator[str]:
+    def _heartbeat(self, now: float, pace: str) -> Iterator[Said]:
         """Yield what is waited for, if no line has been printed for long."""
         if self._last is None or now - self._last < _SILENCE:
             return
@@ -261,7 +320,8 @@ class Printer:
         waits = [text for entry in running for text in self._waits(entry, now)]
         more = f", and {len(waits) - _NAMED} more" if len(waits) > _NAMED else ""
         if waits:
-            yield f"still {', '.join(waits[:_NAMED])}{more}{pace}"
+            text = f"still {', '.join(waits[:_NAMED])}{more}{pace}"
+            yield Said(words=text, event=Event.WAITING)
 
     @staticmethod
     def _waits(entry: _Entry, now: float) -> Iterator[str]:

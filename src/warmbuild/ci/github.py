@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from warmbuild import lazy, surrogates, trust, untrusted_json, whole_numbers
-from warmbuild.ci.provider import Environment, Provider
+from warmbuild.ci.provider import Environment, LossError, Provider
 from warmbuild.errors import EngineError
 from warmbuild.run_context import (
     Project,
@@ -322,7 +322,8 @@ def _summarize(env: Environment, summary: str) -> None:
             # actions-toolkit has no function for the summary.
             core.issue_file_command("STEP_SUMMARY", summary)
     except OSError as error:
-        _warning(f"the summary could not be written to GITHUB_STEP_SUMMARY: {error.strerror}")
+        text = f"the summary could not be written to GITHUB_STEP_SUMMARY: {error.strerror}"
+        raise LossError(text) from error
 
 
 def _export(env: Environment, variables: Mapping[str, str]) -> None:
@@ -340,7 +341,8 @@ def _export(env: Environment, variables: Mapping[str, str]) -> None:
             message = core.prepare_key_value_message(name, surrogates.escaped(value))
             core.issue_file_command("ENV", message)
     except OSError as error:
-        _warning(f"the variables could not be written to GITHUB_ENV: {error.strerror}")
+        text = f"the variables could not be written to GITHUB_ENV: {error.strerror}"
+        raise LossError(text) from error
 
 
 def _pipeline_file(env: Environment) -> str:

@@ -41,4 +41,5 @@ PROVIDER: Final = Provider(
     context=_context,
     # Somebody who types a name at a terminal wants to know that it does not exist.
     refuses_unknown=True,
+    is_interactive=True,
 )

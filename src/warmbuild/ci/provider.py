@@ -22,6 +22,10 @@ else:
 Environment: TypeAlias = Mapping[str, str]
 
 
+class LossError(Exception):
+    """The CI system does not get something without which a run goes on; a sentence says what."""
+
+
 def say(text: str) -> None:
     """Write a line to standard output in a single write.
 
@@ -60,6 +64,7 @@ class Provider:
     )
     """Return the inputs that it can fill in; the second argument is the inputs given."""
     refuses_unknown: bool = False  # whether an unknown input is an error, and not a warning
+    is_interactive: bool = False  # whether somebody may watch a run on a terminal
     pipeline_file: Callable[[Environment], str] = lambda _env: ""
     """Return the path of the file that describes this run, from the repository's root, or ""."""
     # What these three get is without control characters, and no line of it is a command.
@@ -76,7 +81,10 @@ class Provider:
     It prints the text, as a command that the CI system does not show.
     """
     publish: Callable[[Environment, Mapping[str, str]], None] = lambda *_: None
-    """Hand outputs to the CI system; what was handed over before is replaced."""
+    """Hand outputs to the CI system; what was handed over before is replaced.
+
+    This, `summarize` and `export` raise LossError if they lose what a run can do without.
+    """
     summarize: Callable[[Environment, str], None] = lambda *_: None
     """Hand the Markdown summary to the CI system."""
     export: Callable[[Environment, Mapping[str, str]], None] = lambda *_: None

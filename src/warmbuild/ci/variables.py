@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import files
-from warmbuild.ci.provider import Environment, warning
+from warmbuild.ci.provider import Environment, LossError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,7 +60,7 @@ def output_files(_env: Environment) -> tuple[Path, ...]:
 
 
 def write(path: Path, text: str, *, append: bool = False) -> None:
-    """Write a file of the CI system; a failure is a warning.
+    """Write a file of the CI system; raises LossError if that fails.
 
     A file of its own is replaced, so that a link to another file in the sources does no harm.
     """
@@ -71,4 +71,5 @@ def write(path: Path, text: str, *, append: bool = False) -> None:
         else:
             files.write_text(path, text)
     except OSError as error:
-        warning(f"the outputs could not be written to {path}: {error.strerror}")
+        text = f"the outputs could not be written to {path}: {error.strerror}"
+        raise LossError(text) from error

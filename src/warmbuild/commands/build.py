@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
@@ -19,7 +20,8 @@ from warmbuild.run_context import is_false
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from warmbuild.build import display, outcomes, solve, timeline
+    from warmbuild.build import display, outcomes, solve, terminal, timeline
+    from warmbuild.build.display import View
     from warmbuild.build.outcomes import Outcome
     from warmbuild.build.solve import Tool
     from warmbuild.builder import handover, traffic
@@ -62,6 +64,7 @@ else:
     plain_text = lazy.module("warmbuild.report.plain_text")
     publishing = lazy.module("warmbuild.report.publishing")
     solve = lazy.module("warmbuild.build.solve")
+    terminal = lazy.module("warmbuild.build.terminal")
     timeline = lazy.module("warmbuild.build.timeline")
 
 # Seconds; a wait that is shorter was for what had happened already.
@@ -208,7 +211,7 @@ def _with_builder(means: _Means, wanted: Sequence[Image], unchanged: Sequence[Ou
         decided = _linked(means, _ready(means, wanted, decided, registries))
         known = recording.known(decided, registries, child)
         publishing.say_plan(decided, log)
-        recording.say_forecast(known, log)
+        recording.say_forecast(known, log.line)
         name = _up(made, decided, clock)
         means.begun.decided = decided
         if not inputs.cleanup:
@@ -337,6 +340,14 @@ def _with_later_findings(
     return plans
 
 
+def _view(run: Run) -> View:
+    """Return what shows the builds of a run."""
+    inputs, env = run.inputs, run.env
+    if display.is_live(inputs, run.provider, env, is_terminal=sys.stdout.isatty()):
+        return terminal.Terminal(run.log, is_colored=not env.get("NO_COLOR"))
+    return plain_progress.Printer(is_verbose=inputs.verbose)
+
+
 def _tool(run: Run, builder: BuilderPlan, buildx: Buildx, private: Private, where: State) -> Tool:
     """Return buildx, set up to build with the builder that its environment names."""
     name = buildx.env["BUILDX_BUILDER"]
@@ -361,7 +372,7 @@ def _tool(run: Run, builder: BuilderPlan, buildx: Buildx, private: Private, wher
         ),
         annotates=not is_false(run.env.get("DOCKER_BUILD_CHECKS_ANNOTATIONS", "")),
         restart=restart,
-        display=display.Display(plain_progress.Printer(), run.log, written),
+        display=display.Display(_view(run), run.log, written),
         state=where,
         log=run.log,
     )

@@ -6,8 +6,6 @@ repository. It contacts nothing else except the registry, or what else keeps the
 
 from __future__ import annotations
 
-import sys
-from contextlib import redirect_stdout
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -37,15 +35,15 @@ def explain(run: Run, *, against: str, as_json: bool) -> None:
     branches = tuple(filter(None, (of, against)))
     if branches:
         run = replace(run, inputs=_reading(run.inputs, branches))
-    with redirect_stdout(sys.stderr if as_json else sys.stdout):
-        wanted = images.images(run, Mounts())
-        decided = [_without_others(one, branches) for one in images.decide(wanted)]
-        known = _known(run, decided)
+    wanted = images.images(run, Mounts())
+    decided = [_without_others(one, branches) for one in images.decide(wanted)]
+    known = _known(run, decided)
     told = {one.decided.name: explaining.explanation(one, of, against) for one in known}
     found = [told.get(one.name) or _unknown(one) for one in decided if not one.linked]
-    text = explanations.as_json(found, log.redact) if as_json else explanations.text(found)
-    for line in text.splitlines():
-        log.line(line)
+    if as_json:
+        log.document(explanations.as_json(found, log.redact))
+    else:
+        log.answer(explanations.text(found))
 
 
 def _reading(inputs: Inputs, branches: tuple[str, ...]) -> Inputs:

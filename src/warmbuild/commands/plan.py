@@ -6,8 +6,6 @@ repository. It contacts nothing else except registries and the engine, with `pro
 
 from __future__ import annotations
 
-import sys
-from contextlib import redirect_stdout
 from typing import TYPE_CHECKING
 
 from warmbuild import lazy
@@ -36,9 +34,7 @@ def plan(run: Run, *, as_json: bool) -> None:
     inputs, env, log = run.inputs, run.env, run.log
     pipeline_file = run.provider.pipeline_file(env)
     # Paths of targets are for a tool that builds elsewhere.
-    # buildx may have to fetch a definition, and the builder to boot for that.
-    with redirect_stdout(sys.stderr if as_json else sys.stdout):
-        wanted = images.images(run, Mounts())
+    wanted = images.images(run, Mounts())
     decided: Sequence[BuildPlan] = [
         checkout.with_findings(one, image.inputs, pipeline_file, env)
         for one, image in zip(images.decide(wanted), wanted, strict=True)
@@ -50,13 +46,11 @@ def plan(run: Run, *, as_json: bool) -> None:
         published = [caches.unmerged(one) for one in decided]
     if as_json:
         forecasts = {one.decided.name: one.forecast for one in known}
-        text = plan_json.plan_json(*decided, redact=log.redact, forecasts=forecasts)
+        log.document(plan_json.plan_json(*decided, redact=log.redact, forecasts=forecasts))
     else:
-        text = plain_text.plan_text(*decided)
-    for line in text.splitlines():
-        log.line(line)
-    if not as_json and known:
-        recording.say_forecast(known, log)
+        log.answer(plain_text.plan_text(*decided))
+        if known:
+            recording.say_forecast(known, log.answer)
     is_step = run.context.ci != "local" and not as_json
     if is_step or inputs.plan_only or inputs.output_file:
         with mounted.handed_over(mounted.written(inputs, ()), run.mounts, log):

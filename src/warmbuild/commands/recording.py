@@ -151,12 +151,12 @@ def known(
     ]
 
 
-def say_forecast(builds: Sequence[Known], log: Log) -> None:
-    """Log which steps will run, and about how long."""
+def say_forecast(builds: Sequence[Known], say: Callable[[str], object]) -> None:
+    """Say which steps will run, and about how long."""
     for one in builds:
         of = f"{one.decided.name}: " if one.decided.name else ""
         for text in forecasts.lines(one.forecast):
-            log.line(f"{of}{text}")
+            say(f"{of}{text}")
 
 
 def keep(

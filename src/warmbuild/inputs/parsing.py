@@ -109,6 +109,8 @@ def _read(reader: Reader, known: Login | None) -> Inputs:
     builders.check(reader, driver)
     backend, options = caches.backend(reader)
     passed = Passed(**_by_kind(reader, PASSED))
+    if reader.is_set("quiet") and reader.is_set("verbose"):
+        reader.bad("verbose", "conflicts with quiet; set only one of them.")
     _check_sources(reader, backend, passed)
     found: dict[str, Any] = {
         "image": images,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Final
 from warmbuild import files, lazy
 from warmbuild.bake import bake_file
 from warmbuild.build import outcomes
+from warmbuild.ci.provider import LossError
 from warmbuild.errors import EngineError
 from warmbuild.files import write_text
-from warmbuild.report import markdown, outputs, plain_text
+from warmbuild.report import markdown, outputs, plain_text, result_json
 from warmbuild.run_context import is_false
 
 if TYPE_CHECKING:
     import tempfile
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from warmbuild.build.outcomes import Outcome
     from warmbuild.ci.provider import Provider
@@ -57,13 +58,16 @@ def set_outputs(
     They are in the log then.
     """
     values = outputs.outputs(outcomes.shown(done, log.redact), inputs)
-    lost = _hand_over(values, env, provider)
+    lost: list[str] = []
+    with _warned(log):
+        lost += _hand_over(values, env, provider)
     if inputs.output_file:
         lost += _write(inputs.output_file, _json(values))
-    provider.export(env, outputs.variables(values, inputs))
+    with _warned(log):
+        provider.export(env, outputs.variables(values, inputs))
     if lost:
         for name, value in values.items():
-            log.line(f"output {name}={value}")
+            log.answer(f"output {name}={value}")
         raise EngineError(
             "; ".join([*lost, "everything else is done, and the log has the outputs"])
         )
@@ -77,7 +81,8 @@ def hand_over(
     What reads a pipe or a terminal is to get them once.
     """
     values = outputs.outputs(outcomes.shown(done, log.redact), inputs)
-    _hand_over(values, env, provider)
+    with suppress(LossError):
+        _hand_over(values, env, provider)
     if inputs.output_file and files.is_replaceable(inputs.output_file):
         _write(inputs.output_file, _json(values))
 
@@ -105,15 +110,16 @@ def conclude(
     # As for docker/build-push-action; a file that an input names is written in any case.
     is_unwanted = is_false(env.get("DOCKER_BUILD_SUMMARY", ""))
     if not is_unwanted:
-        provider.summarize(env, summary)
+        with _warned(log):
+            provider.summarize(env, summary)
     if inputs.summary_file:
         lost += _write(inputs.summary_file, summary)
     elif not (env.get("GITHUB_STEP_SUMMARY") or is_unwanted):
         # Another user may have put anything there.
         with suppress(OSError):
             write_text(Path(tempfile.gettempdir(), _SUMMARY), summary)
-    for line in plain_text.outcome_text(done).splitlines():
-        log.line(line)
+    if text := plain_text.outcome_text(done):
+        log.answer(text, {"event": "result", "result": result_json.result(done)})
     return lost
 
 
@@ -148,8 +154,10 @@ def plan(
     for text in bake_file.left_to_files(decided):
         log.warning(text)
     values = outputs.plan_outputs(handed_on, definitions, inputs)
-    provider.publish(env, values)
-    provider.export(env, outputs.variables(values, inputs))
+    with _warned(log):
+        provider.publish(env, values)
+    with _warned(log):
+        provider.export(env, outputs.variables(values, inputs))
     if inputs.output_file:
         values = outputs.plan_outputs(bare, definitions, inputs)
         if lost := _write(inputs.output_file, _json(values)):
@@ -162,6 +170,15 @@ def findings(
     """Publish what the lints found to the CI system."""
     found = plain_text.findings(decided)
     provider.publish_findings(env, [replace(one, text=log.redact(one.text)) for one in found])
+
+
+@contextmanager
+def _warned(log: Log) -> Iterator[None]:
+    """Warn of what the CI system does not get, and go on."""
+    try:
+        yield
+    except LossError as error:
+        log.warning(str(error), in_summary=False)
 
 
 def _write(path: str, text: str) -> list[str]:

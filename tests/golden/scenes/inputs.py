@@ -151,6 +151,7 @@ _VALUES: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
             "append=- name: b\n- endpoint: a\n- endpoint: tcp://b:1\n  buildkitd-flags: x",
         ),
     ),
+    "the log": (("quiet=true", "verbose=true", "log-format=jsno"),),
     "caches": (
         ("cache-repository=r.io/me/app:1",),
         ("cache-repository=r.io/",),

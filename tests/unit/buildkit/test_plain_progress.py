@@ -11,7 +11,9 @@ from warmbuild.buildkit.plain_progress import Printer
 from warmbuild.buildkit.progress import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+    from warmbuild.buildkit.plain_progress import Said
 
 PUSHING = "exporting to image: pushing layers 310.00MB / 1.20GB"
 GIGABYTES = 3_000_000_000
@@ -46,6 +48,10 @@ def said(key: str, text: str, at: float = 1) -> str:
     data = base64.b64encode(text.encode()).decode()
     log = {"vertex": key, "stream": 1, "data": data, "timestamp": time(at)}
     return json.dumps({"logs": [log]})
+
+
+def texts(lines: Iterable[Said]) -> list[str]:
+    return [one.text for one in lines]
 
 
 def shown(*lines: str, pause: float = 1.0) -> list[str]:
@@ -163,9 +169,9 @@ def test_silence_is_broken_by_what_is_waited_for() -> None:
     ]
     begun = [text for line in lines for text in printer.lines(progress.take(line), 100.0)]
     assert len(begun) == 2
-    assert list(printer.settle(101.0)) == ["#2 pushing layers 310.00MB / 1.20GB"]
+    assert texts(printer.settle(101.0)) == ["#2 pushing layers 310.00MB / 1.20GB"]
     assert list(printer.settle(115.9)) == []
-    assert list(printer.settle(116.0)) == [
+    assert texts(printer.settle(116.0)) == [
         f"still {NAMES['run']} for 16 s, {PUSHING} for 16 s",
     ]
     assert list(printer.settle(130.9)) == []
@@ -184,15 +190,15 @@ def test_a_heartbeat_of_a_push_says_what_was_written_meanwhile() -> None:
     assert not printer.counts(116.9)
     assert printer.counts(117.0)
     what = "still exporting to image: pushing layers"
-    assert list(printer.settle(117.0, 47_000_000)) == [
+    assert texts(printer.settle(117.0, 47_000_000)) == [
         f"{what} for 17 s; 40.00MB written in the last 5 s, 8.00MB/s"
     ]
-    assert list(printer.settle(132.0, 62_000_000)) == [
+    assert texts(printer.settle(132.0, 62_000_000)) == [
         f"{what} for 32 s; 15.00MB written in the last 15 s, 1.00MB/s"
     ]
     # The builder cannot be entered any more, and has restarted after that.
-    assert list(printer.settle(147.0)) == [f"{what} for 47 s"]
-    assert list(printer.settle(162.0, 5)) == [f"{what} for 62 s"]
+    assert texts(printer.settle(147.0)) == [f"{what} for 47 s"]
+    assert texts(printer.settle(162.0, 5)) == [f"{what} for 62 s"]
 
 
 def test_what_is_written_is_counted_for_exports_alone() -> None:
@@ -216,7 +222,7 @@ def test_a_heartbeat_names_no_more_than_three() -> None:
     printer.begin()
     steps = [{"digest": str(n), "name": f"[{n}/5] RUN a", "started": time(0)} for n in range(5)]
     list(printer.lines(progress.take(json.dumps({"vertexes": steps})), 0.0))
-    assert list(printer.settle(15.0)) == [
+    assert texts(printer.settle(15.0)) == [
         "still [0/5] RUN a for 15 s, [1/5] RUN a for 15 s, [2/5] RUN a for 15 s, and 2 more"
     ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from tests.unit.ci.events import LINES, OUTPUTS
 from warmbuild import ci
 from warmbuild.ci import github, gitlab, local, variables
+from warmbuild.ci.provider import LossError
 from warmbuild.finding import Finding
 from warmbuild.log import Log
 
@@ -62,14 +64,10 @@ def test_a_file_in_the_workspace(
     assert [path.name for path in provider.output_files({})] == ["warmbuild.env"]
 
 
-def test_a_file_that_cannot_be_written_is_a_warning(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    variables.write(tmp_path / "gone" / "file", "x")
-    assert capsys.readouterr().out == (
-        f"warning: the outputs could not be written to {tmp_path}/gone/file: "
-        "No such file or directory\n"
-    )
+def test_a_file_that_cannot_be_written_is_a_loss(tmp_path: Path) -> None:
+    text = f"the outputs could not be written to {tmp_path}/gone/file: No such file or directory"
+    with pytest.raises(LossError, match=re.escape(text)):
+        variables.write(tmp_path / "gone" / "file", "x")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,46 @@
+"""The result of a run as JSON, in a log of JSON: a public contract, see docs/ci.md."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from warmbuild.report.plain_text import hit_ratio
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from warmbuild.build.outcomes import Outcome
+
+
+def result(done: Outcome) -> Mapping[str, object]:
+    """Return what a run did; times are in seconds."""
+    return {
+        **_image(done),
+        "error": done.error,
+        "stopped": done.is_stopped,
+        "seconds": round(done.seconds, 1),
+        "saved": round(done.saved, 1),
+        "phases": {
+            phase.value: round(taken, 1)
+            for phase, taken in done.timeline.phases.items()
+            if round(taken, 1)
+        },
+        "warnings": len(done.warnings),
+        "targets": [{"name": one.name, **_image(one)} for one in done.targets],
+    }
+
+
+def _image(done: Outcome) -> Mapping[str, object]:
+    hits, count, _ = hit_ratio(done.steps)
+    age = done.cache_age
+    return {
+        "ending": done.ending,
+        "digest": done.digest,
+        "tags": done.tags,
+        "changed": done.changed,
+        "steps": count,
+        "cached": hits,
+        "cache_read": done.cache_read,
+        "cache_written": done.cache_written,
+        "cache_age": None if age is None else round(age.total_seconds()),
+    }
