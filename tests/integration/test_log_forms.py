@@ -8,6 +8,8 @@ import signal
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.screen import Screen
 
 if TYPE_CHECKING:
@@ -96,6 +98,21 @@ def test_a_log_of_json_is_json_alone(
     assert result["result"]["cached"] == 0
     assert "exit code: 1" in result["result"]["error"]
     assert error["level"] == "error"
+
+
+def test_the_phases_are_the_whole_run(
+    warmbuild: Warmbuild, repository: str, project: Callable[..., Path]
+) -> None:
+    """They end with the result, after which only the interpreter ends."""
+    place = project("FROM busybox:1.37\nRUN sleep 5\nWORKDIR /srv\nRUN sleep 2\n")
+    ended = warmbuild.succeed(place, log_format="json", image=repository)
+    seconds, text = ended.lines[-1]
+    result = json.loads(text)["result"]
+    phases = result["phases"]
+    assert sum(phases.values()) == pytest.approx(result["seconds"], abs=0.02)
+    assert sum(phases.values()) == pytest.approx(seconds, rel=0.03)
+    assert phases["steps"] == pytest.approx(7, abs=1)
+    assert {"start", "boot", "steps", "export", "push", "cache export", "removal"} <= phases.keys()
 
 
 def test_a_quiet_build_says_its_result(warmbuild: Warmbuild, repository: str, small: Path) -> None:

@@ -18,13 +18,9 @@ def result(done: Outcome) -> Mapping[str, object]:
         **_image(done),
         "error": done.error,
         "stopped": done.is_stopped,
-        "seconds": round(done.seconds, 1),
-        "saved": round(done.saved, 1),
-        "phases": {
-            phase.value: round(taken, 1)
-            for phase, taken in done.timeline.phases.items()
-            if round(taken, 1)
-        },
+        "seconds": round(done.seconds, 3),
+        "saved": round(done.saved, 3),
+        "phases": {phase.value: round(taken, 3) for phase, taken in done.timeline.phases.items()},
         "warnings": len(done.warnings),
         "targets": [{"name": one.name, **_image(one)} for one in done.targets],
     }

@@ -45,9 +45,9 @@ def test_a_result_has_the_numbers_of_the_outcome() -> None:
         **OF_IMAGE,
         "error": "",
         "stopped": False,
-        "seconds": 3.0,
-        "saved": 4.0,
-        "phases": {"steps": 2.0, "pull and unpack": 1.0},
+        "seconds": 3.04,
+        "saved": 4.04,
+        "phases": {"steps": 2.04, "pull and unpack": 1.0, "boot": 0.01},
         "warnings": 1,
         "targets": [],
     }
