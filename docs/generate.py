@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import __version__, errors
+from warmbuild.ci import gitlab
 from warmbuild.inputs.table import TABLE, VARIABLES, Input, Kind, variable
 from warmbuild.report.outputs import OUTPUTS
 from warmbuild.vendors import VENDORS
@@ -27,6 +28,8 @@ IMAGE: Final = "ghcr.io/warmbuild/warmbuild"
 
 # GitLab shows an input's value to everybody who may see the pipeline's configuration.
 _COMPONENT_ROWS: Final = tuple(row for row in TABLE if not row.secret)
+# The artifacts of the component's job have the report, and a file of another name is none of them.
+_COMPONENT_DEFAULTS: Final = {"report-file": gitlab.REPORT}
 _PUBLISHED: Final = re.compile(r"^  image: docker://(\S+)$", re.MULTILINE)
 _EXIT_CODE: Final = re.compile(r"^ +\+-- \w+ +(\d+) +(.+)$", re.MULTILINE)
 
@@ -99,7 +102,7 @@ def _component_inputs() -> Iterator[str]:
     for row in _COMPONENT_ROWS:
         yield f"    {row.name}:"
         yield f"      description: {_quoted(_described(row))}"
-        yield f"      default: {_quoted(row.default)}"
+        yield f"      default: {_quoted(_COMPONENT_DEFAULTS.get(row.name, row.default))}"
         if options := _options(row):
             yield f"      options: [{', '.join(map(_quoted, options))}]"
 

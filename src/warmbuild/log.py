@@ -121,7 +121,12 @@ class Log:
             if self._is_json:
                 self._group = ""
             elif not self._is_quiet:
-                self._provider.close_group()
+                self._provider.close_group(_one_line(self.redact(title)))
+
+    def open_result(self) -> None:
+        """Have what follows not be folded, although a group may have gone before."""
+        if not (self._is_json or self._is_quiet):
+            self._provider.open_result()
 
     def warning(self, text: str, file: str = "", line: int = 0, *, in_summary: bool = True) -> None:
         """Warn of something the user should fix, and keep it for the summary unless told not to."""

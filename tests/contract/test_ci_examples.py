@@ -12,6 +12,7 @@ import pytest
 
 from tests.pipelines import DOCKER_RUN, EXAMPLES, IMAGE, PIPELINES, Pipeline
 from warmbuild import __version__, ci
+from warmbuild.ci import gitlab, variables
 from warmbuild.inputs.parsing import gather, parse
 from warmbuild.inputs.table import BY_NAME, TABLE, variable
 from warmbuild.report.outputs import OUTPUTS
@@ -140,3 +141,13 @@ def test_the_docs_have_every_system_and_every_pipeline(root: Path) -> None:
     links = re.findall(r"\]\(([^)#]+)", text)
     assert [link for link in links if not (root / "docs" / link).exists()] == []
     assert {f"../examples/ci/{pipeline.path}" for pipeline in PIPELINES} <= {*links}
+
+
+def test_the_docs_have_gitlabs_files_and_the_order_of_its_variables(root: Path) -> None:
+    text = (root / "docs/ci.md").read_text().split("### On GitLab")[1].split("\n## ")[0]
+    named = {path.name for path in gitlab.PROVIDER.output_files({"CI_PROJECT_DIR": "/"})}
+    assert {*re.findall(r"^\| `([\w.-]+)` \|", text, re.MULTILINE)} == named
+    told = text.split("in this order: ")[1].split(", and then")[0]
+    env = gitlab.dotenv(dict.fromkeys(reversed([*OUTPUTS]), "x")).splitlines()
+    names = [line.partition("=")[0] for line in env]
+    assert [variables.variable(name.strip("`")) for name in told.split(", ")] == names

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from warmbuild.ci import gitlab
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
@@ -149,6 +151,7 @@ class TestBody:
         job = include(stage="images", warmbuild_image="mirror/warmbuild:v1.0.0")["warmbuild"]
         variables = job.pop("variables")
         assert all(isinstance(value, str) for value in variables.values())
+        assert variables["INPUT_REPORT_FILE"] == gitlab.REPORT
         assert job == {
             "extends": ".warmbuild-dind-true",
             "stage": "images",
@@ -157,9 +160,12 @@ class TestBody:
             "script": ["python -m warmbuild build"],
             "artifacts": {
                 "when": "always",
+                "expose_as": "warmbuild",
+                "paths": [gitlab.REPORT, gitlab.SUMMARY, gitlab.OUTPUTS],
                 "reports": {
-                    "dotenv": "warmbuild.env",
-                    "codequality": "gl-code-quality-report.json",
+                    "dotenv": gitlab.DOTENV,
+                    "metrics": gitlab.METRICS,
+                    "codequality": gitlab.CODE_QUALITY,
                 },
             },
         }

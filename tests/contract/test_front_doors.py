@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from warmbuild import __version__, cli, errors
+from warmbuild.ci import gitlab
 from warmbuild.errors import WarmbuildError
 from warmbuild.inputs.table import TABLE, variable
 from warmbuild.report.outputs import OUTPUTS
@@ -64,7 +65,8 @@ class TestComponent:
     def test_defaults(self, header: Yaml) -> None:
         rows = header["spec"]["inputs"]
         defaults = {name: rows[name]["default"] for name in PUBLIC}
-        assert defaults == {row.name: row.default for row in TABLE if not row.secret}
+        table = {row.name: row.default for row in TABLE if not row.secret}
+        assert defaults == table | {"report-file": gitlab.REPORT}
 
     def test_image_is_that_of_the_action_or_of_this_version(
         self, header: Yaml, documents: Callable[[str], list[Yaml]]

@@ -15,6 +15,9 @@ from unittest import mock
 
 from warmbuild import files, refs, stores, vendors
 from warmbuild.backends import BACKENDS
+from warmbuild.build import outcomes
+from warmbuild.build.outcomes import Outcome
+from warmbuild.build.timeline import Timeline
 from warmbuild.builder import engine_calls, leftovers, memory
 from warmbuild.builder.engine_calls import Volume
 from warmbuild.builder.state import Memory
@@ -23,8 +26,10 @@ from warmbuild.cache.cache_plan import CachePlan
 from warmbuild.commands import mounted
 from warmbuild.errors import EngineError, RegistryError
 from warmbuild.inputs import table
+from warmbuild.phases import Phase
 from warmbuild.registry import exchange
 from warmbuild.registry.client import Registry
+from warmbuild.report import note
 from warmbuild.report import outputs as report
 from warmbuild.stores import artifact
 from warmbuild.vendors import refusal
@@ -149,6 +154,19 @@ def in_container(*, is_mounted: bool, error: str = "") -> Iterator[None]:
 
 def _failing(error: str) -> mock.Mock:
     return mock.Mock(side_effect=EngineError(error) if error else None)
+
+
+def note_of_many() -> str:
+    """Return the note of a run that has built an image more than a note has rows."""
+    images = [
+        Outcome(name=f"t{at}", metadata="{}", notes=(), tags=(f"a:{at}",)) for at in range(51)
+    ]
+    done = replace(
+        outcomes.together(images, metadata="{}", steps=()),
+        timeline=Timeline(phases={Phase.PULL: 2.0, Phase.STEPS: 1.0}),
+    )
+    text = note.text(done, "", "")
+    return "\n".join(line for line in text.splitlines() if not line.startswith("|"))
 
 
 def secret_inputs() -> dict[str, str]:

@@ -265,7 +265,12 @@ def logged_in(fleet: Fleet, machine: Machine) -> dict[str, str]:
     place.mkdir()
     auths = {fleet.lab.auth_registry: {"auth": fleet.lab.basic}}
     (place / "config.json").write_text(json.dumps({"auths": auths}))
-    return {"DOCKER_CONFIG": str(place), "INPUT_USERNAME": "", "INPUT_PASSWORD": ""}
+    return {
+        "DOCKER_CONFIG": str(place),
+        "INPUT_USERNAME": "",
+        "INPUT_PASSWORD": "",
+        "SYSTEM_DEFAULTWORKINGDIRECTORY": str(machine.checkout),
+    }
 
 
 def with_agent(_: Fleet, machine: Machine) -> dict[str, str]:
@@ -318,7 +323,14 @@ def test_a_new_branch_on_a_new_machine_is_warm(
     assert cold["WARMBUILD_DIGEST"] == auth_registry.digest(f"{fleet.repository}:main")
     assert warm["WARMBUILD_DIGEST"] == auth_registry.digest(f"{fleet.repository}:feature-socks")
     auth_registry.check_cache(f"{fleet.repository}:cache-main")
+    if path.startswith("azure"):
+        summary = machines[0].checkout / "warmbuild-summary.md"
+        assert f"##vso[task.uploadsummary]{summary}\n" in fleet.logs[0]
+        assert "2 of 2 steps run, 0 cached" in summary.read_text()
     if path.startswith("buildkite"):
+        # Nothing folds the result.
+        last = re.findall(r"^(?:---|\+\+\+) .*", fleet.logs[0], re.MULTILINE)[-1]
+        assert last == "+++ warmbuild: result"
         called = (machines[0].directory / "agent.log").read_text()
         assert f"meta-data set image-digest {cold['WARMBUILD_DIGEST']}\n" in called
 

@@ -52,6 +52,12 @@ COMPOSE_FILE = """services:
 """
 
 
+# Prints the summary and an output of the step before; act empties the step summary after it.
+SHOWN = """
+      - run: cat summary.md; echo "hits <$HITS>"
+        env:
+          HITS: ${{ steps.build.outputs.cache-hits }}
+"""
 BAKE_FILE = """target "docker-metadata-action" {
   tags = ["app:local"]
 }
@@ -97,8 +103,11 @@ def test_one_step_on_github(
     place = checkout("busybox:1.37", GITHUB_URL)
     own = {r"ghcr\.io/\$\{\{ github\.repository \}\}": repository}
     workflow = with_inputs(replaced(migrating.GITHUB_PLAIN, own), of_the_lab)
-    cold = act.push(place, workflow, name, action)
-    assert "2 of 2 steps run, 0 cached" in cold
+    summarized = with_inputs(workflow, {"SUMMARY_FILE": "summary.md"})
+    cold = act.push(place, summarized + SHOWN, name, action)
+    # In the log, and in the summary.
+    assert cold.count("2 of 2 steps run, 0 cached") == 2
+    assert "| hits <0>" in cold
     assert deployed(cold) == f"{repository}@{registry.digest(f'{repository}:main')}"
     assert registry.tags(repository) == ["cache-main", "latest", "main"]
     git(place, "switch", "--quiet", "--create", BRANCH)

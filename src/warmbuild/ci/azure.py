@@ -9,11 +9,12 @@ refs/pull/N/merge, and never names the default branch.
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import trust
+from warmbuild import files, trust
 from warmbuild.ci import variables
-from warmbuild.ci.provider import Environment, Provider, say
+from warmbuild.ci.provider import Environment, LossError, Provider, say
 from warmbuild.run_context import RunContext
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ _NAME: Final = "azure"
 _TRUSTED: Final = frozenset(
     ("Manual", "IndividualCI", "BatchedCI", "Schedule", "BuildCompletion", "ResourceTrigger")
 ) | {"PullRequest"}
+# Relative to the working directory.
+_SUMMARY: Final = "warmbuild-summary.md"
 _ESCAPES: Final = (("%", "%AZP25"), ("\r", "%0D"), ("\n", "%0A"))
 _IN_PROPERTIES: Final = (("]", "%5D"), (";", "%3B"))
 
@@ -70,6 +73,34 @@ def _publish(_env: Environment, outputs: Mapping[str, str]) -> None:
         say(f"##vso[task.setvariable variable={name};isOutput=true]{_escaped(value)}")
 
 
+def _summary_file(env: Environment) -> Path | None:
+    """Return the file of the summary, if the agent has it under the same name.
+
+    The agent fails a step that names a file which it does not find (TaskCommandExtension of
+    microsoft/azure-pipelines-agent), so the sources have to be mounted where they are.
+    """
+    sources, here = env.get("SYSTEM_DEFAULTWORKINGDIRECTORY"), Path.cwd()
+    return here / _SUMMARY if sources and here.is_relative_to(sources) else None
+
+
+def _summarize(env: Environment, summary: str) -> bool:
+    """Have the agent show the summary on the run's page."""
+    path = _summary_file(env)
+    if path is None:
+        return False
+    try:
+        files.write_text(path, summary)
+    except OSError as error:
+        raise LossError(f"the summary could not be written: {error.strerror}") from error
+    say(f"##vso[task.uploadsummary]{_escaped(str(path))}")
+    return True
+
+
+def _output_files(env: Environment) -> tuple[Path, ...]:
+    path = _summary_file(env)
+    return (path,) if path else ()
+
+
 def _escaped(text: str, *more: tuple[str, str]) -> str:
     for character, escape in (*_ESCAPES, *more):
         text = text.replace(character, escape)
@@ -82,9 +113,11 @@ PROVIDER: Final = Provider(
     context=_context,
     pipeline_file=lambda _env: "azure-pipelines.yml",  # the name that Azure proposes
     open_group=lambda title: say(f"##[group]{title}"),
-    close_group=lambda: say("##[endgroup]"),
+    close_group=lambda _title: say("##[endgroup]"),
     warning=partial(_issue, "warning"),
     fail=partial(_issue, "error"),
     mask=lambda secret: say(f"##vso[task.setsecret]{_escaped(secret)}"),
     publish=_publish,
+    summarize=_summarize,
+    output_files=_output_files,
 )

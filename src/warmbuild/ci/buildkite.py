@@ -82,6 +82,7 @@ PROVIDER: Final = Provider(
     pipeline_file=lambda _env: ".buildkite/pipeline.yml",  # what `pipeline upload` tries first
     # A group ends at the next one.
     open_group=lambda title: say(f"--- {title}"),
+    open_result=lambda: say("+++ warmbuild: result"),
     fail=_fail,
     publish=variables.publish,
     output_files=variables.output_files,

@@ -313,8 +313,8 @@ def _publish(env: Environment, outputs: Mapping[str, str]) -> None:
         raise EngineError(text) from error
 
 
-def _summarize(env: Environment, summary: str) -> None:
-    """Write the summary to the file that the runner names; without it nothing is lost."""
+def _summarize(env: Environment, summary: str) -> bool:
+    """Write the summary to the file that the runner names, if it names one."""
     summary, place = surrogates.escaped(summary), env.get("GITHUB_STEP_SUMMARY")
     try:
         if summary and place and len(summary.encode()) < _LONGEST_SUMMARY:
@@ -324,6 +324,7 @@ def _summarize(env: Environment, summary: str) -> None:
     except OSError as error:
         text = f"the summary could not be written to GITHUB_STEP_SUMMARY: {error.strerror}"
         raise LossError(text) from error
+    return bool(place)
 
 
 def _export(env: Environment, variables: Mapping[str, str]) -> None:
@@ -444,7 +445,7 @@ PROVIDER: Final = Provider(
     pipeline_file=_pipeline_file,
     # actions_toolkit is imported at the first call, hence the lambdas.
     open_group=lambda title: core.start_group(title),  # noqa: PLW0108
-    close_group=lambda: core.end_group(),  # noqa: PLW0108
+    close_group=lambda _title: core.end_group(),
     warning=_warning,
     fail=_fail,
     mask=lambda secret: core.set_secret(secret),  # noqa: PLW0108

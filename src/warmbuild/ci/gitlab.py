@@ -1,20 +1,22 @@
-"""GitLab CI/CD: predefined variables, foldable sections, a dotenv report.
+"""GitLab CI/CD: predefined variables, foldable sections, reports and artifacts.
 
-The variables are documented in GitLab's "Predefined CI/CD variables reference".
+The variables are documented in GitLab's "Predefined CI/CD variables reference", the reports in its
+"CI/CD artifacts reports types".
 """
 
 from __future__ import annotations
 
 import json
+import re
 import time
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import files, lazy, trust
+from warmbuild import files, lazy, trust, whole_numbers
 from warmbuild.ci import variables
-from warmbuild.ci.provider import Environment, Provider, say
+from warmbuild.ci.provider import Environment, LossError, MergeRequest, Provider, say
 from warmbuild.run_context import Project, RunContext, merged_branch, moment
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from warmbuild.finding import Finding
+    from warmbuild.measure import Measure
 else:
     hashlib = lazy.module("hashlib")
 
@@ -30,14 +33,32 @@ _NAME: Final = "gitlab"
 _TRUSTED: Final = frozenset(
     ("push", "web", "webide", "api", "trigger", "schedule", "chat", "pipeline", "parent_pipeline")
 ) | {"merge_request_event", "external_pull_request_event", "security_orchestration_policy"}
-# The file that a job declares as artifacts:reports:dotenv; it must be inside the project.
+# The files that a job declares as artifacts:reports; they must be inside the project.
 DOTENV: Final = "warmbuild.env"
-# The same for artifacts:reports:codequality.
 CODE_QUALITY: Final = "gl-code-quality-report.json"
+METRICS: Final = "warmbuild-metrics.txt"
+# The files that it declares as artifacts:paths.
+OUTPUTS: Final = "warmbuild.json"
+SUMMARY: Final = "warmbuild-summary.md"
+REPORT: Final = "warmbuild-report.html"  # by the component's default of report-file
+_FILES: Final = (DOTENV, CODE_QUALITY, METRICS, OUTPUTS, SUMMARY, REPORT)
 # Outputs that are JSON.
-_JSON: Final = ("metadata", "targets", "nodes", "json")
-# In bytes; GitLab refuses a larger report.
-_LONGEST_DOTENV: Final = 5 * 1024
+_JSON: Final = ("metadata", "targets", "nodes", "json", "misses")
+# GitLab refuses a dotenv report of that size in bytes, or with more variables, as a whole
+# (ParseDotenvArtifactService); the number is an instance's default.
+_TOO_LARGE: Final = 5 * 1024
+_MOST_VARIABLES: Final = 20
+# The outputs that later jobs use most, which come first.
+_FIRST: Final = (
+    *("digest", "tags", "version", "imageid", "changed"),
+    *("cache-hit-ratio", "cache-hits", "cache-steps", "cache-written", "cache-write-error"),
+    *("cache-read", "cache-age", "cache-from", "cache-to", "bake-file"),
+    *("tag-names", "name", "driver", "platforms", "targets"),
+)
+_EMPTY: Final = ("", "{}", "[]")
+_NO_NAME: Final = re.compile(r"[^a-zA-Z0-9_.-]+")
+# What GitLab's reader of metrics takes for quotes or for a comment.
+_NO_LABEL: Final = re.compile(r"[\\\"'#\s]+")
 
 
 def _context(env: Environment, *_: object) -> RunContext:
@@ -116,27 +137,57 @@ def _known_inputs(env: Environment, _given: Mapping[str, str]) -> Mapping[str, s
     return {name: env[variable] for name, variable in names.items() if env.get(variable)}
 
 
-def _section(mark: str, title: str = "") -> None:
-    say(f"\x1b[0Ksection_{mark}:{time.time():.0f}:warmbuild\r\x1b[0K{title}")
+def _section(mark: str, title: str, shown: str = "") -> None:
+    """Begin or end a section; GitLab folds all sections of one name together."""
+    name = _NO_NAME.sub("_", title)
+    say(f"\x1b[0Ksection_{mark}:{time.time():.0f}:{name}\r\x1b[0K{shown}")
 
 
 def _publish(env: Environment, outputs: Mapping[str, str]) -> None:
-    """Write the dotenv report, without JSON outputs if the file would be too large.
-
-    GitLab accepts no spaces in a value; only JSON outputs can have spaces, so they are escaped. It
-    accepts no line breaks either, so a list of several items is only in the output file.
-    """
+    """Write what later jobs may need as a dotenv report, and all outputs as JSON."""
     if project := env.get("CI_PROJECT_DIR"):
-        in_line = {name: variables.in_line(name, value) for name, value in outputs.items()}
-        outputs = {
-            name: value.replace(" ", "\\u0020") if name in _JSON else value
-            for name, value in in_line.items()
-            if "\n" not in value
-        }
-        text = dotenv(outputs)
-        if len(text.encode()) > _LONGEST_DOTENV:
-            text = dotenv({name: value for name, value in outputs.items() if name not in _JSON})
-        variables.write(Path(project, DOTENV), text)
+        variables.write(Path(project, DOTENV), dotenv(outputs))
+        variables.write(Path(project, OUTPUTS), json.dumps(outputs, indent=2) + "\n")
+
+
+def _summarize(env: Environment, summary: str) -> bool:
+    return _kept(env, SUMMARY, summary, "the summary")
+
+
+def _measure(env: Environment, measures: Sequence[Measure]) -> None:
+    _kept(env, METRICS, openmetrics(measures, env.get("CI_JOB_NAME", "")), "the metrics")
+
+
+def _kept(env: Environment, name: str, text: str, what: str) -> bool:
+    """Write a file among the sources, if it is known where they are; else return false."""
+    project = env.get("CI_PROJECT_DIR")
+    if not project:
+        return False
+    try:
+        files.write_text(Path(project, name), text)
+    except OSError as error:
+        text = f"{what} could not be written to {name}: {error.strerror}"
+        raise LossError(text) from error
+    return True
+
+
+def _merge_request(env: Environment) -> MergeRequest | None:
+    """Return the merge request, unless it is in another project, as that of a fork is."""
+    project = env.get("CI_PROJECT_ID", "")
+    number, api = env.get("CI_MERGE_REQUEST_IID", ""), env.get("CI_API_V4_URL", "")
+    is_here = project == env.get("CI_MERGE_REQUEST_PROJECT_ID", "")
+    is_url = api.startswith(("https://", "http://"))
+    if not (is_here and is_url and all(map(whole_numbers.read, (project, number)))):
+        return None
+    return MergeRequest(
+        api=api.rstrip("/"),
+        path=f"/projects/{project}/merge_requests/{number}",
+        token=env.get("CI_JOB_TOKEN", ""),
+        authorities=env.get("CI_SERVER_TLS_CA_FILE", ""),
+        job=env.get("CI_JOB_NAME", ""),
+        page=env.get("CI_JOB_URL", ""),
+        commit=env.get("CI_COMMIT_SHORT_SHA", ""),
+    )
 
 
 def _publish_findings(env: Environment, findings: Sequence[Finding]) -> None:
@@ -156,14 +207,49 @@ def _pipeline_file(env: Environment) -> str:
 
 
 def _output_files(env: Environment) -> tuple[Path, ...]:
-    """Return the reports, which a second run would find in its context."""
+    """Return the files that a second run would find in its context.
+
+    A job of a later stage has them, too, because GitLab gives it the artifacts of earlier ones.
+    """
     project = env.get("CI_PROJECT_DIR")
-    return (Path(project, DOTENV), Path(project, CODE_QUALITY)) if project else ()
+    return tuple(Path(project, name) for name in _FILES) if project else ()
 
 
 def dotenv(outputs: Mapping[str, str]) -> str:
-    """Format outputs as WARMBUILD_NAME=value lines."""
-    return "".join(f"{variables.variable(name)}={value}\n" for name, value in outputs.items())
+    """Format outputs as WARMBUILD_NAME=value lines: what later jobs use most, as far as it fits.
+
+    An output that is empty or has several lines is left out. GitLab's runner would fill in what
+    looks like a variable, so that is escaped in JSON, and spaces with it; another output that has a
+    dollar sign is left out.
+    """
+    lines: list[str] = []
+    left = _TOO_LARGE - 1
+    for name in dict.fromkeys((*_FIRST, *outputs)):
+        value = variables.in_line(name, outputs.get(name, ""))
+        if name in _JSON:
+            value = value.replace(" ", "\\u0020").replace("$", "\\u0024")
+        line = f"{variables.variable(name)}={value}\n"
+        size = len(line.encode(errors="backslashreplace"))
+        is_fit = value not in _EMPTY and not any(one in value for one in "\n\r$")
+        if is_fit and size <= left and len(lines) < _MOST_VARIABLES:
+            lines.append(line)
+            left -= size
+    return "".join(lines)
+
+
+def openmetrics(measures: Sequence[Measure], job: str) -> str:
+    """Format numbers as OpenMetrics text, as far as GitLab's reader of metrics takes it.
+
+    GitLab puts the numbers of all jobs of a pipeline together, so each names its job.
+    """
+    of_job = f'job="{_NO_LABEL.sub("_", job)}"'
+    lines: list[str] = []
+    for one in measures:
+        kind = f"# TYPE warmbuild_{one.name} gauge"
+        lines += [] if kind in lines else [kind]
+        labels = f'{of_job},phase="{_NO_LABEL.sub("_", one.phase)}"' if one.phase else of_job
+        lines.append(f"warmbuild_{one.name}{{{labels}}} {round(one.value, 2)}")
+    return "\n".join([*lines, "# EOF\n"])
 
 
 def code_quality(findings: Sequence[Finding]) -> str:
@@ -197,9 +283,12 @@ PROVIDER: Final = Provider(
     context=_context,
     known_inputs=_known_inputs,
     pipeline_file=_pipeline_file,
-    open_group=lambda title: _section("start", title),
-    close_group=lambda: _section("end"),
+    open_group=lambda title: _section("start", title, title),
+    close_group=lambda title: _section("end", title),
     publish=_publish,
+    summarize=_summarize,
+    measure=_measure,
+    merge_request=_merge_request,
     publish_findings=_publish_findings,
     output_files=_output_files,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from warmbuild.files import ReadText
     from warmbuild.finding import Finding
+    from warmbuild.measure import Measure
     from warmbuild.run_context import RunContext
 else:
     tempfile = lazy.module("tempfile")
@@ -52,6 +54,19 @@ def _temporary_file(_env: Environment, name: str) -> tuple[Path, str]:
 
 
 @frozen
+class MergeRequest:
+    """A merge request on GitLab, in which a run may keep a note."""
+
+    api: str  # URL of the server's API, version 4
+    path: str  # path of the merge request in it
+    token: str = field(repr=False)  # the job's
+    authorities: str = ""  # file of those that vouch for the server; empty for the usual ones
+    job: str  # name of the job
+    page: str  # URL of the job
+    commit: str
+
+
+@frozen
 class Provider:
     """A CI system; each default suits a system without folding, annotations, masks and outputs."""
 
@@ -67,10 +82,12 @@ class Provider:
     is_interactive: bool = False  # whether somebody may watch a run on a terminal
     pipeline_file: Callable[[Environment], str] = lambda _env: ""
     """Return the path of the file that describes this run, from the repository's root, or ""."""
-    # What these three get is without control characters, and no line of it is a command.
+    # What these get is without control characters, and no line of it is a command.
     open_group: Callable[[str], None] = lambda title: say(f"== {title}")
     """Begin a part of the log that can be folded."""
-    close_group: Callable[[], None] = lambda: None
+    close_group: Callable[[str], None] = lambda _title: None
+    open_result: Callable[[], None] = lambda: None
+    """Begin what must not be folded, in a CI system whose last group does not end by itself."""
     warning: Callable[[str, str, int], None] = warning
     """Show a warning: its text, and the file and line that it is about ("" and 0 for none)."""
     fail: Callable[[str, str, int], None] = fail
@@ -83,16 +100,21 @@ class Provider:
     publish: Callable[[Environment, Mapping[str, str]], None] = lambda *_: None
     """Hand outputs to the CI system; what was handed over before is replaced.
 
-    This, `summarize` and `export` raise LossError if they lose what a run can do without.
+    This, `summarize`, `measure` and `export` raise LossError if they lose what a run can do
+    without.
     """
-    summarize: Callable[[Environment, str], None] = lambda *_: None
-    """Hand the Markdown summary to the CI system."""
+    summarize: Callable[[Environment, str], bool] = lambda *_: False
+    """Hand the Markdown summary to the CI system; return whether it has a place for that."""
+    measure: Callable[[Environment, Sequence[Measure]], None] = lambda *_: None
+    """Hand the numbers of a run to the CI system, which may compare those of two branches."""
+    merge_request: Callable[[Environment], MergeRequest | None] = lambda _env: None
+    """Return the merge request of this run, if notes in it are those of this project."""
     export: Callable[[Environment, Mapping[str, str]], None] = lambda *_: None
     """Set variables for the later steps of the job, where a container can do that."""
     publish_findings: Callable[[Environment, Sequence[Finding]], None] = lambda *_: None
     """Hand the findings of the lint to the CI system, which may show them beside the sources."""
     output_files: Callable[[Environment], tuple[Path, ...]] = lambda _env: ()
-    """Return the files that `publish` writes among the sources, to be removed first."""
+    """Return the files that a run writes among the sources, to be removed first."""
     shared: Callable[[Environment], Sequence[tuple[str, str]]] = lambda _env: ()
     """Return the directories that the container of a run shares with its job under another name.
 

@@ -16,6 +16,7 @@ from warmbuild.errors import CacheError, EngineError, InputError, WarmbuildError
 from warmbuild.frozen import frozen
 from warmbuild.phases import Phase
 from warmbuild.run_context import is_false
+from warmbuild.trust import Right
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from warmbuild.commands.logins import Registries
     from warmbuild.commands.run import Run
     from warmbuild.plan.build_plan import BuilderPlan, BuildPlan
-    from warmbuild.report import plain_text, publishing
+    from warmbuild.report import note_keeping, plain_text, publishing
 else:
     # Loaded while the builder boots.
     caches = lazy.module("warmbuild.commands.caches")
@@ -59,13 +60,14 @@ else:
     recording = lazy.module("warmbuild.commands.recording")
     skipping = lazy.module("warmbuild.commands.skipping")
     outcomes = lazy.module("warmbuild.build.outcomes")
-    traffic = lazy.module("warmbuild.builder.traffic")
+    note_keeping = lazy.module("warmbuild.report.note_keeping")
     plain_progress = lazy.module("warmbuild.buildkit.plain_progress")
     plain_text = lazy.module("warmbuild.report.plain_text")
     publishing = lazy.module("warmbuild.report.publishing")
     solve = lazy.module("warmbuild.build.solve")
     terminal = lazy.module("warmbuild.build.terminal")
     timeline = lazy.module("warmbuild.build.timeline")
+    traffic = lazy.module("warmbuild.builder.traffic")
 
 # Seconds; a wait that is shorter was for what had happened already.
 _AT_ONCE: Final = 0.05
@@ -111,7 +113,24 @@ def _conclude(run: Run, begun: Draft, outcome: Outcome) -> Sequence[str]:
         seconds=where.ended - where.begun,
         warnings=tuple(run.log.warnings),
     )
+    _keep_note(run, outcome)
     return publishing.conclude(outcome, run.inputs, run.env, run.provider, run.log)
+
+
+def _keep_note(run: Run, outcome: Outcome) -> None:
+    """Keep a note in the merge request, if that is asked for and there is one.
+
+    A run that was told to stop has no time, and mostly a newer one beside it.
+    """
+    if not run.inputs.merge_request_note or outcome.is_stopped:
+        return
+    place = run.provider.merge_request(run.env)
+    if place is None:
+        return
+    if untrusted := run.context.trust.refuses(Right.HAVE_TOKEN):
+        run.log.line(f"the merge request gets no note, because {untrusted}")
+        return
+    note_keeping.keep(outcome, place, run.inputs, run.log)
 
 
 def _built(run: Run, wanted: Sequence[Image], begun: Draft) -> Outcome:

@@ -586,10 +586,12 @@ _ROWS: Final[Mapping[str, Input]] = {
         "true if that variable is set and the package is installed."
     ),
     "merge-request-note": Switch(
-        "On GitLab, keep a note with the result in the merge request, one for each job."
+        "On GitLab, keep a note with the result in the merge request, one for each job and target. "
+        "Needs merge-request-token."
     ),
     "merge-request-token": Input(
-        "Token for the note, which may write notes (scope api). Default: the token of the job.",
+        "Token for the note: a project access token of GitLab with the scope api and the role "
+        "Reporter. Default: the token of the job, which no GitLab lets write notes so far.",
         secret=True,
     ),
 }

@@ -186,5 +186,6 @@ class Inputs:
     def secret_values(self) -> tuple[str, ...]:
         """The values that must not appear in any log."""
         values = [login.password for login in self.logins]
-        values += [self.github_token, *(secret.value for secret in self.secrets)]
+        values += [self.github_token, self.merge_request_token]
+        values += [secret.value for secret in self.secrets]
         return tuple(value for value in values if value)

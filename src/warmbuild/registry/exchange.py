@@ -71,7 +71,7 @@ class Request:
 
     method: str = "GET"
     url: str
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)  # one of them may be a token
     authorization: str = field(default="", repr=False)
     content: bytes = field(default=b"", repr=False)
     by_digest: bool = False  # whether the caller checks the body, which then may come from anywhere

@@ -15,7 +15,7 @@ from warmbuild.build import outcomes
 from warmbuild.ci.provider import LossError
 from warmbuild.errors import EngineError
 from warmbuild.files import write_text
-from warmbuild.report import markdown, outputs, plain_text, result_json
+from warmbuild.report import markdown, measured, outputs, plain_text, result_json
 from warmbuild.run_context import is_false
 
 if TYPE_CHECKING:
@@ -109,16 +109,20 @@ def conclude(
     summary = log.redact(markdown.summary(done))
     # As for docker/build-push-action; a file that an input names is written in any case.
     is_unwanted = is_false(env.get("DOCKER_BUILD_SUMMARY", ""))
+    is_kept = is_unwanted
     if not is_unwanted:
         with _warned(log):
-            provider.summarize(env, summary)
+            is_kept = provider.summarize(env, summary)
+    with _warned(log):
+        provider.measure(env, measured.measures(done))
     if inputs.summary_file:
         lost += _write(inputs.summary_file, summary)
-    elif not (env.get("GITHUB_STEP_SUMMARY") or is_unwanted):
+    elif not is_kept:
         # Another user may have put anything there.
         with suppress(OSError):
             write_text(Path(tempfile.gettempdir(), _SUMMARY), summary)
     if text := plain_text.outcome_text(done):
+        log.open_result()
         log.answer(text, {"event": "result", "result": result_json.result(done)})
     return lost
 

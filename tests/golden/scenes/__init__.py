@@ -23,6 +23,7 @@ from tests.golden.scenes import (
     logins,
     misses,
     mounts,
+    notes,
     plans,
     probing,
     reach,
@@ -59,4 +60,5 @@ SUBJECTS: Final[tuple[Subject, ...]] = (
     checkout.SUBJECT,
     mounts.SUBJECT,
     ci_logs.SUBJECT,
+    notes.SUBJECT,
 )

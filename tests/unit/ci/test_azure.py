@@ -32,9 +32,11 @@ from tests.unit.ci.events import (
     unknown,
 )
 from warmbuild.ci.azure import PROVIDER
+from warmbuild.ci.provider import LossError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from tests.unit.ci.events import Fields, Refs
     from warmbuild.inputs.values import Inputs
@@ -192,6 +194,42 @@ def test_later_steps_get_output_variables(capsys: pytest.CaptureFixture[str]) ->
     assert PROVIDER.output_files({}) == ()
 
 
+@pytest.mark.parametrize(
+    ("sources", "is_shown"),
+    [
+        pytest.param("{here}", True, id="the sources are mounted where they are"),
+        pytest.param("{here}/..", False, id="a path that the agent may not mean"),
+        pytest.param("/agent/_work/1/s", False, id="the sources are mounted elsewhere"),
+        pytest.param("", False, id="the container is not told"),
+    ],
+)
+def test_the_agent_is_given_a_summary_that_it_finds(
+    sources: str,
+    is_shown: bool,  # noqa: FBT001 (a row of the table)
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    env = {"SYSTEM_DEFAULTWORKINGDIRECTORY": sources.format(here=tmp_path)}
+    assert PROVIDER.summarize(env, "# It is built\n") is is_shown
+    path = tmp_path / "warmbuild-summary.md"
+    assert path.exists() is is_shown
+    assert PROVIDER.output_files(env) == ((path,) if is_shown else ())
+    said = f"##vso[task.uploadsummary]{path}\n" if is_shown else ""
+    assert capsys.readouterr().out == said
+
+
+def test_a_summary_that_cannot_be_written_is_not_given_to_the_agent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "warmbuild-summary.md").mkdir()
+    with pytest.raises(LossError, match="it is not a regular file"):
+        PROVIDER.summarize({"SYSTEM_DEFAULTWORKINGDIRECTORY": str(tmp_path)}, "x")
+    assert capsys.readouterr().out == ""
+
+
 def test_it_annotates_folds_and_masks(capsys: pytest.CaptureFixture[str]) -> None:
     PROVIDER.open_group("plan")
     PROVIDER.warning("50%\nless", "", 0)
@@ -199,7 +237,7 @@ def test_it_annotates_folds_and_masks(capsys: pytest.CaptureFixture[str]) -> Non
     PROVIDER.fail("gone", "", 0)
     assert PROVIDER.mask
     PROVIDER.mask("one%")
-    PROVIDER.close_group()
+    PROVIDER.close_group("plan")
     assert capsys.readouterr().out.splitlines() == [
         "##[group]plan",
         "##vso[task.logissue type=warning;]50%AZP25%0Aless",

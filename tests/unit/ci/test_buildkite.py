@@ -203,10 +203,12 @@ def test_the_log_has_groups(capsys: pytest.CaptureFixture[str]) -> None:
     PROVIDER.open_group("plan")
     PROVIDER.warning("careful", "Dockerfile", 3)
     PROVIDER.fail("gone", "", 0)
-    PROVIDER.close_group()
+    PROVIDER.close_group("plan")
+    PROVIDER.open_result()
     assert capsys.readouterr().out.splitlines() == [
         "--- plan",
         "warning: Dockerfile:3: careful",
         "^^^ +++",
         "error: gone",
+        "+++ warmbuild: result",
     ]

@@ -145,7 +145,7 @@ def test_it_annotates_folds_and_masks(capsys: pytest.CaptureFixture[str]) -> Non
     PROVIDER.fail("gone", "", 0)
     assert PROVIDER.mask
     PROVIDER.mask("one%")
-    PROVIDER.close_group()
+    PROVIDER.close_group("plan")
     assert capsys.readouterr().out.splitlines() == [
         "::group::plan",
         "::warning title=warmbuild,file=,line=,endLine=,col=,endColumn=::50%25%0Aless",

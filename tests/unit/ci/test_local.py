@@ -56,7 +56,7 @@ def test_a_local_run_writes_plain_text(capsys: pytest.CaptureFixture[str]) -> No
     PROVIDER.open_group("plan")
     PROVIDER.warning("careful", "", 0)
     PROVIDER.fail("gone", "", 0)
-    PROVIDER.close_group()
+    PROVIDER.close_group("plan")
     PROVIDER.publish({}, {"digest": "x"})
     assert capsys.readouterr().out == "== plan\nwarning: careful\nerror: gone\n"
     assert PROVIDER.known_inputs({}, {}) == {}

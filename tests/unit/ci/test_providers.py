@@ -78,7 +78,7 @@ def test_the_others_have_a_plain_log(name: str, capsys: pytest.CaptureFixture[st
     provider.open_group("plan")
     provider.warning("careful", "", 0)
     provider.fail("gone", "", 0)
-    provider.close_group()
+    provider.close_group("plan")
     assert capsys.readouterr().out == "== plan\nwarning: careful\nerror: gone\n"
     assert provider.mask is None
 

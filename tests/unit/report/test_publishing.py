@@ -96,13 +96,14 @@ class TestOutcome:
         assert [*tmp_path.iterdir()] == [path]
 
     @pytest.mark.parametrize(
-        ("values", "env", "name"),
+        ("ci_system", "values", "names"),
         [
-            pytest.param({}, {}, "warmbuild-summary.md", id="a temporary file"),
-            pytest.param({"summary_file": "own.md"}, {}, "own.md", id="the file asked for"),
-            pytest.param({}, {"GITHUB_STEP_SUMMARY": "/x"}, "", id="none, if GitHub takes it"),
+            pytest.param("local", {}, {"temporary/warmbuild-summary.md"}, id="a temporary file"),
+            pytest.param("local", {"summary_file": "own.md"}, {"own.md"}, id="the file asked for"),
+            pytest.param("github", {}, {"step.md"}, id="GitHub's alone"),
+            pytest.param("gitlab", {}, {"warmbuild-summary.md"}, id="a file of the project"),
             pytest.param(
-                {"summary_file": "own.md"}, {"GITHUB_STEP_SUMMARY": "/x"}, "own.md", id="both"
+                "github", {"summary_file": "own.md"}, {"step.md", "own.md"}, id="GitHub's, too"
             ),
         ],
     )
@@ -113,14 +114,21 @@ class TestOutcome:
         log: Log,
         tmp_path: Path,
         monkeypatch: pytest.MonkeyPatch,
+        ci_system: str,
         values: dict[str, str],
-        env: dict[str, str],
-        name: str,
+        names: set[str],
     ) -> None:
+        (tmp_path / "temporary").mkdir()
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
         monkeypatch.chdir(tmp_path)
-        assert publishing.conclude(done, parsed(**values), env, LOCAL, log) == []
-        written = {path.name: path.read_text() for path in tmp_path.iterdir()}
-        assert set(written) == ({name} if name else set())
+        monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "step.md"))
+        env = {"GITHUB_STEP_SUMMARY": str(tmp_path / "step.md"), "CI_PROJECT_DIR": str(tmp_path)}
+        provider = ci.named(ci_system)
+        assert publishing.conclude(done, parsed(**values), env, provider, log) == []
+        written = {
+            str(path.relative_to(tmp_path)): path.read_text() for path in tmp_path.rglob("*.md")
+        }
+        assert set(written) == names
         assert "hunter2" not in "".join(written.values())
 
     def test_a_file_that_cannot_be_written_is_an_error(
