@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -12,12 +13,17 @@ import pytest
 from tests.golden import machine
 from tests.golden.made_up import STEP, lines, vertex
 from warmbuild import ci
+from warmbuild.build import timeline
 from warmbuild.build.outcomes import Outcome
-from warmbuild.buildkit.progress import Step
+from warmbuild.build.timeline import Call
+from warmbuild.buildkit.progress import Failure, Progress, Step
 from warmbuild.ci import circleci, gitlab, variables
 from warmbuild.finding import Finding
 from warmbuild.log import Log
-from warmbuild.report import markdown
+from warmbuild.phases import Phase, Span
+from warmbuild.record.cause import Cause, Kind
+from warmbuild.record.miss import Miss
+from warmbuild.report import gantt, markdown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -220,19 +226,90 @@ def test_set_a_variable_of_a_later_step(tmp_path: Path, monkeypatch: pytest.Monk
     assert (tmp_path / gitlab.DOTENV).read_text() == "WARMBUILD_A=b\n"
 
 
+# As GitHub and GitLab read them: code, and then what may begin a link, HTML or a reference.
+_CODE = re.compile(r"`[^`]*`")
+_MEANS = re.compile(r"[`<\[\]!*_~@#$%&{}^\\]|://|www|(?i:gh-)\d|:\w+:|[0-9a-f]{7}")
+_EVIL = (
+    "<img src=//evil> [here](https://evil) ![x](//evil) `code` | a \\| b \\\\| c\n# d @octocat "
+    "#1 GH-2 www.evil.example me@evil.example !3 ~bug %4 $5 &6 0123456 :bomb: *a* _b_ "
+    "</details> \u202e"
+)
+
+
 def test_write_html_and_links_into_the_summary() -> None:
     """A frontend names its steps, and a check its warnings, with images, links, HTML and pipes."""
-    evil = "<img src=//evil> [here](https://evil) ![x](//evil) `code` | a \\| b\n# c"
-    step = Step(prefix=evil, position="1/1", instruction=evil, cached=False, seconds=1, error="")
-    done = Outcome(metadata="", steps=(step,), notes=(evil,), warnings=(evil,), cache_read=(evil,))
-    for line in markdown.summary(done).splitlines():
-        # As GitHub and GitLab read it: code first, then what has a backslash before it.
-        bare = re.sub(r"\\[\\`|<\[\]]", "", re.sub(r"(?<!\\)`[^`]*`", "", line))
-        bare = bare.replace("<br>", "")
-        assert not re.search(r"[<\[`]", bare), line
-        if line.startswith("|"):
-            assert len(re.findall(r"(?<!\\)\|", line)) in {3, 4}, line
-        assert not line.startswith("# ")
+    evil = _EVIL
+    step = Step(prefix=evil, position="1/1", instruction=evil, cached=False, seconds=1, error=evil)
+    failure = Failure(title=evil, error=evil, tail=(), source=evil)
+    done = Outcome(
+        name=evil,
+        ending=evil,
+        metadata="",
+        digest=evil,
+        image_id=evil,
+        tags=(evil,),
+        steps=(step, replace(step, cached=True, error="", origin=evil), replace(step, line=3)),
+        misses=(Miss(stage=evil, line=3, step=evil, causes=(Cause(kind=Kind.USER, text=evil),)),),
+        notes=(evil,),
+        warnings=(evil,),
+        findings=(Finding(rule=evil, severity="", file=evil, line=1, text=evil, about=evil),),
+        cache_read=(evil,),
+        cache_written=evil,
+        images={evil: evil},
+        error=evil,
+        failure=failure,
+    )
+    whole = replace(done, targets=(done,))
+    for one in (done, whole):
+        for line in markdown.summary(one, {"build-args": evil}).splitlines():
+            bare = re.sub(r"<(?:br|/?details|/?summary)>", "", _CODE.sub("", line))
+            # Our own: bold, headings, alerts, and the names of stages.
+            bare = re.sub(r"^#{3,4} |^> \[!\w+\]$|\*\*[^*]*\*\*", "", bare)
+            bare = re.sub(r"<code>[^<`]*</code>", "", bare).replace("\\|", "")
+            assert not _MEANS.search(bare), line
+            if line.startswith("|"):
+                assert _cells(line) in {2, 4}, line
+
+
+def _cells(row: str) -> int:
+    """Return how many cells a row has, by cmark-gfm's rule: a backslash escapes what follows."""
+    return len(re.sub(r"\\[!-/:-@\[-`{-~]", "", row).split("|")) - 2
+
+
+def test_end_the_block_of_a_steps_last_lines() -> None:
+    """A step prints the end of the block that its last lines are quoted in, and then HTML."""
+    tail = ("```", "<img src=//evil>", "~~~", "``````", "> </details>\r# x", "\x1b[2J\u202e")
+    failure = Failure(title="[1/1] RUN a", error="b", tail=tail, source="")
+    text = markdown.summary(Outcome(metadata="", notes=(), error="b", failure=failure))
+    begun, *inside, ended = re.search(r"^`{3,}text\n(.*\n)+?`{7}$", text, re.MULTILINE)[
+        0
+    ].splitlines()  # type: ignore[index]  # it is there
+    assert (begun, ended) == ("```````text", "```````")
+    assert inside == [*tail[:4], "> </details>\\r# x", "\\x1b[2J\\u202e"]
+
+
+def test_write_a_statement_into_the_timeline() -> None:
+    """Names of steps are statements of Mermaid, which could make links and run scripts."""
+    names = (
+        "[click 1/2] RUN a\n    click x href javascript:alert(1)",
+        '[title 2/2] RUN a :crit, 0, 9;%%{init: {}}%% #quot; "<script>`',
+        "click x call alert()",
+        "section a\nsection b",
+        "[" + "`" * 3 + " 1/1] RUN ```\n</details>",
+    )
+    at = (f"2026-01-01T00:00:{number:02}Z" for number in range(9))
+    progress = Progress()
+    for name in names:
+        item = {"digest": name, "name": name, "started": next(at), "completed": next(at, None)}
+        progress.take(json.dumps({"vertexes": [item]}))
+    call = Call(progress=progress, begun=0, ended=99)
+    where = timeline.timeline([call], [Span(phase=Phase.BUILDX, begun=0, ended=99)])
+    begun, settings, kind, *lines, ended = gantt.chart(where)[0].splitlines()
+    assert (begun, kind, ended) == ("```mermaid", "gantt", "```")
+    assert re.fullmatch(r'%%\{init: \{"gantt": \{"leftPadding": \d+\}\}\}%%', settings)
+    for line in lines[4:]:
+        label = r"(?:\d+/\d+|context) [A-Za-z0-9 ./_=+-]+"
+        assert re.fullmatch(rf"    (?:section [A-Za-z0-9 /]+|{label} :\w+, \d+, \d+)", line), line
 
 
 def test_report_another_finding() -> None:

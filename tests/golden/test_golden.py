@@ -26,8 +26,6 @@ EXCEPTIONS: Final = {
             "exporting cache to",
             "exporting to GitHub Actions Cache",
             "failed size validation",
-            "importing cache manifest from",
-            "load metadata for",
             "resolve image config for",
             "missing descriptor handlers",
             "short read: expected",

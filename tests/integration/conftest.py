@@ -55,7 +55,9 @@ SMALL = {
 }
 _RECORD = "---record"
 _BUILDER = re.compile(r"^\+ docker buildx create --name (\S+)", re.MULTILINE)
-_STEP_ROW = re.compile(r"^\| (?P<place>.*\d+/\d+) \| `(?P<step>.*)` \| (?P<took>.*) \|$")
+_STEP_ROW = re.compile(
+    r"^\| \d+/\d+ \| `(?P<step>.*)` \| (?P<cache>hit|miss|stopped|\*\*failed).*$"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,7 @@ class Ended:
     def steps(self) -> dict[str, bool]:
         """Whether each step was cached, by its instruction, as the summary's table has it."""
         rows = [_STEP_ROW.match(line) for line in self.summary.splitlines()]
-        return {row["step"]: row["took"] == "cached" for row in rows if row}
+        return {row["step"]: row["cache"] == "hit" for row in rows if row}
 
     @property
     def cached(self) -> list[str]:

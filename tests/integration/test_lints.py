@@ -151,7 +151,7 @@ def test_github_gets_annotations(
     assert annotated(ended) == expected
     starts = [BAD.splitlines()[line - 1].split()[0] for line in (3, 4, 5, 7, 9)]
     assert starts == ["FROM", "ARG", "ARG", "COPY", "RUN"]
-    assert "**Warning:** Dockerfile:7: COPY . . is above npm ci (line 9)" in ended.summary
+    assert "> - `Dockerfile:7`: COPY . . is above npm ci (line 9)" in ended.summary
     findings = [text for _, text in ended.lines if "::warning" in text]
     assert [text for text in findings if "hunter2" in text] == []
     assert not (bad / "gl-code-quality-report.json").exists()

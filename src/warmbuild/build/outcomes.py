@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from warmbuild.buildkit.progress import Failure, Progress, Step, Transfer, Unpacked
+    from warmbuild.finding import Finding
     from warmbuild.plan.build_plan import BuildPlan
     from warmbuild.record.miss import Miss
 
@@ -51,7 +52,8 @@ class Outcome:
     cache_age: timedelta | None = None  # age of the oldest result in the caches of cached steps
     seconds: float = 0.0
     notes: tuple[str, ...]
-    warnings: tuple[str, ...] = ()  # everything that the log warned of
+    warnings: tuple[str, ...] = ()  # everything that the log warned of, but for findings
+    findings: tuple[Finding, ...] = ()  # of the lints
     problems: tuple[Problem, ...] = ()  # what went wrong with the caches
     targets: tuple[Outcome, ...] = ()  # outcomes of several targets; this one has their sums
     image: BuildPlan | None = None  # plan of the one image, if no file defines it
@@ -130,12 +132,20 @@ def shown(done: Outcome, redact: Callable[[str], str]) -> Outcome:
     return replace(
         done,
         steps=tuple(
-            replace(one, prefix=redact(one.prefix), instruction=redact(one.instruction))
+            replace(
+                one,
+                prefix=redact(one.prefix),
+                instruction=redact(one.instruction),
+                error=redact(one.error),
+            )
             for one in done.steps
         ),
         misses=tuple(one.shown(redact) for one in done.misses),
         notes=tuple(map(redact, done.notes)),
         warnings=tuple(map(redact, done.warnings)),
+        findings=tuple(
+            replace(one, file=redact(one.file), text=redact(one.text)) for one in done.findings
+        ),
         problems=tuple(
             replace(one, text=redact(one.text), cause=redact(one.cause)) for one in done.problems
         ),

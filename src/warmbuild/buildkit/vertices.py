@@ -26,6 +26,8 @@ _POSITION: Final = re.compile(r"[0-9]+/[0-9]+")
 _UNPACKING: Final = "extracting "
 # What an image's export says while it pushes: layers, and then `pushing manifest for` a ref.
 _PUSHING: Final = "pushing "
+# What the export of a cache says of each layer, also of one that the registry has already.
+_WRITING: Final = "writing layer "
 # The error of what ends because the whole build does.
 CANCELLED: Final = "context canceled"
 IMPORT: Final = "importing cache manifest from "
@@ -166,6 +168,11 @@ def place(name: str) -> Place | None:
 def is_push(status: str) -> bool:
     """Return whether a status of an image's export, by its name, is of the push."""
     return status.startswith(_PUSHING)
+
+
+def is_written(status: str) -> bool:
+    """Return whether a status, by its name, is of a layer that is written into a cache."""
+    return status.startswith(_WRITING)
 
 
 def length(intervals: Iterable[tuple[datetime, datetime]]) -> float:

@@ -112,6 +112,7 @@ def _conclude(run: Run, begun: Draft, outcome: Outcome) -> Sequence[str]:
         timeline=where,
         seconds=where.ended - where.begun,
         warnings=tuple(run.log.warnings),
+        findings=tuple(plain_text.findings(begun.decided)),
     )
     _keep_note(run, outcome)
     return publishing.conclude(outcome, run.inputs, run.env, run.provider, run.log)
@@ -161,7 +162,7 @@ def _built(run: Run, wanted: Sequence[Image], begun: Draft) -> Outcome:
         unchanged = _unchanged(means, wanted, decided) if skips else ()
         left = images.without(wanted, decided, {one.name for one in unchanged})
         if not left:
-            found = _with_findings(run, wanted, decided)
+            found = begun.decided = _with_findings(run, wanted, decided)
             run.clock.enter(Phase.REPORT)
             publishing.say_findings(plain_text.findings(found), log)
             publishing.findings(found, env, run.provider, log)
@@ -251,7 +252,7 @@ def _with_builder(means: _Means, wanted: Sequence[Image], unchanged: Sequence[Ou
                     outcome = solve.build(decided, tool)
                 else:
                     outcome = solve.ask(decided, tool)
-            decided = _with_later_findings(run, wanted, decided, outcome)
+            decided = means.begun.decided = _with_later_findings(run, wanted, decided, outcome)
         finally:
             clock.enter(Phase.REPORT)
             publishing.findings(decided, env, run.provider, log)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from warmbuild import surrogates
@@ -88,9 +88,15 @@ def parse(given: Mapping[str, str], known: Mapping[str, str]) -> Inputs:
     for name in filter(lambda name: surrogates.are_in(values[name]), values):
         problems.append(InputProblem(name=name, text="contains bytes that are not UTF-8."))
         values[name] = surrogates.escaped(values[name])
+    chosen = {
+        row.name: "" if row.secret or row.may_hold_secrets else values[row.name]
+        for row in BY_NAME.values()
+        # What only GitHub can fill in, it fills in always.
+        if values[row.name].strip() != row.default and row.name in given and not row.action_default
+    }
     reader = Reader(values, problems)
     reader.maybe("strict-inputs")
-    inputs = _read(reader, credentials.known_login(known))
+    inputs = replace(_read(reader, credentials.known_login(known)), given=chosen)
     if problems:
         raise InputError(sorted(problems, key=lambda one: _POSITIONS.get(one.name, -1)))
     return inputs

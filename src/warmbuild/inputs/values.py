@@ -9,7 +9,7 @@ from warmbuild.frozen import frozen
 from warmbuild.inputs.table import PASSED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from datetime import timedelta
 
     from warmbuild.backends import Backend
@@ -161,6 +161,8 @@ class Inputs:
     annotations_levels: tuple[str, ...]
     set_output_env: bool
     warnings: tuple[str, ...]  # Which of the inputs are ignored, and why
+    given: Mapping[str, str] = field(default_factory=dict)
+    """The texts of the inputs that differ from their default; empty where they may hold secrets."""
 
     @property
     def written_files(self) -> tuple[tuple[str, str], ...]:

@@ -98,8 +98,9 @@ def listed(names: Sequence[str]) -> str:
 
 def shown(text: str, longest: int = _LONGEST) -> str:
     """Return a text that others wrote in one line: escaped, and cut to some characters."""
-    cut = text[:longest]
-    safe = "".join(
-        one if one.isprintable() else one.encode("unicode_escape").decode() for one in cut
-    )
+    safe = text[:longest]
+    if not safe.isprintable():
+        safe = "".join(
+            one if one.isprintable() else one.encode("unicode_escape").decode() for one in safe
+        )
     return f"{safe}…" if len(text) > longest else safe

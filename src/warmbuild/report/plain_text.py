@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from warmbuild.build.outcomes import Outcome
-    from warmbuild.buildkit.progress import Failure, Step
+    from warmbuild.buildkit.progress import Step
     from warmbuild.cache.cache_plan import CacheRef
     from warmbuild.finding import Finding
     from warmbuild.phases import Phase
@@ -94,7 +94,8 @@ def headline(outcome: Outcome) -> str:
     done = f"{steps - hits} of {steps} steps run, {hits} cached" if steps else "no steps"
     took = f"{outcome.seconds:.1f} s"
     if outcome.error:
-        where = f" in {_failed_at(outcome.failure)}" if outcome.failure else ""
+        step, source = failed_step(outcome), outcome.failure.source if outcome.failure else ""
+        where = f" in {step}" * bool(step) + f" ({source})" * bool(source)
         end = f"{'stopped' if outcome.is_stopped else 'failed'} after {took}{where}"
         return f"{_ending(outcome)}{end}, {done}"
     if outcome.unbuilt:
@@ -113,9 +114,9 @@ def _ending(outcome: Outcome) -> str:
     return f"{outcome.ending} {first}{more}: "
 
 
-def _failed_at(failure: Failure) -> str:
-    title = cause.shown(failure.title, _SHORT)
-    return f"{title} ({failure.source})" if failure.source else title
+def failed_step(outcome: Outcome) -> str:
+    """Return the name of what failed, as a headline has it; an empty text if that is not known."""
+    return cause.shown(outcome.failure.title, _SHORT) if outcome.failure else ""
 
 
 def outcome_text(outcome: Outcome) -> str:
@@ -133,8 +134,8 @@ def outcome_text(outcome: Outcome) -> str:
         rows += _outcome_rows(one)
     is_out = outcome.digest or not outcome.error
     rows += _outcome_rows(outcome) if is_out and not outcome.targets else []
-    if outcome.saved >= 1:
-        rows.append(("saved", f"about {outcome.saved:.0f} s that the cached steps took before"))
+    if saved := saved_text(outcome):
+        rows.append(("saved", saved))
     if where := phases_text(outcome.timeline.phases):
         rows.append(("time", where))
     return "\n".join((f"warmbuild: {headline(outcome)}", *map(_row, rows)))
@@ -145,13 +146,22 @@ def _row(row: tuple[str, str]) -> str:
     return f"  {name:<15}{value}"
 
 
+def saved_text(outcome: Outcome) -> str:
+    """Return what the cached steps have saved; an empty text if that is little or not known."""
+    saved = outcome.saved
+    return f"about {saved:.0f} s that the cached steps took before" if saved >= 1 else ""
+
+
 def phases_text(phases: Mapping[Phase, float]) -> str:
-    """Return where the time went; what is short is added up."""
-    long = {phase: taken for phase, taken in phases.items() if taken >= _LONG}
-    texts = [f"{phase.value} {taken:.1f} s" for phase, taken in long.items()]
+    """Return where the time went."""
+    return ", ".join(f"{name} {taken:.1f} s" for name, taken in long_phases(phases).items())
+
+
+def long_phases(phases: Mapping[Phase, float]) -> Mapping[str, float]:
+    """Return the seconds of each phase by its name; what is short is added up."""
+    long = {phase.value: taken for phase, taken in phases.items() if taken >= _LONG}
     rest = sum(phases.values()) - sum(long.values())
-    texts += [f"the rest {rest:.1f} s"] if rest >= _LONG else []
-    return ", ".join(texts)
+    return {**long, "the rest": rest} if rest >= _LONG else long
 
 
 def _outcome_rows(outcome: Outcome) -> Sequence[tuple[str, str]]:

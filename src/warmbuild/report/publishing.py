@@ -15,7 +15,7 @@ from warmbuild.build import outcomes
 from warmbuild.ci.provider import LossError
 from warmbuild.errors import EngineError
 from warmbuild.files import write_text
-from warmbuild.report import markdown, measured, outputs, plain_text, result_json
+from warmbuild.report import measured, outputs, plain_text, result_json
 from warmbuild.run_context import is_false
 
 if TYPE_CHECKING:
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from warmbuild.inputs.values import Inputs
     from warmbuild.log import Log
     from warmbuild.plan.build_plan import BuildPlan
+    from warmbuild.report import markdown
 else:
+    markdown = lazy.module("warmbuild.report.markdown")
     tempfile = lazy.module("tempfile")
 
 _SUMMARY: Final = "warmbuild-summary.md"
@@ -45,9 +47,9 @@ def say_plan(decided: Sequence[BuildPlan], log: Log) -> None:
 
 
 def say_findings(found: Sequence[Finding], log: Log) -> None:
-    """Log findings, at their lines."""
+    """Log findings, at their lines; a summary has them apart from warnings."""
     for one in found:
-        log.warning(plain_text.finding(one), one.file, one.line)
+        log.warning(plain_text.finding(one), one.file, one.line, in_summary=False)
 
 
 def set_outputs(
@@ -106,7 +108,8 @@ def conclude(
     lost: list[str] = []
     # Markdown escapes characters, so secrets are hidden before and, in names, after it.
     done = outcomes.shown(done, log.redact)
-    summary = log.redact(markdown.summary(done))
+    given = {name: log.redact(value) for name, value in inputs.given.items()}
+    summary = markdown.summary(done, given, log.redact)
     # As for docker/build-push-action; a file that an input names is written in any case.
     is_unwanted = is_false(env.get("DOCKER_BUILD_SUMMARY", ""))
     is_kept = is_unwanted

@@ -764,7 +764,8 @@ def test_what_became_of_targets(parsed: Callable[..., Inputs]) -> None:
     ]
     summary = markdown.summary(found)
     assert "#### web: 2 of 2 steps cached" in summary
-    assert "- job: a note" in summary
+    assert "#### job: 5 of 5 steps cached\n\n" in summary
+    assert "\n- a note\n" in summary
     alone = outcomes.together(both[:1], metadata="{}", steps=steps)
     assert outputs.outputs(alone, parsed())["digest"] == "sha256:web"
 

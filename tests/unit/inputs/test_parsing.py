@@ -145,7 +145,7 @@ def test_every_row_has_a_field_and_a_sentence() -> None:
     passed = {row.field for row in table.PASSED}
     rows = (*table.TABLE, *table.VARIABLES)
     fields = {row.field for row in rows} - login - secrets - builder - others
-    others = {"logins", "idle", "tag_rules", "passed", "warnings"}
+    others = {"logins", "idle", "tag_rules", "passed", "warnings", "given"}
     assert fields - passed == set(Inputs.__dataclass_fields__) - others
     assert passed == set(Passed.__dataclass_fields__)
     assert all(row.help.endswith(".") for row in rows)
@@ -192,6 +192,7 @@ def test_every_value_is_of_its_fields_type(given: dict[str, str]) -> None:
 TYPES = {
     **{one.__name__: one for one in (timedelta, Backend, Driver, Flavor, Login, Node, Passed)},
     **{one.__name__: one for one in (Reference, Rule, Secret)},
+    "Mapping": dict,
 }
 
 
@@ -201,7 +202,31 @@ def is_of(value: object, annotation: object) -> bool:
         return isinstance(value, tuple) and all(
             isinstance(item, get_args(annotation)[0]) for item in value
         )
+    if get_origin(annotation) is dict:
+        return isinstance(value, dict)
     return type(value) in (get_args(annotation) or (annotation,))
+
+
+def test_what_was_given_is_told_without_what_may_be_secret() -> None:
+    given = {
+        "image": "r.io/a",
+        "build-args": "A=1\nB=2",
+        "pull": "false",
+        "cache": "auto",
+        "secrets": "a=hunter2",
+        "username": "me",
+        "password": "hunter2",
+        "cache-from": "type=s3,secret_access_key=hunter2",
+        "github-token": "ghp_of_every_job",
+    }
+    assert parsing.parse(given, {"image": "r.io/known", "branch": "main"}).given == {
+        "image": "r.io/a",
+        "build-args": "A=1\nB=2",
+        "secrets": "",
+        "username": "me",
+        "password": "",
+        "cache-from": "",
+    }
 
 
 def problems_of(**values: str) -> dict[str, str]:
