@@ -16,7 +16,7 @@ from lab.commands import run
 from lab.errors import LabError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from lab.layout import Layout
 
@@ -35,6 +35,10 @@ PACKAGES_OF_PARTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "azblob": {"npm": ("nodejs", "npm")},
     "gitlab-ci-local": {"npm": ("nodejs", "npm"), "rsync": ("rsync",)},
 }
+# A browser, and the fonts that its pictures are made with.
+BROWSER = ("chromium", "chromium-driver", "fonts-liberation")
+# By which names a browser is known; where there is Chrome, chromedriver is Chrome's.
+BROWSERS = ("google-chrome", "chromium")
 POLICY = Path("/usr/sbin/policy-rc.d")
 
 
@@ -62,12 +66,34 @@ def install_missing(layout: Layout, parts: Collection[str]) -> None:
 
 def install_go(layout: Layout) -> None:
     """Install Go where there is none; raises LabError where that cannot be."""
-    if shutil.which("go"):
-        return
+    if not shutil.which("go"):
+        _install(layout, "Go", PACKAGES["go"])
+
+
+def install_browser(layout: Layout) -> None:
+    """Install Chromium where there is no such browser; raises LabError where that cannot be."""
+    if not browser():
+        _install(layout, "Chromium with its chromedriver", BROWSER)
+
+
+def browser() -> tuple[str, str] | None:
+    """Return the paths of a browser and of the driver beside it; None without both."""
+    driver = shutil.which("chromedriver")
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    return (found, driver) if found and driver else None
+
+
+def install_pngquant(layout: Layout) -> None:
+    """Install what makes pictures small; raises LabError where that cannot be."""
+    if not shutil.which("pngquant"):
+        _install(layout, "pngquant", ("pngquant",))
+
+
+def _install(layout: Layout, name: str, packages: Sequence[str]) -> None:
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        message = "there is no Go, and installing it takes root on Debian: install Go."
+        message = f"there is no {name}, and installing it takes root on Debian: install {name}."
         raise LabError(message)
-    _apt_get(layout, "install", "--yes", "--no-install-recommends", *PACKAGES["go"])
+    _apt_get(layout, "install", "--yes", "--no-install-recommends", *packages)
 
 
 def download(layout: Layout, package: str, directory: Path) -> None:

@@ -18,7 +18,7 @@ from lab import (
     settings,
     versions,
 )
-from lab.apt import install_go, install_missing
+from lab.apt import browser, install_browser, install_go, install_missing
 from lab.clients import CLIENTS
 from lab.layout import link
 from lab.registries import AUTH, HUB, PLAIN
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from lab.layout import Layout
     from lab.registries import Registry
     from lab.services import Service
+
+BROWSER = "browser"
 
 
 @contextmanager
@@ -105,6 +107,8 @@ def parts(layout: Layout) -> dict[str, bool]:
     for name in CLIENTS:
         if name in has:
             found[name] = clients.program(layout, name).exists()
+    if BROWSER in has:
+        found[BROWSER] = browser() is not None
     if "arm64" in has and values["WARMBUILD_LAB_HUB"]:
         found["arm64"] = emulation.is_on()
     return found
@@ -131,6 +135,7 @@ def _own_tasks(layout: Layout, address: str, parts: Collection[str]) -> list[Tas
     )
     tasks += [pull, *_service_tasks(layout, parts, needs=("packages",))]
     tasks += _client_tasks(layout, parts, needs=("packages",))
+    tasks += _browser_tasks(layout, parts, needs=("packages",))
     if clients.GITLAB_CI_LOCAL in parts:
         tasks.append(_image_task(layout, images.GITLAB_CI_LOCAL_UTIL, address))
     return tasks + (_arm64_tasks(layout, address) if "arm64" in parts else [])
@@ -154,6 +159,14 @@ def _client_tasks(
 
 def _client_task(layout: Layout, name: str, needs: tuple[str, ...]) -> Task:
     return Task(name=name, action=lambda: CLIENTS[name](layout), needs=needs)
+
+
+def _browser_tasks(
+    layout: Layout, parts: Collection[str], *, needs: tuple[str, ...] = ()
+) -> list[Task]:
+    if BROWSER not in parts:
+        return []
+    return [Task(name=BROWSER, action=lambda: install_browser(layout), needs=needs)]
 
 
 def _arm64_tasks(layout: Layout, address: str) -> list[Task]:
@@ -201,6 +214,7 @@ def _installed_tasks(layout: Layout, address: str, parts: Collection[str]) -> li
         ),
         *_service_tasks(layout, parts),
         *_client_tasks(layout, parts),
+        *_browser_tasks(layout, parts),
     ]
 
 

@@ -7,7 +7,7 @@ import os
 import shlex
 from typing import TYPE_CHECKING
 
-from lab import clients, images, services, versions
+from lab import apt, clients, images, services, versions
 from lab.registries import AUTH, HUB, PASSWORD, PLAIN, USERNAME
 
 if TYPE_CHECKING:
@@ -85,6 +85,11 @@ def _gitlab_ci_local(layout: Layout) -> dict[str, str]:
     return {"WARMBUILD_LAB_GITLAB_CI_LOCAL_PROGRAM": str(program)}
 
 
+def _browser(_: Layout) -> dict[str, str]:
+    program, driver = apt.browser() or ("", "")
+    return {"WARMBUILD_LAB_BROWSER_PROGRAM": program, "WARMBUILD_LAB_BROWSER_DRIVER": driver}
+
+
 _PARTS = "WARMBUILD_LAB_PARTS"
 # What only some tests need, and the variables that it has.
 PARTS: Mapping[str, Callable[[Layout], dict[str, str]]] = {
@@ -94,6 +99,7 @@ PARTS: Mapping[str, Callable[[Layout], dict[str, str]]] = {
     "arm64": _arm64,
     "act": _act,
     "gitlab-ci-local": _gitlab_ci_local,
+    "browser": _browser,
 }
 
 
