@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from warmbuild.buildkit.progress import Failure, Progress, Step, Transfer, Unpacked
     from warmbuild.finding import Finding
     from warmbuild.plan.build_plan import BuildPlan
+    from warmbuild.record.earlier import Comparison
     from warmbuild.record.miss import Miss
 
 # How gRPC says that a server has gone; errors of a step have its title.
@@ -45,6 +46,7 @@ class Outcome:
     images: Mapping[str, str] = field(default_factory=dict)
     """Digests of the images that it is made of, by reference."""
     misses: tuple[Miss, ...] = ()  # the first step of each stage that ran, if it is known why
+    earlier: Comparison | None = None  # beside the last build of the default branch, if known
     changed: bool = True  # whether it may differ from the last build of its branch
     unbuilt: bool = False  # whether nothing was built: the image is that of an earlier build
     cache_read: tuple[str, ...] = ()
@@ -141,6 +143,7 @@ def shown(done: Outcome, redact: Callable[[str], str]) -> Outcome:
             for one in done.steps
         ),
         misses=tuple(one.shown(redact) for one in done.misses),
+        earlier=done.earlier and done.earlier.shown(redact),
         notes=tuple(map(redact, done.notes)),
         warnings=tuple(map(redact, done.warnings)),
         findings=tuple(

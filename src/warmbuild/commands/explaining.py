@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 from warmbuild.cache import problems
 from warmbuild.project.dockerfile import Dockerfile
-from warmbuild.record import comparing, predicting, ran, record
+from warmbuild.record import comparing, earlier, predicting, ran, record
 from warmbuild.record.cause import Cause, Kind, shown
 from warmbuild.record.changed_files import Files
 from warmbuild.record.differences import Against, Build
+from warmbuild.record.earlier import Comparison
 from warmbuild.record.explanation import Explanation, source
 from warmbuild.record.predicting import Compared, Fate, Forecast
 from warmbuild.record.record import Ran
@@ -58,7 +59,24 @@ def _told(one: Known | None, done: Outcome) -> Outcome:
     ]
     is_warm = all(step.cached for step in steps)
     found = () if is_warm else misses(one, became, done)
-    return replace(done, steps=tuple(steps), misses=found)
+    return replace(done, steps=tuple(steps), misses=found, earlier=_earlier(one, done, became))
+
+
+def _earlier(one: Known, done: Outcome, became: Mapping[tuple[str, int], Ran]) -> Comparison | None:
+    """Return a build beside the last one of the default branch; None if no record of that is read.
+
+    A branch's own cache is the first one of the branch that is read.
+    """
+    branch = one.decided.run.default_branch
+    of_branch = (beside for beside in one.read if branch and beside.ref.branch == branch)
+    beside = next((beside for beside in of_branch if beside.record), None)
+    if beside is None or beside.record is None:
+        return None
+    compared = Compared(record=beside.record, now=one.recipe(beside.record, done))
+    return Comparison(
+        source=source(_name(beside.ref.ref), beside.record),
+        pairs=earlier.pairs(compared, became),
+    )
 
 
 def _origins(one: Known, done: Outcome) -> Mapping[tuple[str, int], str]:
