@@ -99,6 +99,7 @@ class Timeline:
     begun: float = 0.0
     ended: float = 0.0
     bars: tuple[Bar, ...] = ()
+    own: tuple[Span, ...] = ()  # phases of our own clock, one after another
     phases: Mapping[Phase, float] = field(default_factory=dict)  # seconds; only those that were
 
     def shown(self, redact: Callable[[str], str]) -> Timeline:
@@ -117,7 +118,9 @@ def timeline(calls: Sequence[Call], own: Sequence[Span]) -> Timeline:
         bars += _bars(call, first=max((bar.number for bar in bars), default=0) + 1)
     spans = [Span(phase=bar.phase, begun=bar.begun, ended=bar.ended) for bar in bars]
     begun, ended = own[0].begun, own[-1].ended
-    return Timeline(begun=begun, ended=ended, bars=tuple(bars), phases=_phases(spans, own))
+    return Timeline(
+        begun=begun, ended=ended, bars=tuple(bars), own=tuple(own), phases=_phases(spans, own)
+    )
 
 
 def _phases(spans: Iterable[Span], own: Sequence[Span]) -> Mapping[Phase, float]:
