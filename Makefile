@@ -5,12 +5,12 @@ VENV := .venv
 UV := 0.13.9
 RUN := source $(VENV)/bin/activate && export PYTHONPATH=src && eval "$$($(PYTHON) -m lab env)" &&
 
-.PHONY: demo test test-long lint unit bench bench-edit bench-forecast bench-push bench-replay bench-startup bench-variants soak lab lab-stop lab-env front-doors golden lock clean
+.PHONY: demo test test-long lint unit bench bench-edit bench-forecast bench-push bench-replay bench-startup bench-variants screenshots soak lab lab-stop lab-env front-doors golden lock clean
 
 demo: lab  ## The main job on the lab: flask, cold on main, then warm on a new branch
 	@eval "$$($(PYTHON) -m lab env)" && $(PYTHON) -m lab.demo
 
-test: PARTS := gha s3 azblob arm64 act gitlab-ci-local
+test: PARTS := gha s3 azblob arm64 act gitlab-ci-local browser
 test: lint lab  ## Lint, types, unit, contract and integration tests
 	@$(RUN) pytest -m "not long" -n 3 --dist loadfile --no-loadscope-reorder --cov --cov-report=term-missing --durations=10
 
@@ -48,6 +48,10 @@ bench-startup: $(VENV)/ready  ## How long a plan takes to start, against an inte
 
 bench-variants: $(VENV)/ready lab  ## When the cache is written, and how it is compressed
 	@$(RUN) python benchmarks/variants.py
+
+screenshots: PARTS := browser
+screenshots: $(VENV)/ready lab  ## Pictures of the report, for the docs
+	@$(RUN) python -m lab.screenshots
 
 soak: $(VENV)/ready lab  ## Builds with random faults, for half an hour
 	@$(RUN) pytest -sq tests/faults/soak.py $(OPTIONS)

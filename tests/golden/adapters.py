@@ -31,11 +31,14 @@ from warmbuild.registry import exchange
 from warmbuild.registry.client import Registry
 from warmbuild.report import note
 from warmbuild.report import outputs as report
+from warmbuild.report import page as html
 from warmbuild.stores import artifact
 from warmbuild.vendors import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from warmbuild.build.outcomes import Outcome
 
 # What a machine has other than a true one.
 PATCHED: Final[Mapping[str, object]] = {
@@ -237,6 +240,11 @@ def record(
 def record_manifest() -> str:
     """Return the manifest of a record."""
     return artifact.pack(b"a record").manifest.decode()
+
+
+def page(done: Outcome) -> str:
+    """Return the report of an outcome as a page."""
+    return html.page(outcomes.shown(done, str), str)
 
 
 def unread_pipe() -> str:

@@ -27,6 +27,11 @@ _LOOKS: Final = frozenset(
 # What stands for a value in an f-string.
 _VALUE: Final = "\0"
 _FEWEST: Final = 3
+# Of a template: what is no text, tags, attributes that are read, and texts in an expression.
+_EXPRESSION: Final = re.compile(r"\{\{.*?\}\}|\{%.*?%\}")
+_TAG: Final = re.compile(r"<[^>]*>")
+_TOLD: Final = re.compile(r'(?:placeholder|aria-label)="([^"]*)"')
+_LITERAL: Final = re.compile(r"'([^']*)'")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +47,11 @@ class Sentence:
 
 
 def sentences() -> Iterator[Sentence]:
-    """Return the sentences of all modules, in their order."""
+    """Return the sentences of all modules and templates, in their order."""
     for path in sorted(SOURCES.rglob("*.py")):
         yield from of_module(path.read_text(encoding="utf-8"), str(path.relative_to(SOURCES)))
+    for path in sorted(SOURCES.rglob("*.html")):
+        yield from of_template(path.read_text(encoding="utf-8"), str(path.relative_to(SOURCES)))
 
 
 def of_module(source: str, name: str) -> Iterator[Sentence]:
@@ -64,6 +71,22 @@ def of_module(source: str, name: str) -> Iterator[Sentence]:
             text=spaced(text.replace(_VALUE, "…")),
             pieces=tuple(sorted(wanted)),
         )
+
+
+def of_template(source: str, name: str) -> Iterator[Sentence]:
+    """Return the sentences of a template: texts between tags, of attributes, and in expressions."""
+    for number, line in enumerate(source.splitlines(), 1):
+        told = [text for part in _EXPRESSION.findall(line) for text in _LITERAL.findall(part)]
+        plain = _EXPRESSION.sub(_VALUE, line)
+        told += [*_TAG.split(plain), *_TOLD.findall(plain)]
+        for text in told:
+            pieces = [spaced(piece) for piece in text.split(_VALUE)]
+            if any(map(_is_long, pieces)):
+                yield Sentence(
+                    place=f"{name}:{number}",
+                    text=spaced(text.replace(_VALUE, "…")),
+                    pieces=tuple(filter(_is_long, pieces)),
+                )
 
 
 def spaced(text: str) -> str:

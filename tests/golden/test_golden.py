@@ -7,7 +7,7 @@ import pytest
 
 from tests.golden.scene import DIRECTORY
 from tests.golden.scenes import SUBJECTS
-from tests.golden.sentences import Sentence, of_module, sentences, spaced
+from tests.golden.sentences import Sentence, of_module, of_template, sentences, spaced
 
 if TYPE_CHECKING:
     from tests.golden.scene import Subject
@@ -48,6 +48,12 @@ EXCEPTIONS: Final = {
                 "application/vnd.oci.image.index.v1+json, "
                 "application/vnd.docker.distribution.manifest.v2+json, "
                 "application/vnd.docker.distribution.manifest.list.v2+json"
+            ),
+        ),
+        "a policy of a page, for browsers": (
+            (
+                "default-src 'none'; style-src …; script-src …; img-src data:; base-uri 'none'; "
+                "form-action 'none'"
             ),
         ),
         "a format of dates": (
@@ -145,6 +151,20 @@ def _missing() -> list[Sentence]:
 )
 def test_a_sentence_is_a_text_of_three_words(source: str, expected: list[str]) -> None:
     assert [one.text for one in of_module(source, "a.py")] == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        pytest.param("<p>one two three</p><p>four five</p>", ["one two three"], id="a text"),
+        pytest.param("<p>one {{ a }} two three four</p>", ["one … two three four"], id="values"),
+        pytest.param("{{ 'one two three' if a }}", ["one two three"], id="an expression"),
+        pytest.param('<p class="a b c" aria-label="d e f">', ["d e f"], id="attributes"),
+        pytest.param("{% if a is not b %}", [], id="a statement"),
+    ],
+)
+def test_a_template_has_sentences_too(source: str, expected: list[str]) -> None:
+    assert [one.text for one in of_template(source, "a.html")] == expected
 
 
 def test_pieces_of_a_sentence_are_looked_for() -> None:

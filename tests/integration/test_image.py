@@ -198,6 +198,7 @@ def test_as_gitlab_runs_it(
         "PUSH": "",
         "CACHE_MODE": "max",
         "SUMMARY_FILE": "warmbuild-summary.md",
+        "REPORT_FILE": "report.html",
         **of_the_lab,
     }
     code, log = end(
@@ -218,6 +219,7 @@ def test_as_gitlab_runs_it(
     assert outputs["WARMBUILD_CACHE_WRITTEN"] == f"{secured}:cache-main"
     auth_registry.check_cache(f"{secured}:cache-main")
     assert "2 of 2 steps run" in (small / "warmbuild-summary.md").read_text()
+    assert "2 of 2 steps run" in (small / "report.html").read_text()
 
 
 def test_with_no_socket_in_it(

@@ -188,12 +188,13 @@ class TestOnGithub:
             cache_to=f"type=local,dest={TEMP}/cache",
             output_file=f"{TEMP}/outputs.json",
             summary_file="summary.md",
+            report_file="report.html",
         )
         runner.step(
             f"cd {WORKSPACE}; cat a/out/out/key a/out/provenance.json; touch a/out/new\n"
             f"tar -tf {TEMP}/out.tar; tar -tf oci.tar\n"
             f"cat {TEMP}/cache/index.json {TEMP}/cache/blobs/sha256/* > /dev/null\n"
-            f"cat {TEMP}/outputs.json summary.md; rm -r a {TEMP}/cache"
+            f"cat {TEMP}/outputs.json summary.md; echo >> report.html; rm -r a {TEMP}/cache"
         )
         assert not (runner.workspace / "a").exists()
         # What was there before is whose it was.

@@ -22,7 +22,7 @@ NOTHING: Final = "nothing was built"
 # Characters of the name of a step in a headline.
 _SHORT: Final = 80
 # Seconds that are worth a word.
-_LONG: Final = 0.1
+LONG: Final = 0.1
 
 
 def plan_text(*plans: BuildPlan) -> str:
@@ -126,6 +126,16 @@ def outcome_text(outcome: Outcome) -> str:
     """
     if outcome.error and not (outcome.steps or outcome.ending):
         return ""
+    where = phases_text(outcome.timeline.phases)
+    rows = [*facts(outcome), *([("time", where)] if where else [])]
+    return "\n".join((f"warmbuild: {headline(outcome)}", *map(_row, rows)))
+
+
+def facts(outcome: Outcome) -> Sequence[tuple[str, str]]:
+    """Return names and values: images, caches, and what there is to save, of each target.
+
+    An image that is not out has none.
+    """
     rows: list[tuple[str, str]] = []
     for one in outcome.targets:
         hits, count, _ = hit_ratio(one.steps)
@@ -136,9 +146,7 @@ def outcome_text(outcome: Outcome) -> str:
     rows += _outcome_rows(outcome) if is_out and not outcome.targets else []
     if saved := saved_text(outcome):
         rows.append(("saved", saved))
-    if where := phases_text(outcome.timeline.phases):
-        rows.append(("time", where))
-    return "\n".join((f"warmbuild: {headline(outcome)}", *map(_row, rows)))
+    return rows
 
 
 def _row(row: tuple[str, str]) -> str:
@@ -159,9 +167,9 @@ def phases_text(phases: Mapping[Phase, float]) -> str:
 
 def long_phases(phases: Mapping[Phase, float]) -> Mapping[str, float]:
     """Return the seconds of each phase by its name; what is short is added up."""
-    long = {phase.value: taken for phase, taken in phases.items() if taken >= _LONG}
+    long = {phase.value: taken for phase, taken in phases.items() if taken >= LONG}
     rest = sum(phases.values()) - sum(long.values())
-    return {**long, "the rest": rest} if rest >= _LONG else long
+    return {**long, "the rest": rest} if rest >= LONG else long
 
 
 def _outcome_rows(outcome: Outcome) -> Sequence[tuple[str, str]]:

@@ -28,9 +28,10 @@ if TYPE_CHECKING:
     from warmbuild.inputs.values import Inputs
     from warmbuild.log import Log
     from warmbuild.plan.build_plan import BuildPlan
-    from warmbuild.report import markdown
+    from warmbuild.report import markdown, page
 else:
     markdown = lazy.module("warmbuild.report.markdown")
+    page = lazy.module("warmbuild.report.page")
     tempfile = lazy.module("tempfile")
 
 _SUMMARY: Final = "warmbuild-summary.md"
@@ -104,7 +105,7 @@ def _json(values: Mapping[str, str]) -> str:
 def conclude(
     done: Outcome, inputs: Inputs, env: Mapping[str, str], provider: Provider, log: Log
 ) -> Sequence[str]:
-    """Publish the summary and say the result; return what inputs ask for and is not written."""
+    """Publish summary and report, and say the result; return what is asked for and not written."""
     lost: list[str] = []
     # Markdown escapes characters, so secrets are hidden before and, in names, after it.
     done = outcomes.shown(done, log.redact)
@@ -124,6 +125,8 @@ def conclude(
         # Another user may have put anything there.
         with suppress(OSError):
             write_text(Path(tempfile.gettempdir(), _SUMMARY), summary)
+    if inputs.report_file:
+        lost += _write(inputs.report_file, page.page(done, log.redact))
     if text := plain_text.outcome_text(done):
         log.open_result()
         log.answer(text, {"event": "result", "result": result_json.result(done)})

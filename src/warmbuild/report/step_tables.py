@@ -21,7 +21,6 @@ _LONGEST: Final = 100
 # Rows of a table that is not folded.
 _FEW: Final = 20
 # Seconds of a wait that is worth a word.
-_LONG: Final = 0.1
 _HEADER: Final = ("Step", "Instruction", "Cache", "Took")
 
 
@@ -85,9 +84,9 @@ def _kept(
 
 def _took(step: Step, bars: Sequence[Bar], *, is_open: bool) -> str:
     if step.cached:
-        return f"saved {step.usual:.1f} s" if step.usual >= _LONG else ""
+        return f"saved {step.usual:.1f} s" if step.usual >= plain_text.LONG else ""
     waited = max((bar.waited for bar in bars), default=0.0)
-    wait = f", after {waited:.1f} s of {Phase.PULL.value}" if waited >= _LONG else ""
+    wait = f", after {waited:.1f} s of {Phase.PULL.value}" if waited >= plain_text.LONG else ""
     # A step that has not ended has no time of its own.
     seconds = sum(bar.seconds for bar in bars) if is_open else step.seconds or 0.0
     return f"{seconds:.1f} s{wait}"

@@ -131,6 +131,25 @@ class TestOutcome:
         assert set(written) == names
         assert "hunter2" not in "".join(written.values())
 
+    def test_the_report_is_written_without_secrets(
+        self, parsed: Callable[..., Inputs], done: Outcome, log: Log, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "report.html"
+        done = replace(done, tags=("r.io/hunter2:1",))
+        assert publishing.conclude(done, parsed(report_file=str(path)), {}, LOCAL, log) == []
+        written = path.read_text()
+        assert written.startswith("<!doctype html>")
+        assert "it says ***" in written
+        assert "hunter2" not in written
+
+    def test_a_report_that_cannot_be_written_is_told(
+        self, parsed: Callable[..., Inputs], done: Outcome, log: Log, tmp_path: Path
+    ) -> None:
+        path = str(tmp_path / "none" / "report.html")
+        assert publishing.conclude(done, parsed(report_file=path), {}, LOCAL, log) == [
+            f"{path} cannot be written: No such file or directory"
+        ]
+
     def test_a_file_that_cannot_be_written_is_an_error(
         self, parsed: Callable[..., Inputs], done: Outcome, log: Log, tmp_path: Path
     ) -> None:
