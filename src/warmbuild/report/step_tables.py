@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from warmbuild.buildkit import vertices
 from warmbuild.phases import Phase
 from warmbuild.report.inert import code, folded, inline, table
-from warmbuild.report.plain_text import hit_ratio
+from warmbuild.report.plain_text import LONG, hit_ratio
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 _LONGEST: Final = 100
 # Rows of a table that is not folded.
 _FEW: Final = 20
-# Seconds of a wait that is worth a word.
 _HEADER: Final = ("Step", "Instruction", "Cache", "Took")
 
 
@@ -84,9 +83,9 @@ def _kept(
 
 def _took(step: Step, bars: Sequence[Bar], *, is_open: bool) -> str:
     if step.cached:
-        return f"saved {step.usual:.1f} s" if step.usual >= plain_text.LONG else ""
+        return f"saved {step.usual:.1f} s" if step.usual >= LONG else ""
     waited = max((bar.waited for bar in bars), default=0.0)
-    wait = f", after {waited:.1f} s of {Phase.PULL.value}" if waited >= plain_text.LONG else ""
+    wait = f", after {waited:.1f} s of {Phase.PULL.value}" if waited >= LONG else ""
     # A step that has not ended has no time of its own.
     seconds = sum(bar.seconds for bar in bars) if is_open else step.seconds or 0.0
     return f"{seconds:.1f} s{wait}"
