@@ -72,9 +72,10 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
         # As in the environment and in arguments, for the check of inputs.
         sys.stdin.reconfigure(errors="surrogateescape")
     provider = ci.detect(env)
-    log = _log(argv, env, provider)
+    log = Log(provider)
     try:
         signals.install()
+        log = _log(argv, env, provider)
         return _command(argv, env, provider, log)
     except Exception as error:  # noqa: BLE001 (the last resort: a bug in warmbuild)
         code, text = _failed(error, log)
