@@ -160,14 +160,17 @@ class Keeping(dict[str, "Reply | list[Reply]"]):
 
 
 class Interrupted(dict[str, str]):
-    """An environment that raises an error as soon as somebody looks through it."""
+    """An environment that raises an error once the form of the log has been read from it."""
 
     def __init__(self, error: BaseException) -> None:
         super().__init__()
-        self.error = error
+        self.error, self.is_read = error, False
 
     def __iter__(self) -> Iterator[str]:
-        raise self.error
+        if self.is_read:
+            raise self.error
+        self.is_read = True
+        return super().__iter__()
 
 
 def run(
