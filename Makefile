@@ -10,7 +10,7 @@ RUN := source $(VENV)/bin/activate && export PYTHONPATH=src && eval "$$($(PYTHON
 demo: lab  ## The main job on the lab: flask, cold on main, then warm on a new branch
 	@eval "$$($(PYTHON) -m lab env)" && $(PYTHON) -m lab.demo
 
-test: PARTS := gha s3 azblob arm64 act gitlab-ci-local browser
+test: PARTS := gha s3 azblob otelcol arm64 act gitlab-ci-local browser
 test: lint lab  ## Lint, types, unit, contract and integration tests
 	@$(RUN) pytest -m "not long" -n 3 --dist loadfile --no-loadscope-reorder --cov --cov-report=term-missing --durations=10
 

@@ -20,6 +20,7 @@ BUILDKIT_SOURCES = SOURCES / "buildkit"
 VERSITYGW_MODULE = "github.com/versity/versitygw"
 ACT_MODULE = "github.com/nektos/act"
 GHA_SOURCES = SOURCES / "gha"
+OTELCOL_SOURCES = SOURCES / "otelcol"
 ACTIONLINT_SOURCES = SOURCES / "actionlint"
 
 
@@ -57,13 +58,15 @@ def build_act(layout: Layout) -> Path:
 
 def build_gha(layout: Layout) -> Path:
     """Return the path of the program `gha`, of a module of our own around a package of act."""
-    sources = [path.read_bytes() for path in sorted(GHA_SOURCES.iterdir())]
+    return _build_own(layout, GHA_SOURCES)
 
-    def make(directory: Path) -> None:
-        command = ["go", "build", "-trimpath", "-o", f"{directory}/", "."]
-        run(command, cwd=GHA_SOURCES, extra=ENVIRONMENT)
 
-    return make_once(layout.root / "gha" / recipe_key(versions.GO, *sources), make) / "gha"
+def build_otelcol(layout: Layout) -> Path:
+    """Return the path of the program `otelcol`, of a module of our own: it takes a minute or two.
+
+    Its published modules are parts, of which every user makes a collector.
+    """
+    return _build_own(layout, OTELCOL_SOURCES)
 
 
 def build_actionlint(layout: Layout) -> Path:
@@ -72,6 +75,19 @@ def build_actionlint(layout: Layout) -> Path:
     Its packages of pip fetch a program while they install, or have a stranger's.
     """
     return _build_tools(layout, ACTIONLINT_SOURCES, ("-trimpath",)) / "actionlint"
+
+
+def _build_own(layout: Layout, sources: Path) -> Path:
+    """Return the path of the program of a module of our own, which has the module's name."""
+    files = [path.read_bytes() for path in sorted(sources.iterdir())]
+
+    def make(directory: Path) -> None:
+        command = ["go", "build", "-trimpath", "-ldflags", "-s -w", "-o", f"{directory}/", "."]
+        run(command, cwd=sources, extra=ENVIRONMENT)
+
+    return make_once(layout.root / sources.name / recipe_key(versions.GO, *files), make) / (
+        sources.name
+    )
 
 
 def _build_tools(layout: Layout, sources: Path, flags: Sequence[str]) -> Path:

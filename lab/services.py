@@ -1,4 +1,4 @@
-"""The cache services that only some tests need: GitHub's, S3 and Azure Blob Storage."""
+"""The services that only some tests need: three that keep caches, and a collector of traces."""
 
 from __future__ import annotations
 
@@ -106,8 +106,13 @@ def github_token() -> str:
     return ".".join([*texts, ""])
 
 
+def traces(layout: Layout) -> Path:
+    """Return the file with the traces that the collector got: an object of OTLP's JSON a line."""
+    return layout.service(OTELCOL.name) / "traces.jsonl"
+
+
 def _pids(layout: Layout, service: Service) -> list[int]:
-    return processes.find({"gha", "versitygw", "node"}, layout.service(service.name))
+    return processes.find({"gha", "versitygw", "node", "otelcol"}, layout.service(service.name))
 
 
 def _run_gha(layout: Layout, service: Service) -> list[str]:
@@ -127,6 +132,21 @@ def _run_azurite(layout: Layout, service: Service) -> list[str]:
     return ["node", str(program), "--blobHost=127.0.0.1", *options, "--disableTelemetry"]
 
 
+def _run_otelcol(layout: Layout, service: Service) -> list[str]:
+    listens = {"protocols": {"http": {"endpoint": service.host}}}
+    # Whole lines, and at once: a test reads the file.
+    writes = {"path": str(traces(layout)), "flush_interval": "50ms"}
+    config = {
+        "receivers": {"otlp": listens},
+        "exporters": {"file": writes},
+        "service": {
+            "pipelines": {"traces": {"receivers": ["otlp"], "exporters": ["file"]}},
+            "telemetry": {"metrics": {"level": "none"}, "logs": {"output_paths": ["stdout"]}},
+        },
+    }
+    return [str(golang.build_otelcol(layout)), f"--config=yaml:{json.dumps(config)}"]
+
+
 GHA = Service(name="gha", port=5020, command=_run_gha)
 S3 = Service(
     name="s3",
@@ -136,4 +156,5 @@ S3 = Service(
     folders=(S3_BUCKET,),
 )
 AZBLOB = Service(name="azblob", port=5022, command=_run_azurite)
-SERVICES = (GHA, S3, AZBLOB)
+OTELCOL = Service(name="otelcol", port=5023, command=_run_otelcol)
+SERVICES = (GHA, S3, AZBLOB, OTELCOL)

@@ -90,12 +90,20 @@ def _browser(_: Layout) -> dict[str, str]:
     return {"WARMBUILD_LAB_BROWSER_PROGRAM": program, "WARMBUILD_LAB_BROWSER_DRIVER": driver}
 
 
+def _otelcol(layout: Layout) -> dict[str, str]:
+    return {
+        "WARMBUILD_LAB_OTELCOL_URL": services.OTELCOL.address,
+        "WARMBUILD_LAB_OTELCOL_FILE": str(services.traces(layout)),
+    }
+
+
 _PARTS = "WARMBUILD_LAB_PARTS"
 # What only some tests need, and the variables that it has.
 PARTS: Mapping[str, Callable[[Layout], dict[str, str]]] = {
     "gha": _gha,
     "s3": _s3,
     "azblob": _azblob,
+    "otelcol": _otelcol,
     "arm64": _arm64,
     "act": _act,
     "gitlab-ci-local": _gitlab_ci_local,

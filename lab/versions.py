@@ -1,7 +1,7 @@
 """Everything the lab is made from, pinned by version in one place.
 
-What a package manager locks is pinned by its own file: the `go.mod` of `buildkit/` and `gha/`, and
-the `package.json` of `azurite/` and `gitlab-ci-local/`.
+What a package manager locks is pinned by its own file: the `go.mod` of `buildkit/`, `gha/` and
+`otelcol/`, and the `package.json` of `azurite/` and `gitlab-ci-local/`.
 """
 
 from __future__ import annotations

@@ -14,4 +14,5 @@ class Finding:
     file: str  # A path from the repository's root
     line: int
     text: str  # What is wrong, what it causes, and what to do
+    again: tuple[str, ...] = ()  # The steps that run again because of it, as BuildKit shows them
     about: str  # What identifies it among the findings of its rule in the file

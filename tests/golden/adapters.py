@@ -38,7 +38,6 @@ from warmbuild.vendors import refusal
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from warmbuild.build.outcomes import Outcome
 
 # What a machine has other than a true one.
 PATCHED: Final[Mapping[str, object]] = {

@@ -810,6 +810,36 @@ def azblob(lab: Lab) -> Azblob:
     return Azblob(**of_part(lab, "azblob", "url", "account", "key"))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Otelcol:
+    """The lab's collector of traces, and the file that it writes."""
+
+    url: str
+    file: str
+
+    def spans(self, trace: str, patience: float = 10.0) -> list[dict[str, Any]]:
+        """Return the spans of a trace, each with the attributes of its resource, once they came."""
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline:
+            found = [span for span in self._spans() if span["traceId"] == trace]
+            if found:
+                return found
+            time.sleep(0.1)
+        return []
+
+    def _spans(self) -> Iterator[dict[str, Any]]:
+        # The last line may not be whole yet.
+        for line in Path(self.file).read_text().splitlines(keepends=True):
+            for origin in json.loads(line)["resourceSpans"] if line.endswith("\n") else ():
+                for scope in origin["scopeSpans"]:
+                    yield from (span | {"resource": origin["resource"]} for span in scope["spans"])
+
+
+@pytest.fixture(scope="session")
+def otelcol(lab: Lab) -> Otelcol:
+    return Otelcol(**of_part(lab, "otelcol", "url", "file"))
+
+
 @pytest.fixture(scope="session")
 def arm64(lab: Lab) -> Arm64:
     return Arm64(**of_part(lab, "arm64", "image"))

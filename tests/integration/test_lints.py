@@ -267,3 +267,34 @@ def test_normal_modes_outside_git_are_said_to_be_none(
     assert ended.warnings == [
         "warning: normalize-modes sets nothing: the context is not in a work tree of git"
     ]
+
+
+@pytest.mark.parametrize(
+    "mount", ["type=bind,source=.,target=/src", "target=/src", "target=/src,rw"]
+)
+def test_a_mount_of_the_context_runs_again_after_a_commit_because_of_git(
+    warmbuild: Warmbuild, repository: str, project: Callable[..., Path], mount: str
+) -> None:
+    place = project(f"FROM busybox:1.37\nRUN --mount={mount} sleep 2\n")
+    git(place, "init", "--quiet")
+    git(place, "add", "--all")
+    git(place, "commit", "--quiet", "--message=one")
+    step = f"RUN --mount={mount} sleep 2"
+    warmbuild.succeed(place, image=repository)
+    git(place, "commit", "--quiet", "--allow-empty", "--message=two")
+    second = warmbuild.succeed(place, image=repository)
+    assert second.executed == [step]
+    (warning,) = second.warnings
+    assert re.fullmatch(
+        r"warning: Dockerfile:2: there is no \.dockerignore, so this RUN mounts \.git, which "
+        r"differs in every checkout: the step runs in every build\. Add one .* "
+        r"What runs again takes [2-9] s\. \[dockerignore\]",
+        warning,
+    )
+    assert second.log.count("[dockerignore]") == second.summary.count("dockerignore\\]") == 1
+
+    (place / ".dockerignore").write_text(".git\n")
+    warmbuild.succeed(place, image=repository)
+    git(place, "commit", "--quiet", "--allow-empty", "--message=three")
+    fourth = warmbuild.succeed(place, image=repository)
+    assert (fourth.cached, fourth.warnings) == ([step], [])

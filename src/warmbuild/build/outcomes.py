@@ -60,6 +60,7 @@ class Outcome:
     targets: tuple[Outcome, ...] = ()  # outcomes of several targets; this one has their sums
     image: BuildPlan | None = None  # plan of the one image, if no file defines it
     error: str = ""  # why the run has failed; empty if it has not
+    error_class: str = ""  # name of the class of that error
     is_stopped: bool = False  # whether it was told to stop
     failure: Failure | None = None  # what failed, if it was a part of a build
     timeline: Timeline = field(default_factory=Timeline)  # of the whole run

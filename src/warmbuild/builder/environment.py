@@ -99,17 +99,21 @@ def overdue(command: str, patience: float) -> str:
     return f"buildx {command} did not end within {patience:.0f} s"
 
 
-def program(env: Mapping[str, str]) -> str:
-    """Return the path of buildx: a standalone program, or the Docker CLI's plugin."""
+def program(env: Mapping[str, str], reads: str = "") -> str:
+    """Return the path of buildx: a standalone program, or the Docker CLI's plugin.
+
+    `reads` is the input whose files it is needed for, if it is not for a build.
+    """
     search = env.get("PATH", os.defpath)
     plugins = [str(docker_config.user_directory(env) / "cli-plugins"), *_PLUGIN_DIRECTORIES]
     found = shutil.which("buildx", path=search) or shutil.which(
         "docker-buildx", path=os.pathsep.join([*plugins, search])
     )
     if not found:
+        need = f", and {reads} cannot be read without it" if reads else ""
         raise EngineError(
-            "buildx is not installed. Install it (Docker's packages call it docker-buildx-plugin), "
-            "or run warmbuild's image, which contains it."
+            f"buildx is not installed{need}. Install it (Docker's packages call it "
+            "docker-buildx-plugin), or run warmbuild's image, which contains it."
         )
     return found
 

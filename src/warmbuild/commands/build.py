@@ -11,7 +11,7 @@ from warmbuild import lazy
 from warmbuild.builder import boot, engine_calls, environment, private_directory, state
 from warmbuild.builder.environment import Buildx
 from warmbuild.cache import problems
-from warmbuild.commands import checkout, confidential, images, logins, mounted
+from warmbuild.commands import checkout, confidential, images, logins, mounted, tracing
 from warmbuild.errors import CacheError, EngineError, InputError, WarmbuildError
 from warmbuild.frozen import frozen
 from warmbuild.phases import Phase
@@ -78,6 +78,7 @@ def build(run: Run) -> Outcome:
 
     What is known of a run that fails is published, too.
     """
+    run = tracing.prepared(run)
     wanted = images.images(run, run.mounts)
     written = mounted.written(run.inputs, [image.target for image in wanted])
     begun = draft.Draft()
@@ -106,16 +107,23 @@ def _conclude(run: Run, begun: Draft, outcome: Outcome) -> Sequence[str]:
 
     Nothing follows but the error, if there is one.
     """
+    run.clock.enter(Phase.REPORT)
+    _keep_note(run, _timed(run, begun, outcome))
+    tracing.send(run, _timed(run, begun, outcome))
+    outcome = _timed(run, begun, outcome)
+    return publishing.conclude(outcome, run.inputs, run.env, run.provider, run.log)
+
+
+def _timed(run: Run, begun: Draft, outcome: Outcome) -> Outcome:
+    """Return an outcome with all that is known of the run until now, and where its time went."""
     where = timeline.timeline(begun.calls, run.clock.spans())
-    outcome = replace(
+    return replace(
         outcome,
         timeline=where,
         seconds=where.ended - where.begun,
         warnings=tuple(run.log.warnings),
         findings=tuple(plain_text.findings(begun.decided)),
     )
-    _keep_note(run, outcome)
-    return publishing.conclude(outcome, run.inputs, run.env, run.provider, run.log)
 
 
 def _keep_note(run: Run, outcome: Outcome) -> None:
@@ -164,7 +172,6 @@ def _built(run: Run, wanted: Sequence[Image], begun: Draft) -> Outcome:
         if not left:
             found = begun.decided = _with_findings(run, wanted, decided)
             run.clock.enter(Phase.REPORT)
-            publishing.say_findings(plain_text.findings(found), log)
             publishing.findings(found, env, run.provider, log)
             return _published(means, outcomes.with_unchanged(None, unchanged))
         return _with_builder(replace(means, is_prepared=skips), left, unchanged)
@@ -252,13 +259,14 @@ def _with_builder(means: _Means, wanted: Sequence[Image], unchanged: Sequence[Ou
                     outcome = solve.build(decided, tool)
                 else:
                     outcome = solve.ask(decided, tool)
+            clock.enter(Phase.REPORT)
+            outcome = replace(outcome, builder=made.inspected())
+            outcome = caches.keep_history(decided, outcome, registries, log)
+            outcome = explaining.explained(known, outcome)
             decided = means.begun.decided = _with_later_findings(run, wanted, decided, outcome)
         finally:
             clock.enter(Phase.REPORT)
             publishing.findings(decided, env, run.provider, log)
-        outcome = replace(outcome, builder=made.inspected())
-        outcome = caches.keep_history(decided, outcome, registries, log)
-        outcome = explaining.explained(known, outcome)
         # What was to be skipped and was not may lack its image.
         known = [replace(one, renews=inputs.skip_unchanged) for one in known]
         outcome = recording.keep(known, outcome, registries, child, log)
@@ -343,20 +351,16 @@ def _with_findings(
 def _with_later_findings(
     run: Run, wanted: Sequence[Image], decided: Sequence[BuildPlan], outcome: Outcome
 ) -> Sequence[BuildPlan]:
-    """Return the plans with what the lints find in the outcome, after logging that."""
+    """Return the plans with what their findings cost, and what the lints find in the outcome."""
     pipeline_file = run.provider.pipeline_file(run.env)
     built = {one.name: one for one in (outcome.targets or (outcome,))}
     plans = []
     for plan, image in zip(decided, wanted, strict=True):
         # A target that is only a part of others has no outcome.
-        done = built.get(plan.name)
-        found = (
-            checkout.later_findings(plan, image.inputs, done, pipeline_file, run.env)
-            if done
-            else ()
-        )
-        publishing.say_findings(found, run.log)
-        plans.append(replace(plan, findings=(*plan.findings, *found)))
+        if done := built.get(plan.name):
+            found = checkout.later_findings(plan, image.inputs, done, pipeline_file, run.env)
+            plan = replace(plan, findings=found)  # noqa: PLW2901
+        plans.append(plan)
     return plans
 
 

@@ -153,12 +153,13 @@ def with_findings(
 def later_findings(
     decided: BuildPlan, inputs: Inputs, built: Outcome, pipeline_file: str, env: Mapping[str, str]
 ) -> tuple[Finding, ...]:
-    """Return what the lints find in what a build did."""
+    """Return the findings with what they cost, and what the lints find in what a build did."""
+    weighed = tuple(checking.weighed(one, built.steps) for one in decided.findings)
     if not inputs.lint or not built.unpacked:
-        return ()
+        return weighed
     sources = reading.read(decided, pipeline_file)
     done = case.Done(steps=built.steps, unpacked=built.unpacked)
-    return checking.check(inputs, decided.run, sources, env, done)
+    return (*weighed, *checking.check(inputs, decided.run, sources, env, done))
 
 
 def normalize_modes(decided: BuildPlan, log: Log) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
+import re
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import backends, files, secret_texts
+from warmbuild import backends, files, lazy, secret_texts
 from warmbuild.builder import environment
 from warmbuild.inputs.table import TABLE
 from warmbuild.registry import docker_config
@@ -16,10 +17,15 @@ if TYPE_CHECKING:
 
     from warmbuild.inputs.values import Inputs
     from warmbuild.log import Log
+    from warmbuild.report import collector
     from warmbuild.trust import Trust
+else:
+    collector = lazy.module("warmbuild.report.collector")
 
 # In bytes. Keys, certificates and configurations are smaller; BuildKit takes up to 500 kB.
 _LARGEST: Final = 64 * 1024
+# OpenTelemetry's variables for headers, which hold tokens.
+_HEADERS: Final = re.compile(r"OTEL_EXPORTER_OTLP_(?:[A-Z]+_)?HEADERS")
 
 
 def hide_given(given: Mapping[str, str], log: Log) -> None:
@@ -46,6 +52,8 @@ def hide(inputs: Inputs, env: Mapping[str, str], log: Log) -> None:
     config = docker_config.read_config(env)
     log.hide(filter(secret_texts.is_worth_hiding, docker_config.secrets(config)))
     log.hide(docker_config.proxy_passwords(config))
+    if headers := [text for name, text in env.items() if _HEADERS.fullmatch(name)]:
+        log.hide(collector.secrets(headers))
     for path in _files(inputs):
         hide_file(path, log)
 

@@ -79,6 +79,7 @@ def read(run: Run, mounts: Mounts, applied: Tags) -> Sequence[Target]:
     given = _given(inputs, place)
     _check(given, place, context.trust)
     name = given[0][0] if given else "source"
+    program = environment.program(env, name)
     with private_directory.private(env, (), ()) as private:
         own = private.file("metadata-target.json")
         private.write(
@@ -94,7 +95,7 @@ def read(run: Run, mounts: Mounts, applied: Tags) -> Sequence[Target]:
         reading = environment.of_reading(child, context.trust, fetches=bool(place.url))
         reading |= dict(item.split("=", 1) for item in inputs.vars)
         reading |= {_TOKEN: secret.value} if secret else {}
-        buildx = Buildx(program=environment.program(env), env=reading, runner=run.runner)
+        buildx = Buildx(program=program, env=reading, runner=run.runner)
         if not place.url:
             with contextlib.chdir(place.directory or "."):
                 done = _run(buildx, command, name, patience=_READ_TIMEOUT)

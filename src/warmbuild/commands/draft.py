@@ -38,6 +38,7 @@ def failed(draft: Draft, error: WarmbuildError) -> Outcome:
     return replace(
         _known(draft, last),
         error=str(error),
+        error_class=type(error).__name__,
         is_stopped=isinstance(error, Stopped),
         failure=failure if failure and failure.title else None,
     )

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from warmbuild.log import Log
     from warmbuild.mounts import Mounts
     from warmbuild.process import Runner
+    from warmbuild.report.collector import Collector
     from warmbuild.run_context import RunContext
 
 
@@ -31,3 +32,4 @@ class Run:
     runner: Runner  # Starts other programs
     mounts: Mounts  # What its container shares with the job
     clock: Clock = field(default_factory=Clock)
+    collector: Collector | None = None  # Where its trace goes

@@ -98,6 +98,7 @@ DEFAULT_QEMU_IMAGE: Final = (
 LINT_RULES: Final = (
     *("secret-build-arg", "early-arg", "early-copy", "dockerignore"),
     *("file-modes", "cache-mount", "mode-min", "cache-from-only", "copy-link"),
+    "newest-version",
 )
 _SCOPE: Final = checks.matches(r"[A-Za-z0-9._/-]+", "use letters, digits and . _ / -")
 _ROWS: Final[Mapping[str, Input]] = {
@@ -581,9 +582,10 @@ _ROWS: Final[Mapping[str, Input]] = {
     "log-format": Input(
         "text, or json: an object on each line.", default="text", choices=("text", "json")
     ),
-    "otel": Switch(
+    "otel": Input(
         "Send a trace of the run to OTEL_EXPORTER_OTLP_ENDPOINT; needs warmbuild[otel]. Default: "
-        "true if that variable is set and the package is installed."
+        "true if that variable is set and the package is installed.",
+        Kind.BOOLEAN,
     ),
     "merge-request-note": Switch(
         "On GitLab, keep a note with the result in the merge request, one for each job and target. "

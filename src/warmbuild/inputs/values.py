@@ -153,7 +153,7 @@ class Inputs:
     quiet: bool
     verbose: bool
     log_format: str
-    otel: bool
+    otel: bool | None
     merge_request_note: bool
     merge_request_token: str
     short_sha_length: int

@@ -128,6 +128,11 @@ class Case:
         """Yield each step with what it installs."""
         return ((step, done) for step in steps for done in self.installs.get(step.line, ()))
 
+    def below(self, step: Instruction) -> tuple[Instruction, ...]:
+        """Return a step and all that is below it, in every stage that is built on its stage."""
+        found = (chain[chain.index(step) :] for chain in self.chains if step in chain)
+        return tuple({one.line: one for part in found for one in part}.values())
+
     @cached_property
     def linking(self) -> Linking:
         """Which steps of the built stage could have `--link`."""
@@ -158,5 +163,6 @@ class Found:
     text: str
     about: str
     at: Instruction | None = None
+    again: Sequence[Instruction] = ()  # what runs again because of it
     given: Sequence[str] = ()
     """Texts to look for in the pipeline's file, for the line; the first that it has counts."""

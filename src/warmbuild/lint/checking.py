@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import importlib
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from warmbuild.finding import Finding
 from warmbuild.inputs.table import LINT_RULES
 from warmbuild.lint.case import Case, Done, Found, Rule, Sources
+from warmbuild.project import dockerfile
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from warmbuild.buildkit.progress import Step
     from warmbuild.inputs.values import Inputs
     from warmbuild.project.dockerfile import Instruction
     from warmbuild.run_context import RunContext
@@ -23,6 +26,8 @@ RULES: Final[tuple[Rule, ...]] = tuple(
     importlib.import_module(f"warmbuild.lint.rules.{name.replace('-', '_')}").RULE
     for name in LINT_RULES
 )
+# Seconds that are worth a word.
+_WORTH: Final = 1.0
 _COMMENT: Final = re.compile(r"warmbuild\s+ignore\s*=([\w,\s-]+)")
 
 
@@ -50,6 +55,21 @@ def check(
     return tuple(sorted(findings.values(), key=lambda finding: (finding.file, finding.line)))
 
 
+def weighed(finding: Finding, steps: Iterable[Step]) -> Finding:
+    """Return a finding with what it costs: the seconds of the steps that run again.
+
+    A step from a cache counts as it took when it last ran, if a record tells that.
+    """
+    seconds = sum(
+        step.usual if step.cached else step.seconds or 0.0
+        for step in steps
+        if " ".join(step.instruction.split()) in finding.again
+    )
+    if seconds < _WORTH:
+        return finding
+    return replace(finding, text=f"{finding.text} What runs again takes {seconds:.0f} s.")
+
+
 def _finding(case: Case, rule: Rule, found: Found) -> Finding:
     file, line = case.sources.file, 1
     if found.at:
@@ -64,6 +84,7 @@ def _finding(case: Case, rule: Rule, found: Found) -> Finding:
         line=line,
         text=found.text,
         about=found.about,
+        again=tuple(map(dockerfile.progress_text, found.again)),
     )
 
 

@@ -14,7 +14,7 @@ from warmbuild import untrusted_json, whole_numbers
 from warmbuild.frozen import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 
 # Of a file; those that people write have a tenth of both. What looks at the file compares
 # instructions with each other, and stages with the stages that they are built on.
@@ -148,6 +148,25 @@ def takes_everything(step: Instruction) -> bool:
     """Return whether a COPY or ADD takes all files of the context."""
     is_whole = takes_context(step) and not step.flag("exclude")
     return is_whole and any(map(_EVERYTHING.fullmatch, step.words()[:-1]))
+
+
+def mounts_everything(step: Instruction, contexts: Container[str]) -> bool:
+    """Return whether a RUN mounts all files of the context.
+
+    `contexts` are names of build contexts that are the same directory.
+    """
+    return any(
+        mount.get("type", "bind") == "bind"
+        and (not mount.get("from") or mount["from"].lower() in contexts)
+        and _EVERYTHING.fullmatch(mount.get("source") or mount.get("src") or ".")
+        for mount in mounts(step)
+    )
+
+
+def progress_text(step: Instruction) -> str:
+    """Return a step as BuildKit shows it, but for spaces and variables."""
+    flags = [f"--{name}={value}" if value else f"--{name}" for name, value in step.flags]
+    return " ".join((step.word, *flags, *step.text.split()))
 
 
 def lineage(file: Dockerfile, stage: Stage) -> tuple[Stage, ...]:

@@ -38,6 +38,23 @@ _WITH_VALUE: Final = re.compile(
     r"--(?:constraint|cwd|dir|directory|filter|find-links|index-url|prefix|project|requirement"
     r"|root|target|workspace)|-[Ccfort]"
 )
+# Upgrades of all that a system or a program has, if they name nothing.
+_UPGRADES: Final = re.compile(
+    r"apk upgrade|(?:apt|apt-get) (?:dist-upgrade|full-upgrade|upgrade)|(?:dnf|microdnf|yum)"
+    r" (?:update|upgrade)|zypper (?:dist-upgrade|dup|up|update)"
+)
+# Upgrades of a program by itself, if they name no version.
+_OWN_UPGRADES: Final = re.compile(
+    r"composer self-?update|gem update|(?:poetry|uv) self update|pnpm self-update|rustup update"
+)
+# What installs programs by name, and what of a name is its version.
+_BY_NAME: Final = re.compile(
+    r"(?:npm|pnpm|yarn)(?: global)? (?:add|i|install)|pip install|(?:go|cargo) install"
+    r"|(?:prepare|use)"
+)
+_NEWEST: Final = re.compile(r".+@(?:\*|latest|next|stable)")
+_GLOBAL: Final = frozenset(["-g", "--global", "--location=global"])
+_UPGRADE: Final = frozenset(["-U", "--upgrade"])
 # A path or an archive: the command installs something from the sources.
 _LOCAL: Final = re.compile(r"[./~].*|file:.*|.*\.(?:whl|tgz|tar\.gz|deb|rpm|apk)")
 # Options with which a command installs nothing, or the project itself.
@@ -76,6 +93,37 @@ def commands(run: Instruction) -> Iterator[tuple[str, ...]]:
 def installs(run: Instruction) -> Iterator[Install]:
     """Yield what a RUN installs, in order."""
     return filter(None, map(_install, commands(run)))
+
+
+def newest(run: Instruction) -> Iterator[tuple[str, bool]]:
+    """Yield the commands of a RUN that install whatever is the newest, and if that is everything.
+
+    A command that names a version, or a file of the project that may, is none of them.
+    """
+    for command in commands(run):
+        program, arguments = _program(command)
+        words = (program, *_without_options(arguments))
+        shown = " ".join(words)
+        if _UPGRADES.fullmatch(shown):
+            yield shown, True
+        elif _OWN_UPGRADES.fullmatch(shown) or _takes_newest(words, arguments):
+            yield " ".join((program, *arguments)), False
+
+
+def _takes_newest(words: Sequence[str], arguments: Sequence[str]) -> bool:
+    """Return whether a command installs a program by its name alone, or by a tag that moves."""
+    length = next(
+        (end for end in (1, 2, 3) if _BY_NAME.fullmatch(" ".join(words[:end]))), len(words)
+    )
+    names = [name for name in words[length:] if not _LOCAL.fullmatch(name)]
+    if any(map(_NEWEST.fullmatch, names)):
+        return True
+    program, options = words[0], {*arguments}
+    if program in {"npm", "pnpm"} and _GLOBAL & options:
+        return any("@" not in name[1:] for name in names)
+    if program == "pip" and _UPGRADE & options:
+        return any(re.fullmatch(r"[\w.-]+(?:\[[\w,-]+\])?", name) for name in names)
+    return False
 
 
 def _install(command: Sequence[str]) -> Install | None:

@@ -25,8 +25,8 @@ _SHORT: Final = 80
 LONG: Final = 0.1
 
 
-def plan_text(*plans: BuildPlan) -> str:
-    """Return the decisions, each with its reason."""
+def plan_text(*plans: BuildPlan, warns: bool = True) -> str:
+    """Return the decisions, each with its reason; without warnings if these are said apart."""
     first = plans[0]
     run, builder = first.run, first.builder
     where = [run.event or run.ci]
@@ -47,8 +47,9 @@ def plan_text(*plans: BuildPlan) -> str:
     for plan in plans:
         of = f"{plan.name}: " if plan.name else ""
         rows += [("note", f"{of}{note}") for note in (*plan.notes, *plan.cache.notes)]
-        rows += [("warning", f"{of}{warning}") for warning in plan.warnings]
-    rows += [("warning", f"{at.file}:{at.line}: {finding(at)}") for at in findings(plans)]
+        rows += [("warning", f"{of}{warning}") for warning in plan.warnings if warns]
+    if warns:
+        rows += [("warning", f"{at.file}:{at.line}: {finding(at)}") for at in findings(plans)]
     return "\n".join(f"{name:<12}{value}" for name, value in rows)
 
 
@@ -70,7 +71,8 @@ def _target_rows(plan: BuildPlan) -> Sequence[tuple[str, str]]:
 
 def findings(plans: Sequence[BuildPlan]) -> Sequence[Finding]:
     """Return what the lints found; what several images share is listed once."""
-    return tuple(dict.fromkeys(found for plan in plans for found in plan.findings))
+    found = [one for plan in plans for one in plan.findings]
+    return tuple({(one.rule, one.file, one.line, one.about): one for one in found}.values())
 
 
 def finding(found: Finding) -> str:

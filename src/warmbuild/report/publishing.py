@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from warmbuild.build.outcomes import Outcome
     from warmbuild.ci.provider import Provider
-    from warmbuild.finding import Finding
     from warmbuild.inputs.values import Inputs
     from warmbuild.log import Log
     from warmbuild.plan.build_plan import BuildPlan
@@ -38,19 +37,12 @@ _SUMMARY: Final = "warmbuild-summary.md"
 
 
 def say_plan(decided: Sequence[BuildPlan], log: Log) -> None:
-    """Log the plans with their reasons, their warnings and findings."""
+    """Log the plans with their reasons, and their warnings."""
     with log.group("warmbuild: plan"):
-        for line in plain_text.plan_text(*decided).splitlines():
+        for line in plain_text.plan_text(*decided, warns=False).splitlines():
             log.line(line)
     for warning in dict.fromkeys(text for one in decided for text in one.warnings):
         log.warning(warning)
-    say_findings(plain_text.findings(decided), log)
-
-
-def say_findings(found: Sequence[Finding], log: Log) -> None:
-    """Log findings, at their lines; a summary has them apart from warnings."""
-    for one in found:
-        log.warning(plain_text.finding(one), one.file, one.line, in_summary=False)
 
 
 def set_outputs(
@@ -177,8 +169,13 @@ def plan(
 def findings(
     decided: Sequence[BuildPlan], env: Mapping[str, str], provider: Provider, log: Log
 ) -> None:
-    """Publish what the lints found to the CI system."""
+    """Log what the lints found, at its lines, and publish it to the CI system.
+
+    A summary has findings apart from warnings.
+    """
     found = plain_text.findings(decided)
+    for one in found:
+        log.warning(plain_text.finding(one), one.file, one.line, in_summary=False)
     provider.publish_findings(env, [replace(one, text=log.redact(one.text)) for one in found])
 
 

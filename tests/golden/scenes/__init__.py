@@ -32,6 +32,7 @@ from tests.golden.scenes import (
     records,
     refusals,
     skipping,
+    traces,
 )
 
 if TYPE_CHECKING:
@@ -65,4 +66,5 @@ SUBJECTS: Final[tuple[Subject, ...]] = (
     mounts.SUBJECT,
     ci_logs.SUBJECT,
     notes.SUBJECT,
+    traces.SUBJECT,
 )

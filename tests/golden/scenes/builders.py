@@ -242,6 +242,9 @@ def _scenes() -> Iterator[Scene]:
     files = {"Dockerfile": machine.DOCKERFILE}
     said = machine.run("build", "--image=ghcr.io/me/app", files=files)
     yield Scene(title="no buildx", said=said)
+    files = {"compose.yaml": "services: {web: {build: .}}\n"}
+    said = machine.run("plan", "--compose-files=compose.yaml", files=files)
+    yield Scene(title="no buildx, and a plan of compose files", said=said)
     usual = machine.built(buildx={"build": BUILT})
     for title, (flags, parts) in _BOOTS.items():
         yield Scene(title=title, said=machine.unusual(_booted(*flags, **parts), usual))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.golden import machine
+from tests.golden.made_up import lines, vertex
 from tests.golden.scene import Scene, Subject
 from tests.golden.scenes.ci_systems import github
 
@@ -42,6 +43,16 @@ _CASES: Final[dict[str, tuple[str, tuple[str, ...], dict[str, str]]]] = {
     ".git, and no .dockerignore": ("FROM node:22\nCOPY . .\n", (), _GIT),
     ".git, and a .dockerignore": ("FROM node:22\nCOPY . .\n", (), {**_GIT, ".dockerignore": "a\n"}),
     "no .git, and no .dockerignore": ("FROM node:22\nCOPY . .\n", (), {}),
+    ".git, and a mount": (
+        "FROM node:22\nRUN --mount=source=.,target=/a make\n",
+        (),
+        {**_GIT, ".dockerignore": "a\n"},
+    ),
+    "a mount, no .git, and no .dockerignore": (
+        "FROM node:22\nRUN --mount=target=/a make\n",
+        (),
+        {},
+    ),
     "a cache mount": (f"{_NPM}RUN --mount=type=cache,target=/a npm ci\n", (), {}),
     "cache mounts": (
         _NPM + 3 * "RUN --mount=type=cache,target=/a make\n",
@@ -54,6 +65,8 @@ _CASES: Final[dict[str, tuple[str, tuple[str, ...], dict[str, str]]]] = {
     "cache-to: an inline cache": (_ONE_STAGE, ("--cache-to=type=inline",), {}),
     "cache-to: no mode": (_ONE_STAGE, ("--cache-to=type=registry,ref=r.io/a:c",), {}),
     "cache-to: mode=min": (_ONE_STAGE, ("--cache-to=type=registry,ref=r.io/a:c,mode=min",), {}),
+    "the newest version of a program": ("FROM node:22\nRUN npm i -g npm@latest\n", (), {}),
+    "the newest version of everything": ("FROM node:22\nRUN apt-get -y upgrade\n", (), {}),
     "cache-from alone": ("FROM node:22\n", ("--cache-from=type=gha",), {}),
 }
 
@@ -63,6 +76,14 @@ def _scenes() -> Iterator[Scene]:
         yield Scene(title=title, said=_found(dockerfile, *flags, files=files))
     said = _found("FROM node:22\nCOPY a.sh b.sh /\n", files=_GIT, prepare=tracked)
     yield Scene(title="a mode that git does not store", said=said)
+    said = machine.built(
+        files={"Dockerfile": f"{_NPM}COPY . .\nRUN npm ci\n", ".dockerignore": ".git\n"},
+        buildx={"build": lines(vertex("[2/4] COPY . ."), vertex("[3/4] RUN npm ci"))},
+    )
+    yield Scene(
+        title="what a finding costs, after a build",
+        said="\n".join(line for line in said.splitlines() if "early-copy" in line),
+    )
 
 
 def _found(dockerfile: str, *flags: str, files: dict[str, str], **parts: Any) -> str:  # noqa: ANN401 (of `run`)

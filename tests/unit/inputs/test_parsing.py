@@ -301,8 +301,8 @@ def problems_of(**values: str) -> dict[str, str]:
             "cache-mount, cache-monut",
             (
                 "'cache-monut' is not accepted; use secret-build-arg, early-arg, early-copy, "
-                "dockerignore, file-modes, cache-mount, mode-min, cache-from-only or copy-link. "
-                "Did you mean 'cache-mount'?"
+                "dockerignore, file-modes, cache-mount, mode-min, cache-from-only, copy-link or "
+                "newest-version. Did you mean 'cache-mount'?"
             ),
         ),
         ("add-hosts", "nexus", "'nexus' is not accepted; use NAME:IP."),

@@ -5,8 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.lint.checked import COMMIT, GIT, check
+from warmbuild.buildkit.progress import Step
 from warmbuild.errors import InputError
 from warmbuild.inputs import parsing, table
+from warmbuild.lint import checking
 from warmbuild.lint.case import OddModes, Sources
 
 
@@ -16,8 +18,8 @@ def test_a_rule_that_there_is_not_is_a_wrong_input() -> None:
     assert str(raised.value) == (
         "one input is not usable, so nothing was started:\n"
         "  lint-ignore: 'early-copies' is not accepted; use secret-build-arg, early-arg, "
-        "early-copy, dockerignore, file-modes, cache-mount, mode-min, cache-from-only or "
-        "copy-link. Did you mean 'early-copy'?"
+        "early-copy, dockerignore, file-modes, cache-mount, mode-min, cache-from-only, "
+        "copy-link or newest-version. Did you mean 'early-copy'?"
     )
 
 
@@ -123,3 +125,45 @@ def test_no_finding_holds_a_secret() -> None:
 def test_no_dockerfile_is_too_strange(text: str) -> None:
     for finding in check(f"{BAD}{text}", BAD_INPUTS, BAD_SOURCES):
         assert finding.line >= 1
+
+
+def step(instruction: str, seconds: float, *, cached: bool = False, usual: float = 0.0) -> Step:
+    return Step(
+        prefix="",
+        position="",
+        instruction=instruction,
+        cached=cached,
+        seconds=None if cached else seconds,
+        error="",
+        usual=usual,
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "steps", "cost"),
+    [
+        (
+            "FROM a\nCOPY . .\nRUN npm ci\nRUN make\n",
+            [step("COPY . .", 1), step("RUN npm  ci", 20), step("RUN make", 5)],
+            " What runs again takes 20 s.",
+        ),
+        (
+            "FROM a\nARG GIT_COMMIT\nRUN npm ci\n",
+            [step("RUN npm ci", 0, cached=True, usual=12.4)],
+            " What runs again takes 12 s.",
+        ),
+        ("FROM a\nCOPY . .\nRUN npm ci\n", [step("RUN npm ci", 0.9)], ""),
+        ("FROM a\nCOPY . .\nRUN npm ci\n", [step("RUN npm ci", 0, cached=True)], ""),
+        ("FROM a\nCOPY . .\nRUN npm ci\n", [], ""),
+    ],
+    ids=["a step that ran", "a step from a cache", "a short step", "nothing known", "no steps"],
+)
+def test_a_finding_says_what_it_costs(text: str, steps: list[Step], cost: str) -> None:
+    found = check(text, sources=Sources(ignore=".git"))[0]
+    assert checking.weighed(found, steps).text == f"{found.text}{cost}"
+
+
+def test_everything_below_a_copy_of_git_costs_its_time() -> None:
+    text = "FROM a AS b\nRUN one\nCOPY . .\nRUN two\nFROM b\nRUN three\n"
+    found = check(text, sources=Sources(in_context=frozenset({".git"})))[0]
+    assert found.again == ("COPY . .", "RUN two", "RUN three")

@@ -190,7 +190,7 @@ class TestPlan:
         publishing.plan([planned()], parsed(), {}, LOCAL, log)
         assert {path.name.partition("-")[0] for path in tmp_path.iterdir()} == {"warmbuild"}
 
-    def test_it_is_said_with_reasons_and_findings(
+    def test_it_is_said_with_reasons_and_without_findings(
         self,
         planned: Callable[..., BuildPlan],
         log: Log,
@@ -200,8 +200,8 @@ class TestPlan:
         said = capsys.readouterr().out
         assert said.startswith("== warmbuild: plan\n")
         assert "cache write ghcr.io/me/app:cache-x (this branch's own cache)" in said
-        assert "Dockerfile:3: it says ***" in said
-        # A summary has findings apart.
+        # What they cost is known after the build.
+        assert "Dockerfile:3" not in said
         assert log.warnings == []
 
 
@@ -214,3 +214,14 @@ def test_findings_are_handed_to_the_ci_system_with_secrets_hidden(
     (found,) = json.loads(report.read_text())
     assert found["location"] == {"path": "Dockerfile", "lines": {"begin": 3}}
     assert "it says ***" in found["description"]
+
+
+def test_a_finding_of_several_images_is_said_once(
+    planned: Callable[..., BuildPlan], log: Log, capsys: pytest.CaptureFixture[str]
+) -> None:
+    costs = replace(FINDING, text=f"{FINDING.text} What runs again takes 5 s.")
+    decided = [replace(planned(), findings=(one,)) for one in (FINDING, costs)]
+    publishing.findings(decided, {}, LOCAL, log)
+    said = "Dockerfile:3: it says *** What runs again takes 5 s. [apt]"
+    assert log.warnings == [said]
+    assert capsys.readouterr().out == f"warning: {said}\n"

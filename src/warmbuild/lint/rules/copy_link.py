@@ -49,19 +49,13 @@ def _first(linked: Sequence[Instruction], ran: Sequence[Step]) -> Instruction | 
 
     These had to have the layers below in any case.
     """
-    texts = {_text(step): step for step in linked}
+    texts = {dockerfile.progress_text(step): step for step in linked}
     found = [texts.get(" ".join(step.instruction.split())) for step in ran]
     return None if None in found or not found else min(filter(None, found), key=_line)
 
 
 def _line(step: Instruction) -> int:
     return step.line
-
-
-def _text(step: Instruction) -> str:
-    """Return a step as BuildKit shows it, but for spaces and variables."""
-    flags = [f"--{name}={value}" if value else f"--{name}" for name, value in step.flags]
-    return " ".join((step.word, *flags, *step.text.split()))
 
 
 def _stage(prefix: str) -> str:

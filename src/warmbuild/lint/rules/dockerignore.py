@@ -1,4 +1,4 @@
-"""The rule dockerignore: a COPY of all sources that includes .git or the Dockerfile."""
+"""The rule dockerignore: a COPY or a mount of all sources with .git or the Dockerfile in them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from warmbuild.project import dockerfile, ignore_file
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from warmbuild.project.dockerfile import Instruction
+
 
 def _find(case: Case) -> Iterator[Found]:
-    step = next(filter(dockerfile.takes_everything, case.steps), None)
+    step = next((step for step in case.steps if _takes_everything(case, step)), None)
     if step is None or ignore_file.excludes_by_default(case.patterns):
         return
     is_excluded = ignore_file.matcher(case.patterns)
@@ -23,15 +25,29 @@ def _find(case: Case) -> Iterator[Found]:
     else:
         why = "there is no .dockerignore"
         advice = "Add one that excludes .git and everything else that the image does not need."
+    subject, verb = ("this RUN", "mounts") if step.word == "RUN" else (str(step), "copies")
     if has_git:
-        effect = "copies .git, which differs in every checkout: the step runs in every build"
+        effect = f"{verb} .git, which differs in every checkout: the step runs in every build"
     elif case.sources.in_context:
-        effect = "also copies the Dockerfile, and runs again whenever the Dockerfile changes"
+        effect = f"also {verb} the Dockerfile, and runs again whenever the Dockerfile changes"
     else:
         return
     if why:
-        text = f"{why}, so {step} {effect}. {advice}"
-        yield Found(at=step, about=".dockerignore", text=text)
+        text = f"{why}, so {subject} {effect}. {advice}"
+        yield Found(at=step, about=".dockerignore", text=text, again=case.below(step))
+
+
+def _takes_everything(case: Case, step: Instruction) -> bool:
+    if step.word != "RUN":
+        return dockerfile.takes_everything(step)
+    named = (entry.partition("=") for entry in case.inputs.build_contexts)
+    here = _directory(case.inputs.context)
+    same = {name.lower() for name, _, place in named if _directory(place) == here}
+    return dockerfile.mounts_everything(step, same)
+
+
+def _directory(path: str) -> str:
+    return path.removeprefix("./").rstrip("/") or "."
 
 
 RULE: Final = Rule(name="dockerignore", severity="minor", find=_find)

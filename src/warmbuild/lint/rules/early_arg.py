@@ -34,6 +34,7 @@ def _find(case: Case) -> Iterator[Found]:
                         yield Found(
                             at=step,
                             about=name,
+                            again=(run,),
                             text=f"{name} is declared above {done.shown} (line {run.line}), which "
                             "does not read it but runs again whenever its value changes. Declare "
                             "it below that step.",

@@ -29,6 +29,7 @@ def _find(case: Case) -> Iterator[Found]:
                 yield Found(
                     at=step,
                     about=done.shown,
+                    again=(run,),
                     text=f"{step} is above {done.shown} (line {run.line}), which therefore "
                     "runs again when any file changes. Copy the files that it reads, run it, and "
                     "then copy the rest.",

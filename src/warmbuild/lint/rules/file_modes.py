@@ -19,6 +19,7 @@ def _find(case: Case) -> Iterator[Found]:
         yield Found(
             at=step,
             about="modes",
+            again=case.below(step),
             text=f"{odd.path} has mode {odd.mode:o}, but git stores {odd.stored:o}{more}: "
             f"{step.word} cannot use a cache that was written with another umask. "
             "normalize-modes: true sets the modes that git stores.",

@@ -32,6 +32,7 @@ def _find(case: Case) -> Iterator[Found]:
         yield Found(
             at=lost[0].start,
             about=names,
+            again=[step for stage in lost for step in stage.instructions],
             text=f"{stages} not in the cache that this build writes, because {why}: a change in "
             f"such a stage runs all its steps again. {advice}",
         )
