@@ -6,6 +6,7 @@ UV := 0.13.9
 RUN := source $(VENV)/bin/activate && export PYTHONPATH=src && eval "$$($(PYTHON) -m lab env)" &&
 
 .PHONY: demo test test-long lint unit bench bench-edit bench-forecast bench-push bench-replay bench-startup bench-variants screenshots soak lab lab-stop lab-env front-doors golden lock clean
+.PHONY: demo test test-long lint unit bench bench-edit bench-forecast bench-peers bench-push bench-replay bench-startup bench-variants soak lab lab-stop lab-env front-doors golden lock clean
 
 demo: lab  ## The main job on the lab: flask, cold on main, then warm on a new branch
 	@eval "$$($(PYTHON) -m lab env)" && $(PYTHON) -m lab.demo
@@ -36,6 +37,10 @@ bench-edit: $(VENV)/ready lab  ## What an edit costs, by strategy; half an hour 
 
 bench-forecast: $(VENV)/ready lab  ## How many steps plans foresee; OPTIONS has clones of histories
 	@$(RUN) python benchmarks/forecasts.py $(OPTIONS)
+
+bench-peers: PARTS := gha
+bench-peers: $(VENV)/ready lab  ## What teams do today, against warmbuild; half a day without OPTIONS
+	@$(RUN) PYTHONPATH=src:. python benchmarks/peers.py $(OPTIONS)
 
 bench-push: $(VENV)/ready lab  ## How often a push fails beside the export of its cache
 	@$(RUN) python benchmarks/side_by_side.py

@@ -112,6 +112,18 @@ HISTORY: Final[tuple[Event, ...]] = (
     Commit(branch="feature/search", change="source", pull_request=3),
 )
 
+# A short history, by what each build is to a cache. Main has gone on when the branch is merged.
+LIFE: Final[Mapping[str, Event]] = {
+    "cold": Commit(branch=MAIN, change="source"),
+    "unchanged": Commit(branch=MAIN, change="readme"),
+    "dependency change": Commit(branch=MAIN, change="dependency"),
+    "source edit": Commit(branch=MAIN, change="source"),
+    "new branch": Commit(branch="feature/search", change="source", start=MAIN),
+    "revert": Revert(),
+    "release tag": Tag(name="v1.0", branch=MAIN),
+    "merge": Merge(source="feature/search", number=1),
+}
+
 
 def first(events: Sequence[Event], commits: int) -> tuple[Event, ...]:
     """Return the first events, at most `commits` of them not counting tags."""

@@ -52,34 +52,52 @@ def warmbuild(
     The steps are by their position. If forecasts are `foreseen`, a plan is asked for one before
     the build, and how many steps it was right of is added.
     """
-    outputs, summary = job.state / "outputs.json", job.state / "summary.md"
+    env = _environment(job, inputs, sources)
+    forecast = [] if foreseen is None else _forecast(job, env)
+    ran = run_warmbuild(job, inputs, sources)
+    summary = _summary(job).read_text(encoding="utf-8")
+    rows = [_STEP_ROW.match(line) for line in summary.splitlines()]
+    found = {row["place"]: row["step"] for row in rows if row and row["took"] != "cached"}
+    if foreseen is not None:
+        cached = {row["place"]: row["took"] == "cached" for row in rows if row}
+        foreseen.update(counted_forecasts(forecast, cached))
+    if len(found) != ran:
+        sys.exit(f"{summary}\nThe summary and the outputs count other steps.")
+    return found
+
+
+def run_warmbuild(job: Job, inputs: Mapping[str, str], sources: Path = SOURCES) -> int:
+    """Build by the warmbuild of `sources`, with further inputs; return how many steps ran."""
+    argv = [sys.executable, "-m", "warmbuild", "build"]
+    done = bare.run(argv, _environment(job, inputs, sources), job.checkout)
+    job.log.write_text(done.stdout, encoding="utf-8")
+    if done.returncode:
+        sys.exit(f"{done.stdout}\nexit code {done.returncode}")
+    counted = json.loads(_outputs(job).read_text(encoding="utf-8"))
+    return int(counted["cache-steps"]) - int(counted["cache-hits"])
+
+
+def _environment(job: Job, inputs: Mapping[str, str], sources: Path) -> Mapping[str, str]:
     given = {
         "image": job.repository,
         "context": ".",
         "build-args": "\n".join(job.build_args),
         "driver-opts": f"{bare.IMAGE}\nnetwork=host",
         "buildkitd-config": bare.CONFIG,
-        "output-file": str(outputs),
-        "summary-file": str(summary),
+        "output-file": str(_outputs(job)),
+        "summary-file": str(_summary(job)),
         **inputs,
     }
     env = {variable(name): value for name, value in given.items() if value}
-    env |= {**job.env, "PYTHONPATH": str(sources)}
-    forecast = [] if foreseen is None else _forecast(job, env)
-    argv = [sys.executable, "-m", "warmbuild", "build"]
-    done = bare.run(argv, env, job.checkout)
-    job.log.write_text(done.stdout, encoding="utf-8")
-    if done.returncode:
-        sys.exit(f"{done.stdout}\nexit code {done.returncode}")
-    rows = [_STEP_ROW.match(line) for line in summary.read_text(encoding="utf-8").splitlines()]
-    ran = {row["place"]: row["step"] for row in rows if row and row["took"] != "cached"}
-    if foreseen is not None:
-        cached = {row["place"]: row["took"] == "cached" for row in rows if row}
-        foreseen.update(counted_forecasts(forecast, cached))
-    counted = json.loads(outputs.read_text(encoding="utf-8"))
-    if len(ran) != int(counted["cache-steps"]) - int(counted["cache-hits"]):
-        sys.exit(f"{done.stdout}\nThe summary and the outputs count other steps.")
-    return ran
+    return env | {**job.env, "PYTHONPATH": str(sources)}
+
+
+def _outputs(job: Job) -> Path:
+    return job.state / "outputs.json"
+
+
+def _summary(job: Job) -> Path:
+    return job.state / "summary.md"
 
 
 def _forecast(job: Job, env: Mapping[str, str]) -> Sequence[Mapping[str, object]]:
@@ -109,8 +127,13 @@ def buildx(job: Job, *arguments: str) -> Mapping[str, str]:
     job.log.write_text(done.stdout, encoding="utf-8")
     if done.returncode:
         bare.must(argv, env, job.checkout)
+    return steps_run(done.stdout)
+
+
+def steps_run(stream: str) -> Mapping[str, str]:
+    """Return the steps that ran, by their position, of a build with `--progress=rawjson`."""
     progress = Progress()
-    for line in done.stdout.splitlines():
+    for line in stream.splitlines():
         progress.take(line)
     return {
         f"{step.prefix} {step.position}".strip(): step.instruction

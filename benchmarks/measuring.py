@@ -20,10 +20,10 @@ from lanes import Site
 from samples import Sample
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Sized
 
 NETWORKS: Final = {"fast": shaping.FAST, "slow": shaping.GIGABIT}
-_NETWORK_NAMES: Final = {"fast": "unshaped", "slow": "1 Gbit/s, 10 ms"}
+NETWORK_NAMES: Final = {"fast": "unshaped", "slow": "1 Gbit/s, 10 ms"}
 DISKS: Final = ("idle", "busy")
 # The volumes of warmbuild's own builders, and seconds to wait until they are gone.
 _STATES: Final = "buildx_buildkit_warmbuild-"
@@ -58,7 +58,7 @@ def _settle() -> None:
     os.sync()
 
 
-def timed(build: Build, link: shaping.Link, run: Callable[[], Mapping[str, str]]) -> Sample | None:
+def timed(build: Build, link: shaping.Link, run: Callable[[], Sized]) -> Sample | None:
     """Build once and say so; None if it failed. `run` returns the steps that ran."""
     _settle()
     name = f"{build.project}, {build.kind} {build.number} ({build.condition}), {build.strategy}"
@@ -83,7 +83,7 @@ def timed(build: Build, link: shaping.Link, run: Callable[[], Mapping[str, str]]
 
 
 @contextlib.contextmanager
-def here(root: Path, before: Path | None) -> Iterator[Site]:
+def here(root: Path, before: Path | None = None) -> Iterator[Site]:
     """Have a link to the lab's registries and cache service."""
     link = shaping.Link()
     hub = os.environ["WARMBUILD_LAB_HUB"]
@@ -102,6 +102,7 @@ def here(root: Path, before: Path | None) -> Iterator[Site]:
         yield Site(
             link=link,
             registry=near_registry,
+            hub=near_hub,
             github_cache=github.replace(service, near_service),
             config=str(config),
             before=before,
@@ -110,7 +111,7 @@ def here(root: Path, before: Path | None) -> Iterator[Site]:
 
 def condition(network: str, disk: str) -> str:
     """Return the name of a condition."""
-    return f"{_NETWORK_NAMES[network]}, disk {disk}"
+    return f"{NETWORK_NAMES[network]}, disk {disk}"
 
 
 @contextlib.contextmanager

@@ -125,6 +125,29 @@ _GO_SERVER: Final = Project(
     commit_argument="GIT_COMMIT",
 )
 
+_NODE_CI: Final = Project(
+    name="node-ci",
+    changes={
+        "source": Line(path="src/{area}.js", line="export const release{number} = {number};"),
+        "template": Line(path="src/{area}_page.js", line="export const page{number} = {number};"),
+        "tests": Line(path="test/{area}.test.js", line="// {number}"),
+        "readme": _README,
+        "dependency": Swap(
+            texts=(
+                ("package.json", '"ms": "2.1.3"', '"ms": "2.1.2"'),
+                ("package-lock.json", '"ms": "2.1.3"', '"ms": "2.1.2"'),
+                ("package-lock.json", '"version": "2.1.3"', '"version": "2.1.2"'),
+                (
+                    "package-lock.json",
+                    "6FlzubTLZG3J2a/NVCAleEhjzq5oxgHyaCU9yYXvcLsvoVaHJq/s5xXI6/XXP6tz7R9xAOtHnSO/tXtF3WRTlA==",
+                    "sGkPx+VjMtmA6MX27oA4FBFELFCZZ4S4XqeGOXCv68tT+jb3vk/RyaKWP0PTKyWtmLSM0b+adUTEvbs1PEaH2w==",
+                ),
+            )
+        ),
+        "dockerfile": Swap(texts=(("Dockerfile", "npm ci", "npm ci --no-audit"),)),
+    },
+)
+
 # Built like flask, but quick. As with real tools, no step gives the same result twice.
 TINY: Final = Project(
     name="tiny",
@@ -152,5 +175,5 @@ COPY . .
 )
 
 PROJECTS: Final[Mapping[str, Project]] = {
-    project.name: project for project in (_FLASK, _GO_SERVER, TINY)
+    project.name: project for project in (_FLASK, _GO_SERVER, _NODE_CI, TINY)
 }

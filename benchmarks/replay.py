@@ -129,7 +129,7 @@ def replayed(project: Project, options: Options) -> Iterator[Built]:
             pipeline, checkout = checkouts.after(event)
             for strategy, state in states.items():
                 job = Job(
-                    env=_environment(options.ci, pipeline, root / "event.json"),
+                    env=environment(options.ci, pipeline, root / "event.json"),
                     checkout=checkout,
                     repository=f"{home}/{state.name}",
                     build_args=_build_args(project, pipeline),
@@ -170,7 +170,7 @@ def _run(
         return by_hand(job, builder, ref=BY_HAND[strategy](pipeline), image=image), foreseen
 
 
-def _environment(ci: str, pipeline: Pipeline, event_path: Path) -> Mapping[str, str]:
+def environment(ci: str, pipeline: Pipeline, event_path: Path) -> Mapping[str, str]:
     """Return the variables of the CI system; write GitHub's payload to `event_path`."""
     if ci == "gitlab":
         return history.gitlab(pipeline)

@@ -8,7 +8,7 @@ import statistics
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from strategies import BARE, IDEAL, NO_CACHE, ORDER
+from strategies import BARE, IDEAL, NO_CACHE, ORDER, PEERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -171,3 +171,40 @@ def _table(group: Group) -> str:
         cells += [str(row.builds), f"{row.total:.0f}"] if is_whole else []
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def matrices(samples: Sequence[Sample]) -> str:
+    """Return a Markdown table for each project and condition: strategies by kinds of builds.
+
+    Cells have medians: seconds, steps that ran, and megabytes moved.
+    """
+    parts: dict[tuple[str, str], list[Group]] = {}
+    for group in groups(samples):
+        parts.setdefault((group.project, group.condition), []).append(group)
+    return "\n\n".join(_matrix(found) for found in parts.values())
+
+
+def _matrix(found: Sequence[Group]) -> str:
+    counts = sorted({row.builds for group in found for row in group.rows})
+    rounds = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else str(counts[0])
+    heads = ["", *(group.kind for group in found), "all, s"]
+    lines = [
+        f"**{found[0].project}** ({found[0].condition}; rounds: {rounds})",
+        "",
+        f"| {' | '.join(heads)} |",
+        f"| --- |{' ---: |' * (len(heads) - 1)}",
+    ]
+    for strategy in PEERS.values():
+        rows = [
+            next((row for row in group.rows if row.strategy == strategy), None) for group in found
+        ]
+        if not any(rows):
+            continue
+        medians = [row.median for row in rows if row]
+        total = f"{sum(medians):.0f}" if all(rows) else ""
+        lines.append(f"| {' | '.join([strategy, *map(_cell, rows), total])} |")
+    return "\n".join(lines)
+
+
+def _cell(row: Row | None) -> str:
+    return f"{row.median:.1f} / {row.steps:g} / {row.moved / _MEGABYTE:.0f}" if row else ""

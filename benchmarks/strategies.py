@@ -1,4 +1,4 @@
-"""The strategies of `make bench-edit`, by name."""
+"""The strategies of `make bench-edit` and `make bench-peers`, by name."""
 
 from __future__ import annotations
 
@@ -33,3 +33,20 @@ STRATEGIES: Final[Mapping[str, str]] = {
     "ideal": IDEAL,
 }
 ORDER: Final = (*STRATEGIES.values(), BARE, BARE_BOTH)
+
+INLINE: Final = "docker pull, inline cache"
+STAGES: Final = "stage images"
+TARBALL: Final = "saved tarball"
+ACTIONS_GHA: Final = "actions, type=gha"
+ACTIONS_REGISTRY: Final = "actions, type=registry"
+# Those of `make bench-peers`, in the same way.
+PEERS: Final[Mapping[str, str]] = {
+    "none": NO_CACHE,
+    "inline": INLINE,
+    "stages": STAGES,
+    "tarball": TARBALL,
+    "ref": ONE_REF,
+    "gha": ACTIONS_GHA,
+    "registry": ACTIONS_REGISTRY,
+    "default": "warmbuild",
+}

@@ -114,8 +114,7 @@ def _sweep(layout: Layout) -> None:
     shims = processes.find({"containerd-shim-runc-v2"}, root)
     left = processes.find({"dockerd", "containerd"}, root) + shims + processes.children(shims)
     processes.stop(left, number=signal.SIGKILL, seconds=STOP_SECONDS)
-    for mount in _mounts_below(layout.engine):
-        run(["umount", "--lazy", str(mount)])
+    unmount_below(layout.engine)
     if Path("/sys/class/net", BRIDGE).exists():
         run(["ip", "link", "delete", BRIDGE])
     shutil.rmtree(root, ignore_errors=True)
@@ -125,6 +124,12 @@ def _sweep(layout: Layout) -> None:
 
 def _exec_root(layout: Layout) -> Path:
     return layout.engine / "exec"
+
+
+def unmount_below(directory: Path) -> None:
+    """Unmount what an engine has mounted below its directory and left there."""
+    for mount in _mounts_below(directory):
+        run(["umount", "--lazy", str(mount)])
 
 
 def _mounts_below(directory: Path) -> list[Path]:

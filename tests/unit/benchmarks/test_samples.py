@@ -119,3 +119,16 @@ def test_each_strategy_has_a_word_of_its_own() -> None:
         "ideal",
     ]
     assert STRATEGIES["all"] == "warmbuild, lazy and link"
+
+
+def test_a_matrix_has_medians_steps_and_megabytes_of_each_kind() -> None:
+    all_taken = [*taken("warmbuild", 3.0, 4.0, kind="cold"), *taken(NO_CACHE, 9.0, kind="cold")]
+    all_taken += taken("warmbuild", 1.0, 1.2, kind="unchanged")
+    assert samples.matrices(all_taken).splitlines() == [
+        "**flask** (unshaped, disk idle; rounds: 1 to 2)",
+        "",
+        "|  | cold | unchanged | all, s |",
+        "| --- | ---: | ---: | ---: |",
+        "| no cache | 9.0 / 1 / 3 |  |  |",
+        "| warmbuild | 3.5 / 1 / 3 | 1.1 / 1 / 3 | 5 |",
+    ]
