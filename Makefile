@@ -5,8 +5,7 @@ VENV := .venv
 UV := 0.13.9
 RUN := source $(VENV)/bin/activate && export PYTHONPATH=src && eval "$$($(PYTHON) -m lab env)" &&
 
-.PHONY: demo test test-long lint unit bench bench-edit bench-forecast bench-push bench-replay bench-startup bench-variants screenshots soak lab lab-stop lab-env front-doors golden lock clean
-.PHONY: demo test test-long lint unit bench bench-edit bench-forecast bench-peers bench-push bench-replay bench-startup bench-variants soak lab lab-stop lab-env front-doors golden lock clean
+.PHONY: demo test test-long lint unit bench bench-edit bench-forecast bench-peers bench-push bench-replay bench-startup bench-variants screenshots soak lab lab-stop lab-env front-doors golden lock clean
 
 demo: lab  ## The main job on the lab: flask, cold on main, then warm on a new branch
 	@eval "$$($(PYTHON) -m lab env)" && $(PYTHON) -m lab.demo
