@@ -45,7 +45,9 @@ def ran(name: str) -> dict[str, object]:
 
 def test_nothing_is_known_of_a_run_that_has_planned_nothing() -> None:
     outcome = draft.failed(Draft(), RegistryError("the registry refuses"))
-    assert outcome == Outcome(metadata="{}", notes=(), error="the registry refuses")
+    assert outcome == Outcome(
+        metadata="{}", notes=(), error="the registry refuses", error_class="RegistryError"
+    )
 
 
 def test_what_ran_before_a_step_failed() -> None:
@@ -78,7 +80,7 @@ def test_a_run_that_is_stopped_after_its_image_is_out() -> None:
     begun.calls.append(call(ran("[1/1] RUN a")))
     begun.calls.append(call({"name": "exporting cache to registry"}, phase=Phase.CACHE))
     outcome = draft.failed(begun, Stopped(15))
-    assert outcome == replace(out, error="terminated", is_stopped=True)
+    assert outcome == replace(out, error="terminated", error_class="Stopped", is_stopped=True)
 
 
 @pytest.mark.parametrize("is_out", [True, False])
