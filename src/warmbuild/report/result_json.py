@@ -21,7 +21,7 @@ def result(done: Outcome) -> Mapping[str, object]:
         "seconds": round(done.seconds, 3),
         "saved": round(done.saved, 3),
         "phases": {phase.value: round(taken, 3) for phase, taken in done.timeline.phases.items()},
-        "warnings": len(done.warnings),
+        "warnings": len(done.warnings) + len(done.findings),
         "targets": [{"name": one.name, **_image(one)} for one in done.targets],
     }
 
