@@ -99,7 +99,7 @@ def test_outputs_and_summary_reach_github(
     for name, value in ended.outputs.items():
         assert f"\n{value}\n" in written.partition(f"{name}<<")[2]
     summary = (tmp_path / "github" / "summary.md").read_text()
-    assert "### warmbuild: 2 of 2 steps run, 0 cached" in summary
+    assert ": 2 of 2 steps run, 0 cached, " in summary.splitlines()[0]
     assert "| `COPY source.txt /` |" in summary
     assert ended.summary == ""
 
