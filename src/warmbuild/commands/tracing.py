@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import __version__, lazy
+from warmbuild import __version__, lazy, signals
 from warmbuild.errors import InputError, InputProblem
 from warmbuild.report import collector
 
@@ -65,11 +65,10 @@ def send(run: Run, done: Outcome) -> None:
     own = spans.resource(run.context, __version__)
     resource = {name: redact(value) for name, value in own.items()}
     ahead = time.time_ns() - time.monotonic_ns()
-    why = traces.send(
-        run.collector,
-        spans.spans(outcomes.shown(done, redact), ahead),
-        {**resource, **run.collector.resource},
-        _PATIENCE_OF_STOPPED if done.is_stopped else _PATIENCE,
-    )
+    found = spans.spans(outcomes.shown(done, redact), ahead)
+    patience = _PATIENCE_OF_STOPPED if done.is_stopped else _PATIENCE
+    # The result is still to be said.
+    with signals.shielded():
+        why = traces.send(run.collector, found, {**resource, **run.collector.resource}, patience)
     if why:
         run.log.warning(f"the trace of this run is not sent: {why}")
