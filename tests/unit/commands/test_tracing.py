@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -117,3 +119,21 @@ def test_a_run_with_wrong_inputs_has_no_trace(
     prepared = tracing.prepared(run("true"))
     tracing.send(prepared, Outcome(metadata="{}", notes=(), error_class="InputError"))
     tracing.send(run(), Outcome(metadata="{}", notes=()))
+
+
+def test_a_signal_does_not_cut_off_what_follows_a_trace(
+    run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def send(*_: object) -> str:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return ""
+
+    def stop(*_: object) -> None:
+        pytest.fail("the run is stopped")
+
+    monkeypatch.setattr(traces, "send", send)
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        tracing.send(tracing.prepared(run("true")), Outcome(metadata="{}", notes=()))
+    finally:
+        signal.signal(signal.SIGTERM, before)
