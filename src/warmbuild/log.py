@@ -43,7 +43,7 @@ class Log:
     """Writes to standard output in a CI system's format, or as JSON, and keeps the warnings.
 
     Everything that a run says passes through here, and nothing else prints what others wrote.
-    JSON is an object a line, of the shape that docs/ci.md shows. The only other lines are commands
+    JSON is an object a line, of the shape that docs/log.md shows. The only other lines are commands
     of a CI system without which a run does not work: those that mask secrets, and those that hand
     over outputs. A quiet log has warnings, errors and answers.
     """

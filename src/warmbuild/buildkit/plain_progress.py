@@ -68,7 +68,7 @@ class Said:
 
     @property
     def fields(self) -> Mapping[str, object]:
-        """What its JSON has in addition to the line: a public contract, see docs/ci.md."""
+        """What its JSON has in addition to the line: a public contract, see docs/log.md."""
         level = {"level": "debug"} if self.event is Event.STATUS else {}
         event = {"event": self.event.value} if self.event else {}
         vertex = {"vertex": self.number, "name": self.name} if self.number else {}

@@ -1,4 +1,4 @@
-"""The result of a run as JSON, in a log of JSON: a public contract, see docs/ci.md."""
+"""The result of a run as JSON, in a log of JSON: a public contract, see docs/log.md."""
 
 from __future__ import annotations
 
