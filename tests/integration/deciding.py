@@ -6,7 +6,7 @@ import contextlib
 import io
 import json
 import os
-from contextlib import ExitStack, contextmanager, nullcontext, redirect_stdout
+from contextlib import ExitStack, contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 from unittest import mock
@@ -98,6 +98,6 @@ def _run(
         **env,
     }
     said = io.StringIO()
-    with contextlib.chdir(project), redirect_stdout(said):
+    with contextlib.chdir(project), redirect_stdout(said), redirect_stderr(said):
         code = cli.main(["build"], whole)
     return code, said.getvalue()
