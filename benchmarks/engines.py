@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import socket
 import subprocess
 from contextlib import contextmanager
@@ -31,17 +32,24 @@ _SERVICE_PORTS: Final = range(5100, 6000)
 class Engine:
     """An engine that can forget; it keeps the image of BuildKit, as some runners' images do."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, data: Path) -> None:
         """Pull that image, and have a container that never runs, whose image nothing prunes."""
+        self._data = data
         self._client = docker.DockerClient(address, version="auto", timeout=_PATIENCE)
         name, _, tag = bare.IMAGE.removeprefix("image=").rpartition(":")
         self._client.containers.create(self._client.images.pull(name, tag))
 
     def forget(self) -> None:
-        """Remove all other images, all volumes, and the cache of the engine's own builder."""
+        """Remove all other images, all volumes, and the cache of the engine's own builder.
+
+        The engine also remembers which registries have a layer, and lets a push of it take the
+        layer from there.
+        """
         self._client.images.prune({"dangling": False})
         self._client.volumes.prune({"all": True})
         self._client.api.prune_builds(all=True)
+        for directory in self._data.glob("image/*/distribution/*"):
+            shutil.rmtree(directory)
 
 
 @contextmanager
@@ -66,7 +74,7 @@ def own_engine(root: Path, mirror: str) -> Iterator[Engine]:
     try:
         processes.wait_until(lambda: answers(address), process, log)
         os.environ |= {"DOCKER_HOST": address, "DOCKER_CONFIG": str(root / "config")}
-        yield Engine(address)
+        yield Engine(address, root / "data")
     finally:
         for name, value in before.items():
             if value is None:
