@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from warmbuild.inputs.values import Inputs
     from warmbuild.log import Log
 
+# Seconds that a look may take which the end of a call has overtaken; an engine may hang.
+_PARTING: Final = 1.0
 # Terminals that cannot move the cursor; one that says nothing of itself may be one.
 _DUMB: Final = ("", "dumb", "unknown")
 
@@ -78,7 +80,9 @@ class Display:
                     counts = self._view.counts(time.monotonic())
                 # The engine may take seconds to tell, in which news are shown.
                 count = self._written() if counts else None
-                self._write(self._view.settle(time.monotonic(), count))
+                with self._log.lock:
+                    if not over.is_set():
+                        self._write(self._view.settle(time.monotonic(), count))
 
         def take(news: Sequence[News]) -> None:
             self._write(self._view.lines(news, time.monotonic()))
@@ -92,7 +96,7 @@ class Display:
             with signals.held():
                 over.set()
                 for thread in watching:
-                    thread.join()
+                    thread.join(_PARTING)
                 self._write(self._view.close(time.monotonic()))
 
     def _write(self, lines: Iterator[Said]) -> None:

@@ -109,3 +109,22 @@ def test_a_view_that_does_not_begin_is_closed(
     with pytest.raises(ValueError, match="none"), Display(view, Log(ci.named("local"))).call():
         pytest.fail("it is no call")
     assert capsys.readouterr().out == "closed\n"
+
+
+def test_an_engine_that_hangs_does_not_hold_the_end_of_a_call(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(display, "_PARTING", 0.05)
+    asked, answers = threading.Event(), threading.Event()
+
+    def hang() -> int | None:
+        asked.set()
+        answers.wait(10)
+        return 7
+
+    view = View(counting=True)
+    with Display(view, Log(ci.named("local")), hang).call():
+        assert asked.wait(10)
+    answers.set()
+    assert not view.settled.wait(0.2)
+    assert capsys.readouterr().out == "closed\n"
