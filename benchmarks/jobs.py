@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 SOURCES: Final = Path(__file__).resolve().parents[1] / "src"
 # Prefixes of the variables of a CI system in which a benchmark itself may run.
 CI: Final = ("CI", "GITHUB_", "GITLAB_", "INPUT_", "RUNNER_")
-_STEP_ROW: Final = re.compile(r"^\| (?P<place>.*\d+/\d+) \| `(?P<step>.*)` \| (?P<took>.*) \|$")
+# A step begins, and has come from a cache or ended, in the log of a build.
+_STEP: Final = re.compile(r"#(?P<number>\d+) \[(?P<place>[^]]*\d+/\d+)\] (?P<step>.*)")
+_FATE: Final = re.compile(r"#(?P<number>\d+) (?P<fate>CACHED|DONE)\b")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,16 +56,29 @@ def warmbuild(
     """
     env = _environment(job, inputs, sources)
     forecast = [] if foreseen is None else _forecast(job, env)
-    ran = run_warmbuild(job, inputs, sources)
-    summary = _summary(job).read_text(encoding="utf-8")
-    rows = [_STEP_ROW.match(line) for line in summary.splitlines()]
-    found = {row["place"]: row["step"] for row in rows if row and row["took"] != "cached"}
+    count = run_warmbuild(job, inputs, sources)
+    cached, steps = _fates(job.log.read_text(encoding="utf-8").splitlines())
     if foreseen is not None:
-        cached = {row["place"]: row["took"] == "cached" for row in rows if row}
         foreseen.update(counted_forecasts(forecast, cached))
-    if len(found) != ran:
-        sys.exit(f"{summary}\nThe summary and the outputs count other steps.")
-    return found
+    ran = {place: steps[place] for place, is_cached in cached.items() if not is_cached}
+    if len(ran) != count:
+        sys.exit(f"{job.log.read_text(encoding='utf-8')}\nThe log and the outputs differ in steps.")
+    return ran
+
+
+def _fates(lines: Sequence[str]) -> tuple[Mapping[str, bool], Mapping[str, str]]:
+    """Return by position whether steps were cached, and what they are, FROM not counted."""
+    cached: dict[str, bool] = {}
+    steps: dict[str, str] = {}
+    places: dict[str, str] = {}
+    for line in lines:
+        if (begun := _STEP.match(line)) and not begun["step"].startswith("FROM "):
+            places[begun["number"]] = begun["place"]
+            steps[begun["place"]] = begun["step"]
+        elif (ended := _FATE.match(line)) and ended["number"] in places:
+            # A second call, which writes the cache, finds everything cached.
+            cached.setdefault(places[ended["number"]], ended["fate"] == "CACHED")
+    return cached, steps
 
 
 def run_warmbuild(job: Job, inputs: Mapping[str, str], sources: Path = SOURCES) -> int:
