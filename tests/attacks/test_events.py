@@ -304,4 +304,4 @@ def test_read_a_file_by_a_dockerfile_beside_the_names(
     pull = {"number": 7, "head": {"sha": EVIL, "ref": "x", "repo": THEIRS}, "base": {"ref": "main"}}
     with pytest.raises(AssertionError):
         planned("pull_request", "refs/pull/7/merge", {"pull_request": pull}, context="git")
-    assert "leads out of this directory by a link" in capsys.readouterr().out
+    assert "leads out of this directory by a link" in capsys.readouterr().err

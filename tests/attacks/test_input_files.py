@@ -53,8 +53,8 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Planned:
             timeout=PATIENCE,
             check=False,
         )
-        said = done.stdout.decode()
-        assert (done.returncode, done.stderr) == (code, b""), said
+        said = f"{done.stdout.decode()}{done.stderr.decode()}"
+        assert (done.returncode, bool(done.stderr)) == (code, bool(code)), said
         assert "Traceback" not in said
         return said
 

@@ -27,7 +27,7 @@ def test_the_run_says_how_old_what_it_reused_is(
     third = warmbuild.succeed(small, image=repository)
     age = int(third.outputs["cache-age"])
     assert 3 <= age <= time.monotonic() - made + 5
-    assert any(line.startswith("cache age      ") for _, line in third.lines)
+    assert any(line.startswith("  cache age      ") for _, line in third.lines)
 
 
 def test_a_cache_that_is_too_old_is_not_read_and_all_is_built_anew(

@@ -106,7 +106,7 @@ def test_one_step_on_github(
     summarized = with_inputs(workflow, {"SUMMARY_FILE": "summary.md"})
     cold = act.push(place, summarized + SHOWN, name, action)
     # In the log, and in the summary.
-    assert cold.count("2 of 2 steps run, 0 cached") == 2
+    assert cold.count("2 of 2 steps run, 0 cached") >= 2
     assert "| hits <0>" in cold
     assert deployed(cold) == f"{repository}@{registry.digest(f'{repository}:main')}"
     assert registry.tags(repository) == ["cache-main", "latest", "main"]
