@@ -168,7 +168,7 @@ def test_what_github_cannot_take(
     ended = warmbuild.build(small, image=repository, ci=env)
     is_output = variable == "GITHUB_OUTPUT"
     said = rf"(?s)output digest=sha256:\w+.*{variable}" if is_output else variable
-    Case(code=3 if is_output else 0, said=said).check(ended)
+    Case(code=3 if is_output else 0, said=said, seconds=40).check(ended)
     registry.check_image(f"{repository}:main")
 
 

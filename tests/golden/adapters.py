@@ -83,7 +83,7 @@ def engine_near(
 
     seen: list[str] = []
 
-    def volumes(_at: object, _label: str) -> list[Volume]:
+    def volumes(_at: object, _label: str = "") -> list[Volume]:
         seen.append("")
         # They appear after this one has been made.
         count = others if len(seen) > 1 else 0
