@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # Seconds that a look may take which the end of a call has overtaken; an engine may hang.
 _PARTING: Final = 1.0
-# Terminals that cannot move the cursor; one that says nothing of itself may be one.
+# Values of TERM of terminals that cannot move the cursor; without a value it is not known.
 _DUMB: Final = ("", "dumb", "unknown")
 
 
@@ -34,7 +34,10 @@ def is_live(
 
 
 class View(Protocol):
-    """Turns the news of a build into lines of the log; times are those of `time.monotonic`."""
+    """Turns the news of a build into lines of the log.
+
+    Times are seconds of `time.monotonic`.
+    """
 
     @property
     def glance(self) -> float:
