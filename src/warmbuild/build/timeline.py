@@ -125,11 +125,10 @@ def timeline(calls: Sequence[Call], own: Sequence[Span]) -> Timeline:
 
 def _phases(spans: Iterable[Span], own: Sequence[Span]) -> Mapping[Phase, float]:
     """Return the seconds of each phase; each moment counts once."""
-    begun, ended = own[0].begun, own[-1].ended
     changes: list[tuple[float, Phase, int]] = []
     for span in spans:
         changes += [(span.begun, span.phase, 1), (span.ended, span.phase, -1)]
-    changes += [(span.begun, span.phase, 0) for span in own] + [(ended, own[-1].phase, 0)]
+    changes += [(span.begun, span.phase, 0) for span in own] + [(own[-1].ended, own[-1].phase, 0)]
     changes.sort(key=lambda change: change[0])
     open_ = dict.fromkeys(_FIRST, 0)
     base, seconds = own[0].phase, dict.fromkeys(Phase, 0.0)
@@ -139,7 +138,7 @@ def _phases(spans: Iterable[Span], own: Sequence[Span]) -> Mapping[Phase, float]
         else:
             base = phase
         now = next((one for one in _FIRST if open_[one] > 0), base)
-        seconds[now] += max(0.0, min(until, ended) - max(at, begun))
+        seconds[now] += until - at
     return {phase: taken for phase, taken in seconds.items() if taken > 0}
 
 
