@@ -38,6 +38,8 @@ _ONCE_MORE: Final = 0.05
 # How many times a signal may be too early because it meets code that is not ours. Code that it
 # meets once more is waiting for something, and is interrupted.
 _MOST_EARLY: Final = 4
+# The module of Python that imports others.
+_IMPORTS: Final = "importlib._bootstrap"
 # The signal that stopped the run.
 _received: Final[list[int]] = []
 # The signals that came too early to stop it.
@@ -167,7 +169,7 @@ def _stop(number: int, frame: FrameType | None) -> None:
     An exception in the middle of `threading` or the import system may leave a lock held for ever,
     for which the clean-up then waits (python/cpython#74174).
     """
-    if _is_in_hook(frame) or not (_is_ours(frame) or len(_early) >= _MOST_EARLY):
+    if _is_untimely(frame) or not (_is_ours(frame) or len(_early) >= _MOST_EARLY):
         _early.append(number)
         if len(_early) == 1:
             _thread.start_new_thread(_send, (number, _received))
@@ -203,11 +205,13 @@ def _lost(ignored: sys.UnraisableHookArgs) -> None:
     os.kill(os.getpid(), ignored.exc_value.signal_number)
 
 
-def _is_in_hook(frame: FrameType | None) -> bool:
-    """Return whether a frame is in the hook, in which another exception would be lost, too."""
-    while frame is not None and frame.f_code is not _lost.__code__:
+def _is_untimely(frame: FrameType | None) -> bool:
+    """Return whether an exception would be lost in the hook, or keep a module from being whole."""
+    while frame is not None:
+        if frame.f_code is _lost.__code__ or frame.f_globals.get("__name__") == _IMPORTS:
+            return True
         frame = frame.f_back
-    return frame is not None
+    return False
 
 
 def _ignore(number: int, frame: FrameType | None) -> None:

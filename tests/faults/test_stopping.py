@@ -208,6 +208,43 @@ def test_a_signal_does_not_interrupt_the_exit(way: str, code: int) -> None:
     assert "Traceback" not in done.stderr
 
 
+# A module that is told to stop while it is imported, and goes on for a while.
+STOPPED_IMPORT = """
+import os, signal, time
+print("begins")
+os.kill(os.getpid(), signal.SIGTERM)
+for _ in range(10):
+    time.sleep(0.1)
+whole = True
+print("ends")
+"""
+IMPORTING = """
+import time
+from warmbuild import errors, lazy, signals
+signals.install()
+stopped_import = lazy.module("stopped_import")
+try:
+    stopped_import.whole
+    time.sleep(60)
+except errors.Stopped:
+    print(stopped_import.whole)
+"""
+
+
+def test_a_signal_in_an_import_waits_for_its_end(tmp_path: Path) -> None:
+    """A module without its second half would fail wherever it is used next."""
+    (tmp_path / "stopped_import.py").write_text(STOPPED_IMPORT)
+    done = subprocess.run(  # noqa: S603 (Python)
+        [sys.executable, "-c", IMPORTING],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
+    )
+    assert done.stdout.splitlines() == ["begins", "ends", "True"], done.stderr
+
+
 def processes_of(run: Run) -> list[str]:
     """Return the command lines of what is still there of a run's session."""
     found = []
