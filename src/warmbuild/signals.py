@@ -38,6 +38,8 @@ _ONCE_MORE: Final = 0.05
 # How many times a signal may be too early because it meets code that is not ours. Code that it
 # meets once more is waiting for something, and is interrupted.
 _MOST_EARLY: Final = 4
+# The same for an import, which takes no longer than a few seconds.
+_MOST_EARLY_IN_IMPORT: Final = 100
 # The module of Python that imports others.
 _IMPORTS: Final = "importlib._bootstrap"
 # The signal that stopped the run.
@@ -167,9 +169,12 @@ def _stop(number: int, frame: FrameType | None) -> None:
     """Raise Stopped, now or soon.
 
     An exception in the middle of `threading` or the import system may leave a lock held for ever,
-    for which the clean-up then waits (python/cpython#74174).
+    for which the clean-up then waits (python/cpython#74174). A module whose import is interrupted
+    lacks a part from then on.
     """
-    if _is_untimely(frame) or not (_is_ours(frame) or len(_early) >= _MOST_EARLY):
+    is_importing = len(_early) < _MOST_EARLY_IN_IMPORT and _is_importing(frame)
+    is_early = not (_is_ours(frame) or len(_early) >= _MOST_EARLY)
+    if is_early or is_importing or _is_in_hook(frame):
         _early.append(number)
         if len(_early) == 1:
             _thread.start_new_thread(_send, (number, _received))
@@ -205,13 +210,21 @@ def _lost(ignored: sys.UnraisableHookArgs) -> None:
     os.kill(os.getpid(), ignored.exc_value.signal_number)
 
 
-def _is_untimely(frame: FrameType | None) -> bool:
-    """Return whether an exception would be lost in the hook, or keep a module from being whole."""
+def _is_in_hook(frame: FrameType | None) -> bool:
+    """Return whether a frame is in the hook, in which another exception would be lost, too."""
+    return any(one.f_code is _lost.__code__ for one in _stack(frame))
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    """Return whether a frame is in the import of a module."""
+    return any(one.f_globals.get("__name__") == _IMPORTS for one in _stack(frame))
+
+
+def _stack(frame: FrameType | None) -> Iterator[FrameType]:
+    """Yield a frame and those that have called it."""
     while frame is not None:
-        if frame.f_code is _lost.__code__ or frame.f_globals.get("__name__") == _IMPORTS:
-            return True
+        yield frame
         frame = frame.f_back
-    return False
 
 
 def _ignore(number: int, frame: FrameType | None) -> None:

@@ -219,30 +219,72 @@ whole = True
 print("ends")
 """
 IMPORTING = """
-import time
+import sys, time
 from warmbuild import errors, lazy, signals
+signals._MOST_EARLY_IN_IMPORT = int(sys.argv[1])
 signals.install()
 stopped_import = lazy.module("stopped_import")
 try:
     stopped_import.whole
     time.sleep(60)
 except errors.Stopped:
-    print(stopped_import.whole)
+    print("stopped")
+    if "stopped_import" in sys.modules:
+        print(stopped_import.whole)
 """
 
 
-def test_a_signal_in_an_import_waits_for_its_end(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("most", "printed"),
+    [
+        pytest.param(100, ["begins", "ends", "stopped", "True"], id="waits for its end"),
+        pytest.param(6, ["begins", "stopped"], id="waits no longer than for an import"),
+    ],
+)
+def test_a_signal_in_an_import(most: int, printed: list[str], tmp_path: Path) -> None:
     """A module without its second half would fail wherever it is used next."""
     (tmp_path / "stopped_import.py").write_text(STOPPED_IMPORT)
     done = subprocess.run(  # noqa: S603 (Python)
-        [sys.executable, "-c", IMPORTING],
+        [sys.executable, "-c", IMPORTING, str(most)],
         capture_output=True,
         text=True,
         check=False,
         timeout=30,
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
     )
-    assert done.stdout.splitlines() == ["begins", "ends", "True"], done.stderr
+    assert done.stdout.splitlines() == printed, done.stderr
+
+
+# An object that is told to stop while Python discards it, and again in the hook that hears of that.
+DISCARDED = """
+import os, signal, time
+from warmbuild import errors, signals
+__package__ = "warmbuild"
+handle = signals._handle
+
+def once_more(handler):
+    handle(handler)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+class Discarded:
+    def __del__(self):
+        signals._handle = once_more
+        os.kill(os.getpid(), signal.SIGTERM)
+
+signals.install()
+try:
+    Discarded()
+    time.sleep(20)
+except errors.Stopped:
+    print("stopped")
+"""
+
+
+def test_a_signal_is_not_lost_where_python_drops_exceptions() -> None:
+    done = subprocess.run(  # noqa: S603 (Python)
+        [sys.executable, "-c", DISCARDED], capture_output=True, text=True, check=False, timeout=30
+    )
+    assert (done.stdout, done.stderr) == ("stopped\n", "")
 
 
 def processes_of(run: Run) -> list[str]:
