@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,6 +40,7 @@ PACKAGES_OF_PARTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 BROWSER = ("chromium", "chromium-driver", "fonts-liberation")
 # By which names a browser is known; where there is Chrome, chromedriver is Chrome's.
 BROWSERS = ("google-chrome", "chromium")
+_ALONE = threading.Lock()
 POLICY = Path("/usr/sbin/policy-rc.d")
 
 
@@ -107,6 +109,12 @@ def mirror() -> str:
 
 
 def _apt_get(layout: Layout, *arguments: str, cwd: Path | None = None) -> None:
+    # Several parts of the lab need packages at once, and all share the lists.
+    with _ALONE:
+        _run_apt_get(layout, *arguments, cwd=cwd)
+
+
+def _run_apt_get(layout: Layout, *arguments: str, cwd: Path | None) -> None:
     directory = layout.root / "apt"
     shutil.rmtree(directory, ignore_errors=True)
     (directory / "lists" / "partial").mkdir(parents=True)

@@ -66,6 +66,7 @@ class Backend:
     """warmbuild merges several caches into one, because BuildKit loses steps among several."""
     read_by_graph_driver: bool = False
     """The engine's own BuildKit reads it without the containerd image store."""
+    keeps_mounts: bool = False  # What is kept of cache mounts can lie beside the cache
     store: Store | None = None  # Keeps the records of builds; None if there are none
 
     @property
@@ -95,6 +96,7 @@ BACKENDS: Final[Mapping[str, Backend]] = {
             lazy=True,
             merged=True,
             read_by_graph_driver=True,
+            keeps_mounts=True,
             store=Store.ARTIFACT,
         ),
         # The image is also pushed to the cache ref.
@@ -125,6 +127,7 @@ BACKENDS: Final[Mapping[str, Backend]] = {
             local_run_may_write=True,
             merged=True,
             read_by_graph_driver=True,
+            keeps_mounts=True,
             store=Store.DIRECTORY,
         ),
         Backend(

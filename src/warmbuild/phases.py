@@ -15,6 +15,7 @@ class Phase(Enum):
     PROBE = "probe"  # until the registry has answered, if that takes longer than the builder
     CONTEXT = "context"  # the Dockerfile and the context are read and sent
     PULL = "pull and unpack"  # images, and layers of caches
+    MOUNTS = "cache mounts"  # they are restored before the build, and saved after it
     STEPS = "steps"
     EXPORT = "export"  # of the image
     PUSH = "push"  # of the image

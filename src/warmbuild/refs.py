@@ -43,8 +43,9 @@ _SEPARATOR: Final = "--"
 # Precedes the number of an older generation; slugs never end in a hyphen, so it is unambiguous.
 _GENERATION: Final = "---"
 MOST_GENERATIONS: Final = 9
-# Ends the tag of a record; no slug ends so, and it is no generation's number.
+# What ends the tags of a record and of a cache mount: no slug has it, and it is no generation.
 _RECORD: Final = "---record"
+_MOUNT: Final = "---mount-"
 
 
 @frozen
@@ -188,8 +189,26 @@ def record_tag(tag: str) -> str:
 
     A tag that would be too long is cut and gets a hash.
     """
-    room = LONGEST_TAG - len(_RECORD)
-    return (tag if len(tag) <= room else _hashed(tag, tag, room)) + _RECORD
+    return _beside(tag, _RECORD)
+
+
+def mount_tag(tag: str, name: str) -> str:
+    """Return the tag of a cache mount that is kept beside a cache: `<tag>---mount-<name>`.
+
+    A tag that would be too long is cut and gets a hash.
+    """
+    return _beside(tag, f"{_MOUNT}{name}")
+
+
+def is_mount_tag(tag: str, of: str) -> bool:
+    """Return whether a tag is that of a cache mount beside the cache with the tag `of`."""
+    _, is_mount, name = tag.rpartition(_MOUNT)
+    return bool(is_mount) and tag == mount_tag(of, name)
+
+
+def _beside(tag: str, end: str) -> str:
+    room = LONGEST_TAG - len(end)
+    return (tag if len(tag) <= room else _hashed(tag, tag, room)) + end
 
 
 def _hashed(text: str, name: str, longest: int) -> str:

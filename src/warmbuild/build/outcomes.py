@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from warmbuild.buildkit.progress import Failure, Progress, Step, Transfer, Unpacked
+    from warmbuild.cache.kept_mounts import Carriage
     from warmbuild.finding import Finding
     from warmbuild.plan.build_plan import BuildPlan
     from warmbuild.record.earlier import Comparison
@@ -65,6 +66,9 @@ class Outcome:
     failure: Failure | None = None  # what failed, if it was a part of a build
     timeline: Timeline = field(default_factory=Timeline)  # of the whole run
     builder: Inspected = field(default_factory=Inspected)
+    mounts: tuple[Carriage, ...] = ()  # the cache mounts of the run
+    mounts_saved: float = 0.0  # seconds by which steps were shorter with them; may be negative
+    mounts_cost: float = 0.0  # seconds of their restore and save
 
     @property
     def saved(self) -> float:

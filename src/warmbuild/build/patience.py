@@ -1,4 +1,4 @@
-"""Ends a build that waits too long for nothing but a registry."""
+"""Ends a build that waits too long for nothing but a registry, or goes beyond its bounds."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import signals
+from warmbuild import signals, sizes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from warmbuild.process import Running
 
@@ -50,19 +50,58 @@ class Patience:
     @contextmanager
     def over(self, running: Running) -> Iterator[None]:
         """Watch a command while the block runs."""
-        done = threading.Event()
 
-        def watch() -> None:
-            while not done.wait(_GLANCE):
-                limit = self._limits.get(self._waiting_for)
-                if limit is not None and time.monotonic() - self._since > limit:
-                    self.lost_for = self._waiting_for
-                    running.end()
-                    return
+        def is_lost() -> bool:
+            limit = self._limits.get(self._waiting_for)
+            if limit is not None and time.monotonic() - self._since > limit:
+                self.lost_for = self._waiting_for
+            return bool(self.lost_for)
 
-        thread = signals.start_thread(watch)
-        try:
+        with _watched(running, is_lost):
             yield
-        finally:
-            done.set()
-            thread.join()
+
+
+class Bounds:
+    """Ends a command that takes too long or makes too much; `why` says which, as a clause."""
+
+    def __init__(self, seconds: float, size: int, written: Callable[[], int | None]) -> None:
+        """Allow so many seconds, and bytes that the builder writes; `written` counts these."""
+        self.why = ""
+        self._end, self._seconds = time.monotonic() + seconds, seconds
+        self._size, self._written = size, written
+        self._before: int | None = None
+
+    @contextmanager
+    def over(self, running: Running) -> Iterator[None]:
+        """Watch a command while the block runs."""
+        with _watched(running, self._is_exceeded):
+            yield
+
+    def _is_exceeded(self) -> bool:
+        # What is over at once needs no count, which takes a call of the engine.
+        now = self._written() or 0
+        self._before = now if self._before is None else self._before
+        if time.monotonic() > self._end:
+            self.why = f"it takes more than {self._seconds:.0f} s"
+        elif now - self._before > self._size:
+            self.why = f"it makes more than {sizes.shown(self._size)}"
+        return bool(self.why)
+
+
+@contextmanager
+def _watched(running: Running, is_over: Callable[[], bool]) -> Iterator[None]:
+    """End a command while the block runs, if it is over."""
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(_GLANCE):
+            if is_over():
+                running.end()
+                return
+
+    thread = signals.start_thread(watch)
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import deque
 from contextlib import contextmanager
 from dataclasses import field, replace
 from datetime import UTC, datetime
@@ -12,18 +13,18 @@ from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import process, untrusted_json
+from warmbuild import process, signals, untrusted_json
 from warmbuild.bake import bake_file
 from warmbuild.build import attempts, outcomes
 from warmbuild.build.attempts import Tried
 from warmbuild.build.outcomes import CacheOutcome, Outcome
-from warmbuild.build.patience import Patience
+from warmbuild.build.patience import Bounds, Patience
 from warmbuild.build.timeline import Call
 from warmbuild.builder import private_directory, state
 from warmbuild.buildkit import checks, command_line
 from warmbuild.buildkit.command_line import Files
 from warmbuild.buildkit.progress import Progress, Step
-from warmbuild.buildkit.vertices import Text
+from warmbuild.buildkit.vertices import Line, Text
 from warmbuild.cache import directory, problems
 from warmbuild.errors import BuildError, EngineError
 from warmbuild.files import read_text, write_text
@@ -79,6 +80,16 @@ class Tool:
     announce: Callable[[Outcome], None] = lambda _: None
     """Takes what is known once images are out, before their caches are exported."""
     calls: list[Call] = field(default_factory=list)  # every call of buildx that has ended
+    written: Callable[[], int | None] = lambda: None
+    """Counts the bytes that the builder has written; None if nobody can."""
+
+
+@frozen
+class Beside:
+    """What became of a build of our own."""
+
+    said: tuple[str, ...]  # the lines that its steps have printed
+    why: str = ""  # why it failed; empty if it did not
 
 
 @frozen
@@ -323,6 +334,33 @@ def ask(decided: Sequence[BuildPlan], tool: Tool) -> Outcome:
     if not asked[0].name:
         return finished[0]
     return outcomes.together(finished, metadata=_shown_metadata(written, log), steps=())
+
+
+def beside(argv: Sequence[str], tool: Tool, *, seconds: float, size: int) -> Beside:
+    """Run a build of our own, of which the log shows nothing, within seconds and written bytes."""
+    progress, said, bounds = Progress(), list[str](), Bounds(seconds, size, tool.written)
+    with (
+        tool.buildx.started(argv) as running,
+        bounds.over(running),
+        tool.state.guarded(running) as guard,
+    ):
+        for line in running.lines():
+            news = progress.take(line, time.monotonic())
+            said += (one.text for one in news if isinstance(one, Line))
+        code = running.wait()
+    if not code:
+        return Beside(said=tuple(said))
+    known = bounds.why or ("memory ran out" if guard.ran_short else "")
+    return Beside(said=tuple(said), why=known or progress.failure().error or _killed(code))
+
+
+@contextmanager
+def in_background(argv: Sequence[str], tool: Tool) -> Iterator[None]:
+    """Run a build of our own, whose end nobody needs, while the block runs."""
+    with tool.buildx.started(argv) as running:
+        # What it prints is read, so that it goes on.
+        signals.start_thread(lambda: deque(running.lines(), maxlen=0))
+        yield
 
 
 def _annotate(decided: Sequence[BuildPlan], found: Iterable[Warned], tool: Tool) -> None:

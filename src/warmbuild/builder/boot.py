@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import process, retries
+from warmbuild import process, retries, sizes
 from warmbuild.builder import (
     emulation,
     engine,
@@ -21,7 +21,6 @@ from warmbuild.builder import (
 )
 from warmbuild.builder.memory import State
 from warmbuild.builder.private_directory import Private
-from warmbuild.builder.state import shown
 from warmbuild.buildkit import answers, builder_commands
 from warmbuild.buildkit.builder_commands import Own
 from warmbuild.errors import EngineError
@@ -164,7 +163,7 @@ def _created(
             raise _no_builder(plan, own.name, buildx.env, boots)
         up = True
         took = time.monotonic() - begun
-        where = f", its state in memory, at most {shown(state.size)}" if state.size else ""
+        where = f", its state in memory, at most {sizes.shown(state.size)}" if state.size else ""
         log.line(f"builder {own.name} is up after {took:.1f} s{_source(plan, boots[-1])}{where}")
         return own.name
 

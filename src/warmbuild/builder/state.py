@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from warmbuild import sizes
 from warmbuild.frozen import frozen
 
 if TYPE_CHECKING:
@@ -95,7 +96,9 @@ def too_small(size: int) -> str:
     """Return why a share is not enough for any state, or an empty text."""
     if size >= _LEAST:
         return ""
-    return f"half of the free memory is {shown(size)}, and a state needs {shown(_LEAST)}"
+    return (
+        f"half of the free memory is {sizes.shown(size)}, and a state needs {sizes.shown(_LEAST)}"
+    )
 
 
 def misfit(size: int, wanted: str, need: int | None) -> str:
@@ -108,14 +111,21 @@ def misfit(size: int, wanted: str, need: int | None) -> str:
     if need is None:
         if size >= _LEAST_UNKNOWN:
             return ""
-        return f"no cache shows how large it will be, and its share of memory is {shown(size)}"
+        return (
+            f"no cache shows how large it will be, and its share of memory is {sizes.shown(size)}"
+        )
     if need <= size:
         return ""
-    return f"the caches take about {shown(need)}, and its share of memory is {shown(size)}"
+    return (
+        f"the caches take about {sizes.shown(need)}, and its share of memory is {sizes.shown(size)}"
+    )
 
 
-def need(plans: Sequence[BuildPlan]) -> int | None:
-    """Return what the caches of a run take unpacked, by their manifests; None if unknown."""
+def need(plans: Sequence[BuildPlan], mounts: int = 0) -> int | None:
+    """Return what the caches of a run take unpacked, by their manifests; None if unknown.
+
+    `mounts` is what restored cache mounts take.
+    """
     layers: dict[str, int] = {}
     for plan in plans:
         for read in plan.cache.read:
@@ -124,7 +134,7 @@ def need(plans: Sequence[BuildPlan]) -> int | None:
             layers |= read.found.blobs
         if plan.cache.sources:
             return None
-    return sum(layers.values()) * _UNPACKED if layers else None
+    return sum(layers.values()) * _UNPACKED + mounts if layers else None
 
 
 def is_short(memory: Memory, before: Memory) -> bool:
@@ -152,8 +162,3 @@ def ran_out(said: Iterable[str], *, was_full: bool) -> str:
     if any(sign in line for line in lines for sign in _KILLED_SIGNS):
         return "a step was killed, perhaps for lack of memory"
     return ""
-
-
-def shown(size: int) -> str:
-    """Return a size as people read it."""
-    return f"{size / _GB:.1f} GB" if size >= _GB else f"{size // 1000**2} MB"

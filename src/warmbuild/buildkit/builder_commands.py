@@ -89,6 +89,11 @@ def forget(name: str) -> tuple[str, ...]:
     return ("rm", "--force", "--keep-daemon", name)
 
 
+def forget_mounts() -> tuple[str, ...]:
+    """Return the arguments that remove the content of all cache mounts."""
+    return ("prune", "--force", "--all", "--filter=type=exec.cachemount")
+
+
 def inspect(name: str, *, bootstrap: bool) -> tuple[str, ...]:
     """Return the arguments that print a builder, after its nodes are started or not."""
     return ("inspect", *(["--bootstrap"] if bootstrap else []), name)

@@ -51,6 +51,8 @@ class CachePlan:
     history: tuple[CacheRef, ...] = ()  # Older generations of `write`, the youngest first
     mode: str = "max"  # BuildKit's mode of the export
     imports: str = "auto"  # The input cache-import
+    mounts: tuple[str, ...] = ("auto",)  # The input cache-mounts
+    mounts_limit: int = 0  # Bytes that a cache mount may have
     packing: tuple[str, ...] = ()  # Attributes of an export by which new layers are packed
     lazy: bool = False  # Whether a builder uses layers that it has not unpacked
     repacks: bool = False  # Whether the export packs all layers so that it can

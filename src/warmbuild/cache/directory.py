@@ -63,24 +63,21 @@ def swap(new: str, place: str, *, prefix: str, keep: Collection[str]) -> str:
     """Replace a cache by a new one that is complete; return why that failed, or an empty text.
 
     Other caches of its scope that are not in `keep` are removed, because a file cache passes from
-    branch to branch and would gather the caches of all. Abandoned exports are removed too, and the
-    records of removed caches.
+    branch to branch and would gather the caches of all. Abandoned exports are removed too, and what
+    lies beside removed caches: their records, and cache mounts.
     """
     made = answer(new)
     if not isinstance(made, Found):
         shutil.rmtree(new, ignore_errors=True)
         return made.reason if isinstance(made, Refused) else ""
-    try:
-        _replace(Path(new), Path(place))
-    except OSError as error:
-        shutil.rmtree(new, ignore_errors=True)
-        return f"{place} cannot be replaced: {error.strerror}"
+    if failed := replace(new, place):
+        return failed
     kept = {Path(path).name for path in (*keep, place)}
-    scope = _scope(place, prefix)
+    scope, gone = _scope(place, prefix), list[str]()
     for path in Path(place).parent.iterdir():
         unfinished = _UNFINISHED.fullmatch(path.name)
         if unfinished:
-            is_stale = _scope(unfinished[1], prefix) is not None and _age(path) > _ABANDONED
+            is_stale = unfinished[1].startswith(prefix) and _age(path) > _ABANDONED
         else:
             is_stale = path.name not in kept and _scope(path.name, prefix) == scope
             is_stale = is_stale and (path / "index.json").is_file()
@@ -88,7 +85,39 @@ def swap(new: str, place: str, *, prefix: str, keep: Collection[str]) -> str:
             shutil.rmtree(path, ignore_errors=True)
             with suppress(OSError):
                 path.with_name(refs.record_tag(path.name)).unlink()
+            gone.append(path.name)
+    for path in Path(place).parent.iterdir():
+        if any(refs.is_mount_tag(path.name, of) for of in gone):
+            shutil.rmtree(path, ignore_errors=True)
     return ""
+
+
+def replace(new: str, place: str, failed: str = "") -> str:
+    """Put a directory in the place of another one; return why that failed, or an empty text.
+
+    `failed` is why the new one is not whole, if it is not; then it is removed.
+    """
+    if failed:
+        shutil.rmtree(new, ignore_errors=True)
+        return failed
+    try:
+        _replace(Path(new), Path(place))
+    except OSError as error:
+        shutil.rmtree(new, ignore_errors=True)
+        return f"{place} cannot be replaced: {error.strerror}"
+    return ""
+
+
+def manifest(place: str) -> bytes | None:
+    """Return the manifest of the one image in a directory; None if there is none."""
+    layout = Path(place)
+    try:
+        with files.opened(layout / "index.json") as file:
+            index = untrusted_json.parsed(file.read(files.MOST))
+    except (OSError, ValueError):
+        return None
+    named = list(untrusted_json.children(index, "manifests"))
+    return _blob(layout, untrusted_json.text(named[0], "digest")) if len(named) == 1 else None
 
 
 def _replace(new: Path, place: Path) -> None:

@@ -93,6 +93,8 @@ def _automatic(
         history=tuple(places.history(*own)) if writes and not platforms else (),
         mode=inputs.cache_mode,
         imports=inputs.cache_import,
+        mounts=inputs.cache_mounts,
+        mounts_limit=inputs.cache_mounts_limit,
         packing=packing.of_inputs(inputs),
         lazy=inputs.lazy,
         unread=(Cause(kind=reading.kind, text=why_not),) if why_not else (),

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         cleanup,
         draft,
         explaining,
+        keeping,
         linked_copy,
         reach,
         recording,
@@ -43,7 +44,9 @@ if TYPE_CHECKING:
     from warmbuild.commands.clock import Clock
     from warmbuild.commands.draft import Draft
     from warmbuild.commands.images import Image
+    from warmbuild.commands.keeping import Keeping
     from warmbuild.commands.logins import Registries
+    from warmbuild.commands.recording import Known
     from warmbuild.commands.run import Run
     from warmbuild.plan.build_plan import BuilderPlan, BuildPlan
     from warmbuild.report import note_keeping, plain_text, publishing
@@ -55,6 +58,7 @@ else:
     draft = lazy.module("warmbuild.commands.draft")
     handover = lazy.module("warmbuild.builder.handover")
     explaining = lazy.module("warmbuild.commands.explaining")
+    keeping = lazy.module("warmbuild.commands.keeping")
     linked_copy = lazy.module("warmbuild.commands.linked_copy")
     reach = lazy.module("warmbuild.commands.reach")
     recording = lazy.module("warmbuild.commands.recording")
@@ -239,7 +243,8 @@ def _with_builder(means: _Means, wanted: Sequence[Image], unchanged: Sequence[Ou
         known = recording.known(decided, registries, child)
         publishing.say_plan(decided, log)
         recording.say_forecast(known, log.line)
-        name = _up(made, decided, clock)
+        kept = keeping.found(known, registries, log)
+        name = _up(made, decided, kept, clock)
         means.begun.decided = decided
         if not inputs.cleanup:
             is_own = bool(run.provider.shared(env))
@@ -256,7 +261,7 @@ def _with_builder(means: _Means, wanted: Sequence[Image], unchanged: Sequence[Ou
         try:
             with cleanup.beside(decided[0].builder, child, log):
                 if decided[0].makes_an_image:
-                    outcome = solve.build(decided, tool)
+                    outcome, known = _with_mounts(run, decided, known, kept, tool)
                 else:
                     outcome = solve.ask(decided, tool)
             clock.enter(Phase.REPORT)
@@ -277,16 +282,29 @@ def _with_builder(means: _Means, wanted: Sequence[Image], unchanged: Sequence[Ou
         return published
 
 
-def _up(made: Made, decided: Sequence[BuildPlan], clock: Clock) -> str:
+def _with_mounts(
+    run: Run, decided: Sequence[BuildPlan], known: Sequence[Known], kept: Keeping, tool: Tool
+) -> tuple[Outcome, Sequence[Known]]:
+    """Build with the cache mounts that are kept; return the outcome, and what is known since."""
+    run.clock.enter(Phase.MOUNTS if kept.found else Phase.BUILDX)
+    with keeping.restored(kept, tool) as filled:
+        run.clock.enter(Phase.BUILDX)
+        outcome = solve.build(decided, tool)
+    run.clock.enter(Phase.MOUNTS)
+    outcome, builds = keeping.saved(filled, outcome, tool)
+    later = {one.decided.name: one for one in builds}
+    return outcome, [later.get(one.decided.name, one) for one in known]
+
+
+def _up(made: Made, decided: Sequence[BuildPlan], kept: Keeping, clock: Clock) -> str:
     """Wait for the builder, and return its name.
 
     It booted while the registry was asked, so the time of both is that of whichever was longer.
     """
     clock.enter(Phase.BOOT)
-    name = made.boot(state.need(decided))
+    name = made.boot(state.need(decided, kept.need))
     if clock.seconds > _AT_ONCE:
         clock.was(Phase.BOOT)
-    clock.enter(Phase.BUILDX)
     return name
 
 
@@ -399,4 +417,5 @@ def _tool(run: Run, builder: BuilderPlan, buildx: Buildx, private: Private, wher
         display=display.Display(_view(run), run.log, written),
         state=where,
         log=run.log,
+        written=written,
     )

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from warmbuild.image.layers import Step
     from warmbuild.log import Log
     from warmbuild.plan.build_plan import BuilderPlan, BuildPlan
+    from warmbuild.record.gains import Gain
     from warmbuild.record.recipe import Recipe
     from warmbuild.registry.client import Registry
 
@@ -65,6 +66,7 @@ class Known:
     own: Record | None = None  # of the last build of the branch
     images: Mapping[str, str] = field(default_factory=dict)  # digests, by reference
     renews: bool = False  # whether its record is written even if nothing has changed
+    gains: Mapping[str, Gain] = field(default_factory=dict)  # of steps with cache mounts
 
     def compared(self, done: Outcome | None = None) -> tuple[Compared, ...]:
         """Return the build beside each record of a cache that it reads.
@@ -273,6 +275,7 @@ def _write(
         branch=run.branch,
         commit=run.commit,
         versions={"warmbuild": __version__, "buildkit": _buildkit(done)},
+        gains=one.gains,
     )
     _store(decided.cache, new, of, env)
 

@@ -10,6 +10,7 @@ from warmbuild.inputs import image_names
 from warmbuild.inputs.checks import nearest
 from warmbuild.inputs.reading import TRUE
 from warmbuild.inputs.table import BY_NAME
+from warmbuild.project import cache_mount
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,6 +81,15 @@ def _check_backend(reader: Reader, backend: Backend, options: Sequence[str]) -> 
         reader.bad("lazy", f"{not_supported}, whose layers BuildKit reads as a whole.")
     if reader.text("cache-max-age") and not backend.asked:
         reader.bad("cache-max-age", f"{not_supported}, which does not tell the age of a cache.")
+
+
+def mounts(reader: Reader) -> tuple[str, ...]:
+    """Return the IDs of the cache mounts to keep, or the one word that stands for all or none."""
+    found = reader.items("cache-mounts") or (cache_mount.OFF,)
+    for word in (cache_mount.AUTO, cache_mount.OFF):
+        if word in found and len(found) > 1:
+            reader.bad("cache-mounts", f"has {word} beside IDs; use one word, or IDs alone.")
+    return found
 
 
 def repository(reader: Reader) -> Reference | None:

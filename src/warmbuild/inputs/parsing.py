@@ -135,6 +135,7 @@ def _read(reader: Reader, known: Login | None) -> Inputs:
         "idle": builders.idle(reader),
         "cache_backend": backend,
         "cache_options": options,
+        "cache_mounts": caches.mounts(reader),
         "cache_repository": caches.repository(reader),
         "bake_files": _bake_files(reader),
     }

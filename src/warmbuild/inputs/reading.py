@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, assert_never
 
-from warmbuild import whole_numbers
+from warmbuild import sizes, whole_numbers
 from warmbuild.errors import InputProblem
 from warmbuild.inputs import checks, lists
 from warmbuild.inputs.table import BY_NAME, Kind
@@ -72,8 +72,8 @@ class Reader:
             case Kind.BOOLEAN:
                 found = self.maybe(row.name)
                 return bool(found) if row.default else found
-            case Kind.NUMBER:
-                return self._number(row)
+            case Kind.NUMBER | Kind.SIZE:
+                return self._number(row) if row.kind is Kind.NUMBER else self._size(row)
             case Kind.DURATION:
                 return self._duration(row) or (timedelta() if row.default else None)
             case Kind.WORDS | Kind.LINES | Kind.RAW_LINES | Kind.UNTRIMMED_LINES:
@@ -141,6 +141,14 @@ class Reader:
             return found
         self.bad(row.name, f"{self.shown(row.name)} is not accepted; use {least} to {most}.")
         return least
+
+    def _size(self, row: Input) -> int:
+        found = sizes.read(self.text(row.name))
+        if found is None:
+            self.bad(
+                row.name, f"{self.shown(row.name)} is not a size; use a number and kB, MB or GB."
+            )
+        return found or 0
 
     def _duration(self, row: Input) -> timedelta | None:
         value = self.text(row.name)

@@ -36,6 +36,7 @@ class Kind(Enum):
     UNTRIMMED_LINES = "list, one item per line, spaces kept"
     NUMBER = "number"
     DURATION = "duration, such as 90m, 12h or 7d"
+    SIZE = "size, such as 500MB or 2GB"
 
 
 @dataclass(frozen=True, slots=True)
@@ -472,6 +473,15 @@ _ROWS: Final[Mapping[str, Input]] = {
         "Also read the cache of the branch that a commit has merged, or that a tag was set on, as "
         "the commit's message or the event names it. Whoever may push any branch can then put "
         "layers into the image of the default branch."
+    ),
+    "cache-mounts": Input(
+        "Cache mounts of RUN steps to keep beside the cache, by their IDs. All for which that "
+        "pays (auto), or none (off).",
+        Kind.WORDS,
+        default="auto",
+    ),
+    "cache-mounts-limit": Input(
+        "Size of the content above which a cache mount is not kept.", Kind.SIZE, default="1GB"
     ),
     "cache-import": Input(
         "Caches to read: the nearest branch's and every farther one that does not contradict it "

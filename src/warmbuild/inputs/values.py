@@ -127,6 +127,8 @@ class Inputs:
     cache_mode: str
     cache_fallback: tuple[str, ...]
     cache_trust_merged: bool
+    cache_mounts: tuple[str, ...]
+    cache_mounts_limit: int
     cache_import: str
     cache_export: str
     cache_history: int

@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, Final
 from warmbuild import platforms, refs
 from warmbuild.frozen import frozen
 from warmbuild.project import dockerfile
+from warmbuild.project.cache_mount import CacheMount
 from warmbuild.record.content import Content, normal
 from warmbuild.record.expanding import expanded, names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from warmbuild.project.dockerfile import Dockerfile, Instruction, Stage
     from warmbuild.refs import Reference
@@ -73,6 +74,7 @@ class Step:
     own: str = ""  # digest of what is surely compared, apart from what it is upon
     key: str = ""  # digest of all that it is made of; empty if that is unknown
     total: int = 0  # steps that BuildKit counts in its stage, without those of its base
+    mounts: tuple[CacheMount, ...] = ()  # its cache mounts, as far as they are known
 
 
 @frozen
@@ -149,6 +151,21 @@ def images(file: Dockerfile, built: Stage, given: Given) -> tuple[str, ...]:
             reference = None if _is_replaced(name, given) else _reference(name)
             if reference and not reference.digest:
                 found[str(reference)] = None
+    return tuple(found)
+
+
+def bases(made: Recipe, stages: Collection[str]) -> tuple[str, ...]:
+    """Return the images below stages, with their digests as far as these are known."""
+    first = {step.stage: step for step in reversed(made.steps)}
+    found: dict[str, None] = {}
+    for name in stages:
+        below: str | None = name
+        while below in first:
+            roots = first[below].parts.items()
+            part, known = next((one for one in roots if one[0].startswith(f"{BASE} ")), ("", ""))
+            below = part.partition(" ")[2]
+            if below and below not in first and below != SCRATCH:
+                found[f"{below}@{known}" if refs.is_digest(known) else below] = None
     return tuple(found)
 
 
@@ -305,6 +322,7 @@ class _Scope:
             own=own,
             key="" if unknown else key,
             total=self.total,
+            mounts=tuple(dict.fromkeys(made.mounts)),
         )
 
 
@@ -331,6 +349,7 @@ class _Made:
     excludes: tuple[str, ...] = ()
     is_linked: bool = False
     unknown: str = ""
+    mounts: list[CacheMount] = field(default_factory=list)
 
     def run(self, step: Instruction) -> None:
         """Follow a RUN."""
@@ -341,8 +360,12 @@ class _Made:
         flags = [pair for pair in step.flags if pair[0] != "mount"]
         self.own += [sorted(flags), list(scope.digests.items()), sorted(given.further.items())]
         self._argument(_HOSTNAME)
-        for mount in dockerfile.mounts(step):
-            self._mount({_SAME.get(name, name): value for name, value in mount.items()})
+        for attributes in dockerfile.mounts(step):
+            mount = {_SAME.get(name, name): value for name, value in attributes.items()}
+            self._mount(mount)
+            # One that begins with the files of something else is known by these, too.
+            if mount.get("type") == "cache" and not (mount.get("from") or mount.get("source")):
+                self.mounts += self._kept(mount)
 
     def directory(self) -> None:
         """Follow a WORKDIR, which makes a directory of the current user."""
@@ -423,6 +446,20 @@ class _Made:
             self._take(value)
         elif kind == "bind":
             self.unknown = f"only BuildKit knows the value of {source}"
+
+    def _kept(self, mount: Mapping[str, str]) -> Iterator[CacheMount]:
+        """Yield a cache mount as BuildKit knows it, unless only BuildKit can."""
+        names = ("id", "target", "uid", "gid", "mode")
+        told = {name: expanded(mount.get(name, ""), self.scope.values) for name in names}
+        found = {name: value for name, value in told.items() if value is not None}
+        if len(found) == len(told):
+            yield CacheMount(
+                identity=found["id"] or posixpath.normpath(found["target"]),
+                namespace=self.scope.given.arguments.get(_NAMESPACE, ""),
+                uid=found["uid"],
+                gid=found["gid"],
+                mode=found["mode"],
+            )
 
     def _argument(self, name: str, value: str = "") -> None:
         """Follow an argument of BuildKit itself, which needs no ARG."""

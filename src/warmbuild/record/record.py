@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 from warmbuild import untrusted_json
 from warmbuild.frozen import frozen
 from warmbuild.project import dockerfile
+from warmbuild.record.gains import Gain
 from warmbuild.record.recipe import Recipe, Step
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ class Record:
     branch: str = ""
     commit: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
+    gains: Mapping[str, Gain] = field(default_factory=dict)  # by the key of a step with mounts
 
 
 def packed(record: Record) -> bytes | None:
@@ -208,6 +210,10 @@ def _json(record: Record) -> bytes:
         },
         "unknown": record.recipe.unknown,
         "steps": [_written(step, record.ran) for step in record.recipe.steps],
+        "mounts": {
+            key: {"milliseconds": round(gain.bare * 1000), "losses": gain.losses}
+            for key, gain in record.gains.items()
+        },
         "files": directories,
     }
     # Names that are not UTF-8 become escapes of lone surrogates.
@@ -286,7 +292,18 @@ def _record(read: Mapping[str, object]) -> Record:
         },
         files=files,
         folded=folded,
+        gains=dict(_gains(untrusted_json.child(read, "mounts"))),
     )
+
+
+def _gains(read: Mapping[str, object]) -> Iterator[tuple[str, Gain]]:
+    if len(read) > dockerfile.MOST_INSTRUCTIONS:
+        raise ValueError("it has too many steps with cache mounts")
+    for key in read:
+        found = untrusted_json.child(read, key)
+        milliseconds = max(untrusted_json.number(found, "milliseconds"), 0)
+        losses = max(untrusted_json.number(found, "losses"), 0)
+        yield key, Gain(bare=milliseconds / 1000, losses=losses)
 
 
 def _step(read: Mapping[str, object]) -> Step:

@@ -1,0 +1,191 @@
+"""The builds of our own that fill cache mounts, look at them, and save them.
+
+BuildKit gives a cache mount to nothing but a step. So a Dockerfile of our own has a step for each
+mount, without a network, in an image of nothing but the programs of this machine: GNU tar, find and
+a shell. Archives keep what layers lose: BuildKit cuts the times in a layer to seconds. The notes of
+GNU tar on what it has restored lie in a mount of their own, and tell later what has changed.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Final
+
+from warmbuild.cache import kept_mounts
+from warmbuild.frozen import frozen
+from warmbuild.refs import Reference
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from warmbuild.cache.cache_plan import CachePlan, Place
+    from warmbuild.cache.kept_mounts import Kept, Seen
+    from warmbuild.project.cache_mount import CacheMount
+
+# Programs that the steps run.
+PROGRAMS: Final = ("sh", "tar", "find", "cksum", "cat", "rm")
+# Begins the line that a look prints of a mount.
+_SAID: Final = "warmbuild-mount"
+# The mount for notes.
+_NOTES: Final = "--mount=type=cache,id=warmbuild-notes,target=/notes"
+_TAR: Final = "tar --numeric-owner --xattrs --xattrs-include='*'"
+# Kind, mode, owners, size, and times with nanoseconds of everything.
+_LISTED: Final = r"find . -printf '%y %m %U %G %s %T@ %C@ %P %l\0' | cksum"
+# One archive a layer; of a new base, what it deletes is deleted. Nothing needs a device.
+_RESTORE: Final = rf"""set -e
+for part in /kept/*.tar; do {_TAR} --listed-incremental=/dev/null -xpf "$part"; done
+find . -xdev \( -type b -o -type c \) -delete
+rm -f /notes/NAME.*
+{_TAR} --listed-incremental=/notes/NAME.tar -cf /dev/null . 2>/dev/null
+{_LISTED} > /notes/NAME.sum
+: > /done
+"""
+# GNU tar reads no file if it writes to /dev/null, and still counts bytes.
+_LOOK: Final = rf"""set -e
+size() {{ {_TAR} "$@" --totals -cf /dev/null . 2>&1 | while read -r line; do
+  case $line in "Total bytes written: "*) set -- $line; echo "$4";; esac; done; }}
+size=0 new=0 changed=1 marked=0
+if [ -n "$(find . -mindepth 1 -print -quit)" ]; then size=$(size); else changed=0; fi
+new=$size
+if [ -f /notes/NAME.sum ]; then
+  marked=1
+  [ "$({_LISTED})" != "$(cat /notes/NAME.sum)" ] || changed=0
+  cat /notes/NAME.tar > /new
+  new=$(size --listed-incremental=/new)
+fi
+echo "{_SAID} NAME $size $new $changed $marked"
+"""
+_SAVE: Final = rf"""set -e
+BASE
+{_TAR} --listed-incremental=/new -cf /out/PART.tar .
+"""
+
+
+@frozen
+class Solve:
+    """A build of our own."""
+
+    dockerfile: str
+    contexts: Mapping[str, str]  # by the names that the Dockerfile has for them
+    outputs: tuple[str, ...]
+    namespace: str = ""  # of the cache mounts
+
+
+def restoring(kept: Sequence[tuple[CacheMount, Kept]], nonce: str) -> Solve:
+    """Return the build that fills mounts, all of one namespace, with what is kept of them."""
+    lines, contexts = _head(nonce), dict[str, str]()
+    for number, (mount, one) in enumerate(kept):
+        name = f"kept{number}"
+        contexts |= _context(name, one)
+        lines += [
+            f"FROM {_source(name, one)} AS stage-of-{name}",
+            f"FROM tools AS restored{number}",
+        ]
+        bind = f"--mount=type=bind,from=stage-of-{name},target=/kept"
+        lines += [_run(mount, _RESTORE, bind)]
+    lines += ["FROM tools"]
+    lines += [f"COPY --from=restored{number} /done /{number}" for number in range(len(kept))]
+    return _solve(lines, [mount for mount, _ in kept], contexts)
+
+
+def looking(mounts: Sequence[CacheMount], nonce: str) -> Solve:
+    """Return the build that prints what is in mounts, which are all of one namespace."""
+    lines = [*_head(nonce), *(_run(mount, _LOOK) for mount in mounts)]
+    return _solve(lines, mounts, {})
+
+
+def saving(mount: CacheMount, base: Kept | None, nonce: str, output: str) -> Solve:
+    """Return the build that writes what is kept of a mount: all, or what has changed since."""
+    number = base.archives if base else 0
+    begin = "cat /notes/NAME.tar > /new" if base else "rm -f /new"
+    script = _SAVE.replace("BASE", begin).replace("PART", f"{number:03}")
+    lines = [*_head(nonce), "WORKDIR /out", _run(mount, script)]
+    lines += [f"FROM {_source('base', base) if base else 'scratch'}"]
+    lines += ["COPY --link --from=tools /out/ /"]
+    contexts = _context("base", base) if base else {}
+    return Solve(
+        dockerfile=_text(lines), contexts=contexts, outputs=(output,), namespace=mount.namespace
+    )
+
+
+def unpacking(images: Sequence[str], nonce: str) -> Solve:
+    """Return the build that unpacks images, which later steps are upon."""
+    lines = _head(nonce)
+    for number, image in enumerate(images):
+        lines += [f"FROM {image} AS image{number}"]
+        lines += [f"FROM tools AS seen{number}"]
+        lines += [
+            f"RUN --network=none --mount=type=bind,from=image{number},target=/image "
+            + json.dumps(["/bin/sh", "-c", ": > /done"])
+        ]
+    lines += ["FROM tools"]
+    lines += [f"COPY --from=seen{number} /done /{number}" for number in range(len(images))]
+    return _solve(lines, (), {})
+
+
+def output(to: Place, cache: CachePlan, seen: Seen) -> str:
+    """Return the output of a build that saves a mount; a directory must not exist yet."""
+    settings = ["compression=zstd", "oci-mediatypes=true"]
+    settings += [f"annotation.{kept_mounts.MARK}={seen.size}"]
+    if isinstance(to, Reference):
+        insecure = [one for one in cache.options if one.startswith("registry.insecure=")]
+        return ",".join(("type=image", f"name={to}", "push=true", *insecure, *settings))
+    return ",".join(("type=oci", "tar=false", f'"dest={to}"', *settings))
+
+
+def argv(solve: Solve, dockerfile: str, tools: str) -> tuple[str, ...]:
+    """Return the arguments of buildx; `dockerfile` is a path, and `tools` a directory."""
+    found = ["build", "--progress=rawjson", "--provenance=false", "--sbom=false"]
+    found += [f"--build-context={name}={of}" for name, of in solve.contexts.items()]
+    found += [f"--output={one}" for one in solve.outputs]
+    if solve.namespace:
+        found += [f"--build-arg=BUILDKIT_CACHE_MOUNT_NS={solve.namespace}"]
+    return (*found, f"--file={dockerfile}", tools)
+
+
+def said(lines: Sequence[str]) -> Mapping[str, str]:
+    """Return what a look has printed of each mount, by its name."""
+    words = [line.split(maxsplit=2) for line in lines]
+    return {one[1]: one[2] for one in words if len(one) == 3 and one[0] == _SAID}  # noqa: PLR2004
+
+
+def _head(nonce: str) -> list[str]:
+    environment = f"LD_LIBRARY_PATH=/lib PATH=/bin LC_ALL=C RUN={nonce}"
+    return ["FROM scratch AS tools", f"ENV {environment}", "COPY . /"]
+
+
+def _run(mount: CacheMount, script: str, *further: str) -> str:
+    """Return a step that runs a script in a mount."""
+    attributes = [f"id={mount.identity}", "target=/mount", "sharing=locked"]
+    given = (("uid", mount.uid), ("gid", mount.gid), ("mode", mount.mode))
+    attributes += [f"{name}={value}" for name, value in given if value]
+    flags = ["--network=none", f"--mount=type=cache,{','.join(attributes)}", _NOTES, *further]
+    text = "cd /mount\n" + script.replace("NAME", mount.name)
+    return f"RUN {' '.join(flags)} {json.dumps(['/bin/sh', '-c', text])}"
+
+
+def _solve(
+    lines: Sequence[str], mounts: Sequence[CacheMount], contexts: Mapping[str, str]
+) -> Solve:
+    namespace = mounts[0].namespace if mounts else ""
+    return Solve(
+        dockerfile=_text(lines),
+        contexts=contexts,
+        outputs=("type=cacheonly",),
+        namespace=namespace,
+    )
+
+
+def _context(name: str, kept: Kept) -> dict[str, str]:
+    """Return the context of a directory; BuildKit pulls from a registry by itself."""
+    if isinstance(kept.place, Reference):
+        return {}
+    return {name: f"oci-layout://{kept.place}@{kept.digest}"}
+
+
+def _source(name: str, kept: Kept) -> str:
+    return str(kept.place) if isinstance(kept.place, Reference) else name
+
+
+def _text(lines: Sequence[str] | Iterator[str]) -> str:
+    return "\n".join(lines) + "\n"
