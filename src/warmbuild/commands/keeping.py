@@ -50,11 +50,12 @@ _OWN: Final = 100 * 1000**2
 
 @frozen
 class _Mount:
-    """A cache mount of the run that is kept."""
+    """A cache mount of a step."""
 
     mount: CacheMount
     cache: CachePlan  # beside which it is written
     reads: tuple[Place, ...]  # where it may be kept, near before far; empty if nobody needs it
+    why: str = ""  # why it is not kept, as a clause; empty if it is
 
     @property
     def name(self) -> str:
@@ -87,12 +88,17 @@ class Keeping:
 def found(builds: Sequence[Known], registries: Registries, log: Log) -> Keeping:
     """Return the cache mounts of builds, and what is kept of those that steps will need."""
     mounts: dict[str, _Mount] = {}
-    for one in builds:
-        for mount in _of_build(one, log):
-            known = mounts.setdefault(mount.name, mount)
-            reads = dict.fromkeys((*known.reads, *mount.reads))
-            better = known if known.write else mount
-            mounts[mount.name] = replace(better, reads=tuple(reads))
+    left: dict[str, str] = {}
+    for mount in chain.from_iterable(_of_build(one, log) for one in builds):
+        if mount.why:
+            left.setdefault(mount.name, f"{mount.mount.identity} is not kept: {mount.why}")
+            continue
+        known = mounts.setdefault(mount.name, mount)
+        reads = dict.fromkeys((*known.reads, *mount.reads))
+        mounts[mount.name] = replace(known if known.write else mount, reads=tuple(reads))
+    for name, text in left.items():
+        if name not in mounts:
+            log.line(f"the cache mount {text}")
     keeping = Keeping(builds=tuple(builds), mounts=mounts)
     asked = {name: partial(_first, one, registries) for name, one in mounts.items() if one.reads}
     answers = signals.at_once(asked, _PATIENCE) if asked else {}
@@ -103,7 +109,7 @@ def found(builds: Sequence[Known], registries: Registries, log: Log) -> Keeping:
 
 
 def _of_build(one: Known, log: Log) -> Iterator[_Mount]:
-    """Yield the mounts of a build that are kept; say why others are not."""
+    """Yield the mounts of a build; say why none is kept, if so."""
     decided, cache = one.decided, one.decided.cache
     steps = [step for step in one.material.recipe(one.images, b"").steps if step.mounts]
     of = f"{decided.name}: " if decided.name else ""
@@ -124,15 +130,14 @@ def _of_build(one: Known, log: Log) -> Iterator[_Mount]:
         lost = gains.why_not(step, known) if cache.mounts == (cache_mount.AUTO,) else ""
         fate = fates.get((step.stage, step.position), Fate.UNKNOWN)
         for mount in step.mounts:
-            if why := kept_mounts.not_kept(mount, cache.mounts) or lost:
-                log.line(f"{of}the cache mount {mount.identity} is not kept: {why}")
-                continue
+            why = kept_mounts.not_kept(mount, cache.mounts) or lost
             places = (item.ref for item in cache.read if not item.beside)
             reads = () if fate is Fate.CACHED else places
             yield _Mount(
                 mount=mount,
                 cache=cache,
                 reads=tuple(kept_mounts.place(place, mount.name) for place in reads),
+                why=why,
             )
 
 

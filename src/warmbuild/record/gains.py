@@ -56,9 +56,9 @@ def why_not(step: Step, known: Mapping[str, Gain]) -> str:
     """Return why the mounts of a step are left out, as a clause; empty if they may pay."""
     gain = known.get(key(step), Gain())
     if 0 < gain.bare < SLOW:
-        return f"it takes {gain.bare:.1f} s with empty ones"
+        return f"its step takes {gain.bare:.1f} s even if it is empty"
     if gain.losses >= ENOUGH:
-        return f"they cost more than they saved {gain.losses} times in a row"
+        return f"it cost more than it saved {gain.losses} times in a row"
     return ""
 
 

@@ -102,10 +102,13 @@ def _tasks(where: Timeline) -> Iterator[_Task]:
 
 
 def _own(where: Timeline) -> Iterator[_Task]:
-    """Yield what warmbuild itself did before and after buildx ran."""
+    """Yield what warmbuild itself did: before buildx ran, with cache mounts, and after all that."""
     at = 0.0
     for phase in _BEFORE:
         yield _of_us(phase, at, at := at + where.phases.get(phase, 0.0))
+    for span in where.own:
+        if span.phase is Phase.MOUNTS:
+            yield _of_us(span.phase, span.begun - where.begun, span.ended - where.begun)
     at = where.ended - where.begun
     for phase in _AFTER:
         end, at = at, at - where.phases.get(phase, 0.0)

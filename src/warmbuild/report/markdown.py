@@ -67,6 +67,7 @@ def _parts(outcome: Outcome, given: Mapping[str, str]) -> Iterator[str]:
         [f"{one.file}:{one.line}: {plain_text.finding(one)}" for one in outcome.findings],
     )
     yield from _phases(outcome)
+    yield from _mounts(outcome)
     for one in outcome.targets:
         hits, steps, _ = plain_text.hit_ratio(one.steps)
         done = plain_text.NOTHING if one.unbuilt else f"{hits} of {steps} steps cached"
@@ -128,6 +129,16 @@ def _facts(outcome: Outcome, bars: Sequence[Bar]) -> Iterator[str]:
     ]
     # What would have saved steps is worth an alert.
     yield from (alert("TIP", *why),) if len(why) > 1 else why
+
+
+def _mounts(outcome: Outcome) -> Iterator[str]:
+    """Yield what became of cache mounts, of all targets together."""
+    lines = [
+        f"- **{name.capitalize()}:** {inline(text)}"
+        for name, text in plain_text.mount_rows(outcome)
+    ]
+    if lines:
+        yield "\n".join(lines)
 
 
 def _pulled(bars: Iterable[Bar]) -> Iterator[str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from warmbuild.cache import records
+from warmbuild.cache import kept_mounts, records
+from warmbuild.phases import Phase
 from warmbuild.record import cause, miss
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from warmbuild.buildkit.progress import Step
     from warmbuild.cache.cache_plan import CacheRef
     from warmbuild.finding import Finding
-    from warmbuild.phases import Phase
     from warmbuild.plan.build_plan import BuildPlan
 
 # What is said of the steps of an image that an earlier build has made.
@@ -148,7 +148,24 @@ def facts(outcome: Outcome) -> Sequence[tuple[str, str]]:
     rows += _outcome_rows(outcome) if is_out and not outcome.targets else []
     if saved := saved_text(outcome):
         rows.append(("saved", saved))
+    return [*rows, *mount_rows(outcome)]
+
+
+def mount_rows(outcome: Outcome) -> Sequence[tuple[str, str]]:
+    """Return what became of each cache mount, and whether that has paid."""
+    rows = [("cache mount", kept_mounts.text(one)) for one in outcome.mounts]
+    if outcome.mounts_saved or outcome.mounts_cost:
+        rows.append(("mounts paid", mounts_text(outcome)))
     return rows
+
+
+def mounts_text(outcome: Outcome) -> str:
+    """Return what cache mounts have saved and cost."""
+    saved, cost = outcome.mounts_saved, outcome.mounts_cost
+    how = f"{saved:.1f} s shorter" if saved >= 0 else f"{-saved:.1f} s longer"
+    if not any(one.restored for one in outcome.mounts):
+        return f"nothing yet: the save took {cost:.1f} s"
+    return f"steps took {how}, restore and save {cost:.1f} s"
 
 
 def _row(row: tuple[str, str]) -> str:
@@ -159,7 +176,12 @@ def _row(row: tuple[str, str]) -> str:
 def saved_text(outcome: Outcome) -> str:
     """Return what the cached steps have saved; an empty text if that is little or not known."""
     saved = outcome.saved
-    return f"about {saved:.0f} s that the cached steps took before" if saved >= 1 else ""
+    if saved < 1:
+        return ""
+    phases = outcome.timeline.phases
+    cost = sum(phases.get(phase, 0.0) for phase in (Phase.IMPORT, Phase.CACHE))
+    beside = f"; the cache took {cost:.1f} s to read and write" if cost >= LONG else ""
+    return f"about {saved:.0f} s that the cached steps took before{beside}"
 
 
 def phases_text(phases: Mapping[Phase, float]) -> str:

@@ -20,6 +20,19 @@ def result(done: Outcome) -> Mapping[str, object]:
         "stopped": done.is_stopped,
         "seconds": round(done.seconds, 3),
         "saved": round(done.saved, 3),
+        "mounts": {
+            "saved": round(done.mounts_saved, 3),
+            "cost": round(done.mounts_cost, 3),
+            "each": [
+                {
+                    "id": one.mount.identity,
+                    "restored": one.restored,
+                    "saved": one.saved,
+                    "reason": one.why,
+                }
+                for one in done.mounts
+            ],
+        },
         "phases": {phase.value: round(taken, 3) for phase, taken in done.timeline.phases.items()},
         "warnings": len(done.warnings) + len(done.findings),
         "targets": [{"name": one.name, **_image(one)} for one in done.targets],
