@@ -225,3 +225,19 @@ def test_a_long_text_is_read_in_linear_time(part: str) -> None:
             refs.parse(f"r.io/{text}!")
 
     check_linear(read, lambda count: part * count, 2000)
+
+
+def test_the_tag_of_a_cache_mount() -> None:
+    name = "0123456789abcdef0123"
+    tag = refs.mount_tag("cache-api--main", name)
+    assert tag == f"cache-api--main---mount-{name}"
+    assert refs.is_mount_tag(tag, "cache-api--main")
+    assert not refs.is_mount_tag(tag, "cache-api")
+    assert not refs.is_mount_tag("cache-api--main", "cache-api--main")
+    long = f"cache-{'a' * 120}"
+    cut = refs.mount_tag(long, name)
+    assert refs.is_tag(cut)
+    assert refs.is_mount_tag(cut, long)
+    assert not refs.is_mount_tag(cut, long[:-1])
+    assert refs.read_cache_tag(tag, prefix="cache-") is None
+    assert cut != refs.mount_tag(long[:-1], name)

@@ -157,6 +157,7 @@ def shown(done: Outcome, redact: Callable[[str], str]) -> Outcome:
         problems=tuple(
             replace(one, text=redact(one.text), cause=redact(one.cause)) for one in done.problems
         ),
+        mounts=tuple(one.shown(redact) for one in done.mounts),
         targets=tuple(shown(one, redact) for one in done.targets),
         error=redact(done.error),
         failure=done.failure and done.failure.shown(redact),

@@ -28,37 +28,44 @@ PROGRAMS: Final = ("sh", "tar", "find", "cksum", "cat", "rm")
 _SAID: Final = "warmbuild-mount"
 # The mount for notes.
 _NOTES: Final = "--mount=type=cache,id=warmbuild-notes,target=/notes"
-_TAR: Final = "tar --numeric-owner --xattrs --xattrs-include='*'"
-# Kind, mode, owners, size, and times with nanoseconds of everything.
-_LISTED: Final = r"find . -printf '%y %m %U %G %s %T@ %C@ %P %l\0' | cksum"
-# One archive a layer; of a new base, what it deletes is deleted. Nothing needs a device.
-_RESTORE: Final = rf"""set -e
-for part in /kept/*.tar; do {_TAR} --listed-incremental=/dev/null -xpf "$part"; done
+# What the scripts share; they run in the mount. `listed` tells kind, mode, owners, size, and times
+# with nanoseconds of everything.
+_SHARED: Final = r"""set -e
+cd /mount
+archive() { tar --numeric-owner --xattrs --xattrs-include='*' "$@"; }
+listed() { find . -printf '%y %m %U %G %s %T@ %C@ %P %l\0' | cksum; }
+"""
+# There is one archive in each layer. What a later one deletes is deleted; nothing needs a device.
+_RESTORE: Final = r"""
+for part in /kept/*.tar; do archive --listed-incremental=/dev/null -xpf "$part"; done
 find . -xdev \( -type b -o -type c \) -delete
 rm -f /notes/NAME.*
-{_TAR} --listed-incremental=/notes/NAME.tar -cf /dev/null . 2>/dev/null
-{_LISTED} > /notes/NAME.sum
+archive --listed-incremental=/notes/NAME.tar -cf /dev/null . 2>/dev/null
+listed > /notes/NAME.sum
 : > /done
 """
 # GNU tar reads no file if it writes to /dev/null, and still counts bytes.
-_LOOK: Final = rf"""set -e
-size() {{ {_TAR} "$@" --totals -cf /dev/null . 2>&1 | while read -r line; do
-  case $line in "Total bytes written: "*) set -- $line; echo "$4";; esac; done; }}
+_LOOK: Final = r"""
+size() { archive "$@" --totals -cf /dev/null . 2>&1 | while read -r line; do
+  case $line in "Total bytes written: "*) set -- $line; echo "$4";; esac; done; }
 size=0 new=0 changed=1 marked=0
 if [ -n "$(find . -mindepth 1 -print -quit)" ]; then size=$(size); else changed=0; fi
 new=$size
 if [ -f /notes/NAME.sum ]; then
   marked=1
-  [ "$({_LISTED})" != "$(cat /notes/NAME.sum)" ] || changed=0
+  [ "$(listed)" != "$(cat /notes/NAME.sum)" ] || changed=0
   cat /notes/NAME.tar > /new
   new=$(size --listed-incremental=/new)
 fi
-echo "{_SAID} NAME $size $new $changed $marked"
+echo "warmbuild-mount NAME $size $new $changed $marked"
 """
-_SAVE: Final = rf"""set -e
+_SAVE: Final = r"""
 BASE
-{_TAR} --listed-incremental=/new -cf /out/PART.tar .
+archive --listed-incremental=/new -cf /out/PART.tar .
 """
+# What GNU tar is told has been archived: what was restored, or nothing.
+_SINCE: Final = r"cat /notes/NAME.tar > /new"
+_ANEW: Final = r"rm -f /new"
 
 
 @frozen
@@ -97,8 +104,7 @@ def looking(mounts: Sequence[CacheMount], nonce: str) -> Solve:
 def saving(mount: CacheMount, base: Kept | None, nonce: str, output: str) -> Solve:
     """Return the build that writes what is kept of a mount: all, or what has changed since."""
     number = base.archives if base else 0
-    begin = "cat /notes/NAME.tar > /new" if base else "rm -f /new"
-    script = _SAVE.replace("BASE", begin).replace("PART", f"{number:03}")
+    script = _SAVE.replace("BASE", _SINCE if base else _ANEW).replace("PART", f"{number:03}")
     lines = [*_head(nonce), "WORKDIR /out", _run(mount, script)]
     lines += [f"FROM {_source('base', base) if base else 'scratch'}"]
     lines += ["COPY --link --from=tools /out/ /"]
@@ -160,7 +166,7 @@ def _run(mount: CacheMount, script: str, *further: str) -> str:
     given = (("uid", mount.uid), ("gid", mount.gid), ("mode", mount.mode))
     attributes += [f"{name}={value}" for name, value in given if value]
     flags = ["--network=none", f"--mount=type=cache,{','.join(attributes)}", _NOTES, *further]
-    text = "cd /mount\n" + script.replace("NAME", mount.name)
+    text = _SHARED + script.replace("NAME", mount.name)
     return f"RUN {' '.join(flags)} {json.dumps(['/bin/sh', '-c', text])}"
 
 

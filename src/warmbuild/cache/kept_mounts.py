@@ -16,7 +16,7 @@ from warmbuild.project.cache_mount import AUTO, OFF
 from warmbuild.refs import Reference
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from warmbuild.cache.cache_plan import CachePlan, Place
     from warmbuild.project.cache_mount import CacheMount
@@ -61,7 +61,14 @@ class Carriage:
     mount: CacheMount
     restored: int = 0  # bytes of the content
     saved: int = 0  # bytes of the archive that was written
-    why: str = ""  # why it was not restored or saved, as a clause
+    unrestored: str = ""  # why it was not restored, as a clause
+    unsaved: str = ""  # why it was not saved, as a clause
+
+    def shown(self, redact: Callable[[str], str]) -> Carriage:
+        """Return it as it may be shown: `redact` hides secrets in what others wrote."""
+        mount = replace(self.mount, identity=redact(self.mount.identity))
+        unrestored, unsaved = redact(self.unrestored), redact(self.unsaved)
+        return replace(self, mount=mount, unrestored=unrestored, unsaved=unsaved)
 
 
 def place(cache: Place, name: str) -> Place:
@@ -91,7 +98,6 @@ def obstacle(cache: CachePlan, *, is_fresh: bool, no_cache: bool) -> str:
     `is_fresh` tells whether the builder is one of this run alone, on one node.
     """
     reasons = (
-        (cache.mounts == (OFF,), "cache-mounts is off"),
         (not (cache.read or cache.write), "no cache is read or written"),
         (not cache.backend.keeps_mounts, f"the backend {cache.backend.name} keeps none"),
         (not is_fresh, "the builder is not one of this run alone, on one node"),
@@ -151,6 +157,7 @@ def seen(texts: Mapping[str, str], name: str) -> Seen | None:
 def text(one: Carriage) -> str:
     """Return what became of a mount, in a line."""
     done = [f"{sizes.shown(one.restored)} restored"] if one.restored else []
+    done += [f"not restored: {one.unrestored}"] if one.unrestored else []
     done += [f"{sizes.shown(one.saved)} saved"] if one.saved else []
-    done += [f"not {'saved' if done else 'kept'}: {one.why}"] if one.why else []
-    return f"{one.mount.identity}: {', '.join(done) or 'nothing'}"
+    done += [f"not saved: {one.unsaved}"] if one.unsaved else []
+    return f"{one.mount.identity}: {', '.join(done)}"

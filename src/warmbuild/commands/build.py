@@ -290,7 +290,8 @@ def _with_mounts(
     with keeping.restored(kept, tool) as filled:
         run.clock.enter(Phase.BUILDX)
         outcome = solve.build(decided, tool)
-    run.clock.enter(Phase.MOUNTS)
+    if kept.mounts:
+        run.clock.enter(Phase.MOUNTS)
     outcome, builds = keeping.saved(filled, outcome, tool)
     later = {one.decided.name: one for one in builds}
     return outcome, [later.get(one.decided.name, one) for one in known]

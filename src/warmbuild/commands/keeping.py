@@ -81,8 +81,8 @@ class Keeping:
     @property
     def need(self) -> int:
         """Bytes that the builder's state takes for what is restored."""
-        sizes = (one.size + one.stored for one in self.found.values())
-        return sum(sizes) * kept_mounts.UNPACKED
+        found = self.found.values()
+        return sum(one.size + one.stored for one in found) * kept_mounts.UNPACKED
 
 
 def found(builds: Sequence[Known], registries: Registries, log: Log) -> Keeping:
@@ -111,6 +111,8 @@ def found(builds: Sequence[Known], registries: Registries, log: Log) -> Keeping:
 def _of_build(one: Known, log: Log) -> Iterator[_Mount]:
     """Yield the mounts of a build; say why none is kept, if so."""
     decided, cache = one.decided, one.decided.cache
+    if cache.mounts == (cache_mount.OFF,):
+        return
     steps = [step for step in one.material.recipe(one.images, b"").steps if step.mounts]
     of = f"{decided.name}: " if decided.name else ""
     for wrong in kept_mounts.unknown(cache.mounts, _identities(steps)):
@@ -121,7 +123,7 @@ def _of_build(one: Known, log: Log) -> Iterator[_Mount]:
         no_cache=decided.no_cache,
     )
     if why:
-        if steps and cache.mounts != (cache_mount.OFF,):
+        if steps:
             log.line(f"{of}cache mounts are not kept: {why}")
         return
     fates = {(was.step.stage, was.step.position): was.fate for was in one.forecast}
@@ -316,7 +318,7 @@ def _saved(keeping: Keeping, changed: Sequence[_Mount], tool: Tool, end: float) 
         before = _carriage(keeping, one.name)
         base = kept_mounts.base(keeping.restored.get(one.name), seen)
         size = seen.new if base else seen.size
-        carried[one.name] = replace(before, saved=0 if why else size, why=why)
+        carried[one.name] = replace(before, saved=0 if why else size, unsaved=why)
         took = time.monotonic() - begun
         tool.log.line(f"cache mount {kept_mounts.text(carried[one.name])}, in {took:.1f} s")
     return replace(keeping, carried=carried, cost=cost)
@@ -355,7 +357,7 @@ def _not_restored(keeping: Keeping, whys: Mapping[str, str], log: Log) -> Keepin
     carried = dict(keeping.carried)
     for name, why in whys.items():
         text = " ".join(why.split())
-        carried[name] = replace(_carriage(keeping, name), why=text)
+        carried[name] = replace(_carriage(keeping, name), unrestored=text)
         log.line(f"the cache mount {keeping.mounts[name].mount.identity} is not restored: {text}")
     return replace(
         keeping,

@@ -62,12 +62,12 @@ def _parts(outcome: Outcome, given: Mapping[str, str]) -> Iterator[str]:
     bars = outcome.timeline.bars
     if not outcome.targets:
         yield from _facts(outcome, bars)
+    yield from _mounts(outcome)
     yield from _listed(
         "NOTE",
         [f"{one.file}:{one.line}: {plain_text.finding(one)}" for one in outcome.findings],
     )
     yield from _phases(outcome)
-    yield from _mounts(outcome)
     for one in outcome.targets:
         hits, steps, _ = plain_text.hit_ratio(one.steps)
         done = plain_text.NOTHING if one.unbuilt else f"{hits} of {steps} steps cached"

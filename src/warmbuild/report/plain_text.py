@@ -155,17 +155,15 @@ def mount_rows(outcome: Outcome) -> Sequence[tuple[str, str]]:
     """Return what became of each cache mount, and whether that has paid."""
     rows = [("cache mount", kept_mounts.text(one)) for one in outcome.mounts]
     if outcome.mounts_saved or outcome.mounts_cost:
-        rows.append(("mounts paid", mounts_text(outcome)))
+        rows.append(("mounts saved", mounts_text(outcome)))
     return rows
 
 
 def mounts_text(outcome: Outcome) -> str:
     """Return what cache mounts have saved and cost."""
-    saved, cost = outcome.mounts_saved, outcome.mounts_cost
-    how = f"{saved:.1f} s shorter" if saved >= 0 else f"{-saved:.1f} s longer"
-    if not any(one.restored for one in outcome.mounts):
-        return f"nothing yet: the save took {cost:.1f} s"
-    return f"steps took {how}, restore and save {cost:.1f} s"
+    saved = f"{outcome.mounts_saved:.1f} s" if outcome.mounts_saved > 0 else "nothing"
+    yet = "" if any(one.restored for one in outcome.mounts) else " yet"
+    return f"{saved}{yet}, for {outcome.mounts_cost:.1f} s to restore and save them"
 
 
 def _row(row: tuple[str, str]) -> str:

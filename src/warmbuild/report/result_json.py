@@ -28,7 +28,8 @@ def result(done: Outcome) -> Mapping[str, object]:
                     "id": one.mount.identity,
                     "restored": one.restored,
                     "saved": one.saved,
-                    "reason": one.why,
+                    "unrestored": one.unrestored,
+                    "unsaved": one.unsaved,
                 }
                 for one in done.mounts
             ],

@@ -161,6 +161,7 @@ _VALUES: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
             *("cache-tag-prefix=-", "cache-scope=a b", "cache-version=a b", "cache-history=10"),
             *("cache-max-age=soon", "cache-timeout=0s"),
         ),
+        ("cache-mounts=auto,npm", "cache-mounts-limit=much"),
         ("cache-stages=1st", "cache-backend=inline"),
         ("cache-backend=local",),
         ("cache-dir=/cache", "cache-stages=build"),

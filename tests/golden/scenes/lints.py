@@ -53,10 +53,24 @@ _CASES: Final[dict[str, tuple[str, tuple[str, ...], dict[str, str]]]] = {
         (),
         {},
     ),
-    "a cache mount": (f"{_NPM}RUN --mount=type=cache,target=/a npm ci\n", (), {}),
+    "a cache mount": (
+        f"{_NPM}RUN --mount=type=cache,target=/a npm ci\n",
+        ("--cache-backend=gha",),
+        {},
+    ),
+    "a cache mount beside caches of one's own": (
+        f"{_NPM}RUN --mount=type=cache,target=/a npm ci\n",
+        ("--cache-from=r.io/a:b",),
+        {},
+    ),
+    "a cache mount without a cache": (
+        f"{_NPM}RUN --mount=type=cache,target=/a npm ci\n",
+        ("--cache=off",),
+        {},
+    ),
     "cache mounts": (
         _NPM + 3 * "RUN --mount=type=cache,target=/a make\n",
-        (),
+        ("--cache-backend=gha",),
         {},
     ),
     "cache-mode=min": (_ONE_STAGE, ("--cache-mode=min",), {}),

@@ -206,6 +206,9 @@ def _unusable() -> Iterator[Scene]:
             files={"": {f"{number}/": "" for number in range(1_001)}}
         ),
         "a record without a salt": _of_record(),
+        "a record of too many steps with mounts": _of_record(
+            salt="00", made="2026-01-01", mounts={str(number): {} for number in range(3001)}
+        ),
         "a record with a long salt": _of_record(salt="00" * 65, made="2026-01-01"),
     }
     for title, content in texts.items():

@@ -14,11 +14,13 @@ from warmbuild.build import outcomes, timeline
 from warmbuild.build.outcomes import Outcome
 from warmbuild.build.timeline import Call
 from warmbuild.buildkit.progress import Progress
+from warmbuild.cache.kept_mounts import Carriage
 from warmbuild.commands import draft
 from warmbuild.commands.draft import Draft
 from warmbuild.errors import RegistryError, Stopped
 from warmbuild.finding import Finding
 from warmbuild.phases import Phase, Span
+from warmbuild.project.cache_mount import CacheMount
 from warmbuild.record.cause import Cause, Kind
 from warmbuild.record.miss import Miss, Saving
 from warmbuild.report import markdown, plain_text
@@ -180,6 +182,10 @@ def _pushed(steps: tuple[Any, ...], **more: Any) -> Outcome:  # noqa: ANN401 (fi
     return Outcome(**(known | {"steps": steps} | more))
 
 
+_MOUNTS: Final = (
+    Carriage(mount=CacheMount(identity="/root/.npm"), restored=98_000_000, saved=655_000),
+    Carriage(mount=CacheMount(identity="make"), saved=20_000_000),
+)
 _MISS: Final = Miss(
     stage="",
     line=5,
@@ -449,6 +455,15 @@ def _scenes() -> Iterator[Scene]:
         "a warm build": _warm,
         "a cold build": _cold,
         "an edit": lambda: _edit(_MISS),
+        "an edit of what has cache mounts": lambda: _edit(
+            _MISS, mounts=_MOUNTS, mounts_saved=11.7, mounts_cost=1.5
+        ),
+        "the first build of what has cache mounts": lambda: _edit(
+            _MISS, mounts=(_MOUNTS[1],), mounts_cost=0.9
+        ),
+        "cache mounts that do not pay": lambda: _edit(
+            _MISS, mounts=_MOUNTS[:1], mounts_saved=-0.4, mounts_cost=6.1
+        ),
         "a failed step": _failed_step,
         "a failed push": _failed_push,
         "a run that is stopped": _cancelled,

@@ -152,7 +152,7 @@ def test_memory_that_cannot_be_had_is_a_warning(
     assert capsys.readouterr().out == said.format("this machine does not report its memory")
     monkeypatch.setattr(memory, "read_memory", lambda: Memory(total=GB, available=9, in_files=0))
     asked.create()
-    text = "half of the free memory is 0 MB, and a state needs 62 MB"
+    text = "half of the free memory is 4 bytes, and a state needs 62 MB"
     assert capsys.readouterr().out == said.format(text)
     assert asked.size == 0
 

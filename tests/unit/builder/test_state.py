@@ -104,7 +104,7 @@ def test_states_that_begin_at_once(promised: list[int], *, expected: bool) -> No
 
 def test_a_share_may_be_too_small_for_any_state() -> None:
     assert state.too_small(GB // 16) == ""
-    assert state.too_small(0) == "half of the free memory is 0 MB, and a state needs 62 MB"
+    assert state.too_small(0) == "half of the free memory is 0 bytes, and a state needs 62 MB"
 
 
 @pytest.mark.parametrize(

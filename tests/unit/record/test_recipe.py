@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from warmbuild.project import dockerfile
+from warmbuild.project.cache_mount import CacheMount
 from warmbuild.project.entry import Entry
 from warmbuild.record import recipe
 from warmbuild.record.content import Content
@@ -460,3 +461,46 @@ def test_any_dockerfile_is_read(words: list[str]) -> None:
 def test_a_name_that_is_not_utf8() -> None:
     text = f"{B}ARG A\nCOPY a.txt /$A\nLABEL a=$A\n"
     assert made(text, arguments={"A": "\udcff"}).key
+
+
+def test_cache_mounts_of_a_step() -> None:
+    run = (
+        "ARG N=1\nWORKDIR /src\nRUN --mount=type=cache,target=/a/../b/ "
+        "--mount=type=cache,id=x$N,target=c,uid=$N,gid=2,mode=0700,sharing=locked "
+        "--mount=type=cache,target=rel --mount=type=cache,dst=/d,id=x1,uid=1,gid=2,mode=0700 make\n"
+    )
+    assert step(f"{B}{run}").mounts == (
+        CacheMount(identity="/b"),
+        CacheMount(identity="x1", uid="1", gid="2", mode="0700"),
+        CacheMount(identity="rel"),
+    )
+    named = step(f"{B}{run}", arguments={"N": "9", "BUILDKIT_CACHE_MOUNT_NS": "ns"}).mounts
+    assert [(one.identity, one.uid, one.namespace) for one in named] == [
+        ("/b", "", "ns"),
+        ("x9", "9", "ns"),
+        ("rel", "", "ns"),
+        ("x1", "1", "ns"),
+    ]
+
+
+def test_mounts_that_are_not_known_by_their_id_alone() -> None:
+    mounts = (
+        "--mount=type=cache,target=/a,from=busybox --mount=type=cache,target=/b,source=/x "
+        "--mount=type=bind,target=/c --mount=type=tmpfs,target=/d "
+        "--mount=type=cache,target=/$TARGETOS"
+    )
+    assert step(f"{B}ARG TARGETOS\nRUN {mounts} make\n", platforms=()).mounts == ()
+
+
+def test_images_below_stages() -> None:
+    text = (
+        f"{B.replace('1.37', '1.37 AS one')}RUN a\nFROM one AS two\nRUN b\n"
+        f"FROM other:1 AS three\nRUN c\nFROM scratch AS four\nCOPY --from=two /a /\n"
+        "COPY --from=three /a /\n"
+    )
+    found = made(text)
+    known = f"{BUSYBOX}@{DIGEST}"
+    assert recipe.bases(found, ["one"]) == (known,)
+    assert recipe.bases(found, ["two"]) == (known,)
+    assert recipe.bases(found, ["three"]) == ("docker.io/library/other:1",)
+    assert recipe.bases(found, ["four", "nowhere"]) == ()
