@@ -59,4 +59,4 @@ def _said(argv: Sequence[str], env: Mapping[str, str]) -> str:
         plain = {**env, "LC_ALL": "C"}
         return process.answered(argv, plain, b"", patience=_PATIENCE).output
     except (LateError, OSError) as error:
-        raise EngineError(f"{argv[0]} does not work on this machine") from error
+        raise EngineError(f"this machine has no {argv[0]} that works") from error

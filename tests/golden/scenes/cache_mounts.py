@@ -11,7 +11,6 @@ from tests.golden import machine, made_up
 from tests.golden.machine import HANGS, Keeping, built
 from tests.golden.made_up import HOME, lines, vertex
 from tests.golden.scene import Scene, Subject
-from warmbuild.builder import tools
 from warmbuild.commands import keeping
 from warmbuild.project.cache_mount import CacheMount
 from warmbuild.record import gains, record
@@ -129,9 +128,6 @@ def _scenes() -> Iterator[Scene]:
     yield Scene(title="a save that fails", said=_said(buildx=unsaved))
     yield Scene(title="without tar", said=_said(prepare=_tools(""), buildx=look))
     yield Scene(title="another tar", said=_said(prepare=_tools("bsdtar 3.7"), buildx=look))
-    bare = machine.program("tar", "echo '(GNU tar)'")
-    with mock.patch.object(tools, "shutil", SimpleNamespace(which=lambda name, path: name)):
-        yield Scene(title="without ldd", said=_said(prepare=bare, buildx=look))
     late = SimpleNamespace(at_once=lambda _jobs, _seconds: {})
     with mock.patch.object(keeping, "signals", late):
         yield Scene(title="a registry that takes too long", said=_said(more=_kept()))
