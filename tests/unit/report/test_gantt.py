@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from warmbuild.build.timeline import Bar, Timeline
-from warmbuild.phases import Phase
+from warmbuild.phases import Phase, Span
 from warmbuild.report import gantt
 
 
@@ -25,6 +25,23 @@ def rows(*bars: Bar, ended: float = 10.0, **phases: float) -> list[str]:
     taken = {Phase[name]: seconds for name, seconds in phases.items()}
     chart, _ = gantt.chart(Timeline(begun=0, ended=ended, bars=bars, phases=taken))
     return [line.strip() for line in chart.splitlines()[7:-1]]
+
+
+def test_cache_mounts_have_their_own_bars() -> None:
+    own = tuple(
+        Span(phase=phase, begun=begun, ended=ended)
+        for phase, begun, ended in (
+            (Phase.BOOT, 0.0, 1.0),
+            (Phase.MOUNTS, 1.0, 2.5),
+            (Phase.BUILDX, 2.5, 6.0),
+            (Phase.MOUNTS, 6.0, 7.0),
+        )
+    )
+    chart, _ = gantt.chart(Timeline(ended=7.0, bars=(bar(1, 2.5, 6.0),), own=own))
+    assert [line.strip() for line in chart.splitlines() if "mounts" in line] == [
+        "cache mounts 1.5 s :done, 1000, 2500",
+        "cache mounts 1.0 s :done, 6000, 7000",
+    ]
 
 
 def test_without_a_build_there_is_no_chart() -> None:

@@ -7,7 +7,9 @@ from datetime import timedelta
 from warmbuild.build.outcomes import Outcome
 from warmbuild.build.timeline import Timeline
 from warmbuild.buildkit.progress import Step
+from warmbuild.cache.kept_mounts import Carriage
 from warmbuild.phases import Phase
+from warmbuild.project.cache_mount import CacheMount
 from warmbuild.report import result_json
 
 STEP = Step(
@@ -47,9 +49,33 @@ def test_a_result_has_the_numbers_of_the_outcome() -> None:
         "stopped": False,
         "seconds": 3.04,
         "saved": 4.04,
+        "mounts": {"saved": 0.0, "cost": 0.0, "each": []},
         "phases": {"steps": 2.04, "pull and unpack": 1.0, "boot": 0.01},
         "warnings": 1,
         "targets": [],
+    }
+
+
+def test_what_became_of_cache_mounts() -> None:
+    npm = CacheMount(identity="npm")
+    mounts = (
+        Carriage(mount=npm, restored=5, saved=2),
+        Carriage(mount=npm, unrestored="it is lost", unsaved="it is empty"),
+    )
+    outcome = replace(IMAGE, mounts=mounts, mounts_saved=7.0004, mounts_cost=1.5)
+    assert json.loads(json.dumps(result_json.result(outcome)))["mounts"] == {
+        "saved": 7.0,
+        "cost": 1.5,
+        "each": [
+            {"id": "npm", "restored": 5, "saved": 2, "unrestored": "", "unsaved": ""},
+            {
+                "id": "npm",
+                "restored": 0,
+                "saved": 0,
+                "unrestored": "it is lost",
+                "unsaved": "it is empty",
+            },
+        ],
     }
 
 
