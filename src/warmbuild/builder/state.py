@@ -121,11 +121,13 @@ def misfit(size: int, wanted: str, need: int | None) -> str:
     )
 
 
-def need(plans: Sequence[BuildPlan], mounts: int = 0) -> int | None:
+def need(plans: Sequence[BuildPlan], mounts: int = 0, *, unpacks: bool = True) -> int | None:
     """Return what the caches of a run take unpacked, by their manifests; None if unknown.
 
-    `mounts` is what restored cache mounts take.
+    `mounts` is what restored cache mounts take. `unpacks` tells whether any layer will be unpacked.
     """
+    if not unpacks:
+        return mounts
     layers: dict[str, int] = {}
     for plan in plans:
         for read in plan.cache.read:

@@ -243,8 +243,11 @@ def _with_builder(means: _Means, wanted: Sequence[Image], unchanged: Sequence[Ou
         known = recording.known(decided, registries, child)
         publishing.say_plan(decided, log)
         recording.say_forecast(known, log.line)
-        kept = keeping.found(known, registries, log)
-        name = _up(made, decided, kept, clock)
+        kept = keeping.found(known, registries)
+        keeping.say(kept, log.line, log.warning)
+        is_light = recording.unpacks_nothing(known, decided)
+        need = state.need(decided, kept.need, unpacks=not is_light)
+        name = _up(made, need, clock)
         means.begun.decided = decided
         if not inputs.cleanup:
             is_own = bool(run.provider.shared(env))
@@ -297,13 +300,13 @@ def _with_mounts(
     return outcome, [later.get(one.decided.name, one) for one in known]
 
 
-def _up(made: Made, decided: Sequence[BuildPlan], kept: Keeping, clock: Clock) -> str:
-    """Wait for the builder, and return its name.
+def _up(made: Made, need: int | None, clock: Clock) -> str:
+    """Wait for the builder, whose state needs so many bytes, and return its name.
 
     It booted while the registry was asked, so the time of both is that of whichever was longer.
     """
     clock.enter(Phase.BOOT)
-    name = made.boot(state.need(decided, kept.need))
+    name = made.boot(need)
     if clock.seconds > _AT_ONCE:
         clock.was(Phase.BOOT)
     return name

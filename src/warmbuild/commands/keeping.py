@@ -27,7 +27,7 @@ from warmbuild.refs import Reference
 from warmbuild.registry import client
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from warmbuild.build.outcomes import Outcome
     from warmbuild.build.solve import Tool
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from warmbuild.cache.kept_mounts import Seen
     from warmbuild.commands.logins import Registries
     from warmbuild.commands.recording import Known
-    from warmbuild.log import Log
     from warmbuild.project.cache_mount import CacheMount
     from warmbuild.record.recipe import Step
 
@@ -77,6 +76,8 @@ class Keeping:
     restored: Mapping[str, Kept] = field(default_factory=dict)
     carried: Mapping[str, Carriage] = field(default_factory=dict)
     cost: Mapping[str, float] = field(default_factory=dict)  # seconds
+    notes: tuple[str, ...] = ()  # why mounts are not kept, or not restored
+    warnings: tuple[str, ...] = ()
 
     @property
     def need(self) -> int:
@@ -85,66 +86,99 @@ class Keeping:
         return sum(one.size + one.stored for one in found) * kept_mounts.UNPACKED
 
 
-def found(builds: Sequence[Known], registries: Registries, log: Log) -> Keeping:
+def found(builds: Sequence[Known], registries: Registries) -> Keeping:
     """Return the cache mounts of builds, and what is kept of those that steps will need."""
     mounts: dict[str, _Mount] = {}
     left: dict[str, str] = {}
-    for mount in chain.from_iterable(_of_build(one, log) for one in builds):
-        if mount.why:
-            left.setdefault(mount.name, f"{mount.mount.identity} is not kept: {mount.why}")
-            continue
-        known = mounts.setdefault(mount.name, mount)
-        reads = dict.fromkeys((*known.reads, *mount.reads))
-        mounts[mount.name] = replace(known if known.write else mount, reads=tuple(reads))
-    for name, text in left.items():
-        if name not in mounts:
-            log.line(f"the cache mount {text}")
-    keeping = Keeping(builds=tuple(builds), mounts=mounts)
+    notes: list[str] = []
+    for one in builds:
+        why = _obstacle(one)
+        notes += [f"{_of(one)}cache mounts are not kept: {why}"] if why else []
+        for mount in () if why else _of_build(one):
+            if mount.why:
+                left.setdefault(mount.name, f"{mount.mount.identity} is not kept: {mount.why}")
+                continue
+            known = mounts.setdefault(mount.name, mount)
+            reads = dict.fromkeys((*known.reads, *mount.reads))
+            mounts[mount.name] = replace(known if known.write else mount, reads=tuple(reads))
+    notes += [f"the cache mount {text}" for name, text in left.items() if name not in mounts]
     asked = {name: partial(_first, one, registries) for name, one in mounts.items() if one.reads}
     answers = signals.at_once(asked, _PATIENCE) if asked else {}
     kept = {name: one for name, one in answers.items() if isinstance(one, Kept)}
     whys = {name: one for name, one in answers.items() if isinstance(one, str) and one}
     whys |= dict.fromkeys((name for name in asked if name not in answers), "nobody said in time")
-    return _not_restored(replace(keeping, found=kept), whys, log)
-
-
-def _of_build(one: Known, log: Log) -> Iterator[_Mount]:
-    """Yield the mounts of a build; say why none is kept, if so."""
-    decided, cache = one.decided, one.decided.cache
-    if cache.mounts == (cache_mount.OFF,):
-        return
-    steps = [step for step in one.material.recipe(one.images, b"").steps if step.mounts]
-    of = f"{decided.name}: " if decided.name else ""
-    for wrong in kept_mounts.unknown(cache.mounts, _identities(steps)):
-        log.warning(wrong)
-    why = kept_mounts.obstacle(
-        cache,
-        is_fresh=decided.builder.is_fresh and not decided.builder.appended,
-        no_cache=decided.no_cache,
+    keeping = Keeping(
+        builds=tuple(builds),
+        mounts=mounts,
+        found=kept,
+        notes=tuple(notes),
+        warnings=tuple(dict.fromkeys(chain.from_iterable(map(_unknown, builds)))),
     )
-    if why:
-        if steps:
-            log.line(f"{of}cache mounts are not kept: {why}")
-        return
-    fates = {(was.step.stage, was.step.position): was.fate for was in one.forecast}
-    known = _gains(one)
+    return _not_restored(keeping, whys)
+
+
+def say(keeping: Keeping, line: Callable[[str], object], warn: Callable[[str], object]) -> None:
+    """Say which mounts are not kept, or not restored, and why."""
+    for text in keeping.warnings:
+        warn(text)
+    for text in keeping.notes:
+        line(text)
+
+
+def say_found(keeping: Keeping, line: Callable[[str], object]) -> None:
+    """Say what a build would restore."""
+    for name, one in keeping.found.items():
+        identity, size = keeping.mounts[name].mount.identity, sizes.shown(one.size)
+        line(f"the cache mount {identity} is restored from {one.place}, {size}")
+
+
+def _of(one: Known) -> str:
+    return f"{one.decided.name}: " if one.decided.name else ""
+
+
+def _is_on(one: Known) -> bool:
+    is_off = one.decided.cache.mounts == (cache_mount.OFF,)
+    return one.material.has_cache_mounts and not is_off
+
+
+def _obstacle(one: Known) -> str:
+    """Return why no mount of a build is kept, as a clause; empty if it has none, or by choice."""
+    decided = one.decided
+    if not _is_on(one):
+        return ""
+    is_fresh = decided.builder.is_fresh and not decided.builder.appended
+    return kept_mounts.obstacle(decided.cache, is_fresh=is_fresh, no_cache=decided.no_cache)
+
+
+def _steps(one: Known) -> Sequence[Step]:
+    """Return the steps with cache mounts."""
+    if not _is_on(one):
+        return ()
+    return [step for step in one.material.recipe(one.images, b"").steps if step.mounts]
+
+
+def _of_build(one: Known) -> Iterator[_Mount]:
+    """Yield the mounts of a build, each with why it is not kept, if it is not."""
+    cache, known, steps = one.decided.cache, _gains(one), _steps(one)
+    fates = {(was.step.stage, was.step.position): was.fate for was in one.forecast if steps}
     for step in steps:
         lost = gains.why_not(step, known) if cache.mounts == (cache_mount.AUTO,) else ""
         fate = fates.get((step.stage, step.position), Fate.UNKNOWN)
         for mount in step.mounts:
-            why = kept_mounts.not_kept(mount, cache.mounts) or lost
             places = (item.ref for item in cache.read if not item.beside)
             reads = () if fate is Fate.CACHED else places
             yield _Mount(
                 mount=mount,
                 cache=cache,
                 reads=tuple(kept_mounts.place(place, mount.name) for place in reads),
-                why=why,
+                why=kept_mounts.not_kept(mount, cache.mounts) or lost,
             )
 
 
-def _identities(steps: Sequence[Step]) -> Sequence[str]:
-    return tuple(dict.fromkeys(mount.identity for step in steps for mount in step.mounts))
+def _unknown(one: Known) -> Iterator[str]:
+    """Yield warnings of IDs that no step has."""
+    there = dict.fromkeys(mount.identity for step in _steps(one) for mount in step.mounts)
+    return kept_mounts.unknown(one.decided.cache.mounts, tuple(there)) if there else iter(())
 
 
 def _gains(one: Known) -> Mapping[str, Gain]:
@@ -195,7 +229,10 @@ def restored(keeping: Keeping, tool: Tool) -> Iterator[Keeping]:
             limit = sum(keeping.mounts[mount.name].cache.mounts_limit for mount, _ in some)
             why = _solved(mount_solves.restoring(some, _nonce()), tool, _WRITTEN * limit).why
             if why:
-                keeping = _not_restored(keeping, {mount.name: why for mount, _ in some}, log)
+                known = len(keeping.notes)
+                keeping = _not_restored(keeping, {mount.name: why for mount, _ in some})
+                for text in keeping.notes[known:]:
+                    log.line(text)
                 # What has come of them is not whole.
                 with suppress(EngineError):
                     tool.buildx.run(builder_commands.forget_mounts())
@@ -352,18 +389,15 @@ def _carriage(keeping: Keeping, name: str) -> Carriage:
     return keeping.carried.get(name) or Carriage(mount=keeping.mounts[name].mount)
 
 
-def _not_restored(keeping: Keeping, whys: Mapping[str, str], log: Log) -> Keeping:
-    """Note why mounts begin empty, and say it."""
-    carried = dict(keeping.carried)
+def _not_restored(keeping: Keeping, whys: Mapping[str, str]) -> Keeping:
+    """Note why mounts begin empty."""
+    carried, notes = dict(keeping.carried), list(keeping.notes)
     for name, why in whys.items():
         text = " ".join(why.split())
         carried[name] = replace(_carriage(keeping, name), unrestored=text)
-        log.line(f"the cache mount {keeping.mounts[name].mount.identity} is not restored: {text}")
-    return replace(
-        keeping,
-        carried=carried,
-        found={name: one for name, one in keeping.found.items() if name not in whys},
-    )
+        notes.append(f"the cache mount {carried[name].mount.identity} is not restored: {text}")
+    left = {name: one for name, one in keeping.found.items() if name not in whys}
+    return replace(keeping, carried=carried, notes=tuple(notes), found=left)
 
 
 def _solved(made: Solve, tool: Tool, size: int, end: float | None = None) -> solve.Beside:

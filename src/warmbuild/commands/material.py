@@ -76,6 +76,14 @@ class Material:
         return recipe.images(self.file, self.built, self.given) if self.built else ()
 
     @property
+    def has_cache_mounts(self) -> bool:
+        """Whether a step of any stage has a cache mount."""
+        steps = (step for stage in self.file.stages for step in stage.instructions)
+        return any(
+            mount.get("type") == "cache" for step in steps for mount in dockerfile.mounts(step)
+        )
+
+    @property
     def stages(self) -> tuple[str, ...]:
         """The stages that the build needs, as BuildKit names them."""
         needed = dockerfile.needed(self.file, self.built) if self.built else ()

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from warmbuild.builder import environment
-    from warmbuild.commands import caches, logins, recording
+    from warmbuild.commands import caches, keeping, logins, recording
+    from warmbuild.commands.keeping import Keeping
     from warmbuild.commands.recording import Known
     from warmbuild.commands.run import Run
     from warmbuild.plan.build_plan import BuildPlan
@@ -25,6 +26,7 @@ else:
     # Only for `probe`.
     caches = lazy.module("warmbuild.commands.caches")
     environment = lazy.module("warmbuild.builder.environment")
+    keeping = lazy.module("warmbuild.commands.keeping")
     logins = lazy.module("warmbuild.commands.logins")
     recording = lazy.module("warmbuild.commands.recording")
 
@@ -41,8 +43,9 @@ def plan(run: Run, *, as_json: bool) -> None:
     ]
     published: Sequence[BuildPlan] = decided
     known: Sequence[Known] = ()
+    kept: Keeping | None = None
     if inputs.probe:
-        decided, known = _probed(run, decided)
+        decided, known, kept = _probed(run, decided)
         published = [caches.unmerged(one) for one in decided]
     if as_json:
         forecasts = {one.decided.name: one.forecast for one in known}
@@ -51,13 +54,18 @@ def plan(run: Run, *, as_json: bool) -> None:
         log.answer(plain_text.plan_text(*decided))
         if known:
             recording.say_forecast(known, log.answer)
+        if kept:
+            keeping.say(kept, log.answer, log.answer)
+            keeping.say_found(kept, log.answer)
     is_step = run.context.ci != "local" and not as_json
     if is_step or inputs.plan_only or inputs.output_file:
         with mounted.handed_over(mounted.written(inputs, ()), run.mounts, log):
             publishing.plan(published, inputs, env, run.provider, log)
 
 
-def _probed(run: Run, decided: Sequence[BuildPlan]) -> tuple[Sequence[BuildPlan], Sequence[Known]]:
+def _probed(
+    run: Run, decided: Sequence[BuildPlan]
+) -> tuple[Sequence[BuildPlan], Sequence[Known], Keeping]:
     """Return the plans with the caches that the registries hold, and what lies beside these.
 
     Notes of the plans tell what the registries said.
@@ -67,4 +75,5 @@ def _probed(run: Run, decided: Sequence[BuildPlan]) -> tuple[Sequence[BuildPlan]
     log.hide(login.password for login in registries.keyring.own)
     settled = caches.settled(decided, registries, notes)
     child = environment.of_building(env, run.context.trust, images.variables(decided))
-    return settled, recording.known(settled, registries, child)
+    known = recording.known(settled, registries, child)
+    return settled, known, keeping.found(known, registries)

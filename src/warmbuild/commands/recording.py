@@ -161,6 +161,13 @@ def say_forecast(builds: Sequence[Known], say: Callable[[str], object]) -> None:
             say(f"{of}{text}")
 
 
+def unpacks_nothing(builds: Sequence[Known], decided: Sequence[BuildPlan]) -> bool:
+    """Return whether builds are foreseen to take every step from a cache, and only push."""
+    fates = {step.fate for one in builds for step in one.forecast}
+    is_pushed = all(one.push and not (one.load or one.outputs) for one in decided)
+    return is_pushed and len(builds) == len(decided) and fates == {Fate.CACHED}
+
+
 def keep(
     builds: Sequence[Known],
     outcome: Outcome,

@@ -152,6 +152,10 @@ def test_what_caches_take(parsed: Callable[..., Inputs]) -> None:
     assert state.need([with_caches(plan)]) is None
     sources = replace(plan, cache=replace(plan.cache, read=(), sources=("type=gha",)))
     assert state.need([first, sources]) is None
+    # Cache mounts lie beside them, and of what is all cached nothing is unpacked.
+    assert state.need([first], 7) == 157
+    assert state.need([first], 7, unpacks=False) == 7
+    assert state.need([sources], unpacks=False) == 0
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 from tests.unit.lint.checked import check, lines
 
 RUN = "RUN --mount=type=cache,target=/var/cache"
-LOST = {"cache_backend": "gha"}
+LOST = {"cache-backend": "gha"}
 
 
 @pytest.mark.parametrize(
@@ -15,14 +15,14 @@ LOST = {"cache_backend": "gha"}
         pytest.param(f"FROM a\n{RUN} x", {}, [], id="kept beside the cache"),
         pytest.param(
             f"FROM a\n{RUN} x",
-            {"cache_backend": "local", "cache_dir": "c"},
+            {"cache-backend": "local", "cache-dir": "c"},
             [],
             id="in a directory",
         ),
         pytest.param(f"FROM a\n{RUN} x", LOST | {"builder": "mine"}, [], id="in one that stays"),
-        pytest.param(f"FROM a\n{RUN} x", LOST | {"cache_mounts": "off"}, [], id="by choice"),
+        pytest.param(f"FROM a\n{RUN} x", LOST | {"cache-mounts": "off"}, [], id="by choice"),
         pytest.param(f"FROM a\n{RUN} x", {"cache": "off"}, [2], id="without a cache"),
-        pytest.param(f"FROM a\n{RUN} x", {"cache_from": "r.io/a:b"}, [2], id="caches of one's own"),
+        pytest.param(f"FROM a\n{RUN} x", {"cache-from": "r.io/a:b"}, [2], id="caches of one's own"),
         pytest.param(f"FROM a\n{RUN} x\nRUN y\n{RUN} z", LOST, [2], id="said once"),
         pytest.param(f"FROM a AS b\n{RUN} x\nFROM c", LOST, [], id="in a stage not needed"),
         pytest.param("FROM a\nRUN --mount=type=bind,target=/x y", LOST, [], id="of another kind"),
