@@ -101,7 +101,17 @@ def _known(known: Gain) -> str:
     return "\n".join(line for line in log.splitlines() if line.startswith(_SAYS))
 
 
+def _planned() -> str:
+    """Return what a plan says that asks the registry."""
+    given = ("--image=ghcr.io/me/app", "--branch=feature", "--default-branch=main", *_FRESH)
+    files = {"Dockerfile": _DOCKERFILE}
+    replies = {**made_up.cache("cache-feature"), **_kept()}
+    said = machine.run("plan", "--probe", *given, files=files, registries=replies)
+    return "\n".join(line for line in said.splitlines() if line.startswith(_SAYS))
+
+
 def _scenes() -> Iterator[Scene]:
+    yield Scene(title="a plan", said=_planned())
     restored = {"build.2": _STEP}
     look = {"build.2": _looked(98_000_000, 98_000_000)}
     yield Scene(title="a first build", said=_said(buildx=look))
