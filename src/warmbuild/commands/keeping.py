@@ -230,7 +230,7 @@ def restored(keeping: Keeping, tool: Tool) -> Iterator[Keeping]:
             why = _solved(mount_solves.restoring(some, _nonce()), tool, _WRITTEN * limit).why
             if why:
                 known = len(keeping.notes)
-                keeping = _not_restored(keeping, {mount.name: why for mount, _ in some})
+                keeping = _not_restored(keeping, dict.fromkeys(keeping.found, why))
                 for text in keeping.notes[known:]:
                     log.line(text)
                 # What has come of them is not whole.
