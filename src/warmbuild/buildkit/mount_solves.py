@@ -29,10 +29,11 @@ _SAID: Final = "warmbuild-mount"
 # The mount for notes.
 _NOTES: Final = "--mount=type=cache,id=warmbuild-notes,target=/notes"
 # What the scripts share; they run in the mount. `listed` tells kind, mode, owners, size, and times
-# with nanoseconds of everything.
+# with nanoseconds of everything. BuildKit makes an overlay for a mount with an owner, which has
+# another device number each time.
 _SHARED: Final = r"""set -e
 cd /mount
-archive() { tar --numeric-owner --xattrs --xattrs-include='*' "$@"; }
+archive() { tar --numeric-owner --xattrs --xattrs-include='*' --no-check-device "$@"; }
 listed() { find . -printf '%y %m %U %G %s %T@ %C@ %P %l\0' | cksum; }
 """
 # There is one archive in each layer. What a later one deletes is deleted; nothing needs a device.
