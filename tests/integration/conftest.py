@@ -54,6 +54,7 @@ SMALL = {
     "source.txt": "one",
 }
 _RECORD = "---record"
+_MOUNT = "---mount-"
 _BUILDER = re.compile(r"^\+ docker buildx create --name (\S+)", re.MULTILINE)
 _STEP_ROW = re.compile(
     r"^\| \d+/\d+ \| `(?P<step>.*)` \| (?P<cache>hit|miss|stopped|\*\*failed).*$"
@@ -419,8 +420,13 @@ class Registry:
         )
 
     def tags(self, repository: str) -> list[str]:
-        """Return the tags of `host/path` but those of records; none without such a repository."""
-        return [tag for tag in self._tags(repository) if not tag.endswith(_RECORD)]
+        """Return the tags of `host/path`, without those of records and of cache mounts."""
+        found = self._tags(repository)
+        return [tag for tag in found if not tag.endswith(_RECORD) and _MOUNT not in tag]
+
+    def mounts(self, repository: str) -> list[str]:
+        """Return the tags of the cache mounts that are kept in a repository."""
+        return [tag for tag in self._tags(repository) if _MOUNT in tag]
 
     def records(self, repository: str) -> list[str]:
         """Return the tags of the caches that have a record beside them."""
