@@ -102,11 +102,14 @@ def found(builds: Sequence[Known], registries: Registries) -> Keeping:
             reads = dict.fromkeys((*known.reads, *mount.reads))
             mounts[mount.name] = replace(known if known.write else mount, reads=tuple(reads))
     notes += [f"the cache mount {text}" for name, text in left.items() if name not in mounts]
-    asked = {name: partial(_first, one, registries) for name, one in mounts.items() if one.reads}
+    read = {name: one for name, one in mounts.items() if one.reads}
+    emptied = read.keys() & set(chain.from_iterable(map(_emptied, builds)))
+    asked = {name: partial(_first, read[name], registries) for name in read if name not in emptied}
     answers = signals.at_once(asked, _PATIENCE) if asked else {}
     kept = {name: one for name, one in answers.items() if isinstance(one, Kept)}
     whys = {name: one for name, one in answers.items() if isinstance(one, str) and one}
     whys |= dict.fromkeys((name for name in asked if name not in answers), "nobody said in time")
+    whys |= dict.fromkeys(emptied, "no-cache-filters names the stage of its step")
     keeping = Keeping(
         builds=tuple(builds),
         mounts=mounts,
@@ -173,6 +176,12 @@ def _of_build(one: Known) -> Iterator[_Mount]:
                 reads=tuple(kept_mounts.place(place, mount.name) for place in reads),
                 why=kept_mounts.not_kept(mount, cache.mounts) or lost,
             )
+
+
+def _emptied(one: Known) -> Iterator[str]:
+    """Yield the names of mounts that BuildKit empties before a build (detectPrunedCacheID)."""
+    found = (step.mounts for step in _steps(one) if step.stage in one.ignored)
+    return (mount.name for mount in chain.from_iterable(found))
 
 
 def _unknown(one: Known) -> Iterator[str]:
