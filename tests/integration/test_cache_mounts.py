@@ -132,11 +132,12 @@ def edited(project: Path, text: str, name: str = "source.txt") -> Path:
     return project
 
 
-def told(ended: Ended, word: str) -> Any:
+def told(ended: Ended, word: str) -> dict[str, Any]:
     """Return what a step has printed after a word, as JSON."""
     found = re.findall(rf"^#\d+ [\d.]+ {word} (.*)$", ended.log, re.MULTILINE)
     assert len(found) == 1, ended.log
-    return json.loads(found[0])
+    shown: dict[str, Any] = json.loads(found[0])
+    return shown
 
 
 def printed(ended: Ended) -> list[str]:
@@ -167,7 +168,11 @@ def test_everything_in_a_mount_is_as_it_was(
     tmp_path: Path,
 ) -> None:
     place = project(KEEPS_ALL, {"act.py": FILL, "what": "fill"})
-    inputs = {"image": repository, "cache_backend": backend, "cache_mounts": "/kept,/owned"}
+    inputs: dict[str, Any] = {
+        "image": repository,
+        "cache_backend": backend,
+        "cache_mounts": "/kept,/owned",
+    }
     if backend == "local":
         inputs["cache_dir"] = str(tmp_path / "cache")
     filled = warmbuild.succeed(place, **inputs)
@@ -179,7 +184,7 @@ def test_everything_in_a_mount_is_as_it_was(
     changed = warmbuild.succeed(edited(place, "change", "what"), **inputs)
     assert told(changed, "BEFORE") == told(filled, "AFTER")
     # What is saved now is no more than the changes.
-    kept = re.findall(r"^cache mount (\S+): 5 MB restored, \d+ kB saved", changed.log, re.M)
+    kept = re.findall(r"^cache mount (\S+): 5 MB restored, \d+ kB saved", changed.log, re.MULTILINE)
     assert sorted(kept) == ["/kept", "/owned"]
     again = warmbuild.succeed(edited(place, "look", "what"), **inputs)
     assert told(again, "BEFORE") == told(changed, "AFTER") != told(filled, "AFTER")
@@ -228,7 +233,7 @@ def test_mounts_with_an_owner_are_found_in_every_build(
         until = " ".join(map(str, range(1, number + 1)))
         expected = [f"/other 0 {until}", f"/owned {until}", f"/plain {until}", f"again {until}"]
         assert printed(ended) == expected
-    assert sum(is_cached for is_cached in ended.steps.values()) == 1
+        assert len(ended.cached) == (number > 1)
 
 
 IDENTITIES = f"""\
@@ -250,7 +255,11 @@ def test_a_mount_is_known_by_its_id_with_arguments_and_by_its_namespace(
 
     def built(text: str, arguments: str) -> list[str]:
         edited(place, f"{text}\n")
-        inputs = {"image": repository, "build_args": arguments, "cache_mounts": chosen}
+        inputs: dict[str, Any] = {
+            "image": repository,
+            "build_args": arguments,
+            "cache_mounts": chosen,
+        }
         return printed(warmbuild.succeed(place, **inputs))
 
     namespaced = "VERSION=2\nBUILDKIT_CACHE_MOUNT_NS=team"
@@ -277,21 +286,20 @@ def test_a_mount_above_the_limit_is_left_out(
     warmbuild: Warmbuild, registry: Registry, repository: str, project: Callable[..., Path]
 ) -> None:
     place = project(LARGE)
-    inputs = {"image": repository, "cache_mounts": "/large"}
+    inputs: dict[str, Any] = {"image": repository, "cache_mounts": "/large"}
     why = "it has 3 MB, more than the 2 MB of cache-mounts-limit"
     edited(place, "3000000")
     left_out = warmbuild.succeed(place, **inputs, cache_mounts_limit="2.99MB")
-    assert [text for text in said(left_out) if "large" in text]
-    assert f"cache mount /large: not kept: {why}, in " in left_out.log
+    assert f"cache mount /large: not saved: {why}, in " in left_out.log
     assert registry.mounts(repository) == []
     edited(place, "2900000")
     kept = warmbuild.succeed(place, **inputs, cache_mounts_limit="2.99MB")
     assert printed(kept) == ["/large"]
     assert registry.mounts(repository) == [tag("cache-main", "/large")]
     edited(place, "2700000")
-    too_large = warmbuild.succeed(place, **inputs, cache_mounts_limit="2MB")
+    too_large = warmbuild.succeed(place, **inputs, cache_mounts_limit="1.5MB")
     assert printed(too_large) == ["/large"]
-    why = "it has 2 MB, more than the 2 MB of cache-mounts-limit"
+    why = "it has 2 MB, more than the 1 MB of cache-mounts-limit"
     assert f"\nthe cache mount /large is not restored: {why}\n" in too_large.log
     assert too_large.warnings == []
 
@@ -303,7 +311,7 @@ def test_two_gigabytes_are_more_than_the_default_limit(
     place = edited(project(LARGE), "2000000000")
     ended = warmbuild.succeed(place, image=repository)
     why = "it has 2.0 GB, more than the 1.0 GB of cache-mounts-limit"
-    assert f"cache mount /large: not kept: {why}, in " in ended.log
+    assert f"cache mount /large: not saved: {why}, in " in ended.log
     assert registry.mounts(repository) == []
 
 
@@ -323,10 +331,10 @@ def test_branches_read_the_mounts_of_main_and_write_their_own_and_forks_write_no
 ) -> None:
     place = project(LOG)
 
-    def built(text: str, **inputs: Any) -> list[str]:
+    def built(text: str, branch: str = "main", ci: Mapping[str, str] | None = None) -> list[str]:
         edited(place, f"{text}\n")
-        ended = warmbuild.succeed(place, image=repository, cache_mounts="/kept", **inputs)
-        return printed(ended)
+        inputs: dict[str, Any] = {"image": repository, "cache_mounts": "/kept"}
+        return printed(warmbuild.succeed(place, branch=branch, ci=ci, **inputs))
 
     of_main, of_feature = tag("cache-main", "/kept"), tag("cache-feature", "/kept")
     assert built("main") == ["/kept main"]
@@ -361,7 +369,7 @@ def test_a_cached_step_reads_no_mount_and_an_unchanged_mount_is_not_written(
     warmbuild: Warmbuild, registry: Registry, repository: str, project: Callable[..., Path]
 ) -> None:
     place = edited(project(UNCHANGING), "one")
-    inputs = {"image": repository, "cache_mounts": "/kept"}
+    inputs: dict[str, Any] = {"image": repository, "cache_mounts": "/kept"}
     warmbuild.succeed(place, **inputs)
     name = tag("cache-main", "/kept")
     ends = parts(registry, f"{repository}:{name}")
@@ -411,7 +419,7 @@ def test_a_step_that_runs_against_its_prediction_finds_its_mount_empty_and_saves
     project: Callable[..., Path],
 ) -> None:
     place = project(f"{LOG}RUN cat source.txt > /made\n")
-    inputs = {"image": repository, "cache_mounts": "/kept"}
+    inputs: dict[str, Any] = {"image": repository, "cache_mounts": "/kept"}
     warmbuild.succeed(edited(place, "one\n"), **inputs)
     older = registry.manifest(f"{repository}:cache-main")
     built = warmbuild.succeed(edited(place, "two\n"), **inputs)
@@ -450,7 +458,11 @@ def test_targets_of_a_bake_file_share_what_is_kept_of_a_mount(
     warmbuild: Warmbuild, registry: Registry, repository: str, project: Callable[..., Path]
 ) -> None:
     place = project(BAKED, {"docker-bake.hcl": TARGETS})
-    inputs = {"image": repository, "bake_files": "docker-bake.hcl", "cache_mounts": "shared"}
+    inputs: dict[str, Any] = {
+        "image": repository,
+        "bake_files": "docker-bake.hcl",
+        "cache_mounts": "shared",
+    }
     name = tag("cache-web--main", "shared")
     cold = warmbuild.succeed(edited(place, "1\n"), **inputs)
     assert sorted(len(one.split()) for one in printed(cold)) == [2, 3]
@@ -476,12 +488,41 @@ def test_platforms_share_what_is_kept_of_a_mount(
         for at, owner in (("/plain", ""), ("/owned", ",uid=7,mode=0700"))
     ]
     place = project(f"FROM {arm64.image}\nCOPY source.txt /\n{''.join(steps)}")
-    inputs = {"image": repository, "platforms": "linux/amd64,linux/arm64"}
+    inputs: dict[str, Any] = {"image": repository, "platforms": "linux/amd64,linux/arm64"}
     cold = warmbuild.succeed(edited(place, "1\n"), **inputs, cache_mounts="/plain,/owned")
     assert printed(cold) == ["/owned 1", "/owned 1 1", "/plain 1", "/plain 1 1"]
     warm = warmbuild.succeed(edited(place, "2\n"), **inputs, cache_mounts="/plain,/owned")
     until = ["1 1 2", "1 1 2 2"]
     assert printed(warm) == [f"{at} {one}" for at in ("/owned", "/plain") for one in until]
+
+
+FILTERED = f"""\
+FROM busybox:1.37 AS first
+COPY source.txt /
+RUN --mount=type=cache,id=both,target=/first at=/first; {APPEND}
+FROM first
+RUN --mount=type=cache,id=both,target=/both at=/both; {APPEND}
+RUN --mount=type=cache,id=own,target=/own at=/own; {APPEND}
+"""
+
+
+def test_a_mount_of_a_stage_that_uses_no_cache_begins_empty(
+    warmbuild: Warmbuild, repository: str, project: Callable[..., Path]
+) -> None:
+    place = project(FILTERED)
+    inputs: dict[str, Any] = {"image": repository, "cache_mounts": "both,own"}
+    warmbuild.succeed(edited(place, "1\n"), **inputs)
+    filtered = warmbuild.succeed(edited(place, "2\n"), **inputs, no_cache_filters="first")
+    assert printed(filtered) == ["/both 2 2", "/first 2", "/own 1 2"]
+    why = "no-cache-filters names the stage of its step"
+    assert said(filtered) == [
+        f"cache mount both: not restored: {why}, SIZE saved",
+        "cache mount own: SIZE restored, SIZE saved",
+        "cache mounts: 1 restored, SIZE",
+        f"the cache mount both is not restored: {why}",
+    ]
+    later = warmbuild.succeed(edited(place, "3\n"), **inputs)
+    assert printed(later) == ["/both 2 2 3 3", "/first 2 2 3", "/own 1 2 3"]
 
 
 TWO = f"""\
@@ -536,7 +577,7 @@ def test_mounts_that_do_not_pay_are_left_out(
         second.log,
         re.MULTILINE,
     )
-    assert re.search(r"^  mounts paid +steps took 2\.\d s shorter, ", second.log, re.MULTILINE)
+    assert re.search(r"^  mounts saved +2\.\d s, for ", second.log, re.MULTILINE)
     # Three times its mount cost more than it saved.
     before = known(repository)
     gains = {key: replace(gain, losses=3) for key, gain in before.gains.items() if gain.bare > 2}
