@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections import deque
 from contextlib import contextmanager
@@ -32,6 +33,7 @@ from warmbuild.frozen import frozen
 from warmbuild.lint import reading
 from warmbuild.phases import Phase
 from warmbuild.plan import calls
+from warmbuild.vendors.refusal import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -48,6 +50,10 @@ if TYPE_CHECKING:
     from warmbuild.plan.build_plan import BuildPlan
 
 _MOST_RETRIES: Final = 3
+# What GNU tar says of what it then does right.
+_HARMLESS: Final = ("tar: Removing leading ", "tar: Substituting ")
+# BuildKit quotes the script of a step that fails.
+_STEP: Final = re.compile(r'^process "[^\n]*" did not complete successfully: ')
 
 
 @frozen
@@ -351,7 +357,15 @@ def beside(argv: Sequence[str], tool: Tool, *, seconds: float, size: int) -> Bes
     if not code:
         return Beside(said=tuple(said))
     known = bounds.why or ("memory ran out" if guard.ran_short else "")
-    return Beside(said=tuple(said), why=known or progress.failure().error or _killed(code))
+    failure = progress.failure()
+    why = known or _complaint(failure.tail) or _STEP.sub("", failure.error) or _killed(code)
+    return Beside(said=tuple(said), why=why)
+
+
+def _complaint(tail: Sequence[str]) -> str:
+    """Return the first thing that a step of our own complains of in its last lines."""
+    lines = (excerpt(line) for line in tail if not line.startswith(_HARMLESS))
+    return next(filter(None, lines), "")
 
 
 @contextmanager
