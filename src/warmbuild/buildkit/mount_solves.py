@@ -36,9 +36,19 @@ cd /mount
 archive() { tar --numeric-owner --xattrs --xattrs-include='*' --no-check-device "$@"; }
 listed() { find . -printf '%y %m %U %G %s %T@ %C@ %P %l\0' | cksum; }
 """
-# There is one archive in each layer. What a later one deletes is deleted; nothing needs a device.
-_RESTORE: Final = r"""
-for part in /kept/*.tar; do archive --listed-incremental=/dev/null -xpf "$part"; done
+# There is one archive in each layer. What a later one deletes is deleted. A pipe in the place of an
+# archive would never end. The second of two archives may write outside of the mount, through a link
+# of the first one: that is lost with this step, in which there is nothing else.
+_UNPACK: Final = r"""
+for part in PARTS; do
+  if [ -h /kept/$part.tar ] || [ ! -f /kept/$part.tar ]; then
+    echo "$part.tar is no file"; exit 1; fi
+  archive --listed-incremental=/dev/null -xpf /kept/$part.tar
+done
+: > /done
+"""
+# Nothing needs a device.
+_NOTE: Final = r"""
 find . -xdev \( -type b -o -type c \) -delete
 rm -f /notes/NAME.*
 archive --listed-incremental=/notes/NAME.tar -cf /dev/null . 2>/dev/null
@@ -87,10 +97,14 @@ def restoring(kept: Sequence[tuple[CacheMount, Kept]], nonce: str) -> Solve:
         contexts |= _context(name, one)
         lines += [
             f"FROM {_source(name, one)} AS stage-of-{name}",
-            f"FROM tools AS restored{number}",
+            f"FROM tools AS unpacked{number}",
         ]
+        parts = " ".join(map(_part, range(one.archives)))
         bind = f"--mount=type=bind,from=stage-of-{name},target=/kept"
-        lines += [_run(mount, _RESTORE, bind)]
+        lines += [_run(mount, _UNPACK.replace("PARTS", parts), bind)]
+        lines += [f"FROM tools AS restored{number}"]
+        bind = f"--mount=type=bind,from=unpacked{number},source=/done,target=/unpacked"
+        lines += [_run(mount, _NOTE, bind, _NOTES)]
     lines += ["FROM tools"]
     lines += [f"COPY --from=restored{number} /done /{number}" for number in range(len(kept))]
     return _solve(lines, [mount for mount, _ in kept], contexts)
@@ -98,15 +112,15 @@ def restoring(kept: Sequence[tuple[CacheMount, Kept]], nonce: str) -> Solve:
 
 def looking(mounts: Sequence[CacheMount], nonce: str) -> Solve:
     """Return the build that prints what is in mounts, which are all of one namespace."""
-    lines = [*_head(nonce), *(_run(mount, _LOOK) for mount in mounts)]
+    lines = [*_head(nonce), *(_run(mount, _LOOK, _NOTES) for mount in mounts)]
     return _solve(lines, mounts, {})
 
 
 def saving(mount: CacheMount, base: Kept | None, nonce: str, output: str) -> Solve:
     """Return the build that writes what is kept of a mount: all, or what has changed since."""
     number = base.archives if base else 0
-    script = _SAVE.replace("BASE", _SINCE if base else _ANEW).replace("PART", f"{number:03}")
-    lines = [*_head(nonce), "WORKDIR /out", _run(mount, script)]
+    script = _SAVE.replace("BASE", _SINCE if base else _ANEW).replace("PART", _part(number))
+    lines = [*_head(nonce), "WORKDIR /out", _run(mount, script, _NOTES)]
     lines += [f"FROM {_source('base', base) if base else 'scratch'}"]
     lines += ["COPY --link --from=tools /out/ /"]
     contexts = _context("base", base) if base else {}
@@ -161,12 +175,17 @@ def _head(nonce: str) -> list[str]:
     return ["FROM scratch AS tools", f"ENV {environment}", "COPY . /"]
 
 
+def _part(number: int) -> str:
+    """Return the name of an archive."""
+    return f"{number:03}"
+
+
 def _run(mount: CacheMount, script: str, *further: str) -> str:
     """Return a step that runs a script in a mount."""
     attributes = [f"id={mount.identity}", "target=/mount", "sharing=locked"]
     given = (("uid", mount.uid), ("gid", mount.gid), ("mode", mount.mode))
     attributes += [f"{name}={value}" for name, value in given if value]
-    flags = ["--network=none", f"--mount=type=cache,{','.join(attributes)}", _NOTES, *further]
+    flags = ["--network=none", f"--mount=type=cache,{','.join(attributes)}", *further]
     text = _SHARED + script.replace("NAME", mount.name)
     return f"RUN {' '.join(flags)} {json.dumps(['/bin/sh', '-c', text])}"
 
