@@ -151,6 +151,11 @@ def _age(path: Path) -> float:
         return 0.0
 
 
+def blob(place: str, digest: str) -> bytes | None:
+    """Return a blob of an image in a directory; None if it is missing."""
+    return _blob(Path(place), digest) if refs.is_digest(digest) else None
+
+
 def _blob(layout: Path, digest: str) -> bytes | None:
     """Return a blob, or None for one that is missing and for a text that is no digest."""
     algorithm, _, name = digest.partition(":")

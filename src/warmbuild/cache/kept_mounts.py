@@ -81,7 +81,10 @@ def place(cache: Place, name: str) -> Place:
 
 def read(place: Place, manifest: bytes, digest: str) -> Kept:
     """Read the manifest of what is kept; raises ValueError, with the reason as a clause."""
-    found = untrusted_json.parsed(manifest)
+    try:
+        found = untrusted_json.parsed(manifest)
+    except ValueError as error:
+        raise ValueError("it holds no cache mount") from error
     mark = untrusted_json.text(untrusted_json.child(found, "annotations"), MARK)
     size = whole_numbers.read(mark)
     layers = list(untrusted_json.children(found, "layers"))
@@ -90,6 +93,24 @@ def read(place: Place, manifest: bytes, digest: str) -> Kept:
     at = replace(place, digest=digest) if isinstance(place, Reference) else place
     stored = sum(max(0, untrusted_json.number(layer, "size")) for layer in layers)
     return Kept(place=at, digest=digest, archives=len(layers), size=size, stored=stored)
+
+
+def config(manifest: bytes) -> str:
+    """Return the digest of the configuration of what is kept; an empty text for anything strange.
+
+    BuildKit takes a member in other letters, or the last of several, for the one that is meant.
+    """
+    text = manifest.lower()
+    if b"\\" in text or b'"manifests"' in text or text.count(b'"config"') != 1:
+        return ""
+    descriptor = untrusted_json.child(untrusted_json.parsed(manifest), "config")
+    found = untrusted_json.text(descriptor, "digest")
+    return found if refs.is_digest(found) else ""
+
+
+def has_triggers(config: bytes) -> bool:
+    """Return whether a configuration may have what BuildKit runs wherever an image is a base."""
+    return b"\\" in config or b"onbuild" in config.lower()
 
 
 def obstacle(cache: CachePlan, *, is_fresh: bool, no_cache: bool) -> str:

@@ -204,19 +204,39 @@ def _first(mount: _Mount, registries: Registries) -> Kept | str:
             if manifest is not None:
                 kept = kept_mounts.read(place, manifest, probe.digest_of(manifest))
                 size = max(kept.size, kept.stored)
-                return kept_mounts.too_large(size, mount.cache.mounts_limit) or kept
+                why = kept_mounts.too_large(size, mount.cache.mounts_limit)
+                return why or _checked(kept, manifest, registries)
         except (RegistryError, ValueError) as error:
             return f"{place}: {error}"
     return ""
 
 
+def _checked(kept: Kept, manifest: bytes, registries: Registries) -> Kept:
+    """Return what is kept unless BuildKit would run what it says, because a stage begins with it.
+
+    Raises ValueError and RegistryError.
+    """
+    digest = kept_mounts.config(manifest)
+    if isinstance(kept.place, str):
+        config = directory.blob(kept.place, digest)
+    else:
+        config = _fetched(kept.place, "blobs", digest, registries) if digest else None
+    if config is None or probe.digest_of(config) != digest or kept_mounts.has_triggers(config):
+        raise ValueError("it holds no cache mount")
+    return kept
+
+
 def _manifest(place: Place, registries: Registries) -> bytes | None:
     if isinstance(place, str):
         return directory.manifest(place)
+    return _fetched(place, "manifests", place.tag, registries)
+
+
+def _fetched(place: Reference, kind: str, name: str, registries: Registries) -> bytes | None:
     if place.host in registries.unasked:
         raise RegistryError("only BuildKit may reach the registry")
     asked = registries.client(place.host, lambda _: None, patience=client.BRIEF)
-    return asked.fetch(place, "manifests", place.tag)
+    return asked.fetch(place, kind, name)
 
 
 @contextmanager
