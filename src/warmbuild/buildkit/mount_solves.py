@@ -27,7 +27,7 @@ PROGRAMS: Final = ("sh", "tar", "find", "cksum", "cat", "rm")
 # Begins the line that a look prints of a mount.
 _SAID: Final = "warmbuild-mount"
 # The mount for notes.
-_NOTES: Final = "--mount=type=cache,id=warmbuild-notes,target=/notes"
+_NOTES: Final = f"--mount=type=cache,id={kept_mounts.NOTES},target=/notes"
 # What the scripts share; they run in the mount. `listed` tells kind, mode, owners, size, and times
 # with nanoseconds of everything. BuildKit makes an overlay for a mount with an owner, which has
 # another device number each time.

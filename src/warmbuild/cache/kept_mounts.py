@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # The annotation of an image that is kept of a mount: the bytes of the content.
 MARK: Final = "warmbuild.mount"
+# The ID of the mount that holds what warmbuild notes of others.
+NOTES: Final = "warmbuild-notes"
 # Archives of one mount: each is read at every restore.
 MOST_ARCHIVES: Final = 8
 # A mount is written anew before its archives have more than this many times its content.
@@ -132,6 +134,8 @@ def not_kept(mount: CacheMount, chosen: tuple[str, ...]) -> str:
     """Return why a mount is not kept, as a clause; empty if it is. `chosen` is `cache-mounts`."""
     if chosen != (AUTO,) and mount.identity not in chosen:
         return "cache-mounts does not name it"
+    if mount.identity == NOTES:
+        return "its ID is that of warmbuild's own notes"
     return "" if mount.is_plain else "its ID has signs that cannot be passed on"
 
 
