@@ -497,10 +497,11 @@ class Registry:
 
     def put_manifest(self, ref: str, manifest: Mapping[str, object] | bytes) -> None:
         path, tag = self._split(ref)
+        media_type = OCI_MANIFEST if isinstance(manifest, bytes) else manifest["mediaType"]
         requests.put(
             f"http://{self.host}/v2/{path}/manifests/{tag}",
             data=manifest if isinstance(manifest, bytes) else json.dumps(manifest),
-            headers={"Content-Type": OCI_MANIFEST},
+            headers={"Content-Type": str(media_type)},
             timeout=10,
         ).raise_for_status()
 

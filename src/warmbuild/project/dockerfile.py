@@ -10,11 +10,14 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import untrusted_json, whole_numbers
+from warmbuild import lazy, untrusted_json, whole_numbers
 from warmbuild.frozen import frozen
 
 if TYPE_CHECKING:
+    import csv
     from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+else:
+    csv = lazy.module("csv")
 
 # Of a file; those that people write have a tenth of both. What looks at the file compares
 # instructions with each other, and stages with the stages that they are built on.
@@ -370,8 +373,18 @@ def mounts(instruction: Instruction) -> Iterator[Mapping[str, str]]:
     """Yield the attributes of each mount of a RUN."""
     for name, value in instruction.flags:
         if name == "mount":
-            pairs = (part.partition("=") for part in value.split(","))
+            pairs = (part.partition("=") for part in _fields(value))
             yield {key.strip().lower(): text for key, _, text in pairs}
+
+
+def _fields(value: str) -> Sequence[str]:
+    """Return the fields of a line of CSV; none if BuildKit refuses it."""
+    if '"' not in value:
+        return value.split(",")
+    try:
+        return next(csv.reader([value], strict=True), [])
+    except csv.Error:
+        return []
 
 
 def _known(base: str, values: Mapping[str, str]) -> Sequence[str]:
