@@ -83,12 +83,23 @@ def manifest(
 
 
 def put(registry: Registry, ref: str, archives: Sequence[bytes], mark: str = "10") -> None:
-    """Put what would be kept of a mount: an archive a layer."""
+    """Put what would be kept of a mount: an archive a layer, with the list of what is there."""
     repository, _, _ = ref.rpartition(":")
-    layers = [
-        layer((f"{number:03}.tar", tarfile.REGTYPE, one)) for number, one in enumerate(archives)
-    ]
+    layers, there = [], set[bytes]()
+    for number, one in enumerate(archives):
+        with tarfile.open(fileobj=io.BytesIO(one)) as archive:
+            there |= {_kind(member) for member in archive}
+        listed = b"".join(sorted(there))
+        parts = [(f"{number:03}.tar", tarfile.REGTYPE, one)]
+        parts += [(f"{number:03}.list", tarfile.REGTYPE, listed)] if number else []
+        layers.append(layer(*parts))
     registry.put_manifest(ref, manifest(registry, repository, *layers, mark=mark))
+
+
+def _kind(member: tarfile.TarInfo) -> bytes:
+    """Return an entry of the list, as `find` writes it."""
+    kind = "d" if member.isdir() else "l" if member.issym() else "f"
+    return f"{kind}{member.name.removeprefix('./')}\0".encode()
 
 
 def digest(content: bytes) -> str:

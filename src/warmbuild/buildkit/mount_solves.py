@@ -2,8 +2,8 @@
 
 BuildKit gives a cache mount to nothing but a step. So a Dockerfile of our own has a step for each
 mount, without a network, in an image of nothing but the programs of this machine: GNU tar, find and
-a shell. Archives keep what layers lose: BuildKit cuts the times in a layer to seconds. The notes of
-GNU tar on what it has restored lie in a mount of their own, and tell later what has changed.
+a shell. Archives keep what layers lose: BuildKit cuts the times in a layer to seconds. Notes on
+what was restored lie in a mount of their own, and tell later what has changed.
 """
 
 from __future__ import annotations
@@ -23,60 +23,79 @@ if TYPE_CHECKING:
     from warmbuild.project.cache_mount import CacheMount
 
 # Programs that the steps run.
-PROGRAMS: Final = ("sh", "tar", "find", "cksum", "cat", "rm")
+PROGRAMS: Final = ("sh", "tar", "find", "sort", "comm", "cut", "sed", "xargs", "cat", "rm")
 # Begins the line that a look prints of a mount.
 _SAID: Final = "warmbuild-mount"
 # The mount for notes.
 _NOTES: Final = f"--mount=type=cache,id={kept_mounts.NOTES},target=/notes"
-# What the scripts share; they run in the mount. `listed` tells kind, mode, owners, size, and times
-# with nanoseconds of everything. BuildKit makes an overlay for a mount with an owner, which has
-# another device number each time.
+# What the scripts share; they run in the mount. `listed` tells what is there so that each change
+# shows: kind, mode, owners, size, times with nanoseconds, inode. `named` names what is new since
+# the notes, with all directories and hard links: tar has to see all names of a file. Archives of
+# GNU tar's own incremental kind cannot be read again after some renames of directories.
 _SHARED: Final = r"""set -e
 cd /mount
-archive() { tar --numeric-owner --xattrs --xattrs-include='*' --no-check-device "$@"; }
-listed() { find . -printf '%y %m %U %G %s %T@ %C@ %P %l\0' | cksum; }
+archive() { tar --numeric-owner --xattrs --xattrs-include='*' "$@"; }
+listed() { find . -printf '%y %m %U %G %s %T@ %C@ %i /%p\0' | sort -z -T /; }
+kinds() { find . -mindepth 1 -printf '%y%P\0' | sort -z -T /; }
+named() {
+  listed > /now
+  comm -z -13 /notes/NAME /now > /new
+  sed -z 's|^[^/]*/||' /new > /names
+  find . \( -type d -o -links +1 \) -print0 >> /names
+  sort -zu -T / -o /names /names
+}
+changes() { archive --no-recursion --null --verbatim-files-from -T /names "$@"; }
 """
-# There is one archive in each layer. What a later one deletes is deleted. A pipe in the place of an
-# archive would never end. The second of two archives may write outside of the mount, through a link
-# of the first one: that is lost with this step, in which there is nothing else.
+# There is one archive in each layer. What was not there any more is removed first, by the list
+# beside it. A pipe in the place of a file would never end. The second of two archives may write
+# outside of the mount, through a link of the first one: that is lost with this step, in which there
+# is nothing else.
 _UNPACK: Final = r"""
+read_file() {
+  if [ -h "/kept/$1" ] || [ ! -f "/kept/$1" ]; then echo "$1 is no file"; exit 1; fi
+}
 for part in PARTS; do
-  if [ -h /kept/$part.tar ] || [ ! -f /kept/$part.tar ]; then
-    echo "$part.tar is no file"; exit 1; fi
-  archive --listed-incremental=/dev/null -xpf /kept/$part.tar
+  read_file $part.tar
+  if [ $part != 000 ]; then
+    read_file $part.list
+    kinds > /kinds
+    comm -z -23 /kinds /kept/$part.list > /gone
+    cut -z -c2- /gone | xargs -0 -r rm -rf --
+  fi
+  archive -xpf /kept/$part.tar
 done
 : > /done
 """
 # Nothing needs a device.
 _NOTE: Final = r"""
 find . -xdev \( -type b -o -type c \) -delete
-rm -f /notes/NAME.*
-archive --listed-incremental=/notes/NAME.tar -cf /dev/null . 2>/dev/null
-listed > /notes/NAME.sum
+listed > /notes/NAME
 : > /done
 """
 # GNU tar reads no file if it writes to /dev/null, and still counts bytes.
 _LOOK: Final = r"""
-size() { archive "$@" --totals -cf /dev/null . 2>&1 | while read -r line; do
+size() { "$@" --totals -cf /dev/null 2>&1 | while read -r line; do
   case $line in "Total bytes written: "*) set -- $line; echo "$4";; esac; done; }
 size=0 new=0 changed=1 marked=0
-if [ -n "$(find . -mindepth 1 -print -quit)" ]; then size=$(size); else changed=0; fi
+if [ -n "$(find . -mindepth 1 -print -quit)" ]; then size=$(size archive .); else changed=0; fi
 new=$size
-if [ -f /notes/NAME.sum ]; then
+if [ -f /notes/NAME ]; then
   marked=1
-  [ "$(listed)" != "$(cat /notes/NAME.sum)" ] || changed=0
-  cat /notes/NAME.tar > /new
-  new=$(size --listed-incremental=/new)
+  named
+  comm -z -3 /notes/NAME /now > /differs
+  [ -s /differs ] && changed=1 || changed=0
+  new=$(size changes)
 fi
 echo "warmbuild-mount NAME $size $new $changed $marked"
 """
-_SAVE: Final = r"""
-BASE
-archive --listed-incremental=/new -cf /out/PART.tar .
+_SAVE_CHANGES: Final = r"""
+named
+kinds > /out/PART.list
+changes -cf /out/PART.tar
 """
-# What GNU tar is told has been archived: what was restored, or nothing.
-_SINCE: Final = r"cat /notes/NAME.tar > /new"
-_ANEW: Final = r"rm -f /new"
+_SAVE_ALL: Final = r"""
+archive -cf /out/PART.tar .
+"""
 
 
 @frozen
@@ -119,7 +138,7 @@ def looking(mounts: Sequence[CacheMount], nonce: str) -> Solve:
 def saving(mount: CacheMount, base: Kept | None, nonce: str, output: str) -> Solve:
     """Return the build that writes what is kept of a mount: all, or what has changed since."""
     number = base.archives if base else 0
-    script = _SAVE.replace("BASE", _SINCE if base else _ANEW).replace("PART", _part(number))
+    script = (_SAVE_CHANGES if base else _SAVE_ALL).replace("PART", _part(number))
     lines = [*_head(nonce), "WORKDIR /out", _run(mount, script, _NOTES)]
     lines += [f"FROM {_source('base', base) if base else 'scratch'}"]
     lines += ["COPY --link --from=tools /out/ /"]
@@ -186,7 +205,7 @@ def _run(mount: CacheMount, script: str, *further: str) -> str:
     given = (("uid", mount.uid), ("gid", mount.gid), ("mode", mount.mode))
     attributes += [f"{name}={value}" for name, value in given if value]
     flags = ["--network=none", f"--mount=type=cache,{','.join(attributes)}", *further]
-    text = _SHARED + script.replace("NAME", mount.name)
+    text = (_SHARED + script).replace("NAME", mount.name)
     return f"RUN {' '.join(flags)} {json.dumps(['/bin/sh', '-c', text])}"
 
 

@@ -32,7 +32,7 @@ _STEP: Final = lines(
 _QUICK: Final = _STEP.replace("00:00:02", "00:00:01")
 _FRESH: Final = ("--driver=docker-container", "--cache-export=with")
 _KEPT: Final = f"GET {HOME}/manifests/cache-feature---mount-{_NPM.name}"
-_PROGRAMS: Final = ("sh", "find", "cksum", "cat", "rm", "ldd")
+_PROGRAMS: Final = ("sh", "find", "sort", "comm", "cut", "sed", "xargs", "cat", "rm", "ldd")
 _SAYS: Final = ("cache mount", "the cache mount", "warning: cache-mounts", "  mounts", "  cache m")
 
 
