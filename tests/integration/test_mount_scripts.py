@@ -9,13 +9,16 @@ import re
 import shutil
 import subprocess
 from contextlib import suppress
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from warmbuild.buildkit import mount_solves
 from warmbuild.cache.kept_mounts import Kept
 from warmbuild.project.cache_mount import CacheMount
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MOUNT = CacheMount(identity="m")
 NAMES = ("a", "b", "c", "d e", "f\nf", "-g")
