@@ -94,6 +94,16 @@ def forget_mounts() -> tuple[str, ...]:
     return ("prune", "--force", "--all", "--filter=type=exec.cachemount")
 
 
+def left_mounts() -> tuple[str, ...]:
+    """Return the arguments that print the cache mounts there are; see `has_mounts`."""
+    return ("du", "--verbose", "--filter=type=exec.cachemount")
+
+
+def has_mounts(said: str) -> bool:
+    """Return whether `left_mounts` has printed a cache mount."""
+    return any(line.startswith("ID:") for line in said.splitlines())
+
+
 def inspect(name: str, *, bootstrap: bool) -> tuple[str, ...]:
     """Return the arguments that print a builder, after its nodes are started or not."""
     return ("inspect", *(["--bootstrap"] if bootstrap else []), name)

@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 
 # Seconds that registries have to say what they keep.
 _PATIENCE: Final = 6.0
+# Seconds that a builder has to let go of a mount whose step was ended, and between two looks.
+_RELEASE: Final = 10.0
+_GLANCE: Final = 0.2
 # What a restore may write, by the limit of a mount's content: its archives, and the content.
 _WRITTEN: Final = 3
 # Bytes that a build of our own may write beside that.
@@ -262,9 +265,8 @@ def restored(keeping: Keeping, tool: Tool) -> Iterator[Keeping]:
                 keeping = _not_restored(keeping, dict.fromkeys(keeping.found, why))
                 for text in keeping.notes[known:]:
                     log.line(text)
-                # What has come of them is not whole.
                 with suppress(EngineError):
-                    tool.buildx.run(builder_commands.forget_mounts())
+                    _empty(tool)
                 done.clear()
                 break
             done |= {mount.name: one for mount, one in some}
@@ -281,6 +283,24 @@ def restored(keeping: Keeping, tool: Tool) -> Iterator[Keeping]:
             carried={**keeping.carried, **carried},
             cost={name: seconds / len(pairs) for name in keeping.found},
         )
+
+
+def _empty(tool: Tool) -> None:
+    """Remove all cache mounts, because they are not whole; raises EngineError if that fails.
+
+    A step that has just been ended may still hold its own. A builder that does not let go of it, or
+    has died, is replaced.
+    """
+    end = time.monotonic() + _RELEASE
+    while time.monotonic() < end:
+        done = tool.buildx.run(builder_commands.forget_mounts())
+        left = tool.buildx.run(builder_commands.left_mounts())
+        if done.code or left.code:
+            break
+        if not builder_commands.has_mounts(left.output):
+            return
+        time.sleep(_GLANCE)
+    tool.state.to_disk("a part of the cache mounts is in it")
 
 
 def _bases(keeping: Keeping) -> Sequence[str]:
