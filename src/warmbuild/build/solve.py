@@ -52,6 +52,8 @@ if TYPE_CHECKING:
 _MOST_RETRIES: Final = 3
 # What GNU tar says of what it then does right.
 _HARMLESS: Final = ("tar: Removing leading ", "tar: Substituting ")
+# What tar and the shell say if a disk is full.
+_FULL: Final = re.compile(r": (Wrote only [0-9]+ of [0-9]+ bytes|.*No space left on device)$")
 # BuildKit quotes the script of a step that fails.
 _STEP: Final = re.compile(r'^process "[^\n]*" did not complete successfully: ')
 
@@ -365,7 +367,8 @@ def beside(argv: Sequence[str], tool: Tool, *, seconds: float, size: int) -> Bes
 def _complaint(tail: Sequence[str]) -> str:
     """Return the first thing that a step of our own complains of in its last lines."""
     lines = (excerpt(line) for line in tail if not line.startswith(_HARMLESS))
-    return next(filter(None, lines), "")
+    said = next(filter(None, lines), "")
+    return "no space is left in the builder's state" if _FULL.search(said) else said
 
 
 @contextmanager
