@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _IMPORT_TIMEOUT: Final = 30.0
 # Seconds that a registry may take to accept a manifest, which has some kilobytes.
 _MANIFEST_TIMEOUT: Final = 120.0
+# Bytes that may not count because something else is done meanwhile: more than images have.
+_MOST_SHARED: Final = 10 * 1000**3
 # Seconds between two looks for news.
 _GLANCE: Final = 0.5
 
@@ -64,12 +66,24 @@ class Patience:
 class Bounds:
     """Ends a command that takes too long or makes too much; `why` says which, as a clause."""
 
-    def __init__(self, seconds: float, size: int, written: Callable[[], int | None]) -> None:
-        """Allow so many seconds, and bytes that the builder writes; `written` counts these."""
+    def __init__(
+        self,
+        seconds: float,
+        size: int,
+        written: Callable[[], int | None],
+        is_shared: Callable[[], bool] = bool,
+    ) -> None:
+        """Allow so many seconds, and bytes that the builder writes; `written` counts these.
+
+        What is written while `is_shared` says that the builder does something else, too, does not
+        count, within reason.
+        """
         self.why = ""
         self._end, self._seconds = time.monotonic() + seconds, seconds
         self._size, self._written = size, written
-        self._before: int | None = None
+        self._is_shared = is_shared
+        self._first: int | None = None
+        self._before = 0
 
     @contextmanager
     def over(self, running: Running) -> Iterator[None]:
@@ -80,7 +94,10 @@ class Bounds:
     def _is_exceeded(self) -> bool:
         # What is over at once needs no count, which takes a call of the engine.
         now = self._written() or 0
-        self._before = now if self._before is None else self._before
+        is_first = self._first is None
+        self._first = now if self._first is None else self._first
+        if is_first or (self._is_shared() and now - self._first < _MOST_SHARED):
+            self._before = now
         if time.monotonic() > self._end:
             self.why = f"it takes more than {self._seconds:.0f} s"
         elif now - self._before > self._size:

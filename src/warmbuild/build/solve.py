@@ -344,9 +344,20 @@ def ask(decided: Sequence[BuildPlan], tool: Tool) -> Outcome:
     return outcomes.together(finished, metadata=_shown_metadata(written, log), steps=())
 
 
-def beside(argv: Sequence[str], tool: Tool, *, seconds: float, size: int) -> Beside:
-    """Run a build of our own, of which the log shows nothing, within seconds and written bytes."""
-    progress, said, bounds = Progress(), list[str](), Bounds(seconds, size, tool.written)
+def beside(
+    argv: Sequence[str],
+    tool: Tool,
+    *,
+    seconds: float,
+    size: int,
+    is_shared: Callable[[], bool] = bool,
+) -> Beside:
+    """Run a build of our own, of which the log shows nothing, within seconds and written bytes.
+
+    `is_shared` tells whether another one runs in the background.
+    """
+    progress, said = Progress(), list[str]()
+    bounds = Bounds(seconds, size, tool.written, is_shared)
     with (
         tool.buildx.started(argv) as running,
         bounds.over(running),
@@ -372,12 +383,15 @@ def _complaint(tail: Sequence[str]) -> str:
 
 
 @contextmanager
-def in_background(argv: Sequence[str], tool: Tool) -> Iterator[None]:
-    """Run a build of our own, whose end nobody needs, while the block runs."""
+def in_background(argv: Sequence[str], tool: Tool) -> Iterator[Callable[[], bool]]:
+    """Run a build of our own, whose end nobody needs, while the block runs.
+
+    Yield what tells whether it still runs.
+    """
     with tool.buildx.started(argv) as running:
         # What it prints is read, so that it goes on.
-        signals.start_thread(lambda: deque(running.lines(), maxlen=0))
-        yield
+        thread = signals.start_thread(lambda: deque(running.lines(), maxlen=0))
+        yield thread.is_alive
 
 
 def _annotate(decided: Sequence[BuildPlan], found: Iterable[Warned], tool: Tool) -> None:

@@ -251,15 +251,17 @@ def restored(keeping: Keeping, tool: Tool) -> Iterator[Keeping]:
     begun, log = time.monotonic(), tool.log
     pairs = [(keeping.mounts[name].mount, one) for name, one in keeping.found.items()]
     with ExitStack() as stack:
+        unpacks: Callable[[], bool] = bool
         if images := _bases(keeping):
             # If that fails, the restore does, too, and says so.
             with suppress(EngineError):
                 argv = _argv(mount_solves.unpacking(images, _nonce()), tool)
-                stack.enter_context(solve.in_background(argv, tool))
+                unpacks = stack.enter_context(solve.in_background(argv, tool))
         done: dict[str, Kept] = {}
         for some in _by_namespace(pairs):
             limit = sum(keeping.mounts[mount.name].cache.mounts_limit for mount, _ in some)
-            why = _solved(mount_solves.restoring(some, _nonce()), tool, _WRITTEN * limit).why
+            made = mount_solves.restoring(some, _nonce())
+            why = _solved(made, tool, _WRITTEN * limit, is_shared=unpacks).why
             if why:
                 known = len(keeping.notes)
                 keeping = _not_restored(keeping, dict.fromkeys(keeping.found, why))
@@ -449,12 +451,18 @@ def _not_restored(keeping: Keeping, whys: Mapping[str, str]) -> Keeping:
     return replace(keeping, carried=carried, notes=tuple(notes), found=left)
 
 
-def _solved(made: Solve, tool: Tool, size: int, end: float | None = None) -> solve.Beside:
+def _solved(
+    made: Solve,
+    tool: Tool,
+    size: int,
+    end: float | None = None,
+    is_shared: Callable[[], bool] = bool,
+) -> solve.Beside:
     """Run a build of our own; what this machine lacks is a reason, too."""
     try:
         argv = _argv(made, tool)
         left = tool.limits.cache if end is None else max(0.0, end - time.monotonic())
-        return solve.beside(argv, tool, seconds=left, size=size)
+        return solve.beside(argv, tool, seconds=left, size=size, is_shared=is_shared)
     except EngineError as error:
         return solve.Beside(said=(), why=str(error))
 
