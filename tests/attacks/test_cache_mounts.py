@@ -214,7 +214,22 @@ def of(*members: kept_images.Member) -> tuple[bytes, ...]:
         pytest.param((layer(("000.tar", PIPE, b"")),), "000.tar is no file", id="a pipe"),
         pytest.param((layer(("000.tar", CHARACTERS, b"")),), "000.tar is no file", id="a device"),
         pytest.param((layer(("000.tar", LINK, "/dev/zero")),), "000.tar is no file", id="a link"),
-        pytest.param((layer(("x.tar", FILE, GOOD)),), "000.tar is no file", id="another name"),
+        pytest.param(
+            (
+                layer(("000.tar", FILE, GOOD)),
+                layer(("001.tar", FILE, GOOD), ("001.list", PIPE, b"")),
+            ),
+            "001.list is no file",
+            id="a list that is a pipe",
+        ),
+        pytest.param(
+            (
+                layer(("000.tar", FILE, GOOD)),
+                layer(("001.tar", FILE, GOOD), ("001.list", FILE, b"f/etc\0d..\0f../b\0")),
+            ),
+            "comm: file 2 is not in sorted order",
+            id="a list that is none",
+        ),
     ],
 )
 def test_leave_a_mount_by_its_archive(main: Main, layers: Sequence[bytes], reason: str) -> None:
@@ -336,7 +351,7 @@ def test_inject_an_attribute_by_an_id(main: Main) -> None:
         *["its ID has signs that cannot be passed on"] * 6,
         "its ID is that of warmbuild's own notes",
     ]
-    assert "mounts" not in "".join(main.registry.tags(main.repository))
+    assert main.registry.mounts(main.repository) == []
 
 
 def test_write_a_mount_of_the_default_branch(
