@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 # Seconds that registries have to say what they keep.
 _PATIENCE: Final = 6.0
+# Seconds that a restore may take at most; a step that begins with empty mounts rarely loses more.
+_RESTORE: Final = 120.0
 # Seconds that a builder has to let go of a mount whose step was ended, and between two looks.
 _RELEASE: Final = 10.0
 _GLANCE: Final = 0.2
@@ -267,8 +269,7 @@ def restored(keeping: Keeping, tool: Tool) -> Iterator[Keeping]:
                 keeping = _not_restored(keeping, dict.fromkeys(keeping.found, why))
                 for text in keeping.notes[known:]:
                     log.line(text)
-                with suppress(EngineError):
-                    _empty(tool)
+                _empty(tool)
                 done.clear()
                 break
             done |= {mount.name: one for mount, one in some}
@@ -294,14 +295,15 @@ def _empty(tool: Tool) -> None:
     has died, is replaced.
     """
     end = time.monotonic() + _RELEASE
-    while time.monotonic() < end:
-        done = tool.buildx.run(builder_commands.forget_mounts())
-        left = tool.buildx.run(builder_commands.left_mounts())
-        if done.code or left.code:
-            break
-        if not builder_commands.has_mounts(left.output):
-            return
-        time.sleep(_GLANCE)
+    with suppress(EngineError):
+        while time.monotonic() < end:
+            done = tool.buildx.run(builder_commands.forget_mounts())
+            left = tool.buildx.run(builder_commands.left_mounts())
+            if done.code or left.code:
+                break
+            if not builder_commands.has_mounts(left.output):
+                return
+            time.sleep(_GLANCE)
     tool.state.to_disk("a part of the cache mounts is in it")
 
 
@@ -461,7 +463,7 @@ def _solved(
     """Run a build of our own; what this machine lacks is a reason, too."""
     try:
         argv = _argv(made, tool)
-        left = tool.limits.cache if end is None else max(0.0, end - time.monotonic())
+        left = min(tool.limits.cache, _RESTORE) if end is None else end - time.monotonic()
         return solve.beside(argv, tool, seconds=left, size=size, is_shared=is_shared)
     except EngineError as error:
         return solve.Beside(said=(), why=str(error))

@@ -70,3 +70,21 @@ def test_what_stays_within_them_is_not(written: Callable[[], int | None]) -> Non
     with bounds.over(running):
         assert not running.ended.wait(0.1)
     assert bounds.why == ""
+
+
+def test_what_is_written_beside_does_not_count() -> None:
+    shared = [False, True, True, True]
+    running = Running()
+    counts = counting(0, 5000, 9000, 9500, 9900)
+    bounds = Bounds(60.0, 1000, counts, lambda: len(shared) > 1 and shared.pop())
+    with bounds.over(running):
+        assert not running.ended.wait(0.1)
+    assert bounds.why == ""
+
+
+def test_what_is_written_beside_counts_if_it_is_absurd() -> None:
+    running = Running()
+    bounds = Bounds(60.0, 1000, counting(0, 11 * 1000**3), lambda: True)
+    with bounds.over(running):
+        assert running.ended.wait(10)
+    assert bounds.why == "it makes more than 1 kB"

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests import plans
+from tests.golden.made_up import vertex
 from tests.unit.fake_runner import FakeRunner, recorded
 from warmbuild import ci, trust
 from warmbuild.bake import targets
 from warmbuild.bake.targets import Target
 from warmbuild.build import solve
 from warmbuild.build.display import Display
-from warmbuild.build.solve import Limits, Tool
+from warmbuild.build.solve import Beside, Limits, Tool
 from warmbuild.builder.environment import Buildx
 from warmbuild.builder.memory import State
 from warmbuild.builder.private_directory import Private
@@ -42,6 +43,9 @@ BAKE = ("buildx", "bake")
 METADATA = json.dumps({"containerimage.digest": "sha256:1", "token": "hunter2"})
 SAID = {"--metadata-file": METADATA, "--iidfile": "sha256:2\n"}
 RACE = "unknown: blob unknown to registry"
+
+
+_FULL = "no space is left in the builder's state"
 
 
 @pytest.fixture
@@ -652,3 +656,33 @@ def test_a_command_that_nobody_answers_for_fails_the_test(runner: FakeRunner) ->
     runner.answer(*BAKE)
     with pytest.raises(pytest.fail.Exception, match="no answer is known to buildx build"):
         runner(BUILD, {}).__enter__()
+
+
+@pytest.mark.parametrize(
+    ("log", "error", "why"),
+    [
+        (
+            "tar: Removing leading `../' from member names\ntar: x: Cannot open: denied\n",
+            "exit code: 2",
+            "tar: x: Cannot open: denied",
+        ),
+        ("tar: /kinds: Wrote only 4096 of 10240 bytes\n", "exit code: 2", _FULL),
+        ("sh: write error: No space left on device\n", "exit code: 2", _FULL),
+        (
+            "",
+            'process "/bin/sh -c long" did not complete successfully: exit code: 1',
+            "exit code: 1",
+        ),
+    ],
+)
+def test_why_a_build_of_our_own_failed(
+    runner: FakeRunner, tool: Tool, log: str, error: str, why: str
+) -> None:
+    runner.answer("buildx", "build", lines=[vertex("[a 1/1] RUN x", log=log, error=error)], code=1)
+    done = solve.beside(["build"], tool, seconds=60.0, size=1)
+    assert (done.why, list(done.said)) == (why, log.splitlines())
+
+
+def test_what_a_build_of_our_own_has_said(runner: FakeRunner, tool: Tool) -> None:
+    runner.answer("buildx", "build", lines=[vertex("[a 1/1] RUN x", log="one\ntwo\n")])
+    assert solve.beside(["build"], tool, seconds=60.0, size=1) == Beside(said=("one", "two"))

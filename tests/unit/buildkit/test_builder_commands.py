@@ -80,3 +80,15 @@ def test_a_builder_on_few_processors_unpacks_by_itself(
     (argv,) = builder_commands.creation(plan, own, mirror="")
     options = [value for flag, value in pairwise(argv) if flag == "--driver-opt"]
     assert [option for option in options if not option.startswith("image=")] == expected
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("ID:\t\tabc\nCreated at:\tnow\nType:\t\texec.cachemount\n\nTotal:\t10kB\n", True),
+        ("Total:\t0B\n", False),
+        ("", False),
+    ],
+)
+def test_whether_mounts_are_left(said: str, *, expected: bool) -> None:
+    assert builder_commands.has_mounts(said) is expected

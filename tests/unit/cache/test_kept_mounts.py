@@ -140,3 +140,34 @@ def test_what_a_look_says() -> None:
 )
 def test_what_became_of_a_mount(carriage: Carriage, expected: str) -> None:
     assert kept_mounts.text(carriage) == expected
+
+
+CONFIG = f"sha256:{'cd' * 32}"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (f'{{"config": {{"digest": "{CONFIG}"}}}}', CONFIG),
+        ("{}", ""),
+        ('{"config": {"digest": "sha256:1"}}', ""),
+        (f'{{"config": {{"digest": "{CONFIG}"}}, "Config": {{}}}}', ""),
+        (f'{{"config": {{"digest": "{CONFIG}"}}, "c\\u006fnfig": {{}}}}', ""),
+        (f'{{"config": {{"digest": "{CONFIG}"}}, "manifests": []}}', ""),
+    ],
+)
+def test_which_configuration_is_meant(text: str, expected: str) -> None:
+    assert kept_mounts.config(text.encode()) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"config": {}}', False),
+        ('{"config": {"OnBuild": ["RUN x"]}}', True),
+        ('{"config": {"ONBUILD": []}}', True),
+        ('{"config": {"\\u004fnBuild": ["RUN x"]}}', True),
+    ],
+)
+def test_what_runs_where_an_image_is_a_base(text: str, *, expected: bool) -> None:
+    assert kept_mounts.has_triggers(text.encode()) is expected

@@ -117,6 +117,19 @@ def test_flags_are_split_from_the_text() -> None:
 
 
 @pytest.mark.parametrize(
+    ("flag", "expected"),
+    [
+        ('type=cache,"id=a,b",target=/x', [{"type": "cache", "id": "a,b", "target": "/x"}]),
+        ('type=cache,"id=a""b"', [{"type": "cache", "id": 'a"b'}]),
+        ('type=cache,"id=a', [{}]),
+    ],
+)
+def test_attributes_of_a_mount_may_be_quoted(flag: str, expected: list[dict[str, str]]) -> None:
+    (stage,) = parse(f"FROM a\nRUN '--mount={flag}' make").stages
+    assert [dict(mount) for mount in dockerfile.mounts(stage.instructions[0])] == expected
+
+
+@pytest.mark.parametrize(
     ("copy", "words"),
     [
         ('COPY ["a b", "c"]', ("a b", "c")),
