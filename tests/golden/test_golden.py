@@ -29,12 +29,15 @@ EXCEPTIONS: Final = {
             "resolve image config for",
             "missing descriptor handlers",
             "short read: expected",
+            "tar: Removing leading",
             "transport is closing",
             "unexpected commit digest",
         ),
         "what only a test of its own brings about": (
             "; … written in the last … s, …/s",
             "it makes more than …",
+            "a part of the cache mounts is in it",
+            "no space is left in the builder's state",
         ),
         "what a label holds": ("user=… pid=… begun=… pids=… boot=… at=…",),
         "a script": (
@@ -50,6 +53,7 @@ EXCEPTIONS: Final = {
             "FROM scratch AS tools",
             "FROM tools AS restored…",
             "FROM tools AS seen…",
+            "FROM tools AS unpacked…",
             "FROM … AS image…",
             "FROM … AS stage-of-…",
             "LD_LIBRARY_PATH=/lib PATH=/bin LC_ALL=C RUN=…",

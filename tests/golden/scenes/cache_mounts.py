@@ -38,8 +38,13 @@ _SAYS: Final = ("cache mount", "the cache mount", "warning: cache-mounts", "  mo
 
 def _kept(size: int = 98_000_000, layers: int = 1) -> dict[str, Reply]:
     """Return the reply of a registry that keeps a mount."""
-    found = {"annotations": {"warmbuild.mount": str(size)}, "layers": [{"size": 5}] * layers}
-    return {_KEPT: (200, {}, json.dumps(found))}
+    found = {
+        "annotations": {"warmbuild.mount": str(size)},
+        "config": {"digest": made_up.digest("{}")},
+        "layers": [{"size": 5}] * layers,
+    }
+    config = f"GET {HOME}/blobs/{made_up.digest('{}')}"
+    return {_KEPT: (200, {}, json.dumps(found)), config: (200, {}, "{}")}
 
 
 def _looked(size: int, new: int, *, changed: bool = True) -> str:
@@ -141,6 +146,11 @@ def _scenes() -> Iterator[Scene]:
     late = SimpleNamespace(at_once=lambda _jobs, _seconds: {})
     with mock.patch.object(keeping, "signals", late):
         yield Scene(title="a registry that takes too long", said=_said(more=_kept()))
+    build = _DOCKERFILE.replace("scratch", "scratch AS build")
+    filtered = (*_FRESH, "--no-cache-filters=build")
+    yield Scene(title="a stage without the cache", said=_said(*filtered, file=build, more=_kept()))
+    ours = _DOCKERFILE.replace("id=npm", "id=warmbuild-notes")
+    yield Scene(title="the ID of our own mount", said=_said(file=ours))
     odd = _DOCKERFILE.replace("id=npm", "id=n¡pm")
     yield Scene(title="an odd ID", said=_said(file=odd))
     named = (*_FRESH, "--cache-mounts=pip")
