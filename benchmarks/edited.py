@@ -1,4 +1,7 @@
-"""The projects of `make bench-edit`: their files, and how the next build of each differs."""
+"""The projects of `make bench-edit`: their files, and how the next build of each differs.
+
+`mounted.py` has those with cache mounts.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,8 @@ if TYPE_CHECKING:
     from commits import Touched
 
 # A build of CI: the first of all, an unchanged one, one after an edit of a source line, one after
-# a dependency was added, and those of a sequence of commits.
-Kind = Literal["first", "unchanged", "edit", "dependency added", "commits"]
+# a dependency was added or has another version, and those of a sequence of commits.
+Kind = Literal["first", "unchanged", "edit", "dependency added", "dependency change", "commits"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,24 +46,31 @@ class Bump:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edited:
-    """A project and the builds that are measured; without `files`, it is the example of its name.
+    """A project and the builds that are measured.
 
-    `edit` and `addition` make an edit and an added dependency, and `touches` what a commit does.
+    Its files are those of an example, if it has one, with `setup` applied, and `files`. `edit` and
+    `dependency` make an edit and another dependency, and `touches` what a commit does.
     """
 
     name: str
     kinds: tuple[Kind, ...]
-    edit: Line | None = None
-    addition: Swap | None = None
-    touches: Mapping[Touched, Line | Bump] = field(default_factory=dict)
+    example: str = ""
+    setup: Swap | None = None
     files: Mapping[str, str] = field(default_factory=dict)
+    edit: Line | None = None
+    dependency: Swap | None = None
+    touches: Mapping[Touched, Line | Bump] = field(default_factory=dict)
+    mounts: tuple[str, ...] = ()
+    """Targets of the cache mounts, which are their IDs, too."""
 
     def lay_out(self, place: Path) -> None:
         """Write the project, without any change, in place of what is there."""
         shutil.rmtree(place, ignore_errors=True)
-        if not self.files:
+        if self.example:
             ignored = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(EXAMPLES / self.name, place, ignore=ignored)
+            shutil.copytree(EXAMPLES / self.example, place, ignore=ignored)
+        if self.setup:
+            self.setup.apply(place, "", 0)
         for path, text in self.files.items():
             (place / path).parent.mkdir(parents=True, exist_ok=True)
             (place / path).write_text(text, encoding="utf-8")
@@ -69,10 +79,8 @@ class Edited:
         """Make the change of a kind; `number` makes it another one than all before."""
         if kind == "edit" and self.edit:
             self.edit.apply(place, "", number)
-        if kind == "dependency added" and self.addition:
-            self.addition.apply(place, "", number)
-            # Otherwise the builder that stays has it from the second round on.
-            Line(path=self.addition.texts[0][0], line="# {number}").apply(place, "", number)
+        if kind in {"dependency added", "dependency change"} and self.dependency:
+            self.dependency.apply(place, "", number)
 
     def commit(self, place: Path, touched: tuple[Touched, ...], number: int) -> None:
         """Change what a commit touches."""
@@ -83,15 +91,20 @@ class Edited:
 _EDITS: Final[tuple[Kind, ...]] = ("unchanged", "edit")
 
 _FLASK: Final = Edited(
-    name="flask", kinds=_EDITS, edit=Line(path="app/__init__.py", line="RELEASE = {number}")
+    name="flask",
+    example="flask",
+    kinds=_EDITS,
+    edit=Line(path="app/__init__.py", line="RELEASE = {number}"),
 )
 _GO_SERVER: Final = Edited(
     name="go-server",
+    example="go-server",
     kinds=_EDITS,
     edit=Line(path="main.go", line="func init() { println({number}) }"),
 )
 _NODE_CI: Final = Edited(
     name="node-ci",
+    example="node-ci",
     kinds=_EDITS,
     edit=Line(path="src/releases.js", line="export const release = {number};"),
 )
@@ -103,12 +116,13 @@ _NODE_CI: Final = Edited(
 _COMPILED: Final = Edited(
     name="compiled",
     kinds=("first", "unchanged", "dependency added"),
-    addition=Swap(
+    dependency=Swap(
         texts=(
             (
                 "pyproject.toml",
                 '    "ujson==5.11.0",\n',
-                '    "ujson==5.11.0",\n    "arrow==1.3.0",\n',
+                # Without a number, the builder that stays has it from the second round on.
+                '    "ujson==5.11.0",\n    "arrow==1.3.0",  # {number}\n',
             ),
         )
     ),

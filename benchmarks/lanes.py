@@ -10,28 +10,31 @@ import base64
 import json
 import os
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import bare
 import jobs
+import mount_traffic
 import requests
 from strategies import BEFORE, GHA, LEVERS, ONE_REF
 
 from warmbuild.inputs.table import BY_NAME
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping
 
     from jobs import Job
     from shaping import Link
 
 MAIN: Final = "main"
-_CACHE_TAG: Final = "cache-"
+CACHE_TAG: Final = "cache-"
 _PATIENCE: Final = 60.0
 _MANIFESTS: Final = (
-    "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json"
+    "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, "
+    "application/vnd.docker.distribution.manifest.v2+json"
 )
 
 
@@ -60,6 +63,12 @@ class Lane:
     """The builder that stays, of the ideal."""
     saved: Mapping[str, tuple[str, bytes]] = field(default_factory=dict)
     """Manifests of the cache after the first build, with their types, by tag."""
+    mounts: tuple[str, ...] = ()
+    """Targets of the project's cache mounts, for those who carry them by hand."""
+    carried: int = 0
+    """Bytes of cache mounts that the last build has moved."""
+    is_hit: bool = False
+    """Whether the last build has found the exact key of its mounts in the cache service."""
 
     @property
     def path(self) -> str:
@@ -85,7 +94,7 @@ def build(lane: Lane, job: Job, site: Site, branch: str = MAIN) -> Mapping[str, 
         job = replace(job, env=github_cache(site, f"refs/heads/{branch}"))
     else:
         job = replace(job, env={})
-    flags = [*_cache_flags(lane.strategy, job.repository), "--tag", f"{job.repository}:{MAIN}"]
+    flags = [*cache_flags(lane.strategy, job.repository), "--tag", f"{job.repository}:{MAIN}"]
     if lane.builder:
         return jobs.build(job, lane.builder, *flags, "--push")
     with jobs.fresh_builder("bench", job.state, config=site.config) as builder:
@@ -110,21 +119,58 @@ def github_cache(site: Site, ref: str) -> Mapping[str, str]:
 
 def save(lane: Lane) -> None:
     """Remember the refs of the lane's cache, to which each timed build is to come back."""
-    found: dict[str, tuple[str, bytes]] = {}
-    answer = _ask("GET", f"{lane.path}/tags/list")
-    for tag in answer.json()["tags"] if answer.ok else ():
-        if tag.startswith(_CACHE_TAG):
-            manifest = _ask("GET", f"{lane.path}/manifests/{tag}", {"Accept": _MANIFESTS})
-            manifest.raise_for_status()
-            found[tag] = (manifest.headers["Content-Type"], manifest.content)
-    lane.saved = found
+    lane.saved = _manifests(lane.path)
 
 
 def restore(lane: Lane) -> None:
-    """Point the cache's refs to what they were at the first build."""
+    """Point the cache's refs to what they were at the first build, and drop others."""
+    for tag, digest in _digests(lane.path).items():
+        if tag not in lane.saved:
+            _ask("DELETE", f"{lane.path}/manifests/{digest}")
     for tag, (kind, content) in lane.saved.items():
         path = f"{lane.path}/manifests/{tag}"
         _ask("PUT", path, {"Content-Type": kind}, content).raise_for_status()
+
+
+def _manifests(path: str) -> dict[str, tuple[str, bytes]]:
+    """Return the manifests of a repository's caches, with their types, by tag."""
+    found = {}
+    for tag in _tags(path):
+        manifest = _ask("GET", f"{path}/manifests/{tag}", {"Accept": _MANIFESTS})
+        manifest.raise_for_status()
+        found[tag] = (manifest.headers["Content-Type"], manifest.content)
+    return found
+
+
+def _digests(path: str) -> dict[str, str]:
+    asked = {
+        tag: _ask("HEAD", f"{path}/manifests/{tag}", {"Accept": _MANIFESTS}) for tag in _tags(path)
+    }
+    return {tag: answer.headers["Docker-Content-Digest"] for tag, answer in asked.items()}
+
+
+def _tags(path: str) -> list[str]:
+    answer = _ask("GET", f"{path}/tags/list")
+    tags = answer.json()["tags"] if answer.ok else None
+    return [tag for tag in tags or () if tag.startswith(CACHE_TAG)]
+
+
+@contextmanager
+def mounts_counted(lane: Lane, repository: str) -> Iterator[None]:
+    """Count the bytes of cache mounts that warmbuild moves meanwhile, from and to a repository."""
+    log = Path(os.environ["WARMBUILD_LAB_REGISTRY_LOG"])
+    begun = log.stat().st_size
+    yield
+    if lane.strategy not in LEVERS:
+        return
+    with log.open(encoding="utf-8", errors="replace") as file:
+        file.seek(begun)
+        lines = file.readlines()
+    path = repository.partition("/")[2]
+    manifests = {tag: content for tag, (_, content) in lane.saved.items()}
+    of = dict(mount_traffic.sizes(manifests))
+    of |= mount_traffic.sizes({tag: content for tag, (_, content) in _manifests(path).items()})
+    lane.carried = mount_traffic.moved(lines, path, of)
 
 
 def forget(lane: Lane) -> None:
@@ -139,12 +185,13 @@ def branch_of(lane: Lane, number: int) -> str:
     return f"{re.sub(r'[^a-z]+', '-', lane.strategy)}-{number}"
 
 
-def _cache_flags(strategy: str, repository: str) -> list[str]:
+def cache_flags(strategy: str, repository: str) -> list[str]:
+    """Return the flags by which a strategy reads and writes a cache by hand."""
     if strategy == GHA:
         cache = f"type=gha,version=1,scope={repository.partition('/')[2]}"
         return ["--cache-from", cache, "--cache-to", f"{cache},mode=max"]
     if strategy == ONE_REF:
-        cache = f"type=registry,ref={repository}:{_CACHE_TAG}{MAIN}"
+        cache = f"type=registry,ref={repository}:{CACHE_TAG}{MAIN}"
         return ["--cache-from", cache, "--cache-to", f"{cache},{bare.ATTRIBUTES}"]
     return []
 

@@ -26,7 +26,13 @@ if TYPE_CHECKING:
     from samples import Group
 
 # Kinds of builds that run something, but the first one.
-KINDS: Final = ("edit", "dependency added", "code commit", "dependency commit")
+KINDS: Final = (
+    "edit",
+    "dependency added",
+    "dependency change",
+    "code commit",
+    "dependency commit",
+)
 _COLUMNS: Final = 2
 _WIDTH: Final = 450
 _LABELS: Final = 160

@@ -36,7 +36,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Swap:
-    """Replacements of text in files, as (path, old, new)."""
+    """Replacements of text in files, as (path, old, new); `{number}` is different each time."""
 
     texts: tuple[tuple[str, str, str], ...]
 
@@ -50,7 +50,8 @@ class Swap:
             text = path.read_text(encoding="utf-8")
             if old not in text:
                 raise ValueError(f"{name} has no {old!r}")
-            path.write_text(text.replace(old, new), encoding="utf-8")
+            following = new.replace("{number}", str(number))
+            path.write_text(text.replace(old, following), encoding="utf-8")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +93,22 @@ _FLASK: Final = Project(
     },
 )
 
+GO_BUMP: Final = Swap(
+    texts=(
+        ("go.mod", "chi/v5 v5.2.3", "chi/v5 v5.2.5"),
+        (
+            "go.sum",
+            "v5.2.3 h1:WQIt9uxdsAbgIYgid+BpYc+liqQZGMHRaUwp0JUcvdE=",
+            "v5.2.5 h1:Eg4myHZBjyvJmAFjFvWgrqDTXFyOzjj7YIm3L3mu6Ug=",
+        ),
+        (
+            "go.sum",
+            "v5.2.3/go.mod h1:L2yAIGWB3H+phAw1NxKwWM+7eUH/lU8pOMm5hHcoops=",
+            "v5.2.5/go.mod h1:X7Gx4mteadT3eDOMTsXzmI4/rwUpOwBHLpAfupzFJP0=",
+        ),
+    )
+)
+
 _GO_SERVER: Final = Project(
     name="go-server",
     changes={
@@ -103,21 +120,7 @@ _GO_SERVER: Final = Project(
         ),
         "tests": Line(path="{area}_test.go", head="package main\n", line="// {number}"),
         "readme": _README,
-        "dependency": Swap(
-            texts=(
-                ("go.mod", "chi/v5 v5.2.3", "chi/v5 v5.2.5"),
-                (
-                    "go.sum",
-                    "v5.2.3 h1:WQIt9uxdsAbgIYgid+BpYc+liqQZGMHRaUwp0JUcvdE=",
-                    "v5.2.5 h1:Eg4myHZBjyvJmAFjFvWgrqDTXFyOzjj7YIm3L3mu6Ug=",
-                ),
-                (
-                    "go.sum",
-                    "v5.2.3/go.mod h1:L2yAIGWB3H+phAw1NxKwWM+7eUH/lU8pOMm5hHcoops=",
-                    "v5.2.5/go.mod h1:X7Gx4mteadT3eDOMTsXzmI4/rwUpOwBHLpAfupzFJP0=",
-                ),
-            )
-        ),
+        "dependency": GO_BUMP,
         "dockerfile": Swap(
             texts=(("Dockerfile", "go mod download", "go mod download && go mod verify"),)
         ),

@@ -1,4 +1,4 @@
-"""The rounds of `make bench-peers`: which are left to measure, and how long they take."""
+"""The rounds of `make bench-peers` and `bench-edit`: which are left, and how long they take."""
 
 from __future__ import annotations
 

@@ -40,6 +40,8 @@ class Sample:
     """Steps that ran."""
     moved: int
     """Bytes between registry and builder, or warmbuild, in both directions."""
+    carried: int = 0
+    """Bytes of cache mounts among them, packed as the strategy packs them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +57,7 @@ class Row:
     """Of the medians, to one builder that stays; None if that was not measured."""
     steps: float
     moved: float
+    carried: float
     slower: int | None
     """Builds that took longer than the median without a cache; None if that was not measured."""
 
@@ -130,6 +133,7 @@ def _rows(samples: Sequence[Sample], without: Sequence[float]) -> tuple[Row, ...
                 ratio=statistics.median(took) / bases[0] if bases else None,
                 steps=statistics.median(one.steps for one in built[strategy]),
                 moved=statistics.median(one.moved for one in built[strategy]),
+                carried=statistics.median(one.carried for one in built[strategy]),
                 slower=None if limit is None else sum(value > limit for value in took),
             )
         )
@@ -148,7 +152,10 @@ def table(samples: Sequence[Sample]) -> str:
 def _table(group: Group) -> str:
     names = {row.strategy for row in group.rows}
     base = next((name for name in _BASES if name in names), IDEAL)
-    heads = ["", "median s", "p95 s", f"by {base}", "steps run", "MB moved", "slower than no cache"]
+    has_mounts = any(row.carried for row in group.rows)
+    heads = ["", "median s", "p95 s", f"by {base}", "steps run", "MB moved"]
+    heads += ["of mounts"] if has_mounts else []
+    heads += ["slower than no cache"]
     is_whole = group.kind == ALL_COMMITS
     heads += ["builds", "total s"] if is_whole else []
     lines = [
@@ -166,8 +173,9 @@ def _table(group: Group) -> str:
             "" if row.ratio is None else f"{row.ratio:.2f}",
             f"{row.steps:g}",
             f"{row.moved / _MEGABYTE:.1f}",
-            "" if hardly else f"{row.slower} of {row.builds}",
         ]
+        cells += [f"{row.carried / _MEGABYTE:.1f}"] if has_mounts else []
+        cells += ["" if hardly else f"{row.slower} of {row.builds}"]
         cells += [str(row.builds), f"{row.total:.0f}"] if is_whole else []
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import json
+import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
 import commits
+import mounted
 import pytest
 from commits import RESTIC, Upstream
 from edited import PROJECTS, Bump
@@ -11,7 +14,7 @@ from edited import PROJECTS, Bump
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from edited import Edited
+    from edited import Edited, Kind
 
 
 def texts(place: Path) -> dict[str, str]:
@@ -22,7 +25,10 @@ def texts(place: Path) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("project", PROJECTS.values(), ids=PROJECTS)
+ALL = {**PROJECTS, **mounted.PROJECTS}
+
+
+@pytest.mark.parametrize("project", ALL.values(), ids=ALL)
 def test_each_change_is_another_one_and_a_layout_undoes_it(project: Edited, tmp_path: Path) -> None:
     seen = []
     for kind in project.kinds:
@@ -33,10 +39,10 @@ def test_each_change_is_another_one_and_a_layout_undoes_it(project: Edited, tmp_
     project.lay_out(tmp_path / "x")
     base = texts(tmp_path / "x")
     changed = {kind for kind, found in seen if found != base}
-    assert changed == {kind for kind in project.kinds if kind in {"edit", "dependency added"}}
-    edits = [found for kind, found in seen if kind == "edit"]
-    assert len(edits) in {0, 2}
-    assert edits[:1] != edits[1:] or not edits
+    assert changed == set(project.kinds) & {"edit", "dependency added", "dependency change"}
+    for of in changed:
+        one, two = [found for kind, found in seen if kind == of]
+        assert one != two
 
 
 def test_an_edit_is_one_line_of_a_source_that_exists(tmp_path: Path) -> None:
@@ -83,3 +89,27 @@ def test_a_commit_of_docs_changes_nothing_that_is_in_the_context(tmp_path: Path)
         changed = {path for path, text in found.items() if base.get(path) != text}
         assert changed
         assert (changed <= ignored) == (commit.label == "docs or CI commit")
+
+
+@pytest.mark.parametrize("project", mounted.PROJECTS.values(), ids=mounted.PROJECTS)
+def test_a_project_has_the_cache_mounts_that_are_carried_by_hand(
+    project: Edited, tmp_path: Path
+) -> None:
+    project.lay_out(tmp_path / "x")
+    dockerfile = (tmp_path / "x" / "Dockerfile").read_text()
+    found = re.findall(r"--mount=type=cache,target=(\S+)", dockerfile)
+    assert set(found) == set(project.mounts)
+
+
+@pytest.mark.parametrize(("kind", "version"), [("edit", "7.8.2"), ("dependency change", "7.8.1")])
+def test_packages_are_locked_in_the_version_that_is_asked_for(
+    kind: Kind, version: str, tmp_path: Path
+) -> None:
+    node = mounted.PROJECTS["node-mounts"]
+    node.lay_out(tmp_path / "x")
+    node.change(tmp_path / "x", kind, 3)
+    wanted = json.loads((tmp_path / "x" / "package.json").read_text())["dependencies"]
+    locked = json.loads((tmp_path / "x" / "package-lock.json").read_text())["packages"]
+    assert wanted["rxjs"] == version
+    assert wanted == locked[""]["dependencies"]
+    assert wanted == {name: locked[f"node_modules/{name}"]["version"] for name in wanted}

@@ -22,6 +22,7 @@ def row(strategy: str, ratio: float | None) -> Row:
         ratio=ratio,
         steps=1,
         moved=0,
+        carried=0,
         slower=None,
     )
 

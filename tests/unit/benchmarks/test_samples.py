@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 import samples
 from samples import Sample
-from strategies import BARE, IDEAL, NO_CACHE, ONE_REF, STRATEGIES
+from strategies import BARE, CHOICES, IDEAL, MOUNTED, NO_CACHE, ONE_REF, STRATEGIES
 
 ONE = Sample(
     project="flask",
@@ -119,6 +120,35 @@ def test_each_strategy_has_a_word_of_its_own() -> None:
         "ideal",
     ]
     assert STRATEGIES["all"] == "warmbuild, lazy and link"
+    assert list(MOUNTED.values()) == [
+        "one registry ref",
+        "mounts in an image, by hand",
+        "cache-dance, by hand",
+        "warmbuild, without mounts",
+        "warmbuild",
+        "one builder that stays",
+    ]
+    assert CHOICES == {**CHOICES, **STRATEGIES, **MOUNTED}
+
+
+def test_the_table_has_the_megabytes_of_mounts_if_some_were_carried() -> None:
+    (one,) = taken("warmbuild", 2.0)
+    shown = samples.table([replace(one, carried=1_500_000), *taken(NO_CACHE, 8.0)])
+    assert shown.splitlines()[2:] == [
+        (
+            "|  | median s | p95 s | by one builder that stays | steps run | MB moved | of mounts"
+            " | slower than no cache |"
+        ),
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| no cache | 8.00 | 8.00 |  | 1 | 3.0 | 0.0 |  |",
+        "| warmbuild | 2.00 | 2.00 |  | 1 | 3.0 | 1.5 | 0 of 1 |",
+    ]
+
+
+def test_samples_from_before_there_were_mounts_are_read() -> None:
+    fields = json.loads(samples.line(ONE))
+    del fields["carried"]
+    assert samples.read([json.dumps(fields)]) == [ONE]
 
 
 def test_a_matrix_has_medians_steps_and_megabytes_of_each_kind() -> None:
