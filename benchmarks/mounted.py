@@ -31,15 +31,15 @@ _GO: Final = Edited(
                 "Dockerfile",
                 "RUN CGO_ENABLED=0",
                 """\
-RUN --mount=type=cache,target=/root/.cache/go-build \\
+RUN --mount=type=cache,target=/cache/go-build \\
     --mount=type=cache,target=/go/pkg/mod \\
-    CGO_ENABLED=0""",
+    GOCACHE=/cache/go-build CGO_ENABLED=0""",
             ),
         )
     ),
     edit=Line(path="main.go", line="func init() { println({number}) }"),
     dependency=Swap(texts=(*GO_BUMP.texts, ("go.mod", "go 1.26\n", "go 1.26 // {number}\n"))),
-    mounts=("/root/.cache/go-build", "/go/pkg/mod"),
+    mounts=("/cache/go-build", "/go/pkg/mod"),
 )
 
 # Pages with large libraries. Packages alone would not do: next to a registry, to install them from
@@ -62,11 +62,11 @@ FROM node:22-slim
 WORKDIR /src
 
 COPY package.json package-lock.json ./
-RUN --mount=type=cache,target=/root/.npm npm ci
+RUN --mount=type=cache,target=/cache/npm npm ci --cache=/cache/npm
 
 COPY webpack.config.js ./
 COPY src src
-RUN --mount=type=cache,target=/root/.cache/webpack npm run build
+RUN --mount=type=cache,target=/cache/webpack npm run build
 COPY test test
 
 CMD ["npm", "test"]
@@ -79,7 +79,7 @@ const pages = {[*_LIBRARIES]};
 export default {{
   mode: "production",
   entry: Object.fromEntries(pages.map((name) => [name, `./src/pages/${{name}}.js`])),
-  cache: {{ type: "filesystem", cacheDirectory: "/root/.cache/webpack" }},
+  cache: {{ type: "filesystem", cacheDirectory: "/cache/webpack" }},
   performance: {{ hints: false }},
 }};
 """,
@@ -110,7 +110,7 @@ globalThis.page = library;
             ),
         )
     ),
-    mounts=("/root/.npm", "/root/.cache/webpack"),
+    mounts=("/cache/npm", "/cache/webpack"),
 )
 
 _PIP: Final = Edited(
@@ -122,7 +122,7 @@ _PIP: Final = Edited(
             (
                 "Dockerfile",
                 "RUN pip install --no-cache-dir",
-                "RUN --mount=type=cache,target=/root/.cache/pip pip install",
+                "RUN --mount=type=cache,target=/cache/pip pip install --cache-dir=/cache/pip",
             ),
         )
     ),
@@ -130,7 +130,7 @@ _PIP: Final = Edited(
     dependency=Swap(
         texts=(("requirements.txt", "gunicorn==23.0.0", "gunicorn==25.3.0  # {number}"),)
     ),
-    mounts=("/root/.cache/pip",),
+    mounts=("/cache/pip",),
 )
 
 # Each module takes the compiler some 2.5 s. Every fifth one includes a library of another project.
@@ -153,8 +153,8 @@ COPY Makefile ./
 COPY third_party third_party
 COPY src src
 
-ENV CCACHE_DIR=/root/.cache/ccache
-RUN --mount=type=cache,target=/root/.cache/ccache make --jobs=2 CXX="ccache g++"
+ENV CCACHE_DIR=/cache/ccache
+RUN --mount=type=cache,target=/cache/ccache make --jobs=2 CXX="ccache g++"
 
 FROM debian:trixie-slim
 
@@ -208,7 +208,7 @@ int words_{n}(const std::string& text) {{
     dependency=Swap(
         texts=(("third_party/units/units.hpp", "version = 1;", "version = 1{number};"),)
     ),
-    mounts=("/root/.cache/ccache",),
+    mounts=("/cache/ccache",),
 )
 
 # For the tests of the benchmark itself.

@@ -4,11 +4,11 @@ import mount_dockerfiles
 
 
 def test_an_image_holds_each_mount_in_a_directory_of_its_own() -> None:
-    assert mount_dockerfiles.keeping(("/go/pkg/mod", "/root/.npm")) == (
+    assert mount_dockerfiles.keeping(("/go/pkg/mod", "/cache/npm")) == (
         "FROM busybox:1.37\n"
         "RUN --mount=type=cache,id=/go/pkg/mod,target=/mount"
         " mkdir -p /kept/0 && cp -a /mount/. /kept/0/\n"
-        "RUN --mount=type=cache,id=/root/.npm,target=/mount"
+        "RUN --mount=type=cache,id=/cache/npm,target=/mount"
         " mkdir -p /kept/1 && cp -a /mount/. /kept/1/\n"
     )
 
@@ -22,17 +22,17 @@ def test_each_mount_is_filled_from_its_directory() -> None:
 
 
 def test_the_dockerfiles_of_cache_dance_are_its_own() -> None:
-    assert mount_dockerfiles.injecting("/root/.npm") == (
+    assert mount_dockerfiles.injecting("/cache/npm") == (
         "FROM busybox:1.37\n"
         "COPY buildstamp buildstamp\n"
-        "RUN --mount=type=cache,target=/root/.npm \\\n"
+        "RUN --mount=type=cache,target=/cache/npm \\\n"
         "    --mount=type=bind,source=.,target=/var/dance-cache \\\n"
-        "    cp -p -R /var/dance-cache/. /root/.npm || true\n"
+        "    cp -p -R /var/dance-cache/. /cache/npm || true\n"
     )
-    assert mount_dockerfiles.extracting("/root/.npm") == (
+    assert mount_dockerfiles.extracting("/cache/npm") == (
         "FROM busybox:1.37\n"
         "COPY buildstamp buildstamp\n"
-        "RUN --mount=type=cache,target=/root/.npm \\\n"
+        "RUN --mount=type=cache,target=/cache/npm \\\n"
         "    mkdir -p /var/dance-cache/ \\\n"
-        "    && cp -p -R /root/.npm/. /var/dance-cache/ || true\n"
+        "    && cp -p -R /cache/npm/. /var/dance-cache/ || true\n"
     )
