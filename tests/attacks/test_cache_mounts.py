@@ -348,10 +348,24 @@ def test_inject_an_attribute_by_an_id(main: Main) -> None:
     ended = main.built(dockerfile=f"FROM busybox:1.37\n{slow}", cache_mounts="auto")
     said = [text for _, text in ended.lines if re.search(r"cache mount .* is not kept: ", text)]
     assert [text.rpartition("is not kept: ")[2] for text in said] == [
-        *["its ID has signs that cannot be passed on"] * 6,
+        *["its ID, owner or mode cannot be passed on"] * 6,
         "its ID is that of warmbuild's own notes",
     ]
     assert main.registry.mounts(main.repository) == []
+
+
+def test_have_a_run_ask_for_thousands_of_mounts(main: Main) -> None:
+    """Their Dockerfile has a step with a thousand cache mounts, each with an ID of its own."""
+    mounts = " ".join(
+        f"--mount=type=cache,id=many{number},target=/m{number}" for number in range(1000)
+    )
+    dockerfile = f"FROM busybox:1.37\nRUN {mounts} exit 3\n"
+    root = written(main.directory, {"Dockerfile": dockerfile})
+    ended = main.runs.build(root, image=main.repository)
+    said = [text for _, text in ended.lines if "not kept" in text]
+    assert (ended.code, said) == (4, ["968 more cache mounts are not kept: a run keeps at most 32"])
+    asked = main.registry.asked(main.repository, "GET")
+    assert len([path for path in asked if "---mount-" in str(path)]) == 32
 
 
 def test_write_a_mount_of_the_default_branch(

@@ -89,7 +89,7 @@ class Tool:
     """Takes what is known once images are out, before their caches are exported."""
     calls: list[Call] = field(default_factory=list)  # every call of buildx that has ended
     written: Callable[[], int | None] = lambda: None
-    """Counts the bytes that the builder has written; None if nobody can."""
+    """Counts the bytes that the builder has written; None if that is not known."""
 
 
 @frozen
@@ -384,7 +384,7 @@ def _complaint(tail: Sequence[str]) -> str:
 
 @contextmanager
 def in_background(argv: Sequence[str], tool: Tool) -> Iterator[Callable[[], bool]]:
-    """Run a build of our own, whose end nobody needs, while the block runs.
+    """Run a build of our own while the block runs, and do not wait for its end.
 
     Yield what tells whether it still runs.
     """

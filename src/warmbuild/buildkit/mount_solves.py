@@ -16,7 +16,7 @@ from warmbuild.frozen import frozen
 from warmbuild.refs import Reference
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from warmbuild.cache.cache_plan import CachePlan, Place
     from warmbuild.cache.kept_mounts import Kept, Seen
@@ -28,10 +28,11 @@ PROGRAMS: Final = ("sh", "tar", "find", "sort", "comm", "cut", "sed", "xargs", "
 _SAID: Final = "warmbuild-mount"
 # The mount for notes.
 _NOTES: Final = f"--mount=type=cache,id={kept_mounts.NOTES},target=/notes"
-# What the scripts share; they run in the mount. `listed` tells what is there so that each change
-# shows: kind, mode, owners, size, times with nanoseconds, inode. `named` names what is new since
-# the notes, with all directories and hard links: tar has to see all names of a file. Archives of
-# GNU tar's own incremental kind cannot be read again after some renames of directories.
+# What the scripts share; they run in the mount. `listed` prints a record of each file, which is
+# another one after any change: kind, mode, owners, size, times with nanoseconds, inode. `named`
+# names the files that are new since the notes, and all directories and hard links, because tar has
+# to see each name of a file. GNU tar's own incremental archives are no choice: some of them cannot
+# be read again after directories were renamed.
 _SHARED: Final = r"""set -e
 cd /mount
 archive() { tar --numeric-owner --xattrs --xattrs-include='*' "$@"; }
@@ -232,5 +233,5 @@ def _source(name: str, kept: Kept) -> str:
     return str(kept.place) if isinstance(kept.place, Reference) else name
 
 
-def _text(lines: Sequence[str] | Iterator[str]) -> str:
+def _text(lines: Sequence[str]) -> str:
     return "\n".join(lines) + "\n"

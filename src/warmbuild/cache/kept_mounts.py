@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 MARK: Final = "warmbuild.mount"
 # The ID of the mount that holds what warmbuild notes of others.
 NOTES: Final = "warmbuild-notes"
+# Mounts of a run: each is a question to a registry, and a step of our own.
+MOST_MOUNTS: Final = 32
 # Archives of one mount: each is read at every restore.
 MOST_ARCHIVES: Final = 8
 # A mount is written anew before its archives have more than this many times its content.
@@ -100,7 +102,7 @@ def read(place: Place, manifest: bytes, digest: str) -> Kept:
 def config(manifest: bytes) -> str:
     """Return the digest of the configuration of what is kept; an empty text for anything strange.
 
-    BuildKit takes a member in other letters, or the last of several, for the one that is meant.
+    BuildKit ignores the case of a member's name, and takes the last of several.
     """
     text = manifest.lower()
     if b"\\" in text or b'"manifests"' in text or text.count(b'"config"') != 1:
@@ -136,7 +138,7 @@ def not_kept(mount: CacheMount, chosen: tuple[str, ...]) -> str:
         return "cache-mounts does not name it"
     if mount.identity == NOTES:
         return "its ID is that of warmbuild's own notes"
-    return "" if mount.is_plain else "its ID has signs that cannot be passed on"
+    return "" if mount.is_plain else "its ID, owner or mode cannot be passed on"
 
 
 def too_large(size: int, limit: int) -> str:
@@ -144,6 +146,11 @@ def too_large(size: int, limit: int) -> str:
     if size <= limit:
         return ""
     return f"it has {sizes.shown(size)}, more than the {sizes.shown(limit)} of cache-mounts-limit"
+
+
+def too_many(more: int) -> str:
+    """Return what is said of mounts beyond the most that a run keeps."""
+    return f"{more} more cache mounts are not kept: a run keeps at most {MOST_MOUNTS}"
 
 
 def unsaved(seen: Seen, limit: int) -> str:

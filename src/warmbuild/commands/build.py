@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         explaining,
         keeping,
         linked_copy,
+        mount_search,
         reach,
         recording,
         skipping,
@@ -44,8 +45,8 @@ if TYPE_CHECKING:
     from warmbuild.commands.clock import Clock
     from warmbuild.commands.draft import Draft
     from warmbuild.commands.images import Image
-    from warmbuild.commands.keeping import Keeping
     from warmbuild.commands.logins import Registries
+    from warmbuild.commands.mount_search import Keeping
     from warmbuild.commands.recording import Known
     from warmbuild.commands.run import Run
     from warmbuild.plan.build_plan import BuilderPlan, BuildPlan
@@ -60,6 +61,7 @@ else:
     explaining = lazy.module("warmbuild.commands.explaining")
     keeping = lazy.module("warmbuild.commands.keeping")
     linked_copy = lazy.module("warmbuild.commands.linked_copy")
+    mount_search = lazy.module("warmbuild.commands.mount_search")
     reach = lazy.module("warmbuild.commands.reach")
     recording = lazy.module("warmbuild.commands.recording")
     skipping = lazy.module("warmbuild.commands.skipping")
@@ -243,8 +245,8 @@ def _with_builder(means: _Means, wanted: Sequence[Image], unchanged: Sequence[Ou
         known = recording.known(decided, registries, child)
         publishing.say_plan(decided, log)
         recording.say_forecast(known, log.line)
-        kept = keeping.found(known, registries)
-        keeping.say(kept, log.line, log.warning)
+        kept = mount_search.found(known, registries)
+        mount_search.say(kept, log.line, log.warning)
         is_light = recording.unpacks_nothing(known, decided)
         need = state.need(decided, kept.need, unpacks=not is_light)
         name = _up(made, need, clock)

@@ -1,4 +1,4 @@
-"""Keeps cache mounts: restores them before a build, and saves them after it. Fails no run."""
+"""Restores cache mounts before a build, and saves them after it; nothing here fails a run."""
 
 from __future__ import annotations
 
@@ -6,41 +6,34 @@ import os
 import time
 from collections import Counter
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import field, replace
-from functools import partial
+from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import signals, sizes
+from warmbuild import sizes
 from warmbuild.build import solve
 from warmbuild.builder import tools
 from warmbuild.buildkit import builder_commands, mount_solves
-from warmbuild.cache import directory, kept_mounts, probe
-from warmbuild.cache.kept_mounts import Carriage, Kept
-from warmbuild.errors import EngineError, RegistryError
-from warmbuild.frozen import frozen
+from warmbuild.cache import directory, kept_mounts
+from warmbuild.commands import mount_search
+from warmbuild.errors import EngineError
 from warmbuild.project import cache_mount
 from warmbuild.record import gains, ran, recipe
 from warmbuild.record.gains import Gain, Use
-from warmbuild.record.predicting import Fate
 from warmbuild.refs import Reference
-from warmbuild.registry import client
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from warmbuild.build.outcomes import Outcome
     from warmbuild.build.solve import Tool
     from warmbuild.buildkit.mount_solves import Solve
-    from warmbuild.cache.cache_plan import CachePlan, Place
-    from warmbuild.cache.kept_mounts import Seen
-    from warmbuild.commands.logins import Registries
+    from warmbuild.cache.kept_mounts import Kept, Seen
+    from warmbuild.commands.mount_search import Keeping, Mount
     from warmbuild.commands.recording import Known
     from warmbuild.project.cache_mount import CacheMount
     from warmbuild.record.recipe import Step
 
-# Seconds that registries have to say what they keep.
-_PATIENCE: Final = 6.0
 # Seconds that a restore may take at most; a step that begins with empty mounts rarely loses more.
 _RESTORE: Final = 120.0
 # Seconds that a builder has to let go of a mount whose step was ended, and between two looks.
@@ -50,198 +43,6 @@ _GLANCE: Final = 0.2
 _WRITTEN: Final = 3
 # Bytes that a build of our own may write beside that.
 _OWN: Final = 100 * 1000**2
-
-
-@frozen
-class _Mount:
-    """A cache mount of a step."""
-
-    mount: CacheMount
-    cache: CachePlan  # beside which it is written
-    reads: tuple[Place, ...]  # where it may be kept, near before far; empty if nobody needs it
-    why: str = ""  # why it is not kept, as a clause; empty if it is
-
-    @property
-    def name(self) -> str:
-        return self.mount.name
-
-    @property
-    def write(self) -> Place | None:
-        home = self.cache.write
-        return kept_mounts.place(home.ref, self.name) if home else None
-
-
-@frozen
-class Keeping:
-    """The cache mounts of a run, by their names."""
-
-    builds: tuple[Known, ...] = ()
-    mounts: Mapping[str, _Mount] = field(default_factory=dict)
-    found: Mapping[str, Kept] = field(default_factory=dict)  # what is to be restored
-    restored: Mapping[str, Kept] = field(default_factory=dict)
-    carried: Mapping[str, Carriage] = field(default_factory=dict)
-    cost: Mapping[str, float] = field(default_factory=dict)  # seconds
-    notes: tuple[str, ...] = ()  # why mounts are not kept, or not restored
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def need(self) -> int:
-        """Bytes that the builder's state takes for what is restored."""
-        found = self.found.values()
-        return sum(one.size + one.stored for one in found) * kept_mounts.UNPACKED
-
-
-def found(builds: Sequence[Known], registries: Registries) -> Keeping:
-    """Return the cache mounts of builds, and what is kept of those that steps will need."""
-    mounts: dict[str, _Mount] = {}
-    left: dict[str, str] = {}
-    notes: list[str] = []
-    for one in builds:
-        why = _obstacle(one)
-        notes += [f"{_of(one)}cache mounts are not kept: {why}"] if why else []
-        for mount in () if why else _of_build(one):
-            if mount.why:
-                left.setdefault(mount.name, f"{mount.mount.identity} is not kept: {mount.why}")
-                continue
-            known = mounts.setdefault(mount.name, mount)
-            reads = dict.fromkeys((*known.reads, *mount.reads))
-            mounts[mount.name] = replace(known if known.write else mount, reads=tuple(reads))
-    notes += [f"the cache mount {text}" for name, text in left.items() if name not in mounts]
-    read = {name: one for name, one in mounts.items() if one.reads}
-    emptied = read.keys() & set(chain.from_iterable(map(_emptied, builds)))
-    asked = {name: partial(_first, read[name], registries) for name in read if name not in emptied}
-    answers = signals.at_once(asked, _PATIENCE) if asked else {}
-    kept = {name: one for name, one in answers.items() if isinstance(one, Kept)}
-    whys = {name: one for name, one in answers.items() if isinstance(one, str) and one}
-    whys |= dict.fromkeys((name for name in asked if name not in answers), "nobody said in time")
-    whys |= dict.fromkeys(emptied, "no-cache-filters names the stage of its step")
-    keeping = Keeping(
-        builds=tuple(builds),
-        mounts=mounts,
-        found=kept,
-        notes=tuple(notes),
-        warnings=tuple(dict.fromkeys(chain.from_iterable(map(_unknown, builds)))),
-    )
-    return _not_restored(keeping, whys)
-
-
-def say(keeping: Keeping, line: Callable[[str], object], warn: Callable[[str], object]) -> None:
-    """Say which mounts are not kept, or not restored, and why."""
-    for text in keeping.warnings:
-        warn(text)
-    for text in keeping.notes:
-        line(text)
-
-
-def say_found(keeping: Keeping, line: Callable[[str], object]) -> None:
-    """Say what a build would restore."""
-    for name, one in keeping.found.items():
-        identity, size = keeping.mounts[name].mount.identity, sizes.shown(one.size)
-        line(f"the cache mount {identity} is restored from {one.place}, {size}")
-
-
-def _of(one: Known) -> str:
-    return f"{one.decided.name}: " if one.decided.name else ""
-
-
-def _is_on(one: Known) -> bool:
-    is_off = one.decided.cache.mounts == (cache_mount.OFF,)
-    return one.material.has_cache_mounts and not is_off
-
-
-def _obstacle(one: Known) -> str:
-    """Return why no mount of a build is kept, as a clause; empty if it has none, or by choice."""
-    decided = one.decided
-    if not _is_on(one):
-        return ""
-    is_fresh = decided.builder.is_fresh and not decided.builder.appended
-    return kept_mounts.obstacle(decided.cache, is_fresh=is_fresh, no_cache=decided.no_cache)
-
-
-def _steps(one: Known) -> Sequence[Step]:
-    """Return the steps with cache mounts."""
-    if not _is_on(one):
-        return ()
-    return [step for step in one.material.recipe(one.images, b"").steps if step.mounts]
-
-
-def _of_build(one: Known) -> Iterator[_Mount]:
-    """Yield the mounts of a build, each with why it is not kept, if it is not."""
-    cache, known, steps = one.decided.cache, _gains(one), _steps(one)
-    fates = {(was.step.stage, was.step.position): was.fate for was in one.forecast if steps}
-    for step in steps:
-        lost = gains.why_not(step, known) if cache.mounts == (cache_mount.AUTO,) else ""
-        fate = fates.get((step.stage, step.position), Fate.UNKNOWN)
-        for mount in step.mounts:
-            places = (item.ref for item in cache.read if not item.beside)
-            reads = () if fate is Fate.CACHED else places
-            yield _Mount(
-                mount=mount,
-                cache=cache,
-                reads=tuple(kept_mounts.place(place, mount.name) for place in reads),
-                why=kept_mounts.not_kept(mount, cache.mounts) or lost,
-            )
-
-
-def _emptied(one: Known) -> Iterator[str]:
-    """Yield the names of mounts that BuildKit empties before a build (detectPrunedCacheID)."""
-    found = (step.mounts for step in _steps(one) if step.stage in one.ignored)
-    return (mount.name for mount in chain.from_iterable(found))
-
-
-def _unknown(one: Known) -> Iterator[str]:
-    """Yield warnings of IDs that no step has."""
-    there = dict.fromkeys(mount.identity for step in _steps(one) for mount in step.mounts)
-    return kept_mounts.unknown(one.decided.cache.mounts, tuple(there)) if there else iter(())
-
-
-def _gains(one: Known) -> Mapping[str, Gain]:
-    """Return what earlier builds measured: the branch's own before others."""
-    records = [one.own, *(beside.record for beside in one.read)]
-    return next((known.gains for known in records if known), {})
-
-
-def _first(mount: _Mount, registries: Registries) -> Kept | str:
-    """Return what is kept of a mount, nearest first; otherwise why there is nothing."""
-    for place in mount.reads:
-        try:
-            manifest = _manifest(place, registries)
-            if manifest is not None:
-                kept = kept_mounts.read(place, manifest, probe.digest_of(manifest))
-                size = max(kept.size, kept.stored)
-                why = kept_mounts.too_large(size, mount.cache.mounts_limit)
-                return why or _checked(kept, manifest, registries)
-        except (RegistryError, ValueError) as error:
-            return f"{place}: {error}"
-    return ""
-
-
-def _checked(kept: Kept, manifest: bytes, registries: Registries) -> Kept:
-    """Return what is kept unless BuildKit would run what it says, because a stage begins with it.
-
-    Raises ValueError and RegistryError.
-    """
-    digest = kept_mounts.config(manifest)
-    if isinstance(kept.place, str):
-        config = directory.blob(kept.place, digest)
-    else:
-        config = _fetched(kept.place, "blobs", digest, registries) if digest else None
-    if config is None or probe.digest_of(config) != digest or kept_mounts.has_triggers(config):
-        raise ValueError("it holds no cache mount")
-    return kept
-
-
-def _manifest(place: Place, registries: Registries) -> bytes | None:
-    if isinstance(place, str):
-        return directory.manifest(place)
-    return _fetched(place, "manifests", place.tag, registries)
-
-
-def _fetched(place: Reference, kind: str, name: str, registries: Registries) -> bytes | None:
-    if place.host in registries.unasked:
-        raise RegistryError("only BuildKit may reach the registry")
-    asked = registries.client(place.host, lambda _: None, patience=client.BRIEF)
-    return asked.fetch(place, kind, name)
 
 
 @contextmanager
@@ -266,7 +67,7 @@ def restored(keeping: Keeping, tool: Tool) -> Iterator[Keeping]:
             why = _solved(made, tool, _WRITTEN * limit, is_shared=unpacks).why
             if why:
                 known = len(keeping.notes)
-                keeping = _not_restored(keeping, dict.fromkeys(keeping.found, why))
+                keeping = mount_search.not_restored(keeping, dict.fromkeys(keeping.found, why))
                 for text in keeping.notes[known:]:
                     log.line(text)
                 _empty(tool)
@@ -278,7 +79,8 @@ def restored(keeping: Keeping, tool: Tool) -> Iterator[Keeping]:
             size = sizes.shown(sum(one.size for one in done.values()))
             log.line(f"cache mounts: {len(done)} restored, {size}, in {seconds:.1f} s")
         carried = {
-            name: replace(_carriage(keeping, name), restored=one.size) for name, one in done.items()
+            name: replace(mount_search.carriage(keeping, name), restored=one.size)
+            for name, one in done.items()
         }
         yield replace(
             keeping,
@@ -348,10 +150,10 @@ def saved(keeping: Keeping, outcome: Outcome, tool: Tool) -> tuple[Outcome, Sequ
         name: [_use(keeping, users, *pair) for pair in found] for name, found in ran_steps.items()
     }
     builds = [
-        replace(one, gains=gains.after(_gains(one), uses[one.decided.name]))
+        replace(one, gains=gains.after(mount_search.gains_of(one), uses[one.decided.name]))
         for one in keeping.builds
     ]
-    known = {key: gain for one in keeping.builds for key, gain in _gains(one).items()}
+    known = dict(chain.from_iterable(map(_known, keeping.builds)))
     used = [use for found in uses.values() for use in found]
     gained = sum(use.gained(known.get(gains.key(use.step), Gain())) for use in used)
     return replace(
@@ -360,6 +162,10 @@ def saved(keeping: Keeping, outcome: Outcome, tool: Tool) -> tuple[Outcome, Sequ
         mounts_saved=gained,
         mounts_cost=sum(keeping.cost.values()),
     ), builds
+
+
+def _known(one: Known) -> Iterable[tuple[str, Gain]]:
+    return mount_search.gains_of(one).items()
 
 
 def _ran(one: Known, done: Outcome | None) -> Sequence[tuple[Step, float]]:
@@ -372,9 +178,9 @@ def _ran(one: Known, done: Outcome | None) -> Sequence[tuple[Step, float]]:
     return [(step, was.seconds) for step, was in told if was and not was.cached]
 
 
-def _to_save(keeping: Keeping, steps: Sequence[tuple[Step, float]]) -> Sequence[_Mount]:
+def _to_save(keeping: Keeping, steps: Sequence[tuple[Step, float]]) -> Sequence[Mount]:
     """Return the mounts of steps that ran and are worth it."""
-    found: dict[str, _Mount] = {}
+    found: dict[str, Mount] = {}
     for step, seconds in steps:
         for mount in step.mounts:
             one = keeping.mounts.get(mount.name)
@@ -384,7 +190,7 @@ def _to_save(keeping: Keeping, steps: Sequence[tuple[Step, float]]) -> Sequence[
     return tuple(found.values())
 
 
-def _saved(keeping: Keeping, changed: Sequence[_Mount], tool: Tool, end: float) -> Keeping:
+def _saved(keeping: Keeping, changed: Sequence[Mount], tool: Tool, end: float) -> Keeping:
     """Look at mounts, and write those that have changed."""
     begun = time.monotonic()
     said: dict[str, str] = {}
@@ -405,7 +211,7 @@ def _saved(keeping: Keeping, changed: Sequence[_Mount], tool: Tool, end: float) 
         why = kept_mounts.unsaved(seen, one.cache.mounts_limit)
         why = why or _written(keeping, one, seen, tool, end)
         cost[one.name] += time.monotonic() - begun
-        before = _carriage(keeping, one.name)
+        before = mount_search.carriage(keeping, one.name)
         base = kept_mounts.base(keeping.restored.get(one.name), seen)
         size = seen.new if base else seen.size
         carried[one.name] = replace(before, saved=0 if why else size, unsaved=why)
@@ -414,7 +220,7 @@ def _saved(keeping: Keeping, changed: Sequence[_Mount], tool: Tool, end: float) 
     return replace(keeping, carried=carried, cost=cost)
 
 
-def _written(keeping: Keeping, one: _Mount, seen: Seen, tool: Tool, end: float) -> str:
+def _written(keeping: Keeping, one: Mount, seen: Seen, tool: Tool, end: float) -> str:
     """Write what is to be kept of a mount; return why that failed, or an empty text."""
     to = one.write
     if to is None:
@@ -436,21 +242,6 @@ def _use(keeping: Keeping, users: Mapping[str, int], step: Step, seconds: float)
         is_filled=any(name in keeping.restored for name in names),
         cost=sum(keeping.cost.get(name, 0.0) / users[name] for name in names),
     )
-
-
-def _carriage(keeping: Keeping, name: str) -> Carriage:
-    return keeping.carried.get(name) or Carriage(mount=keeping.mounts[name].mount)
-
-
-def _not_restored(keeping: Keeping, whys: Mapping[str, str]) -> Keeping:
-    """Note why mounts begin empty."""
-    carried, notes = dict(keeping.carried), list(keeping.notes)
-    for name, why in whys.items():
-        text = " ".join(why.split())
-        carried[name] = replace(_carriage(keeping, name), unrestored=text)
-        notes.append(f"the cache mount {carried[name].mount.identity} is not restored: {text}")
-    left = {name: one for name, one in keeping.found.items() if name not in whys}
-    return replace(keeping, carried=carried, notes=tuple(notes), found=left)
 
 
 def _solved(

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from warmbuild.builder import environment
-    from warmbuild.commands import caches, keeping, logins, recording
-    from warmbuild.commands.keeping import Keeping
+    from warmbuild.commands import caches, logins, mount_search, recording
+    from warmbuild.commands.mount_search import Keeping
     from warmbuild.commands.recording import Known
     from warmbuild.commands.run import Run
     from warmbuild.plan.build_plan import BuildPlan
@@ -26,8 +26,8 @@ else:
     # Only for `probe`.
     caches = lazy.module("warmbuild.commands.caches")
     environment = lazy.module("warmbuild.builder.environment")
-    keeping = lazy.module("warmbuild.commands.keeping")
     logins = lazy.module("warmbuild.commands.logins")
+    mount_search = lazy.module("warmbuild.commands.mount_search")
     recording = lazy.module("warmbuild.commands.recording")
 
 
@@ -55,8 +55,8 @@ def plan(run: Run, *, as_json: bool) -> None:
         if known:
             recording.say_forecast(known, log.answer)
         if kept:
-            keeping.say(kept, log.answer, log.answer)
-            keeping.say_found(kept, log.answer)
+            mount_search.say(kept, log.answer, log.answer)
+            mount_search.say_found(kept, log.answer)
     is_step = run.context.ci != "local" and not as_json
     if is_step or inputs.plan_only or inputs.output_file:
         with mounted.handed_over(mounted.written(inputs, ()), run.mounts, log):
@@ -76,4 +76,4 @@ def _probed(
     settled = caches.settled(decided, registries, notes)
     child = environment.of_building(env, run.context.trust, images.variables(decided))
     known = recording.known(settled, registries, child)
-    return settled, known, keeping.found(known, registries)
+    return settled, known, mount_search.found(known, registries)

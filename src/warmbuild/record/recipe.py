@@ -454,7 +454,7 @@ class _Made:
         found = {name: value for name, value in told.items() if value is not None}
         if len(found) == len(told):
             yield CacheMount(
-                identity=found["id"] or posixpath.normpath(found["target"]),
+                identity=found["id"] or _cleaned(found["target"]),
                 namespace=self.scope.given.arguments.get(_NAMESPACE, ""),
                 uid=found["uid"],
                 gid=found["gid"],
@@ -630,6 +630,11 @@ def _joined(directory: str, path: str) -> str:
     """
     found = posixpath.join(directory, path)
     return posixpath.normpath(found) if directory.startswith("/") and found != path else found
+
+
+def _cleaned(path: str) -> str:
+    """Return a path as Go's path.Clean does, which keeps no second slash at the beginning."""
+    return posixpath.normpath(re.sub("^//+", "/", path))
 
 
 def _title(instruction: Instruction) -> str:

@@ -11,7 +11,7 @@ from tests.golden import machine, made_up
 from tests.golden.machine import HANGS, Keeping, built
 from tests.golden.made_up import HOME, lines, vertex
 from tests.golden.scene import Scene, Subject
-from warmbuild.commands import keeping
+from warmbuild.commands import mount_search
 from warmbuild.project.cache_mount import CacheMount
 from warmbuild.record import gains, record
 from warmbuild.record.gains import Gain
@@ -33,7 +33,14 @@ _QUICK: Final = _STEP.replace("00:00:02", "00:00:01")
 _FRESH: Final = ("--driver=docker-container", "--cache-export=with")
 _KEPT: Final = f"GET {HOME}/manifests/cache-feature---mount-{_NPM.name}"
 _PROGRAMS: Final = ("sh", "find", "sort", "comm", "cut", "sed", "xargs", "cat", "rm", "ldd")
-_SAYS: Final = ("cache mount", "the cache mount", "warning: cache-mounts", "  mounts", "  cache m")
+_SAYS: Final = (
+    "8 more",
+    "cache mount",
+    "the cache mount",
+    "warning: cache-mounts",
+    "  mounts",
+    "  cache m",
+)
 
 
 def _kept(size: int = 98_000_000, layers: int = 1) -> dict[str, Reply]:
@@ -144,13 +151,15 @@ def _scenes() -> Iterator[Scene]:
     yield Scene(title="without tar", said=_said(prepare=_tools(""), buildx=look))
     yield Scene(title="another tar", said=_said(prepare=_tools("bsdtar 3.7"), buildx=look))
     late = SimpleNamespace(at_once=lambda _jobs, _seconds: {})
-    with mock.patch.object(keeping, "signals", late):
+    with mock.patch.object(mount_search, "signals", late):
         yield Scene(title="a registry that takes too long", said=_said(more=_kept()))
     build = _DOCKERFILE.replace("scratch", "scratch AS build")
     filtered = (*_FRESH, "--no-cache-filters=build")
     yield Scene(title="a stage without the cache", said=_said(*filtered, file=build, more=_kept()))
     ours = _DOCKERFILE.replace("id=npm", "id=warmbuild-notes")
     yield Scene(title="the ID of our own mount", said=_said(file=ours))
+    many = "".join(f"--mount=type=cache,id=a{number},target=/a{number} " for number in range(40))
+    yield Scene(title="many mounts", said=_said(file=f"FROM scratch\nRUN {many}make\n"))
     odd = _DOCKERFILE.replace("id=npm", "id=n¡pm")
     yield Scene(title="an odd ID", said=_said(file=odd))
     named = (*_FRESH, "--cache-mounts=pip")

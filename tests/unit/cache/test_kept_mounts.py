@@ -81,7 +81,7 @@ def test_which_mounts_are_kept() -> None:
     assert kept_mounts.not_kept(MOUNT, ("pip", "npm")) == ""
     assert kept_mounts.not_kept(MOUNT, ("pip",)) == "cache-mounts does not name it"
     odd = CacheMount(identity="a b")
-    assert kept_mounts.not_kept(odd, ("auto",)) == "its ID has signs that cannot be passed on"
+    assert kept_mounts.not_kept(odd, ("auto",)) == "its ID, owner or mode cannot be passed on"
 
 
 def test_an_id_that_no_step_has() -> None:
