@@ -169,3 +169,17 @@ def test_what_is_restored_is_what_was_there(tmp_path: Path, seed: int) -> None:
 
 def test_an_empty_mount_has_nothing_to_save(tmp_path: Path) -> None:
     assert Mount(tmp_path).look() == [0, 0, 0, 0]
+
+
+def test_a_mount_that_a_step_has_emptied_stays_empty(tmp_path: Path) -> None:
+    mount = Mount(tmp_path)
+    (mount.root / "a").mkdir()
+    (mount.root / "a" / "file").write_text("1")
+    mount.save()
+    mount.restore()
+    shutil.rmtree(mount.root / "a")
+    size, _, changed, marked = mount.look()
+    assert (size, changed, marked) == (0, 1, 1)
+    mount.save()
+    mount.restore()
+    assert mount.content() == ({}, [])
