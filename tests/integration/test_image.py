@@ -169,6 +169,42 @@ def test_a_builder_that_stays(
     buildx(own, "rm", "--force", name)
 
 
+def test_it_keeps_cache_mounts(
+    start: Callable[..., Container],
+    lab: Lab,
+    of_the_lab: Mapping[str, str],
+    repository: str,
+    project: Callable[..., Path],
+) -> None:
+    """It has the programs that restore and save them."""
+    place = project(
+        "FROM busybox:1.37\nCOPY source.txt /\n"
+        "RUN --mount=type=cache,id=box,target=/m cat /m/last; cp /source.txt /m/last || true\n",
+        {"source.txt": "one"},
+    )
+    inputs = {
+        **of_the_lab,
+        "IMAGE": repository,
+        "CONTEXT": ".",
+        "PUSH": "true",
+        "CACHE": "read-write",
+        "CACHE_MOUNTS": "box",
+        "BRANCH": "main",
+        "DEFAULT_BRANCH": "main",
+    }
+    env = {f"INPUT_{name}": value for name, value in inputs.items()}
+    volumes = {lab.engine_socket: "/var/run/docker.sock", place: "/workspace"}
+    logs = []
+    for text in ("two\n", "three\n"):
+        (place / "source.txt").write_text(text)
+        code, log = end(start(env, volumes, working_dir="/workspace"))
+        assert code == 0, log
+        logs.append(log)
+    assert re.search(r"^cache mount box: \d+ kB saved, in ", logs[0], re.MULTILINE), logs[0]
+    assert re.search(r"^cache mounts: 1 restored, ", logs[1], re.MULTILINE), logs[1]
+    assert re.search(r"^#\d+ [\d.]+ two$", logs[1], re.MULTILINE), logs[1]
+
+
 def test_as_gitlab_runs_it(
     start: Callable[..., Container],
     lab: Lab,
