@@ -28,7 +28,6 @@ PACKAGES: Mapping[str, tuple[str, ...]] = {
     "docker": (f"docker-cli/{versions.DEBIAN}",),
     "iptables": ("iptables",),
     "ip": ("iproute2",),
-    "docker-registry": ("docker-registry",),
     "mmdebstrap": ("mmdebstrap",),
     "go": (f"golang-go/{versions.DEBIAN}", f"golang-src/{versions.DEBIAN}"),
 }

@@ -17,6 +17,7 @@ ENVIRONMENT = {"GOTOOLCHAIN": f"go{versions.GO}", "CGO_ENABLED": "0", "GOFLAGS":
 BUILDX_MODULE = "github.com/docker/buildx"
 BUILDKIT_MODULE = "github.com/moby/buildkit"
 BUILDKIT_SOURCES = SOURCES / "buildkit"
+REGISTRY_MODULE = "github.com/distribution/distribution/v3"
 VERSITYGW_MODULE = "github.com/versity/versitygw"
 ACT_MODULE = "github.com/nektos/act"
 GHA_SOURCES = SOURCES / "gha"
@@ -42,6 +43,13 @@ def build_buildkit(layout: Layout) -> Path:
     """
     flags = _flags(BUILDKIT_MODULE, versions.BUILDKIT)
     return _build_tools(layout, BUILDKIT_SOURCES, flags)
+
+
+def build_registry(layout: Layout) -> Path:
+    """Return the path of the program `registry`."""
+    module = f"{REGISTRY_MODULE}/cmd/registry@v{versions.REGISTRY}"
+    flag = f"-s -w -X {REGISTRY_MODULE}/version.version=v{versions.REGISTRY}"
+    return _install(layout.root / "registry", module, ("-trimpath", "-ldflags", flag))
 
 
 def build_versitygw(layout: Layout) -> Path:

@@ -122,6 +122,7 @@ def _own_tasks(layout: Layout, address: str, parts: Collection[str]) -> list[Tas
         Task(name="buildx", action=lambda: _link_buildx(layout, golang.build_buildx), needs=go),
         Task(name="BuildKit", action=lambda: golang.build_buildkit(layout), needs=go),
         Task(name="engine", action=lambda: engine.start_own(layout), needs=("packages",)),
+        Task(name="registry", action=lambda: golang.build_registry(layout), needs=go),
         *(_process_task(layout, registry) for registry in (PLAIN, AUTH, HUB)),
         Task(
             name="Debian root", action=lambda: images.make_debian_root(layout), needs=("packages",)
@@ -190,7 +191,7 @@ def _process_task(layout: Layout, registry: Registry) -> Task:
     return Task(
         name=f"{registry.name} registry",
         action=lambda: registries.start_process(layout, registry),
-        needs=("packages",),
+        needs=("registry",),
     )
 
 

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from lab import api, processes, versions
+from lab import api, golang, processes, versions
 from lab.commands import run
 from lab.errors import LabError
 from lab.layout import SOURCES
@@ -26,6 +26,7 @@ PASSWORD = 'it\'s "pa ss" $HOME'  # noqa: S105  a registry on loopback that hold
 HTPASSWD = SOURCES / "registry" / "htpasswd"
 CONFIG = "config.yml"
 STOP_SECONDS = 5
+ENVIRONMENT = {"OTEL_TRACES_EXPORTER": "none"}  # else it seeks a collector of traces
 MANIFEST_TYPES = (
     "application/vnd.docker.distribution.manifest.v2+json"
     ", application/vnd.oci.image.manifest.v1+json"
@@ -87,8 +88,9 @@ def start_process(layout: Layout, registry: Registry) -> None:
         shutil.rmtree(content, ignore_errors=True)
     _write_config(registry, directory, content=content, passwords=directory / HTPASSWD.name)
     log = registry.error_log(layout)
-    argv = ["docker-registry", "serve", str(directory / CONFIG)]
-    process = processes.start(argv, output=registry.access_log(layout), errors=log)
+    argv = [str(golang.build_registry(layout)), "serve", str(directory / CONFIG)]
+    output = registry.access_log(layout)
+    process = processes.start(argv, output=output, errors=log, extra=ENVIRONMENT)
     processes.wait_until(lambda: answers(registry), process, log)
 
 
@@ -104,7 +106,7 @@ def start_container(layout: Layout, registry: Registry, engine: str) -> None:
     content = PurePosixPath("/var/lib/registry")
     _write_config(registry, directory, content=content, passwords=inside / HTPASSWD.name)
     options = ["--detach", "--network=host", f"--name={registry.container}"]
-    options.append("--env=OTEL_TRACES_EXPORTER=none")  # else it seeks a collector of traces
+    options += [f"--env={name}={value}" for name, value in ENVIRONMENT.items()]
     mount = f"--volume={directory}:{inside}:ro"
     image = versions.REGISTRY_IMAGE
     run([*docker, "run", *options, mount, image, "serve", str(inside / CONFIG)])
@@ -146,7 +148,7 @@ def add_tag(registry: Registry, repository: str, old: str, new: str) -> None:
 
 
 def _pids(layout: Layout, registry: Registry) -> list[int]:
-    return processes.find({"docker-registry"}, layout.registry(registry.name) / CONFIG)
+    return processes.find({"registry"}, layout.registry(registry.name) / CONFIG)
 
 
 def _write_config(

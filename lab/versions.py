@@ -13,6 +13,9 @@ GO = "1.26.8"  # builds buildx and BuildKit, and is the toolchain of the golang 
 DEBIAN = "trixie"  # has Docker 26.1; the release of every base image
 VERSITYGW = "1.8.0"
 ACT = "0.2.89"
-REGISTRY_IMAGE = "registry:3"  # with an installed engine; Debian's docker-registry without one
+# Version 2.8, which Debian has, writes a blob's link in place: a manifest that arrives meanwhile is
+# refused ("blob unknown").
+REGISTRY = "3.1.2"
+REGISTRY_IMAGE = f"registry:{REGISTRY}"  # with an installed engine
 
 BUILDKIT_IMAGE = f"moby/buildkit:v{BUILDKIT}"
