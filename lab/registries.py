@@ -42,6 +42,11 @@ class Registry:
     port: int
     has_password: bool = False
     is_kept: bool = False  # its content outlives `down`
+    takes_old_caches: bool = False
+    """Whether it takes an index of layers, as BuildKit before 0.21 writes caches.
+
+    By default, distribution refuses an index of what is no manifest since version 3.
+    """
 
     @property
     def host(self) -> str:
@@ -68,7 +73,7 @@ class Registry:
 
 
 PLAIN = Registry(name="plain", port=5000)
-AUTH = Registry(name="auth", port=5001, has_password=True)
+AUTH = Registry(name="auth", port=5001, has_password=True, takes_old_caches=True)
 HUB = Registry(name="hub", port=5010, is_kept=True)
 
 
@@ -161,6 +166,8 @@ def _write_config(
         "http": {"addr": registry.host, "secret": registry.name},
         "storage": {"filesystem": {"rootdirectory": str(content)}, "delete": {"enabled": True}},
     }
+    if registry.takes_old_caches:
+        config["validation"] = {"manifests": {"indexes": {"platforms": "none"}}}
     if registry.has_password:
         config["auth"] = {"htpasswd": {"realm": "warmbuild lab", "path": str(passwords)}}
     directory.mkdir(parents=True, exist_ok=True)

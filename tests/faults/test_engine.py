@@ -181,7 +181,7 @@ def test_the_next_run_collects_what_a_killed_one_has_left(
             continue
     left = sleeper.end()
     assert warmbuild.remains(left.builder)
-    (small / "Dockerfile").write_text("FROM busybox:1.37\nRUN sleep 4\n")
+    (small / "Dockerfile").write_text("FROM busybox:1.37\nRUN sleep 8\n")
     ended = warmbuild.succeed(small, image=repository, cache="off")
     assert re.search(r"private directory \S+ is removed: .*its run has ended", ended.log)
     # The run of another test may have come before.

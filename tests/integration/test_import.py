@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.integration.conftest import Ended, Registry, Warmbuild
+    from tests.integration.conftest import Ended, Lab, Registry, Warmbuild
 
 # What the first stage makes is different each time, and a later one copies it: two caches that
 # were built apart hold different results of that step, and each its own steps upon its own.
@@ -107,18 +108,23 @@ def test_a_rebased_branch_gets_what_only_main_has(
 
 
 def test_a_cache_in_the_older_form_is_merged_with_its_layers(
-    warmbuild: Warmbuild, registry: Registry, repository: str, project: Callable[..., Path]
+    warmbuild: Warmbuild,
+    lab: Lab,
+    auth_registry: Registry,
+    secured: str,
+    project: Callable[..., Path],
 ) -> None:
     """BuildKit wrote an index before 0.21, and other tools may still ask for it."""
+    login = {"DOCKER_AUTH_CONFIG": json.dumps({"auths": {lab.auth_registry: {"auth": lab.basic}}})}
     place = project(APPLICATION, {"requirements.txt": "one", "source.txt": "one"})
-    warmbuild.succeed(place, image=repository, branch="feature")
+    warmbuild.succeed(place, image=secured, branch="feature", extra=login)
     (place / "requirements.txt").write_text("two")
-    older = f"type=registry,ref={repository}:cache-main,mode=max,image-manifest=false"
-    warmbuild.succeed(place, image=repository, cache="read-only", cache_to=older)
-    path = repository.partition("/")[2]
-    assert "manifests" in registry.get(f"{path}/manifests/cache-main").json()
+    older = f"type=registry,ref={secured}:cache-main,mode=max,image-manifest=false"
+    warmbuild.succeed(place, image=secured, cache="read-only", cache_to=older, extra=login)
+    path = secured.partition("/")[2]
+    assert "manifests" in auth_registry.get(f"{path}/manifests/cache-main").json()
     (place / "source.txt").write_text("feature")
-    auto = warmbuild.succeed(place, image=repository, branch="feature")
+    auto = warmbuild.succeed(place, image=secured, branch="feature", extra=login)
     assert auto.executed == ["COPY source.txt /srv/", "RUN cat /srv/source.txt > /srv/compiled"]
     assert auto.outputs["cache-read"].count("@") == 2
     assert auto.command.count("--cache-from") == 1
