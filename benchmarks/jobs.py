@@ -42,6 +42,21 @@ class Job:
     state: Path
     log: Path
 
+    def run(self, *argv: str, **extra: str) -> tuple[bool, str]:
+        """Run a command that may fail; return whether it did not, and what it printed."""
+        env = {"BUILDX_CONFIG": str(self.state), **extra}
+        done = bare.run(argv, env, self.checkout)
+        with self.log.open("a", encoding="utf-8") as log:
+            log.write(f"+ {' '.join(argv)}\n{done.stdout}")
+        return not done.returncode, done.stdout
+
+    def must(self, *argv: str, **extra: str) -> str:
+        """Run a command, and exit if it fails; return what it printed."""
+        done, printed = self.run(*argv, **extra)
+        if not done:
+            sys.exit(f"{' '.join(argv)}\n{printed}")
+        return printed
+
 
 def warmbuild(
     job: Job,

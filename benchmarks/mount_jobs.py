@@ -17,7 +17,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import bare
 import jobs
 import lanes
 import mount_dockerfiles
@@ -44,20 +43,10 @@ class Visit:
     branch: str
     builder: str
 
-    def run(self, *argv: str, **extra: str) -> tuple[bool, str]:
-        """Run a command that may fail; return whether it did not, and what it printed."""
-        env = {"BUILDX_CONFIG": str(self.job.state), **extra}
-        done = bare.run(argv, env, self.job.checkout)
-        with self.job.log.with_suffix(".mounts.log").open("a", encoding="utf-8") as log:
-            log.write(f"+ {' '.join(argv)}\n{done.stdout}")
-        return not done.returncode, done.stdout
-
-    def must(self, *argv: str, **extra: str) -> str:
-        """Run a command, and exit if it fails; return what it printed."""
-        done, printed = self.run(*argv, **extra)
-        if not done:
-            sys.exit(f"{' '.join(argv)}\n{printed}")
-        return printed
+    @property
+    def by_hand(self) -> Job:
+        """The job, with a log of its own for the commands that carry mounts."""
+        return replace(self.job, log=self.job.log.with_suffix(".mounts.log"))
 
     def helper(self, dockerfile: str, context: Path, *flags: str) -> tuple[str, ...]:
         """Write a Dockerfile of the job's own; return the command that builds it."""
@@ -95,14 +84,16 @@ def build(lane: Lane, job: Job, site: Site, branch: str) -> Mapping[str, str]:
 def _from_image(visit: Visit) -> None:
     """Fill all mounts, if there is an image yet."""
     image = f"{visit.job.repository}:{_TAG}"
-    visit.run(*visit.helper(mount_dockerfiles.filling(image, visit.lane.mounts), _empty(visit)))
+    visit.by_hand.run(
+        *visit.helper(mount_dockerfiles.filling(image, visit.lane.mounts), _empty(visit))
+    )
 
 
 def _to_image(visit: Visit) -> None:
     """Push an image of all mounts, whether or not they have changed."""
     image = f"{visit.job.repository}:{_TAG}"
     context = _empty(visit)
-    visit.must(
+    visit.by_hand.must(
         *visit.helper(
             mount_dockerfiles.keeping(visit.lane.mounts), context, f"--tag={image}", "--push"
         )
@@ -124,10 +115,10 @@ def _inject(visit: Visit) -> None:
     shutil.rmtree(directory, ignore_errors=True)
     env = lanes.github_cache(visit.site, f"refs/heads/{visit.branch}")
     action = (sys.executable, str(_CACHE_ACTION), "restore", str(directory), _key(visit))
-    visit.lane.is_hit = bool(visit.must(*action, **env).strip())
+    visit.lane.is_hit = bool(visit.by_hand.must(*action, **env).strip())
     for source, mount in _sources(visit):
         _stamp(source)
-        visit.must(*visit.helper(mount_dockerfiles.injecting(mount), source))
+        visit.by_hand.must(*visit.helper(mount_dockerfiles.injecting(mount), source))
         shutil.rmtree(source)
 
 
@@ -139,21 +130,23 @@ def _extract(visit: Visit) -> None:
     name = f"dance-{secrets.token_hex(4)}"
     for source, mount in _sources(visit):
         _stamp(scratch)
-        visit.must(
+        visit.by_hand.must(
             *visit.helper(
                 mount_dockerfiles.extracting(mount), scratch, f"--tag={name}:extract", "--load"
             )
         )
-        visit.must("docker", "create", "-ti", "--name", name, f"{name}:extract")
+        visit.by_hand.must("docker", "create", "-ti", "--name", name, f"{name}:extract")
         _copy(f"{name}:/var/dance-cache", scratch)
-        visit.must("docker", "rm", "--force", name)
+        visit.by_hand.must("docker", "rm", "--force", name)
         (scratch / "dance-cache").rename(source)
     # A runner is thrown away; the lab's engine is not.
-    visit.must("docker", "image", "rm", "--force", f"{name}:extract")
+    visit.by_hand.must("docker", "image", "rm", "--force", f"{name}:extract")
     shutil.rmtree(scratch)
     env = lanes.github_cache(visit.site, f"refs/heads/{visit.branch}")
     directory = visit.job.state / "dance"
-    visit.must(sys.executable, str(_CACHE_ACTION), "save", str(directory), _key(visit), **env)
+    visit.by_hand.must(
+        sys.executable, str(_CACHE_ACTION), "save", str(directory), _key(visit), **env
+    )
 
 
 def _key(visit: Visit) -> str:

@@ -69,21 +69,6 @@ class Visit:
         kind = "tags" if self.pipeline.tag else "heads"
         return f"refs/{kind}/{self.pipeline.name}"
 
-    def run(self, *argv: str, **extra: str) -> tuple[bool, str]:
-        """Run a command that may fail; return whether it did not, and what it printed."""
-        env = {"BUILDX_CONFIG": str(self.job.state), **extra}
-        done = bare.run(argv, env, self.job.checkout)
-        with self.job.log.open("a", encoding="utf-8") as log:
-            log.write(f"+ {' '.join(argv)}\n{done.stdout}")
-        return not done.returncode, done.stdout
-
-    def must(self, *argv: str, **extra: str) -> str:
-        """Run a command, and exit if it fails; return what it printed."""
-        done, printed = self.run(*argv, **extra)
-        if not done:
-            sys.exit(f"{' '.join(argv)}\n{printed}")
-        return printed
-
 
 def build(strategy: str, visit: Visit) -> Sized:
     """Run the job of a strategy; return the steps that ran."""
@@ -91,8 +76,8 @@ def build(strategy: str, visit: Visit) -> Sized:
 
 
 def _no_cache(visit: Visit) -> Sized:
-    printed = visit.must(*_DOCKER_BUILD, "--progress=rawjson", "--tag", visit.image, ".")
-    visit.must("docker", "push", visit.image)
+    printed = visit.job.must(*_DOCKER_BUILD, "--progress=rawjson", "--tag", visit.image, ".")
+    visit.job.must("docker", "push", visit.image)
     return jobs.steps_run(printed)
 
 
@@ -101,11 +86,11 @@ def _inline(visit: Visit) -> Sized:
     argv = [*_DOCKER_BUILD, "--progress=rawjson", "--build-arg", "BUILDKIT_INLINE_CACHE=1"]
     for tag in dict.fromkeys((visit.tag, lanes.MAIN)):
         image = f"{visit.job.repository}:{tag}"
-        if visit.run("docker", "pull", image)[0]:
+        if visit.job.run("docker", "pull", image)[0]:
             argv += ["--cache-from", image]
             break
-    printed = visit.must(*argv, "--tag", visit.image, ".")
-    visit.must("docker", "push", visit.image)
+    printed = visit.job.must(*argv, "--tag", visit.image, ".")
+    visit.job.must("docker", "push", visit.image)
     return jobs.steps_run(printed)
 
 
@@ -115,15 +100,17 @@ def _stages(visit: Visit) -> Sized:
     Only then it pushes stages. It has one repository for those of all branches.
     """
     stages = f"{visit.job.repository}-stages"
-    _, pulled = visit.run("docker", "pull", "--all-tags", stages)
+    _, pulled = visit.job.run("docker", "pull", "--all-tags", stages)
     numbers = sorted(int(found["tag"]) for found in _PULLED_TAG.finditer(pulled))
     caches = [f"--cache-from={stages}:{number}" for number in numbers]
-    printed = visit.must(*_DOCKER_BUILD, *caches, "--tag", visit.image, ".", DOCKER_BUILDKIT="0")
-    visit.must("docker", "push", visit.image)
+    printed = visit.job.must(
+        *_DOCKER_BUILD, *caches, "--tag", visit.image, ".", DOCKER_BUILDKIT="0"
+    )
+    visit.job.must("docker", "push", visit.image)
     built = [*older_builder.stage_images(printed.splitlines()), visit.image]
     for number, image in enumerate(built, start=1):
-        visit.must("docker", "tag", image, f"{stages}:{number}")
-        visit.must("docker", "push", f"{stages}:{number}")
+        visit.job.must("docker", "tag", image, f"{stages}:{number}")
+        visit.job.must("docker", "push", f"{stages}:{number}")
     return older_builder.steps_run(printed.splitlines())
 
 
@@ -135,14 +122,14 @@ def _tarball(visit: Visit) -> Sized:
     key = f"{begins[0]}{visit.pipeline.commit}"
     action = (sys.executable, str(CACHE_ACTION))
     env = lanes.github_cache(visit.site, visit.ref)
-    hit = visit.must(*action, "restore", str(old), key, *begins, **env).strip()
+    hit = visit.job.must(*action, "restore", str(old), key, *begins, **env).strip()
     flags = ["--cache-from", f"type=local,src={old}"] if hit else []
     flags += ["--cache-to", f"type=local,dest={new},mode=max"]
     ran = _by_hand(visit, *flags)
     shutil.rmtree(old, ignore_errors=True)
     new.rename(old)
     if hit != key:
-        visit.must(*action, "save", str(old), key, **env)
+        visit.job.must(*action, "save", str(old), key, **env)
     return ran
 
 
@@ -172,13 +159,13 @@ def _actions(visit: Visit, cache: str, env: Mapping[str, str]) -> Sized:
     Their own JavaScript, the download of buildx, and the upload of the build's record to GitHub
     are left out.
     """
-    must = visit.must
+    must = visit.job.must
     name = f"builder-{secrets.token_hex(4)}"
     metadata = visit.job.state / "metadata.json"
     _say_versions(visit)
     must("docker", "context", "inspect", "--format", "{{.Name}}")
     must("docker", "context", "inspect", "--format=json", "default")
-    visit.run("docker", "buildx", "inspect", name)
+    visit.job.run("docker", "buildx", "inspect", name)
     argv = ["docker", "buildx", "create", "--name", name, "--driver", "docker-container"]
     argv += ["--driver-opt", bare.IMAGE, "--driver-opt", "network=host"]
     argv += ["--buildkitd-flags", _FLAGS, "--use", "--config", visit.site.config]
@@ -205,7 +192,7 @@ def _actions(visit: Visit, cache: str, env: Mapping[str, str]) -> Sized:
 
 def _say_versions(visit: Visit) -> None:
     for argv in (("version",), ("info",), ("buildx", "version")):
-        visit.must("docker", *argv)
+        visit.job.must("docker", *argv)
 
 
 def _warmbuild(visit: Visit) -> Sized:

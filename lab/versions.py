@@ -16,6 +16,7 @@ ACT = "0.2.89"
 # Version 2.8, which Debian has, writes a blob's link in place: a manifest that arrives meanwhile is
 # refused ("blob unknown").
 REGISTRY = "3.1.2"
-REGISTRY_IMAGE = f"registry:{REGISTRY}"  # with an installed engine
+# With an installed engine. The image of a release may come out days after it.
+REGISTRY_IMAGE = f"registry:{REGISTRY.partition('.')[0]}"
 
 BUILDKIT_IMAGE = f"moby/buildkit:v{BUILDKIT}"

@@ -346,6 +346,36 @@ def test_a_large_image_that_is_unpacked_beside_a_restore(
     assert found(ended) == [3]
 
 
+def test_mounts_of_several_namespaces_have_the_time_of_one_restore(
+    warmbuild: Warmbuild, registry: Registry, repository: str, kept: Path, proxy: Proxy
+) -> None:
+    """There is a restore for each, and whoever writes a bake file decides how many there are."""
+    config = json.dumps({"layers": [], "records": [{"digest": f"sha256:{'1' * 64}"}]}).encode()
+    names = ("api", "web")
+    for name in names:
+        registry.put_artifact(f"{repository}:cache-{name}--main", CACHE_CONFIG, config)
+        place = kept_images.place(repository, "box", f"{name}--main", name)
+        kept_images.put(registry, place, [kept_images.archive((name, b"0", b"x"))])
+        (blob,) = registry.layers(place)
+        proxy.delay("GET", f"/blobs/{blob}", 4.0)
+    # BuildKit runs a step once that differs in its mounts alone.
+    given = 'args = { BUILDKIT_CACHE_MOUNT_NS = "NAME", TIME = "NAME" }'
+    targets = (f'target "{one}" {{ {given.replace("NAME", one)} }}' for one in names)
+    group = f'group "default" {{ targets = {json.dumps(names)} }}'
+    written(kept.parent, {"docker-bake.hcl": "\n".join([group, *targets])})
+    ended = warmbuild.build(
+        kept,
+        image=repository,
+        cache_repository=f"{proxy.host}/{repository.removeprefix(f'{registry.host}/')}",
+        cache_mounts="box",
+        cache_timeout="7s",
+        bake_files="docker-bake.hcl",
+    )
+    said = rf"(?m)^{UNREAD}it takes more than \d s"
+    Case(code=0, said=said, seconds=60).check(ended)
+    assert found(ended) == [0, 0]
+
+
 @pytest.mark.parametrize("tar", ["busybox", "none"])
 def test_a_machine_without_gnu_tar(
     warmbuild: Warmbuild,

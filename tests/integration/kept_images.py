@@ -31,10 +31,10 @@ _SMALL = 2**20
 _DEVICE = (1, 5)
 
 
-def place(repository: str, identity: str, branch: str = "main") -> str:
+def place(repository: str, identity: str, branch: str = "main", namespace: str = "") -> str:
     """Return the ref that a cache mount of a branch is kept at."""
     cache = refs.parse(f"{repository}:cache-{branch}")
-    return str(kept_mounts.place(cache, CacheMount(identity=identity).name))
+    return str(kept_mounts.place(cache, CacheMount(identity=identity, namespace=namespace).name))
 
 
 def archive(*members: Member) -> bytes:

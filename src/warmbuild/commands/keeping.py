@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from warmbuild.project.cache_mount import CacheMount
     from warmbuild.record.recipe import Step
 
-# Seconds that a restore may take at most; a step that begins with empty mounts rarely loses more.
+# Seconds that all restores may take at most; steps that begin with empty mounts rarely lose more.
 _RESTORE: Final = 120.0
 # Seconds that a builder has to let go of a mount whose step was ended, and between two looks.
 _RELEASE: Final = 10.0
@@ -52,6 +52,7 @@ def restored(keeping: Keeping, tool: Tool) -> Iterator[Keeping]:
         yield keeping
         return
     begun, log = time.monotonic(), tool.log
+    end = begun + min(tool.limits.cache, _RESTORE)
     pairs = [(keeping.mounts[name].mount, one) for name, one in keeping.found.items()]
     with ExitStack() as stack:
         unpacks: Callable[[], bool] = bool
@@ -64,7 +65,7 @@ def restored(keeping: Keeping, tool: Tool) -> Iterator[Keeping]:
         for some in _by_namespace(pairs):
             limit = sum(keeping.mounts[mount.name].cache.mounts_limit for mount, _ in some)
             made = mount_solves.restoring(some, _nonce())
-            why = _solved(made, tool, _WRITTEN * limit, is_shared=unpacks).why
+            why = _solved(made, tool, _WRITTEN * limit, end, is_shared=unpacks).why
             if why:
                 known = len(keeping.notes)
                 keeping = mount_search.not_restored(keeping, dict.fromkeys(keeping.found, why))
@@ -191,7 +192,7 @@ def _to_save(keeping: Keeping, steps: Sequence[tuple[Step, float]]) -> Sequence[
 
 
 def _saved(keeping: Keeping, changed: Sequence[Mount], tool: Tool, end: float) -> Keeping:
-    """Look at mounts, and write those that have changed."""
+    """Find out which mounts have changed, and save them until `end`, by the monotonic clock."""
     begun = time.monotonic()
     said: dict[str, str] = {}
     for namespace in dict.fromkeys(one.mount.namespace for one in changed):
@@ -248,13 +249,13 @@ def _solved(
     made: Solve,
     tool: Tool,
     size: int,
-    end: float | None = None,
+    end: float,
     is_shared: Callable[[], bool] = bool,
 ) -> solve.Beside:
     """Run a build of our own; what this machine lacks is a reason, too."""
     try:
         argv = _argv(made, tool)
-        left = min(tool.limits.cache, _RESTORE) if end is None else end - time.monotonic()
+        left = end - time.monotonic()
         return solve.beside(argv, tool, seconds=left, size=size, is_shared=is_shared)
     except EngineError as error:
         return solve.Beside(said=(), why=str(error))

@@ -74,9 +74,9 @@ class Keeping:
 
 
 def found(builds: Sequence[Known], registries: Registries) -> Keeping:
-    """Return the cache mounts of builds, and what is kept of those that steps will need.
+    """Return the cache mounts of builds, and what is kept of each mount that a step will need.
 
-    Whoever wrote the Dockerfile decides how many there are, so only some are asked for.
+    Whoever wrote the Dockerfile decides how many mounts there are, so a run asks for some alone.
     """
     mounts: dict[str, Mount] = {}
     left: dict[str, str] = {}

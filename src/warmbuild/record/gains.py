@@ -43,7 +43,7 @@ class Use:
     cost: float  # of the restore and the save
 
     def gained(self, known: Gain) -> float:
-        """Return what its mounts have saved, without their cost; 0 if they were empty."""
+        """Return what its mounts have saved before their cost; 0 if they were empty."""
         return known.bare - self.seconds if self.is_filled and known.bare else 0.0
 
 
