@@ -34,6 +34,11 @@ PACKAGES: Mapping[str, tuple[str, ...]] = {
 PACKAGES_OF_PARTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "azblob": {"npm": ("nodejs", "npm")},
     "gitlab-ci-local": {"npm": ("nodejs", "npm"), "rsync": ("rsync",)},
+    "kubernetes": {
+        "etcd": ("etcd-server",),
+        "/usr/lib/cni/bridge": ("containernetworking-plugins",),
+        "openssl": ("openssl",),
+    },
 }
 # A browser, and the fonts that its pictures are made with.
 BROWSER = ("chromium", "chromium-driver", "fonts-liberation")

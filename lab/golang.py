@@ -21,6 +21,7 @@ REGISTRY_MODULE = "github.com/distribution/distribution/v3"
 VERSITYGW_MODULE = "github.com/versity/versitygw"
 ACT_MODULE = "github.com/nektos/act"
 GHA_SOURCES = SOURCES / "gha"
+KUBERNETES_SOURCES = SOURCES / "kubernetes"
 OTELCOL_SOURCES = SOURCES / "otelcol"
 ACTIONLINT_SOURCES = SOURCES / "actionlint"
 
@@ -75,6 +76,13 @@ def build_otelcol(layout: Layout) -> Path:
     Its published modules are parts, of which every user makes a collector.
     """
     return _build_own(layout, OTELCOL_SOURCES)
+
+
+def build_kubernetes(layout: Layout) -> Path:
+    """Return the directory with the programs of a cluster and of its nodes: it takes minutes."""
+    version = f"k8s.io/component-base/version.gitVersion=v{versions.KUBERNETES}"
+    flags = ("-trimpath", "-ldflags", f"-s -w -X {version}")
+    return _build_tools(layout, KUBERNETES_SOURCES, flags)
 
 
 def build_actionlint(layout: Layout) -> Path:

@@ -146,6 +146,7 @@ GOLANG = Image(
 )
 NODE = Image(directory="node", repository="library/node", tag="22-slim", bases=(DEBIAN, PYTHON))
 BUSYBOX = Image(directory="busybox", repository="library/busybox", tag="1.37", bases=(DEBIAN,))
+PAUSE = Image(directory="pause", repository="library/pause", tag="1", bases=(BUSYBOX,))
 BUILDX = Image(
     directory="buildx",
     repository="docker/buildx-bin",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from lab import (
     clients,
+    cluster,
     emulation,
     engine,
     golang,
@@ -20,6 +21,7 @@ from lab import (
 )
 from lab.apt import browser, install_browser, install_go, install_missing
 from lab.clients import CLIENTS
+from lab.errors import LabError
 from lab.layout import link
 from lab.registries import AUTH, HUB, PLAIN
 from lab.services import SERVICES
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from lab.services import Service
 
 BROWSER = "browser"
+KUBERNETES = "kubernetes"
 
 
 @contextmanager
@@ -73,6 +76,7 @@ def down(layout: Layout) -> None:
         values = settings.load(layout)
         for service in SERVICES:
             services.stop(layout, service)
+        cluster.stop(layout)
         emulation.stop()
         for registry in (PLAIN, AUTH, HUB):
             registries.stop_process(layout, registry)
@@ -109,6 +113,8 @@ def parts(layout: Layout) -> dict[str, bool]:
             found[name] = clients.program(layout, name).exists()
     if BROWSER in has:
         found[BROWSER] = browser() is not None
+    if KUBERNETES in has:
+        found[f"cluster at {cluster.place(layout).address}"] = cluster.is_up(layout)
     if "arm64" in has and values["WARMBUILD_LAB_HUB"]:
         found["arm64"] = emulation.is_on()
     return found
@@ -139,6 +145,8 @@ def _own_tasks(layout: Layout, address: str, parts: Collection[str]) -> list[Tas
     tasks += _browser_tasks(layout, parts, needs=("packages",))
     if clients.GITLAB_CI_LOCAL in parts:
         tasks.append(_image_task(layout, images.GITLAB_CI_LOCAL_UTIL, address))
+    if KUBERNETES in parts:
+        tasks += _cluster_tasks(layout, address, needs=go)
     return tasks + (_arm64_tasks(layout, address) if "arm64" in parts else [])
 
 
@@ -168,6 +176,17 @@ def _browser_tasks(
     if BROWSER not in parts:
         return []
     return [Task(name=BROWSER, action=lambda: install_browser(layout), needs=needs)]
+
+
+def _cluster_tasks(layout: Layout, address: str, *, needs: tuple[str, ...]) -> list[Task]:
+    """Return what is to be done for a cluster; its nodes pull what the hub has."""
+    build = Task(name="Kubernetes", action=lambda: golang.build_kubernetes(layout), needs=needs)
+    start = Task(
+        name="cluster",
+        action=lambda: cluster.start(layout),
+        needs=("Kubernetes", "packages", "registry", images.PAUSE.name, images.BUILDKIT.name),
+    )
+    return [build, _image_task(layout, images.PAUSE, address), start]
 
 
 def _arm64_tasks(layout: Layout, address: str) -> list[Task]:
@@ -206,6 +225,9 @@ def _image_task(layout: Layout, image: Image, address: str) -> Task:
 
 def _installed_tasks(layout: Layout, address: str, parts: Collection[str]) -> list[Task]:
     """Return the tasks of a lab on an engine that was there already."""
+    if KUBERNETES in parts:
+        message = f"the part {KUBERNETES} pulls from the lab's own hub: stop Docker."
+        raise LabError(message)
     return [
         Task(name="buildx", action=lambda: _link_buildx(layout, _find_or_build_buildx)),
         *(_container_task(layout, registry, address) for registry in (PLAIN, AUTH)),

@@ -1,4 +1,4 @@
-"""The lab's registries: a plain one, one with a password, and one in Docker Hub's place."""
+"""The lab's registries: a plain one, one with a password, one in Docker Hub's place, and pods'."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from http import HTTPStatus
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from lab import api, golang, processes, versions
+from lab import api, cluster_network, golang, processes, versions
 from lab.commands import run
 from lab.errors import LabError
 from lab.layout import SOURCES
@@ -36,7 +36,7 @@ MANIFEST_TYPES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registry:
-    """One registry on the loopback interface."""
+    """One registry, on the loopback interface unless it has another address."""
 
     name: str
     port: int
@@ -47,11 +47,13 @@ class Registry:
 
     By default, distribution refuses an index of what is no manifest since version 3.
     """
+    interface: str = "127.0.0.1"
+    content_of: str = ""  # the registry whose content it serves too
 
     @property
     def host(self) -> str:
         """The registry's name in image references."""
-        return f"127.0.0.1:{self.port}"
+        return f"{self.interface}:{self.port}"
 
     @property
     def address(self) -> str:
@@ -75,6 +77,14 @@ class Registry:
 PLAIN = Registry(name="plain", port=5000)
 AUTH = Registry(name="auth", port=5001, has_password=True, takes_old_caches=True)
 HUB = Registry(name="hub", port=5010, is_kept=True)
+PODS = Registry(name="pods", port=5000, interface=cluster_network.HOST)
+PODS_HUB = Registry(
+    name="pods-hub",
+    port=HUB.port,
+    is_kept=True,
+    interface=cluster_network.HOST,
+    content_of=HUB.name,
+)
 
 
 def answers(registry: Registry) -> bool:
@@ -88,7 +98,7 @@ def start_process(layout: Layout, registry: Registry) -> None:
         return
     api.refuse_stranger(registry.address)
     directory = layout.registry(registry.name)
-    content = directory / "content"
+    content = layout.registry(registry.content_of or registry.name) / "content"
     if not registry.is_kept:
         shutil.rmtree(content, ignore_errors=True)
     _write_config(registry, directory, content=content, passwords=directory / HTPASSWD.name)

@@ -7,8 +7,8 @@ import os
 import shlex
 from typing import TYPE_CHECKING
 
-from lab import apt, clients, images, services, versions
-from lab.registries import AUTH, HUB, PASSWORD, PLAIN, USERNAME
+from lab import apt, clients, cluster, images, services, versions
+from lab.registries import AUTH, HUB, PASSWORD, PLAIN, PODS, USERNAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -97,6 +97,15 @@ def _otelcol(layout: Layout) -> dict[str, str]:
     }
 
 
+def _kubernetes(layout: Layout) -> dict[str, str]:
+    place = cluster.place(layout)
+    return {
+        "WARMBUILD_LAB_KUBECONFIG": str(place.kubeconfig),
+        "WARMBUILD_LAB_PODS_REGISTRY": PODS.host,
+        "WARMBUILD_LAB_PODS_BUILDKITD_CONFIG": str(place.buildkitd_config),
+    }
+
+
 _PARTS = "WARMBUILD_LAB_PARTS"
 # What only some tests need, and the variables that it has.
 PARTS: Mapping[str, Callable[[Layout], dict[str, str]]] = {
@@ -108,6 +117,7 @@ PARTS: Mapping[str, Callable[[Layout], dict[str, str]]] = {
     "act": _act,
     "gitlab-ci-local": _gitlab_ci_local,
     "browser": _browser,
+    "kubernetes": _kubernetes,
 }
 
 

@@ -1,7 +1,7 @@
 """Everything the lab is made from, pinned by version in one place.
 
-What a package manager locks is pinned by its own file: the `go.mod` of `buildkit/`, `gha/` and
-`otelcol/`, and the `package.json` of `azurite/` and `gitlab-ci-local/`.
+What a package manager locks is pinned by its own file: the `go.mod` of `buildkit/`, `gha/`,
+`kubernetes/` and `otelcol/`, and the `package.json` of `azurite/` and `gitlab-ci-local/`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ GO = "1.26.8"  # builds buildx and BuildKit, and is the toolchain of the golang 
 DEBIAN = "trixie"  # has Docker 26.1; the release of every base image
 VERSITYGW = "1.8.0"
 ACT = "0.2.89"
+KUBERNETES = "1.36.3"
 # Version 2.8, which Debian has, writes a blob's link in place: a manifest that arrives meanwhile is
 # refused ("blob unknown").
 REGISTRY = "3.1.2"
