@@ -1,0 +1,136 @@
+"""Boots the pods of a builder, and says what becomes of them."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from dataclasses import field
+from typing import TYPE_CHECKING, Final
+
+from warmbuild.cluster import client, pods, pool, rights
+from warmbuild.cluster.client import RefusedError
+from warmbuild.errors import EngineError
+from warmbuild.frozen import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from warmbuild.builder.private_directory import Private
+    from warmbuild.cluster.client import Cluster
+    from warmbuild.cluster.pods import Pod, Trouble
+    from warmbuild.cluster.pool import Pool
+    from warmbuild.cluster.rights import Right
+    from warmbuild.log import Log
+    from warmbuild.plan.build_plan import BuilderPlan
+
+# Seconds between two looks at pods.
+_GLANCE: Final = 0.2
+# Seconds after which the log says what keeps pods from being ready.
+_PATIENCE: Final = 3.0
+
+
+@frozen
+class Fleet:
+    """The pods of a builder, by its nodes."""
+
+    cluster: Cluster
+    pools: tuple[Pool, ...]
+    held: bool  # whether buildx is to make them without replicas
+    log: Log
+    _known: dict[str, Sequence[Pod]] = field(default_factory=dict)
+
+    def boot(self) -> None:
+        """Start pods and wait until they are ready; raises EngineError with what hinders them."""
+        for one in self.pools:
+            self._start(one)
+        for one in self.pools:
+            self._wait(one)
+
+    def lost(self) -> str:
+        """Return which pod has ended since it was ready, and why; empty if none has."""
+        with suppress(EngineError, RefusedError):
+            for one in self.pools:
+                if said := pods.lost(self._known.get(one.name, ()), self._pods(one)):
+                    return said
+        return ""
+
+    def forbidden(self, needed: Sequence[Right]) -> Sequence[Right]:
+        """Return what this account may not do of what a run needs."""
+        return [one for one in needed if not _may(self.cluster, one, self.pools[0].namespace)]
+
+    def _start(self, one: Pool) -> None:
+        """Give a node its replicas if it has none: the node of this run, or one that rests."""
+        if not self.held or not one.replicas:
+            return
+        owner = self.cluster.call("GET", one.path)
+        spec = owner.get("spec")
+        if isinstance(spec, dict) and spec.get("replicas") == 0:
+            self.cluster.call("PATCH", one.path, pool.patch(one))
+
+    def _wait(self, one: Pool) -> None:
+        begun, since, said = time.monotonic(), dict[str, float](), ""
+        while True:
+            owner = self.cluster.call("GET", one.path)
+            found = self._pods(one)
+            if pods.ready(found) >= max(1, one.replicas):
+                self._known[one.name] = found
+                return
+            now = time.monotonic()
+            trouble = _trouble(owner, found)
+            # A trouble of another kind begins anew.
+            since = {key: since.get(key, now) for key in ([trouble.advice] if trouble else [])}
+            if trouble and now - since[trouble.advice] > (trouble.patience or one.seconds):
+                raise EngineError(f"{trouble}.")
+            if now - begun > one.seconds:
+                why = f": {trouble}" if trouble else ""
+                raise EngineError(
+                    f"the builder has {pods.ready(found)} of {one.replicas} pods after "
+                    f"{one.seconds:.0f} s{why}."
+                )
+            if trouble and trouble.text != said and now - since[trouble.advice] > _PATIENCE:
+                said = trouble.text
+                self.log.line(f"waiting for the builder: {said}")
+            time.sleep(_GLANCE)
+
+    def _pods(self, one: Pool) -> Sequence[Pod]:
+        return pods.pods(self.cluster.call("GET", one.pods_path))
+
+
+def fleet(
+    plan: BuilderPlan, name: str, env: Mapping[str, str], private: Private, log: Log
+) -> Fleet:
+    """Return the pods that a builder will have; raises EngineError if there is no cluster."""
+
+    def keep(file: str, content: bytes) -> str:
+        path = private.file(file)
+        private.write(path, content)
+        return str(path)
+
+    cluster = client.found(env, keep)
+    nodes = [(name + "0", plan.driver_opts)]
+    nodes += [
+        (node.name or f"{name}{number}", node.driver_opts)
+        for number, node in enumerate(plan.appended, start=1)
+    ]
+    pools = tuple(pool.pool(node, opts, cluster.namespace) for node, opts in nodes)
+    patches = [rights.Right(verb="patch", resource=one.kind, group="apps") for one in pools]
+    held = all(
+        _may(cluster, right, one.namespace) for right, one in zip(patches, pools, strict=True)
+    )
+    return Fleet(cluster=cluster, pools=pools, held=held, log=log)
+
+
+def _may(cluster: Cluster, right: Right, namespace: str) -> bool:
+    """Return whether this account has a right; what cannot be asked is assumed."""
+    try:
+        answer = cluster.call("POST", rights.REVIEWS, rights.review(right, namespace))
+    except RefusedError:
+        return True
+    status = answer.get("status")
+    return isinstance(status, dict) and status.get("allowed") is True
+
+
+def _trouble(owner: Mapping[str, object], found: Sequence[Pod]) -> Trouble | None:
+    return next((one.trouble for one in found if one.trouble and not one.is_going), None) or (
+        None if found else pods.unmade(owner)
+    )
