@@ -19,6 +19,7 @@ class Driver:
     starts_daemon: bool = False  # buildx starts the daemon: its image and flags can be chosen
     runs_on_engine: bool = False  # The daemon runs on a Docker engine, which has to be up before
     is_engines_own: bool = False  # The daemon is part of the engine; buildx creates no builder
+    in_cluster: bool = False  # The daemon is a pod, of which the API of a cluster tells
     connects: bool = False  # The daemon runs already, and stays when the builder is removed
     endpoint: Literal["optional", "required", "not supported"] = "not supported"
     """Whether the builder takes an endpoint; a required one is a daemon's address."""
@@ -80,6 +81,7 @@ DRIVERS: Final[Mapping[str, Driver]] = {
             name="kubernetes",
             description="a kubernetes builder of this run",
             starts_daemon=True,
+            in_cluster=True,
             unsupported=("keep-state",),
             daemon="a pod",
             ignored=_OF_A_CONTAINER,

@@ -16,6 +16,7 @@ from warmbuild.builder import (
     engine,
     engine_calls,
     environment,
+    fleet,
     private_directory,
     removal,
 )
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from warmbuild.builder.environment import Buildx
+    from warmbuild.builder.fleet import Fleet
     from warmbuild.buildkit.answers import Boot, Inspected
     from warmbuild.log import Log
     from warmbuild.plan.build_plan import BuilderPlan, BuildPlan
@@ -88,7 +90,11 @@ def booted(plan: BuilderPlan, buildx: Buildx, private: Private, log: Log) -> Ite
                 endpoint=_endpoint(plan, buildx.env, private, log),
                 certificates=_certificates(private),
             )
-            wait = stack.enter_context(_created(plan, own, buildx, log, state))
+            if plan.driver.in_cluster:
+                pods = fleet.fleet(plan, name, buildx.env, private, log)
+                wait = stack.enter_context(_in_cluster(plan, own, buildx, log, pods))
+            else:
+                wait = stack.enter_context(_created(plan, own, buildx, log, state))
         seen: list[Running] = []
 
         wait = cache(wait)
@@ -175,6 +181,38 @@ def _created(
     finally:
         removal.remove(plan, own.name, buildx, log, up=up)
         state.close()
+
+
+@contextmanager
+def _in_cluster(
+    plan: BuilderPlan, own: Own, buildx: Buildx, log: Log, pods: Fleet
+) -> Iterator[Callable[[], str]]:
+    """Create a builder of pods for the block; yield what waits for it and returns its name."""
+    begun, up = time.monotonic(), False
+
+    def boot() -> str:
+        nonlocal up
+        _check_version(plan, buildx.program, _said(version))
+        made = _ended(creation)
+        if not made.up and fleet.MADE_BY_ANOTHER in made.error:
+            done = buildx.run(
+                builder_commands.inspect(own.name, bootstrap=True), patience=BOOT_TIMEOUT
+            )
+            made = answers.boot(done.output, up=not done.code)
+        if not made.up:
+            raise pods.refusal(plan, made)
+        pods.boot()
+        up = True
+        log.line(f"builder {own.name} is up after {time.monotonic() - begun:.1f} s")
+        return own.name
+
+    try:
+        here = replace(own, is_held=pods.held)
+        commands = builder_commands.creation(plan, here, mirror="")
+        with _started(commands, buildx, log) as creation, buildx.started(["version"]) as version:
+            yield boot
+    finally:
+        removal.remove(plan, own.name, buildx, log, up=up)
 
 
 def _boot_again(plan: BuilderPlan, name: str, buildx: Buildx) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from warmbuild.builder.private_directory import Private
+    from warmbuild.buildkit.answers import Boot
     from warmbuild.cluster.client import Cluster
     from warmbuild.cluster.pods import Pod, Trouble
     from warmbuild.cluster.pool import Pool
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from warmbuild.log import Log
     from warmbuild.plan.build_plan import BuilderPlan
 
+# What buildx says if another run has made the same pool in the same moment.
+MADE_BY_ANOTHER: Final = "already exists"
 # Seconds between two looks at pods.
 _GLANCE: Final = 0.2
 # Seconds after which the log says what keeps pods from being ready.
@@ -54,9 +57,22 @@ class Fleet:
                     return said
         return ""
 
-    def forbidden(self, needed: Sequence[Right]) -> Sequence[Right]:
-        """Return what this account may not do of what a run needs."""
-        return [one for one in needed if not _may(self.cluster, one, self.pools[0].namespace)]
+    def refusal(self, plan: BuilderPlan, made: Boot) -> EngineError:
+        """Return the error that explains why buildx could not create a builder."""
+        namespace = self.pools[0].namespace
+        needed = rights.needed(
+            self.pools[0],
+            configured=bool(plan.config or plan.config_inline),
+            removed=plan.cleanup and not plan.name,
+        )
+        missing = [one for one in needed if not _may(self.cluster, one, namespace)]
+        if not missing:
+            said = "\n".join(f"  | {line}" for line in made.output.splitlines())
+            return EngineError(f"the builder does not start. buildx says:\n{said}")
+        return EngineError(
+            f"this account may not {', '.join(map(str, missing))} in the namespace {namespace}. "
+            f"A builder needs this role there:\n\n{rights.role(needed, namespace)}\n"
+        )
 
     def _start(self, one: Pool) -> None:
         """Give a node its replicas if it has none: the node of this run, or one that rests."""

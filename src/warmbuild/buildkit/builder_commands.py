@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from warmbuild import csv_attributes
 from warmbuild.buildkit import command_line
+from warmbuild.cluster.pool import HELD
 from warmbuild.frozen import frozen
 from warmbuild.inputs.builders import Node
 from warmbuild.plan.laziness import SNAPSHOTTER, STARGZ
@@ -31,6 +32,7 @@ class Own:
     name: str
     config: str = ""  # file for buildkitd
     endpoint: str = ""  # context of the first node, if the plan has none
+    is_held: bool = False  # whether its nodes begin without pods
     in_memory: bool = False  # whether its state is lost when its container ends
     processors: int = 0  # of this machine
     # Files, by the index of their node and the name of the driver option.
@@ -61,8 +63,9 @@ def creation(builder: BuilderPlan, own: Own, *, mirror: str) -> tuple[tuple[str,
         options += [f"env.{TEMPORARY}"] if builder.is_shared else []
         # Without its state a daemon need not start again, and its memory stays free.
         options += ["restart-policy=no"] if own.in_memory else []
-        # buildx takes the last of several images.
+        # buildx takes the last of several images, and the last number of replicas.
         options += [f"image={mirror}"] if mirror else []
+        options += [HELD] if own.is_held else []
         argv += command_line.each("--driver-opt", options)
         argv += command_line.maybe("--buildkitd-flags", _flags(builder, node))
         argv += command_line.maybe("--platform", ",".join(node.platforms))
