@@ -33,6 +33,7 @@ _BUILDX_VERSION: Final = re.compile(r"v?\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?")
 # Inputs of docker/setup-buildx-action that have no effect here.
 _IDLE: Final = ("install", "cache-binary")
 _NODE_KEYS: Final = ("name", "endpoint", "driver-opts", "buildkitd-flags", "platforms")
+_UNTRUSTED_KEYS: Final = ("name", "endpoint", "driver-opts")
 _ENDPOINT: Final = re.compile(r"[a-z][a-z0-9+-]*://\S+")
 
 
@@ -111,21 +112,47 @@ def idle(reader: Reader) -> tuple[str, ...]:
 
 def nodes(reader: Reader, driver: Driver) -> tuple[Node, ...]:
     """Return the additional nodes: the input `append`, a YAML list."""
-
-    def bad(text: str) -> None:
-        reader.bad("append", text)
-
-    if not reader.text("append") or "append" in driver.unsupported:
+    if "append" in driver.unsupported:
         return ()
-    try:
-        items = bounded_yaml.Loader(reader.values["append"]).get_single_data()
-    except yaml.YAMLError as error:
-        bad(f"{bounded_yaml.reason(error)}.")
+    items = _yaml(reader, "append")
+    if items is None:
         return ()
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        bad("is not a list of nodes; begin each node with a hyphen, such as - endpoint: tcp://…")
+        text = "is not a list of nodes; begin each node with a hyphen, such as - endpoint: tcp://…"
+        reader.bad("append", text)
         return ()
-    return tuple(_node(number, item, driver, bad) for number, item in enumerate(items, start=1))
+
+    def bad(number: int) -> Callable[[str], None]:
+        return lambda text: reader.bad("append", f"node {number}{text}")
+
+    return tuple(
+        _node(item, driver, _NODE_KEYS, bad(number)) for number, item in enumerate(items, start=1)
+    )
+
+
+def untrusted(reader: Reader, driver: Driver) -> Node | None:
+    """Return the builder of runs that are not trusted: a YAML mapping; None if there is none."""
+    if "untrusted-builder" in driver.ignored:
+        return None
+    item = _yaml(reader, "untrusted-builder")
+    if item is None:
+        return None
+    if not isinstance(item, dict):
+        text = f"is not a mapping; use {', '.join(_UNTRUSTED_KEYS)}, such as endpoint: tcp://…"
+        reader.bad("untrusted-builder", text)
+        return None
+    return _node(item, driver, _UNTRUSTED_KEYS, partial(reader.bad, "untrusted-builder"))
+
+
+def _yaml(reader: Reader, name: str) -> object:
+    """Return what an input holds as YAML; None if it is empty or malformed."""
+    if not reader.text(name):
+        return None
+    try:
+        return bounded_yaml.Loader(reader.values[name]).get_single_data()
+    except yaml.YAMLError as error:
+        reader.bad(name, f"{bounded_yaml.reason(error)}.")
+        return None
 
 
 def _node(
