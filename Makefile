@@ -5,14 +5,18 @@ VENV := .venv
 UV := 0.13.9
 RUN := source $(VENV)/bin/activate && export PYTHONPATH=src && eval "$$($(PYTHON) -m lab env)" &&
 
-.PHONY: demo test test-long lint unit bench bench-edit bench-forecast bench-peers bench-push bench-replay bench-startup bench-variants screenshots soak lab lab-stop lab-env front-doors golden lock clean
+.PHONY: demo test test-fleet test-long lint unit bench bench-edit bench-forecast bench-peers bench-push bench-replay bench-startup bench-variants screenshots soak lab lab-stop lab-env front-doors golden lock clean
 
 demo: lab  ## The main job on the lab: flask, cold on main, then warm on a new branch
 	@eval "$$($(PYTHON) -m lab env)" && $(PYTHON) -m lab.demo
 
 test: PARTS := gha s3 azblob otelcol arm64 act gitlab-ci-local browser
 test: lint lab  ## Lint, types, unit, contract and integration tests
-	@$(RUN) pytest -m "not long" -n 3 --dist loadfile --no-loadscope-reorder --cov --cov-report=term-missing --durations=10
+	@$(RUN) pytest -m "not long" --ignore tests/fleet -n 3 --dist loadfile --no-loadscope-reorder --cov --cov-report=term-missing --durations=10
+
+test-fleet: PARTS := kubernetes
+test-fleet: $(VENV)/ready lab  ## Builders in pods, on a cluster; its first build takes minutes
+	@$(RUN) pytest tests/fleet --durations=10
 
 test-long: PARTS := gha
 test-long: $(VENV)/ready lab  ## What compiles or measures for minutes

@@ -100,9 +100,10 @@ def _otelcol(layout: Layout) -> dict[str, str]:
 def _kubernetes(layout: Layout) -> dict[str, str]:
     place = cluster.place(layout)
     return {
-        "WARMBUILD_LAB_KUBECONFIG": str(place.kubeconfig),
-        "WARMBUILD_LAB_PODS_REGISTRY": PODS.host,
-        "WARMBUILD_LAB_PODS_BUILDKITD_CONFIG": str(place.buildkitd_config),
+        "WARMBUILD_LAB_KUBERNETES_KUBECONFIG": str(place.kubeconfig),
+        "WARMBUILD_LAB_KUBERNETES_REGISTRY": PODS.host,
+        "WARMBUILD_LAB_KUBERNETES_REGISTRY_LOG": str(PODS.access_log(layout)),
+        "WARMBUILD_LAB_KUBERNETES_BUILDKITD_CONFIG": str(place.buildkitd_config),
     }
 
 

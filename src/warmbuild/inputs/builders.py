@@ -6,6 +6,7 @@ Inputs are those of docker/setup-buildx-action.
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import lazy
@@ -15,7 +16,7 @@ from warmbuild.inputs import checks, lists
 from warmbuild.inputs.table import BY_NAME
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     import yaml
 
@@ -33,7 +34,7 @@ _BUILDX_VERSION: Final = re.compile(r"v?\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?")
 # Inputs of docker/setup-buildx-action that have no effect here.
 _IDLE: Final = ("install", "cache-binary")
 _NODE_KEYS: Final = ("name", "endpoint", "driver-opts", "buildkitd-flags", "platforms")
-_UNTRUSTED_KEYS: Final = ("name", "endpoint", "driver-opts")
+_UNTRUSTED_KEYS: Final = ("name", "endpoint", "driver-opts", "platforms")
 _ENDPOINT: Final = re.compile(r"[a-z][a-z0-9+-]*://\S+")
 
 
@@ -122,11 +123,12 @@ def nodes(reader: Reader, driver: Driver) -> tuple[Node, ...]:
         reader.bad("append", text)
         return ()
 
-    def bad(number: int) -> Callable[[str], None]:
-        return lambda text: reader.bad("append", f"node {number}{text}")
+    def bad(number: int, text: str) -> None:
+        reader.bad("append", f"node {number}: {text}")
 
     return tuple(
-        _node(item, driver, _NODE_KEYS, bad(number)) for number, item in enumerate(items, start=1)
+        _node(item, driver, _NODE_KEYS, partial(bad, number))
+        for number, item in enumerate(items, start=1)
     )
 
 
@@ -156,11 +158,14 @@ def _yaml(reader: Reader, name: str) -> object:
 
 
 def _node(
-    number: int, item: Mapping[object, object], driver: Driver, bad: Callable[[str], None]
+    item: Mapping[object, object],
+    driver: Driver,
+    keys: Sequence[str],
+    bad: Callable[[str], None],
 ) -> Node:
     for key in item:
-        if key not in _NODE_KEYS:
-            bad(f"node {number} has the unknown key {key!r}; use {', '.join(_NODE_KEYS)}.")
+        if key not in keys:
+            bad(f"the key {key!r} is unknown; use {', '.join(keys)}.")
     found = Node(
         name=_text(item.get("name")),
         endpoint=_text(item.get("endpoint")),
@@ -173,11 +178,11 @@ def _node(
     checked += [(platform, checks.platform) for platform in found.platforms]
     for text, check_of in checked:
         if wrong := check_of(text):
-            bad(f"node {number}: {text!r} {wrong}")
+            bad(f"{text!r} {wrong}")
     if why_not := _wrong_endpoint(driver, found.endpoint):
-        bad(f"node {number}: endpoint {why_not}")
+        bad(f"endpoint {why_not}")
     if found.flags and not driver.starts_daemon:
-        bad(f"node {number}: buildkitd-flags is not supported by driver '{driver.name}'.")
+        bad(f"buildkitd-flags is not supported by driver '{driver.name}'.")
     return found
 
 
