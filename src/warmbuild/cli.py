@@ -20,6 +20,7 @@ from warmbuild.errors import EngineError, InputError, InputProblem, Stopped, War
 from warmbuild.inputs import parsing, reading, table
 from warmbuild.inputs.table import Kind
 from warmbuild.log import Log
+from warmbuild.plan import builders
 
 if TYPE_CHECKING:
     import platform
@@ -162,7 +163,7 @@ def _run(
     context = context.told(branch=inputs.branch, default_branch=inputs.default_branch)
     context = naming_source.named(inputs, context, source)
     run = Run(
-        inputs=inputs,
+        inputs=builders.of_run(inputs, context.trust),
         context=context.at_time(datetime.now(UTC), env.get("SOURCE_DATE_EPOCH", "")),
         env=env,
         log=log,

@@ -65,6 +65,7 @@ DRIVERS: Final[Mapping[str, Driver]] = {
             daemon="the engine's own",
             ignored=(
                 *("name", "driver-opts", "endpoint", "node-platforms", "buildkitd-flags"),
+                "untrusted-builder",
                 *_OF_A_CONTAINER,
             ),
         ),

@@ -32,6 +32,7 @@ class Right(Enum):
     READ_ENVIRONMENT = auto()  # From a file of the checkout, such as a bake file
     HAVE_TOKEN = auto()  # The job's token for the git server
     LEAVE_CHECKOUT = auto()  # With a path or context that a file of the checkout names
+    SHARE_DAEMON = auto()  # With runs of other branches
 
 
 _GRANTED: Final[Mapping[Level, frozenset[Right]]] = {

@@ -49,7 +49,11 @@ if TYPE_CHECKING:
 DOCKERFILE: Final = "FROM alpine:3.22\nRUN apk add curl\n"
 VERSION: Final = "github.com/docker/buildx v0.38.2 0a1b2c3"
 # A remote daemon: a builder that needs no engine.
-REMOTE: Final = ("--driver=remote", "--endpoint=tcp://build.example.com:1234")
+# A daemon that serves only this job, so that untrusted code may use it as well.
+REMOTE: Final = (
+    *("--driver=remote", "--endpoint=tcp://build.example.com:1234"),
+    "--untrusted-builder=endpoint: tcp://build.example.com:1234",
+)
 # Exit code of a command that does not end.
 HANGS: Final = -1
 # Exit code of a command that the kernel kills.

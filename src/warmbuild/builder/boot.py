@@ -10,13 +10,12 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import process, retries, sizes
+from warmbuild import lazy, process, retries, sizes
 from warmbuild.builder import (
     emulation,
     engine,
     engine_calls,
     environment,
-    fleet,
     private_directory,
     removal,
 )
@@ -32,12 +31,16 @@ from warmbuild.registry import docker_config
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from warmbuild.builder import fleet
     from warmbuild.builder.environment import Buildx
     from warmbuild.builder.fleet import Fleet
     from warmbuild.buildkit.answers import Boot, Inspected
     from warmbuild.log import Log
     from warmbuild.plan.build_plan import BuilderPlan, BuildPlan
     from warmbuild.process import Running
+else:
+    # Most builders are no pods.
+    fleet = lazy.module("warmbuild.builder.fleet")
 
 # Limit of a builder's boot with the pull of its image, in seconds; the pull has none of its own.
 BOOT_TIMEOUT: Final = 180.0

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from warmbuild import lazy
+from warmbuild import csv_attributes, lazy
 from warmbuild.drivers import DRIVERS
 from warmbuild.frozen import frozen
 from warmbuild.inputs import checks, lists
@@ -34,7 +34,6 @@ _BUILDX_VERSION: Final = re.compile(r"v?\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?")
 # Inputs of docker/setup-buildx-action that have no effect here.
 _IDLE: Final = ("install", "cache-binary")
 _NODE_KEYS: Final = ("name", "endpoint", "driver-opts", "buildkitd-flags", "platforms")
-_UNTRUSTED_KEYS: Final = ("name", "endpoint", "driver-opts", "platforms")
 _ENDPOINT: Final = re.compile(r"[a-z][a-z0-9+-]*://\S+")
 
 
@@ -122,28 +121,47 @@ def nodes(reader: Reader, driver: Driver) -> tuple[Node, ...]:
         text = "is not a list of nodes; begin each node with a hyphen, such as - endpoint: tcp://…"
         reader.bad("append", text)
         return ()
-
-    def bad(number: int, text: str) -> None:
-        reader.bad("append", f"node {number}: {text}")
-
-    return tuple(
-        _node(item, driver, _NODE_KEYS, partial(bad, number))
-        for number, item in enumerate(items, start=1)
-    )
+    return _nodes(reader, "append", items, driver)
 
 
-def untrusted(reader: Reader, driver: Driver) -> Node | None:
-    """Return the builder of runs that are not trusted: a YAML mapping; None if there is none."""
+def untrusted(reader: Reader, driver: Driver) -> tuple[Node, ...]:
+    """Return the nodes for runs that are not trusted: `untrusted-builder`, a YAML mapping or list.
+
+    The name of the first node is that of the builder.
+    """
     if "untrusted-builder" in driver.ignored:
-        return None
-    item = _yaml(reader, "untrusted-builder")
-    if item is None:
-        return None
-    if not isinstance(item, dict):
-        text = f"is not a mapping; use {', '.join(_UNTRUSTED_KEYS)}, such as endpoint: tcp://…"
-        reader.bad("untrusted-builder", text)
-        return None
-    return _node(item, driver, _UNTRUSTED_KEYS, partial(reader.bad, "untrusted-builder"))
+        return ()
+    given = _yaml(reader, "untrusted-builder")
+    if given is None:
+        return ()
+    items: list[Any] = given if isinstance(given, list) else [given]
+    if not items or not all(isinstance(item, dict) and item for item in items):
+        text = "is neither a node nor a list of nodes; write endpoint: tcp://… or name: …, or begin"
+        reader.bad("untrusted-builder", f"{text} each of several nodes with a hyphen.")
+        return ()
+    found = _nodes(reader, "untrusted-builder", items, driver)
+    if OF_A_RUN.fullmatch(found[0].name):
+        text = "has the form of warmbuild's own names, whose builders are removed."
+        reader.bad("untrusted-builder", f"the name {found[0].name!r} {text}")
+    if driver.in_cluster and _is_one_pool(reader, found[0]):
+        text = "leads to the pool of trusted runs; give it another name, or another namespace in "
+        reader.bad("untrusted-builder", f"{text}driver-opts.")
+    return found
+
+
+def _is_one_pool(reader: Reader, node: Node) -> bool:
+    """Return whether a builder of this name would be the one that the other inputs name."""
+    name = reader.text("builder") or reader.text("name")
+    opts = reader.items("driver-opts")
+    other, theirs = node.name or name, node.driver_opts or opts
+    # As buildx names its deployments.
+    is_same = name.replace("_", "-") == other.replace("_", "-")
+    return bool(name) and is_same and _namespace(opts) == _namespace(theirs)
+
+
+def _namespace(driver_opts: Sequence[str]) -> str:
+    pairs = (pair for line in driver_opts for pair in csv_attributes.pairs(line))
+    return dict(pairs).get("namespace", "")
 
 
 def _yaml(reader: Reader, name: str) -> object:
@@ -157,15 +175,21 @@ def _yaml(reader: Reader, name: str) -> object:
         return None
 
 
-def _node(
-    item: Mapping[object, object],
-    driver: Driver,
-    keys: Sequence[str],
-    bad: Callable[[str], None],
-) -> Node:
+def _nodes(
+    reader: Reader, name: str, items: Sequence[Mapping[object, object]], driver: Driver
+) -> tuple[Node, ...]:
+    """Read the nodes that an input lists, and find what is wrong with them."""
+
+    def bad(number: int, text: str) -> None:
+        reader.bad(name, f"node {number}{text}")
+
+    return tuple(_node(item, driver, partial(bad, n)) for n, item in enumerate(items, start=1))
+
+
+def _node(item: Mapping[object, object], driver: Driver, bad: Callable[[str], None]) -> Node:
     for key in item:
-        if key not in keys:
-            bad(f"the key {key!r} is unknown; use {', '.join(keys)}.")
+        if key not in _NODE_KEYS:
+            bad(f" has the unknown key {key!r}; use {', '.join(_NODE_KEYS)}.")
     found = Node(
         name=_text(item.get("name")),
         endpoint=_text(item.get("endpoint")),
@@ -178,11 +202,11 @@ def _node(
     checked += [(platform, checks.platform) for platform in found.platforms]
     for text, check_of in checked:
         if wrong := check_of(text):
-            bad(f"{text!r} {wrong}")
+            bad(f": {text!r} {wrong}")
     if why_not := _wrong_endpoint(driver, found.endpoint):
-        bad(f"endpoint {why_not}")
+        bad(f": endpoint {why_not}")
     if found.flags and not driver.starts_daemon:
-        bad(f"buildkitd-flags is not supported by driver '{driver.name}'.")
+        bad(f": buildkitd-flags is not supported by driver '{driver.name}'.")
     return found
 
 

@@ -132,6 +132,7 @@ def _read(reader: Reader, known: Login | None) -> Inputs:
         "version": builders.version(reader),
         "driver": driver,
         "append": builders.nodes(reader, driver),
+        "untrusted_builder": builders.untrusted(reader, driver),
         "idle": builders.idle(reader),
         "cache_backend": backend,
         "cache_options": options,

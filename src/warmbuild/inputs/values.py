@@ -101,6 +101,7 @@ class Inputs:
     endpoint: str
     node_platforms: tuple[str, ...]
     append: tuple[Node, ...]
+    untrusted_builder: tuple[Node, ...]
     buildkit_image_mirrors: tuple[str, ...]
     buildkitd_flags: str
     buildkitd_config: str

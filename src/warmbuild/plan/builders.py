@@ -6,18 +6,65 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import platforms
+from warmbuild.errors import InputError, InputProblem
 from warmbuild.inputs.builders import ALL
 from warmbuild.inputs.table import DEFAULT_BUILDKIT_IMAGE
 from warmbuild.plan.build_plan import BuilderPlan
+from warmbuild.trust import Right
 
 if TYPE_CHECKING:
     from warmbuild.drivers import Driver
     from warmbuild.inputs.values import Inputs
+    from warmbuild.trust import Trust
 
 # Entitlements that a daemon grants only if its flags name them.
 _ENTITLEMENTS: Final = ("security.insecure", "network.host")
 _GRANTS_NOTHING: Final = "device"
 _CONFIGURED: Final = "insecure-entitlements"
+
+
+def of_run(inputs: Inputs, trust: Trust) -> Inputs:
+    """Return the inputs with the builder of a run that is trusted, or of one that is not.
+
+    Code that shares a daemon with other builds can fill its cache of layers and mounts, and read
+    what they left there. Raises InputError if a run that is not trusted would do so.
+    """
+    untrusted = trust.refuses(Right.SHARE_DAEMON)
+    if not untrusted:
+        return replace(inputs, untrusted_builder=())
+    if not inputs.untrusted_builder:
+        if shared := _shared(inputs):
+            daemon, advice = shared
+            text = f"is missing: trusted runs use {daemon} too, and {untrusted}. {advice}"
+            raise InputError([InputProblem(name="untrusted-builder", text=text)])
+        return inputs
+    first, *others = inputs.untrusted_builder
+    return replace(
+        inputs,
+        builder=first.name or inputs.builder,
+        endpoint=first.endpoint or inputs.endpoint,
+        driver_opts=first.driver_opts or inputs.driver_opts,
+        buildkitd_flags=first.flags or inputs.buildkitd_flags,
+        node_platforms=first.platforms,
+        append=tuple(others),
+    )
+
+
+def _shared(inputs: Inputs) -> tuple[str, str] | None:
+    """Return which daemons serve several runs, and what a run does without them; None if none."""
+    if inputs.driver.connects:
+        advice = (
+            "Name another daemon, as endpoint: tcp://HOST:1234; if this one serves only this job, "
+            "name its endpoint once more."
+        )
+        return f"the daemon at {inputs.endpoint}", advice
+    if inputs.driver.in_cluster and inputs.builder:
+        advice = (
+            "Name other pods, as name: untrusted; or leave out builder, so that the pods belong to "
+            "one run."
+        )
+        return f"the pods of {inputs.builder}", advice
+    return None
 
 
 def planned(inputs: Inputs) -> BuilderPlan:
@@ -85,10 +132,15 @@ def _flags(inputs: Inputs, opts: tuple[str, ...]) -> str:
     return " ".join(f"--allow-insecure-entitlement {name}" for name in granted)
 
 
-def notes(inputs: Inputs) -> tuple[str, ...]:
-    """Return which inputs have no effect on the builder, and what its driver cannot write."""
+def notes(inputs: Inputs, trust: Trust) -> tuple[str, ...]:
+    """Return what the builder is if inputs have no effect on it, and what its driver cannot write.
+
+    The inputs are those of `of_run`.
+    """
     idle = (*(("use",) if inputs.use and inputs.cleanup else ()), *inputs.idle)
     notes = [f"{name} has no effect: the builder exists for this run only" for name in idle]
+    if inputs.untrusted_builder:
+        notes.append(f"untrusted-builder is used: {trust.reason}")
     if inputs.driver.needs_image_store and not inputs.cache_backend.lies_in_image:
         notes.append(
             f"the driver {inputs.driver.name} writes this cache only if the engine has the "

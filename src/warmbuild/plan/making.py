@@ -71,7 +71,11 @@ def decide(inputs: Inputs, context: RunContext, facts: Facts) -> BuildPlan:
         passed=inputs.passed,
         build_contexts=contexts,
         call=inputs.call,
-        notes=(*named.notes, *filter(None, (why_push, why_load)), *builders.notes(inputs)),
+        notes=(
+            *named.notes,
+            *filter(None, (why_push, why_load)),
+            *builders.notes(inputs, context.trust),
+        ),
         problems=problems.advice(inputs.warnings),
     )
     if not decided.makes_an_image:

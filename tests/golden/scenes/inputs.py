@@ -150,6 +150,16 @@ _VALUES: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
             *("driver=remote", "endpoint=tcp://a:1"),
             "append=- name: b\n- endpoint: a\n- endpoint: tcp://b:1\n  buildkitd-flags: x",
         ),
+        ("untrusted-builder=forks",),
+        (
+            *("driver=remote", "endpoint=tcp://a:1"),
+            "untrusted-builder=- name: 1st\n- endpoint: a\n  host: b",
+        ),
+        (
+            *("driver=kubernetes", "builder=a_b", "driver-opts=namespace=ci"),
+            "untrusted-builder=name: a-b",
+        ),
+        ("untrusted-builder=name: warmbuild-0a1b2c3d",),
     ),
     "the log": (("quiet=true", "verbose=true", "log-format=jsno"),),
     "caches": (

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _PUSH: Final = "a push to another branch"
+_FORK: Final = "a pull request of a fork"
 _EXPLICIT: Final = ("cache-from=type=gha", "cache-to=type=gha\ntype=registry,ref=r.io/me/app:c")
 _SEVERAL: Final = "platforms=linux/amd64,linux/arm64"
 _NODES: Final = f"{_SEVERAL}; driver=remote; endpoint=tcp://a:1; append=- endpoint: tcp://b:1"
@@ -114,6 +115,12 @@ _PLANS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, str]]]] = {
         (_PUSH, "driver=docker; endpoint=there; buildkitd-flags=x; node-platforms=linux/arm", {}),
         (_PUSH, "driver=remote; endpoint=tcp://a:1; buildkit-image-mirrors=r.io/buildkit:1", {}),
         (_PUSH, "driver=kubernetes; builder-state=memory", {}),
+        (_FORK, "driver=remote; endpoint=tcp://a:1", {}),
+        (_FORK, "driver=remote; endpoint=tcp://a:1; untrusted-builder=endpoint: tcp://b:1", {}),
+        (_PUSH, "driver=remote; endpoint=tcp://a:1; untrusted-builder=endpoint: tcp://b:1", {}),
+        (_FORK, "driver=kubernetes; builder=ci", {}),
+        (_FORK, "driver=kubernetes; builder=ci; untrusted-builder=name: forks", {}),
+        (_FORK, "driver=docker; untrusted-builder=name: forks", {}),
         (_PUSH, "buildkitd-config=a.toml; buildkitd-config-inline=[log]; keep-state=true", {}),
         (_PUSH, "secrets=A=hunter1\nA=hunter2", {}),
         (_PUSH, f"registry-auth={_TWICE}", {}),
