@@ -21,6 +21,7 @@ from tests.integration.conftest import (
     of_part,
     project,
     small,
+    unused_port,
 )
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from tests.integration.conftest import Lab
 
-__all__ = ["_runs", "engine", "github", "lab", "name", "project", "small"]
+__all__ = ["_runs", "engine", "github", "lab", "name", "project", "small", "unused_port"]
 
 
 @dataclass(kw_only=True)

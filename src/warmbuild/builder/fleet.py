@@ -7,10 +7,12 @@ from contextlib import suppress
 from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
+from warmbuild import untrusted_json
 from warmbuild.cluster import client, pods, pool, rights
-from warmbuild.cluster.client import RefusedError
+from warmbuild.cluster.client import ForeignError, Keeping, RefusedError
 from warmbuild.errors import EngineError
 from warmbuild.frozen import frozen
+from warmbuild.vendors.refusal import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,8 +30,12 @@ if TYPE_CHECKING:
 MADE_BY_ANOTHER: Final = "already exists"
 # Seconds between two looks at pods.
 _GLANCE: Final = 0.2
+_LONG_GLANCE: Final = 1.0
 # Seconds after which the log says what keeps pods from being ready.
 _PATIENCE: Final = 3.0
+_SLOW: Final = "buildx alone starts the pods, and most are ready after 32 s"
+# Who asks, if the cluster does not say.
+_UNKNOWN: Final = "NAME"
 
 
 @frozen
@@ -44,10 +50,13 @@ class Fleet:
 
     def boot(self) -> None:
         """Start pods and wait until they are ready; raises EngineError with what hinders them."""
-        for one in self.pools:
-            self._start(one)
-        for one in self.pools:
-            self._wait(one)
+        try:
+            for one in self.pools:
+                self._start(one)
+            for one in self.pools:
+                self._wait(one)
+        except RefusedError as error:
+            raise EngineError(f"the cluster refuses a call for the builder: {error}.") from error
 
     def lost(self) -> str:
         """Return which pod has ended since it was ready, and why; empty if none has."""
@@ -59,20 +68,16 @@ class Fleet:
 
     def refusal(self, plan: BuilderPlan, made: Boot) -> EngineError:
         """Return the error that explains why buildx could not create a builder."""
-        namespace = self.pools[0].namespace
-        needed = rights.needed(
-            self.pools[0],
-            configured=bool(plan.config or plan.config_inline),
-            removed=plan.cleanup and not plan.name,
-        )
-        missing = [one for one in needed if not _may(self.cluster, one, namespace)]
-        if not missing:
-            said = "\n".join(f"  | {line}" for line in made.output.splitlines())
-            return EngineError(f"the builder does not start. buildx says:\n{said}")
-        return EngineError(
-            f"this account may not {', '.join(map(str, missing))} in the namespace {namespace}. "
-            f"A builder needs this role there:\n\n{rights.role(needed, namespace)}\n"
-        )
+        said = "\n".join(f"  | {line}" for line in made.output.splitlines())
+        with suppress(RefusedError):
+            for one in self.pools:
+                # A default configuration of buildx is none that the plan knows.
+                needed = _needed(one, plan, exists=False, configured=True)
+                if missing := _missing(self.cluster, needed, one):
+                    return _forbidden(self.cluster, missing, needed, one)
+                if trouble := self._trouble(one, self.cluster.call("GET", one.path)):
+                    return EngineError(f"{trouble}.")
+        return EngineError(f"the builder does not start. buildx says:\n{said}")
 
     def _start(self, one: Pool) -> None:
         """Give a node its replicas if it has none: the node of this run, or one that rests."""
@@ -92,7 +97,8 @@ class Fleet:
                 self._known[one.name] = found
                 return
             now = time.monotonic()
-            trouble = _trouble(owner, found)
+            is_slow = now - begun > _PATIENCE
+            trouble = self._trouble(one, owner, found, is_slow=is_slow)
             # A trouble of another kind begins anew.
             since = {key: since.get(key, now) for key in ([trouble.advice] if trouble else [])}
             if trouble and now - since[trouble.advice] > (trouble.patience or one.seconds):
@@ -103,10 +109,38 @@ class Fleet:
                     f"the builder has {pods.ready(found)} of {one.replicas} pods after "
                     f"{one.seconds:.0f} s{why}."
                 )
-            if trouble and trouble.text != said and now - since[trouble.advice] > _PATIENCE:
+            if trouble and trouble.text != said and is_slow:
                 said = trouble.text
                 self.log.line(f"waiting for the builder: {said}")
-            time.sleep(_GLANCE)
+            # Events are asked for as well.
+            time.sleep(_LONG_GLANCE if is_slow else _GLANCE)
+
+    def _trouble(
+        self,
+        one: Pool,
+        owner: Mapping[str, object],
+        found: Sequence[Pod] | None = None,
+        *,
+        is_slow: bool = True,
+    ) -> Trouble | None:
+        """Return what keeps the pods of a node from being ready, from events if it takes long."""
+        found = self._pods(one) if found is None else found
+        late = [pod for pod in found if not (pod.is_ready or pod.is_going)]
+        trouble = next((pod.trouble for pod in late if pod.trouble), None)
+        trouble = trouble or (None if found else pods.unmade(owner))
+        if not is_slow or (trouble and not trouble.grows):
+            return trouble
+        uid = untrusted_json.text(untrusted_json.child(owner, "metadata"), "uid")
+        name, uid = (f"the pod {late[0].name}", late[0].uid) if late else ("the builder", uid)
+        try:
+            events = self.cluster.call("GET", one.events_path(uid))
+        except RefusedError:
+            return trouble
+        if not trouble:
+            return pods.told(name, events)
+        # What adds nodes says so within seconds.
+        waits = one.is_patient or pods.grows(events)
+        return trouble if waits else pods.hopeless(trouble)
 
     def _pods(self, one: Pool) -> Sequence[Pod]:
         return pods.pods(self.cluster.call("GET", one.pods_path))
@@ -122,18 +156,74 @@ def fleet(
         private.write(path, content)
         return str(path)
 
-    cluster = client.found(env, keep)
+    cluster = client.found(env, Keeping(keep=keep, hide=log.hide))
     nodes = [(name + "0", plan.driver_opts)]
     nodes += [
         (node.name or f"{name}{number}", node.driver_opts)
         for number, node in enumerate(plan.appended, start=1)
     ]
     pools = tuple(pool.pool(node, opts, cluster.namespace) for node, opts in nodes)
-    patches = [rights.Right(verb="patch", resource=one.kind, group="apps") for one in pools]
-    held = all(
-        _may(cluster, right, one.namespace) for right, one in zip(patches, pools, strict=True)
+    try:
+        ways = [_is_held(cluster, one, plan, log) for one in pools]
+    except ForeignError as error:
+        log.line(f"note: {error}, which warmbuild does not follow: {_SLOW}")
+        return Fleet(cluster=cluster, pools=(), held=False, log=log)
+    return Fleet(cluster=cluster, pools=pools, held=all(ways), log=log)
+
+
+def _is_held(cluster: Cluster, one: Pool, plan: BuilderPlan, log: Log) -> bool:
+    """Return whether pods are started by the run itself; raises EngineError without the rights."""
+    needed = _needed(one, plan, exists=bool(plan.name) and _exists(cluster, one))
+    missing = _missing(cluster, needed, one)
+    if any(right not in rights.of_boot(one) for right in missing):
+        raise _forbidden(cluster, missing, needed, one)
+    for right in missing:
+        log.line(f"note: this account may not {right} in the namespace {one.namespace}: {_SLOW}")
+    return not missing
+
+
+def _needed(
+    one: Pool, plan: BuilderPlan, *, exists: bool, configured: bool = False
+) -> Sequence[Right]:
+    configured = configured or bool(plan.config or plan.config_inline)
+    removed = plan.cleanup and not plan.name
+    if exists:
+        return rights.of_use(one)
+    return rights.of_creation(one, configured=configured, removed=removed)
+
+
+def _missing(cluster: Cluster, needed: Sequence[Right], one: Pool) -> Sequence[Right]:
+    return [right for right in needed if not _may(cluster, right, one.namespace)]
+
+
+def _exists(cluster: Cluster, one: Pool) -> bool:
+    try:
+        cluster.call("GET", one.path)
+    except RefusedError:
+        return False
+    return True
+
+
+def _forbidden(
+    cluster: Cluster, missing: Sequence[Right], needed: Sequence[Right], one: Pool
+) -> EngineError:
+    """Return the error that names what an account may not do, with what lets it."""
+    account = _account(cluster)
+    role = rights.role((*needed, rights.EVENTS), one.namespace, account)
+    return EngineError(
+        f"the account {account} may not {', '.join(map(str, missing))} in the namespace "
+        f"{one.namespace}. A builder needs these rights, which an administrator gives by kubectl "
+        f"apply:\n\n{role}\n"
     )
-    return Fleet(cluster=cluster, pools=pools, held=held, log=log)
+
+
+def _account(cluster: Cluster) -> str:
+    try:
+        answer = cluster.call("POST", rights.WHO, rights.ASKED)
+    except RefusedError:
+        return _UNKNOWN
+    user = untrusted_json.child(untrusted_json.child(answer, "status"), "userInfo")
+    return excerpt(untrusted_json.text(user, "username")) or _UNKNOWN
 
 
 def _may(cluster: Cluster, right: Right, namespace: str) -> bool:
@@ -142,11 +232,4 @@ def _may(cluster: Cluster, right: Right, namespace: str) -> bool:
         answer = cluster.call("POST", rights.REVIEWS, rights.review(right, namespace))
     except RefusedError:
         return True
-    status = answer.get("status")
-    return isinstance(status, dict) and status.get("allowed") is True
-
-
-def _trouble(owner: Mapping[str, object], found: Sequence[Pod]) -> Trouble | None:
-    return next((one.trouble for one in found if one.trouble and not one.is_going), None) or (
-        None if found else pods.unmade(owner)
-    )
+    return untrusted_json.child(answer, "status").get("allowed") is True

@@ -6,13 +6,16 @@ import base64
 import json
 import os
 import posixpath
+import pwd
 import time
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import process, untrusted_json
+from warmbuild import process, retries, untrusted_json
+from warmbuild.cache import probe
 from warmbuild.cluster import kubeconfig
 from warmbuild.errors import EngineError
 from warmbuild.files import read_text
+from warmbuild.frozen import frozen
 from warmbuild.process import LateError
 from warmbuild.registry import exchange
 from warmbuild.registry.exchange import Request, SilentError, UntrustedError
@@ -20,23 +23,30 @@ from warmbuild.registry.transports import Transport
 from warmbuild.vendors.refusal import excerpt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     import requests
 
     from warmbuild.cluster.kubeconfig import Access, Pem
     from warmbuild.registry.exchange import Reply
 
-# How long an answer may take, and what an outage may take in all, in seconds.
+# How long an answer may take, in seconds, and what an outage may: of a server that has answered
+# before, and of one that has not.
 _CONNECT: Final = 5.0
 _ANSWER: Final = 10.0
 _OUTAGE: Final = 30.0
+_FIRST: Final = 8.0
 _PAUSE: Final = 0.5
 # How long a plugin may take for a token, in seconds; it may ask a cloud.
 _PLUGIN: Final = 30.0
 _UNAUTHORIZED: Final = 401
+_REDIRECTS: Final = range(300, 400)
 _JSON: Final = "application/json"
 _MERGE: Final = "application/strategic-merge-patch+json"
+
+
+class ForeignError(Exception):
+    """Only buildx can reach the cluster; the text says why, as a clause."""
 
 
 class RefusedError(Exception):
@@ -48,31 +58,37 @@ class RefusedError(Exception):
         self.status = status
 
 
+@frozen
+class Keeping:
+    """What a run does with what it learns of a cluster."""
+
+    keep: Callable[[str, bytes], str]  # writes a private file by its name, and returns its path
+    hide: Callable[[Sequence[str]], None]  # hides secrets from the log
+
+
 class Cluster:
     """A cluster as a run reaches it."""
 
-    def __init__(
-        self,
-        access: Access,
-        env: Mapping[str, str],
-        keep: Callable[[str, bytes], str],
-    ) -> None:
-        """Take how it is reached, the environment of its plugin, and what writes a private file.
-
-        `keep` takes the name and the content of a file, and returns its path.
-        """
+    def __init__(self, access: Access, env: Mapping[str, str], keeping: Keeping) -> None:
+        """Take how it is reached, and the environment of its plugin."""
         self.namespace = access.namespace
         self._access, self._env, self._token = access, env, ""
-        self._session = _session(access, keep)
+        self._hide = keeping.hide
+        self._has_answered = False
+        self._session = _session(access, keeping.keep)
+        self._hide(access.secrets)
 
     def call(
         self, method: str, path: str, body: Mapping[str, object] | None = None
     ) -> Mapping[str, object]:
         """Return the answer to a call, which is tried again for half a minute if there is none.
 
-        Raises RefusedError, and EngineError if the server does not answer.
+        Raises RefusedError, EngineError if the server does not answer or does not know the
+        account, and ForeignError.
         """
-        end = time.monotonic() + _OUTAGE
+        if self._access.foreign:
+            raise ForeignError(f"the kubeconfig has {self._access.foreign}")
+        end = time.monotonic() + (_OUTAGE if self._has_answered else _FIRST)
         while True:
             try:
                 return self._called(method, path, body)
@@ -91,16 +107,40 @@ class Cluster:
         reply = self._asked(method, path, body, renews=False)
         if reply.status == _UNAUTHORIZED and self._access.plugin:
             reply = self._asked(method, path, body, renews=True)
+        if reply.status in _REDIRECTS:
+            raise UntrustedError("redirects to another address, which is not followed")
         try:
             answer = untrusted_json.parsed(reply.body)
         except ValueError as error:
             if reply.is_ok:
-                raise UntrustedError("gives an answer that is no object of JSON") from error
+                is_large = len(reply.body) > probe.LARGEST
+                why = "that is too large" if is_large else "that is no object of JSON"
+                raise UntrustedError(f"gives an answer {why}") from error
             answer = {}
+        said = excerpt(untrusted_json.text(answer, "message")) or f"status {reply.status}"
+        if retries.status_passes(reply.status):
+            raise SilentError(f"answers: {said}", passes=True)
+        if reply.status == _UNAUTHORIZED:
+            raise EngineError(
+                f"the API server of the cluster at {self._access.server} does not know this "
+                f"account ({said}): {self._credential()} may have expired, or be that of another "
+                "cluster. Renew it."
+            )
+        self._has_answered = True
         if reply.is_ok:
             return answer
-        said = excerpt(untrusted_json.text(answer, "message"))
-        raise RefusedError(reply.status, said or f"status {reply.status}")
+        raise RefusedError(reply.status, said)
+
+    def _credential(self) -> str:
+        """Name what tells the server who asks, in the order in which it is chosen."""
+        access = self._access
+        if access.plugin:
+            return f"the token that {access.plugin.argv[0]} gives"
+        if access.token_path:
+            return f"the token in {access.token_path}"
+        if access.token:
+            return "the token in KUBECONFIG"
+        return "the password in KUBECONFIG" if access.user else "the certificate in KUBECONFIG"
 
     def _asked(
         self, method: str, path: str, body: Mapping[str, object] | None, *, renews: bool
@@ -112,6 +152,8 @@ class Cluster:
             headers={"Accept": _JSON, "Content-Type": content_type},
             authorization=self._authorization(renews=renews),
             content=b"" if body is None else json.dumps(body).encode(),
+            # No server of Kubernetes redirects such a call, and another one gets no token.
+            is_final=True,
         )
         left = _ANSWER + _CONNECT
         return exchange.exchange(
@@ -123,10 +165,17 @@ class Cluster:
         if access.plugin:
             if renews or not self._token:
                 self._token = self._ask_plugin()
+                self._hide([self._token])
             return f"Bearer {self._token}"
         found = (read_text(access.token_path) or "").strip() if access.token_path else ""
-        if found or access.token:
-            return f"Bearer {found or access.token}"
+        if token := found or access.token:
+            self._hide([token] if token not in (self._token, access.token) else [])
+            self._token = token
+            if not kubeconfig.is_token(token):
+                raise EngineError(
+                    f"{self._credential()} has other characters than tokens have. Write it anew."
+                )
+            return f"Bearer {token}"
         if access.user:
             pair = f"{access.user}:{access.password}".encode()
             return f"Basic {base64.b64encode(pair).decode()}"
@@ -149,35 +198,60 @@ class Cluster:
                 "which warmbuild runs, or use the token of a service account."
             ) from error
         if done.code:
-            raise EngineError(f"{failed}, and ends with exit code {done.code}.")
+            raise EngineError(
+                f"{failed}, and ends with exit code {done.code}. Run it by hand to see why."
+            )
         try:
-            return kubeconfig.token(done.output)
+            token = kubeconfig.token(done.output)
         except ValueError as error:
             raise EngineError(f"{failed}: {error}.") from error
+        if not token:
+            raise ForeignError(f"{plugin.argv[0]} gives a certificate")
+        return token
 
 
-def found(env: Mapping[str, str], keep: Callable[[str, bytes], str]) -> Cluster:
+def found(env: Mapping[str, str], keeping: Keeping) -> Cluster:
     """Return the cluster that buildx finds; raises EngineError if there is none."""
-    path = env.get("KUBECONFIG") or posixpath.join(env.get("HOME", ""), ".kube/config")
+    path, why = _path(env), ""
     text = read_text(path)
-    host, port = (env.get(f"KUBERNETES_SERVICE_{part}", "") for part in ("HOST", "PORT"))
-    if text is None and host and os.path.exists(f"{kubeconfig.ACCOUNT}/token"):  # noqa: PTH110
-        namespace = read_text(f"{kubeconfig.ACCOUNT}/namespace") or ""
-        return Cluster(kubeconfig.of_pod(host, port, namespace), env, keep)
     if text is None:
-        where = f"KUBECONFIG names {path}, which cannot be read"
-        if not env.get("KUBECONFIG"):
-            where = "KUBECONFIG is not set, and there is no ~/.kube/config"
-        raise EngineError(
-            f"no cluster is known to the driver 'kubernetes': {where}; this is no pod with a "
-            "service account either. Set KUBECONFIG to the path of a file that this run can read, "
-            "or run warmbuild in a pod whose service account may create pods."
-        )
+        why = _unread(env, path)
+    else:
+        try:
+            access = kubeconfig.access(text, os.path.dirname(path))  # noqa: PTH120
+            return Cluster(access, env, keeping)
+        except ValueError as error:
+            why = f"the kubeconfig {path} {error}"
+    host, port = (env.get(f"KUBERNETES_SERVICE_{part}", "") for part in ("HOST", "PORT"))
+    if host and os.path.exists(f"{kubeconfig.ACCOUNT}/token"):  # noqa: PTH110
+        namespace = read_text(f"{kubeconfig.ACCOUNT}/namespace") or ""
+        return Cluster(kubeconfig.of_pod(host, port, namespace), env, keeping)
+    raise EngineError(
+        f"no cluster is known to the driver 'kubernetes': {why}; this is no pod with a service "
+        "account either. Set KUBECONFIG to the path of a file that this run can read, or run "
+        "warmbuild in a pod whose service account may create pods."
+    )
+
+
+def _path(env: Mapping[str, str]) -> str:
+    """Return the path of the kubeconfig, which is never one of the checkout by default."""
+    if path := env.get("KUBECONFIG"):
+        return path
     try:
-        access = kubeconfig.access(text, os.path.dirname(path))  # noqa: PTH120
-    except ValueError as error:
-        raise EngineError(f"the kubeconfig {path} {error}.") from error
-    return Cluster(access, env, keep)
+        # As buildx does (driver/kubernetes/context/load.go).
+        home = env.get("HOME") or pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:
+        home = "/"
+    return posixpath.join(home, ".kube/config")
+
+
+def _unread(env: Mapping[str, str], path: str) -> str:
+    """Return why there is no kubeconfig to read."""
+    if not env.get("KUBECONFIG"):
+        return "KUBECONFIG is not set, and there is no ~/.kube/config"
+    if os.pathsep in path:
+        return f"KUBECONFIG names several files, {path}, and buildx takes one"
+    return f"KUBECONFIG names {path}, which cannot be read"
 
 
 def _session(access: Access, keep: Callable[[str, bytes], str]) -> requests.Session:

@@ -14,7 +14,7 @@ from warmbuild import lazy, untrusted_json
 from warmbuild.frozen import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import yaml
 
@@ -26,6 +26,10 @@ else:
 DEFAULT_NAMESPACE: Final = "default"
 # Where a pod finds what its service account may use.
 ACCOUNT: Final = "/var/run/secrets/kubernetes.io/serviceaccount"
+# Members that change the way to a cluster, or who asks it.
+_OF_CLUSTER: Final = ("proxy-url", "tls-server-name")
+_OF_USER: Final = ("auth-provider", "as", "as-uid", "as-groups")
+_OF_PLUGIN: Final = ("provideClusterInfo",)
 
 
 @frozen
@@ -64,6 +68,12 @@ class Access:
     user: str = ""
     password: str = ""
     plugin: Plugin | None = None
+    foreign: str = ""  # a member that buildx follows and nothing here does
+
+    @property
+    def secrets(self) -> Sequence[str]:
+        """What no log may show."""
+        return (self.token, self.password, self.key.content.decode(errors="replace"))
 
 
 def access(text: str, directory: str) -> Access:
@@ -96,6 +106,7 @@ def access(text: str, directory: str) -> Access:
         user=untrusted_json.text(user, "username"),
         password=untrusted_json.text(user, "password"),
         plugin=_plugin(untrusted_json.child(user, "exec"), directory),
+        foreign=_foreign(cluster, user),
     )
 
 
@@ -111,13 +122,25 @@ def of_pod(host: str, port: str, namespace: str) -> Access:
 
 
 def token(answer: str) -> str:
-    """Read what a plugin prints; raises ValueError if that has no token."""
-    found = untrusted_json.text(
-        untrusted_json.child(untrusted_json.parsed(answer), "status"), "token"
-    )
-    if not found:
-        raise ValueError("its answer has no token")
+    """Read what a plugin prints; empty if it gives a certificate; raises ValueError for neither."""
+    status = untrusted_json.child(untrusted_json.parsed(answer), "status")
+    found = untrusted_json.text(status, "token")
+    if found and not is_token(found):
+        raise ValueError("what it gives as a token has other characters than tokens have")
+    if not found and not untrusted_json.text(status, "clientCertificateData"):
+        raise ValueError("its answer has none")
     return found
+
+
+def is_token(text: str) -> bool:
+    """Return whether a text can be sent as a token (RFC 6750, 2.1, and what servers take)."""
+    return text.isascii() and text.isprintable() and " " not in text
+
+
+def _foreign(cluster: Mapping[str, object], user: Mapping[str, object]) -> str:
+    plugin = untrusted_json.child(user, "exec")
+    members = ((cluster, _OF_CLUSTER), (user, _OF_USER), (plugin, _OF_PLUGIN))
+    return next((name for item, names in members for name in names if item.get(name)), "")
 
 
 def _named(

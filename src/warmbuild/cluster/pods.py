@@ -5,26 +5,39 @@ The members and reasons are those of Kubernetes's API (core/v1, PodStatus) and o
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from warmbuild import untrusted_json
+from warmbuild import retries, untrusted_json
 from warmbuild.frozen import frozen
 from warmbuild.vendors.refusal import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-# What does not pass, by the reason of a container that waits.
-_FINAL: Final = frozenset({"ErrImageNeverPull", "InvalidImageName"})
+# An image that is not there, by the reason of a container that waits.
 _PULL: Final = frozenset(
-    {"ErrImagePull", "ImagePullBackOff", "ImageInspectError", "RegistryUnavailable", *_FINAL}
+    {
+        "ErrImageNeverPull",
+        "ErrImagePull",
+        "ImageInspectError",
+        "ImagePullBackOff",
+        "InvalidImageName",
+        "RegistryUnavailable",
+    }
 )
+# It has ended at once twice.
+_LOOP: Final = "CrashLoopBackOff"
+# What says that a node is being added for a pod: the reasons of cluster-autoscaler and Karpenter.
+_GROWS: Final = frozenset({"TriggeredScaleUp", "Nominated"})
 # What it waits for if nothing is wrong.
 _BEGINS: Final = frozenset({"", "ContainerCreating", "PodInitializing"})
 _OOM: Final = "OOMKilled"
 # Seconds after which something ends a boot that may pass: a pull is tried again after 10 s, and
 # then after 20 s.
 _PATIENCE: Final = 45.0
+# Seconds after which something ends it that does not pass.
+_AT_ONCE: Final = 1.0
 _MOST: Final = 400
 
 
@@ -35,6 +48,7 @@ class Trouble:
     text: str
     advice: str
     patience: float  # seconds after which it ends the boot; endless if it is 0
+    grows: bool = False  # whether another node would do
 
     def __str__(self) -> str:
         """Return both as sentences."""
@@ -65,16 +79,68 @@ def ready(found: Sequence[Pod]) -> int:
 
 
 def unmade(owner: Mapping[str, object]) -> Trouble | None:
-    """Return why a deployment makes no pods, if it says so."""
+    """Return why a deployment makes no pods, if it says so; a stateful set has events alone."""
     for condition in _conditions(owner):
         if untrusted_json.text(condition, "type") == "ReplicaFailure" and _is(condition, "True"):
-            why = _quoted(untrusted_json.text(condition, "message"))
-            return Trouble(
-                text=f"the cluster refuses to make the builder's pods: {why}",
-                advice=_of_refusal(why),
-                patience=_PATIENCE,
-            )
+            return _refused(untrusted_json.text(condition, "message"))
     return None
+
+
+def told(subject: str, events: Mapping[str, object]) -> Trouble | None:
+    """Return what the newest warning of a list of events says of a pod, or of who makes it."""
+    warnings = [
+        (_time(one), number, one)
+        for number, one in enumerate(untrusted_json.children(events, "items"))
+        if untrusted_json.text(one, "type") == "Warning"
+        and untrusted_json.text(one, "reason") not in _HARMLESS
+    ]
+    if not warnings:
+        return None
+    newest = max(warnings)[2]
+    said = untrusted_json.text(newest, "message")
+    if untrusted_json.text(newest, "reason") == "FailedCreate":
+        return _refused(said)
+    text = f"{subject} does not start: {_quoted(said)}"
+    return Trouble(text=text, advice=_LOOK, patience=0.0)
+
+
+def grows(events: Mapping[str, object]) -> bool:
+    """Return whether events say that a node is being added."""
+    reasons = (
+        untrusted_json.text(one, "reason") for one in untrusted_json.children(events, "items")
+    )
+    return not _GROWS.isdisjoint(reasons)
+
+
+def hopeless(trouble: Trouble) -> Trouble:
+    """Return a trouble that nothing is being done about, which then ends a boot sooner."""
+    return replace(trouble, patience=_PATIENCE)
+
+
+def _time(event: Mapping[str, object]) -> str:
+    """Return when an event was last seen; RFC 3339 in UTC sorts by itself."""
+    last = untrusted_json.text(event, "lastTimestamp")
+    return last or untrusted_json.text(event, "eventTime")
+
+
+def _refused(said: str) -> Trouble:
+    why = _quoted(said)
+    advice, patience = _LOOK_AT_OPTIONS, _AT_ONCE
+    if "PodSecurity" in why:
+        advice = (
+            "The namespace allows no privileged pods: choose another one by namespace=NAME in "
+            "driver-opts, or one of the level 'privileged'; rootless=true needs that level, too"
+        )
+    elif "quota" in why:
+        advice = (
+            "Set requests and limits in driver-opts that fit, wait until other pods have ended, or "
+            "have the quota of the namespace raised"
+        )
+        patience = _PATIENCE
+    elif "serviceaccount" in why:
+        advice = "Create the service account there, or name another one by serviceaccount"
+    text = f"the cluster refuses to make the builder's pods: {why}"
+    return Trouble(text=text, advice=advice, patience=patience)
 
 
 def lost(before: Sequence[Pod], now: Sequence[Pod]) -> str:
@@ -112,15 +178,29 @@ def _trouble(item: Mapping[str, object], name: str) -> Trouble | None:
         return Trouble(text=f"the pod {name} {why}", advice=_ROOM, patience=_PATIENCE)
     for condition in _conditions(item):
         if untrusted_json.text(condition, "type") == "PodScheduled" and _is(condition, "False"):
-            why = _quoted(untrusted_json.text(condition, "message"))
-            return Trouble(
-                text=f"no node takes the pod {name}: {why}",
-                advice="Lower requests.cpu or requests.memory in driver-opts, check nodeselector "
-                "and tolerations, or add a node; with a cluster that adds nodes by itself, "
-                "raise timeout in driver-opts",
-                patience=0.0,
-            )
+            return _unplaced(name, _quoted(untrusted_json.text(condition, "message")))
     return _of_containers(item, name)
+
+
+def _unplaced(name: str, why: str) -> Trouble:
+    """Return what it means that the scheduler has no node for a pod, in its own words."""
+    advice = []
+    if "Insufficient" in why:
+        advice += ["lower requests.cpu or requests.memory in driver-opts, or the limits"]
+    if "affinity/selector" in why:
+        advice += ["check nodeselector in driver-opts against the labels of the nodes"]
+    if "taint" in why:
+        advice += ["add tolerations to driver-opts"]
+    if "PersistentVolumeClaim" in why or "persistentvolume" in why:
+        advice += ["give the cluster a default storage class, or volumes of that size"]
+    said = ", or ".join(advice) or "check requests, nodeselector and tolerations in driver-opts"
+    return Trouble(
+        text=f"no node takes the pod {name}: {why}",
+        advice=f"{said[0].upper()}{said[1:]}. If the cluster adds nodes by itself, set timeout in "
+        "driver-opts to more than that takes",
+        patience=0.0,
+        grows=True,
+    )
 
 
 def _of_containers(item: Mapping[str, object], name: str) -> Trouble | None:
@@ -138,12 +218,13 @@ def _of_containers(item: Mapping[str, object], name: str) -> Trouble | None:
                 advice="Name an image that the nodes can pull, by image=REF in driver-opts; "
                 "if it needs a login, add an imagePullSecret to the service account of the pods "
                 "(serviceaccount in driver-opts)",
-                patience=0.001 if reason in _FINAL else _PATIENCE,
+                patience=_PATIENCE if retries.passes(message) else _AT_ONCE,
             )
         if end := _end(container):
-            advice = _MEMORY if _OOM in str(container.get("lastState")) else _LOOK
+            advice = _MEMORY if end == _NO_MEMORY else _LOOK
+            patience = _AT_ONCE if reason == _LOOP else _PATIENCE
             text = f"the daemon of the pod {name} {end}"
-            return Trouble(text=text, advice=advice, patience=_PATIENCE)
+            return Trouble(text=text, advice=advice, patience=patience)
         if reason not in _BEGINS:
             text = f"the container of the pod {name} does not start: {message}"
             return Trouble(text=text, advice=_LOOK, patience=_PATIENCE)
@@ -155,18 +236,11 @@ _ROOM: Final = (
     "state on a volume claim (persistent-volume-claim.requests.storage)"
 )
 _MEMORY: Final = "Raise limits.memory in driver-opts"
+_NO_MEMORY: Final = "was killed, because it ran out of memory"
 _LOOK: Final = "kubectl describe pod and kubectl logs say more"
-
-
-def _of_refusal(why: str) -> str:
-    if "PodSecurity" in why:
-        return (
-            "The namespace allows no privileged pods: choose another one by namespace=NAME in "
-            "driver-opts, or set rootless=true there"
-        )
-    if "quota" in why:
-        return "Ask for less in driver-opts, or have the quota of the namespace raised"
-    return "Check the options in driver-opts"
+_LOOK_AT_OPTIONS: Final = "Check the options in driver-opts"
+# Warnings of every pod: a probe fails until the daemon answers.
+_HARMLESS: Final = frozenset({"Unhealthy", "MissingClusterDNS", "DNSConfigForming"})
 
 
 def _evicted(item: Mapping[str, object]) -> str:
@@ -185,7 +259,7 @@ def _end(container: Mapping[str, object]) -> str:
             untrusted_json.number(ended, "exitCode"),
         )
         if reason == _OOM:
-            return "was killed, because it ran out of memory"
+            return _NO_MEMORY
         if ended and reason != "Completed":
             said = _quoted(untrusted_json.text(ended, "message"))
             return f"ended with exit code {code}{f': {said}' if said else ''}"

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
 from warmbuild import csv_attributes
 from warmbuild.frozen import frozen
@@ -48,6 +49,11 @@ class Pool:
         return "statefulsets" if self.has_claims else "deployments"
 
     @property
+    def is_patient(self) -> bool:
+        """Whether a user gives its pods more time than buildx does by itself."""
+        return self.seconds > _SECONDS
+
+    @property
     def path(self) -> str:
         """The path of the object in the API."""
         return f"/apis/apps/v1/namespaces/{self.namespace}/{self.kind}/{self.name}"
@@ -56,6 +62,11 @@ class Pool:
     def pods_path(self) -> str:
         """The path of the list of its pods, by the label that buildx gives them."""
         return f"/api/v1/namespaces/{self.namespace}/pods?labelSelector=app%3D{self.name}"
+
+    def events_path(self, uid: str) -> str:
+        """Return the path of the list of events of an object of this namespace."""
+        selector = quote(f"involvedObject.uid={uid}", safe="")
+        return f"/api/v1/namespaces/{self.namespace}/events?fieldSelector={selector}"
 
 
 def pool(node: str, driver_opts: Sequence[str], namespace: str) -> Pool:
