@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -12,12 +13,12 @@ import yaml
 from tests.fleet.cluster import wait
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from tests.fleet.cluster import Cluster
     from tests.fleet.conftest import Fleet
-    from tests.integration.conftest import Ended
+    from tests.integration.conftest import Ended, Registry
 
 # Seconds in which a run ends that cannot be helped, with what Kubernetes needs to say so.
 SOON: Final = 15.0
@@ -104,6 +105,20 @@ def pasted(error: str) -> Sequence[dict[str, Any]]:
     assert read["kind"] == "List"
     found: list[dict[str, Any]] = read["items"]
     return found
+
+
+def event(of: Mapping[str, Any], reason: str, message: str) -> dict[str, Any]:
+    """Return an event of an object, as cluster-autoscaler writes one."""
+    metadata = of["metadata"]
+    names = {name: metadata[name] for name in ("name", "namespace", "uid")}
+    return {
+        "kind": "Event",
+        "metadata": {"name": f"{metadata['name']}.{secrets.token_hex(4)}"},
+        "involvedObject": {"kind": "Pod", "apiVersion": "v1", **names},
+        "type": "Normal",
+        "reason": reason,
+        "message": message,
+    }
 
 
 class TestNoCluster:
@@ -213,3 +228,129 @@ class TestRights:
         assert f"note: this account may not patch deployments.apps {where}: {SLOW}" in ended.log
         assert "replicas=0" not in ended.log
         wait(lambda: cluster.content() == [])
+
+    def test_a_slow_boot_without_hope_is_not_waited_for(
+        self,
+        fleet: Fleet,
+        registry: Registry,
+        small: Path,
+        repository: str,
+        as_account: Callable[..., dict[str, str]],
+    ) -> None:
+        ended = fleet.build(
+            small,
+            image=repository,
+            extra=as_account(("patch", "apps/deployments")),
+            driver_opts=f"image={registry.host}/nowhere:v1",
+        )
+        refused(ended, "the pod .* cannot pull the image .*not found", SOON + 10)
+
+
+class TestPods:
+    """Each ends the run soon, and by what Kubernetes says of the pod."""
+
+    @pytest.fixture
+    def build(self, fleet: Fleet, small: Path, repository: str) -> Callable[..., Ended]:
+        """Return a build whose driver has further options."""
+
+        def run(*options: str) -> Ended:
+            opts = "\n".join((fleet.environment["INPUT_DRIVER_OPTS"], *options))
+            return fleet.build(small, image=repository, driver_opts=opts)
+
+        return run
+
+    @pytest.fixture(autouse=True)
+    def _leaves_nothing(self, cluster: Cluster) -> Iterator[None]:
+        yield
+        # A claim outlives a stateful set if Kubernetes is not told otherwise.
+        kinds = ("PersistentVolumeClaim",)
+        wait(lambda: [one for one in cluster.content() if not one.startswith(kinds)] == [])
+
+    def test_an_image_that_cannot_be_pulled(
+        self, fleet: Fleet, small: Path, repository: str, registry: Registry
+    ) -> None:
+        image = f"{registry.host}/nowhere:v1"
+        ended = fleet.build(small, image=repository, driver_opts=f"image={image}")
+        error = refused(ended, f"the pod .* cannot pull the image {image}: .*not found")
+        assert "Name an image that the nodes can pull, by image=REF in driver-opts" in error
+
+    def test_a_name_that_no_image_has(self, build: Callable[..., Ended]) -> None:
+        error = refused(build("image=NO:IMAGE:name"), "the pod .* cannot pull the image")
+        assert "by image=REF" in error
+
+    def test_no_room(self, build: Callable[..., Ended]) -> None:
+        ended = build("requests.cpu=64", "timeout=20s")
+        error = refused(
+            ended, "no node takes the pod .*: 0/2 nodes are available: .*Insufficient", 30
+        )
+        assert "Lower requests.cpu or requests.memory in driver-opts" in error
+        assert "waiting for the builder: no node takes the pod" in ended.log
+
+    def test_no_room_is_not_waited_for_if_nothing_adds_a_node(
+        self, build: Callable[..., Ended]
+    ) -> None:
+        refused(build("requests.cpu=64"), "no node takes the pod", 60)
+
+    def test_a_node_that_is_being_added_is_waited_for(
+        self, fleet: Fleet, cluster: Cluster, small: Path, repository: str
+    ) -> None:
+        opts = f"{fleet.environment['INPUT_DRIVER_OPTS']}\nrequests.cpu=64\ntimeout=55s"
+        run = fleet.start(small, image=repository, driver_opts=opts)
+        run.wait_for("^waiting for the builder: no node takes the pod")
+        (pod,) = cluster.pods()
+        cluster.create(event(pod, "TriggeredScaleUp", "pod triggered scale-up: [{pool 0->1}]"))
+        refused(run.end(), "the builder has 0 of 1 pods after 55 s: no node takes the pod", 75)
+
+    def test_a_selector_that_no_node_has(self, build: Callable[..., Ended]) -> None:
+        error = refused(build("nodeselector=disk=fast", "timeout=5s"), "no node takes the pod")
+        assert "Check nodeselector in driver-opts against the labels of the nodes" in error
+
+    def test_a_full_quota(self, cluster: Cluster, build: Callable[..., Ended]) -> None:
+        hard = {"hard": {"pods": "0"}}
+        cluster.create({"kind": "ResourceQuota", "metadata": {"name": "none"}, "spec": hard})
+        error = refused(build(), "refuses to make the builder's pods: .*exceeded quota: none", 60)
+        assert "wait until other pods have ended" in error
+
+    def test_a_namespace_without_privileged_pods(
+        self, cluster: Cluster, build: Callable[..., Ended]
+    ) -> None:
+        labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+        cluster.call(
+            "PATCH", f"api/v1/namespaces/{cluster.namespace}", {"metadata": {"labels": labels}}
+        )
+        error = refused(build(), "refuses to make the builder's pods: .*violates PodSecurity")
+        assert "The namespace allows no privileged pods" in error
+
+    def test_a_volume_claim_in_such_a_namespace(
+        self, cluster: Cluster, build: Callable[..., Ended]
+    ) -> None:
+        labels = {"pod-security.kubernetes.io/enforce": "baseline"}
+        cluster.call(
+            "PATCH", f"api/v1/namespaces/{cluster.namespace}", {"metadata": {"labels": labels}}
+        )
+        ended = build("persistent-volume-claim.requests.storage=1Gi")
+        refused(ended, "refuses to make the builder's pods: .*violates PodSecurity")
+
+    def test_a_service_account_that_is_not_there(self, build: Callable[..., Ended]) -> None:
+        error = refused(build("serviceaccount=nobody"), "refuses to make .*nobody")
+        assert "Create the service account there" in error
+
+    def test_a_namespace_that_is_not_there(self, build: Callable[..., Ended]) -> None:
+        error = refused(build("namespace=nowhere"), 'namespaces "nowhere" not found')
+        assert "Create the namespace, or name another one by namespace=NAME" in error
+
+    def test_a_claim_that_nothing_fulfils(self, build: Callable[..., Ended]) -> None:
+        ended = build("persistent-volume-claim.requests.storage=900Ti", "timeout=10s")
+        refused(ended, "no node takes the pod", 25)
+
+    def test_a_daemon_without_memory(self, build: Callable[..., Ended]) -> None:
+        error = refused(build("limits.memory=12Mi"), "the daemon of the pod .* ran out of memory")
+        assert "Raise limits.memory in driver-opts" in error
+
+    def test_a_daemon_that_ends(self, fleet: Fleet, small: Path, repository: str) -> None:
+        ended = fleet.build(small, image=repository, buildkitd_flags="--no-such-flag")
+        error = refused(ended, "the daemon of the pod .* ended with exit code 1: .*no-such-flag")
+        assert "kubectl describe pod" in error
+
+    def test_an_option_that_is_none(self, build: Callable[..., Ended]) -> None:
+        refused(build("requests.cpu=much"), "the builder does not start. buildx says:")

@@ -196,6 +196,7 @@ def _in_cluster(
     def boot() -> str:
         nonlocal up
         _check_version(plan, buildx.program, _said(version))
+        pods.watch(creation)
         made = _ended(creation)
         if not made.up and fleet.MADE_BY_ANOTHER in made.error:
             done = buildx.run(

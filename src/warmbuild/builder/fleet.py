@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from contextlib import suppress
 from dataclasses import field
@@ -12,6 +13,7 @@ from warmbuild.cluster import client, pods, pool, rights
 from warmbuild.cluster.client import ForeignError, Keeping, RefusedError
 from warmbuild.errors import EngineError
 from warmbuild.frozen import frozen
+from warmbuild.process import LateError
 from warmbuild.vendors.refusal import excerpt
 
 if TYPE_CHECKING:
@@ -25,9 +27,11 @@ if TYPE_CHECKING:
     from warmbuild.cluster.rights import Right
     from warmbuild.log import Log
     from warmbuild.plan.build_plan import BuilderPlan
+    from warmbuild.process import Running
 
 # What buildx says if another run has made the same pool in the same moment.
 MADE_BY_ANOTHER: Final = "already exists"
+_NO_NAMESPACE: Final = re.compile(r'namespaces "[^"]*" not found')
 # Seconds between two looks at pods.
 _GLANCE: Final = 0.2
 _LONG_GLANCE: Final = 1.0
@@ -36,6 +40,38 @@ _PATIENCE: Final = 3.0
 _SLOW: Final = "buildx alone starts the pods, and most are ready after 32 s"
 # Who asks, if the cluster does not say.
 _UNKNOWN: Final = "NAME"
+
+
+class _Waiting:
+    """How long a run has waited for pods, and for what."""
+
+    def __init__(self, log: Log) -> None:
+        self._begun, self._log = time.monotonic(), log
+        self._since: tuple[str, float] = ("", 0.0)
+        self._said = ""
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._begun
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether it takes longer than it should."""
+        return self.seconds > _PATIENCE
+
+    def see(self, trouble: Trouble | None) -> None:
+        """Say what keeps pods from being ready; raises EngineError once there is no hope."""
+        now, (kind, since) = time.monotonic(), self._since
+        if trouble is None or trouble.advice != kind:
+            since = now
+        self._since = (trouble.advice if trouble else "", since)
+        if trouble is None:
+            return
+        if trouble.patience and now - since > trouble.patience:
+            raise EngineError(f"{trouble}.")
+        if self.is_slow and trouble.text != self._said:
+            self._said = trouble.text
+            self._log.line(f"waiting for the builder: {trouble.text}")
 
 
 @frozen
@@ -66,6 +102,23 @@ class Fleet:
                     return said
         return ""
 
+    def watch(self, creation: Running) -> None:
+        """Wait until buildx has started pods by itself; raises EngineError if it never will.
+
+        buildx looks at nothing but the number of pods that are ready, and waits for minutes.
+        """
+        if self.held or not self.pools:
+            return
+        waiting = _Waiting(self.log)
+        while waiting.seconds < max(one.seconds for one in self.pools):
+            with suppress(LateError):
+                creation.finish(_LONG_GLANCE)
+                return
+            # buildx may not have made all of them yet.
+            with suppress(RefusedError):
+                for one in self.pools:
+                    waiting.see(self._trouble(one, self.cluster.call("GET", one.path)))
+
     def refusal(self, plan: BuilderPlan, made: Boot) -> EngineError:
         """Return the error that explains why buildx could not create a builder."""
         said = "\n".join(f"  | {line}" for line in made.output.splitlines())
@@ -77,6 +130,8 @@ class Fleet:
                     return _forbidden(self.cluster, missing, needed, one)
                 if trouble := self._trouble(one, self.cluster.call("GET", one.path)):
                     return EngineError(f"{trouble}.")
+        if _NO_NAMESPACE.search(made.error):
+            said += "\nCreate the namespace, or name another one by namespace=NAME in driver-opts."
         return EngineError(f"the builder does not start. buildx says:\n{said}")
 
     def _start(self, one: Pool) -> None:
@@ -89,31 +144,23 @@ class Fleet:
             self.cluster.call("PATCH", one.path, pool.patch(one))
 
     def _wait(self, one: Pool) -> None:
-        begun, since, said = time.monotonic(), dict[str, float](), ""
+        waiting = _Waiting(self.log)
         while True:
             owner = self.cluster.call("GET", one.path)
             found = self._pods(one)
             if pods.ready(found) >= max(1, one.replicas):
                 self._known[one.name] = found
                 return
-            now = time.monotonic()
-            is_slow = now - begun > _PATIENCE
-            trouble = self._trouble(one, owner, found, is_slow=is_slow)
-            # A trouble of another kind begins anew.
-            since = {key: since.get(key, now) for key in ([trouble.advice] if trouble else [])}
-            if trouble and now - since[trouble.advice] > (trouble.patience or one.seconds):
-                raise EngineError(f"{trouble}.")
-            if now - begun > one.seconds:
+            trouble = self._trouble(one, owner, found, is_slow=waiting.is_slow)
+            if waiting.seconds > one.seconds:
                 why = f": {trouble}" if trouble else ""
                 raise EngineError(
                     f"the builder has {pods.ready(found)} of {one.replicas} pods after "
                     f"{one.seconds:.0f} s{why}."
                 )
-            if trouble and trouble.text != said and is_slow:
-                said = trouble.text
-                self.log.line(f"waiting for the builder: {said}")
+            waiting.see(trouble)
             # Events are asked for as well.
-            time.sleep(_LONG_GLANCE if is_slow else _GLANCE)
+            time.sleep(_LONG_GLANCE if waiting.is_slow else _GLANCE)
 
     def _trouble(
         self,

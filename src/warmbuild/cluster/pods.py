@@ -28,6 +28,7 @@ _PULL: Final = frozenset(
 )
 # It has ended at once twice.
 _LOOP: Final = "CrashLoopBackOff"
+_ERROR: Final = "buildkitd: "
 # What says that a node is being added for a pod: the reasons of cluster-autoscaler and Karpenter.
 _GROWS: Final = frozenset({"TriggeredScaleUp", "Nominated"})
 # What it waits for if nothing is wrong.
@@ -47,7 +48,7 @@ class Trouble:
 
     text: str
     advice: str
-    patience: float  # seconds after which it ends the boot; endless if it is 0
+    patience: float  # seconds after which it ends a boot; those of the boot if it is 0
     grows: bool = False  # whether another node would do
 
     def __str__(self) -> str:
@@ -136,7 +137,8 @@ def _refused(said: str) -> Trouble:
             "Set requests and limits in driver-opts that fit, wait until other pods have ended, or "
             "have the quota of the namespace raised"
         )
-        patience = _PATIENCE
+        # A quota may also ask for what the options lack.
+        patience = _AT_ONCE if "must specify" in why else _PATIENCE
     elif "serviceaccount" in why:
         advice = "Create the service account there, or name another one by serviceaccount"
     text = f"the cluster refuses to make the builder's pods: {why}"
@@ -261,7 +263,7 @@ def _end(container: Mapping[str, object]) -> str:
         if reason == _OOM:
             return _NO_MEMORY
         if ended and reason != "Completed":
-            said = _quoted(untrusted_json.text(ended, "message"))
+            said = _quoted(_failure(untrusted_json.text(ended, "message")))
             return f"ended with exit code {code}{f': {said}' if said else ''}"
     return ""
 
@@ -278,6 +280,15 @@ def _is(condition: Mapping[str, object], status: str) -> bool:
     return untrusted_json.text(condition, "status") == status
 
 
+def _failure(text: str) -> str:
+    """Return the error in what a daemon has printed, which is the last line if none is marked.
+
+    buildkitd prints `buildkitd: ERROR`, with its usage after that or before it.
+    """
+    lines = [line for line in text.splitlines() if line.strip()]
+    return next((line for line in lines if line.startswith(_ERROR)), lines[-1] if lines else "")
+
+
 def _quoted(text: str) -> str:
-    """Return the first line of what a cluster says, without a full stop."""
+    """Return what a cluster says as a part of a sentence."""
     return excerpt(text)[:_MOST].rstrip(". ")

@@ -100,6 +100,8 @@ def patch(found: Pool) -> Mapping[str, object]:
         "name": _CONTAINER,
         "startupProbe": probe,
         "readinessProbe": {"initialDelaySeconds": 0},
+        # The status of a pod has the last lines of a daemon that has failed.
+        "terminationMessagePolicy": "FallbackToLogsOnError",
     }
     return {
         "spec": {
