@@ -93,6 +93,7 @@ def review(right: Right, namespace: str) -> Mapping[str, object]:
 def role(rights: Iterable[Right], namespace: str, account: str) -> str:
     """Return YAML that gives some rights to an account, by its name as the API has it.
 
+    The name has to be printable.
     It is one document, for a line of hyphens is a command of some CI systems.
     """
     verbs: dict[tuple[str, str], dict[str, None]] = {}
@@ -114,7 +115,7 @@ def _subject(account: str) -> str:
     if account.startswith(_ACCOUNT) and _PLAIN.fullmatch(account):
         namespace, _, name = account.removeprefix(_ACCOUNT).partition(":")
         return f"{{kind: ServiceAccount, name: {name}, namespace: {namespace}}}"
-    return f"{{apiGroup: {_GROUP}, kind: User, name: {json.dumps(account)}}}"
+    return f"{{apiGroup: {_GROUP}, kind: User, name: {json.dumps(account, ensure_ascii=False)}}}"
 
 
 def _right(verb: str, resource: str, group: str = "", name: str = "") -> Right:
