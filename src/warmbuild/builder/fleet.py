@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 MADE_BY_ANOTHER: Final = "already exists"
 # Seconds between two looks at pods.
 _GLANCE: Final = 0.2
+# Seconds in which Kubernetes notices that a pod has ended.
+_MOMENT: Final = 3.0
 # Seconds after which the log says what keeps pods from being ready.
 _PATIENCE: Final = 3.0
 
@@ -50,12 +52,20 @@ class Fleet:
             self._wait(one)
 
     def lost(self) -> str:
-        """Return which pod has ended since it was ready, and why; empty if none has."""
+        """Return why the connection to a pod was lost: which one has ended, if one has.
+
+        Kubernetes may notice a moment later than buildx.
+        """
+        deadline = time.monotonic() + _MOMENT
         with suppress(EngineError, RefusedError):
-            for one in self.pools:
-                if said := pods.lost(self._known.get(one.name, ()), self._pods(one)):
-                    return said
-        return ""
+            while True:
+                for one in self.pools:
+                    if said := pods.lost(self._known.get(one.name, ()), self._pods(one)):
+                        return said
+                if time.monotonic() > deadline:
+                    break
+                time.sleep(_GLANCE)
+        return "the connection to the builder is lost, though all of its pods are there"
 
     def refusal(self, plan: BuilderPlan, made: Boot) -> EngineError:
         """Return the error that explains why buildx could not create a builder."""

@@ -110,6 +110,7 @@ def tool(
         limits=Limits(cache=600.0, push=600.0, retry=600.0),
         annotates=True,
         restart=lambda: restarts.append("again"),
+        lost=str,
         display=Display(Printer(), log),
         state=where,
         keep=keep,
