@@ -390,8 +390,10 @@ BESIDE = "the cache is exported with the image because no-cache-filters is given
             {"driver": "kubernetes", "driver_opts": "replicas=2,loadbalance=random"},
             False,
             (
-                "the cache is exported with the image because the next call may reach another pod "
-                "(loadbalance=random)",
+                BESIDE.replace(
+                    "no-cache-filters is given",
+                    "the next call may reach another pod (loadbalance=random)",
+                ),
             ),
             id="with the image if another pod may have the next call",
         ),

@@ -169,3 +169,19 @@ def test_it_is_not_our_own_pool(
         return
     with pytest.raises(InputError, match="leads to the pool of trusted runs"):
         parsed(**POOL, untrusted_builder=theirs)
+
+
+@pytest.mark.parametrize(
+    ("values", "is_one"),
+    [
+        ({}, True),
+        ({"append": "- endpoint: tcp://b:1"}, False),
+        ({"driver": "kubernetes"}, True),
+        ({"driver": "kubernetes", "driver_opts": "replicas=1"}, True),
+        ({"driver": "kubernetes", "driver_opts": "namespace=ci,replicas=2"}, False),
+    ],
+)
+def test_a_call_reaches_the_daemon_of_the_one_before_it_if_there_is_one(
+    parsed: Callable[..., Inputs], values: dict[str, str], *, is_one: bool
+) -> None:
+    assert planned(parsed(**values), PUSH).builder.is_one_daemon is is_one
