@@ -305,3 +305,35 @@ def test_read_a_file_by_a_dockerfile_beside_the_names(
     with pytest.raises(AssertionError):
         planned("pull_request", "refs/pull/7/merge", {"pull_request": pull}, context="git")
     assert "leads out of this directory by a link" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "builder",
+    [
+        {"driver": "remote", "endpoint": "tcp://buildkit.example.com:1234"},
+        {"driver": "kubernetes", "builder": "ci"},
+    ],
+    ids=["remote", "kubernetes"],
+)
+def test_leave_layers_in_the_daemon_that_builds_main(
+    planned: Plan, builder: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Their fork is built where main is, and fills a cache mount or a step that main then reads."""
+    payload = {
+        "repository": HERE,
+        "pull_request": {
+            "number": 7,
+            "head": {"ref": "evil", "sha": EVIL, "repo": THEIRS},
+            "base": {"ref": "main", "repo": HERE},
+        },
+    }
+    event = ("pull_request", "refs/pull/7/merge", payload)
+    with pytest.raises(AssertionError, match="2 == 0"):
+        planned(*event, **builder)
+    assert "untrusted-builder: is missing" in capsys.readouterr().err
+    theirs = {**builder, "untrusted_builder": "{name: strangers, endpoint: 'tcp://theirs:1'}"}
+    if builder["driver"] == "kubernetes":
+        theirs["untrusted_builder"] = "name: strangers"
+    found = planned(*event, **theirs)
+    assert may_nothing(found)
+    assert "untrusted-builder is used: the code comes from a fork" in json.dumps(found)

@@ -614,7 +614,7 @@ def test_what_would_not_use_a_mount_gets_none(
     kept = registry.digest(f"{repository}:{tag('cache-main', '/kept')}")
     named = warmbuild.succeed(edited(place, "2\n"), **inputs, **theirs)
     assert printed(named) == ["/kept 2"]
-    why = "the builder is not one of this run alone, on one node"
+    why = "the builder is not one daemon of this run alone"
     assert said(named) == [f"cache mounts are not kept: {why}"]
     without = warmbuild.succeed(edited(place, "3\n"), **inputs, no_cache="true")
     assert printed(without) == ["/kept 3"]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.integration import authority
+from tests.integration.conftest import gitlab
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,6 +24,16 @@ if TYPE_CHECKING:
     from tests.integration.conftest import Arm64, Lab, Registry, Warmbuild
 
 AMD64, ARM64 = "linux/amd64", "linux/arm64"
+# A merge request of another project.
+FORK = {
+    **gitlab(""),
+    "CI_PIPELINE_SOURCE": "merge_request_event",
+    "CI_MERGE_REQUEST_IID": "7",
+    "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME": "feature",
+    "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main",
+    "CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "13",
+    "CI_PROJECT_ID": "1",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -340,3 +351,45 @@ def test_a_build_that_is_stopped_leaves_the_daemon(
     assert list(warmbuild.temporary.iterdir()) == []
     daemon.container.reload()
     assert daemon.container.status == "running"
+
+
+def test_a_build_whose_daemon_ends_goes_on_in_the_next_one(
+    warmbuild: Warmbuild,
+    repository: str,
+    project: Callable[..., Path],
+    on_socket: Callable[..., Daemon],
+) -> None:
+    daemon = on_socket()
+    once = "RUN cat /proc/sys/kernel/random/uuid > /once"
+    place = project(f"FROM busybox:1.37\n{once}\nRUN echo has begun; sleep 3\n")
+    run = warmbuild.start(place, image=repository, endpoint=daemon.endpoint, **FLEET)
+    run.wait_for(r"^#\d+ [\d.]+ has begun$")
+    daemon.container.restart(timeout=0)
+    ended = run.end()
+    assert ended.code == 0, ended.log
+    assert f"warning: the connection to {daemon.endpoint} is lost; building again" in ended.warnings
+    # The first step is in the daemon's state, and was this run's all the same.
+    assert ended.cached == []
+
+
+def test_a_fork_reads_mains_cache_in_a_daemon_of_its_own(
+    warmbuild: Warmbuild,
+    repository: str,
+    small: Path,
+    on_socket: Callable[..., Daemon],
+    behind_tls: Callable[..., Daemon],
+    certificates: Path,
+) -> None:
+    ours, theirs = on_socket(), behind_tls()
+    both = {"endpoint": ours.endpoint, "untrusted_builder": f"endpoint: {theirs.endpoint}", **FLEET}
+    main = warmbuild.succeed(small, image=repository, **both)
+    assert len(main.executed) == ours.has_run + 1
+    fork: dict[str, Any] = {"ci": FORK, "extra": login(certificates, 0), "push": "false", **both}
+    warm = warmbuild.succeed(small, image=repository, **fork)
+    assert warm.executed == []
+    cold = warmbuild.succeed(small, image=repository, cache="off", no_cache="true", **fork)
+    assert cold.cached == []
+    assert (ours.has_run, theirs.has_run) == (1, 1)
+    refused = warmbuild.build(small, image=repository, **{**fork, "untrusted_builder": ""})
+    assert refused.code == 2
+    assert f"trusted runs use the daemon at {ours.endpoint} too" in refused.log

@@ -53,7 +53,7 @@ class AnotherTry:
     reason: str
     pause: float = 0.0  # seconds to wait before it
     export_after: bool = False  # whether the cache is exported after the image
-    restart: bool = False  # whether the builder is restarted before it
+    restart: bool = False  # whether the builder is restarted, or waited for, before it
     on_disk: bool = False  # whether the builder's state moves from memory to disk before it
     is_note: bool = False  # whether the reason is logged as a note, not as a warning
 
@@ -74,6 +74,7 @@ class Tried:
     left: float  # seconds that are left to try again what passes by itself
     waited_for: str = ""  # what it waited for until it was ended
     lacking: str = ""  # why it failed if memory may have been too small for the builder's state
+    lost: str = ""  # why the connection to its daemon was lost, if another one may take its place
 
 
 def another_try(builds: Sequence[BuildPlan], failure: Failure, tried: Tried) -> AnotherTry | None:
@@ -81,6 +82,9 @@ def another_try(builds: Sequence[BuildPlan], failure: Failure, tried: Tried) -> 
     if tried.lacking:
         reason = f"{tried.lacking}; building again with the state on disk"
         return AnotherTry(plans=tuple(builds), reason=reason, on_disk=True)
+    if tried.lost:
+        reason = f"{tried.lost}; building again"
+        return AnotherTry(plans=tuple(builds), reason=reason, restart=True)
     why = STALLS.get(tried.waited_for, "")
     if tried.waited_for in {"import", "layers"}:
         return replace(_without_import(builds, _read(builds), why), restart=True)
@@ -222,6 +226,7 @@ class AnotherExport:
     reason: str
     pause: float = 0.0
     on_disk: bool = False  # Whether the builder's state moves from memory to disk before it
+    restart: bool = False  # Whether the builder is restarted, or waited for, before it
 
 
 def another_export(plan: BuildPlan, exported: Progress, tried: Tried) -> AnotherExport | None:
@@ -229,6 +234,8 @@ def another_export(plan: BuildPlan, exported: Progress, tried: Tried) -> Another
     if tried.lacking and plan.cache.write:
         reason = f"{tried.lacking}; exporting the cache again with the state on disk"
         return AnotherExport(reason=reason, on_disk=True)
+    if tried.lost and plan.cache.write:
+        return AnotherExport(reason=f"{tried.lost}; exporting the cache again", restart=True)
     errors = [done.error for done in exported.exports() if done.error]
     passes = plan.cache.write and errors and all(map(retries.passes, errors))
     wait = retries.pause(tried.number, left=tried.left) if passes else None

@@ -29,7 +29,12 @@ if TYPE_CHECKING:
     from warmbuild.record.miss import Miss
 
 # How gRPC says that a server has gone; errors of a step have its title.
-_LOST: Final = re.compile(r"\bUnavailable(?::| desc = )")
+# The first is of a daemon that has ended. The others are buildx's, of pods that are not there, or
+# of the API server, which every call to a pod goes through (buildx v0.38.2, driver/kubernetes).
+_LOST: Final = re.compile(
+    r"\bUnavailable(?::| desc = )|no running buildkit pods found|exec stream ended before"
+    r"|unable to upgrade connection|\b(?:Get|Post) \"https?://[^/]+/apis?/"
+)
 
 
 @frozen
@@ -300,6 +305,11 @@ def is_push(failure: Failure) -> bool:
     return is_export or bool(progress.PUSH_OF_ENGINE.match(failure.title))
 
 
+def is_lost(failure: Failure) -> bool:
+    """Return whether the connection to the builder is lost."""
+    return not failure.title and bool(_LOST.search(failure.error))
+
+
 def failure_error(failure: Failure, *, waited_for: str = "") -> WarmbuildError:
     """Return an error that says what went wrong and what to do.
 
@@ -315,7 +325,7 @@ def failure_error(failure: Failure, *, waited_for: str = "") -> WarmbuildError:
             f"the builder's disk is full: {failure.error}. Free space on the engine's machine "
             "(docker system prune), or give it a larger disk."
         )
-    if not failure.title and _LOST.search(failure.error):
+    if is_lost(failure):
         return EngineError(
             f"the connection to the builder is lost: {failure.error}. Its daemon has ended, "
             "perhaps for want of memory, or the network has failed."

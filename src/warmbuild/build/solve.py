@@ -38,7 +38,7 @@ from warmbuild.vendors.refusal import excerpt
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from warmbuild.build.attempts import AnotherExport
+    from warmbuild.build.attempts import AnotherExport, AnotherTry
     from warmbuild.build.display import Display
     from warmbuild.builder.environment import Buildx
     from warmbuild.builder.memory import Guard, State
@@ -77,7 +77,9 @@ class Tool:
     private: Private
     limits: Limits
     annotates: bool  # whether BuildKit's warnings become warnings of the run
-    restart: Callable[[], None]  # restarts the builder
+    restart: Callable[[], None]  # restarts the builder, or waits until it is up again
+    lost: Callable[[], str]
+    """Says why the connection to a daemon was lost; empty if no other one may take its place."""
     display: Display  # shows what buildx does
     state: State  # of the builder
     log: Log
@@ -109,6 +111,7 @@ class _Attempt:
     waited_for: str  # the part of the cache that it waited for until it was ended
     unwritten: Mapping[str, str]  # by target: why its exported cache is not in its directory
     lacking: str  # why it failed if memory was too small for the builder's state
+    lost: str  # why the connection to its daemon was lost, if another one may take its place
 
     @property
     def error(self) -> str:
@@ -131,10 +134,12 @@ class _Retries:
 
     def __init__(self, patience: float) -> None:
         self._number, self._patience, self._end = 0, patience, 0.0
+        self._losses = 0
 
     def failed(self, attempt: _Attempt) -> Tried:
         """Note that an attempt has failed, and return what is known of it."""
         self._number += 1
+        self._losses += bool(attempt.lost)
         if self._number == 1:
             self._end = time.monotonic() + self._patience
         return Tried(
@@ -142,6 +147,8 @@ class _Retries:
             left=self._end - time.monotonic(),
             waited_for=attempt.waited_for,
             lacking=attempt.lacking,
+            # What takes down one daemon after another may be the build.
+            lost=attempt.lost if self._losses == 1 else "",
         )
 
 
@@ -207,25 +214,28 @@ def _built(decided: Sequence[BuildPlan], tool: Tool) -> _Built:
     """Build until the images are done, or until nothing else may help."""
     now, export_after = tuple(map(calls.image_first, decided)), False
     counted, given_up, patience = None, 0, _Retries(tool.limits.retry)
+    lost: list[Progress] = []
     while True:
         tried = _attempt(now, tool)
+        for earlier in lost:
+            tried.progress.goes_on(earlier, is_again=True)
         # A step that ran in an attempt is cached in the next one.
         counted = counted or (tried.progress if tried.progress.steps() else None)
         if not tried.code or given_up > _MOST_RETRIES:
             break
-        again = attempts.another_try(now, tried.progress.failure(), patience.failed(tried))
+        known = patience.failed(tried)
+        again = attempts.another_try(now, tried.progress.failure(), known)
         if again is None:
             break
         given_up += not again.pause
+        if known.lost:
+            # The daemon that builds next may have none of the steps.
+            lost, counted = [tried.progress], None
         (tool.log.line if again.is_note else tool.log.warning)(again.reason)
         reads = [[plan.cache.read for plan in plans] for plans in (now, again.plans)]
         if again.on_disk or reads[0] != reads[1]:
             counted = None
-        time.sleep(again.pause)
-        if again.restart:
-            tool.restart()
-        if again.on_disk:
-            tool.state.to_disk(tried.lacking)
+        _prepare(again, tried, tool)
         now, export_after = again.plans, export_after or again.export_after
     _annotate(now, tried.progress.warnings(), tool)
     if tried.code < 0 and not (tried.waited_for or tried.lacking):
@@ -239,6 +249,15 @@ def _built(decided: Sequence[BuildPlan], tool: Tool) -> _Built:
         raise failed
     progress = counted or tried.progress
     return _Built(plans=now, progress=progress, last=tried, export_after=export_after)
+
+
+def _prepare(again: AnotherTry | AnotherExport, tried: _Attempt, tool: Tool) -> None:
+    """Wait, and change the builder, as another attempt needs it."""
+    time.sleep(again.pause)
+    if again.restart:
+        tool.restart()
+    if again.on_disk:
+        tool.state.to_disk(tried.lacking)
 
 
 def _images(
@@ -544,9 +563,7 @@ def _once_more(
         if again is None:
             return last
         tool.log.line(again.reason)
-        time.sleep(again.pause)
-        if again.on_disk:
-            tool.state.to_disk(last.lacking)
+        _prepare(again, last, tool)
         last = _attempt(_alone(exporting, wanted), tool, Phase.CACHE)
 
 
@@ -646,6 +663,7 @@ def _attempt(decided: Sequence[BuildPlan], tool: Tool, phase: Phase = Phase.BUIL
         waited_for=patience.lost_for,
         unwritten={name: swap() for name, swap in swaps.items()},
         lacking=_lacking(code, progress, guard) if tool.state.size else "",
+        lost=tool.lost() if code > 0 and outcomes.is_lost(progress.failure()) else "",
     )
 
 

@@ -46,6 +46,7 @@ else:
 BOOT_TIMEOUT: Final = 180.0
 # Limit of what buildx reports of itself or of a builder that is up, in seconds.
 _ANSWER_TIMEOUT: Final = 30.0
+_PAUSE: Final = 1.0
 # Seconds that buildx has to finish a boot after the run has failed. If buildx is stopped earlier,
 # its nameless container, which looks for GPUs, may stay, and the engine may still create the
 # builder's container after the run has removed the builder.
@@ -65,6 +66,10 @@ class Made:
     """
     inspected: Callable[[], Inspected]  # what buildx reports of the builder once it is up
     state: State  # where its state is
+    restart: Callable[[], None]
+    """Restarts a daemon that is only this run's, and waits for one that is not."""
+    lost: Callable[[], str]
+    """Says why the connection to a daemon was lost; empty if no other one may take its place."""
 
 
 @contextmanager
@@ -80,6 +85,7 @@ def booted(plan: BuilderPlan, buildx: Buildx, private: Private, log: Log) -> Ite
     at = engine_calls.address(buildx.env)
     state = State(plan, name, at, log, lambda: _boot_again(plan, name, buildx))
     is_known = (private.buildx_config / "instances" / name).is_file()
+    pods: Fleet | None = None
     with ExitStack() as stack:
         # buildx always has a builder "default", the engine's own; the driver does not matter.
         if is_known or plan.driver.is_engines_own or name == docker_config.DEFAULT_CONTEXT:
@@ -115,10 +121,25 @@ def booted(plan: BuilderPlan, buildx: Buildx, private: Private, log: Log) -> Ite
             seen.append(stack.enter_context(inspection))
             return up
 
+        def restart() -> None:
+            if pods:
+                pods.boot()
+            elif plan.driver.connects:
+                _reconnect(plan, wait(), buildx)
+            else:
+                _restart(plan, buildx.env, wait(), log)
+                state.watch()
+
+        def lost() -> str:
+            where = f"the connection to {plan.endpoint} is lost" if plan.driver.connects else ""
+            return pods.lost() if pods else where
+
         yield Made(
             up=wait,
             boot=boot,
             inspected=cache(lambda: _inspected(seen[0])),
+            restart=restart,
+            lost=lost,
             state=state,
         )
 
@@ -249,7 +270,7 @@ def _of_engine(plan: BuilderPlan, env: Mapping[str, str], private: Private, log:
     return env.get("DOCKER_CONTEXT") or str(current or docker_config.DEFAULT_CONTEXT)
 
 
-def restart(plan: BuilderPlan, env: Mapping[str, str], name: str, log: Log) -> None:
+def _restart(plan: BuilderPlan, env: Mapping[str, str], name: str, log: Log) -> None:
     """Restart the builder of this run, whose daemon waits for a registry without a timeout.
 
     Builders with a name are not restarted, since others may use them, and neither are builders
@@ -259,6 +280,17 @@ def restart(plan: BuilderPlan, env: Mapping[str, str], name: str, log: Log) -> N
     if is_here and not plan.name:
         log.line(f"restarting the builder {name}")
         engine.restart_builder(engine.connect(env, wait=False), name)
+
+
+def _reconnect(plan: BuilderPlan, name: str, buildx: Buildx) -> None:
+    """Wait until a daemon that is started elsewhere answers again; the build says if it does not.
+
+    Another one that takes its place may have to be started first.
+    """
+    deadline = time.monotonic() + min(plan.retry_timeout, BOOT_TIMEOUT)
+    command = builder_commands.inspect(name, bootstrap=True)
+    while buildx.run(command, patience=BOOT_TIMEOUT).code and time.monotonic() < deadline:
+        time.sleep(_PAUSE)
 
 
 def has_image_store(plans: Sequence[BuildPlan], env: Mapping[str, str]) -> bool:

@@ -35,6 +35,8 @@ _NO_NAMESPACE: Final = re.compile(r'namespaces "[^"]*" not found')
 # Seconds between two looks at pods.
 _GLANCE: Final = 0.2
 _LONG_GLANCE: Final = 1.0
+# Seconds in which Kubernetes notices that a pod has ended.
+_MOMENT: Final = 3.0
 # Seconds after which the log says what keeps pods from being ready.
 _PATIENCE: Final = 3.0
 _SLOW: Final = "buildx alone starts the pods, and most are ready after 32 s"
@@ -95,12 +97,22 @@ class Fleet:
             raise EngineError(f"the cluster refuses a call for the builder: {error}.") from error
 
     def lost(self) -> str:
-        """Return which pod has ended since it was ready, and why; empty if none has."""
+        """Return why the connection to a pod was lost: which one has ended, if one has.
+
+        Kubernetes may notice a moment later than buildx.
+        """
+        if not self.pools:
+            return "the connection to the builder is lost"
+        deadline = time.monotonic() + _MOMENT
         with suppress(EngineError, RefusedError):
-            for one in self.pools:
-                if said := pods.lost(self._known.get(one.name, ()), self._pods(one)):
-                    return said
-        return ""
+            while True:
+                for one in self.pools:
+                    if said := pods.lost(self._known.get(one.name, ()), self._pods(one)):
+                        return said
+                if time.monotonic() > deadline:
+                    break
+                time.sleep(_GLANCE)
+        return "the connection to the builder is lost, though all of its pods are there"
 
     def watch(self, creation: Running) -> None:
         """Wait until buildx has started pods by itself; raises EngineError if it never will.
@@ -116,8 +128,8 @@ class Fleet:
                 return
             # buildx may not have made all of them yet.
             with suppress(RefusedError):
-                for one in self.pools:
-                    waiting.see(self._trouble(one, self.cluster.call("GET", one.path)))
+                found = [self._trouble(one, self._owner(one)) for one in self.pools]
+                waiting.see(next(filter(None, found), None))
 
     def refusal(self, plan: BuilderPlan, made: Boot) -> EngineError:
         """Return the error that explains why buildx could not create a builder."""
@@ -128,7 +140,7 @@ class Fleet:
                 needed = _needed(one, plan, exists=False, configured=True)
                 if missing := _missing(self.cluster, needed, one):
                     return _forbidden(self.cluster, missing, needed, one)
-                if trouble := self._trouble(one, self.cluster.call("GET", one.path)):
+                if trouble := self._trouble(one, self._owner(one)):
                     return EngineError(f"{trouble}.")
         if _NO_NAMESPACE.search(made.error):
             said += "\nCreate the namespace, or name another one by namespace=NAME in driver-opts."
@@ -138,7 +150,7 @@ class Fleet:
         """Give a node its replicas if it has none: the node of this run, or one that rests."""
         if not self.held or not one.replicas:
             return
-        owner = self.cluster.call("GET", one.path)
+        owner = self._owner(one)
         spec = owner.get("spec")
         if isinstance(spec, dict) and spec.get("replicas") == 0:
             self.cluster.call("PATCH", one.path, pool.patch(one))
@@ -146,8 +158,7 @@ class Fleet:
     def _wait(self, one: Pool) -> None:
         waiting = _Waiting(self.log)
         while True:
-            owner = self.cluster.call("GET", one.path)
-            found = self._pods(one)
+            owner, found = self._owner(one), self._pods(one)
             if pods.ready(found) >= max(1, one.replicas):
                 self._known[one.name] = found
                 return
@@ -188,6 +199,9 @@ class Fleet:
         # What adds nodes says so within seconds.
         waits = one.is_patient or pods.grows(events)
         return trouble if waits else pods.hopeless(trouble)
+
+    def _owner(self, one: Pool) -> Mapping[str, object]:
+        return self.cluster.call("GET", one.path)
 
     def _pods(self, one: Pool) -> Sequence[Pod]:
         return pods.pods(self.cluster.call("GET", one.pods_path))

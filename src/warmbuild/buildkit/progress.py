@@ -55,6 +55,8 @@ _OF_TARGET: Final = re.compile(
     r"\[(?P<target>[^\s\]]+)(?: (?P<inside>.+)|\] (?P<text>.+))", re.DOTALL
 )
 _LINE_ENDS: Final = re.compile(r"\r\n|\n|\r")
+# What the library by which buildx calls a cluster logs at the end of each build in a pod.
+_FAREWELL: Final = '"Copying stdin failed" err="io: read/write on closed pipe"'
 
 
 @frozen
@@ -145,6 +147,8 @@ class Progress:
     def take(self, line: str, at: float = 0.0) -> Sequence[News]:
         """Take one line of the stream, at a time of our own clock; return its news in order."""
         message = _message(line)
+        if message is None and _FAREWELL in line:
+            return ()
         if message is None:
             self._text.append(line)
             return (Text(text=line),)
@@ -203,10 +207,11 @@ class Progress:
         part._text = self._text
         return part
 
-    def goes_on(self, earlier: Progress) -> None:
+    def goes_on(self, earlier: Progress, *, is_again: bool = False) -> None:
         """Count what ran in an earlier call with the same builder, and is cached now, as run.
 
         A vertex with files of the context has another digest in each call, so names count too.
+        `is_again` is whether this is the earlier call once more, whose steps nobody has counted.
         """
         before = {name: vertex for vertex in earlier._vertices.values() for name in vertex.bares}
         for digest, vertex in self._vertices.items():
@@ -214,7 +219,7 @@ class Progress:
             found = earlier._vertices.get(digest, by_name)
             if not found:
                 continue
-            vertex.met = True
+            vertex.met = not is_again
             if vertex.cached and found.intervals and not (found.cached or found.is_cancelled):
                 vertex.cached, vertex.intervals = False, found.intervals
 

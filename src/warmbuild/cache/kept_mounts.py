@@ -120,12 +120,12 @@ def has_triggers(config: bytes) -> bool:
 def obstacle(cache: CachePlan, *, is_fresh: bool, no_cache: bool) -> str:
     """Return why no mount of a build is kept, as a clause; empty if nothing is in the way.
 
-    `is_fresh` tells whether the builder is one of this run alone, on one node.
+    `is_fresh` tells whether the builder is one daemon of this run alone.
     """
     reasons = (
         (not (cache.read or cache.write), "no cache is read or written"),
         (not cache.backend.keeps_mounts, f"the backend {cache.backend.name} keeps none"),
-        (not is_fresh, "the builder is not one of this run alone, on one node"),
+        (not is_fresh, "the builder is not one daemon of this run alone"),
         # BuildKit then begins with empty ones (moby/buildkit#1092).
         (no_cache, "no-cache is on"),
     )

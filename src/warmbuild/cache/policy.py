@@ -14,6 +14,7 @@ from warmbuild.cache import packing, permission
 from warmbuild.cache.cache_plan import CachePlan
 from warmbuild.cache.places import Places
 from warmbuild.cache.problems import Kind, Problem
+from warmbuild.inputs import builders
 from warmbuild.record.cause import Cause
 from warmbuild.trust import Right
 
@@ -63,12 +64,7 @@ def _automatic(
     own = (context.branch, writing.reason)
     is_apart = writes and permission.has_nodes_apart(inputs)
     platforms = tuple(places.platforms(*own)) if is_apart else ()
-    # A separate export would have to read what the filters kept from the build, or lose it. On a
-    # lazy builder it would run steps again, whose layers lie upon layers that are not unpacked.
-    is_filtered = bool(reads and writes and inputs.no_cache_filters)
-    why_together = "lazy is on" if inputs.lazy else ""
-    if is_filtered:
-        why_together = "no-cache-filters is given"
+    why_together = _why_together(inputs, reads=reads and writes)
     is_after = inputs.cache_export == "after"
     unknown = "" if near or not reads else _UNKNOWN_DEFAULT
     why_not = reading.reason or unknown
@@ -108,6 +104,23 @@ def _automatic(
             if may.is_problem
         ),
     )
+
+
+def _why_together(inputs: Inputs, *, reads: bool) -> str:
+    """Return why the cache is exported with the image, whatever is asked for, if it has to be.
+
+    A separate export would have to read what the filters kept from the build, or lose it. On a lazy
+    builder it would run steps again, whose layers lie upon layers that are not unpacked, and so it
+    would in a pod that has not built them.
+    """
+    if inputs.no_cache_filters and reads:
+        return "no-cache-filters is given"
+    if inputs.lazy:
+        return "lazy is on"
+    is_random = builders.driver_options(inputs.driver_opts).get("loadbalance") == "random"
+    if inputs.driver.in_cluster and is_random:
+        return "the next call may reach another pod (loadbalance=random)"
+    return ""
 
 
 def _branches(inputs: Inputs, context: RunContext) -> list[tuple[str, str]]:

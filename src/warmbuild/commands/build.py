@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from warmbuild.build.solve import Tool
     from warmbuild.builder import handover, traffic
     from warmbuild.builder.boot import Made
-    from warmbuild.builder.memory import State
     from warmbuild.builder.private_directory import Private
     from warmbuild.buildkit import plain_progress
     from warmbuild.commands import (
@@ -257,7 +256,7 @@ def _with_builder(means: _Means, wanted: Sequence[Image], unchanged: Sequence[Ou
             handover.hand_over(decided[0].builder, name, private, user, log)
         own = replace(buildx, env={**child, "BUILDX_BUILDER": name})
         tool = replace(
-            _tool(run, decided[0].builder, own, private, made.state),
+            _tool(run, decided[0].builder, own, private, made),
             keep=lambda cache: caches.kept(cache, registries, log),
             have_lost=lambda written: caches.have_lost(written, registries, log),
             announce=lambda known: _announce(means, known, made, unchanged),
@@ -396,13 +395,9 @@ def _view(run: Run) -> View:
     return plain_progress.Printer(is_verbose=inputs.verbose)
 
 
-def _tool(run: Run, builder: BuilderPlan, buildx: Buildx, private: Private, where: State) -> Tool:
+def _tool(run: Run, builder: BuilderPlan, buildx: Buildx, private: Private, made: Made) -> Tool:
     """Return buildx, set up to build with the builder that its environment names."""
     name = buildx.env["BUILDX_BUILDER"]
-
-    def restart() -> None:
-        boot.restart(builder, buildx.env, name, run.log)
-        where.watch()
 
     def written() -> int | None:
         is_ours = builder.driver.has_container and not builder.endpoint
@@ -419,9 +414,10 @@ def _tool(run: Run, builder: BuilderPlan, buildx: Buildx, private: Private, wher
             retry=run.inputs.retry_timeout.total_seconds(),
         ),
         annotates=not is_false(run.env.get("DOCKER_BUILD_CHECKS_ANNOTATIONS", "")),
-        restart=restart,
+        restart=made.restart,
+        lost=made.lost,
         display=display.Display(_view(run), run.log, written),
-        state=where,
+        state=made.state,
         log=run.log,
         written=written,
     )

@@ -146,7 +146,7 @@ def _obstacle(one: Known) -> str:
     decided = one.decided
     if not _is_on(one):
         return ""
-    is_fresh = decided.builder.is_fresh and not decided.builder.appended
+    is_fresh = decided.builder.is_fresh and decided.builder.is_one_daemon
     return kept_mounts.obstacle(decided.cache, is_fresh=is_fresh, no_cache=decided.no_cache)
 
 

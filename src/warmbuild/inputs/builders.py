@@ -152,16 +152,16 @@ def untrusted(reader: Reader, driver: Driver) -> tuple[Node, ...]:
 def _is_one_pool(reader: Reader, node: Node) -> bool:
     """Return whether a builder of this name would be the one that the other inputs name."""
     name = reader.text("builder") or reader.text("name")
-    opts = reader.items("driver-opts")
-    other, theirs = node.name or name, node.driver_opts or opts
+    ours = driver_options(reader.items("driver-opts"))
+    other, theirs = node.name or name, driver_options(node.driver_opts) or ours
     # As buildx names its deployments.
     is_same = name.replace("_", "-") == other.replace("_", "-")
-    return bool(name) and is_same and _namespace(opts) == _namespace(theirs)
+    return bool(name) and is_same and ours.get("namespace") == theirs.get("namespace")
 
 
-def _namespace(driver_opts: Sequence[str]) -> str:
-    pairs = (pair for line in driver_opts for pair in csv_attributes.pairs(line))
-    return dict(pairs).get("namespace", "")
+def driver_options(driver_opts: Sequence[str]) -> Mapping[str, str]:
+    """Return the options of a driver by their names; buildx reads each line as CSV."""
+    return dict(pair for line in driver_opts for pair in csv_attributes.pairs(line))
 
 
 def _yaml(reader: Reader, name: str) -> object:

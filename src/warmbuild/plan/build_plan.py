@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from warmbuild import csv_attributes
 from warmbuild.cache import problems
 from warmbuild.frozen import frozen
+from warmbuild.inputs import builders
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,6 +50,12 @@ class BuilderPlan:
     def is_fresh(self) -> bool:
         """Whether the builder cannot have built anything before this run."""
         return not self.name and self.driver.starts_daemon
+
+    @property
+    def is_one_daemon(self) -> bool:
+        """Whether every call reaches the same daemon."""
+        replicas = builders.driver_options(self.driver_opts).get("replicas", "1")
+        return not self.appended and (not self.driver.in_cluster or replicas == "1")
 
     @property
     def is_shared(self) -> bool:

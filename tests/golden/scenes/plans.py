@@ -118,6 +118,7 @@ _PLANS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, str]]]] = {
         (_FORK, "driver=remote; endpoint=tcp://a:1", {}),
         (_FORK, "driver=remote; endpoint=tcp://a:1; untrusted-builder=endpoint: tcp://b:1", {}),
         (_PUSH, "driver=remote; endpoint=tcp://a:1; untrusted-builder=endpoint: tcp://b:1", {}),
+        (_PUSH, "driver=kubernetes; builder=ci; driver-opts=loadbalance=random", {}),
         (_FORK, "driver=kubernetes; builder=ci", {}),
         (_FORK, "driver=kubernetes; builder=ci; untrusted-builder=name: forks", {}),
         (_FORK, "driver=docker; untrusted-builder=name: forks", {}),

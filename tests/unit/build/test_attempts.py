@@ -181,6 +181,21 @@ def test_an_export_that_is_worth_another_try(
     assert attempts.another_export(planned(parsed(**values)), progress, tried(1)) == expected
 
 
+def test_a_lost_connection_is_worth_another_try_at_all(parsed: Callable[..., Inputs]) -> None:
+    decided = planned(parsed())
+    known = replace(tried(1), lost="the pod b is gone")
+    again = attempts.another_try([decided], RACE, known)
+    assert again == AnotherTry(
+        plans=(decided,), reason="the pod b is gone; building again", restart=True
+    )
+    export = attempts.another_export(decided, Progress(), known)
+    assert export == AnotherExport(
+        reason="the pod b is gone; exporting the cache again", restart=True
+    )
+    kept = planned(parsed(cache="read-only"))
+    assert attempts.another_export(kept, Progress(), known) is None
+
+
 GONE = Failure(
     title="[3/3] COPY source.txt /",
     error="failed to compute cache key: failed to copy: httpReadSeeker: failed open: could not "

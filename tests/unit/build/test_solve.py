@@ -110,6 +110,7 @@ def tool(
         limits=Limits(cache=600.0, push=600.0, retry=600.0),
         annotates=True,
         restart=lambda: restarts.append("again"),
+        lost=str,
         display=Display(Printer(), log),
         state=where,
         keep=keep,
@@ -393,6 +394,51 @@ def test_a_build_that_runs_out_of_memory_is_built_again_on_disk(
     # The steps are those of the build that made the image.
     assert [step.cached for step in outcome.steps] == [False] * 5
     assert outcome.digest == "sha256:1"
+
+
+LOST = (
+    "ERROR: failed to build: failed to receive status: rpc error: code = Unavailable desc = "
+    'closing transport due to: connection error: desc = "error reading from server: EOF"'
+)
+
+
+def test_a_build_whose_daemon_is_lost_is_built_again_once(
+    planned: Callable[..., BuildPlan],
+    runner: FakeRunner,
+    tool: Tool,
+    log: Log,
+    restarts: list[str],
+) -> None:
+    tool = replace(tool, lost=lambda: "the pod b-1 is gone")
+    runner.answer(*BUILD, lines=[*recorded("cold")[:30], LOST], code=1)
+    runner.answer(*BUILD, lines=recorded("cold"), writes=SAID)
+    runner.answer(*BUILD, lines=recorded("cold"))
+    outcome = solve.build([planned()], tool)
+    first, second, _ = runner.commands
+    assert first == second
+    assert (restarts, log.warnings) == (["again"], ["the pod b-1 is gone; building again"])
+    assert [step.cached for step in outcome.steps] == [False] * 5
+
+
+def test_a_step_that_ran_before_the_daemon_was_lost_is_no_hit(
+    planned: Callable[..., BuildPlan], runner: FakeRunner, tool: Tool
+) -> None:
+    tool = replace(tool, lost=lambda: "the connection is lost")
+    runner.answer(*BUILD, lines=[*recorded("cold"), LOST], code=1)
+    runner.answer(*BUILD, lines=recorded("warm"), writes=SAID)
+    outcome = solve.build([planned(cache="off")], tool)
+    assert [step.cached for step in outcome.steps] == [False] * 5
+
+
+def test_a_build_whose_next_daemon_is_lost_too_has_failed(
+    planned: Callable[..., BuildPlan], runner: FakeRunner, tool: Tool, restarts: list[str]
+) -> None:
+    tool = replace(tool, lost=lambda: "the pod b-1 is gone")
+    for _ in range(2):
+        runner.answer(*BUILD, lines=[*recorded("cold")[:30], LOST], code=1)
+    with pytest.raises(EngineError, match="the connection to the builder is lost"):
+        solve.build([planned()], tool)
+    assert restarts == ["again"]
 
 
 def test_a_build_on_disk_that_has_no_more_room_has_failed(

@@ -378,3 +378,13 @@ def test_a_push_that_gets_no_token_is_known_as_a_push() -> None:
     progress, _ = fed(pushed, f"ERROR: failed to build: failed to solve: {why}")
     assert progress.failure().error == whole
     assert outcomes.is_push(progress.failure())
+
+
+def test_a_farewell_to_a_pod_is_no_news() -> None:
+    progress = Progress()
+    line = (
+        'E1201 01:13:05.683045   26827 v2.go:105] "Copying stdin failed" '
+        'err="io: read/write on closed pipe" logger="UnhandledError"'
+    )
+    assert progress.take(line) == ()
+    assert progress.take("ERROR: " + line[:40]) != ()

@@ -71,7 +71,7 @@ def test_the_first_obstacle_is_the_reason() -> None:
     assert why(replace(cache, read=())) == "no cache is read or written"
     for name in ("inline", "gha", "s3", "azblob"):
         assert why(replace(cache, backend=BACKENDS[name])) == f"the backend {name} keeps none"
-    other = "the builder is not one of this run alone, on one node"
+    other = "the builder is not one daemon of this run alone"
     assert why(cache, is_fresh=False, no_cache=True) == other
     assert why(cache, no_cache=True) == "no-cache is on"
 

@@ -386,6 +386,21 @@ BESIDE = "the cache is exported with the image because no-cache-filters is given
             ("no cache is written: cache is read-only",),
             id="filters without a cache to write",
         ),
+        pytest.param(
+            {"driver": "kubernetes", "driver_opts": "replicas=2,loadbalance=random"},
+            False,
+            (
+                BESIDE.replace(
+                    "no-cache-filters is given",
+                    "the next call may reach another pod (loadbalance=random)",
+                ),
+            ),
+            id="with the image if another pod may have the next call",
+        ),
+        pytest.param(
+            {"driver": "kubernetes", "driver_opts": "loadbalance=sticky"}, True, (), id="one pod"
+        ),
+        pytest.param({"driver_opts": "loadbalance=random"}, True, (), id="no pods"),
     ],
 )
 def test_when_a_cache_is_written(
