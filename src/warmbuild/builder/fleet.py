@@ -137,7 +137,8 @@ class Fleet:
         with suppress(RefusedError):
             for one in self.pools:
                 # A default configuration of buildx is none that the plan knows.
-                needed = _needed(one, plan, exists=False, configured=True)
+                exists = bool(plan.name) and _exists(self.cluster, one)
+                needed = _needed(one, plan, exists=exists, configured=True)
                 if missing := _missing(self.cluster, needed, one):
                     return _forbidden(self.cluster, missing, needed, one)
                 if trouble := self._trouble(one, self._owner(one)):

@@ -25,8 +25,6 @@ from warmbuild.vendors.refusal import excerpt
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    import requests
-
     from warmbuild.cluster.kubeconfig import Access, Pem
     from warmbuild.registry.exchange import Reply
 
@@ -75,7 +73,16 @@ class Cluster:
         self._access, self._env, self._token = access, env, ""
         self._hide = keeping.hide
         self._has_answered = False
-        self._session = _session(access, keeping.keep)
+
+        def path(pem: Pem, name: str) -> str:
+            return keeping.keep(name, pem.content) if pem.content else pem.path
+
+        authority = path(access.authority, "cluster-ca.pem")
+        verify: bool | str = (authority or True) if access.verifies else False
+        self._session = exchange.session(Transport(verify=verify), access.server)
+        if access.certificate and access.key:
+            pair = (path(access.certificate, "cluster.pem"), path(access.key, "cluster.key"))
+            self._session.cert = pair
         self._hide(access.secrets)
 
     def call(
@@ -252,15 +259,3 @@ def _unread(env: Mapping[str, str], path: str) -> str:
     if os.pathsep in path:
         return f"KUBECONFIG names several files, {path}, and buildx takes one"
     return f"KUBECONFIG names {path}, which cannot be read"
-
-
-def _session(access: Access, keep: Callable[[str, bytes], str]) -> requests.Session:
-    def path(pem: Pem, name: str) -> str:
-        return keep(name, pem.content) if pem.content else pem.path
-
-    authority = path(access.authority, "cluster-ca.pem")
-    verify: bool | str = (authority or True) if access.verifies else False
-    session = exchange.session(Transport(verify=verify), access.server)
-    if access.certificate and access.key:
-        session.cert = (path(access.certificate, "cluster.pem"), path(access.key, "cluster.key"))
-    return session
