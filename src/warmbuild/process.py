@@ -176,9 +176,10 @@ def answered(
     except subprocess.TimeoutExpired as late:
         raise LateError("") from late
     finally:
-        if child is not None and child.poll() is None:
-            os.killpg(child.pid, signal.SIGKILL)
-            child.wait()
+        if child is not None:
+            if child.poll() is None:
+                os.killpg(child.pid, signal.SIGKILL)
+                child.wait()
             for stream in filter(None, (child.stdin, child.stdout)):
                 with suppress(OSError):
                     stream.close()

@@ -188,17 +188,18 @@ def _unplaced(name: str, why: str) -> Trouble:
     """Return what it means that the scheduler has no node for a pod, in its own words."""
     advice = []
     if "Insufficient" in why:
-        advice += ["lower requests.cpu or requests.memory in driver-opts, or the limits"]
+        advice += ["Lower requests.cpu or requests.memory in driver-opts, or the limits"]
     if "affinity/selector" in why:
-        advice += ["check nodeselector in driver-opts against the labels of the nodes"]
+        advice += ["Check nodeselector in driver-opts against the labels of the nodes"]
     if "taint" in why:
-        advice += ["add tolerations to driver-opts"]
+        advice += ["Add tolerations to driver-opts"]
     if "PersistentVolumeClaim" in why or "persistentvolume" in why:
-        advice += ["give the cluster a default storage class, or volumes of that size"]
-    said = ", or ".join(advice) or "check requests, nodeselector and tolerations in driver-opts"
+        advice += ["Give the cluster a default storage class, or volumes of that size"]
+    first, *others = advice or ["Check requests, nodeselector and tolerations in driver-opts"]
+    said = ", or ".join([first, *(f"{one[0].lower()}{one[1:]}" for one in others)])
     return Trouble(
         text=f"no node takes the pod {name}: {why}",
-        advice=f"{said[0].upper()}{said[1:]}. If the cluster adds nodes by itself, set timeout in "
+        advice=f"{said}. If the cluster adds nodes by itself, set timeout in "
         "driver-opts to more than that takes",
         patience=0.0,
         grows=True,
