@@ -354,3 +354,27 @@ class TestPods:
 
     def test_an_option_that_is_none(self, build: Callable[..., Ended]) -> None:
         refused(build("requests.cpu=much"), "the builder does not start. buildx says:")
+
+
+class TestBuilds:
+    """Builders that end, or end a step, in the middle of a build."""
+
+    def test_a_step_without_memory_is_killed_and_the_daemon_stays(
+        self, fleet: Fleet, project: Callable[..., Path], repository: str
+    ) -> None:
+        fills = "FROM busybox:1.37\nRUN awk 'BEGIN { s = \"x\"; while (1) s = s s }'\n"
+        opts = f"{fleet.environment['INPUT_DRIVER_OPTS']}\nlimits.memory=200Mi"
+        ended = fleet.build(project(fills), image=repository, driver_opts=opts)
+        assert ended.code == 4, ended.log
+        assert "exit code: 137" in ended.errors[0]
+        assert "give the machine or the builder more (memory or limits.memory" in ended.log
+
+    def test_a_pod_that_fills_its_disk_is_evicted(
+        self, fleet: Fleet, project: Callable[..., Path], repository: str
+    ) -> None:
+        fills = "FROM busybox:1.37\nRUN dd if=/dev/zero of=/x bs=1M count=300 && sleep 60\n"
+        opts = f"{fleet.environment['INPUT_DRIVER_OPTS']}\nlimits.ephemeral-storage=100Mi"
+        ended = fleet.build(project(fills), image=repository, driver_opts=opts)
+        assert ended.code == 3, ended.log
+        (warning,) = ended.warnings
+        assert "was evicted: Pod ephemeral local storage usage exceeds the total" in warning

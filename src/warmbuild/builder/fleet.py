@@ -185,6 +185,8 @@ class Fleet:
         """Return what keeps the pods of a node from being ready, from events if it takes long."""
         found = self._pods(one) if found is None else found
         late = [pod for pod in found if not (pod.is_ready or pod.is_going)]
+        # Another pod takes the place of one that has ended.
+        late.sort(key=lambda pod: pod.is_over)
         trouble = next((pod.trouble for pod in late if pod.trouble), None)
         trouble = trouble or (None if found else pods.unmade(owner))
         if not is_slow or (trouble and not trouble.grows):

@@ -29,6 +29,7 @@ _PULL: Final = frozenset(
 # It has ended at once twice.
 _LOOP: Final = "CrashLoopBackOff"
 _ERROR: Final = "buildkitd: "
+_OVER: Final = frozenset({"Failed", "Succeeded"})
 # What says that a node is being added for a pod: the reasons of cluster-autoscaler and Karpenter.
 _GROWS: Final = frozenset({"TriggeredScaleUp", "Nominated"})
 # What it waits for if nothing is wrong.
@@ -64,6 +65,7 @@ class Pod:
     uid: str
     is_ready: bool
     is_going: bool  # whether it is being removed
+    is_over: bool  # whether it has ended for good, as one that was evicted
     restarts: int  # of the daemon
     trouble: Trouble | None
     end: str  # why its daemon ended last, as a clause; empty if it did not
@@ -168,6 +170,7 @@ def _pod(item: Mapping[str, object]) -> Pod:
         uid=untrusted_json.text(metadata, "uid"),
         is_ready=daemon.get("ready") is True,
         is_going=bool(untrusted_json.text(metadata, "deletionTimestamp")),
+        is_over=untrusted_json.text(untrusted_json.child(item, "status"), "phase") in _OVER,
         restarts=untrusted_json.number(daemon, "restartCount"),
         trouble=_trouble(item, name),
         end=_evicted(item) or _end(daemon),

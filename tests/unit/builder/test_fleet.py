@@ -42,6 +42,10 @@ UNPULLED = {
         ]
     },
 }
+EVICTED = {
+    "metadata": {"name": "old", "uid": "0"},
+    "status": {"phase": "Failed", "reason": "Evicted", "message": "no room"},
+}
 GROWS = {"items": [{"reason": "TriggeredScaleUp", "type": "Normal"}]}
 MOUNT = {"items": [{"reason": "FailedMount", "type": "Warning", "message": "no such map"}]}
 
@@ -227,6 +231,10 @@ class TestBoot:
         [
             pytest.param({"pods": {"items": [UNPULLED]}}, {}, 2, "cannot pull", id="no hope"),
             pytest.param({"pods": {"items": [PENDING]}}, {}, 46, "no node takes", id="no room"),
+            pytest.param({"pods": {"items": [EVICTED]}}, {}, 46, "old was evicted", id="evicted"),
+            pytest.param(
+                {"pods": {"items": [EVICTED, UNPULLED]}}, {}, 2, "cannot pull", id="its successor"
+            ),
             pytest.param(
                 {"pods": {"items": [PENDING]}, "events": GROWS},
                 {},
