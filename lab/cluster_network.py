@@ -31,7 +31,8 @@ def make() -> None:
     run(["ip", "link", "add", "name", OUTSIDE, *pair])
     run(["ip", "address", "add", f"{HOST}/24", "dev", OUTSIDE])
     run(["ip", "link", "set", OUTSIDE, "up"])
-    run(["ip", "route", "add", PODS, "via", NODE])
+    for network in (PODS, SERVICES):
+        run(["ip", "route", "add", network, "via", NODE])
     for argv in (
         ["ip", "link", "set", "lo", "up"],
         ["ip", "address", "add", f"{NODE}/24", "dev", "eth0"],

@@ -23,6 +23,7 @@ _GROUPS: Final = {
     "StatefulSet": "apis/apps/v1",
     "Job": "apis/batch/v1",
     "NetworkPolicy": "apis/networking.k8s.io/v1",
+    "PodDisruptionBudget": "apis/policy/v1",
     "Role": "apis/rbac.authorization.k8s.io/v1",
     "RoleBinding": "apis/rbac.authorization.k8s.io/v1",
 }
@@ -126,6 +127,10 @@ class Cluster:
                 "roleRef": {"apiGroup": group, "kind": "Role", "name": name},
             },
         )
+        return self.config_of(name, directory)
+
+    def config_of(self, name: str, directory: Path) -> Path:
+        """Return the kubeconfig of a service account."""
         asked = {"kind": "TokenRequest", "apiVersion": "authentication.k8s.io/v1", "spec": {}}
         path = f"{self.path('ServiceAccount', name)}/token"
         read = json.loads(self.kubeconfig.read_text())
