@@ -348,8 +348,9 @@ class TestPods:
         assert "Raise limits.memory in driver-opts" in error
 
     def test_a_daemon_that_ends(self, fleet: Fleet, small: Path, repository: str) -> None:
-        ended = fleet.build(small, image=repository, buildkitd_flags="--no-such-flag")
-        error = refused(ended, "the daemon of the pod .* ended with exit code 1: .*no-such-flag")
+        flags = "--oci-worker=false --containerd-worker=false"
+        ended = fleet.build(small, image=repository, buildkitd_flags=flags)
+        error = refused(ended, "the daemon of the pod .* ended with exit code 1: .*no worker found")
         assert "kubectl describe pod" in error
 
     def test_an_option_that_is_none(self, build: Callable[..., Ended]) -> None:
