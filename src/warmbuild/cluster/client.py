@@ -35,6 +35,9 @@ _PAUSE: Final = 0.5
 # How long a plugin may take for a token, in seconds; it may ask a cloud.
 _PLUGIN: Final = 30.0
 _UNAUTHORIZED: Final = 401
+# Where a pod finds the address of its cluster.
+_HOST: Final = "KUBERNETES_SERVICE_HOST"
+_PORT: Final = "KUBERNETES_SERVICE_PORT"
 _JSON: Final = "application/json"
 _MERGE: Final = "application/strategic-merge-patch+json"
 
@@ -156,12 +159,18 @@ class Cluster:
             raise EngineError(f"{failed}: {error}.") from error
 
 
+def is_known(env: Mapping[str, str]) -> bool:
+    """Return whether buildx would find a cluster, which may not be there."""
+    path = env.get("KUBECONFIG") or posixpath.join(env.get("HOME", ""), ".kube/config")
+    return read_text(path) is not None or (bool(env.get(_HOST)) and _has_account())
+
+
 def found(env: Mapping[str, str], keep: Callable[[str, bytes], str]) -> Cluster:
     """Return the cluster that buildx finds; raises EngineError if there is none."""
     path = env.get("KUBECONFIG") or posixpath.join(env.get("HOME", ""), ".kube/config")
     text = read_text(path)
-    host, port = (env.get(f"KUBERNETES_SERVICE_{part}", "") for part in ("HOST", "PORT"))
-    if text is None and host and os.path.exists(f"{kubeconfig.ACCOUNT}/token"):  # noqa: PTH110
+    host, port = env.get(_HOST, ""), env.get(_PORT, "")
+    if text is None and host and _has_account():
         namespace = read_text(f"{kubeconfig.ACCOUNT}/namespace") or ""
         return Cluster(kubeconfig.of_pod(host, port, namespace), env, keep)
     if text is None:
@@ -178,6 +187,10 @@ def found(env: Mapping[str, str], keep: Callable[[str, bytes], str]) -> Cluster:
     except ValueError as error:
         raise EngineError(f"the kubeconfig {path} {error}.") from error
     return Cluster(access, env, keep)
+
+
+def _has_account() -> bool:
+    return os.path.exists(f"{kubeconfig.ACCOUNT}/token")  # noqa: PTH110 (never raises)
 
 
 def _session(access: Access, keep: Callable[[str, bytes], str]) -> requests.Session:
