@@ -54,7 +54,8 @@ class Fleet(Warmbuild):
 
     def alone(self, project: Path, **inputs: str) -> Run:
         """Start a run that only builds, without any registry."""
-        return self.start(project, image="", push="false", cache="off", **inputs)
+        given = {"image": "", "push": "false", "cache": "off", **inputs}
+        return self.start(project, ci=None, extra=None, on_terminal=False, **given)
 
     def driver_opts(self, *options: str) -> str:
         """Return the options of the driver that every run has, and others."""
