@@ -180,8 +180,7 @@ def test_pods_have_a_name_of_warmbuild(name: str, expected: str) -> None:
             DAY / 2,
             Verdict(
                 removes=False,
-                why="it is 12 hours old, and nothing younger than 1 day is removed "
-                "(--older-than)",
+                why="it is 12 hours old, and nothing younger than 1 day is removed (--older-than)",
             ),
         ),
         (
