@@ -9,7 +9,7 @@ from warmbuild import ci
 from warmbuild.builder import fleet
 from warmbuild.builder.private_directory import Private
 from warmbuild.buildkit import answers
-from warmbuild.cluster import client, pool, rights
+from warmbuild.cluster import client, rights
 from warmbuild.cluster.client import ForeignError, RefusedError
 from warmbuild.errors import EngineError
 from warmbuild.log import Log
@@ -370,4 +370,3 @@ def test_each_node_has_pods_of_its_own(start: Callable[..., fleet.Fleet]) -> Non
         ("arm", "arm"),
         ("ci2", "ci"),
     ]
-    assert pool.patch(made.pools[0])
