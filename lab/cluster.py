@@ -66,10 +66,6 @@ def start(layout: Layout) -> None:
     for node in NODES:
         _start_node(layout, programs, node)
     cluster_api.wait(lambda: is_up(layout), layout.logs / f"kubelet-{NODES[0].name}.log")
-    for node in NODES:
-        # A kubelet knows only the processor that it was built for.
-        labels = {"metadata": {"labels": {"kubernetes.io/arch": node.name}}}
-        cluster_api.call(at, "PATCH", f"/api/v1/nodes/{node.name}", labels)
 
 
 def stop(layout: Layout) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import time
 from contextlib import suppress
-from dataclasses import field
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import untrusted_json
+from warmbuild.builder import owner
 from warmbuild.cluster import client, pods, pool, rights
 from warmbuild.cluster.client import ForeignError, Keeping, RefusedError
 from warmbuild.errors import EngineError
@@ -89,10 +90,10 @@ class Fleet:
     def boot(self) -> None:
         """Start pods and wait until they are ready; raises EngineError with what hinders them."""
         try:
-            for one in self.pools:
-                self._start(one)
-            for one in self.pools:
-                self._wait(one)
+            begun = [self._start(one) for one in self.pools]
+            for one, is_begun in zip(self.pools, begun, strict=True):
+                # Others may have less pods now than they are to have, and serve all the same.
+                self._wait(one, least=one.replicas if is_begun or one.marks else 1)
         except RefusedError as error:
             raise EngineError(f"the cluster refuses a call for the builder: {error}.") from error
 
@@ -147,27 +148,32 @@ class Fleet:
             said += "\nCreate the namespace, or name another one by namespace=NAME in driver-opts."
         return EngineError(f"the builder does not start. buildx says:\n{said}")
 
-    def _start(self, one: Pool) -> None:
-        """Give a node its replicas if it has none: the node of this run, or one that rests."""
-        if not self.held or not one.replicas:
-            return
-        owner = self._owner(one)
-        spec = owner.get("spec")
-        if isinstance(spec, dict) and spec.get("replicas") == 0:
-            self.cluster.call("PATCH", one.path, pool.patch(one))
+    def _start(self, one: Pool) -> bool:
+        """Give a node its replicas if it has none: the node of this run, or one that rests.
 
-    def _wait(self, one: Pool) -> None:
+        Returns whether it had none.
+        """
+        there = self._owner(one)
+        differs = pool.difference(there, one)
+        if differs and one.name not in self._known:
+            self.log.line(differs)
+        begins = self.held and bool(one.replicas) and pool.rests(there)
+        if begins:
+            self.cluster.call("PATCH", one.path, pool.patch(one, there))
+        return begins
+
+    def _wait(self, one: Pool, *, least: int) -> None:
         waiting = _Waiting(self.log)
         while True:
-            owner, found = self._owner(one), self._pods(one)
-            if pods.ready(found) >= max(1, one.replicas):
+            there, found = self._owner(one), self._pods(one)
+            if pods.serve(found, max(1, least)):
                 self._known[one.name] = found
                 return
-            trouble = self._trouble(one, owner, found, is_slow=waiting.is_slow)
+            trouble = self._trouble(one, there, found, is_slow=waiting.is_slow)
             if waiting.seconds > one.seconds:
                 why = f": {trouble}" if trouble else ""
                 raise EngineError(
-                    f"the builder has {pods.ready(found)} of {one.replicas} pods after "
+                    f"the builder has {pods.ready(found)} of {max(1, least)} pods after "
                     f"{one.seconds:.0f} s{why}."
                 )
             waiting.see(trouble)
@@ -226,7 +232,10 @@ def fleet(
         (node.name or f"{name}{number}", node.driver_opts)
         for number, node in enumerate(plan.appended, start=1)
     ]
-    pools = tuple(pool.pool(node, opts, cluster.namespace) for node, opts in nodes)
+    marks = {owner.LABEL: owner.own()} if plan.cleanup and not plan.name else {}
+    pools = tuple(
+        replace(pool.pool(node, opts, cluster.namespace), marks=marks) for node, opts in nodes
+    )
     try:
         ways = [_is_held(cluster, one, plan, log) for one in pools]
     except ForeignError as error:

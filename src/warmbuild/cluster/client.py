@@ -39,6 +39,9 @@ _PAUSE: Final = 0.5
 _PLUGIN: Final = 30.0
 _UNAUTHORIZED: Final = 401
 _REDIRECTS: Final = range(300, 400)
+# Where a pod finds the address of its cluster.
+_HOST: Final = "KUBERNETES_SERVICE_HOST"
+_PORT: Final = "KUBERNETES_SERVICE_PORT"
 _JSON: Final = "application/json"
 _MERGE: Final = "application/strategic-merge-patch+json"
 
@@ -217,6 +220,11 @@ class Cluster:
         return token
 
 
+def is_known(env: Mapping[str, str]) -> bool:
+    """Return whether buildx would find a cluster, which may not be there."""
+    return read_text(_path(env)) is not None or (bool(env.get(_HOST)) and _has_account())
+
+
 def found(env: Mapping[str, str], keeping: Keeping) -> Cluster:
     """Return the cluster that buildx finds; raises EngineError if there is none."""
     path, why = _path(env), ""
@@ -229,8 +237,8 @@ def found(env: Mapping[str, str], keeping: Keeping) -> Cluster:
             return Cluster(access, env, keeping)
         except ValueError as error:
             why = f"the kubeconfig {path} {error}"
-    host, port = (env.get(f"KUBERNETES_SERVICE_{part}", "") for part in ("HOST", "PORT"))
-    if host and os.path.exists(f"{kubeconfig.ACCOUNT}/token"):  # noqa: PTH110
+    host, port = env.get(_HOST, ""), env.get(_PORT, "")
+    if host and _has_account():
         namespace = read_text(f"{kubeconfig.ACCOUNT}/namespace") or ""
         return Cluster(kubeconfig.of_pod(host, port, namespace), env, keeping)
     raise EngineError(
@@ -250,6 +258,10 @@ def _path(env: Mapping[str, str]) -> str:
     except KeyError:
         home = "/"
     return posixpath.join(home, ".kube/config")
+
+
+def _has_account() -> bool:
+    return os.path.exists(f"{kubeconfig.ACCOUNT}/token")  # noqa: PTH110 (never raises)
 
 
 def _unread(env: Mapping[str, str], path: str) -> str:

@@ -64,6 +64,7 @@ class Pod:
     name: str
     uid: str
     is_ready: bool
+    is_running: bool  # whether buildx may choose it, ready or not
     is_going: bool  # whether it is being removed
     is_over: bool  # whether it has ended for good, as one that was evicted
     restarts: int  # of the daemon
@@ -79,6 +80,15 @@ def pods(listed: Mapping[str, object]) -> Sequence[Pod]:
 def ready(found: Sequence[Pod]) -> int:
     """Return how many pods are ready and stay."""
     return sum(one.is_ready and not one.is_going for one in found)
+
+
+def serve(found: Sequence[Pod], least: int) -> bool:
+    """Return whether so many pods are ready, and buildx cannot choose one that is not.
+
+    It chooses among all that run and are not being removed (buildx v0.38.2, podchooser).
+    """
+    begins = any(one.is_running and not (one.is_ready or one.is_going) for one in found)
+    return ready(found) >= least and not begins
 
 
 def unmade(owner: Mapping[str, object]) -> Trouble | None:
@@ -169,6 +179,7 @@ def _pod(item: Mapping[str, object]) -> Pod:
         name=name,
         uid=untrusted_json.text(metadata, "uid"),
         is_ready=daemon.get("ready") is True,
+        is_running=untrusted_json.text(untrusted_json.child(item, "status"), "phase") == "Running",
         is_going=bool(untrusted_json.text(metadata, "deletionTimestamp")),
         is_over=untrusted_json.text(untrusted_json.child(item, "status"), "phase") in _OVER,
         restarts=untrusted_json.number(daemon, "restartCount"),

@@ -370,4 +370,4 @@ def test_each_node_has_pods_of_its_own(start: Callable[..., fleet.Fleet]) -> Non
         ("arm", "arm"),
         ("ci2", "ci"),
     ]
-    assert pool.patch(made.pools[0])
+    assert pool.patch(made.pools[0], {})

@@ -63,7 +63,7 @@ def test_paths_are_those_of_the_api() -> None:
 
 
 def test_a_patch_gives_replicas_and_probes_that_look_at_once() -> None:
-    spec = pool.patch(Pool(name="ci0", namespace="ci", replicas=2, seconds=90.0))["spec"]
+    spec = pool.patch(Pool(name="ci0", namespace="ci", replicas=2, seconds=90.0), {})["spec"]
     assert isinstance(spec, dict)
     assert spec["replicas"] == 2
     (container,) = spec["template"]["spec"]["containers"]
