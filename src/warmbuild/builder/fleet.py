@@ -183,7 +183,7 @@ class Fleet:
     def _trouble(
         self,
         one: Pool,
-        owner: Mapping[str, object],
+        there: Mapping[str, object],
         found: Sequence[Pod] | None = None,
         *,
         is_slow: bool = True,
@@ -194,10 +194,10 @@ class Fleet:
         # Another pod takes the place of one that has ended.
         late.sort(key=lambda pod: pod.is_over)
         trouble = next((pod.trouble for pod in late if pod.trouble), None)
-        trouble = trouble or (None if found else pods.unmade(owner))
+        trouble = trouble or (None if found else pods.unmade(there))
         if not is_slow or (trouble and not trouble.grows):
             return trouble
-        uid = untrusted_json.text(untrusted_json.child(owner, "metadata"), "uid")
+        uid = untrusted_json.text(untrusted_json.child(there, "metadata"), "uid")
         name, uid = (f"the pod {late[0].name}", late[0].uid) if late else ("the builder", uid)
         try:
             events = self.cluster.call("GET", one.events_path(uid))

@@ -31,8 +31,8 @@ def left_behind(
 ) -> Iterator[Candidate]:
     """Yield the pods of builders that runs remove, in the namespaces of some nodes.
 
-    Yields nothing if this account may not list them, or only buildx can. Raises EngineError if there
-    is no cluster.
+    Yields nothing if this account may not list them, or only buildx can; raises EngineError if
+    there is no cluster.
     """
     cluster = client.found(env, keeping)
     for namespace in {pool.pool("", opts, cluster.namespace).namespace for opts in driver_opts}:
