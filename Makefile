@@ -5,7 +5,7 @@ VENV := .venv
 UV := 0.13.9
 RUN := source $(VENV)/bin/activate && export PYTHONPATH=src && eval "$$($(PYTHON) -m lab env)" &&
 
-.PHONY: demo test test-fleet test-long lint unit bench bench-edit bench-forecast bench-peers bench-push bench-replay bench-startup bench-variants screenshots soak lab lab-stop lab-env front-doors golden lock clean
+.PHONY: demo test test-fleet test-long lint unit bench bench-edit bench-fleet bench-forecast bench-peers bench-push bench-replay bench-startup bench-variants screenshots soak lab lab-stop lab-env front-doors golden lock clean
 
 demo: lab  ## The main job on the lab: flask, cold on main, then warm on a new branch
 	@eval "$$($(PYTHON) -m lab env)" && $(PYTHON) -m lab.demo
@@ -37,6 +37,10 @@ bench: $(VENV)/ready lab  ## An all-cached rebuild: warmbuild against the bare c
 bench-edit: PARTS := gha
 bench-edit: $(VENV)/ready lab  ## What an edit costs, by strategy; half an hour without OPTIONS
 	@$(RUN) python benchmarks/edit.py $(OPTIONS)
+
+bench-fleet: PARTS := kubernetes
+bench-fleet: $(VENV)/ready lab  ## Builders in pods: boot, a warm run, eight builds at once
+	@$(RUN) PYTHONPATH=src:. python benchmarks/fleet.py
 
 bench-forecast: $(VENV)/ready lab  ## How many steps plans foresee; OPTIONS has clones of histories
 	@$(RUN) python benchmarks/forecasts.py $(OPTIONS)

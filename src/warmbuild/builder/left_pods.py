@@ -9,7 +9,7 @@ from warmbuild import untrusted_json
 from warmbuild.builder import leftovers, owner
 from warmbuild.builder.leftovers import Life
 from warmbuild.cluster import client, pool
-from warmbuild.cluster.client import RefusedError
+from warmbuild.cluster.client import ForeignError, RefusedError
 from warmbuild.errors import EngineError
 
 if TYPE_CHECKING:
@@ -30,7 +30,8 @@ def left_behind(
 ) -> Iterator[Candidate]:
     """Yield the pods of builders that runs remove, in the namespaces of some nodes.
 
-    Yields nothing if this account may not list them; raises EngineError if there is no cluster.
+    Yields nothing if this account may not list them, or if only buildx reaches the cluster; raises
+    EngineError if there is none.
     """
     cluster = client.found(env, keeping)
     for namespace in {pool.pool("", opts, cluster.namespace).namespace for opts in driver_opts}:
@@ -38,7 +39,7 @@ def left_behind(
             path = pool.path(kind, namespace)
             try:
                 listed = cluster.call("GET", path)
-            except RefusedError:
+            except (RefusedError, ForeignError):
                 continue
             for made in map(pool.made, untrusted_json.children(listed, "items")):
                 if made and (builder := leftovers.builder_of_pods(made.name)):

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tests.golden import machine
 from tests.golden.machine import VERSION
-from tests.golden.made_up import BUILT
+from tests.golden.made_up import BUILT, engine
 from tests.golden.scene import Scene, Subject
+from warmbuild.builder import owner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -181,6 +182,9 @@ _REFUSALS: Final = {
     "no service account": 'forbidden: serviceaccount "x" not found',
     "a limit of the namespace": "maximum cpu usage per Container is 1, but limit is 2",
 }
+_NO_VOLUMES: Final[dict[str, object]] = {"api.volumes.return_value": {"Volumes": []}}
+_OLD: Final = datetime.now(UTC) - timedelta(days=3, hours=1)
+_YOUNG: Final = datetime.now(UTC) - timedelta(hours=2, minutes=1)
 _MOUNT: Final = {
     "type": "Warning",
     "reason": "FailedMount",
@@ -211,32 +215,76 @@ def _scenes() -> Iterator[Scene]:
         replies = {_PODS: _ok({}), f"GET {_OWNERS}": _ok(_unmade(why))}
         said = _booted(registries=replies)
         yield Scene(title=title, said=machine.unusual(said, usual))
-    small = {"spec": {"replicas": 1}}
-    serves = _pod(phase="Running", containerStatuses=[{"ready": True}])
-    replies = {_PODS: _ok({"items": [serves]}), f"GET {_OWNERS}": _ok(small)}
-    said = _booted("--builder=pool", "--driver-opts=replicas=2", registries=replies)
-    yield Scene(title="a pool that is smaller", said=machine.unusual(said, usual))
-    for title, status in (("pods of a killed run", 200), ("pods that stay", 403)):
-        then = (datetime.now(UTC) - timedelta(days=3, minutes=1)).isoformat()
-        made = {"name": "warmbuild-0a1b2c3d0", "creationTimestamp": then}
-        replies = {
-            f"GET {_OWNERS}": _ok({"items": [{"metadata": made}]}),
-            f"DELETE {_OWNERS}": (status, {}, json.dumps({"message": "no"})),
-        }
-        said = machine.run("cleanup", registries=replies, prepare=_kubeconfig())
-        yield Scene(title=title, said=said)
     begins = {_PODS: _ok({"items": [_pod()]}), _EVENTS: _ok({"items": [_MOUNT]})}
     said = _booted(_SOON, registries=begins)
     yield Scene(title="what only events say", said=machine.unusual(said, usual))
+    yield from _pools(usual)
+    yield from _leftovers()
+
+
+def _pools(usual: str) -> Iterator[Scene]:
+    ready = _pod(phase="Running", containerStatuses=[{"ready": True}])
+    image = {"containers": [{"name": "buildkitd", "image": "moby/buildkit:v0.30.0"}]}
+    there = {"metadata": {"uid": "2"}, "spec": {"replicas": 1, "template": {"spec": image}}}
+    replies = {f"GET {_OWNERS}": _ok(there), _PODS: _ok({"items": [ready]})}
+    said = _booted("--builder=ci", "--driver-opts=replicas=2", registries=replies)
+    yield Scene(title="a pool that differs", said=machine.unusual(said, usual))
+
+
+def _leftovers() -> Iterator[Scene]:
+    """Yield what the clean-up says of pods; whose they are is known to their machine alone."""
+    for title, (age, own, replies) in {
+        "pods of a killed run": (_OLD, "", {}),
+        "pods of a run that goes on": (_OLD, owner.own(), {}),
+        "pods of a run that has ended": (_OLD, owner.own().replace("begun=", "begun=1"), {}),
+        "young pods": (_YOUNG, "", {}),
+        "pods that the cluster does not remove": (
+            _OLD,
+            "",
+            {f"DELETE {_OWNERS}": _refused(403, "forbidden")},
+        ),
+        "pods of others": (None, "", {}),
+        "a cluster that does not list pods": (
+            None,
+            "",
+            {f"GET {_OWNERS}": _refused(403, "forbidden")},
+        ),
+        "a cluster that refuses the token": (
+            None,
+            "",
+            {f"GET {_OWNERS}": _refused(401, "Unauthorized")},
+        ),
+    }.items():
+        name, when = ("warmbuild-0a1b2c3d0", age) if age else ("ci0", _OLD)
+        metadata = {
+            "name": name,
+            "creationTimestamp": when.isoformat(),
+            "annotations": {owner.LABEL: own},
+        }
+        usual = {
+            f"GET {_SERVER}/apis/apps/v1/namespaces/ci/deployments": _ok(
+                {"items": [{"metadata": metadata}]}
+            ),
+            f"GET {_SERVER}/apis/apps/v1/namespaces/ci/statefulsets": _ok({}),
+            f"DELETE {_OWNERS}": _ok({}),
+        }
+        refuses = f"GET {_OWNERS}" in replies
+        said = machine.run(
+            "cleanup",
+            engine=engine(**_NO_VOLUMES),
+            prepare=_kubeconfig(),
+            registries=replies if refuses else usual | replies,
+        )
+        yield Scene(title=title, said=said)
 
 
 def _booted(*flags: str, **parts: Any) -> str:  # noqa: ANN401 (of `built`)
     """Run a build whose builder is to be pods of a cluster that allows everything."""
-    owner = _ok({"metadata": {"uid": "2"}, "spec": {"replicas": 0}})
+    rests = _ok({"metadata": {"uid": "2"}, "spec": {"replicas": 0}})
     usual = {
         _REVIEWS: _allowed("+"),
         **_who("system:serviceaccount:ci:runner"),
-        f"GET {_OWNERS}": owner,
+        f"GET {_OWNERS}": rests,
         f"PATCH {_OWNERS}": _ok({}),
         _EVENTS: _ok({}),
     }
