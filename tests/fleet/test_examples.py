@@ -70,7 +70,8 @@ def remote(
     """Apply remote.yaml, and return the inputs by which its service is reached."""
     volumes(1)
     data = {
-        file.name: base64.b64encode(file.read_bytes()).decode() for file in (made / "server").iterdir()
+        file.name: base64.b64encode(file.read_bytes()).decode()
+        for file in (made / "server").iterdir()
     }
     secret = {"kind": "Secret", "metadata": {"name": "buildkitd-certificates"}, "data": data}
     cluster.create(secret, *example("remote.yaml", lab))
