@@ -12,6 +12,7 @@ import pytest
 from tests.fleet.cluster import Cluster
 from tests.integration.conftest import (
     Registry,
+    Run,
     Warmbuild,
     _runs,
     engine,
@@ -25,7 +26,7 @@ from tests.integration.conftest import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import docker
 
@@ -51,6 +52,40 @@ class Fleet(Warmbuild):
             "INPUT_DRIVER_OPTS": f"image={self.lab.env['WARMBUILD_LAB_BUILDKIT_IMAGE']}",
             "INPUT_BUILDKITD_CONFIG": settings["buildkitd_config"],
         }
+
+    def alone(self, project: Path, **inputs: str) -> Run:
+        """Start a run that only builds, without any registry."""
+        given = {"image": "", "push": "false", "cache": "off", **inputs}
+        return self.start(project, ci=None, extra=None, on_terminal=False, **given)
+
+    def driver_opts(self, *options: str) -> str:
+        """Return the options of the driver that every run has, and others."""
+        return "\n".join((self.environment["INPUT_DRIVER_OPTS"], *options))
+
+
+@pytest.fixture
+def volumes(cluster: Cluster, tmp_path: Path) -> Iterator[Callable[[int], None]]:
+    """Return what makes volumes for claims, as the lab's cluster makes none; they are removed."""
+    made: list[str] = []
+    path = "api/v1/persistentvolumes"
+
+    def make(number: int) -> None:
+        for _ in range(number):
+            name = f"{cluster.namespace}-{len(made)}"
+            directory = tmp_path / "volumes" / name
+            directory.mkdir(parents=True)
+            spec = {
+                "capacity": {"storage": "1Gi"},
+                "accessModes": ["ReadWriteOnce"],
+                "hostPath": {"path": str(directory)},
+                "persistentVolumeReclaimPolicy": "Retain",
+            }
+            cluster.call("POST", path, {"metadata": {"name": name}, "spec": spec})
+            made.append(name)
+
+    yield make
+    for one in made:
+        cluster.call("DELETE", f"{path}/{one}")
 
 
 @pytest.fixture(scope="session")
