@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import secrets
 from dataclasses import dataclass, replace
@@ -12,12 +13,14 @@ import pytest
 import yaml
 
 from lab import cluster_network
+from tests import recipes
 from tests.fleet.cluster import wait
-from tests.integration.conftest import ROOT, buildx, of_part
+from tests.fleet.test_examples import certificates, example
+from tests.integration.conftest import ROOT, SMALL, buildx, gitlab, of_part
 from tests.integration.git_server import committed, served
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from tests.fleet.cluster import Cluster
     from tests.integration.conftest import Lab
@@ -94,6 +97,30 @@ class Jobs:
         job["metadata"]["name"] = f"image-{secrets.token_hex(4)}"
         return job
 
+    def runner(
+        self, pod: Mapping[str, Any], script: Sequence[str], env: Mapping[str, str]
+    ) -> dict[str, Any]:
+        """Return a job as a runner's: it has a shell in warmbuild's image, as root."""
+        job = self.job()
+        template = job["spec"]["template"]
+        (container,) = template["spec"]["containers"]
+        given = {one["name"]: one["value"] for one in container["env"]}
+        # The lab's names, and of the example's inputs none that a runner's job lacks.
+        own = {"INPUT_IMAGE", "INPUT_BUILDKITD_CONFIG_INLINE", "DOCKER_CONFIG"}
+        given = {**env, **{name: text for name, text in given.items() if name in own}}
+        container |= {
+            "command": ["sh", "-e", "-c", "\n".join(script)],
+            "env": [{"name": name, "value": text} for name, text in given.items()],
+            "securityContext": {"allowPrivilegeEscalation": False},
+        }
+        template["metadata"] |= pod.get("metadata", {})
+        template["spec"] |= {"securityContext": {}, **pod["spec"]}
+        return job
+
+    def named(self, text: str) -> str:
+        """Return a text of a recipe with the namespace of the builders."""
+        return text.replace("namespace=buildkit", f"namespace={self.builders.namespace}")
+
     def run(self, job: Mapping[str, Any]) -> Built:
         """Run a job, which has to end well."""
         self.here.create(job)
@@ -104,10 +131,16 @@ class Jobs:
             found: Mapping[str, int] = self.here.call("GET", path)["status"]
             return found
 
+        def begun() -> Sequence[str]:
+            selector = f"?labelSelector=job-name%3D{name}"
+            found = self.here.call("GET", self.here.path("Pod") + selector)["items"]
+            return [one["metadata"]["name"] for one in found if one["status"]["phase"] != "Pending"]
+
+        wait(begun)
+        (pod,) = begun()
+        # Its end is that of the container.
+        log = self.here.asked("GET", self.here.path("Pod", pod) + "/log?follow=true").text
         wait(lambda: status().get("succeeded") or status().get("failed"))
-        selector = f"?labelSelector=job-name%3D{name}"
-        (pod,) = self.here.call("GET", self.here.path("Pod") + selector)["items"]
-        log = self.here.asked("GET", self.here.path("Pod", pod["metadata"]["name"]) + "/log").text
         assert status().get("succeeded"), log
         return Built(log=log)
 
@@ -184,3 +217,97 @@ def test_who_has_no_account_of_jobs_has_no_builder(jobs: Jobs) -> None:
     with pytest.raises(AssertionError, match=r"system:serviceaccount:\S+-jobs:default may not "):
         jobs.run(job)
     assert jobs.builders.content() == []
+
+
+def test_a_job_of_gitlabs_executor_builds(jobs: Jobs) -> None:
+    settings = recipes.of_gitlab()
+    pod = {"spec": {"serviceAccountName": settings["service_account"]}}
+    (include,) = recipes.recipe(".gitlab-ci.yml")["include"]
+    inputs = {name: jobs.named(text) for name, text in include["inputs"].items() if text}
+    env = {f"INPUT_{name.upper().replace('-', '_')}": text for name, text in inputs.items()}
+    template = yaml.safe_load_all((ROOT / "gitlab-component/templates/build.yml").read_text())
+    script = list(template)[1]["$[[ inputs.job-name ]]"]["script"]
+    job = jobs.runner(pod, script, {**gitlab("main"), "CI_PROJECT_DIR": "/builds/me/app", **env})
+    # What the runner's own container has cloned.
+    jobs.here.create({"kind": "ConfigMap", "metadata": {"name": "checkout"}, "data": SMALL})
+    spec = job["spec"]["template"]["spec"]
+    spec["volumes"].append({"name": "checkout", "configMap": {"name": "checkout"}})
+    (container,) = spec["containers"]
+    container["workingDir"] = "/builds/me/app"
+    container["volumeMounts"] += [
+        {"name": "checkout", "mountPath": f"/builds/me/app/{file}", "subPath": file}
+        for file in SMALL
+    ]
+    assert jobs.run(job).steps == (2, 0)
+    wait(lambda: jobs.builders.content() == [])
+
+
+def test_a_job_of_a_runner_scale_set_builds(jobs: Jobs) -> None:
+    pod = yaml.safe_load(recipes.recipe("hook.yaml")["data"]["job.yaml"])
+    step = recipes.step_of_github()
+    env = {name: jobs.named(text) for name, text in step["env"].items()}
+    env |= {
+        "CI": "true",
+        "GITHUB_ACTIONS": "true",
+        "GITHUB_EVENT_NAME": "push",
+        "GITHUB_REF": "refs/heads/main",
+        "GITHUB_REPOSITORY": "octo-org/shop",
+        "GITHUB_SERVER_URL": "https://github.com",
+        # That of github.com is out of reach.
+        "INPUT_CONTEXT": jobs.context,
+    }
+    assert jobs.run(jobs.runner(pod, [step["run"]], env)).steps == (2, 0)
+    wait(lambda: jobs.builders.content() == [])
+
+
+@pytest.fixture
+def daemons(jobs: Jobs, lab: Lab, volumes: Callable[[int], None], tmp_path: Path) -> str:
+    """Have daemons behind TLS, and their client's certificate in a secret; return their address."""
+    made = certificates("buildkit", tmp_path / "certificates")
+    for place, name, whose in (
+        (jobs.builders, "buildkitd-certificates", "server"),
+        (jobs.here, "buildkit-client", "client"),
+    ):
+        files = (made / whose).iterdir()
+        data = {file.name: base64.b64encode(file.read_bytes()).decode() for file in files}
+        place.create({"kind": "Secret", "metadata": {"name": name}, "data": data})
+    volumes(1)
+    jobs.builders.create(*example("remote.yaml", lab))
+    wait(jobs.builders.ready)
+    service = jobs.builders.call("GET", jobs.builders.path("Service", "buildkitd"))
+    return str(service["spec"]["clusterIP"])
+
+
+def without_account(job: dict[str, Any], daemons: str) -> dict[str, Any]:
+    """Return a job that may call no API, and knows the daemons by the name that they have."""
+    spec = job["spec"]["template"]["spec"]
+    del spec["serviceAccountName"]
+    spec["automountServiceAccountToken"] = False
+    # The lab has no DNS.
+    spec["hostAliases"] = [{"ip": daemons, "hostnames": ["buildkitd.buildkit.svc"]}]
+    return job
+
+
+def test_a_job_with_a_certificate_needs_no_account(jobs: Jobs, daemons: str) -> None:
+    job = without_account(jobs.job(buildkitd_config_inline=""), daemons)
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    replaced = {"INPUT_DRIVER", "INPUT_DRIVER_OPTS"}
+    kept = [one for one in container["env"] if one["name"] not in replaced]
+    container["env"] = [*kept, *recipes.recipe("env: ")]
+    assert jobs.run(job).steps == (2, 0)
+    assert [pod["metadata"]["name"] for pod in jobs.builders.pods()] == ["buildkitd-0"]
+
+
+def test_a_runner_may_mount_the_certificate(jobs: Jobs, daemons: str) -> None:
+    inputs = recipes.recipe("inputs: ")
+    del inputs["dind"]
+    given = {name.replace("-", "_"): text for name, text in inputs.items()}
+    job = without_account(jobs.job(buildkitd_config_inline="", **given), daemons)
+    spec = job["spec"]["template"]["spec"]
+    (container,) = spec["containers"]
+    volume = recipes.volume_of_gitlab()
+    secret = {"secretName": volume["name"]}
+    spec["volumes"].append({"name": "certificates", "secret": secret})
+    mount = {"name": "certificates", "mountPath": volume["mount_path"], "readOnly": True}
+    container["volumeMounts"].append(mount)
+    assert jobs.run(job).steps == (2, 0)
