@@ -46,7 +46,7 @@ def is_up(layout: Layout) -> bool:
 
 def start(layout: Layout) -> None:
     """Start the cluster, unless it runs, and wait until its nodes are ready."""
-    programs = golang.build_kubernetes(layout)
+    built = golang.build_kubernetes(layout)
     if is_up(layout):
         return
     stop(layout)
@@ -59,17 +59,13 @@ def start(layout: Layout) -> None:
     for registry in (PODS, PODS_HUB):
         registries.start_process(layout, registry)
     _start(layout, "etcd", at.etcd())
-    _start(layout, "kube-apiserver", at.apiserver(programs))
+    _start(layout, "kube-apiserver", at.apiserver(built))
     cluster_api.wait(lambda: cluster_api.answers(at), layout.logs / "kube-apiserver.log")
-    for name, argv in at.controllers(programs).items():
+    for name, argv in at.controllers(built).items():
         _start(layout, name, argv)
     for node in NODES:
-        _start_node(layout, programs, node)
+        _start_node(layout, built, node)
     cluster_api.wait(lambda: is_up(layout), layout.logs / f"kubelet-{NODES[0].name}.log")
-    for node in NODES:
-        # A kubelet knows only the processor that it was built for.
-        labels = {"metadata": {"labels": {"kubernetes.io/arch": node.name}}}
-        cluster_api.call(at, "PATCH", f"/api/v1/nodes/{node.name}", labels)
 
 
 def stop(layout: Layout) -> None:
@@ -77,26 +73,36 @@ def stop(layout: Layout) -> None:
     root = place(layout).root
     for registry in (PODS, PODS_HUB):
         registries.stop_process(layout, registry)
-    shims = processes.find({"containerd-shim-runc-v2"}, root)
     # First what would start others again.
-    for pids in (processes.find(_PROGRAMS, root), [*processes.children(shims), *shims]):
-        processes.stop(pids, number=signal.SIGKILL, seconds=_STOP_SECONDS)
+    for find in (programs, of_pods):
+        processes.stop(find(layout), number=signal.SIGKILL, seconds=_STOP_SECONDS)
     engine.unmount_below(root)
     cluster_network.remove()
     for node in NODES:
         for directory in _CGROUPS.glob(f"*/{node.cgroup}"):
-            _remove_cgroup(directory)
+            remove_cgroup(directory)
     shutil.rmtree(root, ignore_errors=True)
 
 
-def _start_node(layout: Layout, programs: Path, node: Node) -> None:
+def programs(layout: Layout) -> list[int]:
+    """Return the ids of the cluster's own processes."""
+    return processes.find(_PROGRAMS, place(layout).root)
+
+
+def of_pods(layout: Layout) -> list[int]:
+    """Return the ids of the processes of pods, and of what started them."""
+    shims = processes.find({"containerd-shim-runc-v2"}, place(layout).root)
+    return [*processes.children(shims), *shims]
+
+
+def _start_node(layout: Layout, built: Path, node: Node) -> None:
     at = place(layout)
     for cgroups in _CGROUPS.iterdir():
         (cgroups / node.cgroup).mkdir(exist_ok=True)
     _start(layout, f"containerd-{node.name}", at.containerd(node))
     socket = at.socket(node)
     cluster_api.wait(socket.exists, layout.logs / f"containerd-{node.name}.log")
-    _start(layout, f"kubelet-{node.name}", at.kubelet(programs, node))
+    _start(layout, f"kubelet-{node.name}", at.kubelet(built, node))
 
 
 def _start(layout: Layout, name: str, argv: Sequence[str]) -> None:
@@ -104,7 +110,8 @@ def _start(layout: Layout, name: str, argv: Sequence[str]) -> None:
     processes.start([*cluster_network.INSIDE, *argv], output=output, errors=errors)
 
 
-def _remove_cgroup(directory: Path) -> None:
-    for below in [*directory.rglob("*"), directory]:
-        if below.is_dir():
-            below.rmdir()
+def remove_cgroup(directory: Path) -> None:
+    """Remove a control group that has no processes, with those below it."""
+    below = [path for path in directory.rglob("*") if path.is_dir()]
+    for path in [*sorted(below, key=lambda path: len(path.parts), reverse=True), directory]:
+        path.rmdir()

@@ -162,6 +162,14 @@ BUILDKIT = Image(
     contexts={"buildkit": golang.build_buildkit},
     made_from=(versions.BUILDKIT, versions.GO),
 )
+BUILDKIT_ROOTLESS = Image(
+    directory="buildkit-rootless",
+    repository="moby/buildkit",
+    tag=f"v{versions.BUILDKIT}-rootless",
+    bases=(DEBIAN,),
+    contexts={"buildkit": golang.build_buildkit},
+    made_from=(versions.BUILDKIT, versions.GO),
+)
 BUSYBOX_ARM64 = Image(
     directory="busybox-arm64",
     repository="arm64v8/busybox",

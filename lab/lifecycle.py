@@ -181,12 +181,14 @@ def _browser_tasks(
 def _cluster_tasks(layout: Layout, address: str, *, needs: tuple[str, ...]) -> list[Task]:
     """Return what is to be done for a cluster; its nodes pull what the hub has."""
     build = Task(name="Kubernetes", action=lambda: golang.build_kubernetes(layout), needs=needs)
+    pulled = (images.PAUSE, images.BUILDKIT, images.BUILDKIT_ROOTLESS)
     start = Task(
         name="cluster",
         action=lambda: cluster.start(layout),
-        needs=("Kubernetes", "packages", "registry", images.PAUSE.name, images.BUILDKIT.name),
+        needs=("Kubernetes", "packages", "registry", *(image.name for image in pulled)),
     )
-    return [build, _image_task(layout, images.PAUSE, address), start]
+    own = (images.PAUSE, images.BUILDKIT_ROOTLESS)
+    return [build, *(_image_task(layout, image, address) for image in own), start]
 
 
 def _arm64_tasks(layout: Layout, address: str) -> list[Task]:

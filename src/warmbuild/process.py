@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import signal
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, Protocol
 
 from warmbuild import lazy
@@ -176,9 +176,13 @@ def answered(
     except subprocess.TimeoutExpired as late:
         raise LateError("") from late
     finally:
-        if child is not None and child.poll() is None:
-            os.killpg(child.pid, signal.SIGKILL)
-            child.wait()
+        if child is not None:
+            if child.poll() is None:
+                os.killpg(child.pid, signal.SIGKILL)
+                child.wait()
+            for stream in filter(None, (child.stdin, child.stdout)):
+                with suppress(OSError):
+                    stream.close()
 
 
 def death(code: int) -> str:

@@ -74,6 +74,7 @@ def test_each_expression_finds_its_pin(
         ("lab/versions.py", "github.com/moby/buildkit", versions.BUILDKIT),
         ("lab/versions.py", "github.com/versity/versitygw", versions.VERSITYGW),
         ("lab/versions.py", "github.com/nektos/act", versions.ACT),
+        ("lab/versions.py", "k8s.io/kubernetes", versions.KUBERNETES),
         ("lab/versions.py", "go", versions.GO),
         ("lab/versions.py", "github.com/distribution/distribution/v3", versions.REGISTRY),
         ("Dockerfile", "python", tags["PYTHON"]),
@@ -123,9 +124,18 @@ def test_tools_of_go_are_looked_up(config: dict[str, Any], root: Path) -> None:
     tools = {
         tool
         for text in files
-        for tool in re.findall(r"^(?:tool )?\t?(github\.com/\w+/\w+)/cmd/\w+$", text, re.MULTILINE)
+        for tool in re.findall(r"^(?:tool )?\t?([\w./]+)/cmd/[\w-]+$", text, re.MULTILINE)
     }
     assert tools == set(rule["matchPackageNames"])
+
+
+def test_all_of_kubernetes_has_one_version(root: Path) -> None:
+    """Its parts are published with a 0 in the place of its major version."""
+    text = (root / "lab" / "kubernetes" / "go.mod").read_text()
+    (whole,) = re.findall(r"^require k8s\.io/kubernetes v(\S+)$", text, re.MULTILINE)
+    parts = set(re.findall(r"^\tk8s\.io/\S+ => k8s\.io/\S+ v(\S+)$", text, re.MULTILINE))
+    assert whole == versions.KUBERNETES
+    assert parts == {f"0.{whole.partition('.')[2]}"}
 
 
 def test_the_version_of_the_emulators_is_one_that_renovate_can_compare(

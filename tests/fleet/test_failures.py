@@ -348,9 +348,34 @@ class TestPods:
         assert "Raise limits.memory in driver-opts" in error
 
     def test_a_daemon_that_ends(self, fleet: Fleet, small: Path, repository: str) -> None:
-        ended = fleet.build(small, image=repository, buildkitd_flags="--no-such-flag")
-        error = refused(ended, "the daemon of the pod .* ended with exit code 1: .*no-such-flag")
+        flags = "--oci-worker=false --containerd-worker=false"
+        ended = fleet.build(small, image=repository, buildkitd_flags=flags)
+        error = refused(ended, "the daemon of the pod .* ended with exit code 1: .*no worker found")
         assert "kubectl describe pod" in error
 
     def test_an_option_that_is_none(self, build: Callable[..., Ended]) -> None:
         refused(build("requests.cpu=much"), "the builder does not start. buildx says:")
+
+
+class TestBuilds:
+    """Builders that end, or end a step, in the middle of a build."""
+
+    def test_a_step_without_memory_is_killed_and_the_daemon_stays(
+        self, fleet: Fleet, project: Callable[..., Path], repository: str
+    ) -> None:
+        fills = "FROM busybox:1.37\nRUN awk 'BEGIN { s = \"x\"; while (1) s = s s }'\n"
+        opts = f"{fleet.environment['INPUT_DRIVER_OPTS']}\nlimits.memory=200Mi"
+        ended = fleet.build(project(fills), image=repository, driver_opts=opts)
+        assert ended.code == 4, ended.log
+        assert "exit code: 137" in ended.errors[0]
+        assert "give the machine or the builder more (memory or limits.memory" in ended.log
+
+    def test_a_pod_that_fills_its_disk_is_evicted(
+        self, fleet: Fleet, project: Callable[..., Path], repository: str
+    ) -> None:
+        fills = "FROM busybox:1.37\nRUN dd if=/dev/zero of=/x bs=1M count=300 && sleep 60\n"
+        opts = f"{fleet.environment['INPUT_DRIVER_OPTS']}\nlimits.ephemeral-storage=100Mi"
+        ended = fleet.build(project(fills), image=repository, driver_opts=opts)
+        assert ended.code == 3, ended.log
+        (warning,) = ended.warnings
+        assert "was evicted: Pod ephemeral local storage usage exceeds the total" in warning

@@ -17,6 +17,7 @@ EXCEPTIONS: Final = {
     text: reason
     for reason, texts in {
         "what others say, which is looked for": (
+            '"Copying stdin failed" err="io: read/write on closed pipe"',
             "BuildKit daemon flags",
             "cannot allocate memory",
             "connection error: desc =",
@@ -34,6 +35,8 @@ EXCEPTIONS: Final = {
             "unexpected commit digest",
         ),
         "what only a test of its own brings about": (
+            "the connection to the builder is lost, though all of its pods are there",
+            "the pod … is being removed",
             "; … written in the last … s, …/s",
             "it makes more than …",
             "a part of the cache mounts is in it",

@@ -36,6 +36,8 @@ _LOST: Final = re.compile(
     r"|unable to upgrade connection|\b(?:Get|Post) \"https?://[^/]+/apis?/"
 )
 
+_KILLED: Final = re.compile(r"\bexit code: 137$")
+
 
 @frozen
 class Outcome:
@@ -350,5 +352,10 @@ def failure_error(failure: Failure, *, waited_for: str = "") -> WarmbuildError:
         parts.append(
             "\nThe build ran a program of another processor without emulation: set qemu-platforms "
             "to emulate it, or build faster on a node with that processor (append)."
+        )
+    if _KILLED.search(failure.error):
+        parts.append(
+            "\nExit code 137 is that of a program that was killed, as happens if memory runs out: "
+            "give the machine or the builder more (memory or limits.memory in driver-opts)."
         )
     return BuildError("".join(parts))

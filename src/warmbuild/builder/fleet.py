@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 import time
 from contextlib import suppress
-from dataclasses import field
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Final
 
 from warmbuild import untrusted_json
-from warmbuild.cluster import client, pods, pool, rights
+from warmbuild.builder import owner
+from warmbuild.cluster import account, client, pods, pool, rights
 from warmbuild.cluster.client import ForeignError, Keeping, RefusedError
 from warmbuild.errors import EngineError
 from warmbuild.frozen import frozen
 from warmbuild.process import LateError
-from warmbuild.vendors.refusal import excerpt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,8 +40,6 @@ _MOMENT: Final = 3.0
 # Seconds after which the log says what keeps pods from being ready.
 _PATIENCE: Final = 3.0
 _SLOW: Final = "buildx alone starts the pods, and most are ready after 32 s"
-# Who asks, if the cluster does not say.
-_UNKNOWN: Final = "NAME"
 
 
 class _Waiting:
@@ -89,10 +87,10 @@ class Fleet:
     def boot(self) -> None:
         """Start pods and wait until they are ready; raises EngineError with what hinders them."""
         try:
-            for one in self.pools:
-                self._start(one)
-            for one in self.pools:
-                self._wait(one)
+            begun = [self._start(one) for one in self.pools]
+            for one, is_begun in zip(self.pools, begun, strict=True):
+                # Others may have less pods now than they are to have, and serve all the same.
+                self._wait(one, least=one.replicas if is_begun or one.marks else 1)
         except RefusedError as error:
             raise EngineError(f"the cluster refuses a call for the builder: {error}.") from error
 
@@ -137,36 +135,42 @@ class Fleet:
         with suppress(RefusedError):
             for one in self.pools:
                 # A default configuration of buildx is none that the plan knows.
-                needed = _needed(one, plan, exists=False, configured=True)
-                if missing := _missing(self.cluster, needed, one):
-                    return _forbidden(self.cluster, missing, needed, one)
+                exists = bool(plan.name) and _exists(self.cluster, one)
+                needed = _needed(one, plan, exists=exists, configured=True)
+                if lacking := account.missing(self.cluster, needed, one):
+                    return account.forbidden(self.cluster, lacking, needed, one)
                 if trouble := self._trouble(one, self._owner(one)):
                     return EngineError(f"{trouble}.")
         if _NO_NAMESPACE.search(made.error):
             said += "\nCreate the namespace, or name another one by namespace=NAME in driver-opts."
         return EngineError(f"the builder does not start. buildx says:\n{said}")
 
-    def _start(self, one: Pool) -> None:
-        """Give a node its replicas if it has none: the node of this run, or one that rests."""
-        if not self.held or not one.replicas:
-            return
-        owner = self._owner(one)
-        spec = owner.get("spec")
-        if isinstance(spec, dict) and spec.get("replicas") == 0:
-            self.cluster.call("PATCH", one.path, pool.patch(one))
+    def _start(self, one: Pool) -> bool:
+        """Give a node its replicas if it has none: the node of this run, or one that rests.
 
-    def _wait(self, one: Pool) -> None:
-        waiting = _Waiting(self.log)
+        Returns whether it had none.
+        """
+        there = self._owner(one)
+        differs = pool.difference(there, one)
+        if differs and one.name not in self._known:
+            self.log.line(differs)
+        begins = self.held and bool(one.replicas) and pool.rests(there)
+        if begins:
+            self.cluster.call("PATCH", one.path, pool.patch(one, there))
+        return begins
+
+    def _wait(self, one: Pool, *, least: int) -> None:
+        waiting, least = _Waiting(self.log), max(1, least)
         while True:
-            owner, found = self._owner(one), self._pods(one)
-            if pods.ready(found) >= max(1, one.replicas):
+            there, found = self._owner(one), self._pods(one)
+            if pods.serve(found, least):
                 self._known[one.name] = found
                 return
-            trouble = self._trouble(one, owner, found, is_slow=waiting.is_slow)
+            trouble = self._trouble(one, there, found, is_slow=waiting.is_slow)
             if waiting.seconds > one.seconds:
                 why = f": {trouble}" if trouble else ""
                 raise EngineError(
-                    f"the builder has {pods.ready(found)} of {one.replicas} pods after "
+                    f"the builder has {pods.ready(found)} of {least} pods after "
                     f"{one.seconds:.0f} s{why}."
                 )
             waiting.see(trouble)
@@ -176,7 +180,7 @@ class Fleet:
     def _trouble(
         self,
         one: Pool,
-        owner: Mapping[str, object],
+        there: Mapping[str, object],
         found: Sequence[Pod] | None = None,
         *,
         is_slow: bool = True,
@@ -184,11 +188,13 @@ class Fleet:
         """Return what keeps the pods of a node from being ready, from events if it takes long."""
         found = self._pods(one) if found is None else found
         late = [pod for pod in found if not (pod.is_ready or pod.is_going)]
+        # Another pod takes the place of one that has ended.
+        late.sort(key=lambda pod: pod.is_over)
         trouble = next((pod.trouble for pod in late if pod.trouble), None)
-        trouble = trouble or (None if found else pods.unmade(owner))
+        trouble = trouble or (None if found else pods.unmade(there))
         if not is_slow or (trouble and not trouble.grows):
             return trouble
-        uid = untrusted_json.text(untrusted_json.child(owner, "metadata"), "uid")
+        uid = untrusted_json.text(untrusted_json.child(there, "metadata"), "uid")
         name, uid = (f"the pod {late[0].name}", late[0].uid) if late else ("the builder", uid)
         try:
             events = self.cluster.call("GET", one.events_path(uid))
@@ -223,7 +229,10 @@ def fleet(
         (node.name or f"{name}{number}", node.driver_opts)
         for number, node in enumerate(plan.appended, start=1)
     ]
-    pools = tuple(pool.pool(node, opts, cluster.namespace) for node, opts in nodes)
+    marks = {owner.LABEL: owner.own()} if plan.cleanup and not plan.name else {}
+    pools = tuple(
+        replace(pool.pool(node, opts, cluster.namespace), marks=marks) for node, opts in nodes
+    )
     try:
         ways = [_is_held(cluster, one, plan, log) for one in pools]
     except ForeignError as error:
@@ -235,12 +244,12 @@ def fleet(
 def _is_held(cluster: Cluster, one: Pool, plan: BuilderPlan, log: Log) -> bool:
     """Return whether pods are started by the run itself; raises EngineError without the rights."""
     needed = _needed(one, plan, exists=bool(plan.name) and _exists(cluster, one))
-    missing = _missing(cluster, needed, one)
-    if any(right not in rights.of_boot(one) for right in missing):
-        raise _forbidden(cluster, missing, needed, one)
-    for right in missing:
+    lacking = account.missing(cluster, needed, one)
+    if any(right not in rights.of_boot(one) for right in lacking):
+        raise account.forbidden(cluster, lacking, needed, one)
+    for right in lacking:
         log.line(f"note: this account may not {right} in the namespace {one.namespace}: {_SLOW}")
-    return not missing
+    return not lacking
 
 
 def _needed(
@@ -253,44 +262,9 @@ def _needed(
     return rights.of_creation(one, configured=configured, removed=removed)
 
 
-def _missing(cluster: Cluster, needed: Sequence[Right], one: Pool) -> Sequence[Right]:
-    return [right for right in needed if not _may(cluster, right, one.namespace)]
-
-
 def _exists(cluster: Cluster, one: Pool) -> bool:
     try:
         cluster.call("GET", one.path)
     except RefusedError:
         return False
     return True
-
-
-def _forbidden(
-    cluster: Cluster, missing: Sequence[Right], needed: Sequence[Right], one: Pool
-) -> EngineError:
-    """Return the error that names what an account may not do, with what lets it."""
-    account = _account(cluster)
-    role = rights.role((*needed, rights.EVENTS), one.namespace, account)
-    return EngineError(
-        f"the account {account} may not {', '.join(map(str, missing))} in the namespace "
-        f"{one.namespace}. A builder needs these rights, which an administrator gives by kubectl "
-        f"apply:\n\n{role}\n"
-    )
-
-
-def _account(cluster: Cluster) -> str:
-    try:
-        answer = cluster.call("POST", rights.WHO, rights.ASKED)
-    except RefusedError:
-        return _UNKNOWN
-    user = untrusted_json.child(untrusted_json.child(answer, "status"), "userInfo")
-    return excerpt(untrusted_json.text(user, "username")) or _UNKNOWN
-
-
-def _may(cluster: Cluster, right: Right, namespace: str) -> bool:
-    """Return whether this account has a right; what cannot be asked is assumed."""
-    try:
-        answer = cluster.call("POST", rights.REVIEWS, rights.review(right, namespace))
-    except RefusedError:
-        return True
-    return untrusted_json.child(answer, "status").get("allowed") is True

@@ -15,6 +15,7 @@ from warmbuild import secret_texts, untrusted_json
 from warmbuild.builder import engine
 from warmbuild.files import read_text, write_text
 from warmbuild.frozen import frozen
+from warmbuild.inputs import builders
 from warmbuild.registry import docker_config
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from warmbuild.plan.build_plan import BuilderPlan
 
 _PRIVATE_KEY: Final = b"PRIVATE KEY-----"
+_REPLICAS: Final = "replicas"
 
 
 @frozen
@@ -54,7 +56,7 @@ def hand_over(plan: BuilderPlan, name: str, private: Private, user: Place, log: 
     record = user.directory / "instances" / name
     if text is None or os.path.exists(record):  # noqa: PTH110 (never raises)
         return
-    kept = without_secrets(text)
+    kept = with_pods(without_secrets(text), plan)
     is_of_run = engine.CONTEXT in _endpoints(kept) and not plan.endpoint
     if is_of_run or str(private.root) in kept:
         why = "the certificates for it are removed at the end of the run"
@@ -104,6 +106,28 @@ def without_secrets(record: str) -> str:
         for node in untrusted_json.children(found, "Nodes")
     ]
     return json.dumps(found)
+
+
+def with_pods(record: str, plan: BuilderPlan) -> str:
+    """Return what buildx has written of a builder, with the replicas that its options ask for.
+
+    A run lets buildx make nodes without pods (see `cluster.pool`), which a later boot must not.
+    """
+    if not plan.driver.in_cluster:
+        return record
+    found = dict(untrusted_json.parsed(record))
+    options = [plan.driver_opts, *(node.driver_opts for node in plan.appended)]
+    asked = [builders.driver_options(opts).get(_REPLICAS, "") for opts in options]
+    found["Nodes"] = [
+        {**node, "DriverOpts": _with_replicas(untrusted_json.child(node, "DriverOpts"), replicas)}
+        for node, replicas in zip(untrusted_json.children(found, "Nodes"), asked, strict=False)
+    ]
+    return json.dumps(found)
+
+
+def _with_replicas(options: Mapping[str, object], asked: str) -> Mapping[str, object]:
+    others = {name: value for name, value in options.items() if name != _REPLICAS}
+    return {**others, _REPLICAS: asked} if asked else others
 
 
 def adoption(plan: BuilderPlan, name: str) -> str:

@@ -27,9 +27,18 @@ DIRECTORIES: Final = "warmbuild-"
 # What the names of the volumes of all builders begin with.
 VOLUMES: Final = "buildx_buildkit_"
 _DIRECTORY: Final = re.compile(rf"{DIRECTORIES}[0-9a-z_]{{8}}")
+_NODE: Final = re.compile(rf"(?P<builder>{OF_A_RUN.pattern})[0-9]{{1,4}}")
 # The first node's name is the builder's and 0; its container and volume have this name.
 _CONTAINER: Final = "buildx_buildkit_{builder}0"
 _VOLUME: Final = f"{_CONTAINER}_state"
+
+
+class Life(Enum):
+    """What can be known here of the process that created something."""
+
+    ALIVE = auto()
+    DEAD = auto()
+    UNKNOWN = auto()
 
 
 class Lock(Enum):
@@ -114,6 +123,15 @@ def builder_of(name: str) -> str:
     return builder if OF_A_RUN.fullmatch(builder) and name == volume(builder) else ""
 
 
+def builder_of_pods(name: str) -> str:
+    """Return the builder of a run one of whose nodes has this name, or an empty text.
+
+    The name of a node is that of its builder, and its number.
+    """
+    found = _NODE.fullmatch(name)
+    return found["builder"] if found else ""
+
+
 def named_builder(volume: str) -> str:
     """Return the builder with a name of its own whose volume this is, or an empty text."""
     before, after = _VOLUME.split("{builder}")
@@ -137,6 +155,17 @@ def builder(
         unused="its run has ended" if is_dead else "no client is connected to it",
         obstacle=obstacle,
         is_certain=is_dead and not is_named,
+    )
+
+
+def pods(name: str, age: timedelta, life: Life) -> Leftover:
+    """Return the pods of a builder; who is connected to them, nobody can be asked."""
+    return Leftover(
+        name=f"pods of the builder {name}",
+        age=age,
+        unused="its run has ended" if life is Life.DEAD else "no run of this machine uses it",
+        obstacle="its run has not ended" if life is Life.ALIVE else "",
+        is_certain=life is Life.DEAD,
     )
 
 

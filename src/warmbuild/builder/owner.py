@@ -52,12 +52,23 @@ def own() -> str:
 
 def is_dead(text: str) -> bool:
     """Return whether the process that wrote this is surely dead."""
+    return _lives(text) is False
+
+
+def is_alive(text: str) -> bool:
+    """Return whether the process that wrote this surely has not ended."""
+    return _lives(text) is True
+
+
+def _lives(text: str) -> bool | None:
+    """Return whether the process that wrote this has not ended; None if that is unknown here."""
     found, me = _FORM.fullmatch(text), _this()
     if not found or me is None:
-        return False
+        return None
     owner = _Owner(**found.groupdict())
-    is_comparable = (owner.boot, owner.namespace) == (me.boot, me.namespace)
-    return is_comparable and _begun(owner.process) != owner.begun
+    if (owner.boot, owner.namespace) != (me.boot, me.namespace):
+        return None
+    return _begun(owner.process) == owner.begun
 
 
 def is_of_this_kernel(text: str) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from warmbuild import csv_attributes
 from warmbuild.buildkit import command_line
-from warmbuild.cluster.pool import HELD
+from warmbuild.cluster import pool
 from warmbuild.frozen import frozen
 from warmbuild.inputs.builders import Node
 from warmbuild.plan.laziness import SNAPSHOTTER, STARGZ
@@ -23,6 +23,8 @@ TEMPORARY: Final = "WARMBUILD_TEMPORARY=true"
 # processors the two get in each other's way (docs/speed.md has the figures).
 _OWN_GZIP: Final = "env.CONTAINERD_DISABLE_PIGZ=1"
 _FEW_PROCESSORS: Final = 2
+# Names the configuration of a daemon.
+_CONFIG: Final = "--config"
 
 
 @frozen
@@ -65,21 +67,28 @@ def creation(builder: BuilderPlan, own: Own, *, mirror: str) -> tuple[tuple[str,
         options += ["restart-policy=no"] if own.in_memory else []
         # buildx takes the last of several images, and the last number of replicas.
         options += [f"image={mirror}"] if mirror else []
-        options += [HELD] if own.is_held else []
+        options += [pool.HELD] if own.is_held else []
         argv += command_line.each("--driver-opt", options)
-        argv += command_line.maybe("--buildkitd-flags", _flags(builder, node))
-        argv += command_line.maybe("--platform", ",".join(node.platforms))
         config = own.config if builder.driver.starts_daemon else ""
+        flags = _flags(builder, node, is_configured=bool(config))
+        argv += command_line.maybe("--buildkitd-flags", flags)
+        argv += command_line.maybe("--platform", ",".join(node.platforms))
         argv += command_line.maybe("--buildkitd-config", config)
         argv += ["--bootstrap"] if index == len(builder.appended) else []
         commands.append((*argv, node.endpoint) if node.endpoint else tuple(argv))
     return tuple(commands)
 
 
-def _flags(builder: BuilderPlan, node: Node) -> str:
-    """Return the flags of a node's daemon; a snapshotter that they name stays."""
-    is_lazy = builder.lazy and SNAPSHOTTER not in node.flags
-    return f"{node.flags} {SNAPSHOTTER}={STARGZ}".lstrip() if is_lazy else node.flags
+def _flags(builder: BuilderPlan, node: Node, *, is_configured: bool) -> str:
+    """Return the flags of a node's daemon; what they name stays."""
+    flags = [node.flags] if node.flags else []
+    if builder.lazy and SNAPSHOTTER not in node.flags:
+        flags.append(f"{SNAPSHOTTER}={STARGZ}")
+    is_rootless = builder.driver.in_cluster and pool.is_rootless(node.driver_opts)
+    if is_rootless and is_configured and _CONFIG not in node.flags:
+        # Without root, BuildKit v0.34.2 looks below its home directory, where buildx puts nothing.
+        flags.append(f"{_CONFIG}={pool.CONFIGURATION}/buildkitd.toml")
+    return " ".join(flags)
 
 
 def remove(name: str, *, keep_state: bool) -> tuple[str, ...]:

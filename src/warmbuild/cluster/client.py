@@ -25,8 +25,6 @@ from warmbuild.vendors.refusal import excerpt
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    import requests
-
     from warmbuild.cluster.kubeconfig import Access, Pem
     from warmbuild.registry.exchange import Reply
 
@@ -41,6 +39,9 @@ _PAUSE: Final = 0.5
 _PLUGIN: Final = 30.0
 _UNAUTHORIZED: Final = 401
 _REDIRECTS: Final = range(300, 400)
+# Where a pod finds the address of its cluster.
+_HOST: Final = "KUBERNETES_SERVICE_HOST"
+_PORT: Final = "KUBERNETES_SERVICE_PORT"
 _JSON: Final = "application/json"
 _MERGE: Final = "application/strategic-merge-patch+json"
 
@@ -75,7 +76,16 @@ class Cluster:
         self._access, self._env, self._token = access, env, ""
         self._hide = keeping.hide
         self._has_answered = False
-        self._session = _session(access, keeping.keep)
+
+        def path(pem: Pem, name: str) -> str:
+            return keeping.keep(name, pem.content) if pem.content else pem.path
+
+        authority = path(access.authority, "cluster-ca.pem")
+        verify: bool | str = (authority or True) if access.verifies else False
+        self._session = exchange.session(Transport(verify=verify), access.server)
+        if access.certificate and access.key:
+            pair = (path(access.certificate, "cluster.pem"), path(access.key, "cluster.key"))
+            self._session.cert = pair
         self._hide(access.secrets)
 
     def call(
@@ -210,6 +220,11 @@ class Cluster:
         return token
 
 
+def is_known(env: Mapping[str, str]) -> bool:
+    """Return whether buildx would find a cluster, which may not be there."""
+    return read_text(_path(env)) is not None or _is_pod(env)
+
+
 def found(env: Mapping[str, str], keeping: Keeping) -> Cluster:
     """Return the cluster that buildx finds; raises EngineError if there is none."""
     path, why = _path(env), ""
@@ -222,15 +237,20 @@ def found(env: Mapping[str, str], keeping: Keeping) -> Cluster:
             return Cluster(access, env, keeping)
         except ValueError as error:
             why = f"the kubeconfig {path} {error}"
-    host, port = (env.get(f"KUBERNETES_SERVICE_{part}", "") for part in ("HOST", "PORT"))
-    if host and os.path.exists(f"{kubeconfig.ACCOUNT}/token"):  # noqa: PTH110
+    if _is_pod(env):
         namespace = read_text(f"{kubeconfig.ACCOUNT}/namespace") or ""
-        return Cluster(kubeconfig.of_pod(host, port, namespace), env, keeping)
+        own = kubeconfig.of_pod(env[_HOST], env.get(_PORT, ""), namespace)
+        return Cluster(own, env, keeping)
     raise EngineError(
         f"no cluster is known to the driver 'kubernetes': {why}; this is no pod with a service "
         "account either. Set KUBECONFIG to the path of a file that this run can read, or run "
         "warmbuild in a pod whose service account may create pods."
     )
+
+
+def _is_pod(env: Mapping[str, str]) -> bool:
+    has_account = os.path.exists(f"{kubeconfig.ACCOUNT}/token")  # noqa: PTH110 (never raises)
+    return bool(env.get(_HOST)) and has_account
 
 
 def _path(env: Mapping[str, str]) -> str:
@@ -252,15 +272,3 @@ def _unread(env: Mapping[str, str], path: str) -> str:
     if os.pathsep in path:
         return f"KUBECONFIG names several files, {path}, and buildx takes one"
     return f"KUBECONFIG names {path}, which cannot be read"
-
-
-def _session(access: Access, keep: Callable[[str, bytes], str]) -> requests.Session:
-    def path(pem: Pem, name: str) -> str:
-        return keep(name, pem.content) if pem.content else pem.path
-
-    authority = path(access.authority, "cluster-ca.pem")
-    verify: bool | str = (authority or True) if access.verifies else False
-    session = exchange.session(Transport(verify=verify), access.server)
-    if access.certificate and access.key:
-        session.cert = (path(access.certificate, "cluster.pem"), path(access.key, "cluster.key"))
-    return session

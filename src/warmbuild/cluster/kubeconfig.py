@@ -16,11 +16,8 @@ from warmbuild.frozen import frozen
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import yaml
-
     from warmbuild.inputs import bounded_yaml
 else:
-    yaml = lazy.module("yaml")
     bounded_yaml = lazy.module("warmbuild.inputs.bounded_yaml")
 
 DEFAULT_NAMESPACE: Final = "default"
@@ -78,10 +75,7 @@ class Access:
 
 def access(text: str, directory: str) -> Access:
     """Read a kubeconfig, whose files are relative to its directory; raises ValueError."""
-    try:
-        read = bounded_yaml.Loader(text).get_single_data()
-    except yaml.YAMLError as error:
-        raise ValueError(bounded_yaml.reason(error)) from error
+    read = bounded_yaml.read(text)
     if not isinstance(read, dict):
         raise ValueError("is not a kubeconfig")  # noqa: TRY004 (one error for all that is wrong)
     name = untrusted_json.text(read, "current-context")

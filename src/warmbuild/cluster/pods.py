@@ -29,6 +29,7 @@ _PULL: Final = frozenset(
 # It has ended at once twice.
 _LOOP: Final = "CrashLoopBackOff"
 _ERROR: Final = "buildkitd: "
+_OVER: Final = frozenset({"Failed", "Succeeded"})
 # What says that a node is being added for a pod: the reasons of cluster-autoscaler and Karpenter.
 _GROWS: Final = frozenset({"TriggeredScaleUp", "Nominated"})
 # What it waits for if nothing is wrong.
@@ -63,7 +64,9 @@ class Pod:
     name: str
     uid: str
     is_ready: bool
+    is_running: bool  # whether buildx may choose it, ready or not
     is_going: bool  # whether it is being removed
+    is_over: bool  # whether it has ended for good, as one that was evicted
     restarts: int  # of the daemon
     trouble: Trouble | None
     end: str  # why its daemon ended last, as a clause; empty if it did not
@@ -77,6 +80,15 @@ def pods(listed: Mapping[str, object]) -> Sequence[Pod]:
 def ready(found: Sequence[Pod]) -> int:
     """Return how many pods are ready and stay."""
     return sum(one.is_ready and not one.is_going for one in found)
+
+
+def serve(found: Sequence[Pod], least: int) -> bool:
+    """Return whether so many pods are ready, and buildx cannot choose one that is not.
+
+    It chooses among all that run and are not being removed (buildx v0.38.2, podchooser).
+    """
+    begins = any(one.is_running and not (one.is_ready or one.is_going) for one in found)
+    return ready(found) >= least and not begins
 
 
 def unmade(owner: Mapping[str, object]) -> Trouble | None:
@@ -167,7 +179,9 @@ def _pod(item: Mapping[str, object]) -> Pod:
         name=name,
         uid=untrusted_json.text(metadata, "uid"),
         is_ready=daemon.get("ready") is True,
+        is_running=untrusted_json.text(untrusted_json.child(item, "status"), "phase") == "Running",
         is_going=bool(untrusted_json.text(metadata, "deletionTimestamp")),
+        is_over=untrusted_json.text(untrusted_json.child(item, "status"), "phase") in _OVER,
         restarts=untrusted_json.number(daemon, "restartCount"),
         trouble=_trouble(item, name),
         end=_evicted(item) or _end(daemon),
@@ -188,17 +202,18 @@ def _unplaced(name: str, why: str) -> Trouble:
     """Return what it means that the scheduler has no node for a pod, in its own words."""
     advice = []
     if "Insufficient" in why:
-        advice += ["lower requests.cpu or requests.memory in driver-opts, or the limits"]
+        advice += ["Lower requests.cpu or requests.memory in driver-opts, or the limits"]
     if "affinity/selector" in why:
-        advice += ["check nodeselector in driver-opts against the labels of the nodes"]
+        advice += ["Check nodeselector in driver-opts against the labels of the nodes"]
     if "taint" in why:
-        advice += ["add tolerations to driver-opts"]
+        advice += ["Add tolerations to driver-opts"]
     if "PersistentVolumeClaim" in why or "persistentvolume" in why:
-        advice += ["give the cluster a default storage class, or volumes of that size"]
-    said = ", or ".join(advice) or "check requests, nodeselector and tolerations in driver-opts"
+        advice += ["Give the cluster a default storage class, or volumes of that size"]
+    first, *others = advice or ["Check requests, nodeselector and tolerations in driver-opts"]
+    said = ", or ".join([first, *(f"{one[0].lower()}{one[1:]}" for one in others)])
     return Trouble(
         text=f"no node takes the pod {name}: {why}",
-        advice=f"{said[0].upper()}{said[1:]}. If the cluster adds nodes by itself, set timeout in "
+        advice=f"{said}. If the cluster adds nodes by itself, set timeout in "
         "driver-opts to more than that takes",
         patience=0.0,
         grows=True,

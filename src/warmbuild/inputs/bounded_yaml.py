@@ -47,6 +47,15 @@ class Loader(yaml.SafeLoader):
             raise yaml.constructor.ConstructorError(None, None, None, node.start_mark) from error
 
 
+def read(text: str) -> object:
+    """Read YAML; raises ValueError with what is wrong, without quoting the text."""
+    try:
+        found: object = Loader(text).get_single_data()
+    except yaml.YAMLError as error:
+        raise ValueError(reason(error)) from error
+    return found
+
+
 def reason(error: yaml.YAMLError) -> str:
     """Return what is wrong with a text and where, without quoting the text."""
     if isinstance(error, _DepthError):

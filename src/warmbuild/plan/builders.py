@@ -10,6 +10,7 @@ from warmbuild.errors import InputError, InputProblem
 from warmbuild.inputs.builders import ALL
 from warmbuild.inputs.table import DEFAULT_BUILDKIT_IMAGE
 from warmbuild.plan.build_plan import BuilderPlan
+from warmbuild.run_context import is_true
 from warmbuild.trust import Right
 
 if TYPE_CHECKING:
@@ -106,12 +107,20 @@ def _with_image(driver: Driver, opts: tuple[str, ...]) -> tuple[str, ...]:
     """Return the driver's options with a BuildKit image, the default one if none is given."""
     if _names_image(opts) or not driver.starts_daemon:
         return opts
-    return (f"image={DEFAULT_BUILDKIT_IMAGE}", *opts)
+    # The image without this suffix starts a daemon of root, which may not do what it needs.
+    is_rootless = driver.in_cluster and any(map(is_true, _values(opts, "rootless")[-1:]))
+    return (f"image={DEFAULT_BUILDKIT_IMAGE}{'-rootless' if is_rootless else ''}", *opts)
 
 
 def _names_image(opts: tuple[str, ...]) -> bool:
+    return bool(_values(opts, "image"))
+
+
+def _values(opts: tuple[str, ...], name: str) -> tuple[str, ...]:
+    """Return the values of an option, of which buildx takes the last one."""
     # One line may hold several options, for buildx reads it as CSV.
-    return any(opt.strip('" ').startswith("image=") for line in opts for opt in line.split(","))
+    fields = (opt.strip('" ') for line in opts for opt in line.split(","))
+    return tuple(opt.removeprefix(f"{name}=") for opt in fields if opt.startswith(f"{name}="))
 
 
 def _flags(inputs: Inputs, opts: tuple[str, ...]) -> str:

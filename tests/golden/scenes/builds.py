@@ -265,6 +265,10 @@ _BUILDS: Final[dict[str, tuple[tuple[str, ...], dict[str, Any]]]] = {
             }
         },
     ),
+    "a program that is killed": (
+        (),
+        {"buildx": {"build": (1, vertex("[2/2] RUN make", error="exit code: 137"))}},
+    ),
     "a base image whose registry is down for a moment": (
         (),
         {

@@ -209,3 +209,19 @@ def test_who_sees_the_place(
     assert found.is_seen is is_seen
     usual = Path(env.get("DOCKER_CONFIG", f"{env['HOME']}/.docker"), "buildx")
     assert found.directory == Path(env.get("BUILDX_CONFIG", usual))
+
+
+@pytest.mark.parametrize(
+    ("driver", "asked", "replicas"),
+    [
+        pytest.param("kubernetes", "replicas=2", {"replicas": "2"}, id="as many as asked for"),
+        pytest.param("kubernetes", "namespace=ci", {}, id="as many as buildx takes"),
+        pytest.param("docker-container", "", {"replicas": "0"}, id="no pods"),
+    ],
+)
+def test_a_later_boot_makes_pods(
+    plan: Callable[..., BuilderPlan], driver: str, asked: str, replicas: dict[str, str]
+) -> None:
+    record = json.dumps({"Nodes": [{**NODE, "DriverOpts": {"image": "i", "replicas": "0"}}]})
+    kept = json.loads(handover.with_pods(record, plan(driver=driver, driver_opts=asked)))
+    assert kept["Nodes"][0]["DriverOpts"] == {"image": "i", **replicas}

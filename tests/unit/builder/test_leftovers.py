@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from warmbuild.builder import leftovers
-from warmbuild.builder.leftovers import Entry, Leftover, Lock, Verdict
+from warmbuild.builder.leftovers import Entry, Leftover, Life, Lock, Verdict
 
 DAY = timedelta(days=1)
 FOUND = Leftover(name="builder b", age=3 * DAY, unused="nobody uses it")
@@ -148,3 +148,50 @@ def test_a_builder_has_a_name_of_warmbuild(volume: str, expected: str) -> None:
 
 def test_the_volumes_of_builders_of_a_run_begin_as_they_are_asked_for() -> None:
     assert leftovers.volume("warmbuild-0a1b2c3d").startswith(leftovers.VOLUMES)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("warmbuild-0a1b2c3d0", "warmbuild-0a1b2c3d"),
+        ("warmbuild-0123456712", "warmbuild-01234567"),
+        ("warmbuild-0a1b2c3d", ""),
+        ("warmbuild-kept-0a1b2c3d0", ""),
+        ("warmbuild-0a1b2c3d0\n", ""),
+        ("warmbuild-0a1b2c3d00000", ""),
+        ("ci0", ""),
+    ],
+)
+def test_pods_have_a_name_of_warmbuild(name: str, expected: str) -> None:
+    assert leftovers.builder_of_pods(name) == expected
+
+
+@pytest.mark.parametrize(
+    ("life", "age", "expected"),
+    [
+        (Life.ALIVE, 3 * DAY, Verdict(removes=False, why="its run has not ended")),
+        (
+            Life.DEAD,
+            DAY / 2,
+            Verdict(removes=True, why="it is 12 hours old, and its run has ended"),
+        ),
+        (
+            Life.UNKNOWN,
+            DAY / 2,
+            Verdict(
+                removes=False,
+                why="it is 12 hours old, and nothing younger than 1 day is removed (--older-than)",
+            ),
+        ),
+        (
+            Life.UNKNOWN,
+            3 * DAY,
+            Verdict(removes=True, why="it is 3 days old, and no run of this machine uses it"),
+        ),
+    ],
+)
+def test_pods_go_with_their_run_if_that_is_known_and_else_with_time(
+    life: Life, age: timedelta, expected: Verdict
+) -> None:
+    found = leftovers.pods("warmbuild-0a1b2c3d", age, life)
+    assert leftovers.verdict(found, DAY, at_once=True) == expected

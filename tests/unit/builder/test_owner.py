@@ -17,6 +17,7 @@ def test_what_this_process_writes_is_of_a_process_that_lives() -> None:
     assert mine.startswith(f"user={os.geteuid()} pid={os.getpid()} begun=")
     assert len(mine) < owner.LONGEST
     assert not owner.is_dead(mine)
+    assert owner.is_alive(mine)
     assert owner.is_of_this_kernel(mine)
 
 
@@ -32,6 +33,7 @@ def test_a_process_that_has_ended_is_dead(*, reaped: bool) -> None:
         if reaped:
             child.wait()
         assert owner.is_dead(text)
+        assert not owner.is_alive(text)
 
 
 def _with(**changes: str) -> str:

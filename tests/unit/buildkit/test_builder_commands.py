@@ -92,3 +92,24 @@ def test_a_builder_on_few_processors_unpacks_by_itself(
 )
 def test_whether_mounts_are_left(said: str, *, expected: bool) -> None:
     assert builder_commands.has_mounts(said) is expected
+
+
+@pytest.mark.parametrize(
+    ("config", "given", "expected"),
+    [
+        pytest.param("a.toml", {}, "--config=/etc/buildkit/buildkitd.toml", id="buildx's place"),
+        pytest.param("a.toml", {"buildkitd_flags": "--config=/b"}, "--config=/b", id="the user's"),
+        pytest.param("", {}, "", id="there is none"),
+        pytest.param(
+            "a.toml", {"driver_opts": "rootless=false"}, "", id="with root it looks there"
+        ),
+    ],
+)
+def test_a_daemon_without_root_is_told_where_its_configuration_is(
+    parsed: Callable[..., Inputs], config: str, given: dict[str, str], expected: str
+) -> None:
+    inputs = parsed(**{"driver": "kubernetes", "driver_opts": "rootless=true", **given})
+    own = Own(name="b", config=config)
+    (argv,) = builder_commands.creation(planned(inputs, PUSH).builder, own, mirror="")
+    flags = argv[argv.index("--buildkitd-flags") + 1]
+    assert flags.replace("--allow-insecure-entitlement device", "").strip() == expected

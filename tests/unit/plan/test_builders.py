@@ -38,6 +38,22 @@ def test_buildkit_is_pinned_unless_the_user_names_one(
 
 
 @pytest.mark.parametrize(
+    ("given", "image"),
+    [
+        ("rootless=true", "image=moby/buildkit:v0.34.2-rootless"),
+        ("namespace=ci,rootless=1", "image=moby/buildkit:v0.34.2-rootless"),
+        ("rootless=false", "image=moby/buildkit:v0.34.2"),
+        ("rootless=true\nrootless=false", "image=moby/buildkit:v0.34.2"),
+    ],
+)
+def test_pods_without_root_have_the_image_that_is_made_for_them(
+    parsed: Callable[..., Inputs], given: str, image: str
+) -> None:
+    builder = planned(parsed(driver="kubernetes", driver_opts=given), PUSH).builder
+    assert builder.driver_opts[0] == image
+
+
+@pytest.mark.parametrize(
     ("values", "flags"),
     [
         pytest.param({}, f"{GRANT} device", id="nothing is granted"),
