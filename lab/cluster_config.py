@@ -261,6 +261,8 @@ def _kubelet(place: Place, node: Node) -> Mapping[str, object]:
         "cgroupRoot": f"/{node.cgroup}",
         "failCgroupV1": False,
         "failSwapOn": False,
+        # A kubelet removes the logs of pods that it does not know, such as those of the other one.
+        "podLogsDir": str(place.of(node) / "logs"),
         "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1%"},
         "imageGCHighThresholdPercent": 100,
         "shutdownGracePeriod": "0s",

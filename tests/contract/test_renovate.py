@@ -68,6 +68,7 @@ def test_each_expression_finds_its_pin(
     (engine,) = re.findall(r'"docker:(\S+-dind)"', read(template))
     (uv,) = re.findall(r"^UV := (\S+)$", read("Makefile"), re.MULTILINE)
     table = "src/warmbuild/inputs/table.py"
+    buildkit = DEFAULT_BUILDKIT_IMAGE.split(":", maxsplit=1)
     assert set(pins) == {
         ("lab/versions.py", "github.com/docker/buildx", versions.BUILDX),
         ("lab/versions.py", "github.com/moby/buildkit", versions.BUILDKIT),
@@ -78,7 +79,9 @@ def test_each_expression_finds_its_pin(
         ("lab/versions.py", "github.com/distribution/distribution/v3", versions.REGISTRY),
         ("Dockerfile", "python", tags["PYTHON"]),
         ("Dockerfile", "docker/buildx-bin", tags["BUILDX"]),
-        (table, *DEFAULT_BUILDKIT_IMAGE.split(":", maxsplit=1)),
+        (table, *buildkit),
+        ("examples/kubernetes/pool.yaml", *buildkit),
+        ("examples/kubernetes/remote.yaml", *buildkit),
         (table, *DEFAULT_QEMU_IMAGE.removeprefix("docker.io/").split(":", maxsplit=1)),
         (template, "docker", engine),
         ("tests/contract/conftest.py", "@action-validator/cli", ACTION_VALIDATOR),
@@ -99,6 +102,13 @@ def test_no_base_image_is_forgotten(
 ) -> None:
     tags = re.findall(r"^ARG \w+_TAG=(\S+)$", read("Dockerfile"), re.MULTILINE)
     assert sorted(tags) == sorted(pin for file, _, pin in pins if file == "Dockerfile")
+
+
+def test_no_pin_is_in_a_path_that_is_ignored(
+    config: dict[str, Any], pins: list[tuple[str, str, str]]
+) -> None:
+    ignored = [path.removesuffix("**") for path in config["ignorePaths"]]
+    assert [file for file, _, _ in pins if file.startswith(tuple(ignored))] == []
 
 
 def test_the_locks_are_found(config: dict[str, Any], names: list[str]) -> None:

@@ -101,16 +101,18 @@ class GitRequests(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def served(repository: Path, *, is_public: bool = False) -> Iterator[GitServer]:
-    """Serve a repository as `octo-org/shop.git` over HTTP."""
+def served(
+    repository: Path, *, is_public: bool = False, address: str = "127.0.0.1"
+) -> Iterator[GitServer]:
+    """Serve a repository as `octo-org/shop.git` over HTTP, at an address of this machine."""
     users: set[tuple[str, str]] = set()
     own = {"root": repository / ".git", "users": users, "is_public": is_public}
     answers = type("Answers", (GitRequests,), own)
-    with ThreadingHTTPServer(("127.0.0.1", 0), answers) as server:
+    with ThreadingHTTPServer((address, 0), answers) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
-            yield GitServer(url=f"http://127.0.0.1:{server.server_address[1]}", users=users)
+            yield GitServer(url=f"http://{address}:{server.server_address[1]}", users=users)
         finally:
             server.shutdown()
             thread.join()
