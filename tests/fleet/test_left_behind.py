@@ -110,7 +110,7 @@ def test_what_a_killed_run_has_left_goes_with_the_next_run(
     assert {name.partition("/")[0] for name in left} == {"Deployment", "ConfigMap", "Pod"}
     ended = fleet.alone(slow).end()
     assert ended.code == 0, ended.log
-    (line,) = (text for _, text in ended.lines if text.startswith("pods of the builder "))
+    (line,) = (text for _, text in ended.lines if " in the cluster " in text)
     assert line.endswith("and its run has ended")
     wait(lambda: cluster.content() == [])
 
@@ -152,7 +152,7 @@ def test_an_account_that_may_not_list_them_hears_nothing_of_it(
     )
     assert ended.code == 0, ended.log
     assert ended.warnings == []
-    assert "pods of the builder" not in ended.log
+    assert " in the cluster " not in ended.log
 
 
 def test_a_builder_that_stays_is_known_with_its_replicas(

@@ -83,5 +83,5 @@ def test_a_build_that_loses_two_pods_has_failed(
     assert ended.code == 3
     assert ended.log.count("; building again") == 1
     (error,) = ended.errors
-    assert "the connection to the builder is lost" in error
+    assert "the connection to the builder is lost for the second time: the pod " in error
     wait(lambda: cluster.content() == [])

@@ -340,7 +340,7 @@ def answering(replies: Replies) -> Iterator[None]:
                 return found[min(number, len(found) - 1)]
             return found
 
-        for method in ("GET", "HEAD", "PATCH", "POST", "PUT"):
+        for method in ("GET", "HEAD", "DELETE", "PATCH", "POST", "PUT"):
             mocked.add_callback(method, re.compile(r"https?://.*"), answer)
         yield
 

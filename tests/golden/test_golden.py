@@ -35,7 +35,7 @@ EXCEPTIONS: Final = {
             "unexpected commit digest",
         ),
         "what only a test of its own brings about": (
-            "the connection to the builder is lost, though all of its pods are there",
+            "the connection to a pod broke, though all pods of the builder are there",
             "the pod … is being removed",
             "; … written in the last … s, …/s",
             "it makes more than …",

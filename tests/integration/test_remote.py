@@ -367,7 +367,7 @@ def test_a_build_whose_daemon_ends_goes_on_in_the_next_one(
     daemon.container.restart(timeout=0)
     ended = run.end()
     assert ended.code == 0, ended.log
-    assert f"warning: the connection to {daemon.endpoint} is lost; building again" in ended.warnings
+    assert f"warning: the daemon at {daemon.endpoint} went away; building again" in ended.warnings
     # The first step is in the daemon's state, and was this run's all the same.
     assert ended.cached == []
 

@@ -312,10 +312,11 @@ def is_lost(failure: Failure) -> bool:
     return not failure.title and bool(_LOST.search(failure.error))
 
 
-def failure_error(failure: Failure, *, waited_for: str = "") -> WarmbuildError:
+def failure_error(failure: Failure, *, waited_for: str = "", lost: str = "") -> WarmbuildError:
     """Return an error that says what went wrong and what to do.
 
-    `waited_for` is what the build waited for until it was ended.
+    `waited_for` is what the build waited for until it was ended, and `lost` why the connection to
+    a second daemon was lost.
     """
     if waited_for in progress.PUSHED:
         return RegistryError(
@@ -328,9 +329,10 @@ def failure_error(failure: Failure, *, waited_for: str = "") -> WarmbuildError:
             "(docker system prune), or give it a larger disk."
         )
     if is_lost(failure):
+        why = f" for the second time: {lost}" if lost else f": {failure.error}"
         return EngineError(
-            f"the connection to the builder is lost: {failure.error}. Its daemon has ended, "
-            "perhaps for want of memory, or the network has failed."
+            f"the connection to the builder is lost{why}. Its daemon has ended, perhaps for want "
+            "of memory, or the network has failed."
         )
     if failure.unconfirmed:
         return RegistryError(

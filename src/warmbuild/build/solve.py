@@ -244,7 +244,7 @@ def _built(decided: Sequence[BuildPlan], tool: Tool) -> _Built:
     if tried.code and tool.private.is_full(f"{failure.error} {failure.tail}"):
         raise private_directory.unwritable("no space is left on it")
     if tried.code:
-        failed = outcomes.failure_error(failure, waited_for=tried.waited_for)
+        failed = outcomes.failure_error(failure, waited_for=tried.waited_for, lost=tried.lost)
         failed.file, failed.line = reading.place(now, failure.source)
         raise failed
     progress = counted or tried.progress

@@ -131,7 +131,7 @@ def booted(plan: BuilderPlan, buildx: Buildx, private: Private, log: Log) -> Ite
                 state.watch()
 
         def lost() -> str:
-            where = f"the connection to {plan.endpoint} is lost" if plan.driver.connects else ""
+            where = f"the daemon at {plan.endpoint} went away" if plan.driver.connects else ""
             return pods.lost() if pods else where
 
         yield Made(

@@ -100,7 +100,7 @@ class Fleet:
         Kubernetes may notice a moment later than buildx.
         """
         if not self.pools:
-            return "the connection to the builder is lost"
+            return "the connection to a pod broke"
         deadline = time.monotonic() + _MOMENT
         with suppress(EngineError, RefusedError):
             while True:
@@ -110,7 +110,7 @@ class Fleet:
                 if time.monotonic() > deadline:
                     break
                 time.sleep(_GLANCE)
-        return "the connection to the builder is lost, though all of its pods are there"
+        return "the connection to a pod broke, though all pods of the builder are there"
 
     def watch(self, creation: Running) -> None:
         """Wait until buildx has started pods by itself; raises EngineError if it never will.

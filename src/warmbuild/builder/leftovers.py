@@ -161,7 +161,7 @@ def builder(
 def pods(name: str, age: timedelta, life: Life) -> Leftover:
     """Return the pods of a builder; who is connected to them, nobody can be asked."""
     return Leftover(
-        name=f"pods of the builder {name}",
+        name=f"builder {name} in the cluster",
         age=age,
         unused="its run has ended" if life is Life.DEAD else "no run of this machine uses it",
         obstacle="its run has not ended" if life is Life.ALIVE else "",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.golden import machine
@@ -210,6 +211,20 @@ def _scenes() -> Iterator[Scene]:
         replies = {_PODS: _ok({}), f"GET {_OWNERS}": _ok(_unmade(why))}
         said = _booted(registries=replies)
         yield Scene(title=title, said=machine.unusual(said, usual))
+    small = {"spec": {"replicas": 1}}
+    serves = _pod(phase="Running", containerStatuses=[{"ready": True}])
+    replies = {_PODS: _ok({"items": [serves]}), f"GET {_OWNERS}": _ok(small)}
+    said = _booted("--builder=pool", "--driver-opts=replicas=2", registries=replies)
+    yield Scene(title="a pool that is smaller", said=machine.unusual(said, usual))
+    for title, status in (("pods of a killed run", 200), ("pods that stay", 403)):
+        then = (datetime.now(UTC) - timedelta(days=3, minutes=1)).isoformat()
+        made = {"name": "warmbuild-0a1b2c3d0", "creationTimestamp": then}
+        replies = {
+            f"GET {_OWNERS}": _ok({"items": [{"metadata": made}]}),
+            f"DELETE {_OWNERS}": (status, {}, json.dumps({"message": "no"})),
+        }
+        said = machine.run("cleanup", registries=replies, prepare=_kubeconfig())
+        yield Scene(title=title, said=said)
     begins = {_PODS: _ok({"items": [_pod()]}), _EVENTS: _ok({"items": [_MOUNT]})}
     said = _booted(_SOON, registries=begins)
     yield Scene(title="what only events say", said=machine.unusual(said, usual))

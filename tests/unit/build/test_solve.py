@@ -436,7 +436,7 @@ def test_a_build_whose_next_daemon_is_lost_too_has_failed(
     tool = replace(tool, lost=lambda: "the pod b-1 is gone")
     for _ in range(2):
         runner.answer(*BUILD, lines=[*recorded("cold")[:30], LOST], code=1)
-    with pytest.raises(EngineError, match="the connection to the builder is lost"):
+    with pytest.raises(EngineError, match="lost for the second time: the pod b-1 is gone"):
         solve.build([planned()], tool)
     assert restarts == ["again"]
 

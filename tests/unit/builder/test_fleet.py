@@ -204,7 +204,7 @@ class TestRights:
         assert (made.held, made.pools) == (False, ())
         made.boot()
         assert "note: the kubeconfig has proxy-url, which warmbuild" in capsys.readouterr().out
-        assert made.lost() == "the connection to the builder is lost"
+        assert made.lost() == "the connection to a pod broke"
 
 
 def _refuse(*_: object) -> Mapping[str, object]:

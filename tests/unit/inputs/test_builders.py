@@ -236,8 +236,9 @@ def builder_of(asked: Inputs) -> BuilderPlan:
             "",
             [
                 [
-                    *["create", "--name", "b", "--driver", "kubernetes", *IMAGE],
-                    *["--driver-opt", "rootless=true", "--buildkitd-flags", "--debug"],
+                    *["create", "--name", "b", "--driver", "kubernetes", "--driver-opt"],
+                    *["image=moby/buildkit:v0.34.2-rootless", "--driver-opt", "rootless=true"],
+                    *["--buildkitd-flags", "--debug --config=/etc/buildkit/buildkitd.toml"],
                     *["--buildkitd-config", "/c.toml", "--bootstrap"],
                 ]
             ],
