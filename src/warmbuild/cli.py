@@ -158,7 +158,7 @@ def _run(
     mounted.check(inputs, shared, is_plan=arguments.command != "build" or inputs.plan_only)
     context = provider.context(env, _here(), files.read_text).legible()
     # Before any file that an input names is read, also to hide what it holds.
-    confinement.check_inputs(inputs, context.trust)
+    confinement.check_inputs(inputs, env, context.trust)
     confidential.hide(inputs, env, log)
     context = context.told(branch=inputs.branch, default_branch=inputs.default_branch)
     context = naming_source.named(inputs, context, source)

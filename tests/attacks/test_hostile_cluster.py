@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.attacks.hostile import SECRET, Asked, Hostile, answer, head, hostile, in_time
-from warmbuild import ci
+from warmbuild import ci, cli
 from warmbuild.builder import fleet
 from warmbuild.cluster import client
 from warmbuild.cluster.client import Cluster, Keeping
@@ -69,6 +69,24 @@ def test_name_a_cluster_by_their_checkout(
     keeping = Keeping(keep=lambda name, _content: name, hide=log.hide)
     with pytest.raises(EngineError, match=r"KUBECONFIG is not set, and there is no ~/.kube/config"):
         client.found({"PATH": os.environ["PATH"]}, keeping)
+
+
+def test_bring_a_cluster_where_the_job_looks_for_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They commit the file that KUBECONFIG of the job names, with a program of theirs in it."""
+    (tmp_path / "kubeconfig").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    fork = {
+        "GITLAB_CI": "true",
+        "CI_PIPELINE_SOURCE": "merge_request_event",
+        "CI_MERGE_REQUEST_IID": "7",
+        "CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "13",
+        "CI_PROJECT_ID": "1",
+        "KUBECONFIG": "kubeconfig",
+    }
+    assert cli.main(["build", "--image=r.io/me/app", "--driver=kubernetes"], fork) == 2
+    assert "KUBECONFIG: names 'kubeconfig' in the checkout" in capsys.readouterr().err
 
 
 def test_get_the_token_of_a_cluster_by_a_redirect(log: Log) -> None:

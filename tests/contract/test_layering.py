@@ -178,7 +178,6 @@ def test_a_pure_module_imports_nothing_later_that_it_may_not_import(module: str)
             {
                 "inputs.bounded_yaml",
                 "inputs.registry_auth",
-                "inputs.builders",
                 "bake.compose_paths",
             },
         ),

@@ -18,7 +18,7 @@ from warmbuild.inputs import paths
 from warmbuild.trust import Right
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from warmbuild.bake import allowed, compose_paths
     from warmbuild.bake.targets import Target
@@ -30,6 +30,7 @@ else:
     compose_paths = lazy.module("warmbuild.bake.compose_paths")
 
 _GIT: Final = ".git"
+_KUBECONFIG: Final = "KUBECONFIG"
 # In bytes, of a compose file; those of people have some thousands.
 _LARGEST: Final = 256 * 1024
 # Bake definitions by their names; buildx takes every other file for a compose file first.
@@ -38,10 +39,13 @@ _BAKE: Final = (".hcl", ".json")
 _OF_BUILDX: Final = frozenset(("context", "file", "build-contexts"))
 
 
-def check_inputs(inputs: Inputs, trust: Trust) -> None:
-    """Raise InputError where a link of the checkout takes the place of what an input names."""
+def check_inputs(inputs: Inputs, env: Mapping[str, str], trust: Trust) -> None:
+    """Raise InputError where a link of the checkout takes the place of what an input names.
+
+    So it does where the job takes the way to a cluster from the checkout.
+    """
     if untrusted := trust.refuses(Right.LEAVE_CHECKOUT):
-        _raise(_links(_of_inputs(inputs), untrusted))
+        _raise((*_links(_of_inputs(inputs), untrusted), *_of_kubeconfig(inputs, env, untrusted)))
 
 
 def check_files(given: Sequence[tuple[str, str]], trust: Trust, base: str = "") -> None:
@@ -110,6 +114,17 @@ def _links(given: Iterable[tuple[str, str]], untrusted: str) -> Iterator[InputPr
         if looks.is_relative_to(root) and not _is_below(path, root):
             text = f"{path!r} leads out of this directory by a link, and {untrusted}."
             yield InputProblem(name=name, text=text)
+
+
+def _of_kubeconfig(
+    inputs: Inputs, env: Mapping[str, str], untrusted: str
+) -> Iterator[InputProblem]:
+    """Yield that the kubeconfig lies in the checkout: it may name a program, which buildx runs."""
+    path, root = env.get(_KUBECONFIG, ""), _root()
+    looks = Path(os.path.normpath(Path.cwd() / path))
+    if inputs.driver.in_cluster and path and (looks.is_relative_to(root) or _is_below(path, root)):
+        text = f"names {path!r} in the checkout, and {untrusted}. Write it to a directory outside."
+        yield InputProblem(name=_KUBECONFIG, text=text)
 
 
 def _root() -> Path:

@@ -18,13 +18,10 @@ from warmbuild.inputs.table import BY_NAME
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    import yaml
-
     from warmbuild.drivers import Driver
     from warmbuild.inputs import bounded_yaml
     from warmbuild.inputs.reading import Reader
 else:
-    yaml = lazy.module("yaml")
     bounded_yaml = lazy.module("warmbuild.inputs.bounded_yaml")
 
 ALL: Final = "all"
@@ -169,9 +166,9 @@ def _yaml(reader: Reader, name: str) -> object:
     if not reader.text(name):
         return None
     try:
-        return bounded_yaml.Loader(reader.values[name]).get_single_data()
-    except yaml.YAMLError as error:
-        reader.bad(name, f"{bounded_yaml.reason(error)}.")
+        return bounded_yaml.read(reader.values[name])
+    except ValueError as error:
+        reader.bad(name, f"{error}.")
         return None
 
 

@@ -121,6 +121,7 @@ _PLANS: Final[dict[str, tuple[str, tuple[str, ...], dict[str, str]]]] = {
         (_PUSH, "driver=kubernetes; builder=ci; driver-opts=loadbalance=random", {}),
         (_FORK, "driver=kubernetes; builder=ci", {}),
         (_FORK, "driver=kubernetes; builder=ci; untrusted-builder=name: forks", {}),
+        (_FORK, "driver=kubernetes", {"KUBECONFIG": "kubeconfig"}),
         (_FORK, "driver=docker; untrusted-builder=name: forks", {}),
         (_PUSH, "buildkitd-config=a.toml; buildkitd-config-inline=[log]; keep-state=true", {}),
         (_PUSH, "secrets=A=hunter1\nA=hunter2", {}),

@@ -78,10 +78,10 @@ class TestInputs:
         self, parsed: Callable[..., Inputs], values: dict[str, str], name: str, path: str
     ) -> None:
         with pytest.raises(InputError) as caught:
-            confinement.check_inputs(parsed(**values), trust.FORK)
+            confinement.check_inputs(parsed(**values), {}, trust.FORK)
         said = f"leads out of this directory by a link, and {FORK}."
         assert f"{name}: {path!r} {said}" in str(caught.value)
-        confinement.check_inputs(parsed(**values), trust.TRUSTED)
+        confinement.check_inputs(parsed(**values), {}, trust.TRUSTED)
 
     @pytest.mark.parametrize(
         "values",
@@ -100,7 +100,7 @@ class TestInputs:
     def test_what_no_link_changes(
         self, parsed: Callable[..., Inputs], values: dict[str, str]
     ) -> None:
-        confinement.check_inputs(parsed(**values), trust.FORK)
+        confinement.check_inputs(parsed(**values), {}, trust.FORK)
 
     def test_a_link_may_lead_through_the_whole_checkout(
         self, parsed: Callable[..., Inputs], here: Path, monkeypatch: pytest.MonkeyPatch
@@ -108,9 +108,9 @@ class TestInputs:
         (here / ".git").mkdir()
         (here / "lib" / "all").symlink_to("..")
         monkeypatch.chdir(here / "lib")
-        confinement.check_inputs(parsed(context="all"), trust.FORK)
+        confinement.check_inputs(parsed(context="all"), {}, trust.FORK)
         with pytest.raises(InputError, match=r"'\.\./away' leads out"):
-            confinement.check_inputs(parsed(context="../away"), trust.FORK)
+            confinement.check_inputs(parsed(context="../away"), {}, trust.FORK)
 
 
 class TestFiles:
@@ -212,3 +212,39 @@ class TestTargets:
         (here / ".git").mkdir()
         assert "writes to '.', which holds a git repository" in self.check(**written)
         assert self.check(output=["type=local,dest=out"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("path", "driver", "is_refused"),
+    [
+        ("kubeconfig", "kubernetes", True),
+        ("{here}/deep/kubeconfig", "kubernetes", True),
+        ("link", "kubernetes", True),
+        ("{here}/../to-it", "kubernetes", True),
+        ("{here}/../kubeconfig", "kubernetes", False),
+        ("", "kubernetes", False),
+        ("kubeconfig", "docker-container", False),
+    ],
+)
+def test_untrusted_code_does_not_bring_its_own_cluster(
+    parsed: Callable[..., Inputs],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+    driver: str,
+    *,
+    is_refused: bool,
+) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    (here / "kubeconfig").touch()
+    (here / "link").symlink_to(tmp_path / "away")
+    (tmp_path / "to-it").symlink_to(here / "kubeconfig")
+    given, env = parsed(driver=driver), {"KUBECONFIG": path.format(here=here)}
+    confinement.check_inputs(given, env, trust.TRUSTED)
+    if not is_refused:
+        confinement.check_inputs(given, env, trust.FORK)
+        return
+    with pytest.raises(InputError, match=r"KUBECONFIG: names .* in the checkout"):
+        confinement.check_inputs(given, env, trust.FORK)
