@@ -16,7 +16,7 @@ test: lint lab  ## Lint, types, unit, contract and integration tests
 
 test-fleet: PARTS := kubernetes
 test-fleet: $(VENV)/ready lab  ## Builders in pods, on a cluster; its first build takes minutes
-	@$(RUN) pytest tests/fleet --durations=10
+	@$(RUN) pytest tests/fleet -n 2 --dist loadfile --durations=10
 
 test-long: PARTS := gha
 test-long: $(VENV)/ready lab  ## What compiles or measures for minutes
