@@ -410,7 +410,7 @@ def test_a_build_whose_daemon_is_lost_is_built_again_once(
     restarts: list[str],
 ) -> None:
     tool = replace(tool, lost=lambda: "the pod b-1 is gone")
-    runner.answer(*BUILD, lines=[*recorded("cold")[:30], LOST], code=1)
+    runner.answer(*BUILD, lines=[*recorded("cold")[:36], LOST], code=1)
     runner.answer(*BUILD, lines=recorded("cold"), writes=SAID)
     runner.answer(*BUILD, lines=recorded("cold"))
     outcome = solve.build([planned()], tool)
