@@ -71,7 +71,9 @@ def built(lab: Lab, registry: Registry, project: Path, inputs: Mapping[str, str]
     def named(*_: object) -> str:
         return "made-up"
 
-    made = SimpleNamespace(boot=named, up=named, inspected=Inspected, state=None)
+    made = SimpleNamespace(
+        boot=named, up=named, inspected=Inspected, state=None, restart=named, lost=str
+    )
     with ExitStack() as stack:
         for place, stand_in in {
             "boot.booted": lambda *_: nullcontext(made),
