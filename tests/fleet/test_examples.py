@@ -102,9 +102,13 @@ def test_daemons_behind_a_service_keep_their_state_and_need_no_rights(
     wait(lambda: cluster.ready() == ["buildkitd-0"])
     assert build(cache="off").executed == []
     # Without its claim, it has what the registry has.
+    pool = cluster.path("StatefulSet", "buildkitd")
+    cluster.call("PATCH", pool, {"spec": {"replicas": 0}})
+    wait(lambda: not cluster.list("Pod"))
     cluster.call("DELETE", cluster.path("PersistentVolumeClaim", "state-buildkitd-0"))
-    cluster.kill("buildkitd-0")
+    wait(lambda: not cluster.list("PersistentVolumeClaim"))
     volumes(1)
+    cluster.call("PATCH", pool, {"spec": {"replicas": 1}})
     wait(lambda: cluster.ready() == ["buildkitd-0"])
     assert build().executed == []
 

@@ -246,6 +246,13 @@ class TestRights:
         refused(ended, "the pod .* cannot pull the image .*not found", SOON + 10)
 
 
+def enforce(cluster: Cluster, level: str) -> None:
+    """Have Pod Security enforce a level in the namespace."""
+    labels = {"pod-security.kubernetes.io/enforce": level}
+    path = f"api/v1/namespaces/{cluster.namespace}"
+    cluster.call("PATCH", path, {"metadata": {"labels": labels}})
+
+
 class TestPods:
     """Each ends the run soon, and by what Kubernetes says of the pod."""
 
@@ -314,20 +321,14 @@ class TestPods:
     def test_a_namespace_without_privileged_pods(
         self, cluster: Cluster, build: Callable[..., Ended]
     ) -> None:
-        labels = {"pod-security.kubernetes.io/enforce": "restricted"}
-        cluster.call(
-            "PATCH", f"api/v1/namespaces/{cluster.namespace}", {"metadata": {"labels": labels}}
-        )
+        enforce(cluster, "restricted")
         error = refused(build(), "refuses to make the builder's pods: .*violates PodSecurity")
         assert "The namespace allows no privileged pods" in error
 
     def test_a_volume_claim_in_such_a_namespace(
         self, cluster: Cluster, build: Callable[..., Ended]
     ) -> None:
-        labels = {"pod-security.kubernetes.io/enforce": "baseline"}
-        cluster.call(
-            "PATCH", f"api/v1/namespaces/{cluster.namespace}", {"metadata": {"labels": labels}}
-        )
+        enforce(cluster, "baseline")
         ended = build("persistent-volume-claim.requests.storage=1Gi")
         refused(ended, "refuses to make the builder's pods: .*violates PodSecurity")
 

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from tests.fleet.cluster import wait
-from tests.integration.conftest import gitlab
+from tests.integration.conftest import FORK
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.fleet.cluster import Cluster
     from tests.fleet.conftest import Fleet
-
-FORK: Final = {
-    **gitlab(""),
-    "CI_PIPELINE_SOURCE": "merge_request_event",
-    "CI_MERGE_REQUEST_IID": "7",
-    "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME": "feature",
-    "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main",
-    "CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "13",
-    "CI_PROJECT_ID": "1",
-}
 
 
 def pods_of(cluster: Cluster, builder: str) -> list[str]:

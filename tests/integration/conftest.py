@@ -546,6 +546,18 @@ def gitlab(branch: str) -> dict[str, str]:
     }
 
 
+# A merge request into main from another project, on GitLab.
+FORK = {
+    **gitlab(""),
+    "CI_PIPELINE_SOURCE": "merge_request_event",
+    "CI_MERGE_REQUEST_IID": "7",
+    "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME": "feature",
+    "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main",
+    "CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "13",
+    "CI_PROJECT_ID": "1",
+}
+
+
 def lab_settings() -> dict[str, str]:
     """Return the settings of the lab that is up; `make lab` starts it."""
     done = subprocess.run(

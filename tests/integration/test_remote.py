@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.integration import authority
-from tests.integration.conftest import gitlab
+from tests.integration.conftest import FORK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,16 +24,6 @@ if TYPE_CHECKING:
     from tests.integration.conftest import Arm64, Lab, Registry, Warmbuild
 
 AMD64, ARM64 = "linux/amd64", "linux/arm64"
-# A merge request of another project.
-FORK = {
-    **gitlab(""),
-    "CI_PIPELINE_SOURCE": "merge_request_event",
-    "CI_MERGE_REQUEST_IID": "7",
-    "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME": "feature",
-    "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main",
-    "CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "13",
-    "CI_PROJECT_ID": "1",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from warmbuild.record.earlier import Comparison
     from warmbuild.record.miss import Miss
 
-# How gRPC says that a server has gone; errors of a step have its title.
-# The first is of a daemon that has ended. The others are buildx's, of pods that are not there, or
-# of the API server, which every call to a pod goes through (buildx v0.38.2, driver/kubernetes).
+# What says that the connection is lost. gRPC says the first of a daemon that has ended. buildx says
+# the others if pods are not there, or if the API server, which every call to a pod goes through, is
+# away (v0.38.2, driver/kubernetes). An error of a step has the step's title.
 _LOST: Final = re.compile(
     r"\bUnavailable(?::| desc = )|no running buildkit pods found|exec stream ended before"
     r"|unable to upgrade connection|\b(?:Get|Post) \"https?://[^/]+/apis?/"

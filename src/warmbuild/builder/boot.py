@@ -67,7 +67,7 @@ class Made:
     inspected: Callable[[], Inspected]  # what buildx reports of the builder once it is up
     state: State  # where its state is
     restart: Callable[[], None]
-    """Restarts a daemon that is only this run's, and waits for one that is not."""
+    """Restarts the daemon if it belongs to this run alone; otherwise waits until it is up."""
     lost: Callable[[], str]
     """Says why the connection to a daemon was lost; empty if no other one may take its place."""
 
@@ -285,7 +285,7 @@ def _restart(plan: BuilderPlan, env: Mapping[str, str], name: str, log: Log) -> 
 def _reconnect(plan: BuilderPlan, name: str, buildx: Buildx) -> None:
     """Wait until a daemon that is started elsewhere answers again; the build says if it does not.
 
-    Another one that takes its place may have to be started first.
+    Whoever runs it may have to start another one first.
     """
     deadline = time.monotonic() + min(plan.retry_timeout, BOOT_TIMEOUT)
     command = builder_commands.inspect(name, bootstrap=True)

@@ -146,7 +146,7 @@ class Fleet:
         return EngineError(f"the builder does not start. buildx says:\n{said}")
 
     def _start(self, one: Pool) -> bool:
-        """Give a node its replicas if it has none: the node of this run, or one that rests.
+        """Scale a node up if it has no replicas: one of this run, or a pool that was scaled to 0.
 
         Returns whether it had none.
         """

@@ -159,7 +159,7 @@ def builder(
 
 
 def pods(name: str, age: timedelta, life: Life) -> Leftover:
-    """Return the pods of a builder; who is connected to them, nobody can be asked."""
+    """Return the pods of a builder; nothing tells who is connected to them."""
     return Leftover(
         name=f"builder {name} in the cluster",
         age=age,

@@ -365,8 +365,8 @@ _ROWS: Final[Mapping[str, Input]] = {
     "untrusted-builder": Input(
         "Builder of the runs that are not trusted, such as those of forks, in place of builder, "
         "endpoint, driver-opts, node-platforms and append: the same keys as in append, in YAML, or "
-        "a list for several nodes. Without it, such a run does not use a daemon of driver remote "
-        "or a kubernetes builder with a name."
+        "a list for several nodes. Without it, such a run is refused if the driver is remote, or "
+        "if it is kubernetes and the builder has a name."
     ),
     "buildkit-image-mirrors": Input(
         "BuildKit images to try, in this order, if the driver's own image cannot be pulled.",
